@@ -1,0 +1,641 @@
+#include "cli/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <limits>
+#include <toml++/toml.h>
+
+#include "schemas/time.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::string_view kKafka = "kafka";
+constexpr std::string_view kVariablePrefix = "FIVERATE_";
+constexpr std::string_view kKafkaVariablePrefix = "FIVERATE_KAFKA_";
+constexpr std::string_view kFileVariable = "FIVERATE_CONFIG";
+// Belong to scripts and tests beside the program. A name that ends in '*' stands for all that begin so.
+constexpr std::array<std::string_view, 4> kIgnoredVariables{"FIVERATE_CONFIG", "FIVERATE_KAFKA_JARS",
+                                                            "FIVERATE_QUICKSTART_DIR", "FIVERATE_TEST_*"};
+constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;  // a person wrote it; more is the wrong file
+constexpr std::size_t kPrefixBytesMax = 200;                  // Kafka allows 249 for the whole topic name
+constexpr std::int32_t kPartitionsMax = 1024;
+constexpr std::int32_t kThreadsMax = 256;
+constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
+
+constexpr std::array<std::string_view, 2> kClockNames{"marks", "wall"};
+constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
+
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+std::optional<std::string> expected_prefix(std::string_view text) {
+  const bool legal = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
+  if (legal && text.size() <= kPrefixBytesMax) return std::nullopt;
+  return fmt::format("at most {} letters, digits, '.', '_' and '-'", kPrefixBytesMax);
+}
+
+std::optional<std::string> expected_zone(std::string_view text) {
+  try {
+    const MarketCalendar calendar{std::string(text)};
+    return std::nullopt;
+  } catch (const std::exception&) {
+    return "a time zone of the tz database, as Asia/Shanghai";
+  }
+}
+
+std::optional<std::string> expected_folder(std::string_view text) {
+  if (!text.empty() && text.find('\0') == std::string_view::npos) return std::nullopt;
+  return "the path of a folder";
+}
+
+// ------------------------------------------------------------------------------------------------ the table
+
+using Integer = Setting::Integer;
+using Text = Setting::Text;
+using Choice = Setting::Choice;
+
+template <auto Section, auto Field>
+Integer integer(std::int32_t lowest, std::int32_t highest) {
+  return {[](Config& config) -> std::int32_t& { return config.*Section.*Field; }, lowest, highest};
+}
+
+template <auto Section, auto Field>
+Text text(std::string_view kind, std::optional<std::string> (*expected)(std::string_view)) {
+  return {[](Config& config) -> std::string& { return config.*Section.*Field; }, expected, kind};
+}
+
+template <auto Section, auto Field>
+Choice choice(std::span<const std::string_view> names) {
+  return {[](const Config& config) { return static_cast<std::size_t>(config.*Section.*Field); },
+          [](Config& config, std::size_t index) {
+            auto& field = config.*Section.*Field;
+            field = static_cast<std::remove_reference_t<decltype(field)>>(index);
+          },
+          names};
+}
+
+const std::vector<Setting>& table() {
+  using C = Config;
+  static const std::vector<Setting> kTable{
+      {"topics", "prefix", text<&C::topics, &C::Topics::prefix>("text", expected_prefix),
+       "Put before every topic name: several markets on one cluster."},
+      {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
+       "Partitions of orders, deliveries and visits, each. Fixed once the topics exist."},
+      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
+       "Partitions of the ledger: the most outlet tasks at work. Fixed once the topics exist."},
+      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),
+       "Partitions of deltas, signals and results: the most market tasks at work. Fixed once the topics exist."},
+      {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
+       "Copies of every partition; 3 in production."},
+      {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
+       "Business days are days in this zone."},
+      {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
+       "Who says what time it is: marks that the producer writes, or the wall clock (source topics then use "
+       "LogAppendTime)."},
+      {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder),
+       "Folder of the local state."},
+      {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
+       "Memory for caches and write buffers of all local state together, in MiB."},
+      {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
+       "Threads of the intake stage in this process."},
+      {"run", "outlet_threads", integer<&C::run, &C::Run::outlet_threads>(1, kThreadsMax),
+       "Threads of the outlet stage in this process."},
+      {"run", "market_threads", integer<&C::run, &C::Run::market_threads>(1, kThreadsMax),
+       "Threads of the market stage in this process."},
+      {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
+       "Longest time between two commits, in milliseconds: delay against throughput."},
+      {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Least important messages that are written."},
+      {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Log lines for people or for machines."},
+  };
+  return kTable;
+}
+
+const Setting* setting_named(std::string_view section, std::string_view key) {
+  const auto found = std::find_if(table().begin(), table().end(),
+                                  [&](const Setting& each) { return each.section == section && each.key == key; });
+  return found == table().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names{std::string(kKafka)};
+  for (const Setting& setting : table()) {
+    if (names.back() != setting.section) names.emplace_back(setting.section);
+  }
+  return names;
+}
+
+bool is_section(std::string_view name) {
+  const auto names = section_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// What was expected instead, if `given` does not fit; otherwise it is now in the config.
+std::optional<std::string> assign(const Setting& setting, std::string_view given, Config& config) {
+  if (const auto* integer = std::get_if<Integer>(&setting.value)) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), number);
+    if (error != std::errc{} || end != given.data() + given.size() || number < integer->lowest ||
+        number > integer->highest) {
+      return setting.kind();
+    }
+    integer->in(config) = static_cast<std::int32_t>(number);
+    return std::nullopt;
+  }
+  if (const auto* text = std::get_if<Text>(&setting.value)) {
+    if (auto expected = text->expected(given)) return expected;
+    text->in(config) = given;
+    return std::nullopt;
+  }
+  const auto& choice = std::get<Choice>(setting.value);
+  const auto found = std::find(choice.names.begin(), choice.names.end(), given);
+  if (found == choice.names.end()) return setting.kind();
+  choice.set(config, static_cast<std::size_t>(found - choice.names.begin()));
+  return std::nullopt;
+}
+
+// ------------------------------------------------------------------------------------------------ names and texts
+
+std::string in_quotes(std::string_view raw) {  // as a TOML basic string
+  std::string out = "\"";
+  for (const char c : raw) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string upper_name(std::string_view name) {  // topics.prefix -> TOPICS_PREFIX
+  std::string out(name);
+  for (char& c : out) {
+    if (c == '.' || c == '-') c = '_';
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
+std::string kafka_name_of(std::string_view variable_tail) {  // BOOTSTRAP_SERVERS -> bootstrap.servers
+  std::string out(variable_tail);
+  for (char& c : out) {
+    if (c == '_') c = '.';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// librdkafka knows the brokers by two names. One of them, or a later layer could not replace an earlier one.
+std::string canonical_kafka_name(std::string name) {
+  return name == "metadata.broker.list" ? "bootstrap.servers" : std::move(name);
+}
+
+bool is_ignored(std::string_view variable) {
+  return std::any_of(kIgnoredVariables.begin(), kIgnoredVariables.end(), [&](std::string_view ignored) {
+    return ignored.ends_with('*') ? variable.starts_with(ignored.substr(0, ignored.size() - 1)) : variable == ignored;
+  });
+}
+
+// Letters to insert, delete or replace, or neighbours to swap.
+std::size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> edits(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        edits[i][j] = i + j;
+        continue;
+      }
+      const std::size_t replace = edits[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U);
+      edits[i][j] = std::min({edits[i - 1][j] + 1, edits[i][j - 1] + 1, replace});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        edits[i][j] = std::min(edits[i][j], edits[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return edits[a.size()][b.size()];
+}
+
+// "; did you mean "prefix"?" for the nearest name, or nothing when none is near.
+std::string did_you_mean(std::string_view given, const std::vector<std::string>& known) {
+  constexpr std::size_t kNameBytesMax = 200;  // the comparison is quadratic
+  if (given.size() > kNameBytesMax) return {};
+  std::size_t best = std::max<std::size_t>(2, given.size() / 3) + 1;
+  const std::string* nearest = nullptr;
+  for (const std::string& name : known) {
+    if (const auto edits = edits_between(given, name); edits < best && edits < name.size()) {
+      best = edits;
+      nearest = &name;
+    }
+  }
+  return nearest == nullptr ? std::string() : fmt::format("; did you mean {}?", in_quotes(*nearest));
+}
+
+// For a key that its section does not know: the nearest in the section, or the same key of another section.
+std::string did_you_mean_key(std::string_view section, std::string_view key) {
+  std::vector<std::string> here;
+  std::vector<std::string> elsewhere;
+  for (const Setting& setting : table()) {
+    if (setting.section == section) here.emplace_back(setting.key);
+    if (setting.key == key) elsewhere.push_back(setting.name());
+  }
+  if (auto suggestion = did_you_mean(key, here); !suggestion.empty()) return suggestion;
+  return elsewhere.empty() ? std::string() : fmt::format("; did you mean {}?", in_quotes(elsewhere.front()));
+}
+
+std::string_view type_name(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "an array";
+    case toml::node_type::string: return "a string";
+    case toml::node_type::integer: return "an integer";
+    case toml::node_type::floating_point: return "a decimal number";
+    case toml::node_type::boolean: return "true or false";
+    case toml::node_type::date: return "a date";
+    case toml::node_type::time: return "a time";
+    case toml::node_type::date_time: return "a date and time";
+    case toml::node_type::none: break;
+  }
+  return "nothing";
+}
+
+std::string read_whole(const std::filesystem::path& path) {
+  const auto refuse = [&](std::string_view why) -> ConfigError {
+    return ConfigError(fmt::format("{}: {}", path.string(), why));
+  };
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) throw refuse("no such configuration file");
+  if (std::filesystem::is_directory(path, ignored)) throw refuse("is a folder, not a configuration file");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw refuse("cannot be opened");
+  std::string bytes(kFileBytesMax + 1, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (in.bad()) throw refuse("cannot be read");
+  bytes.resize(static_cast<std::size_t>(in.gcount()));
+  if (bytes.size() > kFileBytesMax) throw refuse("larger than 1 MiB, this is no configuration file");
+  return bytes;
+}
+
+// ------------------------------------------------------------------------------------------------ the layers
+
+// Reads the layers one after another into one Config, and remembers what was wrong and where each value came from.
+class Loader {
+ public:
+  explicit Loader(const ConfigSources& sources) : sources_(sources) {}
+
+  LoadedConfig load() {
+    if (const auto path = file_to_read()) read_file(*path);
+    read_environment();
+    read_overrides();
+    if (!problems_.empty()) throw ConfigError(fmt::format("{}", fmt::join(problems_, "\n")));
+    return {config_, effective_values()};
+  }
+
+ private:
+  [[nodiscard]] std::optional<std::filesystem::path> file_to_read() const {
+    if (sources_.file) return sources_.file;
+    for (const auto& [name, value] : sources_.environment) {
+      if (name == kFileVariable && !value.empty()) return value;
+    }
+    std::error_code ignored;
+    if (std::filesystem::exists(sources_.default_file, ignored)) return sources_.default_file;
+    return std::nullopt;
+  }
+
+  // -- file
+
+  void read_file(const std::filesystem::path& path) {
+    file_ = path.string();
+    const std::string bytes = read_whole(path);
+    toml::table root;
+    try {
+      root = toml::parse(std::string_view(bytes));
+    } catch (const toml::parse_error& error) {
+      throw ConfigError(fmt::format("{}: {}", place(error.source()), error.description()));
+    }
+    for (const auto& [section, node] : root) {
+      if (!is_section(section.str())) {
+        unknown_section(section, node);
+      } else if (!node.is_table()) {
+        file_problem(node.source(), fmt::format("[{}] is a section: expected a table, got {}", section.str(), type_name(node)));
+      } else if (section.str() == kKafka) {
+        read_kafka_table(*node.as_table(), "");
+      } else {
+        read_section(section.str(), *node.as_table());
+      }
+    }
+    // TOML tables are sorted by name; people read from the top.
+    std::stable_sort(file_problems_.begin(), file_problems_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [line, text] : file_problems_) problems_.push_back(std::move(text));
+  }
+
+  void unknown_section(const toml::key& section, const toml::node& node) {
+    if (node.is_table()) {
+      file_problem(section.source(), fmt::format("unknown section [{}]{}", section.str(),
+                                                 did_you_mean(section.str(), section_names())));
+    } else {
+      file_problem(section.source(), fmt::format("unknown key {} outside of every section{}", in_quotes(section.str()),
+                                                 did_you_mean_key("", section.str())));
+    }
+  }
+
+  void read_section(std::string_view section, const toml::table& table) {
+    for (const auto& [key, node] : table) {
+      const Setting* setting = setting_named(section, key.str());
+      if (setting == nullptr) {
+        file_problem(key.source(), fmt::format("unknown key {} in [{}]{}", in_quotes(key.str()), section,
+                                               did_you_mean_key(section, key.str())));
+        continue;
+      }
+      read_setting(*setting, node);
+    }
+  }
+
+  void read_setting(const Setting& setting, const toml::node& node) {
+    const bool wants_integer = std::holds_alternative<Integer>(setting.value);
+    if (wants_integer ? !node.is_integer() : !node.is_string()) {
+      file_problem(node.source(),
+                   fmt::format("{}: expected {}, got {}", setting.name(), setting.kind(), type_name(node)));
+      return;
+    }
+    const std::string given = wants_integer ? fmt::to_string(**node.as_integer()) : **node.as_string();
+    if (const auto expected = assign(setting, given, config_)) {
+      file_problem(node.source(), fmt::format("{}: expected {}, got {}", setting.name(), *expected,
+                                              wants_integer ? given : in_quotes(given)));
+      return;
+    }
+    origins_[setting.name()] = line_of(node);
+  }
+
+  // Dotted names come as nested tables unless they are quoted: both mean the same property.
+  void read_kafka_table(const toml::table& table, const std::string& parent) {
+    for (const auto& [key, node] : table) {
+      std::string name = parent + std::string(key.str());
+      if (const auto* nested = node.as_table()) {
+        read_kafka_table(*nested, name + ".");
+      } else {
+        read_kafka_value(key, canonical_kafka_name(std::move(name)), node);
+      }
+    }
+  }
+
+  void read_kafka_value(const toml::key& key, const std::string& name, const toml::node& node) {
+    std::string value;
+    if (node.is_string()) {
+      value = **node.as_string();
+    } else if (node.is_integer()) {
+      value = fmt::to_string(**node.as_integer());
+    } else if (node.is_boolean()) {
+      value = **node.as_boolean() ? "true" : "false";
+    } else {
+      file_problem(node.source(), fmt::format("kafka.{}: expected a string, an integer or true or false, got {}", name,
+                                              type_name(node)));
+      return;
+    }
+    if (const auto earlier = origins_.find(kafka_origin(name)); earlier != origins_.end()) {
+      file_problem(key.source(), fmt::format("kafka.{} is set twice, also at {}", name, earlier->second));
+      return;
+    }
+    if (const auto wrong = set_kafka(name, value, line_of(node))) {
+      file_problem(key.source(), fmt::format("kafka.{}: {}", name, *wrong));
+    }
+  }
+
+  // -- environment
+
+  void read_environment() {
+    for (const auto& [variable, value] : sources_.environment) {
+      if (is_ignored(variable) || !variable.starts_with(kVariablePrefix)) continue;
+      if (variable.starts_with(kKafkaVariablePrefix) && variable.size() > kKafkaVariablePrefix.size()) {
+        const auto name = canonical_kafka_name(kafka_name_of(variable.substr(kKafkaVariablePrefix.size())));
+        if (const auto wrong = set_kafka(name, value, "env " + variable)) {
+          problems_.push_back(fmt::format("environment variable {}: {}", variable, *wrong));
+        }
+        continue;
+      }
+      read_variable(variable, value);
+    }
+  }
+
+  void read_variable(const std::string& variable, const std::string& value) {
+    const auto setting = std::find_if(table().begin(), table().end(),
+                                      [&](const Setting& each) { return each.variable() == variable; });
+    if (setting == table().end()) {
+      std::vector<std::string> known{std::string(kFileVariable)};
+      for (const Setting& each : table()) known.push_back(each.variable());
+      problems_.push_back(fmt::format("environment variable {} is unknown{}", variable, did_you_mean(variable, known)));
+      return;
+    }
+    set_from_text(*setting, value, "environment variable " + variable, "env " + variable);
+  }
+
+  // -- flags
+
+  void read_overrides() {
+    for (const std::string& override : sources_.overrides) {
+      const auto equals = override.find('=');
+      const auto dot = override.find('.');
+      const std::string name = override.substr(0, equals);  // alone in messages: the value may be a secret
+      if (equals == std::string::npos || dot > equals || dot + 1 == equals) {
+        problems_.push_back(fmt::format("flag {}: expected section.key=value", in_quotes(name)));
+        continue;
+      }
+      read_override(name, name.substr(0, dot), name.substr(dot + 1), override.substr(equals + 1));
+    }
+  }
+
+  void read_override(const std::string& name, const std::string& section, const std::string& key,
+                     const std::string& value) {
+    if (section == kKafka) {
+      if (const auto wrong = set_kafka(canonical_kafka_name(key), value, "flag")) {
+        problems_.push_back(fmt::format("flag {}: {}", name, *wrong));
+      }
+    } else if (const Setting* setting = setting_named(section, key)) {
+      set_from_text(*setting, value, "flag " + name, "flag");
+    } else if (!is_section(section)) {
+      problems_.push_back(
+          fmt::format("flag {}: unknown section [{}]{}", name, section, did_you_mean(section, section_names())));
+    } else {
+      problems_.push_back(
+          fmt::format("flag {}: unknown key {} in [{}]{}", name, in_quotes(key), section, did_you_mean_key(section, key)));
+    }
+  }
+
+  // -- all layers
+
+  void set_from_text(const Setting& setting, const std::string& value, const std::string& place,
+                     const std::string& origin) {
+    if (const auto expected = assign(setting, value, config_)) {
+      problems_.push_back(fmt::format("{}: expected {}, got {}", place, *expected, in_quotes(value)));
+      return;
+    }
+    origins_[setting.name()] = origin;
+  }
+
+  // What is wrong with the property, if anything is.
+  std::optional<std::string> set_kafka(const std::string& name, const std::string& value, const std::string& origin) {
+    if (sources_.kafka_check) {
+      if (const auto wrong = sources_.kafka_check(name, value)) {
+        return why_refused(name, *wrong);
+      }
+    }
+    config_.kafka.properties[name] = value;
+    origins_[kafka_origin(name)] = origin;
+    return std::nullopt;
+  }
+
+  // librdkafka's own words, but they repeat the value: not for a secret.
+  [[nodiscard]] std::string why_refused(const std::string& name, const std::string& wrong) const {
+    const auto& known = sources_.kafka_names;
+    if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
+      return "no such property of librdkafka" + did_you_mean(name, known);
+    }
+    return is_secret(name) ? "refused by librdkafka (the value is not shown)" : wrong;
+  }
+
+  [[nodiscard]] std::vector<EffectiveValue> effective_values() const {
+    const auto origin_of = [&](const std::string& name) {
+      const auto found = origins_.find(name);
+      return found == origins_.end() ? std::string("default") : found->second;
+    };
+    std::vector<EffectiveValue> values;
+    for (const auto& [name, value] : config_.kafka.properties) {
+      values.push_back({std::string(kKafka), name, value, origin_of(kafka_origin(name)), false});
+    }
+    for (const Setting& setting : table()) {
+      values.push_back({std::string(setting.section), std::string(setting.key), setting.read(config_),
+                        origin_of(setting.name()), std::holds_alternative<Integer>(setting.value)});
+    }
+    return values;
+  }
+
+  static std::string kafka_origin(const std::string& name) { return std::string(kKafka) + "." + name; }
+
+  [[nodiscard]] std::string place(const toml::source_region& region) const {
+    return fmt::format("{}:{}:{}", file_, region.begin.line, region.begin.column);
+  }
+  [[nodiscard]] std::string line_of(const toml::node& node) const {
+    return fmt::format("{}:{}", file_, node.source().begin.line);
+  }
+  void file_problem(const toml::source_region& region, const std::string& text) {
+    file_problems_.emplace_back(std::pair{region.begin.line, region.begin.column},
+                                fmt::format("{}: {}", place(region), text));
+  }
+
+  const ConfigSources& sources_;
+  Config config_;
+  std::string file_;
+  std::map<std::string, std::string> origins_;  // by section.key
+  std::vector<std::pair<std::pair<std::uint32_t, std::uint32_t>, std::string>> file_problems_;  // line and column first
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+LoadedConfig load_config(const ConfigSources& sources) { return Loader(sources).load(); }
+
+std::span<const Setting> settings() { return table(); }
+
+std::string Setting::name() const { return fmt::format("{}.{}", section, key); }
+
+std::string Setting::variable() const { return std::string(kVariablePrefix) + upper_name(name()); }
+
+std::string Setting::kind() const {
+  if (const auto* integer = std::get_if<Integer>(&value)) {
+    return fmt::format("an integer {}..{}", integer->lowest, integer->highest);
+  }
+  if (const auto* text = std::get_if<Text>(&value)) return std::string(text->kind);
+  std::string out;
+  const auto& names = std::get<Choice>(value).names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out += i + 1 == names.size() ? " or " : ", ";
+    out += in_quotes(names[i]);
+  }
+  return out;
+}
+
+std::string Setting::read(const Config& config) const {
+  if (const auto* choice = std::get_if<Choice>(&value)) return std::string(choice->names[choice->get(config)]);
+  Config copy = config;  // the accessors give a place to write
+  if (const auto* integer = std::get_if<Integer>(&value)) return fmt::to_string(integer->in(copy));
+  return std::get<Text>(value).in(copy);
+}
+
+std::vector<std::pair<std::string, std::string>> fiverate_environment() {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (!text.starts_with(kVariablePrefix) || equals == std::string_view::npos) continue;
+    found.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  std::sort(found.begin(), found.end());  // messages come in the same order everywhere
+  return found;
+}
+
+bool is_secret(std::string_view key) {
+  const auto contains = [key](std::string_view part) { return key.find(part) != std::string_view::npos; };
+  return contains("password") || contains("secret") || contains("token") || key.starts_with("ssl.key.") ||
+         key == "sasl.oauthbearer.config";
+}
+
+std::string shown_value(const EffectiveValue& value) {
+  return is_secret(value.key) ? "(redacted)" : value.value;
+}
+
+std::string show_config(const LoadedConfig& loaded, bool with_origin) {
+  std::vector<std::string> lines;
+  std::size_t widest = 0;
+  for (const EffectiveValue& value : loaded.values) {
+    // Bare keys hold letters, digits, '_' and '-'; a quoted key is never split at its dots.
+    const std::string key = value.section == kKafka ? in_quotes(value.key) : value.key;
+    lines.push_back(fmt::format("{} = {}", key, value.is_number ? value.value : in_quotes(shown_value(value))));
+    widest = std::max(widest, lines.back().size());
+  }
+  constexpr std::size_t kCommentColumnMax = 60;  // one long value does not push every comment away
+  std::string out;
+  std::string_view section;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const EffectiveValue& value = loaded.values[i];
+    if (value.section != section) {
+      section = value.section;
+      out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", section);
+    }
+    out += with_origin ? fmt::format("{:<{}}  # {}\n", lines[i], std::min(widest, kCommentColumnMax), value.origin)
+                       : lines[i] + "\n";
+  }
+  return out;
+}
+
+std::string config_reference() {
+  std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
+  const Config defaults;
+  for (const auto& [name, value] : defaults.kafka.properties) {
+    out += fmt::format("| `kafka.{}` | `{}{}` | as librdkafka | `{}` | Any librdkafka property may stand in [kafka]. |\n",
+                       name, kKafkaVariablePrefix, upper_name(name), value);
+  }
+  for (const Setting& setting : table()) {
+    const std::string value = setting.read(defaults);
+    out += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", setting.name(), setting.variable(), setting.kind(),
+                       value.empty() ? "(empty)" : "`" + value + "`", setting.help);
+  }
+  return out;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,112 @@
+#include "processors/stages/intake.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "deltas.pb.h"
+#include "metrics.pb.h"
+#include "processors/trade/acceptance.h"
+#include "schemas/decode.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::string_view kArrivalKey = "arrival";
+
+}  // namespace
+
+Millis ArrivalClock::arrival_of(const InRecord& record, const Event* mark) {
+  if (record.arrival) return *record.arrival;
+  auto said = record.timestamp;
+  if (marks_speak_ && mark != nullptr) said = std::max(said, millis_of(mark->mark().complete_through()));
+  highest_ = std::max(highest_, said);
+  return highest_;
+}
+
+void ArrivalClock::load(std::string_view text) {
+  std::from_chars(text.data(), text.data() + text.size(), highest_);
+}
+
+std::string ArrivalClock::save() const { return fmt::format("{}", highest_); }
+
+void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document, std::string_view key,
+                    const Definition& definition, Outbox& outbox) {
+  const auto partition = ledger_partition_of(key, definition);
+  Quarantined quarantined;
+  quarantined.set_reason(std::string(name_of(rejected.reason)));
+  quarantined.set_detail(rejected.detail);
+  quarantined.set_event_id(rejected.event_id);
+  quarantined.set_topic(std::string(name_of(record.input.topic)));
+  quarantined.set_partition(record.input.partition);
+  quarantined.set_offset(record.offset);
+  quarantined.set_arrival_ms(arrival);
+  quarantined.set_value(record.value.data(), record.value.size());
+  quarantined.set_key(record.key.data(), record.key.size());
+  const auto cause = Cause{sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
+  outbox.plain(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());
+
+  LedgerRecord note;
+  note.set_arrival_ms(arrival);
+  note.mutable_rejection()->set_reason(std::string(name_of(rejected.reason)));
+  note.mutable_rejection()->set_event_id(rejected.event_id);
+  note.mutable_rejection()->set_document(document);
+  outbox.plain(Topic::ledger, partition, arrival, std::string(key), note.SerializeAsString());
+}
+
+void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox) {
+  std::string value;
+  if (topic == Topic::deltas) {
+    DeltasRecord record;
+    *record.mutable_reference() = body;
+    value = record.SerializeAsString();
+  } else if (topic == Topic::signals) {
+    SignalRecord record;
+    *record.mutable_event() = body;
+    value = record.SerializeAsString();
+  } else {
+    value = body.SerializeAsString();
+  }
+  const auto partitions = topic == Topic::ledger ? definition.ledger_partitions() : definition.market_partitions();
+  for (std::int32_t partition = 0; partition < partitions; ++partition) {
+    outbox.plain(topic, partition, body.arrival_ms(), "", value);
+  }
+}
+
+Result<void> Intake::open(const Store& store) {
+  const auto saved = store.get(kArrivalKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (*saved) clock_.load(**saved);
+  return {};
+}
+
+void Intake::save(StoreBatch& batch) { batch.put(std::string(kArrivalKey), clock_.save()); }
+
+Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
+  auto& event = *ledger_.mutable_event();
+  auto rejected = decode(record.value, event);
+  const bool mark = !rejected && event.has_mark();
+  const auto arrival = clock_.arrival_of(record, mark ? &event : nullptr);
+  if (mark) return {};  // its arrival is all that it says
+  if (const auto home = home_of(event.payload_case()); !rejected && home != record.input.topic) {
+    rejected = Rejected{Reason::bad_payload, fmt::format("a payload of the topic {}", name_of(*home)), event.event_id()};
+  }
+  const bool document = record.input.topic != Topic::commands;
+  if (rejected) {
+    const auto key = is_document(event.payload_case()) ? std::string_view(outlet_id_of(event)) : std::string_view{};
+    send_rejection(record, arrival, *rejected, document, key, settings_.definition, outbox);
+    return {};
+  }
+  event.clear_arrival_time();  // arrival is what Kafka said
+  ledger_.set_arrival_ms(arrival);
+  if (document) {
+    const auto& outlet_id = outlet_id_of(event);
+    outbox.plain(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), arrival, outlet_id,
+                 ledger_.SerializeAsString());
+  } else {
+    copy_to_all(Topic::signals, ledger_, settings_.definition, outbox);
+  }
+  return {};
+}
+
+}  // namespace fiverate

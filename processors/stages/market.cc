@@ -1,0 +1,322 @@
+#include "processors/stages/market.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "processors/stages/outlet.h"
+#include "schemas/check.h"
+
+namespace fiverate {
+namespace {
+
+// Keys of the store: m/<brand>\0<region>\0<dimension>\0<value> cells, r/<region> regions, l/<brand> published rows,
+// p/<sender> pieces, market.
+constexpr std::string_view kRegionPrefix = "r/";
+constexpr std::string_view kMarketKey = "market";
+// Old days are merged now and then; growth against last year reaches back 363 + 91 days.
+constexpr std::int32_t kFoldEveryDays = 28;
+constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
+
+std::string cell_key(const CellDeltas& cell) {
+  std::string key = cell.brand_id();
+  for (const auto* part : {&cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
+    key += '\0';
+    key += *part;
+  }
+  return key;
+}
+
+std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
+  std::array<std::string, 4> parts;
+  for (auto& part : parts) {
+    const auto end = std::min(key.find('\0'), key.size());
+    part = key.substr(0, end);
+    key.remove_prefix(std::min(end + 1, key.size()));
+  }
+  return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
+}
+
+}  // namespace
+
+std::string metrics_key(const MetricsRow& row) {
+  return nlohmann::json::array({row.brand_id(), row.region_id(), row.class_dimension()}).dump();
+}
+
+std::string metrics_final_key(const MetricsRow& row) {
+  return nlohmann::json::array(
+             {row.brand_id(), row.region_id(), row.class_dimension(), format_date(Day{row.as_of_day()})})
+      .dump();
+}
+
+MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
+    : settings_(std::move(settings)),
+      definition_bytes_(definition_bytes(settings_.definition)),
+      calendar_(calendar),
+      cells_("m/", {}, settings_.cache_bytes),
+      live_("l/", {}, settings_.cache_bytes / 8),
+      pieces_("p/", {}, settings_.cache_bytes / 8) {
+  for (std::int32_t partition = 0; partition < settings_.definition.ledger_partitions(); ++partition) {
+    senders_[sender_name(name_of(Stage::outlet), partition)];
+  }
+}
+
+Result<Cell> MarketStage::CellCodec::decode(std::string_view bytes) const {
+  CellState state;
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return fail(Reaction::stop, "not a CellState");
+  return Cell::load(state);
+}
+
+std::string MarketStage::CellCodec::encode(const Cell& cell) const {
+  CellState state;
+  cell.save(state);
+  return state.SerializeAsString();
+}
+
+Result<void> MarketStage::open(const Store& store) {
+  cells_.open(store);
+  live_.open(store);
+  pieces_.open(store);
+  const auto saved = store.get(kMarketKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (*saved) {
+    MarketState state;
+    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    for (const auto& one : state.senders()) {
+      senders_[one.name()] = {one.watermark_ms(), Day{one.closed_day()}, Day{one.first_day()}};
+    }
+    next_final_ = Day{state.next_final_day()};
+    live_at_ = state.live_at_ms();
+    touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
+  }
+  return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
+    RegionState region;
+    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    regions_.apply(region);
+    return true;
+  });
+}
+
+void MarketStage::save(StoreBatch& batch) {
+  cells_.save(batch);
+  live_.save(batch);
+  pieces_.save(batch);
+  for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
+  unsaved_.changes.clear();
+  MarketState state;
+  for (const auto& [name, sender] : senders_) {
+    auto& saved = *state.add_senders();
+    saved.set_name(name);
+    saved.set_watermark_ms(sender.watermark);
+    saved.set_closed_day(sender.closed.number);
+    saved.set_first_day(sender.first_day.number);
+  }
+  state.set_next_final_day(next_final_.number);
+  state.set_live_at_ms(live_at_);
+  for (const auto& brand : touched_) state.add_touched_brands(brand);
+  batch.put(std::string(kMarketKey), state.SerializeAsString());
+}
+
+Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
+  DeltasRecord deltas;
+  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+    return fail(Reaction::stop, "The topic deltas holds a record that is none, at offset {} of partition {}.", record.offset,
+                record.input.partition);
+  }
+  switch (deltas.body_case()) {
+    case DeltasRecord::kDefinition:
+      if (definition_bytes(deltas.definition()) != definition_bytes_) {
+        return fail(Reaction::stop,
+                    "The topic deltas was made with another definition (time zone, partitions or version) than this process "
+                    "is configured with. Use the configuration that the topics were created with.");
+      }
+      return {};
+    case DeltasRecord::kReference: {
+      const auto& event = deltas.reference().event();
+      if (!event.has_region()) return {};
+      RegionState region;
+      *region.mutable_region() = event.region();
+      region.set_cancelled(event.cancelled());
+      region.set_arrival_ms(deltas.reference().arrival_ms());
+      regions_.apply(region);
+      unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), region.SerializeAsString());
+      return {};
+    }
+    case DeltasRecord::kDeltas:
+      CHECK(record.cause.has_value(), record.offset);
+      return on_deltas(record.cause->sender, std::move(*deltas.mutable_deltas()), record.offset, outbox);
+    case DeltasRecord::BODY_NOT_SET: return {};
+  }
+  return {};
+}
+
+Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox) {
+  const auto sender = senders_.find(sender_name);
+  if (sender == senders_.end()) {
+    return fail(Reaction::stop, "Deltas from {}, which the definition does not know.", sender_name);
+  }
+  auto pieces = pieces_.get(sender_name);
+  if (!pieces) return tl::make_unexpected(pieces.error());
+  if (!deltas.last_piece()) {
+    auto changed = pieces_.change(sender_name);
+    *(*changed)->add_pieces() = std::move(deltas);
+    return {};
+  }
+  if ((*pieces)->pieces_size() > 0) {
+    auto changed = pieces_.change(sender_name);
+    for (const auto& piece : (*changed)->pieces()) FIVERATE_TRY(add(piece));
+    (*changed)->clear_pieces();
+  }
+  FIVERATE_TRY(add(deltas));
+  sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  FIVERATE_TRY(publish_final(outbox));
+  if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
+  return {};
+}
+
+Result<void> MarketStage::add(const Deltas& deltas) {
+  for (const auto& part : deltas.cells()) {
+    const auto cell = cells_.change(cell_key(part));
+    if (!cell) return tl::make_unexpected(cell.error());
+    for (int i = 0; i < part.days_size(); ++i) {
+      (*cell)->of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
+    }
+    touched_.insert(part.brand_id());
+  }
+  return {};
+}
+
+Millis MarketStage::clock() const {
+  auto lowest = senders_.empty() ? kNever : senders_.begin()->second.watermark;
+  for (const auto& [name, sender] : senders_) lowest = std::min(lowest, sender.watermark);
+  return lowest;
+}
+
+Day MarketStage::history_begins() const {
+  auto first = kNoDay;
+  for (const auto& [name, sender] : senders_) {
+    if (sender.first_day != kNoDay) first = first == kNoDay ? sender.first_day : std::min(first, sender.first_day);
+  }
+  return first;
+}
+
+bool MarketStage::owns_whole_market() const {
+  return partition_of("", settings_.market_partitions) == settings_.partition;
+}
+
+Result<MarketStage::BrandCells> MarketStage::all_cells() {
+  BrandCells brands;
+  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+    auto [brand_id, leaf] = parse_cell_key(key);
+    brands[std::move(brand_id)].emplace_back(std::move(leaf), &cell);
+    return true;
+  }));
+  return brands;
+}
+
+Result<void> MarketStage::publish_final(Outbox& outbox) {
+  const auto first_open = first_open_day(clock(), calendar_);
+  if (first_open == kNoDay || first_open <= next_final_) return {};
+  const auto begins = history_begins();
+  const auto from = std::max(next_final_, begins);
+  next_final_ = first_open;
+  // Nothing accepted later can lie before the first open day: without history so far there are no rows.
+  if (begins == kNoDay || from >= first_open) return {};
+
+  const auto cells = all_cells();
+  if (!cells) return tl::make_unexpected(cells.error());
+  const auto market = cells->find("");
+  const LeafCells none;
+  for (auto day = from; day < first_open; day = day + 1) {
+    const DayRows day_rows(regions_, day, calendar_.end_of(day) + kFinalAfter, market == cells->end() ? none : market->second);
+    const auto publish = [&](std::vector<MetricsRow> rows) {
+      for (auto& row : rows) {
+        row.set_status(MetricsRow::FINAL);
+        row.set_revision(1);
+        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, metrics_final_key(row),
+                     row.SerializeAsString());
+      }
+    };
+    if (owns_whole_market()) publish(day_rows.market_rows());
+    for (const auto& [brand_id, leaf_cells] : *cells) {
+      if (!brand_id.empty()) publish(day_rows.brand_rows(brand_id, leaf_cells));
+    }
+  }
+  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open - kKeepDays);
+  return {};
+}
+
+Result<void> MarketStage::fold_before(Day day) {
+  std::vector<std::string> keys;
+  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell&) {
+    keys.emplace_back(key);
+    return true;
+  }));
+  for (const auto& key : keys) {
+    const auto cell = cells_.change(key);
+    if (!cell) return tl::make_unexpected(cell.error());
+    (*cell)->fold_before(day);
+  }
+  return {};
+}
+
+Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
+  const auto now = clock();
+  if (now == kNever) return {};
+  const bool new_day = live_at_ == kNever || calendar_.day_of(live_at_) != calendar_.day_of(now);
+  if (!new_day && (touched_.empty() || now < live_at_ + kLiveEvery)) return {};
+  live_at_ = now;
+
+  const auto cells = all_cells();
+  if (!cells) return tl::make_unexpected(cells.error());
+  const auto market = cells->find("");
+  const LeafCells none;
+  const DayRows day_rows(regions_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
+  // Active outlets are in the rows of every brand.
+  const bool all = new_day || touched_.contains("");
+  for (const auto& [brand_id, leaf_cells] : *cells) {
+    if (!all && !touched_.contains(brand_id)) continue;
+    if (brand_id.empty() && !owns_whole_market()) continue;
+    FIVERATE_TRY(publish_changes(brand_id, brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, leaf_cells),
+                                 offset, outbox));
+  }
+  touched_.clear();
+  return {};
+}
+
+Result<void> MarketStage::publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
+                                          Outbox& outbox) {
+  const auto published = live_.change(brand_id);
+  if (!published) return tl::make_unexpected(published.error());
+  std::map<std::pair<std::string, std::string>, std::uint64_t> before;
+  for (const auto& row : (*published)->rows()) before[{row.region_id(), row.class_dimension()}] = row.content();
+
+  LiveState after;
+  const auto publish = [&](MetricsRow& row) {
+    row.set_status(MetricsRow::LIVE);
+    row.set_revision(offset);
+    outbox.plain(Topic::metrics, settings_.partition, live_at_, metrics_key(row), row.SerializeAsString());
+  };
+  for (auto& row : rows) {
+    const auto content = chained(0, "", row.SerializeAsString());
+    auto& saved = *after.add_rows();
+    saved.set_region_id(row.region_id());
+    saved.set_class_dimension(row.class_dimension());
+    saved.set_content(content);
+    const auto known = before.find({row.region_id(), row.class_dimension()});
+    if (known == before.end() || known->second != content) publish(row);
+    if (known != before.end()) before.erase(known);
+  }
+  // What is no longer there is published once more, without lines.
+  for (const auto& [key, content] : before) {
+    MetricsRow gone;
+    gone.set_brand_id(brand_id);
+    gone.set_region_id(key.first);
+    gone.set_class_dimension(key.second);
+    gone.set_as_of_day(calendar_.day_of(live_at_).number);
+    publish(gone);
+  }
+  **published = std::move(after);
+  return {};
+}
+
+}  // namespace fiverate

@@ -1,0 +1,88 @@
+// The stage that knows the market: keeps, for its brands, the prefix sums of every leaf (county and class value), and
+// publishes rows for all regions and classes.
+//
+// Its clock is the lowest watermark of its senders, the outlet tasks. A day is final kFinalAfter after its end on that clock:
+// every sender has then told all that it will ever tell about it, so the FINAL row is a function of the ledger alone,
+// whatever the interleaving of deltas. LIVE rows say what is known so far, as of the clock's day; they are published only
+// when they changed, at most every kLiveEvery of log time.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "deltas.pb.h"
+#include "ledger.pb.h"
+#include "processors/stages/topology.h"
+#include "processors/stream/state_table.h"
+#include "processors/stream/task.h"
+#include "processors/trade/region_tree.h"
+#include "processors/trade/rows.h"
+#include "processors/trade/series.h"
+#include "state.pb.h"
+
+namespace fiverate {
+
+// Keys of the result topics: JSON arrays, unambiguous and readable.
+std::string metrics_key(const MetricsRow& row);
+std::string metrics_final_key(const MetricsRow& row);
+
+class MarketStage final : public Operator {
+ public:
+  static constexpr Millis kLiveEvery = 10 * kSecondMs;
+
+  struct Settings {
+    Definition definition;
+    std::int32_t partition = 0;
+    std::int32_t market_partitions = 1;
+    bool live_rows = true;  // off in a replay into files
+    std::size_t cache_bytes = 64 << 20;
+  };
+  MarketStage(Settings settings, const MarketCalendar& calendar);
+
+  Result<void> open(const Store& store) override;
+  Result<void> apply(const InRecord& record, Outbox& outbox) override;
+  bool at_boundary() const override { return true; }
+  void save(StoreBatch& batch) override;
+
+  [[nodiscard]] Millis clock() const;
+
+ private:
+  struct Sender {
+    Millis watermark = kNever;
+    Day closed = kNoDay;
+    Day first_day = kNoDay;  // earliest day of any document that it accepted
+  };
+  struct CellCodec {
+    Result<Cell> decode(std::string_view bytes) const;
+    std::string encode(const Cell& cell) const;
+  };
+  using BrandCells = std::map<std::string, LeafCells>;
+
+  Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
+  Result<void> add(const Deltas& deltas);
+  Result<BrandCells> all_cells();
+  Result<void> publish_final(Outbox& outbox);
+  Result<void> publish_live(std::int64_t offset, Outbox& outbox);
+  Result<void> publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
+                               Outbox& outbox);
+  Result<void> fold_before(Day day);
+  [[nodiscard]] Day history_begins() const;
+  [[nodiscard]] bool owns_whole_market() const;
+
+  Settings settings_;
+  std::string definition_bytes_;
+  const MarketCalendar& calendar_;
+  RegionTree regions_;
+  std::map<std::string, Sender> senders_;
+  StateTable<Cell, CellCodec> cells_;
+  StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: what was published
+  StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
+  Day next_final_ = kNoDay;
+  Millis live_at_ = kNever;
+  std::set<std::string> touched_;  // brands with deltas since the last live rows
+  StoreBatch unsaved_;
+};
+
+}  // namespace fiverate

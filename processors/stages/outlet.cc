@@ -1,0 +1,431 @@
+#include "processors/stages/outlet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "metrics.pb.h"
+#include "schemas/check.h"
+#include "schemas/decode.h"
+
+namespace fiverate {
+namespace {
+
+// Keys of the store beside the outlets ("o/<outlet>"):
+//   c/<due, 16 hex digits><outlet>   calendar         s/<sku>   SkuState
+//   w/<sku>\0<outlet>                waits for a SKU  progress, first_day
+constexpr std::string_view kCalendarPrefix = "c/";
+constexpr std::string_view kSkuPrefix = "s/";
+constexpr std::string_view kWaitPrefix = "w/";
+constexpr std::string_view kProgressKey = "progress";
+constexpr std::string_view kFirstDayKey = "first_day";
+constexpr std::size_t kDueDigits = 16;
+
+std::string calendar_key(Millis due, std::string_view outlet_id) {
+  return fmt::format("{}{:0{}x}{}", kCalendarPrefix, due, kDueDigits, outlet_id);
+}
+
+std::string wait_key(std::string_view sku_id, std::string_view outlet_id) {
+  std::string key(kWaitPrefix);
+  key += sku_id;
+  key += '\0';
+  key += outlet_id;
+  return key;
+}
+
+}  // namespace
+
+Day first_open_day(Millis clock, const MarketCalendar& calendar) {
+  return clock == kNever ? kNoDay : calendar.day_of(clock - kFinalAfter);
+}
+
+OutletStage::OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
+                         std::size_t cache_bytes)
+    : definition_(std::move(definition)),
+      definition_bytes_(definition_bytes(definition_)),
+      market_partitions_(market_partitions),
+      context_{calendar, {}, {}},
+      limits_{definition_.order_lateness_ms(), definition_.delivery_lateness_ms(), definition_.visit_lateness_ms(),
+              definition_.future_skew_ms()},
+      sources_(source_inputs(definition_).size()),
+      outlets_("o/", RecordCodec{&context_}, cache_bytes) {}
+
+// ---- state ---------------------------------------------------------------------------------------------------------
+
+Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_view bytes) const {
+  OutletState state;
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return fail(Reaction::stop, "not an OutletState");
+  }
+  OutletRecord record;
+  record.facts = load(state, *context);
+  record.latest_arrival = state.latest_arrival();
+  record.due = state.due_ms();
+  for (auto& saved : *state.mutable_parked()) {
+    record.parked.push_back({std::move(*saved.mutable_event()), saved.arrival_ms(),
+                             Cause{saved.sender(), {saved.offset(), saved.index()}}});
+  }
+  return record;
+}
+
+std::string OutletStage::RecordCodec::encode(const OutletRecord& record) const {
+  OutletState state;
+  fiverate::save(record.facts, *context, state);
+  state.set_latest_arrival(record.latest_arrival);
+  state.set_due_ms(record.due);
+  for (const auto& parked : record.parked) {
+    auto& saved = *state.add_parked();
+    *saved.mutable_event() = parked.event;
+    saved.set_arrival_ms(parked.arrival);
+    saved.set_sender(parked.cause.sender);
+    saved.set_offset(parked.cause.position.offset);
+    saved.set_index(parked.cause.position.index);
+  }
+  return state.SerializeAsString();
+}
+
+Result<void> OutletStage::open(const Store& store) {
+  outlets_.open(store);
+  const auto progress = store.get(kProgressKey);
+  if (!progress) return tl::make_unexpected(progress.error());
+  if (*progress) {
+    ProgressState state;
+    if (!state.ParseFromString(**progress)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    sources_.load(state);
+    watermark_ = sources_.value();
+  }
+  const auto first_day = store.get(kFirstDayKey);
+  if (!first_day) return tl::make_unexpected(first_day.error());
+  if (*first_day) std::from_chars((*first_day)->data(), (*first_day)->data() + (*first_day)->size(), first_day_.number);
+
+  FIVERATE_TRY(store.scan(kSkuPrefix, [&](std::string_view, std::string_view value) {
+    SkuState state;
+    CHECK(state.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    context_.catalogue.restore(state);
+    return true;
+  }));
+  FIVERATE_TRY(store.scan(kCalendarPrefix, [&](std::string_view key, std::string_view) {
+    key.remove_prefix(kCalendarPrefix.size());
+    Millis due = 0;
+    std::from_chars(key.data(), key.data() + kDueDigits, due, 16);
+    calendar_.emplace(due, std::string(key.substr(kDueDigits)));
+    return true;
+  }));
+  return store.scan(kWaitPrefix, [&](std::string_view key, std::string_view) {
+    key.remove_prefix(kWaitPrefix.size());
+    const auto end = key.find('\0');
+    wait_for_sku_[std::string(key.substr(0, end))].emplace(key.substr(end + 1));
+    return true;
+  });
+}
+
+void OutletStage::save(StoreBatch& batch) {
+  outlets_.save(batch);
+  for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
+  unsaved_.changes.clear();
+  ProgressState progress;
+  sources_.save(progress);
+  batch.put(std::string(kProgressKey), progress.SerializeAsString());
+  batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
+}
+
+// ---- one record ------------------------------------------------------------------------------------------------------
+
+Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
+  // An arena for each record would cost more than the message that is kept.
+  thread_local LedgerRecord ledger;
+  if (!ledger.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+    return fail(Reaction::stop, "The ledger holds a record that is none, at offset {} of partition {}.", record.offset,
+                record.input.partition);
+  }
+  ++records_since_cut_;
+  const auto arrival = ledger.arrival_ms();
+  const auto cause = record.cause.value_or(Cause{});
+  switch (ledger.body_case()) {
+    case LedgerRecord::kDefinition:
+      if (definition_bytes(ledger.definition()) != definition_bytes_) {
+        return fail(Reaction::stop,
+                    "The topic ledger was made with another definition (time zone, partitions or version) than this process "
+                    "is configured with. Use the configuration that the topics were created with.");
+      }
+      break;
+    case LedgerRecord::kProgress: return on_progress(ledger.progress(), outbox);
+    case LedgerRecord::kEvent:
+      if (is_document(ledger.event().payload_case())) {
+        FIVERATE_TRY(on_document(ledger.event(), arrival, cause, outbox));
+      } else if (ledger.event().has_outlet()) {
+        FIVERATE_TRY(on_outlet(ledger.event(), outbox));
+      } else if (ledger.event().has_sku()) {
+        FIVERATE_TRY(on_sku(ledger.event(), outbox));
+      }
+      break;
+    case LedgerRecord::kRejection:
+      if (const auto reason = reason_named(ledger.rejection().reason()); reason && ledger.rejection().document()) {
+        count_quality(quarantined_for(*reason), arrival, 1);
+      }
+      break;
+    case LedgerRecord::BODY_NOT_SET: break;
+  }
+  if (records_since_cut_ >= kRecordsMax || merge_.full()) cut(watermark_, false, false, outbox);
+  return {};
+}
+
+Result<void> OutletStage::on_progress(const Progress& progress, Outbox& outbox) {
+  sources_.apply(progress);
+  const auto clock = sources_.value();
+  if (clock > watermark_) {
+    const auto& calendar = context_.calendar;
+    const auto today = calendar.day_of(clock);
+    // One cut a midnight, in order; at first sight of the time all earlier days close together.
+    for (auto day = watermark_ == kNever ? today : calendar.day_of(watermark_) + 1; day <= today; day = day + 1) {
+      FIVERATE_TRY(pass_to(calendar.start_of(day), outbox));
+      cut(watermark_, false, true, outbox);
+    }
+    const bool minute_passed = clock / kMinuteMs != watermark_ / kMinuteMs || clock == watermark_;
+    FIVERATE_TRY(pass_to(clock, outbox));
+    cut(watermark_, true, minute_passed, outbox);
+  } else {
+    cut(watermark_, true, false, outbox);
+  }
+  return {};
+}
+
+// Everything due up to `clock` fires, in order of time.
+Result<void> OutletStage::pass_to(Millis clock, Outbox& outbox) {
+  watermark_ = std::max(watermark_, clock);
+  while (!calendar_.empty() && calendar_.begin()->first <= clock) {
+    const auto outlet_id = calendar_.begin()->second;
+    FIVERATE_TRY(fire(outlet_id, outbox));
+  }
+  return {};
+}
+
+Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
+  auto found = outlets_.change(outlet_id);
+  if (!found) return tl::make_unexpected(found.error());
+  auto& outlet = **found;
+  for (bool again = true; again;) {
+    again = false;
+    for (auto at = outlet.parked.begin(); at != outlet.parked.end(); ++at) {
+      if (at->arrival + definition_.parking_ms() >= watermark_) continue;
+      const auto missing = unknown(outlet, at->event);
+      if (!missing) continue;  // it stands behind another one, and is judged when that is gone
+      const auto parked = std::move(*at);
+      outlet.parked.erase(at);
+      count_quality(Contribution::parked, parked.arrival, -1);
+      quarantine(parked.event, parked.arrival, parked.cause, *missing, outbox);
+      release(outlet, outbox);
+      again = true;
+      break;
+    }
+  }
+  set_clock(outlet);
+  note_due(outlet_id, outlet);
+  return {};
+}
+
+// ---- documents -------------------------------------------------------------------------------------------------------
+
+Result<void> OutletStage::on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox) {
+  const auto& outlet_id = outlet_id_of(event);
+  auto found = outlets_.change(outlet_id);
+  if (!found) return tl::make_unexpected(found.error());
+  auto& outlet = **found;
+  outlet.latest_arrival = std::max(outlet.latest_arrival, arrival);
+  if (watermark_ != kNever) {
+    forget_before(outlet.facts, context_.calendar.day_of(watermark_) - kMemoryDays, context_);
+  }
+  set_clock(outlet);
+  if (unknown(outlet, event) || blocked(outlet, event, outlet.parked.size())) {
+    count_quality(Contribution::parked, arrival, 1);
+    park(outlet_id, outlet, {event, arrival, cause});
+  } else {
+    judge_and_fold(outlet, event, arrival, cause, outbox);
+  }
+  note_due(outlet_id, outlet);
+  return {};
+}
+
+void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause,
+                                 Outbox& outbox) {
+  auto verdict = judge(outlet.facts, event, arrival, first_open_day(watermark_, context_.calendar), limits_, context_);
+  switch (verdict.outcome) {
+    case Outcome::accepted: {
+      const FactsChange change(outlet.facts, brands_touched(outlet.facts, event, arrival, context_));
+      remember(outlet.facts, event, arrival, context_);
+      merge_.add(change.difference(), context_);
+      const auto day = context_.calendar.day_of(event_time_of(event));
+      first_day_ = first_day_ == kNoDay ? day : std::min(first_day_, day);
+      count_quality(Contribution::accepted, arrival, 1);
+      break;
+    }
+    case Outcome::superseded:
+      remember(outlet.facts, event, arrival, context_);
+      count_quality(Contribution::superseded, arrival, 1);
+      break;
+    case Outcome::duplicate: count_quality(Contribution::duplicates, arrival, 1); break;
+    case Outcome::rejected:
+      quarantine(event, arrival, cause, {verdict.reason, std::move(verdict.detail), event.event_id()}, outbox);
+      break;
+  }
+}
+
+void OutletStage::quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
+                             Outbox& outbox) {
+  count_quality(quarantined_for(rejected.reason), arrival, 1);
+  const auto slash = cause.sender.rfind('/');
+  Quarantined quarantined;
+  quarantined.set_reason(std::string(name_of(rejected.reason)));
+  quarantined.set_detail(rejected.detail);
+  quarantined.set_event_id(rejected.event_id);
+  if (slash != std::string::npos) {
+    quarantined.set_topic(cause.sender.substr(0, slash));
+    std::int32_t partition = 0;
+    std::from_chars(cause.sender.data() + slash + 1, cause.sender.data() + cause.sender.size(), partition);
+    quarantined.set_partition(partition);
+  }
+  quarantined.set_offset(cause.position.offset);
+  quarantined.set_arrival_ms(arrival);
+  quarantined.set_value(event.SerializeAsString());
+  const auto& outlet_id = outlet_id_of(event);
+  quarantined.set_key(outlet_id);
+  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, definition_), arrival, to_text(cause),
+               quarantined.SerializeAsString());
+}
+
+void OutletStage::count_quality(Contribution contribution, Millis arrival, std::int64_t value) {
+  merge_.add({{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, context_);
+}
+
+// ---- reference -------------------------------------------------------------------------------------------------------
+
+Result<void> OutletStage::on_outlet(const Event& event, Outbox& outbox) {
+  const auto& outlet_id = outlet_id_of(event);
+  auto found = outlets_.change(outlet_id);
+  if (!found) return tl::make_unexpected(found.error());
+  auto& outlet = **found;
+  set_clock(outlet);
+  const FactsChange change(outlet.facts, {});
+  apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
+  merge_.add(change.difference(), context_);
+  release(outlet, outbox);
+  note_due(outlet_id, outlet);
+  return {};
+}
+
+Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
+  const auto state = context_.catalogue.apply(event.sku());
+  unsaved_.put(std::string(kSkuPrefix) + state.sku_id(), state.SerializeAsString());
+  const auto waiting = wait_for_sku_.extract(state.sku_id());
+  if (waiting.empty()) return {};
+  for (const auto& outlet_id : waiting.mapped()) {
+    unsaved_.erase(wait_key(state.sku_id(), outlet_id));
+    auto outlet = outlets_.change(outlet_id);
+    if (!outlet) return tl::make_unexpected(outlet.error());
+    set_clock(**outlet);
+    release(**outlet, outbox);
+    note_due(outlet_id, **outlet);
+  }
+  return {};
+}
+
+// ---- parking ---------------------------------------------------------------------------------------------------------
+
+std::optional<Rejected> OutletStage::unknown(const OutletRecord& outlet, const Event& event) const {
+  if (!outlet.facts.known) {
+    return Rejected{Reason::unknown_outlet, fmt::format("outlet {}", outlet_id_of(event)), event.event_id()};
+  }
+  for (const auto sku_id : sku_ids_of(event)) {
+    if (!context_.catalogue.find(sku_id)) {
+      return Rejected{Reason::unknown_sku, fmt::format("SKU {}", sku_id), event.event_id()};
+    }
+  }
+  return std::nullopt;
+}
+
+bool OutletStage::blocked(const OutletRecord& outlet, const Event& event, std::size_t before) {
+  return std::any_of(outlet.parked.begin(), outlet.parked.begin() + static_cast<std::ptrdiff_t>(before),
+                     [&](const Parked& other) {
+                       return kind_of(other.event) == kind_of(event) &&
+                              (document_id_of(other.event) == document_id_of(event) ||
+                               other.event.event_id() == event.event_id());
+                     });
+}
+
+void OutletStage::park(const std::string& outlet_id, OutletRecord& outlet, Parked document) {
+  for (const auto sku_id : sku_ids_of(document.event)) {
+    if (context_.catalogue.find(sku_id)) continue;
+    if (wait_for_sku_[std::string(sku_id)].insert(outlet_id).second) unsaved_.put(wait_key(sku_id, outlet_id), "");
+  }
+  outlet.parked.push_back(std::move(document));
+}
+
+void OutletStage::release(OutletRecord& outlet, Outbox& outbox) {
+  for (std::size_t i = 0; i < outlet.parked.size();) {
+    if (unknown(outlet, outlet.parked[i].event) || blocked(outlet, outlet.parked[i].event, i)) {
+      ++i;
+      continue;
+    }
+    const auto document = std::move(outlet.parked[i]);
+    outlet.parked.erase(outlet.parked.begin() + static_cast<std::ptrdiff_t>(i));
+    count_quality(Contribution::parked, document.arrival, -1);
+    judge_and_fold(outlet, document.event, document.arrival, document.cause, outbox);
+  }
+}
+
+// ---- time ------------------------------------------------------------------------------------------------------------
+
+// Moves the outlet's clock to where it stands now, and sends what follows from that alone.
+void OutletStage::set_clock(OutletRecord& outlet) {
+  const auto clock = std::max(watermark_, outlet.latest_arrival);
+  if (clock == kNever) return;
+  const auto today = context_.calendar.day_of(clock);
+  if (today <= outlet.facts.clock_day) return;
+  const FactsChange change(outlet.facts, {});
+  outlet.facts.clock_day = today;
+  merge_.add(change.difference(), context_);
+}
+
+void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
+  auto due = kNever;
+  const auto earliest = [&](Millis instant) { due = due == kNever ? instant : std::min(due, instant); };
+  if (const auto end = activity_ends(outlet.facts)) earliest(context_.calendar.start_of(*end));
+  for (const auto& parked : outlet.parked) {
+    // What is over and still here stands behind another one and goes with it.
+    if (const auto over = parked.arrival + definition_.parking_ms() + 1; over > watermark_) earliest(over);
+  }
+  if (due == outlet.due) return;
+  if (outlet.due != kNever) {
+    calendar_.erase({outlet.due, outlet_id});
+    unsaved_.erase(calendar_key(outlet.due, outlet_id));
+  }
+  outlet.due = due;
+  if (due != kNever) {
+    calendar_.emplace(due, outlet_id);
+    unsaved_.put(calendar_key(due, outlet_id), "");
+  }
+}
+
+// ---- cuts ------------------------------------------------------------------------------------------------------------
+
+void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
+  const auto parts = merge_.take(context_, market_partitions_, even_if_empty);
+  for (std::size_t partition = 0; partition < parts.size(); ++partition) {
+    for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
+      DeltasRecord record;
+      auto& deltas = *record.mutable_deltas();
+      deltas = parts[partition][piece];
+      deltas.set_watermark_ms(clock);
+      deltas.set_closed_day((clock == kNever ? kNoDay : context_.calendar.day_of(clock) - 1).number);
+      deltas.set_settled(settled);
+      deltas.set_last_piece(piece + 1 == parts[partition].size());
+      deltas.set_first_day(first_day_.number);
+      outbox.to_task(Topic::deltas, static_cast<std::int32_t>(partition), clock == kNever ? 0 : clock, "",
+                     record.SerializeAsString());
+    }
+  }
+  records_since_cut_ = 0;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,104 @@
+// The stage that knows each shop. One task a partition of the ledger: judges documents against the outlet's history, keeps
+// its facts (one record an outlet), and sends market the dated differences of what the outlet contributes.
+//
+// Time: the task's watermark comes with progress records; an outlet's own clock is the later of the watermark and its latest
+// arrival. What depends on the passing of time (an outlet that becomes dormant, a parked document whose day is over) stands
+// in a calendar kept with the state and fires when the clock gets there, with no event arriving.
+//
+// Cuts, where merged deltas are sent: every progress record, one a midnight that it passes; every kRecordsMax records; when
+// the merge is full. All of it is in the log, so a replay cuts where the live run cut.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ledger.pb.h"
+#include "processors/stages/delta_merge.h"
+#include "processors/stages/topology.h"
+#include "processors/stream/state_table.h"
+#include "processors/stream/task.h"
+#include "processors/stream/watermark.h"
+#include "processors/trade/acceptance.h"
+#include "processors/trade/outlet_facts.h"
+
+namespace fiverate {
+
+// A day is final this long after its end: the greatest lateness and the day of parking. Nothing accepted can reach it then.
+inline constexpr Millis kFinalAfter = 15 * kDayMs;
+// The first day that is not final when the clock shows `clock` (kNoDay: none is).
+Day first_open_day(Millis clock, const MarketCalendar& calendar);
+
+class OutletStage final : public Operator {
+ public:
+  static constexpr std::int32_t kRecordsMax = 4096;
+
+  // `market_partitions` may differ from the definition's in a replay, which has its own.
+  OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
+              std::size_t cache_bytes);
+
+  Result<void> open(const Store& store) override;
+  Result<void> apply(const InRecord& record, Outbox& outbox) override;
+  bool at_boundary() const override { return records_since_cut_ == 0; }
+  void save(StoreBatch& batch) override;
+
+  [[nodiscard]] Millis watermark() const { return watermark_; }
+
+ private:
+  // A document whose outlet or SKU is not known yet, or that stands behind one.
+  struct Parked {
+    Event event;
+    Millis arrival;
+    Cause cause;  // its source position
+  };
+  struct OutletRecord {
+    OutletFacts facts;
+    std::vector<Parked> parked;
+    Millis latest_arrival = kNever;
+    Millis due = kNever;  // its entry in the calendar
+  };
+  struct RecordCodec {
+    MarketContext* context;
+    Result<OutletRecord> decode(std::string_view bytes) const;
+    std::string encode(const OutletRecord& record) const;
+  };
+
+  Result<void> on_progress(const Progress& progress, Outbox& outbox);
+  Result<void> pass_to(Millis clock, Outbox& outbox);
+  Result<void> on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
+  Result<void> on_outlet(const Event& event, Outbox& outbox);
+  Result<void> on_sku(const Event& event, Outbox& outbox);
+  Result<void> fire(const std::string& outlet_id, Outbox& outbox);
+
+  // Why the document has to wait, if it has to: an unknown id, or one before it that waits and shares an id.
+  std::optional<Rejected> unknown(const OutletRecord& outlet, const Event& event) const;
+  static bool blocked(const OutletRecord& outlet, const Event& event, std::size_t before);
+  void park(const std::string& outlet_id, OutletRecord& outlet, Parked document);
+  void release(OutletRecord& outlet, Outbox& outbox);
+  void judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
+  void quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected, Outbox& outbox);
+  void count_quality(Contribution contribution, Millis arrival, std::int64_t value);
+  void set_clock(OutletRecord& outlet);
+  void note_due(const std::string& outlet_id, OutletRecord& outlet);
+  void cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox);
+
+  Definition definition_;
+  std::string definition_bytes_;
+  std::int32_t market_partitions_;
+  MarketContext context_;
+  AcceptanceLimits limits_;
+  Watermark sources_;
+  Millis watermark_ = kNever;
+  Day first_day_ = kNoDay;  // earliest day of any document accepted
+
+  StateTable<OutletRecord, RecordCodec> outlets_;
+  std::set<std::pair<Millis, std::string>> calendar_;         // (due, outlet)
+  std::map<std::string, std::set<std::string>> wait_for_sku_;  // SKU -> outlets with parked documents
+  StoreBatch unsaved_;                                        // of the small tables above and the SKUs
+
+  DeltaMerge merge_;
+  std::int32_t records_since_cut_ = 0;
+};
+
+}  // namespace fiverate

@@ -1,0 +1,88 @@
+#include "processors/stages/topology.h"
+
+#include "deltas.pb.h"
+#include "processors/trade/acceptance.h"
+#include "processors/trade/measure.h"
+#include "schemas/check.h"
+
+namespace fiverate {
+
+Stage stage_reading(Topic topic) {
+  switch (topic) {
+    case Topic::ledger: return Stage::outlet;
+    case Topic::deltas: return Stage::market;
+    case Topic::reference: return Stage::reference;
+    default: return Stage::intake;
+  }
+}
+
+std::vector<Topic> result_topics_of(Stage stage) {
+  if (stage == Stage::market) return {Topic::metrics, Topic::metrics_final};
+  return {};
+}
+
+Definition make_definition(const std::string& timezone, const PartitionCounts& counts) {
+  const AcceptanceLimits limits;
+  Definition definition;
+  definition.set_timezone(timezone);
+  for (const auto window : kWindows) definition.add_windows_days(window);
+  definition.set_order_lateness_ms(limits.order_lateness);
+  definition.set_delivery_lateness_ms(limits.delivery_lateness);
+  definition.set_visit_lateness_ms(limits.visit_lateness);
+  definition.set_future_skew_ms(limits.future_skew);
+  definition.set_parking_ms(kDayMs);
+  for (const auto name : kBrandMeasureNames) definition.add_measures(std::string(name));
+  definition.set_formulas_version(kFormulasVersion);
+  definition.set_encodings_version(kEncodingsVersion);
+  for (const auto topic : kSourceTopics) {
+    auto& source = *definition.add_sources();
+    source.set_topic(std::string(name_of(topic)));
+    source.set_partitions(counts.of(topic));
+  }
+  definition.set_ledger_partitions(counts.ledger);
+  definition.set_market_partitions(counts.market);
+  return definition;
+}
+
+std::string definition_bytes(const Definition& definition) { return definition.SerializeAsString(); }
+
+std::string definition_record(Topic topic, const Definition& definition) {
+  switch (topic) {
+    case Topic::ledger: {
+      LedgerRecord record;
+      *record.mutable_definition() = definition;
+      return record.SerializeAsString();
+    }
+    case Topic::deltas: {
+      DeltasRecord record;
+      *record.mutable_definition() = definition;
+      return record.SerializeAsString();
+    }
+    default: {
+      CHECK(topic == Topic::signals);
+      SignalRecord record;
+      *record.mutable_definition() = definition;
+      return record.SerializeAsString();
+    }
+  }
+}
+
+std::vector<Input> source_inputs(const Definition& definition) {
+  std::vector<Input> inputs;
+  for (const auto& source : definition.sources()) {
+    const auto topic = topic_named(source.topic());
+    CHECK(topic.has_value(), source.topic());
+    for (std::int32_t partition = 0; partition < source.partitions(); ++partition) inputs.push_back({*topic, partition});
+  }
+  return inputs;
+}
+
+std::int32_t ledger_partition_of(std::string_view outlet_id, const Definition& definition) {
+  return partition_of(outlet_id, definition.ledger_partitions());
+}
+
+std::int32_t market_partition_of(std::string_view brand_id, const Definition& definition) {
+  return partition_of(brand_id, definition.market_partitions());
+}
+
+}  // namespace fiverate

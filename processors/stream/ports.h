@@ -1,0 +1,111 @@
+// What the runtime asks of the outside: a log to read, a log to write, a store. Three pairs of logs stand behind it: Kafka
+// (edge/kafka_log.h), files (edge/file_log.h, reading only) and memory (memory_log.h, for tests and replay).
+//
+// Each object belongs to the thread of one worker.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "processors/stream/error.h"
+#include "schemas/cause.h"
+#include "schemas/time.h"
+#include "schemas/topics.h"
+
+namespace fiverate {
+
+// One partition that a task reads.
+struct Input {
+  Topic topic = Topic::ledger;
+  std::int32_t partition = 0;
+  friend auto operator<=>(const Input&, const Input&) = default;
+};
+
+// A record as read. The views live as long as `owner`.
+struct InRecord {
+  Input input;
+  std::int64_t offset = 0;
+  Millis timestamp = 0;
+  std::string_view key;
+  std::string_view value;
+  std::optional<Cause> cause;          // header; absent on source records and progress
+  std::optional<Link> link;            // headers; from task to task only
+  std::optional<Millis> arrival;       // header of a retried source record
+  std::shared_ptr<const void> owner;
+};
+
+// A record to write.
+struct OutRecord {
+  Topic topic = Topic::ledger;
+  std::int32_t partition = 0;
+  Millis timestamp = 0;
+  std::string key;
+  std::string value;
+  std::optional<Cause> cause;
+  std::optional<Link> link;
+};
+
+// Where a group stands in an input: next offset to read and a short text kept with it.
+struct Committed {
+  std::int64_t offset = 0;
+  std::string metadata;
+};
+
+class Source {
+ public:
+  // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin.
+  struct Listener {
+    std::function<Result<std::map<Input, std::int64_t>>(const std::vector<Input>&)> assigned;
+    std::function<void(const std::vector<Input>&)> revoked;
+  };
+
+  virtual ~Source() = default;
+  virtual void listen(Listener listener) = 0;
+  // Appends what has come, in order a partition, waiting at most `wait` for the first. Nothing appended is no error.
+  [[nodiscard]] virtual Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) = 0;
+  // True when nothing more will ever come (files, a closed memory log, a log read to where it ended at the start).
+  [[nodiscard]] virtual bool finished() const { return false; }
+  // What the group committed, for tasks without a store; nothing yet: none.
+  [[nodiscard]] virtual Result<std::optional<Committed>> committed(const Input& input) = 0;
+  [[nodiscard]] virtual Result<void> commit(const std::map<Input, Committed>& positions) = 0;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // Hands a record over; may wait for room. An error is of this or any earlier record.
+  [[nodiscard]] virtual Result<void> send(OutRecord record) = 0;
+  // Returns when all records handed over are acknowledged.
+  [[nodiscard]] virtual Result<void> flush() = 0;
+  // The cause of the last record in a result partition; nothing: it is empty.
+  [[nodiscard]] virtual Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) = 0;
+};
+
+// Sorted keys and values of one task. Writes are atomic a batch.
+struct StoreBatch {
+  std::vector<std::pair<std::string, std::optional<std::string>>> changes;  // no value: erase; a later one beats an earlier
+
+  void put(std::string key, std::string value) { changes.emplace_back(std::move(key), std::move(value)); }
+  void erase(std::string key) { changes.emplace_back(std::move(key), std::nullopt); }
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  [[nodiscard]] virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
+  // In order of keys, all that begin with `prefix`, until `visit` returns false.
+  [[nodiscard]] virtual Result<void> scan(std::string_view prefix,
+                                          const std::function<bool(std::string_view, std::string_view)>& visit) const = 0;
+  [[nodiscard]] virtual Result<void> write(const StoreBatch& batch) = 0;
+  // For messages: where a person finds it.
+  [[nodiscard]] virtual std::string where() const = 0;
+};
+
+}  // namespace fiverate

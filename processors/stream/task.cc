@@ -1,0 +1,189 @@
+#include "processors/stream/task.h"
+
+#include <xxhash.h>
+
+#include "schemas/check.h"
+#include "state.pb.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::string_view kTaskKey = "task";
+
+std::uint64_t fingerprint(const InRecord& record) { return chained(0, record.key, record.value); }
+
+}  // namespace
+
+Task::Task(std::string stage, Input input, std::string definition, Operator& op, Store& store, Sink& sink)
+    : name_(sender_name(stage, input.partition)),
+      input_(input),
+      definition_(std::move(definition)),
+      op_(op),
+      store_(store),
+      sink_(sink) {}
+
+Result<std::int64_t> Task::restore() {
+  const auto saved = store_.get(kTaskKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (*saved) {
+    TaskState state;
+    if (!state.ParseFromString(**saved)) {
+      return fail(Reaction::stop, "The state of {} is damaged ({}). Remove the folder: it is rebuilt from the log.", name_,
+                  store_.where());
+    }
+    if (state.task() != name_) {
+      return fail(Reaction::stop, "{} holds the state of {}, not of {}.", store_.where(), state.task(), name_);
+    }
+    if (state.definition() != definition_) {
+      return fail(Reaction::stop,
+                  "{} was built with another definition (time zone, windows, lateness, partitions or version). Go back to the "
+                  "configuration that it was made with, or make new topics and a new state folder.",
+                  store_.where());
+    }
+    next_offset_ = committed_offset_ = state.next_offset();
+    fingerprint_timestamp_ = state.last_timestamp();
+    fingerprint_hash_ = state.last_hash();
+    for (const auto& sender : state.senders()) {
+      senders_[sender.name()] = {{sender.offset(), sender.index()}, sender.chain()};
+    }
+    for (const auto& target : state.targets()) {
+      targets_[{static_cast<Topic>(target.topic()), target.partition()}] = {{target.offset(), target.index()},
+                                                                           target.chain()};
+    }
+  }
+  FIVERATE_TRY(op_.open(store_));
+  return next_offset_ > 0 ? next_offset_ - 1 : 0;
+}
+
+Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
+  for (const auto topic : result_topics) {
+    const auto last = sink_.last_cause(topic, input_.partition);
+    if (!last) return tl::make_unexpected(last.error());
+    if (!*last) continue;
+    if ((*last)->sender != name_) {
+      return fail(Reaction::stop, "Topic {} partition {} holds records of {}, not of {}.", fiverate::name_of(topic),
+                  input_.partition, (*last)->sender, name_);
+    }
+    written_[topic] = (*last)->position;
+  }
+  return {};
+}
+
+Result<void> Task::check_fingerprint(const InRecord& record) const {
+  if (record.timestamp == fingerprint_timestamp_ && fingerprint(record) == fingerprint_hash_) return {};
+  return fail(Reaction::stop,
+              "{} partition {} has another record at offset {} than the state of {} was built from: the topic was truncated or "
+              "made anew. Remove {} to rebuild the state from the log.",
+              fiverate::name_of(input_.topic), input_.partition, record.offset, name_, store_.where());
+}
+
+Result<Task::Admission> Task::admit(const InRecord& record) const {
+  if (!record.cause) return Admission::apply;
+  const auto known = senders_.find(record.cause->sender);
+  const auto seen = known == senders_.end() ? Place{} : known->second;
+  if (record.cause->position <= seen.position) return Admission::repetition;
+  if (!record.link) return Admission::apply;
+  if (record.link->previous > seen.position) return Admission::gap;
+  if (record.link->previous < seen.position || record.link->chain != seen.chain) {
+    return fail(Reaction::stop,
+                "{} did not repeat itself: at {} its outputs are not those that {} received before. Determinism is broken, "
+                "nothing was applied.",
+                record.cause->sender, to_text(record.cause->position), name_);
+  }
+  return Admission::apply;
+}
+
+void Task::remember_sender(const InRecord& record) {
+  if (!record.cause) return;
+  auto& seen = senders_[record.cause->sender];
+  seen.position = record.cause->position;
+  if (record.link) seen.chain = chained(record.link->chain, record.key, record.value);
+}
+
+Result<void> Task::process(const InRecord& record) {
+  if (record.offset < next_offset_) {
+    return record.offset == next_offset_ - 1 && next_offset_ == committed_offset_ ? check_fingerprint(record)
+                                                                                  : Result<void>{};
+  }
+  const auto admission = admit(record);
+  if (!admission) return tl::make_unexpected(admission.error());
+  current_offset_ = record.offset;
+  next_index_ = 0;
+  switch (*admission) {
+    case Admission::apply:
+      FIVERATE_TRY(op_.apply(record, *this));
+      remember_sender(record);
+      break;
+    case Admission::repetition: ++counters_.repetitions; break;
+    case Admission::gap: ++counters_.gaps; break;
+  }
+  if (send_error_) return tl::make_unexpected(*send_error_);
+  ++counters_.records;
+  next_offset_ = record.offset + 1;
+  last_ = record;
+  return {};
+}
+
+CausePosition Task::next_position() { return {current_offset_, next_index_++}; }
+
+void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+  auto& target = targets_[{topic, partition}];
+  const auto position = next_position();
+  const Link link{target.position, target.chain};
+  target.chain = chained(target.chain, key, value);
+  target.position = position;
+  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, link});
+}
+
+void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+  const auto position = next_position();
+  if (const auto written = written_.find(topic); written != written_.end() && position <= written->second) return;
+  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, std::nullopt});
+}
+
+void Task::send(OutRecord record) {
+  if (send_error_) return;  // the task is about to be dropped
+  ++counters_.outputs;
+  if (auto sent = sink_.send(std::move(record)); !sent) send_error_ = sent.error();
+}
+
+Result<void> Task::commit() {
+  CHECK(op_.at_boundary(), name_);
+  // A crash before this line: nothing is kept; all since the last commit is folded and sent again, and dropped there.
+  FIVERATE_TRY(sink_.flush());
+  // A crash here: outputs are out, the state is not: the same again.
+  TaskState state;
+  state.set_task(name_);
+  state.set_definition(definition_);
+  state.set_next_offset(next_offset_);
+  if (last_.owner) {
+    fingerprint_timestamp_ = last_.timestamp;
+    fingerprint_hash_ = fingerprint(last_);
+    last_ = {};
+  }
+  state.set_last_timestamp(fingerprint_timestamp_);
+  state.set_last_hash(fingerprint_hash_);
+  for (const auto& [sender, seen] : senders_) {
+    auto& saved = *state.add_senders();
+    saved.set_name(sender);
+    saved.set_offset(seen.position.offset);
+    saved.set_index(seen.position.index);
+    saved.set_chain(seen.chain);
+  }
+  for (const auto& [target, sent] : targets_) {
+    auto& saved = *state.add_targets();
+    saved.set_topic(static_cast<int>(target.topic));
+    saved.set_partition(target.partition);
+    saved.set_offset(sent.position.offset);
+    saved.set_index(sent.position.index);
+    saved.set_chain(sent.chain);
+  }
+  StoreBatch batch;
+  op_.save(batch);
+  batch.put(std::string(kTaskKey), state.SerializeAsString());
+  FIVERATE_TRY(store_.write(batch));
+  committed_offset_ = next_offset_;
+  return {};
+}
+
+}  // namespace fiverate

@@ -1,0 +1,115 @@
+// One task: one partition of one topic, folded by one operator into one store. A task's outputs are a pure function of its
+// input partition, including where they are cut; that is what makes "exactly once" possible without transactions:
+//
+//   crash, restart      the task goes on from its state's offset and sends again, identically, what it had sent since;
+//                       receivers drop repetitions by their cause
+//   two at once         the same: whatever both send, one of them is a repetition
+//   something lost      the receiver sees that the predecessor is missing and applies nothing until it has come
+//   determinism broken  the chained hash differs at the next new record: the receiver stops
+//
+// The state is never ahead of what was sent: outputs acknowledged, then one batch with state and offset (commit()).
+// Belongs to its worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "processors/stream/ports.h"
+
+namespace fiverate {
+
+// Where an operator puts what it has to say; each record gets the next cause of the input record at hand.
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+  // To the tasks behind: chained, so that the receiver notices gaps and divergence.
+  virtual void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
+  // Without a chain: from intake, and to result topics (left out if a result partition already holds it).
+  virtual void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
+};
+
+// A stage: the core behind a task. No I/O, no clock, no threads in it.
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  // Loads what it keeps in memory. Called once, before anything else.
+  [[nodiscard]] virtual Result<void> open(const Store& store) = 0;
+  // Folds one record. Repetitions have been dropped.
+  [[nodiscard]] virtual Result<void> apply(const InRecord& record, Outbox& outbox) = 0;
+  // Nothing is held back that the next record would be merged with: a commit is possible here.
+  [[nodiscard]] virtual bool at_boundary() const = 0;
+  // Adds all that has changed since the last save.
+  virtual void save(StoreBatch& batch) = 0;
+};
+
+struct TaskCounters {
+  std::int64_t records = 0;
+  std::int64_t repetitions = 0;  // dropped
+  std::int64_t gaps = 0;         // not applied, predecessor missing
+  std::int64_t outputs = 0;
+};
+
+class Task final : private Outbox {
+ public:
+  // `stage`: sender name of the outputs, and identity of the store. All outlive the task.
+  Task(std::string stage, Input input, std::string definition, Operator& op, Store& store, Sink& sink);
+
+  // Reads the state. Refuses a store of another task or another definition. Returns the offset to read from: one before the
+  // next if there is one, to see that the log still holds it.
+  [[nodiscard]] Result<std::int64_t> restore();
+  // Finds out what of its results is already written, so that a rebuilt task repeats no history.
+  [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
+
+  [[nodiscard]] Result<void> process(const InRecord& record);
+  [[nodiscard]] bool at_boundary() const { return op_.at_boundary(); }
+  [[nodiscard]] bool changed() const { return next_offset_ != committed_offset_; }
+  // Flushes the sink and writes the batch. Only at a boundary.
+  [[nodiscard]] Result<void> commit();
+
+  [[nodiscard]] const Input& input() const { return input_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
+  [[nodiscard]] const TaskCounters& counters() const { return counters_; }
+  [[nodiscard]] Operator& op() { return op_; }
+
+ private:
+  struct Place {  // of a sender, as seen; of a target, as sent
+    CausePosition position;
+    std::uint64_t chain = 0;
+  };
+  enum class Admission : std::uint8_t { apply, repetition, gap };
+
+  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  CausePosition next_position();
+  void send(OutRecord record);
+
+  [[nodiscard]] Result<Admission> admit(const InRecord& record) const;
+  void remember_sender(const InRecord& record);
+  [[nodiscard]] Result<void> check_fingerprint(const InRecord& record) const;
+
+  std::string name_;
+  Input input_;
+  std::string definition_;
+  Operator& op_;
+  Store& store_;
+  Sink& sink_;
+
+  std::int64_t next_offset_ = 0;
+  std::int64_t committed_offset_ = 0;
+  std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_ when the state was written
+  std::uint64_t fingerprint_hash_ = 0;
+  InRecord last_;                           // kept for the next fingerprint
+  std::map<std::string, Place> senders_;
+  std::map<Input, Place> targets_;
+  std::map<Topic, CausePosition> written_;  // results up to here are in the log already
+
+  std::int64_t current_offset_ = 0;  // cause of the outputs of the record at hand
+  std::int32_t next_index_ = 0;
+  std::optional<Error> send_error_;
+  TaskCounters counters_;
+};
+
+}  // namespace fiverate

@@ -1,0 +1,61 @@
+// The SKUs and brands that a task knows, numbered so that facts stay small. SKU numbers follow the order in which SKUs
+// became known in the task's own partition and are kept with its state; brand numbers live in memory only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "event.pb.h"
+#include "state.pb.h"
+
+namespace fiverate {
+
+enum class SkuNumber : std::uint32_t {};
+enum class BrandNumber : std::uint32_t {};
+inline constexpr BrandNumber kNoBrand{0};  // of what has no brand; its id is ""
+
+// Lets a map of strings be asked with a string_view.
+struct StringHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+template <typename Value>
+using StringMap = std::unordered_map<std::string, Value, StringHash, std::equal_to<>>;
+
+class Catalogue {
+ public:
+  Catalogue() : brand_ids_{""} { brand_numbers_.emplace("", kNoBrand); }
+
+  [[nodiscard]] std::optional<SkuNumber> find(std::string_view sku_id) const;
+  [[nodiscard]] BrandNumber brand_of(SkuNumber sku) const { return skus_[static_cast<std::size_t>(sku)].brand; }
+  [[nodiscard]] const std::string& brand_id(BrandNumber brand) const {
+    return brand_ids_[static_cast<std::size_t>(brand)];
+  }
+  [[nodiscard]] const std::string& sku_id(SkuNumber sku) const { return skus_[static_cast<std::size_t>(sku)].sku_id; }
+  [[nodiscard]] std::size_t size() const { return skus_.size(); }
+
+  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere.
+  // Returns its state, to be stored.
+  SkuState apply(const Sku& sku);
+  // Takes back a stored SKU, in any order, before anything is asked.
+  void restore(const SkuState& state);
+
+ private:
+  struct Entry {
+    std::string sku_id;
+    BrandNumber brand = kNoBrand;
+  };
+  BrandNumber number_of_brand(const std::string& brand_id);
+
+  std::vector<Entry> skus_;
+  StringMap<SkuNumber> sku_numbers_;
+  std::vector<std::string> brand_ids_;
+  StringMap<BrandNumber> brand_numbers_;
+};
+
+}  // namespace fiverate

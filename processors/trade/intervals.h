@@ -1,0 +1,62 @@
+// Sets of days as sorted, disjoint, non-touching intervals [from, to). The windowed-step measures are made of them.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "schemas/time.h"
+
+namespace fiverate {
+
+struct Interval {
+  Day from;
+  Day to;  // the first day that no longer belongs to it; kEndOfDays: open
+  friend bool operator==(const Interval&, const Interval&) = default;
+};
+using Intervals = std::vector<Interval>;
+
+// Appends to a set under construction. `next.from` must not be before the last one's `from`.
+inline void append(Intervals& set, Interval next) {
+  if (next.to <= next.from) return;
+  if (!set.empty() && next.from <= set.back().to) {
+    set.back().to = std::max(set.back().to, next.to);
+  } else {
+    set.push_back(next);
+  }
+}
+
+inline Intervals shifted(const Intervals& set, std::int32_t days) {
+  Intervals result;
+  result.reserve(set.size());
+  for (const auto& interval : set) {
+    result.push_back({interval.from + days, interval.to == kEndOfDays ? kEndOfDays : interval.to + days});
+  }
+  return result;
+}
+
+inline Intervals intersection(const Intervals& a, const Intervals& b) {
+  Intervals result;
+  for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
+    const Interval common{std::max(a[i].from, b[j].from), std::min(a[i].to, b[j].to)};
+    if (common.from < common.to) result.push_back(common);
+    (a[i].to < b[j].to ? i : j) += 1;
+  }
+  return result;
+}
+
+// The days of `a` that are not in `b`.
+inline Intervals difference(const Intervals& a, const Intervals& b) {
+  Intervals result;
+  std::size_t j = 0;
+  for (auto rest : a) {
+    while (j < b.size() && b[j].to <= rest.from) ++j;
+    for (auto k = j; k < b.size() && b[k].from < rest.to; ++k) {
+      if (rest.from < b[k].from) result.push_back({rest.from, b[k].from});
+      rest.from = std::max(rest.from, b[k].to);
+    }
+    if (rest.from < rest.to) result.push_back(rest);
+  }
+  return result;
+}
+
+}  // namespace fiverate

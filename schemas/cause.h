@@ -1,0 +1,55 @@
+// Where a record comes from. Every record that we write carries its cause in headers; receivers drop repetitions, notice
+// gaps and prove that a sender that started again said the same again.
+//
+//   fiverate-cause     "outlet/3/1234/0": stage, partition and offset of the input record, index among its outputs.
+//                      From intake the cause is the source position: "deliveries/3/1234/0".
+//   fiverate-previous  "1230/2": the sender's cause before this one to the same partition; "-" for the first.
+//   fiverate-chain     16 hex digits: the chained hash of all earlier outputs of this sender to this partition.
+// The last two stand only on records from task to task (deltas, signals): a source partition does not reach every
+// partition with every offset, so there is nothing to chain behind intake.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fiverate {
+
+inline constexpr std::string_view kCauseHeader = "fiverate-cause";
+inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
+inline constexpr std::string_view kChainHeader = "fiverate-chain";
+// Set by `quarantine retry` on a source record: the arrival (ms, decimal) that beats the Kafka timestamp.
+inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
+
+// A place among the outputs of one sender. Ordered as sent.
+struct CausePosition {
+  std::int64_t offset = -1;  // -1: before everything
+  std::int32_t index = 0;
+  friend constexpr auto operator<=>(const CausePosition&, const CausePosition&) = default;
+};
+
+struct Cause {
+  std::string sender;  // "outlet/3"
+  CausePosition position;
+};
+
+// What a receiver checks beside the order of positions.
+struct Link {
+  CausePosition previous;
+  std::uint64_t chain = 0;
+};
+
+std::string sender_name(std::string_view stage_or_topic, std::int32_t partition);
+std::string to_text(const Cause& cause);
+std::optional<Cause> parse_cause(std::string_view text);
+std::string to_text(CausePosition position);                    // "-" for none
+std::optional<CausePosition> parse_position(std::string_view text);
+std::string chain_text(std::uint64_t chain);
+std::optional<std::uint64_t> parse_chain(std::string_view text);
+
+// The chain after one more output.
+std::uint64_t chained(std::uint64_t chain, std::string_view key, std::string_view value);
+
+}  // namespace fiverate

@@ -1,0 +1,126 @@
+#include "schemas/topics.h"
+
+#include <algorithm>
+
+namespace fiverate {
+namespace {
+
+bool is_internal(Topic topic) { return std::ranges::find(kInternalTopics, topic) != kInternalTopics.end(); }
+bool is_source(Topic topic) { return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end(); }
+
+// Only the latest record of a key is wanted.
+bool is_compacted(Topic topic) { return topic == Topic::metrics || topic == Topic::alerts; }
+
+// A record of deltas or of the ledger is bounded by one cut or one event, not by the broker's default of 1 MiB.
+constexpr std::string_view kInternalRecordBytesMax = "8388608";
+constexpr std::string_view kForever = "-1";
+constexpr std::string_view kMillisMax = "9223372036854775807";
+
+// Murmur2 as org.apache.kafka.common.utils.Utils has it: 32 bits, this seed, the key read in little-endian words.
+std::uint32_t murmur2(std::string_view key) {
+  constexpr std::uint32_t kMultiplier = 0x5bd1e995;
+  constexpr std::uint32_t kSeed = 0x9747b28c;
+  const auto byte_at = [key](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(key[i])}; };
+
+  std::uint32_t hash = kSeed ^ static_cast<std::uint32_t>(key.size());
+  std::size_t i = 0;
+  for (; i + 4 <= key.size(); i += 4) {
+    std::uint32_t word = byte_at(i) | byte_at(i + 1) << 8 | byte_at(i + 2) << 16 | byte_at(i + 3) << 24;
+    word *= kMultiplier;
+    word ^= word >> 24;
+    hash = hash * kMultiplier ^ word * kMultiplier;
+  }
+  if (i < key.size()) {
+    for (std::size_t tail = key.size(); tail-- > i;) hash ^= byte_at(tail) << 8 * (tail - i);
+    hash *= kMultiplier;
+  }
+  hash ^= hash >> 13;
+  hash *= kMultiplier;
+  return hash ^ hash >> 15;
+}
+
+}  // namespace
+
+std::optional<Topic> topic_named(std::string_view name) {
+  const auto* found = std::ranges::find(kTopicNames, name);
+  if (found == kTopicNames.end()) return std::nullopt;
+  return static_cast<Topic>(found - kTopicNames.begin());
+}
+
+std::optional<Topic> home_of(Event::PayloadCase payload) {
+  switch (payload) {
+    case Event::kOrder:
+      return Topic::orders;
+    case Event::kDelivery:
+      return Topic::deliveries;
+    case Event::kVisit:
+      return Topic::visits;
+    case Event::kOutlet:
+    case Event::kSku:
+    case Event::kRegion:
+    case Event::kPolicy:
+    case Event::kTarget:
+    case Event::kPlan:
+    case Event::kAllocation:
+    case Event::kCalendar:
+      return Topic::reference;
+    case Event::kCommand:
+      return Topic::commands;
+    case Event::kMark:
+    case Event::PAYLOAD_NOT_SET:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+bool is_document(Event::PayloadCase payload) {
+  return payload == Event::kOrder || payload == Event::kDelivery || payload == Event::kVisit;
+}
+
+std::int32_t PartitionCounts::of(Topic topic) const {
+  switch (topic) {
+    case Topic::orders:
+    case Topic::deliveries:
+    case Topic::visits:
+      return source;
+    case Topic::reference:
+    case Topic::commands:
+      return 1;  // one order for all of it
+    case Topic::ledger:
+      return ledger;
+    case Topic::deltas:
+    case Topic::signals:
+    case Topic::metrics:
+    case Topic::metrics_final:
+    case Topic::alerts:
+    case Topic::alert_log:
+      return market;
+    case Topic::seals:
+    case Topic::quarantine:
+      return std::max(ledger, market);  // outlet tasks and market tasks write there, each to its own number
+  }
+  return 1;
+}
+
+TopicSettings settings_of(Topic topic, bool wall_clock) {
+  const bool broker_stamps = wall_clock && is_source(topic);
+  TopicSettings settings{
+      {"cleanup.policy", is_compacted(topic) ? "compact" : "delete"},
+      {"message.timestamp.type", broker_stamps ? "LogAppendTime" : "CreateTime"},
+      // Timestamps are arrivals and may be years old (import, replay): the broker must neither refuse a record for its
+      // age, nor roll a segment or delete one because of it. A log that forgets is no ledger.
+      {"message.timestamp.before.max.ms", std::string(kMillisMax)},
+      {"message.timestamp.after.max.ms", std::string(kMillisMax)},
+      {"retention.bytes", std::string(kForever)},
+      {"retention.ms", std::string(kForever)},
+      {"segment.ms", std::string(kMillisMax)},
+  };
+  if (is_internal(topic)) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
+  return settings;
+}
+
+std::int32_t partition_of(std::string_view key, std::int32_t partitions) {
+  return static_cast<std::int32_t>(murmur2(key) & 0x7fffffffU) % partitions;
+}
+
+}  // namespace fiverate

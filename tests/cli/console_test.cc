@@ -1,0 +1,283 @@
+#include "cli/console.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <vector>
+
+namespace fiverate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A pipe as stdout; what was written is read back at the end (less than a pipe holds).
+class Pipe {
+ public:
+  Pipe() { EXPECT_EQ(::pipe(ends_.data()), 0); }
+  ~Pipe() {
+    close_reader();
+    if (ends_[1] >= 0) ::close(ends_[1]);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  [[nodiscard]] int writer() const { return ends_[1]; }
+  void close_reader() {
+    if (ends_[0] >= 0) ::close(ends_[0]);
+    ends_[0] = -1;
+  }
+  std::string read_now() {
+    ::fcntl(ends_[0], F_SETFL, O_NONBLOCK);
+    std::string text;
+    std::array<char, 4096> chunk{};
+    for (ssize_t got = 0; (got = ::read(ends_[0], chunk.data(), chunk.size())) > 0;) {
+      text.append(chunk.data(), static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+
+ private:
+  std::array<int, 2> ends_{-1, -1};
+};
+
+using Rows = std::vector<std::vector<TableCell>>;
+
+std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Rows& rows, std::size_t rows_for_widths = 500) {
+  Pipe pipe;
+  TextOutput out(pipe.writer());
+  TableWriter table(out, mode, std::move(columns), rows_for_widths);
+  for (const auto& row : rows) table.row(row);
+  table.finish();
+  return pipe.read_now();
+}
+
+const std::vector<TableColumn> kColumns{{"brand_id"}, {"value", ColumnType::number}, {"name"}};
+
+TEST(OutputModeTest, ATerminalGetsATableEverythingElseJson) {
+  EXPECT_EQ(output_mode(std::nullopt, true), OutputMode::table);
+  EXPECT_EQ(output_mode(std::nullopt, false), OutputMode::json);
+  EXPECT_EQ(output_mode("table", false), OutputMode::table);
+  EXPECT_EQ(output_mode("csv", true), OutputMode::csv);
+  EXPECT_EQ(output_mode("json", true), OutputMode::json);
+  EXPECT_EQ(output_mode("xml", true), std::nullopt);
+  EXPECT_EQ(output_mode("", true), std::nullopt);
+}
+
+TEST(TableWriterTest, TableAlignsNumbersRightAndCountsWideCharactersTwice) {
+  EXPECT_EQ(printed(OutputMode::table, kColumns, {{"中华", 12, "x"}, {"B-long", "0.691667", "y"}, {"é", std::nullopt, "z"}}),
+            "brand_id     value  name\n"
+            "中华            12  x\n"
+            "B-long    0.691667  y\n"
+            "é                -  z\n");
+}
+
+TEST(TableWriterTest, LinesDoNotEndInBlanks) {
+  EXPECT_EQ(printed(OutputMode::table, {{"a"}, {"long_name"}}, {{"1", "2"}}), "a  long_name\n1  2\n");
+}
+
+TEST(TableWriterTest, WidthsComeFromTheFirstRowsAndGrow) {
+  EXPECT_EQ(printed(OutputMode::table, {{"a"}, {"b"}}, {{"1", "x"}, {"22", "x"}, {"4444", "x"}, {"5", "x"}}, 2),
+            "a   b\n"
+            "1   x\n"
+            "22  x\n"
+            "4444  x\n"
+            "5     x\n");
+}
+
+TEST(TableWriterTest, FlushShowsWhatIsThere) {
+  Pipe pipe;
+  TextOutput out(pipe.writer());
+  TableWriter table(out, OutputMode::table, {{"a"}});
+  table.flush();
+  EXPECT_EQ(pipe.read_now(), "");
+  table.row({"1"});
+  EXPECT_EQ(pipe.read_now(), "");
+  table.flush();
+  EXPECT_EQ(pipe.read_now(), "a\n1\n");
+  table.row({"2"});
+  table.finish();
+  EXPECT_EQ(pipe.read_now(), "2\n");
+}
+
+TEST(TableWriterTest, NoRows) {
+  EXPECT_EQ(printed(OutputMode::table, {{"a"}, {"b"}}, {}), "a  b\n");
+  EXPECT_EQ(printed(OutputMode::csv, {{"a"}, {"b"}}, {}), "a,b\r\n");
+  EXPECT_EQ(printed(OutputMode::json, {{"a"}, {"b"}}, {}), "");
+}
+
+TEST(TableWriterTest, DataCannotDriveTheTerminal) {
+  EXPECT_EQ(printed(OutputMode::table, {{"a"}}, {{"x\x1b[2Jy\nz\tw\xc2\x9b" "1m\xe2\x80\xae!"}}),
+            "a\nx\\u001b[2Jy\\nz\\tw\\u009b1m\\u202e!\n");
+  EXPECT_EQ(printed(OutputMode::json, {{"a"}}, {{"\x1b\x7f\xc2\x9b"}}), "{\"a\": \"\\u001b\\u007f\\u009b\"}\n");
+}
+
+TEST(TableWriterTest, JsonKeepsTheOrderOfColumnsAndTypes) {
+  EXPECT_EQ(printed(OutputMode::json, kColumns,
+                    {{"B\"1\\", std::int64_t{LLONG_MIN}, "中\n\xff"}, {"7", "-0.500000", std::optional<std::string>()}}),
+            "{\"brand_id\": \"B\\\"1\\\\\", \"value\": -9223372036854775808, \"name\": \"中\\n\xef\xbf\xbd\"}\n"
+            "{\"brand_id\": \"7\", \"value\": -0.500000, \"name\": null}\n");
+}
+
+TEST(TableWriterTest, WhatIsNoNumberIsAStringInJson) {
+  for (const auto* text : {"", "nan", "1.", ".5", "01", "+1", "1e", "0x1", "1 ", "--1", "∞"}) {
+    EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}), "{\"n\": \"" + std::string(text) + "\"}\n");
+  }
+  for (const auto* text : {"0", "-0", "10", "0.5", "1e9", "1.5E-3"}) {
+    EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}), "{\"n\": " + std::string(text) + "}\n");
+  }
+}
+
+TEST(TableWriterTest, CsvFollowsRfc4180) {
+  EXPECT_EQ(printed(OutputMode::csv, kColumns, {{"a,b", 1, "say \"x\""}, {"two\nlines", std::nullopt, ""}}),
+            "brand_id,value,name\r\n"
+            "\"a,b\",1,\"say \"\"x\"\"\"\r\n"
+            "\"two\nlines\",,\r\n");
+}
+
+TEST(TableWriterDeathTest, ARowHasAsManyCellsAsColumns) {
+  EXPECT_DEATH(printed(OutputMode::csv, kColumns, {{"a"}}), "invariant broken");
+}
+
+TEST(TextOutputDeathTest, AReaderThatWentAwayEndsTheProcessQuietly) {
+  EXPECT_EXIT(
+      {
+        ignore_sigpipe();
+        Pipe pipe;
+        pipe.close_reader();
+        TextOutput out(pipe.writer());
+        out.write("nobody reads this");
+        out.flush();
+        std::_Exit(3);
+      },
+      testing::ExitedWithCode(0), "^$");
+}
+
+TEST(TextOutputDeathTest, AFullDiskIsAFailure) {
+  EXPECT_EXIT(
+      {
+        TextOutput out(::open("/dev/full", O_WRONLY));
+        out.write("x");
+        out.flush();
+        std::_Exit(3);
+      },
+      testing::ExitedWithCode(1), "cannot write the output: No space left");
+}
+
+TEST(DisplayWidthTest, WideCombiningAndBroken) {
+  EXPECT_EQ(display_width(""), 0U);
+  EXPECT_EQ(display_width("abc"), 3U);
+  EXPECT_EQ(display_width("é"), 1U);
+  EXPECT_EQ(display_width("e\xcc\x81"), 1U);
+  EXPECT_EQ(display_width("中华烟"), 6U);
+  EXPECT_EQ(display_width("（软）"), 6U);
+  EXPECT_EQ(display_width("한국"), 4U);
+  EXPECT_EQ(display_width("🚬"), 2U);
+  EXPECT_EQ(display_width("𠮷"), 2U);
+  EXPECT_EQ(display_width("\xe4\xb8"), 2U);          // cut in the middle: two replacement characters
+  EXPECT_EQ(display_width("\xed\xa0\x80"), 3U);      // a surrogate
+  EXPECT_EQ(display_width("\xf4\x90\x80\x80"), 4U);  // beyond the last character
+}
+
+TEST(HumanTest, Counts) {
+  EXPECT_EQ(human_count(0), "0");
+  EXPECT_EQ(human_count(999), "999");
+  EXPECT_EQ(human_count(1000), "1.00 k");
+  EXPECT_EQ(human_count(12'345), "12.3 k");
+  EXPECT_EQ(human_count(123'456), "123 k");
+  EXPECT_EQ(human_count(999'499), "999 k");
+  EXPECT_EQ(human_count(999'500), "1.00 M");
+  EXPECT_EQ(human_count(1'234'567), "1.23 M");
+  EXPECT_EQ(human_count(-1'234'567), "-1.23 M");
+  EXPECT_EQ(human_count(-5), "-5");
+  EXPECT_EQ(human_count(INT64_MAX), "9.22 E");
+  EXPECT_EQ(human_count(INT64_MIN), "-9.22 E");
+}
+
+TEST(HumanTest, Bytes) {
+  EXPECT_EQ(human_bytes(512), "512 B");
+  EXPECT_EQ(human_bytes(1024), "1.00 KiB");
+  EXPECT_EQ(human_bytes(1'572'864), "1.50 MiB");
+  EXPECT_EQ(human_bytes((1LL << 20) - 1), "1.00 MiB");
+  EXPECT_EQ(human_bytes(1000LL << 20), "1000 MiB");
+}
+
+TEST(HumanTest, Durations) {
+  EXPECT_EQ(human_duration(milliseconds(-1)), "0 ms");
+  EXPECT_EQ(human_duration(milliseconds(450)), "450 ms");
+  EXPECT_EQ(human_duration(milliseconds(4'290)), "4.2 s");
+  EXPECT_EQ(human_duration(seconds(59)), "59 s");
+  EXPECT_EQ(human_duration(seconds(185)), "3 m 05 s");
+  EXPECT_EQ(human_duration(seconds(7'640)), "2 h 07 m");
+  EXPECT_EQ(human_duration(std::chrono::hours(76)), "3 d 04 h");
+}
+
+// A screen that keeps every write, and a clock that a test moves.
+class ProgressTest : public testing::Test {
+ protected:
+  ProgressBar::Screen screen(bool is_terminal) {
+    return {is_terminal, [this](std::string_view text) { drawn_.emplace_back(text); }, [this] { return now_; },
+            [this] { return columns_; }};
+  }
+
+  std::vector<std::string> drawn_;
+  std::chrono::steady_clock::time_point now_{seconds(1000)};
+  std::size_t columns_ = 100;
+};
+
+TEST_F(ProgressTest, ATerminalIsRedrawnAtMostTenTimesASecond) {
+  ProgressBar progress("import", "events", 10'000, screen(true));
+  for (int i = 0; i < 1000; ++i) {  // one second
+    now_ += milliseconds(1);
+    progress.advance();
+  }
+  EXPECT_EQ(drawn_.size(), 10U);
+  EXPECT_EQ(drawn_.back(), "\rimport  [==                  ]   10 %  1.00 k / 10.0 k events  1.00 k/s  ETA 9.0 s\x1b[K");
+  progress.finish();
+  progress.finish();
+  EXPECT_EQ(drawn_.size(), 11U);
+  EXPECT_EQ(drawn_.back(), "\rimport  1.00 k events in 1.0 s, 1.00 k/s\x1b[K\n");
+}
+
+TEST_F(ProgressTest, WithoutATerminalAPlainLineEveryTenSeconds) {
+  {
+    ProgressBar progress("replay", "records", std::nullopt, screen(false));
+    for (int i = 0; i < 250; ++i) {
+      now_ += milliseconds(100);
+      progress.advance(20);
+    }
+  }
+  EXPECT_EQ(drawn_, (std::vector<std::string>{"replay  2.00 k records  200/s\n", "replay  4.00 k records  200/s\n",
+                                              "replay  5.00 k records in 25 s, 200/s\n"}));
+}
+
+TEST_F(ProgressTest, TheRateForgets) {
+  ProgressBar progress("import", "events", std::nullopt, screen(true));
+  for (int i = 0; i < 100; ++i) now_ += milliseconds(100), progress.advance(100);
+  for (int i = 0; i < 300; ++i) now_ += milliseconds(100), progress.advance(1);
+  EXPECT_EQ(drawn_.back(), "\rimport  10.3 k events  12/s\x1b[K");
+}
+
+TEST_F(ProgressTest, ALineIsCutToTheTerminal) {
+  columns_ = 12;
+  ProgressBar progress("导入导入", "events", std::nullopt, screen(true));
+  now_ += seconds(1);
+  progress.set(5);
+  EXPECT_EQ(drawn_.back(), "\r导入导入  5\x1b[K");
+}
+
+TEST_F(ProgressTest, NothingDoneOrMoreThanAnnounced) {
+  ProgressBar progress("import", "events", 0, screen(false));
+  now_ += seconds(10);
+  progress.set(0);
+  EXPECT_EQ(drawn_.back(), "import  100 %  0 / 0 events  0/s  ETA -\n");
+  now_ += seconds(10);
+  progress.set(5);
+  EXPECT_NE(drawn_.back().find("import  100 %  5 / 0 events"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fiverate
