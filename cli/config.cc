@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <charconv>
 #include <fstream>
 #include <limits>
-#include <toml++/toml.h>
 
 #include "schemas/time.h"
 
@@ -33,7 +33,9 @@ constexpr std::array<std::string_view, 2> kClockNames{"marks", "wall"};
 constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
 
-bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 std::optional<std::string> expected_prefix(std::string_view text) {
   const bool legal = std::all_of(text.begin(), text.end(),
@@ -100,8 +102,7 @@ const std::vector<Setting>& table() {
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Who says what time it is: marks that the producer writes, or the wall clock (source topics then use "
        "LogAppendTime)."},
-      {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder),
-       "Folder of the local state."},
+      {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
        "Memory for caches and write buffers of all local state together, in MiB."},
       {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
@@ -260,18 +261,39 @@ std::string did_you_mean_key(std::string_view section, std::string_view key) {
 
 std::string_view type_name(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "an array";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a decimal number";
-    case toml::node_type::boolean: return "true or false";
-    case toml::node_type::date: return "a date";
-    case toml::node_type::time: return "a time";
-    case toml::node_type::date_time: return "a date and time";
-    case toml::node_type::none: break;
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a decimal number";
+    case toml::node_type::boolean:
+      return "true or false";
+    case toml::node_type::date:
+      return "a date";
+    case toml::node_type::time:
+      return "a time";
+    case toml::node_type::date_time:
+      return "a date and time";
+    case toml::node_type::none:
+      break;
   }
   return "nothing";
+}
+
+// toml++ repeats a number that it cannot hold: it may be a password without quotes.
+std::string without_numbers(std::string_view description) {
+  const auto open = description.find('\'');
+  const auto close = description.find('\'', open + 1);
+  if (open == std::string_view::npos || close == std::string_view::npos || close - open < 3 ||
+      std::string_view("0123456789+-.").find(description[open + 1]) == std::string_view::npos) {
+    return std::string(description);
+  }
+  return fmt::format("{}the number{}", description.substr(0, open), description.substr(close + 1));
 }
 
 std::string read_whole(const std::filesystem::path& path) {
@@ -326,13 +348,14 @@ class Loader {
     try {
       root = toml::parse(std::string_view(bytes));
     } catch (const toml::parse_error& error) {
-      throw ConfigError(fmt::format("{}: {}", place(error.source()), error.description()));
+      throw ConfigError(fmt::format("{}: {}", place(error.source()), without_numbers(error.description())));
     }
     for (const auto& [section, node] : root) {
       if (!is_section(section.str())) {
         unknown_section(section, node);
       } else if (!node.is_table()) {
-        file_problem(node.source(), fmt::format("[{}] is a section: expected a table, got {}", section.str(), type_name(node)));
+        file_problem(node.source(),
+                     fmt::format("[{}] is a section: expected a table, got {}", section.str(), type_name(node)));
       } else if (section.str() == kKafka) {
         read_kafka_table(*node.as_table(), "");
       } else {
@@ -347,8 +370,8 @@ class Loader {
 
   void unknown_section(const toml::key& section, const toml::node& node) {
     if (node.is_table()) {
-      file_problem(section.source(), fmt::format("unknown section [{}]{}", section.str(),
-                                                 did_you_mean(section.str(), section_names())));
+      file_problem(section.source(),
+                   fmt::format("unknown section [{}]{}", section.str(), did_you_mean(section.str(), section_names())));
     } else {
       file_problem(section.source(), fmt::format("unknown key {} outside of every section{}", in_quotes(section.str()),
                                                  did_you_mean_key("", section.str())));
@@ -434,8 +457,8 @@ class Loader {
   }
 
   void read_variable(const std::string& variable, const std::string& value) {
-    const auto setting = std::find_if(table().begin(), table().end(),
-                                      [&](const Setting& each) { return each.variable() == variable; });
+    const auto setting =
+        std::find_if(table().begin(), table().end(), [&](const Setting& each) { return each.variable() == variable; });
     if (setting == table().end()) {
       std::vector<std::string> known{std::string(kFileVariable)};
       for (const Setting& each : table()) known.push_back(each.variable());
@@ -472,8 +495,8 @@ class Loader {
       problems_.push_back(
           fmt::format("flag {}: unknown section [{}]{}", name, section, did_you_mean(section, section_names())));
     } else {
-      problems_.push_back(
-          fmt::format("flag {}: unknown key {} in [{}]{}", name, in_quotes(key), section, did_you_mean_key(section, key)));
+      problems_.push_back(fmt::format("flag {}: unknown key {} in [{}]{}", name, in_quotes(key), section,
+                                      did_you_mean_key(section, key)));
     }
   }
 
@@ -541,20 +564,28 @@ class Loader {
   const ConfigSources& sources_;
   Config config_;
   std::string file_;
-  std::map<std::string, std::string> origins_;  // by section.key
+  std::map<std::string, std::string> origins_;                                                  // by section.key
   std::vector<std::pair<std::pair<std::uint32_t, std::uint32_t>, std::string>> file_problems_;  // line and column first
   std::vector<std::string> problems_;
 };
 
 }  // namespace
 
-LoadedConfig load_config(const ConfigSources& sources) { return Loader(sources).load(); }
+LoadedConfig load_config(const ConfigSources& sources) {
+  return Loader(sources).load();
+}
 
-std::span<const Setting> settings() { return table(); }
+std::span<const Setting> settings() {
+  return table();
+}
 
-std::string Setting::name() const { return fmt::format("{}.{}", section, key); }
+std::string Setting::name() const {
+  return fmt::format("{}.{}", section, key);
+}
 
-std::string Setting::variable() const { return std::string(kVariablePrefix) + upper_name(name()); }
+std::string Setting::variable() const {
+  return std::string(kVariablePrefix) + upper_name(name());
+}
 
 std::string Setting::kind() const {
   if (const auto* integer = std::get_if<Integer>(&value)) {
@@ -627,8 +658,9 @@ std::string config_reference() {
   std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
   const Config defaults;
   for (const auto& [name, value] : defaults.kafka.properties) {
-    out += fmt::format("| `kafka.{}` | `{}{}` | as librdkafka | `{}` | Any librdkafka property may stand in [kafka]. |\n",
-                       name, kKafkaVariablePrefix, upper_name(name), value);
+    out +=
+        fmt::format("| `kafka.{}` | `{}{}` | as librdkafka | `{}` | Any librdkafka property may stand in [kafka]. |\n",
+                    name, kKafkaVariablePrefix, upper_name(name), value);
   }
   for (const Setting& setting : table()) {
     const std::string value = setting.read(defaults);

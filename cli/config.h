@@ -106,12 +106,13 @@ std::span<const Setting> settings();  // in the order of documentation
 using KafkaCheck = std::function<std::optional<std::string>(const std::string& name, const std::string& value)>;
 
 struct ConfigSources {
-  std::optional<std::filesystem::path> file;               // --config: has to exist
-  std::filesystem::path default_file = "fiverate.toml";    // read if it exists and no other file is named
-  std::vector<std::pair<std::string, std::string>> environment;  // FIVERATE_*; FIVERATE_CONFIG names a file as --config does
-  std::vector<std::string> overrides;                      // "section.key=value", the last one wins
-  KafkaCheck kafka_check;                                  // none: every property passes
-  std::vector<std::string> kafka_names;                    // known properties, for "did you mean"; may be empty
+  std::optional<std::filesystem::path> file;             // --config: has to exist
+  std::filesystem::path default_file = "fiverate.toml";  // read if it exists and no other file is named
+  std::vector<std::pair<std::string, std::string>>
+      environment;                       // FIVERATE_*; FIVERATE_CONFIG names a file as --config does
+  std::vector<std::string> overrides;    // "section.key=value", the last one wins
+  KafkaCheck kafka_check;                // none: every property passes
+  std::vector<std::string> kafka_names;  // known properties, for "did you mean"; may be empty
 };
 
 // The variables of this process whose names begin with FIVERATE_.

@@ -38,7 +38,12 @@ constexpr char32_t kReplacement = 0xFFFD;
 char32_t take_character(std::string_view& rest) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(rest[i]); };
   const unsigned lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
   if (length == 1) {
     rest.remove_prefix(1);
     return lead;
@@ -91,10 +96,21 @@ constexpr std::array<Range, 21> kWide{{{0x1100, 0x115F},   {0x231A, 0x231B},   {
                                        {0xFE30, 0xFE6F},   {0xFF01, 0xFF60},   {0xFFE0, 0xFFE6},   {0x16FE0, 0x18DFF},
                                        {0x1B000, 0x1B2FF}, {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1FAFF},
                                        {0x20000, 0x3FFFD}}};
-constexpr std::array<Range, 15> kZeroWidth{{{0x0300, 0x036F}, {0x0483, 0x0489}, {0x0591, 0x05BD}, {0x064B, 0x065F},
-                                            {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x200B, 0x200F}, {0x202A, 0x202E},
-                                            {0x2060, 0x206F}, {0x20D0, 0x20FF}, {0x302A, 0x302D}, {0x3099, 0x309A},
-                                            {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF}, {0xE0100, 0xE01EF}}};
+constexpr std::array<Range, 15> kZeroWidth{{{0x0300, 0x036F},
+                                            {0x0483, 0x0489},
+                                            {0x0591, 0x05BD},
+                                            {0x064B, 0x065F},
+                                            {0x1AB0, 0x1AFF},
+                                            {0x1DC0, 0x1DFF},
+                                            {0x200B, 0x200F},
+                                            {0x202A, 0x202E},
+                                            {0x2060, 0x206F},
+                                            {0x20D0, 0x20FF},
+                                            {0x302A, 0x302D},
+                                            {0x3099, 0x309A},
+                                            {0xFE00, 0xFE0F},
+                                            {0xFEFF, 0xFEFF},
+                                            {0xE0100, 0xE01EF}}};
 
 std::size_t width_of(char32_t character) {
   if (character < 0x300) return 1;
@@ -179,7 +195,8 @@ void append_csv_field(std::string& out, std::string_view field) {
 }
 
 // Three digits and a unit; `step` from one unit to the next.
-std::string three_digits(std::int64_t number, double step, std::string_view one, const std::vector<std::string_view>& units) {
+std::string three_digits(std::int64_t number, double step, std::string_view one,
+                         const std::vector<std::string_view>& units) {
   const bool is_negative = number < 0;
   double value = std::abs(static_cast<double>(number));
   if (value < step) return fmt::format("{}{}", number, one);
@@ -201,7 +218,9 @@ std::optional<OutputMode> output_mode(std::optional<std::string_view> flag, bool
   return std::nullopt;
 }
 
-void ignore_sigpipe() { (void)std::signal(SIGPIPE, SIG_IGN); }  // fails only for signals that do not exist
+void ignore_sigpipe() {
+  (void)std::signal(SIGPIPE, SIG_IGN);
+}  // fails only for signals that do not exist
 
 TextOutput::TextOutput(int descriptor) : descriptor_(descriptor), is_terminal_(is_capable_terminal(descriptor)) {}
 
@@ -231,7 +250,8 @@ void TextOutput::flush() {
 
 // -------------------------------------------------------------------------------------------------- lists
 
-TableWriter::TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns, std::size_t rows_for_widths)
+TableWriter::TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns,
+                         std::size_t rows_for_widths)
     : out_(out), mode_(mode), columns_(std::move(columns)), rows_for_widths_(rows_for_widths) {
   CHECK(!columns_.empty());
   for (const TableColumn& column : columns_) widths_.push_back(display_width(column.name));
@@ -333,7 +353,9 @@ std::size_t display_width(std::string_view utf8) {
   return width;
 }
 
-std::string human_count(std::int64_t count) { return three_digits(count, 1000.0, "", {"k", "M", "G", "T", "P", "E"}); }
+std::string human_count(std::int64_t count) {
+  return three_digits(count, 1000.0, "", {"k", "M", "G", "T", "P", "E"});
+}
 
 std::string human_bytes(std::int64_t bytes) {
   return three_digits(bytes, 1024.0, " B", {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"});
@@ -362,14 +384,18 @@ constexpr double kRateMemorySeconds = 5.0;
 constexpr std::size_t kBarColumns = 20;
 constexpr std::size_t kTerminalColumns = 80;  // where the terminal does not say
 
-double seconds_of(steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds_of(steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 std::chrono::milliseconds milliseconds_of(double seconds) {
   constexpr double kTenYears = 315e6;
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, kTenYears) * 1000.0));
 }
 
-std::string per_second(double rate) { return human_count(static_cast<std::int64_t>(std::llround(rate))) + "/s"; }
+std::string per_second(double rate) {
+  return human_count(static_cast<std::int64_t>(std::llround(rate))) + "/s";
+}
 
 std::string bar_of(double share) {
   const auto full = static_cast<std::size_t>(share * static_cast<double>(kBarColumns));
@@ -414,7 +440,8 @@ ProgressBar::ProgressBar(std::string label, std::string noun, std::optional<std:
 void ProgressBar::set(std::int64_t count) {
   count_ = count;
   const auto now = screen_.now();
-  if (now - drawn_ < (screen_.is_terminal ? steady_clock::duration(kRedrawEvery) : steady_clock::duration(kPlainLineEvery))) {
+  if (now - drawn_ <
+      (screen_.is_terminal ? steady_clock::duration(kRedrawEvery) : steady_clock::duration(kPlainLineEvery))) {
     return;
   }
   update_rate(now);
@@ -443,21 +470,22 @@ std::string ProgressBar::line() const {
       *total_ > 0 ? std::clamp(static_cast<double>(count_) / static_cast<double>(*total_), 0.0, 1.0) : 1.0;
   const auto left = static_cast<double>(std::max<std::int64_t>(*total_ - count_, 0));
   return fmt::format("{}  {}{:3} %  {} / {} {}  {}  ETA {}", label_, screen_.is_terminal ? bar_of(share) + "  " : "",
-                     static_cast<int>(share * 100.0), human_count(count_), human_count(*total_), noun_, per_second(rate),
-                     rate > 0.0 ? human_duration(milliseconds_of(left / rate)) : "-");
+                     static_cast<int>(share * 100.0), human_count(count_), human_count(*total_), noun_,
+                     per_second(rate), rate > 0.0 ? human_duration(milliseconds_of(left / rate)) : "-");
 }
 
 // import  4.50 M events in 29 s, 155 k/s
 std::string ProgressBar::last_line() const {
   const double elapsed = seconds_of(screen_.now() - started_);
   const double rate = elapsed > 0.0 ? static_cast<double>(count_) / elapsed : 0.0;
-  return fmt::format("{}  {} {} in {}, {}", label_, human_count(count_), noun_, human_duration(milliseconds_of(elapsed)),
-                     per_second(rate));
+  return fmt::format("{}  {} {} in {}, {}", label_, human_count(count_), noun_,
+                     human_duration(milliseconds_of(elapsed)), per_second(rate));
 }
 
 void ProgressBar::draw(const std::string& text, bool is_last) {
   if (!screen_.is_terminal) return screen_.write(text + "\n");
-  const std::size_t columns = std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line would wrap on some terminals
+  const std::size_t columns =
+      std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line would wrap on some terminals
   screen_.write(fmt::format("\r{}\x1b[K{}", cut_to(text, columns), is_last ? "\n" : ""));
 }
 

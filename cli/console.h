@@ -32,9 +32,9 @@ std::optional<OutputMode> output_mode(std::optional<std::string_view> flag, bool
 // A write to a closed pipe reports EPIPE instead of killing the process (sockets of Kafka and HTTP as well).
 void ignore_sigpipe();
 
-// Buffered bytes to a file descriptor, for one thread; does not own the descriptor. If the reader is gone (EPIPE), ends the
-// process with 0; on any other failure (disk full) with 1 and a message. Both without destructors: print only what is
-// already safe elsewhere.
+// Buffered bytes to a file descriptor, for one thread; does not own the descriptor. If the reader is gone (EPIPE), ends
+// the process with 0; on any other failure (disk full) with 1 and a message. Both without destructors: print only what
+// is already safe elsewhere.
 class TextOutput {
  public:
   explicit TextOutput(int descriptor);
@@ -62,15 +62,16 @@ struct TableColumn {
 // A value, or none (table "-", JSON null, CSV empty). Decimals come as text, since they are made from integers.
 class TableCell {
  public:
-  TableCell(std::nullopt_t) {}                                                     // NOLINT(google-explicit-constructor)
-  TableCell(std::string text) : text_(std::move(text)) {}                          // NOLINT(google-explicit-constructor)
-  TableCell(std::string_view text) : text_(text) {}                                // NOLINT(google-explicit-constructor)
-  TableCell(const char* text) : text_(text) {}                                     // NOLINT(google-explicit-constructor)
+  TableCell(std::nullopt_t) {}                             // NOLINT(google-explicit-constructor)
+  TableCell(std::string text) : text_(std::move(text)) {}  // NOLINT(google-explicit-constructor)
+  TableCell(std::string_view text) : text_(text) {}        // NOLINT(google-explicit-constructor)
+  TableCell(const char* text) : text_(text) {}             // NOLINT(google-explicit-constructor)
   template <std::integral Number>
-    requires(!std::same_as<Number, bool> && !std::same_as<Number, char>)
-  TableCell(Number number) : text_(std::to_string(number)) {}                      // NOLINT(google-explicit-constructor)
+  requires(!std::same_as<Number, bool> && !std::same_as<Number, char>) TableCell(Number number)
+      : text_(std::to_string(number)) {}  // NOLINT(google-explicit-constructor)
   template <typename Value>
-  TableCell(const std::optional<Value>& value) : TableCell(value ? TableCell(*value) : TableCell(std::nullopt)) {}  // NOLINT(google-explicit-constructor)
+  TableCell(const std::optional<Value>& value)
+      : TableCell(value ? TableCell(*value) : TableCell(std::nullopt)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] const std::optional<std::string>& text() const { return text_; }
 
@@ -78,9 +79,10 @@ class TableCell {
   std::optional<std::string> text_;
 };
 
-// A list, row by row. JSON: one object a line, keys in the order of the columns. CSV: RFC 4180 with a header. Table: the
-// first `rows_for_widths` rows wait until the widths are known (or until flush()); a wider cell that comes later widens its
-// column from there on. Control characters never reach a terminal in a table or in JSON; bytes that are no UTF-8 become U+FFFD.
+// A list, row by row. JSON: one object a line, keys in the order of the columns. CSV: RFC 4180 with a header. Table:
+// the first `rows_for_widths` rows wait until the widths are known (or until flush()); a wider cell that comes later
+// widens its column from there on. Control characters never reach a terminal in a table or in JSON; bytes that are no
+// UTF-8 become U+FFFD.
 class TableWriter {
  public:
   TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns, std::size_t rows_for_widths = 500);
@@ -107,12 +109,13 @@ class TableWriter {
 // Columns that a text takes on a terminal: 2 for wide East Asian characters and pictures, 0 for combining marks.
 std::size_t display_width(std::string_view utf8);
 
-std::string human_count(std::int64_t count);                     // "999", "1.23 M"
-std::string human_bytes(std::int64_t bytes);                     // "512 B", "1.50 MiB"
-std::string human_duration(std::chrono::milliseconds duration);  // "450 ms", "4.2 s", "3 m 05 s", "2 h 07 m", "3 d 04 h"
+std::string human_count(std::int64_t count);  // "999", "1.23 M"
+std::string human_bytes(std::int64_t bytes);  // "512 B", "1.50 MiB"
+// "450 ms", "4.2 s", "3 m 05 s", "2 h 07 m", "3 d 04 h"
+std::string human_duration(std::chrono::milliseconds duration);
 
-// How far a long command is. On a terminal one line, redrawn at most ten times a second; otherwise a plain line every 10 s.
-// For one thread. The rate is the recent one (smoothed over about 5 s), in the last line that of the whole run.
+// How far a long command is. On a terminal one line, redrawn at most ten times a second; otherwise a plain line every
+// 10 s. For one thread. The rate is the recent one (smoothed over about 5 s), in the last line that of the whole run.
 class ProgressBar {
  public:
   // Where it draws; the defaults are the real ones, tests bring their own.
@@ -126,12 +129,15 @@ class ProgressBar {
   };
 
   // label "import", noun "events"; without a total there is no percentage, no bar and no ETA.
-  ProgressBar(std::string label, std::string noun, std::optional<std::int64_t> total, Screen screen = Screen::of_stderr());
+  ProgressBar(std::string label, std::string noun, std::optional<std::int64_t> total,
+              Screen screen = Screen::of_stderr());
   ~ProgressBar() { finish(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void advance(std::int64_t more = 1) { set(count_ + more); }  // looks at the clock: call it per batch where speed matters
+  void advance(std::int64_t more = 1) {
+    set(count_ + more);
+  }  // looks at the clock: call it per batch where speed matters
   void set(std::int64_t count);
   void finish();  // the last line; once
 

@@ -36,7 +36,8 @@ bool parse_protobuf(std::string_view bytes, Event& event) {
 }
 
 void cut_to_millis(google::protobuf::Timestamp& time) {
-  if (time.nanos() >= 0) time.set_nanos(time.nanos() - time.nanos() % kNanosPerMilli);  // negative: the checks' business
+  if (time.nanos() >= 0)
+    time.set_nanos(time.nanos() - time.nanos() % kNanosPerMilli);  // negative: the checks' business
 }
 
 bool has_unknown(const google::protobuf::Message& message) {
@@ -101,10 +102,12 @@ std::optional<Rejected> decode_json(std::string_view bytes, Event& event) {
   return std::move(findings).verdict(event);
 }
 
-// A Protobuf event begins with 0x0A as a rule (the tag of event_id), which is a line end to JSON. An event_id of 10, 13,
-// 32 or 123 bytes may therefore look like white space and '{'. No event that passes is both: its Protobuf holds the tag of
-// a time, a control character that JSON forbids.
-bool may_be_protobuf(std::string_view bytes) { return bytes.starts_with('\x0A'); }
+// A Protobuf event begins with 0x0A as a rule (the tag of event_id), which is a line end to JSON. An event_id of 10,
+// 13, 32 or 123 bytes may therefore look like white space and '{'. No event that passes is both: its Protobuf holds the
+// tag of a time, a control character that JSON forbids.
+bool may_be_protobuf(std::string_view bytes) {
+  return bytes.starts_with('\x0A');
+}
 
 std::optional<Rejected> decode_json_or_protobuf(std::string_view bytes, Event& event) {
   auto as_json = decode_json(bytes, event);

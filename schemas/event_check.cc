@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::int64_t kQuantityMax = 1'000'000'000;
 constexpr std::int64_t kRevisionMax = std::int64_t{1} << 53;  // what every JSON reader still reads exactly
-constexpr std::int64_t kTimestampSecondsMax = 253'402'300'799;  // 9999-12-31T23:59:59Z
 constexpr std::int32_t kNanosMax = 999'999'999;
 
 // When a field must be there. A cancellation needs the ids of what it cancels and nothing else.
@@ -81,8 +80,8 @@ class Checker {
     if (items.size() <= kFewItems) {
       for (int i = 1; i < items.size() && twice.empty(); ++i) {
         const auto earlier_end = items.begin() + i;
-        const bool found = std::any_of(items.begin(), earlier_end,
-                                       [&](const auto& item) { return name(item) == name(*earlier_end); });
+        const bool found =
+            std::any_of(items.begin(), earlier_end, [&](const auto& item) { return name(item) == name(*earlier_end); });
         if (found) twice = name(*earlier_end);
       }
     } else {
@@ -114,8 +113,8 @@ class Checker {
 
 template <class Lines>
 void check_skus_distinct(Checker& document, std::string_view list, const Lines& lines) {
-  document.distinct(list, lines, [](const auto& line) -> std::string_view { return line.sku_id(); },
-                    Reason::duplicate_sku);
+  document.distinct(
+      list, lines, [](const auto& line) -> std::string_view { return line.sku_id(); }, Reason::duplicate_sku);
 }
 
 // ---- documents ------------------------------------------------------------------------------------------------------
@@ -178,8 +177,9 @@ void check_payload(Checker check, const Outlet& outlet) {
     in.text("dimension", of.dimension(), kNeeded);
     in.text("value", of.value(), kNeeded);
   }
-  check.distinct("classes", outlet.classes(), [](const ClassValue& of) -> std::string_view { return of.dimension(); },
-                 Reason::bad_value);
+  check.distinct(
+      "classes", outlet.classes(), [](const ClassValue& of) -> std::string_view { return of.dimension(); },
+      Reason::bad_value);
 }
 
 void check_payload(Checker check, const Sku& sku) {
@@ -217,7 +217,7 @@ void check_payload(Checker check, const Target& target) {
   check.date("valid_from", target.valid_from(), kId);
   check.text("rate", target.rate(), kNeeded);
   check.present("scope", target.has_scope(), kNeeded);
-  check.integer("value_bp", target.has_value_bp(), target.value_bp(), -kQuantityMax, kQuantityMax, kNeeded);
+  check.quantity("value_bp", target.has_value_bp(), target.value_bp(), kNeeded);
 }
 
 void check_payload(Checker check, const Plan& plan) {

@@ -1,5 +1,6 @@
 #include "schemas/event_json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -33,9 +34,9 @@ enum class Kind : std::uint8_t { null, boolean, integer, real, text, list, objec
 struct Node {
   Kind kind = Kind::null;
   bool boolean = false;
-  TextSpan key{};            // of a member of an object
-  TextSpan text{};           // of a text; of a real, as it was written
-  std::int64_t integer = 0;  // clamped to int64
+  TextSpan key{};             // of a member of an object
+  TextSpan text{};            // of a text; of a real, as it was written
+  std::int64_t integer = 0;   // clamped to int64
   NodeIndex first = kNoNode;  // of a list or object
   NodeIndex last = kNoNode;
   NodeIndex next = kNoNode;
@@ -220,7 +221,7 @@ class Reader {
   template <class Inner>
   bool object(std::string_view name, Inner* (Message::*mutable_field)()) {
     const Node* node = tree_->find(*object_, name);
-    if (node == nullptr) return false;
+    if (node == nullptr || (node->kind == Kind::text && node->text.size == 0)) return false;
     Inner* inner = (message_->*mutable_field)();
     if (node->kind == Kind::object) {
       read(Reader<Inner>(*tree_, *node, *inner, {&path_, name}, *findings_));
@@ -254,6 +255,7 @@ class Reader {
   const Node* find(std::string_view name, Kind kind, std::string_view kind_name) {
     const Node* node = tree_->find(*object_, name);
     if (node == nullptr || node->kind == kind) return node;
+    if (node->kind == Kind::text && node->text.size == 0) return nullptr;  // empty is absent, whatever belongs here
     unreadable(name, "not {}", kind_name);
     return nullptr;
   }
@@ -425,7 +427,9 @@ void read(Reader<Command> in) {
   in.object("silence", &Command::mutable_silence);
 }
 
-void read(Reader<Mark> in) { in.time("complete_through", &Mark::mutable_complete_through); }
+void read(Reader<Mark> in) {
+  in.time("complete_through", &Mark::mutable_complete_through);
+}
 
 void read(Reader<Event> in) {
   in.text("event_id", &Event::mutable_event_id);
@@ -453,8 +457,8 @@ void read(Reader<Event> in) {
 
 // ---- event -> text --------------------------------------------------------------------------------------------------
 
-// Writes JSON on one line. Fields come in the contract's order; absent ones are left out, so that reading gives the same
-// event again. A comma stands after every field; the end of what holds the field takes the last one back.
+// Writes JSON on one line. Fields come in the contract's order; absent ones are left out, so that reading gives the
+// same event again. A comma stands after every field; the end of what holds the field takes the last one back.
 class Writer {
  public:
   template <class Fields>
@@ -507,8 +511,12 @@ class Writer {
   void time(std::string_view name, bool present, const google::protobuf::Timestamp& value) {
     if (!present) return;
     key(name);
-    const Millis instant = millis_of(value);
-    const Day day{static_cast<std::int32_t>(instant / kDayMs)};  // of a checked event: not before 1970
+    // A rejected event may hold any number; what it then says here does not matter, but it has to be said safely.
+    google::protobuf::Timestamp in_range = value;
+    in_range.set_seconds(std::clamp<std::int64_t>(value.seconds(), 0, kTimestampSecondsMax));
+    in_range.set_nanos(std::max(value.nanos(), 0));
+    const Millis instant = millis_of(in_range);
+    const Day day{static_cast<std::int32_t>(instant / kDayMs)};
     const Millis in_day = instant % kDayMs;
     fmt::format_to(std::back_inserter(out_), "\"{}T{:02}:{:02}:{:02}.{:03}Z\",", format_date(day), in_day / 3'600'000,
                    in_day / kMinuteMs % 60, in_day / kSecondMs % 60, in_day % kSecondMs);

@@ -1,13 +1,14 @@
 // The inside of decode(): JSON -> Event -> checks, and what turned out to be wrong on the way. Only decode.cc,
 // event_json.cc and event_check.cc include this; everyone else wants decode.h.
 //
-// An Event cannot say "there is a field order_id, but it is a number". Such a field is bad_value, not missing_field, and a
-// missing_field elsewhere still comes first. So reading and checking share one Findings: the reader notes what it could
-// not read, the checker then does not call that missing, and the gravest reason wins at the end.
+// An Event cannot say "there is a field order_id, but it is a number". Such a field is bad_value, not missing_field,
+// and a missing_field elsewhere still comes first. So reading and checking share one Findings: the reader notes what it
+// could not read, the checker then does not call that missing, and the gravest reason wins at the end.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,8 @@
 #include "schemas/reasons.h"
 
 namespace fiverate {
+
+inline constexpr std::int64_t kTimestampSecondsMax = 253'402'300'799;  // 9999-12-31T23:59:59Z
 
 // Where in the record: "order.lines[2]". A chain on the stack, turned into text only for a finding that is kept.
 struct FieldPath {
@@ -62,8 +65,9 @@ class Findings {
 // A text of the record for a detail: quoted, long ones cut between two characters.
 std::string quoted(std::string_view text);
 
-// Reads one JSON object into `event` (which is empty). False: not JSON, not an object, or nested too deeply; `detail` says
-// where. What is wrong with single fields goes to `findings`; integers outside int64 are clamped, they stay out of range.
+// Reads one JSON object into `event` (which is empty). False: not JSON, not an object, or nested too deeply; `detail`
+// says where. What is wrong with single fields goes to `findings`; integers outside int64 are clamped, they stay out of
+// range.
 bool read_json(std::string_view text, Event& event, Findings& findings, std::string& detail);
 
 // One JSON value of any kind, of any depth.

@@ -13,14 +13,18 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Millis kHourMs = 60 * kMinuteMs;
-constexpr Millis k1992Ms = 694'224'000'000;      // 1992-01-01T00:00Z
+constexpr Millis k1992Ms = 694'224'000'000;           // 1992-01-01T00:00Z
 constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant that is too late
 constexpr int kYearMin = 1970;
 constexpr int kYearMax = 9999;
 
-constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
-constexpr Day day_number(Millis local) { return {static_cast<std::int32_t>(floor_div(local, kDayMs))}; }
+constexpr Day day_number(Millis local) {
+  return {static_cast<std::int32_t>(floor_div(local, kDayMs))};
+}
 
 // Reads from the left of a text. Every step says whether it matched; after one that did not, the rest means nothing.
 class Scanner {
@@ -121,7 +125,9 @@ bool scan_offset(Scanner& in, Millis& offset) {
   return true;
 }
 
-date::sys_seconds sys_seconds_of(Millis instant) { return date::sys_seconds{seconds{floor_div(instant, kSecondMs)}}; }
+date::sys_seconds sys_seconds_of(Millis instant) {
+  return date::sys_seconds{seconds{floor_div(instant, kSecondMs)}};
+}
 
 template <class TimePoint>
 Millis millis_of_point(TimePoint time) {

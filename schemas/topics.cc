@@ -5,11 +5,17 @@
 namespace fiverate {
 namespace {
 
-bool is_internal(Topic topic) { return std::ranges::find(kInternalTopics, topic) != kInternalTopics.end(); }
-bool is_source(Topic topic) { return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end(); }
+bool is_internal(Topic topic) {
+  return std::ranges::find(kInternalTopics, topic) != kInternalTopics.end();
+}
+bool is_source(Topic topic) {
+  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
+}
 
 // Only the latest record of a key is wanted.
-bool is_compacted(Topic topic) { return topic == Topic::metrics || topic == Topic::alerts; }
+bool is_compacted(Topic topic) {
+  return topic == Topic::metrics || topic == Topic::alerts;
+}
 
 // A record of deltas or of the ledger is bounded by one cut or one event, not by the broker's default of 1 MiB.
 constexpr std::string_view kInternalRecordBytesMax = "8388608";

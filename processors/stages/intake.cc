@@ -91,7 +91,9 @@ Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   if (const auto home = home_of(event.payload_case()); !rejected && home != record.input.topic) {
     rejected = Rejected{Reason::bad_payload, fmt::format("a payload of the topic {}", name_of(*home)), event.event_id()};
   }
-  const bool document = record.input.topic != Topic::commands;
+  // A broken mark is no document; what holds a mark beside something else cannot be told, and counts as one.
+  const bool broken_mark = rejected && rejected->reason != Reason::bad_payload && event.has_mark();
+  const bool document = record.input.topic != Topic::commands && !broken_mark;
   if (rejected) {
     const auto key = is_document(event.payload_case()) ? std::string_view(outlet_id_of(event)) : std::string_view{};
     send_rejection(record, arrival, *rejected, document, key, settings_.definition, outbox);

@@ -45,7 +45,14 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
 // Sends `body` into every partition of the internal topic, in that topic's form.
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox);
 
-class Intake final : public Operator {
+// A task that reads a source partition.
+class SourceOperator : public Operator {
+ public:
+  // Of the partition so far; kNever: nothing has come.
+  [[nodiscard]] virtual Millis highest_arrival() const = 0;
+};
+
+class Intake final : public SourceOperator {
  public:
   explicit Intake(IntakeSettings settings) : settings_(std::move(settings)), clock_(!settings_.wall_clock) {}
 
@@ -54,7 +61,7 @@ class Intake final : public Operator {
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
 
-  [[nodiscard]] Millis highest_arrival() const { return clock_.highest(); }
+  [[nodiscard]] Millis highest_arrival() const override { return clock_.highest(); }
 
  private:
   IntakeSettings settings_;

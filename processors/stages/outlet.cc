@@ -257,6 +257,7 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
       merge_.add(change.difference(), context_);
       const auto day = context_.calendar.day_of(event_time_of(event));
       first_day_ = first_day_ == kNoDay ? day : std::min(first_day_, day);
+      last_day_ = std::max(last_day_, day);
       count_quality(Contribution::accepted, arrival, 1);
       break;
     }

@@ -44,6 +44,8 @@ class OutletStage final : public Operator {
   void save(StoreBatch& batch) override;
 
   [[nodiscard]] Millis watermark() const { return watermark_; }
+  // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends there.
+  [[nodiscard]] Day last_day() const { return last_day_; }
 
  private:
   // A document whose outlet or SKU is not known yet, or that stands behind one.
@@ -91,6 +93,7 @@ class OutletStage final : public Operator {
   Watermark sources_;
   Millis watermark_ = kNever;
   Day first_day_ = kNoDay;  // earliest day of any document accepted
+  Day last_day_ = kNoDay;
 
   StateTable<OutletRecord, RecordCodec> outlets_;
   std::set<std::pair<Millis, std::string>> calendar_;         // (due, outlet)

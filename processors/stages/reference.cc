@@ -41,6 +41,10 @@ std::string identity_of(const Event& event) {
 std::string region_anchor(std::string_view region_id) { return joined({"region", region_id}); }
 std::string sku_anchor(std::string_view sku_id) { return joined({"sku", sku_id}); }
 
+std::string anchor_key(const Event& event) {
+  return event.has_region() ? region_anchor(event.region().region_id()) : sku_anchor(event.sku().sku_id());
+}
+
 // Identity, revision and content of an event in one number, to know an event_id again.
 std::uint64_t whole_of(const std::string& identity, const Event& event) {
   return chained(content_of(event), identity, std::to_string(revision_of(event)));
@@ -212,6 +216,9 @@ Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
     return Result<void>{};
   };
 
+  const auto changed = change_of_what_never_changes(event);
+  if (!changed) return tl::make_unexpected(changed.error());
+  if (*changed) return conflict(Reason::reference_conflict, **changed);
   const auto same_id = event_ids_.get(event.event_id());
   if (!same_id) return tl::make_unexpected(same_id.error());
   if ((*same_id)->contents_size() > 0) {
@@ -229,31 +236,6 @@ Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
 
   const bool superseded = std::any_of(revisions.revisions().begin(), revisions.revisions().end(),
                                       [&](std::int64_t other) { return other > number; });
-  if (!superseded && (event.has_region() || event.has_sku())) {
-    const auto key = event.has_region() ? region_anchor(event.region().region_id()) : sku_anchor(event.sku().sku_id());
-    auto anchor = anchors_.get(key);
-    if (!anchor) return tl::make_unexpected(anchor.error());
-    if (event.has_region() && event.region().level() != Region::LEVEL_UNSPECIFIED) {
-      const auto& region = event.region();
-      if ((*anchor)->level() != 0 &&
-          ((*anchor)->level() != region.level() || (*anchor)->parent_id() != region.parent_id())) {
-        return conflict(Reason::reference_conflict, "parent and level of a region never change");
-      }
-    }
-    if (event.has_sku() && !event.sku().brand_id().empty() && !(*anchor)->brand_id().empty() &&
-        (*anchor)->brand_id() != event.sku().brand_id()) {
-      return conflict(Reason::reference_conflict, fmt::format("the brand of a SKU never changes: {}", (*anchor)->brand_id()));
-    }
-    auto changed = anchors_.change(key);
-    if (!changed) return tl::make_unexpected(changed.error());
-    (*changed)->set_known(true);
-    if (event.has_region() && event.region().level() != Region::LEVEL_UNSPECIFIED) {
-      (*changed)->set_parent_id(event.region().parent_id());
-      (*changed)->set_level(event.region().level());
-    }
-    if (event.has_sku() && !event.sku().brand_id().empty()) (*changed)->set_brand_id(event.sku().brand_id());
-  }
-
   auto id_entry = event_ids_.change(event.event_id());
   if (!id_entry) return tl::make_unexpected(id_entry.error());
   (*id_entry)->add_contents(whole_of(candidate.identity, event));
@@ -261,7 +243,50 @@ Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
   if (!identity) return tl::make_unexpected(identity.error());
   (*identity)->add_revisions(number);
   (*identity)->add_contents(content);
-  if (!superseded) pass_on(candidate, outbox);
+  FIVERATE_TRY(anchor(event));
+  return superseded ? Result<void>{} : pass_on(candidate, outbox);
+}
+
+// What an event says of what never changes, in the form in which it is remembered; nothing: it says nothing.
+std::optional<ReferenceAnchor> Reference::anchor_of(const Event& event) {
+  ReferenceAnchor anchor;
+  if (event.has_region() && event.region().level() != Region::LEVEL_UNSPECIFIED) {
+    anchor.set_parent_id(event.region().parent_id());
+    anchor.set_level(event.region().level());
+    return anchor;
+  }
+  if (event.has_sku() && !event.sku().brand_id().empty()) {
+    anchor.set_brand_id(event.sku().brand_id());
+    return anchor;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<std::string>> Reference::change_of_what_never_changes(const Event& event) {
+  const auto says = anchor_of(event);
+  if (!says || event.cancelled()) return std::nullopt;
+  const auto known = anchors_.get(anchor_key(event));
+  if (!known) return tl::make_unexpected(known.error());
+  if ((*known)->fixed() && event.has_region() &&
+      ((*known)->level() != says->level() || (*known)->parent_id() != says->parent_id())) {
+    return "parent and level of a region never change";
+  }
+  if ((*known)->fixed() && event.has_sku() && (*known)->brand_id() != says->brand_id()) {
+    return fmt::format("the brand of a SKU never changes: {}", (*known)->brand_id());
+  }
+  return std::nullopt;
+}
+
+// Regions and SKUs are known by their first event kept; the first one not cancelled fixes what never changes.
+Result<void> Reference::anchor(const Event& event) {
+  if (!event.has_region() && !event.has_sku()) return {};
+  auto anchor = anchors_.change(anchor_key(event));
+  if (!anchor) return tl::make_unexpected(anchor.error());
+  if (const auto says = anchor_of(event); says && !event.cancelled() && !(*anchor)->fixed()) {
+    **anchor = *says;
+    (*anchor)->set_fixed(true);
+  }
+  (*anchor)->set_known(true);
   return {};
 }
 
@@ -269,18 +294,35 @@ void Reference::reject(const Candidate& candidate, const Rejected& rejected, Out
   send_rejection(candidate.record, candidate.arrival, rejected, false, "", settings_.definition, outbox);
 }
 
-void Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
+Result<void> Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
   LedgerRecord ledger;
   ledger.set_arrival_ms(candidate.arrival);
   *ledger.mutable_event() = candidate.event;
   ledger.mutable_event()->clear_arrival_time();
+  FIVERATE_TRY(complete(*ledger.mutable_event()));
   if (candidate.event.has_outlet()) {
     const auto& outlet_id = candidate.event.outlet().outlet_id();
     outbox.plain(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), candidate.arrival, outlet_id,
                  ledger.SerializeAsString());
-    return;
+    return {};
   }
   for (const auto topic : kInternalTopics) copy_to_all(topic, ledger, settings_.definition, outbox);
+  return {};
+}
+
+// A cancellation may name ids only; who reads the copy still wants to know where the region lies and whose the SKU is.
+Result<void> Reference::complete(Event& event) {
+  if (!event.has_region() && !event.has_sku()) return {};
+  const auto known = anchors_.get(anchor_key(event));
+  if (!known) return tl::make_unexpected(known.error());
+  if (!(*known)->fixed()) return {};
+  if (event.has_region()) {
+    event.mutable_region()->set_parent_id((*known)->parent_id());
+    event.mutable_region()->set_level(static_cast<Region::Level>((*known)->level()));
+  } else {
+    event.mutable_sku()->set_brand_id((*known)->brand_id());
+  }
+  return {};
 }
 
 }  // namespace fiverate

@@ -3,9 +3,9 @@
 // each partition is a complete history by itself. Its state is a fold of that topic, kept for ever.
 //
 // In this order, the first that holds: rejected by decode; region or SKU unknown (waits one day of arrival, then
-// quarantined); event_id known (duplicate or conflict); revision known (duplicate or conflict); superseded by a higher
-// revision; in conflict with what never changes (parent and level of a region, brand of a SKU); accepted. What shares its
-// identity or event_id with a waiting one waits behind it.
+// quarantined); in conflict with what never changes (parent and level of a region, brand of a SKU); event_id known (duplicate
+// or conflict); revision known (duplicate or conflict); superseded by a higher revision; accepted. What shares its identity
+// or event_id with a waiting one waits behind it.
 #pragma once
 
 #include <deque>
@@ -16,7 +16,7 @@
 
 namespace fiverate {
 
-class Reference final : public Operator {
+class Reference final : public SourceOperator {
  public:
   explicit Reference(IntakeSettings settings, std::size_t cache_bytes);
 
@@ -25,7 +25,7 @@ class Reference final : public Operator {
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
 
-  [[nodiscard]] Millis highest_arrival() const { return clock_.highest(); }
+  [[nodiscard]] Millis highest_arrival() const override { return clock_.highest(); }
 
  private:
   // A record that is being judged, new or waiting.
@@ -44,7 +44,11 @@ class Reference final : public Operator {
   [[nodiscard]] bool blocked(const Candidate& candidate, std::size_t before) const;
   void wait_for(Candidate candidate);
   void reject(const Candidate& candidate, const Rejected& rejected, Outbox& outbox);
-  void pass_on(const Candidate& candidate, Outbox& outbox);
+  Result<void> pass_on(const Candidate& candidate, Outbox& outbox);
+  Result<void> complete(Event& event);
+  static std::optional<ReferenceAnchor> anchor_of(const Event& event);
+  Result<std::optional<std::string>> change_of_what_never_changes(const Event& event);
+  Result<void> anchor(const Event& event);
   Result<bool> known(std::string_view anchor_key);
 
   IntakeSettings settings_;

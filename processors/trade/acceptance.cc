@@ -126,9 +126,9 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   const auto content = content_of(event);
   const auto memory = memory_begins(arrival, context.calendar);
   for (const auto& document : facts.documents) {
-    if (document.kind != kind) continue;
+    if (document.kind != kind || document.counted().event_time < memory) continue;
     for (const auto& revision : document.revisions) {
-      if (revision.event_id != event.event_id() || revision.event_time < memory) continue;
+      if (revision.event_id != event.event_id()) continue;
       if (document.id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
       return reject(Reason::event_id_conflict, fmt::format("known as revision {} of {}", revision.number, document.id));
     }
@@ -143,7 +143,7 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   }
   const auto& document = facts.documents[static_cast<std::size_t>(index)];
   for (const auto& revision : document.revisions) {
-    if (revision.number != number || revision.event_time < memory) continue;
+    if (revision.number != number) continue;
     if (revision.content == content) return {Outcome::duplicate};
     return reject(Reason::revision_conflict, fmt::format("revision {} is known with other content", number));
   }
@@ -178,7 +178,8 @@ void remember(OutletFacts& facts, const Event& event, Millis arrival, const Mark
     // Behind a forgotten document of the same id, if there is one: the newest comes last.
     auto at = facts.documents.begin() + (first_of_identity(facts.documents, kind, id) - facts.documents.begin());
     while (at != facts.documents.end() && same_identity(*at, kind, id)) ++at;
-    index = facts.documents.insert(at, Document{kind, id, {}, false, false, {}}) - facts.documents.begin();
+    const auto inserted = facts.documents.insert(at, Document{kind, id, {}, false, false, {}});
+    index = inserted - facts.documents.begin();
   }
   auto& document = facts.documents[static_cast<std::size_t>(index)];
 
@@ -187,11 +188,7 @@ void remember(OutletFacts& facts, const Event& event, Millis arrival, const Mark
                                       [](const Revision& a, std::int64_t b) { return a.number < b; });
   const bool counts_now = place == document.revisions.end();
   if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
-  if (place != document.revisions.end() && place->number == revision.number) {
-    *place = std::move(revision);  // the remembered one of this number is forgotten by now
-  } else {
-    document.revisions.insert(place, std::move(revision));
-  }
+  document.revisions.insert(place, std::move(revision));
   if (!counts_now) return;
 
   document.counts = !event.cancelled() && (kind != DocumentKind::visit || event.visit().outcome() == Visit::DONE);

@@ -142,11 +142,23 @@ TEST_F(ConfigTest, SyntaxErrorsHaveLineAndColumn) {
 }
 
 TEST_F(ConfigTest, ASyntaxErrorDoesNotRepeatASecret) {
-  for (const std::string bad : {"hunter2", "2hunter2", "\"hunter2", "\"hunter2\" hunter2", "'''hunter2", "0xhunter2",
-                                "20hunter2", "2026-03-hunter2", "\"hunter2\\q\"", "truehunter2", "infhunter2", "[hunter2"}) {
+  for (const std::string bad :
+       {"hunter2", "2hunter2", "\"hunter2", "\"hunter2\" hunter2", "'''hunter2", "0xhunter2", "20hunter2",
+        "2026-03-hunter2", "\"hunter2\\q\"", "truehunter2", "infhunter2", "[hunter2"}) {
     file("[kafka]\nsasl.password = " + bad + "\n");
     EXPECT_NE(error(), "no error");
     EXPECT_EQ(error().find("unter2"), std::string::npos) << error();
+  }
+}
+
+TEST_F(ConfigTest, ASyntaxErrorDoesNotRepeatANumber) {
+  file("[kafka]\nsasl.password = 123456789012345678901\n");
+  EXPECT_EQ(error(), "T:2:38: Error while parsing decimal integer: the number is not representable in 64 bits");
+  for (const std::string bad : {"0x12345678901234567890", "-123456789012345678901", "1e99999", "123456789.1e9999"}) {
+    file("[kafka]\nsasl.password = " + bad + "\n");
+    EXPECT_NE(error(), "no error");
+    EXPECT_EQ(error().find("99"), std::string::npos) << error();
+    EXPECT_EQ(error().find("5678"), std::string::npos) << error();
   }
 }
 
@@ -169,16 +181,17 @@ TEST_F(ConfigTest, WrongTypesAndRangesSayWhatIsExpected) {
       "log = 3\n"
       "[topics]\nsource_partitions = '4'\nledger_partitions = 0\nmarket_partitions = 1025\nprefix = 1\n"
       "[intake]\nclock = 'sun'\n[market]\ntimezone = 'Mars/Olympus'\n[state]\ndir = ''\nmemory_mib = 64.0\n");
-  EXPECT_EQ(error(),
-            "T:1:7: [log] is a section: expected a table, got an integer\n"
-            "T:3:21: topics.source_partitions: expected an integer 1..1024, got a string\n"
-            "T:4:21: topics.ledger_partitions: expected an integer 1..1024, got 0\n"
-            "T:5:21: topics.market_partitions: expected an integer 1..1024, got 1025\n"
-            "T:6:10: topics.prefix: expected text, got an integer\n"
-            "T:8:9: intake.clock: expected \"marks\" or \"wall\", got \"sun\"\n"
-            "T:10:12: market.timezone: expected a time zone of the tz database, as Asia/Shanghai, got \"Mars/Olympus\"\n"
-            "T:12:7: state.dir: expected the path of a folder, got \"\"\n"
-            "T:13:14: state.memory_mib: expected an integer 64..1048576, got a decimal number");
+  EXPECT_EQ(
+      error(),
+      "T:1:7: [log] is a section: expected a table, got an integer\n"
+      "T:3:21: topics.source_partitions: expected an integer 1..1024, got a string\n"
+      "T:4:21: topics.ledger_partitions: expected an integer 1..1024, got 0\n"
+      "T:5:21: topics.market_partitions: expected an integer 1..1024, got 1025\n"
+      "T:6:10: topics.prefix: expected text, got an integer\n"
+      "T:8:9: intake.clock: expected \"marks\" or \"wall\", got \"sun\"\n"
+      "T:10:12: market.timezone: expected a time zone of the tz database, as Asia/Shanghai, got \"Mars/Olympus\"\n"
+      "T:12:7: state.dir: expected the path of a folder, got \"\"\n"
+      "T:13:14: state.memory_mib: expected an integer 64..1048576, got a decimal number");
 }
 
 TEST_F(ConfigTest, RangesIncludeTheirEnds) {
@@ -197,7 +210,9 @@ TEST_F(ConfigTest, RangesIncludeTheirEnds) {
 }
 
 TEST_F(ConfigTest, EnvironmentErrorsNameTheVariable) {
-  sources_.environment = {{"FIVERATE_TOPICS_PREFX", "a"}, {"FIVERATE_RUN_OUTLET_THREADS", "many"}, {"FIVERATE_", ""},
+  sources_.environment = {{"FIVERATE_TOPICS_PREFX", "a"},
+                          {"FIVERATE_RUN_OUTLET_THREADS", "many"},
+                          {"FIVERATE_", ""},
                           {"FIVERATE_TOPICS_REPLICATION", " 3"}};
   EXPECT_EQ(error(),
             "environment variable FIVERATE_TOPICS_PREFX is unknown; did you mean \"FIVERATE_TOPICS_PREFIX\"?\n"
@@ -207,7 +222,9 @@ TEST_F(ConfigTest, EnvironmentErrorsNameTheVariable) {
 }
 
 TEST_F(ConfigTest, VariablesOfScriptsAndTestsAreIgnored) {
-  sources_.environment = {{"FIVERATE_CONFIG", ""}, {"FIVERATE_KAFKA_JARS", "x"}, {"FIVERATE_QUICKSTART_DIR", "x"},
+  sources_.environment = {{"FIVERATE_CONFIG", ""},
+                          {"FIVERATE_KAFKA_JARS", "x"},
+                          {"FIVERATE_QUICKSTART_DIR", "x"},
                           {"FIVERATE_TEST_SEED", "7"}};
   EXPECT_EQ(load_config(sources_).config.kafka.properties.size(), 1U);
 }
@@ -221,7 +238,12 @@ TEST_F(ConfigTest, TheEnvironmentOfThisProcess) {
 }
 
 TEST_F(ConfigTest, FlagErrors) {
-  sources_.overrides = {"topics.prefix", "prefix=a", "topcs.prefix=a", "topics.prefx=a", "kafka.=x", "log.level=loud",
+  sources_.overrides = {"topics.prefix",
+                        "prefix=a",
+                        "topcs.prefix=a",
+                        "topics.prefx=a",
+                        "kafka.=x",
+                        "log.level=loud",
                         "kafka.sasl.password hunter2"};
   EXPECT_EQ(error(),
             "flag \"topics.prefix\": expected section.key=value\n"
@@ -295,7 +317,8 @@ TEST_F(ConfigTest, Secrets) {
                              "sasl.oauthbearer.config", "sasl.oauthbearer.client.secret"}) {
     EXPECT_TRUE(is_secret(secret)) << secret;
   }
-  for (const auto* open : {"bootstrap.servers", "sasl.username", "ssl.ca.location"}) EXPECT_FALSE(is_secret(open)) << open;
+  for (const auto* open : {"bootstrap.servers", "sasl.username", "ssl.ca.location"})
+    EXPECT_FALSE(is_secret(open)) << open;
 }
 
 TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {

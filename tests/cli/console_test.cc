@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,7 +47,8 @@ class Pipe {
 
 using Rows = std::vector<std::vector<TableCell>>;
 
-std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Rows& rows, std::size_t rows_for_widths = 500) {
+std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Rows& rows,
+                    std::size_t rows_for_widths = 500) {
   Pipe pipe;
   TextOutput out(pipe.writer());
   TableWriter table(out, mode, std::move(columns), rows_for_widths);
@@ -68,11 +70,32 @@ TEST(OutputModeTest, ATerminalGetsATableEverythingElseJson) {
 }
 
 TEST(TableWriterTest, TableAlignsNumbersRightAndCountsWideCharactersTwice) {
-  EXPECT_EQ(printed(OutputMode::table, kColumns, {{"中华", 12, "x"}, {"B-long", "0.691667", "y"}, {"é", std::nullopt, "z"}}),
-            "brand_id     value  name\n"
-            "中华            12  x\n"
-            "B-long    0.691667  y\n"
-            "é                -  z\n");
+  EXPECT_EQ(
+      printed(OutputMode::table, kColumns, {{"中华", 12, "x"}, {"B-long", "0.691667", "y"}, {"é", std::nullopt, "z"}}),
+      "brand_id     value  name\n"
+      "中华            12  x\n"
+      "B-long    0.691667  y\n"
+      "é                -  z\n");
+}
+
+TEST(TableWriterTest, TheHeaderIsBoldOnATerminalOnly) {
+  ::setenv("TERM", "xterm", 1);
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(::grantpt(terminal), 0);
+  ASSERT_EQ(::unlockpt(terminal), 0);
+  const int program = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(program, 0);
+  TextOutput out(program);
+  EXPECT_TRUE(out.is_terminal());
+  TableWriter table(out, OutputMode::table, {{"a"}});
+  table.row({"1"});
+  table.finish();
+  std::array<char, 100> shown{};
+  const ssize_t got = ::read(terminal, shown.data(), shown.size());
+  EXPECT_EQ(std::string(shown.data(), got > 0 ? static_cast<std::size_t>(got) : 0U), "\x1b[1ma\x1b[0m\r\n1\r\n");
+  ::close(program);
+  ::close(terminal);
 }
 
 TEST(TableWriterTest, LinesDoNotEndInBlanks) {
@@ -110,21 +133,25 @@ TEST(TableWriterTest, NoRows) {
 }
 
 TEST(TableWriterTest, DataCannotDriveTheTerminal) {
-  EXPECT_EQ(printed(OutputMode::table, {{"a"}}, {{"x\x1b[2Jy\nz\tw\xc2\x9b" "1m\xe2\x80\xae!"}}),
+  EXPECT_EQ(printed(OutputMode::table, {{"a"}},
+                    {{"x\x1b[2Jy\nz\tw\xc2\x9b"
+                      "1m\xe2\x80\xae!"}}),
             "a\nx\\u001b[2Jy\\nz\\tw\\u009b1m\\u202e!\n");
   EXPECT_EQ(printed(OutputMode::json, {{"a"}}, {{"\x1b\x7f\xc2\x9b"}}), "{\"a\": \"\\u001b\\u007f\\u009b\"}\n");
 }
 
 TEST(TableWriterTest, JsonKeepsTheOrderOfColumnsAndTypes) {
-  EXPECT_EQ(printed(OutputMode::json, kColumns,
-                    {{"B\"1\\", std::int64_t{LLONG_MIN}, "中\n\xff"}, {"7", "-0.500000", std::optional<std::string>()}}),
-            "{\"brand_id\": \"B\\\"1\\\\\", \"value\": -9223372036854775808, \"name\": \"中\\n\xef\xbf\xbd\"}\n"
-            "{\"brand_id\": \"7\", \"value\": -0.500000, \"name\": null}\n");
+  EXPECT_EQ(
+      printed(OutputMode::json, kColumns,
+              {{"B\"1\\", std::int64_t{LLONG_MIN}, "中\n\xff"}, {"7", "-0.500000", std::optional<std::string>()}}),
+      "{\"brand_id\": \"B\\\"1\\\\\", \"value\": -9223372036854775808, \"name\": \"中\\n\xef\xbf\xbd\"}\n"
+      "{\"brand_id\": \"7\", \"value\": -0.500000, \"name\": null}\n");
 }
 
 TEST(TableWriterTest, WhatIsNoNumberIsAStringInJson) {
   for (const auto* text : {"", "nan", "1.", ".5", "01", "+1", "1e", "0x1", "1 ", "--1", "∞"}) {
-    EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}), "{\"n\": \"" + std::string(text) + "\"}\n");
+    EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}),
+              "{\"n\": \"" + std::string(text) + "\"}\n");
   }
   for (const auto* text : {"0", "-0", "10", "0.5", "1e9", "1.5E-3"}) {
     EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}), "{\"n\": " + std::string(text) + "}\n");
@@ -235,7 +262,8 @@ TEST_F(ProgressTest, ATerminalIsRedrawnAtMostTenTimesASecond) {
     progress.advance();
   }
   EXPECT_EQ(drawn_.size(), 10U);
-  EXPECT_EQ(drawn_.back(), "\rimport  [==                  ]   10 %  1.00 k / 10.0 k events  1.00 k/s  ETA 9.0 s\x1b[K");
+  EXPECT_EQ(drawn_.back(),
+            "\rimport  [==                  ]   10 %  1.00 k / 10.0 k events  1.00 k/s  ETA 9.0 s\x1b[K");
   progress.finish();
   progress.finish();
   EXPECT_EQ(drawn_.size(), 11U);

@@ -55,12 +55,27 @@ TEST(Times, LeapSecondIsTheNextMinute) {
 }
 
 TEST(Times, ThatAreNone) {
-  for (const char* text :
-       {"", "2026-03-02", "2026-03-02T12:00:00", "2026-03-02T12:00Z", "2026-03-02T12:00:00+0800",
-        "2026-03-02T12:00:00+08", "2026-03-02T12:00:00+24:00", "2026-03-02T12:00:00+08:60", "2026-03-02T12:00:00.Z",
-        "2026-03-02T12:00:00,5Z", "2026-03-02T24:00:00Z", "2026-03-02T12:60:00Z", "2026-02-30T12:00:00Z",
-        "2026-03-02T12:00:00Z ", " 2026-03-02T12:00:00Z", "2026-03-02_12:00:00Z", "2026-03-02T12:00:00 +08:00",
-        "1969-12-31T23:59:59Z", "1970-01-01T00:00:00+08:00", "9999-12-31T23:59:59-01:00", "9999-12-31T23:59:60Z"}) {
+  for (const char* text : {"",
+                           "2026-03-02",
+                           "2026-03-02T12:00:00",
+                           "2026-03-02T12:00Z",
+                           "2026-03-02T12:00:00+0800",
+                           "2026-03-02T12:00:00+08",
+                           "2026-03-02T12:00:00+24:00",
+                           "2026-03-02T12:00:00+08:60",
+                           "2026-03-02T12:00:00.Z",
+                           "2026-03-02T12:00:00,5Z",
+                           "2026-03-02T24:00:00Z",
+                           "2026-03-02T12:60:00Z",
+                           "2026-02-30T12:00:00Z",
+                           "2026-03-02T12:00:00Z ",
+                           " 2026-03-02T12:00:00Z",
+                           "2026-03-02_12:00:00Z",
+                           "2026-03-02T12:00:00 +08:00",
+                           "1969-12-31T23:59:59Z",
+                           "1970-01-01T00:00:00+08:00",
+                           "9999-12-31T23:59:59-01:00",
+                           "9999-12-31T23:59:60Z"}) {
     EXPECT_EQ(parse_time(text), std::nullopt) << text;
   }
 }
@@ -88,8 +103,8 @@ TEST(Calendar, NoTimeYetIsBeforeEveryDay) {
   EXPECT_EQ(MarketCalendar("America/New_York").day_of(kNever), kNoDay);
 }
 
-// The same laws for a zone with one offset, with summer time, with jumps at midnight, with a day that never was, and far
-// from Greenwich.
+// The same laws for a zone with one offset, with summer time, with jumps at midnight, with a day that never was, and
+// far from Greenwich.
 TEST(Calendar, DaysTileTime) {
   for (const char* zone : {"Asia/Shanghai", "UTC", "America/New_York", "America/Sao_Paulo", "Pacific/Apia",
                            "Pacific/Kiritimati", "Australia/Lord_Howe", "Asia/Kathmandu"}) {
@@ -128,7 +143,7 @@ TEST(Calendar, LocalTimes) {
   }
   const MarketCalendar new_york("America/New_York");
   EXPECT_EQ(new_york.parse_local("2025-11-02T01:30:00"), parse_time("2025-11-02T01:30:00-04:00"));  // the earlier one
-  EXPECT_EQ(new_york.parse_local("2025-03-09T02:30:00"), std::nullopt);                            // never shown
+  EXPECT_EQ(new_york.parse_local("2025-03-09T02:30:00"), std::nullopt);                             // never shown
 }
 
 TEST(Calendar, ManyZonesAndThreadsShareNothing) {
@@ -145,7 +160,9 @@ TEST(Calendar, ManyZonesAndThreadsShareNothing) {
   for (int i = 0; i < 4; ++i) threads.emplace_back(check);
 }
 
-TEST(Calendar, UnknownZone) { EXPECT_THROW(MarketCalendar("Asia/Nowhere"), std::runtime_error); }
+TEST(Calendar, UnknownZone) {
+  EXPECT_THROW(MarketCalendar("Asia/Nowhere"), std::runtime_error);
+}
 
 }  // namespace
 }  // namespace fiverate

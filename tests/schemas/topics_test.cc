@@ -47,10 +47,11 @@ TEST(Topics, HomesOfPayloads) {
 
 TEST(Topics, PartitionCounts) {
   const PartitionCounts counts{.source = 6, .ledger = 5, .market = 3};
-  const std::map<Topic, std::int32_t> expected{
-      {Topic::orders, 6},  {Topic::deliveries, 6}, {Topic::visits, 6},        {Topic::reference, 1}, {Topic::commands, 1},
-      {Topic::ledger, 5},  {Topic::deltas, 3},     {Topic::signals, 3},       {Topic::metrics, 3},   {Topic::alerts, 3},
-      {Topic::alert_log, 3}, {Topic::seals, 5},    {Topic::metrics_final, 3}, {Topic::quarantine, 5}};
+  const std::map<Topic, std::int32_t> expected{{Topic::orders, 6},        {Topic::deliveries, 6}, {Topic::visits, 6},
+                                               {Topic::reference, 1},     {Topic::commands, 1},   {Topic::ledger, 5},
+                                               {Topic::deltas, 3},        {Topic::signals, 3},    {Topic::metrics, 3},
+                                               {Topic::alerts, 3},        {Topic::alert_log, 3},  {Topic::seals, 5},
+                                               {Topic::metrics_final, 3}, {Topic::quarantine, 5}};
   for (const auto& [topic, partitions] : expected) EXPECT_EQ(counts.of(topic), partitions) << name_of(topic);
   EXPECT_EQ((PartitionCounts{.source = 1, .ledger = 2, .market = 7}.of(Topic::seals)), 7);
 }

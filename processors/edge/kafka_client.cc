@@ -1,0 +1,433 @@
+#include "processors/edge/kafka_client.h"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <condition_variable>
+#include <cstring>
+#include <thread>
+
+namespace fiverate {
+namespace {
+
+using Clock = KafkaClient::Clock;
+
+constexpr std::chrono::seconds kQuietFor{10};  // one line of a kind in so long
+constexpr std::chrono::seconds kProbeEvery{1};
+constexpr int kProbeMs = 200;
+constexpr std::size_t kTextMax = 512;
+
+// What correctness rests on is not up for configuration.
+struct Reserved {
+  std::string_view name;
+  std::string_view because;
+};
+constexpr std::string_view kOwnPositions = "positions are kept with the state; nothing may be skipped or committed aside";
+constexpr std::string_view kNoLoss = "no record may be lost, repeated out of order, or given up";
+constexpr std::array kReserved{
+    Reserved{"enable.auto.commit", kOwnPositions},
+    Reserved{"enable.auto.offset.store", kOwnPositions},
+    Reserved{"auto.commit.enable", kOwnPositions},
+    Reserved{"auto.offset.reset", kOwnPositions},
+    Reserved{"offset.store.method", kOwnPositions},
+    Reserved{"enable.partition.eof", "the end of a log is noticed by it"},
+    Reserved{"isolation.level", "only committed records count"},
+    Reserved{"check.crcs", "damaged records have to be noticed"},
+    Reserved{"group.id", "it follows from the stage"},
+    Reserved{"group.instance.id", "several members share these properties"},
+    Reserved{"partition.assignment.strategy", "partitions of a number belong together (range)"},
+    Reserved{"enable.idempotence", kNoLoss},
+    Reserved{"enable.gapless.guarantee", kNoLoss},
+    Reserved{"acks", kNoLoss},
+    Reserved{"request.required.acks", kNoLoss},
+    Reserved{"message.timeout.ms", kNoLoss},
+    Reserved{"delivery.timeout.ms", kNoLoss},
+    Reserved{"retries", kNoLoss},
+    Reserved{"message.send.max.retries", kNoLoss},
+    Reserved{"max.in.flight", kNoLoss},
+    Reserved{"max.in.flight.requests.per.connection", kNoLoss},
+    Reserved{"queuing.strategy", kNoLoss},
+    Reserved{"delivery.report.only.error", kNoLoss},
+    Reserved{"message.max.bytes", "it has to fit the settings of the topics"},
+    Reserved{"transactional.id", "transactions are not used"},
+    Reserved{"allow.auto.create.topics", "topics are made with their settings by `topics create`"},
+    Reserved{"log.queue", "the program reads the log itself"},
+};
+
+const Reserved* reserved(std::string_view name) {
+  for (const auto& entry : kReserved) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+KafkaProperties common_defaults() {
+  return {
+      {"client.id", "fiverate"},
+      {"socket.nagle.disable", "true"},
+      {"socket.keepalive.enable", "true"},
+      {"reconnect.backoff.ms", "100"},
+      {"reconnect.backoff.max.ms", "1000"},  // a broker that is back is noticed within a second
+      {"log.connection.close", "false"},     // idle connections end all the time
+  };
+}
+
+KafkaProperties joined(KafkaProperties first, KafkaProperties second) {
+  first.insert(first.end(), std::make_move_iterator(second.begin()), std::make_move_iterator(second.end()));
+  return first;
+}
+
+Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, kTextMax> text{};
+  switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size())) {
+    case RD_KAFKA_CONF_OK: return {};
+    case RD_KAFKA_CONF_UNKNOWN:
+      return fail(Reaction::stop, "The Kafka property {} is not known to librdkafka {}.", name, rd_kafka_version_str());
+    default: break;
+  }
+  // librdkafka repeats the value in its message; it may be a secret.
+  std::string said(text.data());
+  for (auto at = value.size() < 4 ? std::string::npos : said.find(value); at != std::string::npos; at = said.find(value)) {
+    said.replace(at, value.size(), "...");
+  }
+  return fail(Reaction::stop, "The Kafka property {} has a value that librdkafka refuses: {}.", name, said);
+}
+
+Result<KafkaConf> build(const KafkaSettings& settings, const KafkaRole& role) {
+  const auto servers = settings.properties.find("bootstrap.servers");
+  const auto listed = servers != settings.properties.end() ? servers : settings.properties.find("metadata.broker.list");
+  const bool mock = settings.properties.contains("test.mock.num.brokers");
+  if (!mock && (listed == settings.properties.end() || listed->second.empty())) {
+    return fail(Reaction::stop, "The Kafka property bootstrap.servers is missing: where is Kafka?");
+  }
+  KafkaConf conf(rd_kafka_conf_new());
+  for (const auto& [name, value] : role.defaults) FIVERATE_TRY(set(conf.get(), name, value));
+  for (const auto& [name, value] : settings.properties) {
+    if (const auto* entry = reserved(name)) {
+      return fail(Reaction::stop, "The Kafka property {} cannot be set: {}.", name, entry->because);
+    }
+    FIVERATE_TRY(set(conf.get(), name, value));
+  }
+  for (const auto& [name, value] : role.fixed) FIVERATE_TRY(set(conf.get(), name, value));
+  return conf;
+}
+
+bool built_in(std::string_view feature) {
+  const KafkaConf conf(rd_kafka_conf_new());
+  std::array<char, kTextMax> features{};
+  std::size_t size = features.size();
+  if (rd_kafka_conf_get(conf.get(), "builtin.features", features.data(), &size) != RD_KAFKA_CONF_OK) return false;
+  return ("," + std::string(features.data()) + ",").find("," + std::string(feature) + ",") != std::string::npos;
+}
+
+KafkaClient* client_of(const rd_kafka_t* handle) {
+  return handle != nullptr ? static_cast<KafkaClient*>(rd_kafka_opaque(handle)) : nullptr;
+}
+
+// The answer to "who is there?"; it names no topic, so none is made by asking.
+rd_kafka_resp_err_t ask_for_brokers(rd_kafka_t* handle, int timeout_ms) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto code = rd_kafka_metadata(handle, 0, nullptr, &metadata, timeout_ms);
+  const KafkaMetadata owned(metadata);
+  return code;
+}
+
+// Says of a broker that it is away, and nothing about why anything else failed.
+bool only_away(rd_kafka_resp_err_t code) { return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN; }
+
+}  // namespace
+
+// ---- names and errors ----------------------------------------------------------------------------------------------
+
+std::string topic_name(const KafkaSettings& settings, Topic topic) {
+  return settings.topic_prefix + std::string(name_of(topic));
+}
+
+std::optional<Topic> topic_of(const KafkaSettings& settings, std::string_view name) {
+  if (!name.starts_with(settings.topic_prefix)) return std::nullopt;
+  return topic_named(name.substr(settings.topic_prefix.size()));
+}
+
+Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view said) {
+  auto reaction = Reaction::retry;
+  std::string_view advice;
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+      reaction = Reaction::stop;
+      advice = " Check user, password and mechanism.";
+      break;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+      reaction = Reaction::stop;
+      advice = " Check the access rights of this user.";
+      break;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+      // librdkafka would go on behind it, as if it had never been there.
+      reaction = Reaction::stop;
+      advice = " The log is damaged there; nothing is skipped.";
+      break;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICA_ASSIGNMENT:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_SECURITY_DISABLED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+    case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+      reaction = Reaction::stop;
+      break;
+    default: break;  // away, slow, moving, being elected: it passes
+  }
+  auto text = fmt::format("{}: {}", what, rd_kafka_err2str(code));
+  if (!said.empty() && said != rd_kafka_err2str(code)) text += fmt::format(" ({})", said);
+  if (!text.ends_with('.')) text += '.';
+  text += advice;
+  return {reaction, std::move(text)};
+}
+
+// ---- roles ---------------------------------------------------------------------------------------------------------
+
+KafkaRole consumer_role(std::string group) {
+  KafkaRole role;
+  role.type = RD_KAFKA_CONSUMER;
+  role.defaults = joined(common_defaults(), {
+                                                {"session.timeout.ms", "10000"},  // a dead process is replaced after it
+                                                {"heartbeat.interval.ms", "2000"},
+                                                {"socket.timeout.ms", "15000"},  // a broker that hangs is away, too
+                                                // A full queue stops the fetching; librdkafka looks again only after
+                                                // the backoff (its defaults cost three quarters of the speed).
+                                                {"fetch.error.backoff.ms", "5"},
+                                                {"queued.min.messages", "500000"},
+                                                {"queued.max.messages.kbytes", "131072"},
+                                            });
+  role.fixed = {
+      {"group.id", std::move(group)},
+      {"enable.auto.commit", "false"},
+      {"enable.auto.offset.store", "false"},
+      {"auto.offset.reset", "error"},
+      {"partition.assignment.strategy", "range"},
+      {"isolation.level", "read_committed"},
+      {"enable.partition.eof", "true"},
+      {"check.crcs", "true"},
+  };
+  return role;
+}
+
+KafkaRole producer_role() {
+  KafkaRole role;
+  role.type = RD_KAFKA_PRODUCER;
+  role.defaults = joined(common_defaults(), {
+                                                {"linger.ms", "5"},
+                                                {"compression.type", built_in("lz4") ? "lz4" : "none"},
+                                                {"queue.buffering.max.messages", "1000000"},
+                                                {"queue.buffering.max.kbytes", "262144"},
+                                                {"partitioner", "murmur2_random"},  // as Java; ours are explicit
+                                            });
+  role.fixed = {
+      {"enable.idempotence", "true"},
+      {"enable.gapless.guarantee", "true"},
+      {"acks", "all"},
+      {"message.timeout.ms", "0"},  // never given up: a gap would follow
+      {"message.max.bytes", "8388608"},
+  };
+  return role;
+}
+
+KafkaRole admin_role() {
+  KafkaRole role;
+  role.type = RD_KAFKA_PRODUCER;
+  role.defaults = common_defaults();
+  return role;
+}
+
+Result<void> check_properties(const KafkaSettings& settings) {
+  for (const auto& role : {consumer_role("check"), producer_role()}) {
+    if (const auto conf = build(settings, role); !conf) return tl::make_unexpected(conf.error());
+  }
+  return {};
+}
+
+Result<void> reach(const KafkaSettings& settings, std::chrono::milliseconds timeout) {
+  const auto client = KafkaClient::open(settings, admin_role());
+  if (!client) return tl::make_unexpected(client.error());
+  const auto deadline = Clock::now() + timeout;
+  constexpr std::chrono::milliseconds kSlice{250};
+  auto code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+  for (auto left = timeout; left.count() > 0;
+       left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now())) {
+    code = ask_for_brokers((*client)->get(), static_cast<int>(std::min(left, kSlice).count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+    rd_kafka_poll((*client)->get(), 0);
+    if ((*client)->refused()) break;
+    // Some errors come at once: no spinning.
+    if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) std::this_thread::sleep_for(std::min(left, kSlice));
+  }
+  if ((*client)->refused()) {
+    return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.", (*client)->servers(), (*client)->last_error());
+  }
+  return fail(Reaction::retry, "No Kafka broker answered at {} within {:.1f} s. Reported last: {}.", (*client)->servers(),
+              std::chrono::duration<double>(timeout).count(), (*client)->last_error());
+}
+
+// ---- the client ----------------------------------------------------------------------------------------------------
+
+bool run_within(std::chrono::milliseconds within, std::function<void()> work) {
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable ended;
+    bool done = false;
+  };
+  const auto shared = std::make_shared<Shared>();
+  std::thread thread([shared, work = std::move(work)]() mutable {
+    work();
+    work = nullptr;  // what it owns ends here, not behind the waiting one's back
+    const std::lock_guard lock(shared->mutex);
+    shared->done = true;
+    shared->ended.notify_all();
+  });
+  std::unique_lock lock(shared->mutex);
+  const bool done = shared->ended.wait_for(lock, within, [&] { return shared->done; });
+  lock.unlock();
+  if (done) {
+    thread.join();
+  } else {
+    thread.detach();
+  }
+  return done;
+}
+
+Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& settings, KafkaRole role) {
+  auto conf = build(settings, role);
+  if (!conf) return tl::make_unexpected(conf.error());
+
+  // Ends in a thread of its own, for librdkafka may not return; then it keeps what its callbacks need.
+  std::shared_ptr<KafkaClient> client(new KafkaClient(std::move(role)), [](KafkaClient* ending) {
+    if (!run_within(kKafkaEndWithin, [ending] { delete ending; })) {
+      spdlog::warn("kafka: a client did not end within {} s and is left behind", kKafkaEndWithin.count());
+    }
+  });
+  rd_kafka_conf_set_opaque(conf->get(), client.get());
+  rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t* handle, int level, const char* facility, const char* line) {
+    if (auto* self = client_of(handle)) self->log(level, facility, line);
+  });
+  rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t* handle, int code, const char* said, void* opaque) {
+    auto& self = *static_cast<KafkaClient*>(opaque);
+    std::array<char, kTextMax> text{};
+    if (code == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(handle, text.data(), text.size());
+    self.heard(static_cast<rd_kafka_resp_err_t>(code), text[0] != '\0' ? text.data() : said);
+  });
+  if (client->role_.on_rebalance) {
+    rd_kafka_conf_set_rebalance_cb(
+        conf->get(), [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions, void* opaque) {
+          static_cast<KafkaClient*>(opaque)->role_.on_rebalance(code, partitions);
+        });
+  }
+  if (client->role_.on_delivery) {
+    rd_kafka_conf_set_dr_msg_cb(conf->get(), [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+      static_cast<KafkaClient*>(opaque)->role_.on_delivery(*message);
+    });
+  }
+  for (const auto* name : {"bootstrap.servers", "metadata.broker.list"}) {
+    if (const auto found = settings.properties.find(name); found != settings.properties.end()) client->servers_ = found->second;
+  }
+  std::array<char, kTextMax> text{};
+  client->handle_ = rd_kafka_new(client->role_.type, conf->get(), text.data(), text.size());
+  if (client->handle_ == nullptr) return fail(Reaction::stop, "librdkafka refuses the Kafka properties: {}.", text.data());
+  static_cast<void>(conf->release());  // now librdkafka's
+  if (client->role_.type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(client->handle_);
+  return client;
+}
+
+KafkaClient::~KafkaClient() {
+  if (handle_ == nullptr) return;
+  if (role_.type == RD_KAFKA_PRODUCER) {
+    rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+  }
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // who is in a group has left it before
+}
+
+std::string KafkaClient::last_error() const {
+  const std::lock_guard lock(mutex_);
+  return last_error_.empty() ? "nothing" : last_error_;
+}
+
+std::optional<Clock::time_point> KafkaClient::away_since() {
+  const auto since = away_since_.load();
+  if (since == 0) return std::nullopt;
+  if (const auto now = Clock::now(); now - probed_ >= kProbeEvery) {
+    probed_ = now;
+    if (ask_for_brokers(handle_, kProbeMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      broker_answered();
+      return std::nullopt;
+    }
+  }
+  return Clock::time_point(Clock::duration(since));
+}
+
+void KafkaClient::broker_answered() {
+  if (away_since_.load(std::memory_order_relaxed) == 0) return;
+  away_since_ = 0;
+  refused_ = false;
+  spdlog::info("kafka: a broker answers again at {}", servers_);
+}
+
+void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
+  if (only_away(code)) {
+    Clock::rep none = 0;
+    away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+  }
+  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) refused_ = true;
+  {
+    // "1/1 brokers are down" says less than the reason that came before it.
+    const std::lock_guard lock(mutex_);
+    if (!only_away(code) || last_error_.empty()) last_error_ = said;
+  }
+  log(4, rd_kafka_err2name(code), said);
+}
+
+void KafkaClient::log(int level, std::string_view facility, std::string_view line) {
+  // Each role ignores what is meant for the other.
+  if (facility == "CONFWARN" && line.find("property and will be ignored") != std::string_view::npos) return;
+  std::int64_t swallowed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    const auto [known, fresh] = quiet_.try_emplace(std::string(facility), Quiet{now});
+    if (!fresh && now - known->second.since < kQuietFor) {
+      ++known->second.swallowed;
+      return;
+    }
+    swallowed = std::exchange(known->second, Quiet{now}).swallowed;
+  }
+  const auto as = level <= 2   ? spdlog::level::err
+                  : level <= 4 ? spdlog::level::warn
+                  : level <= 6 ? spdlog::level::info
+                               : spdlog::level::debug;
+  if (swallowed > 0) {
+    spdlog::log(as, "kafka: {}: {} (and {} more of this kind before)", facility, line, swallowed);
+  } else {
+    spdlog::log(as, "kafka: {}: {}", facility, line);
+  }
+}
+
+}  // namespace fiverate

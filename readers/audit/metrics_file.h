@@ -1,0 +1,49 @@
+// metrics.jsonl: the FINAL rows of a replay, in canonical order, as the market stage of the replay emits them. Which day is the
+// last is known only at the end (a history ends with its last accepted document), so rows behind it are cut off then.
+#pragma once
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "processors/stream/ports.h"
+
+namespace fiverate {
+
+class MetricsFile final : public Sink {
+ public:
+  // Days outside [first, last] are not written.
+  static Result<std::unique_ptr<MetricsFile>> create(const std::filesystem::path& path, Day first, Day last);
+
+  Result<void> send(OutRecord record) override;
+  Result<void> flush() override { return {}; }
+  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
+
+  // Removes the rows of days after `last`, writes what is left, closes. Returns the number of lines.
+  Result<std::int64_t> finish(Day last);
+
+ private:
+  struct DayStart {
+    Day day;
+    std::int64_t bytes;
+    std::int64_t lines;
+  };
+  MetricsFile(std::FILE* file, std::filesystem::path path, Day first, Day last)
+      : file_(file, &std::fclose), path_(std::move(path)), first_(first), last_(last) {}
+  Result<void> write_out();
+
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  std::filesystem::path path_;
+  Day first_;
+  Day last_;
+  fmt::memory_buffer buffer_;
+  std::int64_t bytes_ = 0;
+  std::int64_t lines_ = 0;
+  std::vector<DayStart> days_;
+};
+
+}  // namespace fiverate

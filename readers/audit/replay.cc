@@ -1,0 +1,327 @@
+#include "readers/audit/replay.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "metrics.pb.h"
+#include "processors/edge/history_source.h"
+#include "processors/stages/intake.h"
+#include "processors/stages/market.h"
+#include "processors/stages/outlet.h"
+#include "processors/stages/progress.h"
+#include "processors/stages/reference.h"
+#include "processors/stream/memory_log.h"
+#include "processors/stream/worker.h"
+#include "readers/audit/metrics_file.h"
+#include "readers/query/row_json.h"
+#include "schemas/check.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::size_t kDeltasWaitingBytes = 64 << 20;  // how far outlet may be ahead of market
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+const Input kLedger{Topic::ledger, 0};
+const Input kDeltas{Topic::deltas, 0};
+
+// Sends each record to the log of its topic; keeps what was quarantined; there is no desk yet to read signals.
+class ReplaySink final : public Sink {
+ public:
+  ReplaySink(MemoryLog& ledger, MemoryLog& deltas) : ledger_(ledger), deltas_(deltas) {}
+
+  Result<void> send(OutRecord record) override {
+    if (record.topic == Topic::ledger) {
+      ledger_.append(std::move(record));
+    } else if (record.topic == Topic::deltas) {
+      deltas_.append(std::move(record));
+    } else if (record.topic == Topic::quarantine) {
+      Quarantined quarantined;
+      CHECK(quarantined.ParseFromString(record.value), record.key);
+      quarantined.clear_value();
+      quarantined_.push_back(std::move(quarantined));
+    }
+    return {};
+  }
+  Result<void> flush() override { return {}; }
+  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
+
+  [[nodiscard]] std::vector<Quarantined>& quarantined() { return quarantined_; }
+
+ private:
+  MemoryLog& ledger_;
+  MemoryLog& deltas_;
+  std::vector<Quarantined> quarantined_;
+};
+
+// A replay that ends, ends whole: nothing has to be kept for a restart, and everything stays in memory.
+class NoStore final : public Store {
+ public:
+  Result<std::optional<std::string>> get(std::string_view) const override { return std::nullopt; }
+  Result<void> scan(std::string_view, const std::function<bool(std::string_view, std::string_view)>&) const override {
+    return {};
+  }
+  Result<void> write(const StoreBatch&) override { return {}; }
+  std::string where() const override { return "memory"; }
+};
+
+// Commits only let the stages drop what they collect for the store.
+constexpr WorkerOptions kOptions{std::chrono::milliseconds{0}, std::chrono::seconds{10}, 1'000'000};
+
+Seat make_seat(std::string_view stage, const Input& input, const Definition& definition, std::unique_ptr<Operator> op,
+               Sink& sink) {
+  Seat seat;
+  seat.store = std::make_unique<NoStore>();
+  seat.op = std::move(op);
+  seat.task = std::make_unique<Task>(std::string(stage), input, definition_bytes(definition), *seat.op, *seat.store, sink);
+  return seat;
+}
+
+// Market on a thread of its own, from the log of deltas into the file.
+class MarketThread {
+ public:
+  MarketThread(const Definition& definition, const MarketCalendar& calendar, MemoryLog& deltas, Sink& file)
+      : deltas_(deltas), thread_([this, &definition, &calendar, &file] {
+          MemorySource source(deltas_, {kDeltas}, group_);
+          Worker worker(source,
+                        [&](const Input& input) -> Result<Seat> {
+                          return make_seat(name_of(Stage::market), input, definition,
+                                           std::make_unique<MarketStage>(
+                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited}, calendar),
+                                           file);
+                        },
+                        {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
+          result_ = worker.run({});
+          if (!result_) deltas_.close_all();  // nobody reads any more: do not let outlet wait for room
+        }) {}
+  MarketThread(const MarketThread&) = delete;
+  MarketThread& operator=(const MarketThread&) = delete;
+  ~MarketThread() {
+    if (!thread_.joinable()) return;
+    deltas_.close_all();
+    thread_.join();
+  }
+  Result<void> finish() {
+    deltas_.close(kDeltas);
+    thread_.join();
+    return result_;
+  }
+
+ private:
+  MemoryLog& deltas_;
+  MemorySource::GroupOffsets group_;
+  Result<void> result_;
+  std::thread thread_;
+};
+
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return fail(Reaction::stop, "Cannot make the folder {}: {}", folder.string(), error.message());
+  return {};
+}
+
+Result<void> write_text(const std::filesystem::path& path, std::string_view text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+  file.close();
+  if (!file) return fail(Reaction::stop, "Cannot write {}: {}", path.string(), std::strerror(errno));
+  return {};
+}
+
+Result<void> write_quarantine(const std::filesystem::path& path, std::vector<std::string> lines) {
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return write_text(path, text);
+}
+
+// In the order of files and lines.
+std::vector<std::string> quarantine_of_files(const std::vector<Quarantined>& quarantined, const History& history) {
+  std::vector<std::tuple<std::size_t, std::int64_t, std::string>> found;
+  for (const auto& one : quarantined) {
+    const auto record = history[HistorySource::position_of(one.offset())];
+    nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
+    if (!one.event_id().empty()) json["event_id"] = one.event_id();
+    if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
+    json["file"] = history.files()[record.file].name();
+    json["line"] = record.number;
+    found.emplace_back(record.file, record.number, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> lines;
+  for (auto& [file, number, line] : found) lines.push_back(std::move(line));
+  return lines;
+}
+
+std::vector<std::string> quarantine_of_ledger(const std::vector<Quarantined>& quarantined) {
+  std::vector<std::tuple<std::string, std::int32_t, std::int64_t, std::string>> found;
+  for (const auto& one : quarantined) {
+    nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
+    if (!one.event_id().empty()) json["event_id"] = one.event_id();
+    if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
+    json["topic"] = one.topic();
+    json["partition"] = one.partition();
+    json["offset"] = one.offset();
+    found.emplace_back(one.topic(), one.partition(), one.offset(),
+                       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> lines;
+  for (auto& [topic, partition, offset, line] : found) lines.push_back(std::move(line));
+  return lines;
+}
+
+OutRecord progress_record(const LedgerRecord& progress) {
+  return {Topic::ledger, 0, progress.arrival_ms(), "", progress.SerializeAsString(), std::nullopt, std::nullopt};
+}
+
+}  // namespace
+
+Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
+                                   const ReplayProgress& progress) {
+  FIVERATE_TRY(make_folder(options.out));
+  const auto definition = make_definition(calendar.zone_name(), {1, 1, 1});
+  MemoryLog ledger({true, 0});  // written and read by this thread in turn
+  MemoryLog deltas({true, kDeltasWaitingBytes});
+  ReplaySink sink(ledger, deltas);
+  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
+                                  options.last_day.value_or(kEndOfDays));
+  if (!file) return tl::make_unexpected(file.error());
+  MarketThread market(definition, calendar, deltas, **file);
+
+  // The intake of all source partitions, one after the other in canonical order.
+  const IntakeSettings intake_settings{definition, false};
+  ProgressBook book(definition);
+  HistorySource source(history, calendar);
+  Worker intake(
+      source,
+      [&](const Input& input) -> Result<Seat> {
+        std::unique_ptr<Operator> op;
+        if (stage_reading(input.topic) == Stage::reference) {
+          op = std::make_unique<Reference>(intake_settings, kUnlimited);
+        } else {
+          op = std::make_unique<Intake>(intake_settings);
+        }
+        return make_seat(name_of(input.topic), input, definition, std::move(op), sink);
+      },
+      kOptions,
+      [&](const std::map<Input, Seat>& seats) -> Result<void> {
+        for (const auto& [input, seat] : seats) {
+          book.acknowledge(input, static_cast<const SourceOperator&>(*seat.op).highest_arrival());
+        }
+        if (!book.moved()) return {};
+        const auto record = book.take();
+        return record ? sink.send(progress_record(*record)) : Result<void>{};
+      });
+
+  OutletStage* outlet_stage = nullptr;
+  MemorySource::GroupOffsets group;
+  MemorySource ledger_source(ledger, {kLedger}, group);
+  Worker outlet(
+      ledger_source,
+      [&](const Input& input) -> Result<Seat> {
+        auto op = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited);
+        outlet_stage = op.get();
+        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
+      },
+      kOptions);
+  const auto drain = [&]() -> Result<void> {
+    for (;;) {
+      const auto worked = outlet.round();
+      if (!worked) return tl::make_unexpected(worked.error());
+      if (!*worked) return {};
+    }
+  };
+
+  while (!source.finished()) {
+    const auto worked = intake.round();
+    if (!worked) return tl::make_unexpected(worked.error());
+    FIVERATE_TRY(drain());
+    if (progress) progress(source.position(), history.size());
+  }
+  // Every day up to the last counts as final.
+  const auto through = options.through.value_or(outlet_stage == nullptr ? kNoDay : outlet_stage->last_day());
+  if (outlet_stage != nullptr && outlet_stage->last_day() != kNoDay) {
+    LedgerRecord last;
+    const auto end = calendar.end_of(std::max(through, outlet_stage->last_day())) + kFinalAfter;
+    for (std::size_t i = 0; i < source_inputs(definition).size(); ++i) {
+      auto& entry = *last.mutable_progress()->add_entries();
+      entry.set_source(static_cast<std::int32_t>(i));
+      entry.set_arrival_ms(end);
+    }
+    last.set_arrival_ms(end);
+    FIVERATE_TRY(sink.send(progress_record(last)));
+    FIVERATE_TRY(drain());
+  }
+  FIVERATE_TRY(market.finish());
+
+  ReplaySummary summary;
+  summary.records = static_cast<std::int64_t>(history.size());
+  summary.through = through;
+  const auto lines = (*file)->finish(through);
+  if (!lines) return tl::make_unexpected(lines.error());
+  summary.lines = *lines;
+  summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
+  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_files(sink.quarantined(), history)));
+  return summary;
+}
+
+Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
+                                    const ReplayOptions& options) {
+  FIVERATE_TRY(make_folder(options.out));
+  MemoryLog unused;
+  MemoryLog deltas({true, kDeltasWaitingBytes});
+  ReplaySink sink(unused, deltas);
+  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
+                                  std::min(options.last_day.value_or(kEndOfDays), options.through.value_or(kEndOfDays)));
+  if (!file) return tl::make_unexpected(file.error());
+  MarketThread market(definition, calendar, deltas, **file);
+
+  // Regions are told to market by intake, on a way of its own; every ledger partition holds them too, and the first one's
+  // are passed on here, before anything behind them in that partition is.
+  class FirstPartition final : public Operator {
+   public:
+    FirstPartition(std::unique_ptr<OutletStage> outlet, Definition one_market)
+        : outlet_(std::move(outlet)), one_market_(std::move(one_market)) {}
+    Result<void> open(const Store& store) override { return outlet_->open(store); }
+    Result<void> apply(const InRecord& record, Outbox& outbox) override {
+      LedgerRecord ledger_record;
+      if (record.key.empty() && ledger_record.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
+          ledger_record.event().has_region()) {
+        copy_to_all(Topic::deltas, ledger_record, one_market_, outbox);
+      }
+      return outlet_->apply(record, outbox);
+    }
+    bool at_boundary() const override { return outlet_->at_boundary(); }
+    void save(StoreBatch& batch) override { outlet_->save(batch); }
+
+   private:
+    std::unique_ptr<OutletStage> outlet_;
+    Definition one_market_;
+  };
+  auto one_market = definition;
+  one_market.set_market_partitions(1);
+  Worker outlet(
+      ledger,
+      [&](const Input& input) -> Result<Seat> {
+        std::unique_ptr<Operator> op = std::make_unique<FirstPartition>(
+            std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited), one_market);
+        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
+      },
+      {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
+  FIVERATE_TRY(outlet.run({}));
+  ReplaySummary summary;
+  for (const auto& [input, seat] : outlet.seats()) summary.records += seat.task->counters().records;
+  FIVERATE_TRY(market.finish());
+  const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
+  if (!lines) return tl::make_unexpected(lines.error());
+  summary.lines = *lines;
+  summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
+  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_ledger(sink.quarantined())));
+  return summary;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,47 @@
+// Replay: the same fold as the live stages, into files, touching nothing live.
+//
+// From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl
+// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> metrics.jsonl
+//
+// Logs between the stages are in memory and bounded; market has a thread of its own. State is kept in memory.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger.pb.h"
+#include "processors/edge/history.h"
+#include "processors/stream/ports.h"
+
+namespace fiverate {
+
+struct ReplayOptions {
+  std::filesystem::path out;
+  std::optional<Day> through;     // the last day to report; default: the latest day of an accepted document
+  std::optional<Day> first_day;   // limits what is written
+  std::optional<Day> last_day;
+};
+
+struct ReplaySummary {
+  std::int64_t records = 0;
+  std::int64_t quarantined = 0;
+  std::int64_t lines = 0;  // of metrics.jsonl
+  Day through = kNoDay;
+};
+
+// `progress(done, all)`: records of the history.
+using ReplayProgress = std::function<void(std::size_t, std::size_t)>;
+
+// Replays a history. Every day up to the last is treated as closed and final.
+Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
+                                   const ReplayProgress& progress);
+
+// Replays the partitions of a ledger: `open_ledger` gives a source over all of them that ends where the log ended at the
+// start. Only days that the live run holds for final are written.
+Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
+                                    const ReplayOptions& options);
+
+}  // namespace fiverate

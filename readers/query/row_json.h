@@ -1,0 +1,20 @@
+// A published row as the lines of the contract: one a class value and window, canonical to the byte, so that two runs or two
+// machines can be compared with cmp(1).
+#pragma once
+
+#include <spdlog/fmt/fmt.h>
+
+#include <string_view>
+
+#include "metrics.pb.h"
+
+namespace fiverate {
+
+// Appends text as a JSON string with its quotes.
+void append_json_string(std::string_view text, fmt::memory_buffer& out);
+
+// Appends the row's lines in canonical order, each with its line end. The total of a row with a class dimension stands in the
+// row without one, and is left out here.
+void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out);
+
+}  // namespace fiverate
