@@ -132,6 +132,15 @@ rd_kafka_resp_err_t ask_for_brokers(rd_kafka_t* handle, int timeout_ms) {
   return code;
 }
 
+// What an operator need not see twice, or at all.
+bool is_noise(std::string_view facility, std::string_view line) {
+  if (facility == "FAIL") return true;       // comes to the error callback, too
+  if (facility == "TERMINATE") return true;  // "still in queue": a sink that is dropped
+  // Each role ignores what is meant for the other; and the guarantee is called experimental.
+  return facility == "CONFWARN" && (line.find("property and will be ignored") != std::string_view::npos ||
+                                    line.find("enable.gapless.guarantee is experimental") != std::string_view::npos);
+}
+
 // Says of a broker that it is away, and nothing about why anything else failed.
 bool only_away(rd_kafka_resp_err_t code) { return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN; }
 
@@ -328,7 +337,7 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
   });
   rd_kafka_conf_set_opaque(conf->get(), client.get());
   rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t* handle, int level, const char* facility, const char* line) {
-    if (auto* self = client_of(handle)) self->log(level, facility, line);
+    if (auto* self = client_of(handle); self != nullptr && !is_noise(facility, line)) self->log(level, facility, line);
   });
   rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t* handle, int code, const char* said, void* opaque) {
     auto& self = *static_cast<KafkaClient*>(opaque);
@@ -406,8 +415,6 @@ void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
 }
 
 void KafkaClient::log(int level, std::string_view facility, std::string_view line) {
-  // Each role ignores what is meant for the other.
-  if (facility == "CONFWARN" && line.find("property and will be ignored") != std::string_view::npos) return;
   std::int64_t swallowed = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -41,7 +41,7 @@ inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 class KafkaSource final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings, const std::string& group,
-                                                                 std::vector<Topic> topics);
+                                                                 const std::vector<Topic>& topics);
   ~KafkaSource() override;
 
   void listen(Listener listener) override;
@@ -54,8 +54,8 @@ class KafkaSource final : public Source {
 
  private:
   struct Parts;
-  explicit KafkaSource(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit KafkaSource(std::shared_ptr<Parts> parts);
+  std::shared_ptr<Parts> parts_;  // shared with a close that does not end
 };
 
 // Where a reader begins.

@@ -45,14 +45,7 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
 // Sends `body` into every partition of the internal topic, in that topic's form.
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox);
 
-// A task that reads a source partition.
-class SourceOperator : public Operator {
- public:
-  // Of the partition so far; kNever: nothing has come.
-  [[nodiscard]] virtual Millis highest_arrival() const = 0;
-};
-
-class Intake final : public SourceOperator {
+class Intake final : public Operator {
  public:
   explicit Intake(IntakeSettings settings) : settings_(std::move(settings)), clock_(!settings_.wall_clock) {}
 
@@ -60,8 +53,8 @@ class Intake final : public SourceOperator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
+  [[nodiscard]] Millis clock() const override { return clock_.highest(); }
 
-  [[nodiscard]] Millis highest_arrival() const override { return clock_.highest(); }
 
  private:
   IntakeSettings settings_;

@@ -45,8 +45,7 @@ class MarketStage final : public Operator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
-
-  [[nodiscard]] Millis clock() const;
+  [[nodiscard]] Millis clock() const override;
 
  private:
   struct Sender {

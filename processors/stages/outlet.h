@@ -42,8 +42,8 @@ class OutletStage final : public Operator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return records_since_cut_ == 0; }
   void save(StoreBatch& batch) override;
+  [[nodiscard]] Millis clock() const override { return watermark_; }
 
-  [[nodiscard]] Millis watermark() const { return watermark_; }
   // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends there.
   [[nodiscard]] Day last_day() const { return last_day_; }
 

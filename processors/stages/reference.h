@@ -16,7 +16,7 @@
 
 namespace fiverate {
 
-class Reference final : public SourceOperator {
+class Reference final : public Operator {
  public:
   explicit Reference(IntakeSettings settings, std::size_t cache_bytes);
 
@@ -24,8 +24,7 @@ class Reference final : public SourceOperator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
-
-  [[nodiscard]] Millis highest_arrival() const override { return clock_.highest(); }
+  [[nodiscard]] Millis clock() const override { return clock_.highest(); }
 
  private:
   // A record that is being judged, new or waiting.

@@ -46,6 +46,8 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
 
 std::string definition_bytes(const Definition& definition) { return definition.SerializeAsString(); }
 
+std::string definition_id(const Definition& definition) { return chain_text(chained(0, "", definition_bytes(definition))); }
+
 std::string definition_record(Topic topic, const Definition& definition) {
   switch (topic) {
     case Topic::ledger: {

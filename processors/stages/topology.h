@@ -34,7 +34,8 @@ std::vector<Topic> result_topics_of(Stage stage);
 inline constexpr std::int32_t kFormulasVersion = 1;
 inline constexpr std::int32_t kEncodingsVersion = 1;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
-std::string definition_bytes(const Definition& definition);  // as kept in states, for comparison
+std::string definition_bytes(const Definition& definition);  // for comparison
+std::string definition_id(const Definition& definition);     // as kept in states
 // The first record of a partition of an internal topic.
 std::string definition_record(Topic topic, const Definition& definition);
 

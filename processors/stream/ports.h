@@ -106,6 +106,9 @@ class Store {
   [[nodiscard]] virtual Result<void> write(const StoreBatch& batch) = 0;
   // For messages: where a person finds it.
   [[nodiscard]] virtual std::string where() const = 0;
+  [[nodiscard]] virtual std::int64_t bytes() const { return 0; }  // on disk, about
+  // For a store that lives in the group's offsets: the text to commit with the offset.
+  [[nodiscard]] virtual std::optional<std::string> group_text() const { return std::nullopt; }
 };
 
 }  // namespace fiverate

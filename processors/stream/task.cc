@@ -14,10 +14,10 @@ std::uint64_t fingerprint(const InRecord& record) { return chained(0, record.key
 
 }  // namespace
 
-Task::Task(std::string stage, Input input, std::string definition, Operator& op, Store& store, Sink& sink)
+Task::Task(std::string stage, Input input, std::string definition_id, Operator& op, Store& store, Sink& sink)
     : name_(sender_name(stage, input.partition)),
       input_(input),
-      definition_(std::move(definition)),
+      definition_id_(std::move(definition_id)),
       op_(op),
       store_(store),
       sink_(sink) {}
@@ -34,7 +34,7 @@ Result<std::int64_t> Task::restore() {
     if (state.task() != name_) {
       return fail(Reaction::stop, "{} holds the state of {}, not of {}.", store_.where(), state.task(), name_);
     }
-    if (state.definition() != definition_) {
+    if (state.definition_id() != definition_id_) {
       return fail(Reaction::stop,
                   "{} was built with another definition (time zone, windows, lateness, partitions or version). Go back to the "
                   "configuration that it was made with, or make new topics and a new state folder.",
@@ -124,6 +124,11 @@ Result<void> Task::process(const InRecord& record) {
   return {};
 }
 
+std::string Task::status() const {
+  return fmt::format(R"({{"clock_ms":{},"repetitions":{},"gaps":{},"state_bytes":{}}})", op_.clock(),
+                     counters_.repetitions, counters_.gaps, store_.bytes());
+}
+
 CausePosition Task::next_position() { return {current_offset_, next_index_++}; }
 
 void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
@@ -154,7 +159,7 @@ Result<void> Task::commit() {
   // A crash here: outputs are out, the state is not: the same again.
   TaskState state;
   state.set_task(name_);
-  state.set_definition(definition_);
+  state.set_definition_id(definition_id_);
   state.set_next_offset(next_offset_);
   if (last_.owner) {
     fingerprint_timestamp_ = last_.timestamp;

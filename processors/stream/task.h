@@ -42,6 +42,8 @@ class Operator {
   [[nodiscard]] virtual bool at_boundary() const = 0;
   // Adds all that has changed since the last save.
   virtual void save(StoreBatch& batch) = 0;
+  // What time it is for this operator: intake, the highest arrival of its partition; behind it, the watermark.
+  [[nodiscard]] virtual Millis clock() const = 0;
 };
 
 struct TaskCounters {
@@ -54,7 +56,7 @@ struct TaskCounters {
 class Task final : private Outbox {
  public:
   // `stage`: sender name of the outputs, and identity of the store. All outlive the task.
-  Task(std::string stage, Input input, std::string definition, Operator& op, Store& store, Sink& sink);
+  Task(std::string stage, Input input, std::string definition_id, Operator& op, Store& store, Sink& sink);
 
   // Reads the state. Refuses a store of another task or another definition. Returns the offset to read from: one before the
   // next if there is one, to see that the log still holds it.
@@ -72,7 +74,8 @@ class Task final : private Outbox {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
-  [[nodiscard]] Operator& op() { return op_; }
+  // For whoever asks the group how it is doing: clock, counters, size of the state (JSON).
+  [[nodiscard]] std::string status() const;
 
  private:
   struct Place {  // of a sender, as seen; of a target, as sent
@@ -92,7 +95,7 @@ class Task final : private Outbox {
 
   std::string name_;
   Input input_;
-  std::string definition_;
+  std::string definition_id_;
   Operator& op_;
   Store& store_;
   Sink& sink_;

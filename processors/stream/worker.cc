@@ -41,7 +41,8 @@ Result<void> Worker::commit(Task& task) {
   FIVERATE_TRY(task.commit());
   // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
   uncommitted_[task.input()] = 0;
-  return source_.commit({{task.input(), {task.next_offset(), {}}}});
+  const auto& store = *seats_.at(task.input()).store;
+  return source_.commit({{task.input(), {task.next_offset(), store.group_text().value_or(task.status())}}});
 }
 
 Result<void> Worker::commit_all() {

@@ -76,7 +76,7 @@ Seat make_seat(std::string_view stage, const Input& input, const Definition& def
   Seat seat;
   seat.store = std::make_unique<NoStore>();
   seat.op = std::move(op);
-  seat.task = std::make_unique<Task>(std::string(stage), input, definition_bytes(definition), *seat.op, *seat.store, sink);
+  seat.task = std::make_unique<Task>(std::string(stage), input, definition_id(definition), *seat.op, *seat.store, sink);
   return seat;
 }
 
@@ -210,7 +210,7 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
       kOptions,
       [&](const std::map<Input, Seat>& seats) -> Result<void> {
         for (const auto& [input, seat] : seats) {
-          book.acknowledge(input, static_cast<const SourceOperator&>(*seat.op).highest_arrival());
+          book.acknowledge(input, seat.op->clock());
         }
         if (!book.moved()) return {};
         const auto record = book.take();
@@ -297,6 +297,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     }
     bool at_boundary() const override { return outlet_->at_boundary(); }
     void save(StoreBatch& batch) override { outlet_->save(batch); }
+    Millis clock() const override { return outlet_->clock(); }
 
    private:
     std::unique_ptr<OutletStage> outlet_;

@@ -1,0 +1,82 @@
+#include "cli/context.h"
+
+#include <librdkafka/rdkafka.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+#include "processors/stages/topology.h"
+
+namespace fiverate {
+namespace {
+
+// librdkafka's own word on one property. `_UNKNOWN` names are left to the name check of the configuration.
+std::optional<std::string> property_problem(const std::string& name, const std::string& value) {
+  std::array<char, 512> reason{};
+  auto* const conf = rd_kafka_conf_new();
+  const auto verdict = rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason.data(), reason.size());
+  rd_kafka_conf_destroy(conf);
+  if (verdict == RD_KAFKA_CONF_OK) return std::nullopt;
+  if (verdict == RD_KAFKA_CONF_UNKNOWN) return "librdkafka knows no such property";
+  return std::string(reason.data());
+}
+
+std::vector<std::string> property_names() {
+  auto* const conf = rd_kafka_conf_new();
+  std::size_t count = 0;
+  const char** const dump = rd_kafka_conf_dump(conf, &count);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i + 1 < count; i += 2) names.emplace_back(dump[i]);
+  rd_kafka_conf_dump_free(dump, count);
+  rd_kafka_conf_destroy(conf);
+  return names;
+}
+
+void set_up_log(const Config::Log& log) {
+  auto logger = spdlog::stderr_logger_mt("fiverate");
+  logger->set_pattern(log.format == LogFormat::json
+                          ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})"
+                          : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  constexpr std::array kLevels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                               spdlog::level::err};
+  logger->set_level(kLevels[static_cast<std::size_t>(log.level)]);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+Context::Context(const GlobalOptions& options)
+    : loaded(load_config([&] {
+        ConfigSources sources;
+        if (!options.config_file.empty()) sources.file = options.config_file;
+        sources.environment = fiverate_environment();
+        sources.overrides = options.overrides;
+        sources.kafka_check = property_problem;
+        sources.kafka_names = property_names();
+        return sources;
+      }())) {
+  set_up_log(config().log);
+  kafka = {config().kafka.properties, config().topics.prefix};
+  if (auto good = check_properties(kafka); !good) throw ExitError(kExitUsage, good.error().what);
+}
+
+PartitionCounts Context::partitions() const {
+  return {config().topics.source_partitions, config().topics.ledger_partitions, config().topics.market_partitions};
+}
+
+Definition Context::definition() const { return make_definition(config().market.timezone, partitions()); }
+
+Day day_argument(const std::string& text, const char* option) {
+  const auto day = parse_date(text);
+  if (!day) throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is not a day like 2026-03-02.", option, text));
+  return *day;
+}
+
+OutputMode output_argument(const std::string& flag, const TextOutput& out) {
+  const auto mode = output_mode(flag.empty() ? std::nullopt : std::optional<std::string_view>(flag), out.is_terminal());
+  if (!mode) throw ExitError(kExitUsage, fmt::format("-o: \"{}\" is none of table, json, csv.", flag));
+  return *mode;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,111 @@
+// `import`: files into the source topics.
+#include <chrono>
+
+#include "cli/commands.h"
+#include "processors/edge/kafka_admin.h"
+#include "processors/edge/kafka_log.h"
+#include "processors/stages/topology.h"
+#include "producers/import/import.h"
+
+namespace fiverate {
+namespace {
+
+struct ImportArguments {
+  std::vector<std::string> files;
+  std::string map;
+  std::string out;
+  bool open = false;
+};
+
+// The latest timestamp of each source partition, marks included; the lowest of them is where the market's clock stands.
+Millis clock_of_sources(const Context& context) {
+  const auto definition = context.definition();
+  auto lowest = std::numeric_limits<Millis>::max();
+  for (const auto& input : source_inputs(definition)) {
+    ReaderOptions reading;
+    reading.inputs = {input};
+    reading.from = FromTail{1};
+    reading.until_end = true;
+    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
+    auto latest = kNever;
+    std::vector<InRecord> records;
+    while (!reader->finished()) {
+      records.clear();
+      or_exit(reader->poll(std::chrono::milliseconds(100), records));
+      for (const auto& record : records) latest = std::max(latest, record.timestamp);
+    }
+    lowest = std::min(lowest, latest);
+    if (lowest == kNever) break;  // one partition without anything: the clock does not run yet
+  }
+  return lowest;
+}
+
+void refuse_where_wrong(const Context& context, const History& history, const MarketCalendar& calendar) {
+  if (context.config().intake.clock == IntakeClock::wall) {
+    throw ExitError(kExitFailed, "import writes timestamps of its own, but intake.clock is \"wall\": the market's clock is "
+                                 "today's there. Import into topics made with intake.clock = \"marks\".");
+  }
+  TopicPlan plan;
+  plan.partitions = context.partitions();
+  plan.wall_clock = false;
+  plan.definition = [definition = context.definition()](Topic topic) { return definition_record(topic, definition); };
+  for (const auto& finding : or_exit(check_topics(context.kafka, plan))) {
+    if (finding.setting == "topic" || finding.setting == "partitions") throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
+    if (finding.setting == "message.timestamp.type") {
+      throw ExitError(kExitFailed, to_text(finding) + " An import needs the timestamps of its records (CreateTime).");
+    }
+  }
+  const auto clock = clock_of_sources(context);
+  if (clock != kNever && clock > history.begins()) {
+    throw ExitError(kExitFailed,
+                    fmt::format("The market's clock stands at {} already; this history begins at {}. What is past cannot be "
+                                "imported again: use new topics (topics.prefix).",
+                                calendar.format(clock), calendar.format(history.begins())));
+  }
+}
+
+std::vector<MappedFile> open_files(const ImportArguments& arguments) {
+  std::vector<MappedFile> files;
+  for (const auto& name : arguments.files) files.push_back(or_exit(MappedFile::open(name)));
+  return files;
+}
+
+int import_all(const Context& context, const ImportArguments& arguments) {
+  const MarketCalendar calendar(context.config().market.timezone);
+  auto files = open_files(arguments);
+  or_exit(reach(context.kafka));
+  const auto begun = std::chrono::steady_clock::now();
+  const auto history = [&] {
+    ProgressBar bar("reading", "bytes", std::nullopt);
+    return or_exit(History::read(std::move(files), calendar,
+                                 [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+  }();
+  if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files hold no events.");
+  refuse_where_wrong(context, history, calendar);
+
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));
+  const auto summary = or_exit(import_history(history, calendar, *sink, {context.partitions(), arguments.open},
+                                              [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+  bar.finish();
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  fmt::print(stderr, "{} events and {} marks in {}; the market's clock goes to {}\n", summary.records, summary.marks,
+             human_duration(took), summary.ends_with == kNever ? "-" : calendar.format(summary.ends_with));
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_import(Program& program) {
+  auto* const command = program.app.add_subcommand("import", "Bring files of events into the source topics");
+  auto arguments = std::make_shared<ImportArguments>();
+  command->add_option("FILE", arguments->files, "JSON lines, or CSV with --map (.gz too)")->required();
+  command->add_option("--map", arguments->map, "How the columns of a CSV become events (TOML, docs/import.md)");
+  command->add_option("--out", arguments->out, "Write reference.jsonl and events.jsonl here instead of into Kafka");
+  command->add_flag("--open", arguments->open, "Do not close the last days: more will follow");
+  command->callback([&program, arguments] {
+    program.command = [arguments](const Context& context) { return import_all(context, *arguments); };
+  });
+}
+
+}  // namespace fiverate

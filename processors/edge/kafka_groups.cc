@@ -1,0 +1,33 @@
+#include "processors/edge/kafka_groups.h"
+
+namespace fiverate {
+
+Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
+                                                       const std::vector<Input>& inputs) {
+  constexpr int kWithinMs = 10'000;
+  auto client = KafkaClient::open(settings, consumer_role(group));
+  if (!client) return tl::make_unexpected(client.error());
+  const KafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(inputs.size())));
+  for (const auto& input : inputs) {
+    rd_kafka_topic_partition_list_add(list.get(), topic_name(settings, input.topic).c_str(), input.partition);
+  }
+  if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(kafka_error(code, fmt::format("Where the group {} stands is not to be learnt", group)));
+  }
+  std::map<Input, GroupPosition> positions;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto& found = list->elems[i];
+    GroupPosition position;
+    position.committed.offset = std::max<std::int64_t>(found.offset, -1);
+    position.committed.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
+    std::int64_t low = 0;
+    const auto code = rd_kafka_query_watermark_offsets((*client)->get(), found.topic, found.partition, &low, &position.end, kWithinMs);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return tl::make_unexpected(kafka_error(code, fmt::format("Where {} ends is not to be learnt", found.topic)));
+    }
+    positions[inputs[i]] = std::move(position);
+  }
+  return positions;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,23 @@
+// Where consumer groups stand, asked from outside: nobody joins, nothing is rebalanced.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "processors/edge/kafka_client.h"
+#include "processors/stream/ports.h"
+
+namespace fiverate {
+
+struct GroupPosition {
+  Committed committed;       // offset -1: the group has committed nothing there
+  std::int64_t end = 0;      // of the partition
+  [[nodiscard]] std::int64_t lag() const { return end - std::max<std::int64_t>(committed.offset, 0); }
+};
+
+// Error: retry or stop, as kafka_error says.
+[[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
+                                                                     const std::vector<Input>& inputs);
+
+}  // namespace fiverate

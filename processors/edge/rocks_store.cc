@@ -1,0 +1,200 @@
+#include "processors/edge/rocks_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+namespace fiverate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds kLockWithin{5};        // the one who leaves needs a moment to close
+constexpr std::chrono::milliseconds kLockEvery{100};
+constexpr std::size_t kWriteBufferBytes = 32 << 20;   // of one store; all of them are bounded by RocksMemory
+constexpr std::size_t kBlockBytes = 16 << 10;
+constexpr double kBloomBitsPerKey = 10;
+constexpr int kOpenFilesMax = 256;                    // of one store: a process may have many
+constexpr std::size_t kInfoLogBytes = 4 << 20;
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+bool mentions(const rocksdb::Status& status, std::string_view words) {
+  const auto* state = status.getState();
+  return state != nullptr && std::string_view(state).find(words) != std::string_view::npos;
+}
+
+bool is_locked(const rocksdb::Status& status) {
+  return status.IsIOError() && (mentions(status, "lock hold by") || mentions(status, "While lock file"));
+}
+
+bool is_full(const rocksdb::Status& status) { return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit; }
+
+// The one place that turns RocksDB's statuses into our errors.
+Error store_error(const rocksdb::Status& status, const fs::path& folder) {
+  const auto says = [&](Reaction reaction, std::string_view sentence) {
+    return Error{reaction, fmt::format("The state in {} {} ({}).", folder.string(), sentence, status.ToString())};
+  };
+  if (is_full(status)) return says(Reaction::stop, "cannot be written: the disk is full. Make room and start again");
+  if (status.IsCorruption()) return says(Reaction::stop, "is damaged: remove the folder, it is rebuilt from the log");
+  if (is_locked(status)) return says(Reaction::retry, "is in use by another process");
+  if (mentions(status, "Read-only file system") || mentions(status, "Permission denied")) {
+    return says(Reaction::stop, "may not be written to: the file system is read-only, or the rights are missing");
+  }
+  if (mentions(status, "Too many open files")) {
+    return says(Reaction::stop, "cannot be opened: too many open files. Raise the limit (ulimit -n)");
+  }
+  if (status.IsPathNotFound() || mentions(status, "No such file")) {
+    return says(Reaction::stop, "lacks a file: remove the folder, it is rebuilt from the log");
+  }
+  if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return says(Reaction::retry, "is busy");
+  if (status.IsNotSupported() || status.IsInvalidArgument()) {
+    return says(Reaction::stop, "was written by another version of RocksDB, or is damaged: remove the folder, it is rebuilt from the log");
+  }
+  return says(Reaction::stop, "cannot be read or written");
+}
+
+Error folder_error(const fs::path& folder, const std::error_code& code) {
+  if (code == std::errc::no_space_on_device) {
+    return {Reaction::stop, fmt::format("The folder {} cannot be made: the disk is full.", folder.string())};
+  }
+  return {Reaction::stop, fmt::format("The folder {} cannot be made or read: {}.", folder.string(), code.message())};
+}
+
+// RocksDB takes a folder without the file CURRENT for an empty one, whatever else lies there.
+Result<void> check_not_beheaded(const fs::path& folder) {
+  std::error_code code;
+  if (fs::exists(folder / "CURRENT", code)) return {};
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    const auto extension = entry.path().extension();
+    if (extension != ".sst" && extension != ".log") continue;
+    return fail(Reaction::stop, "The state in {} is damaged: remove the folder, it is rebuilt from the log (CURRENT is missing).",
+                folder.string());
+  }
+  if (code) return tl::make_unexpected(folder_error(folder, code));
+  return {};
+}
+
+rocksdb::CompressionType best_compression() {
+  const auto supported = rocksdb::GetSupportedCompressions();
+  return std::ranges::find(supported, rocksdb::kLZ4Compression) != supported.end() ? rocksdb::kLZ4Compression
+                                                                                  : rocksdb::kNoCompression;
+}
+
+rocksdb::Options options_with(const std::shared_ptr<rocksdb::Cache>& cache,
+                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.write_buffer_manager = writes;
+  options.write_buffer_size = kWriteBufferBytes;
+  options.compression = best_compression();
+  options.level_compaction_dynamic_level_bytes = true;
+  options.max_background_jobs = 2;
+  options.max_open_files = kOpenFilesMax;
+  // After a full disk Resume() succeeds and later writes fail (RocksDB #11643): never resume, start anew.
+  options.max_bgerror_resume_count = 0;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = kInfoLogBytes;
+  options.keep_log_file_num = 2;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.block_size = kBlockBytes;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.cache_index_and_filter_blocks = true;  // inside the budget
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// The first key behind all that begin with `prefix`; none if it is all 0xff.
+std::optional<std::string> behind(std::string_view prefix) {
+  std::string end(prefix);
+  while (!end.empty() && end.back() == '\xff') end.pop_back();
+  if (end.empty()) return std::nullopt;
+  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+}  // namespace
+
+RocksMemory::RocksMemory(std::size_t budget_bytes)
+    : cache_(rocksdb::NewLRUCache(budget_bytes)),
+      writes_(std::make_shared<rocksdb::WriteBufferManager>(budget_bytes / 2, cache_)) {}
+
+RocksMemory::~RocksMemory() = default;
+
+std::size_t RocksMemory::used_bytes() const { return cache_->GetUsage(); }
+
+Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, const RocksMemory& memory) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code) return tl::make_unexpected(folder_error(folder, code));
+  FIVERATE_TRY(check_not_beheaded(folder));
+
+  const auto options = options_with(memory.cache_, memory.writes_);
+  const auto deadline = std::chrono::steady_clock::now() + kLockWithin;
+  for (;;) {
+    rocksdb::DB* opened = nullptr;
+    const auto status = rocksdb::DB::Open(options, folder.string(), &opened);
+    std::unique_ptr<rocksdb::DB> db(opened);
+    if (status.ok()) return std::unique_ptr<RocksStore>(new RocksStore(folder, std::move(db)));
+    if (!is_locked(status) || std::chrono::steady_clock::now() > deadline) {
+      return tl::make_unexpected(store_error(status, folder));
+    }
+    std::this_thread::sleep_for(kLockEvery);
+  }
+}
+
+RocksStore::RocksStore(fs::path folder, std::unique_ptr<rocksdb::DB> db) : folder_(std::move(folder)), db_(std::move(db)) {}
+
+RocksStore::~RocksStore() = default;
+
+Result<std::optional<std::string>> RocksStore::get(std::string_view key) const {
+  std::string value;
+  const auto status = db_->Get({}, slice(key), &value);
+  if (status.ok()) return value;
+  if (status.IsNotFound()) return std::nullopt;
+  return tl::make_unexpected(store_error(status, folder_));
+}
+
+Result<void> RocksStore::scan(std::string_view prefix,
+                              const std::function<bool(std::string_view, std::string_view)>& visit) const {
+  const auto end = behind(prefix);
+  const auto end_slice = end ? slice(*end) : rocksdb::Slice();
+  rocksdb::ReadOptions options;
+  if (end) options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
+  for (at->Seek(slice(prefix)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
+    if (!visit(view(at->key()), view(at->value()))) return {};
+  }
+  if (!at->status().ok()) return tl::make_unexpected(store_error(at->status(), folder_));
+  return {};
+}
+
+Result<void> RocksStore::write(const StoreBatch& batch) {
+  if (failed_) return tl::make_unexpected(*failed_);
+  rocksdb::WriteBatch changes;
+  rocksdb::Status status;
+  for (const auto& [key, value] : batch.changes) {
+    status = value ? changes.Put(slice(key), slice(*value)) : changes.Delete(slice(key));
+    if (!status.ok()) break;
+  }
+  if (status.ok()) status = db_->Write(rocksdb::WriteOptions(), &changes);
+  if (status.ok()) return {};
+  failed_ = store_error(status, folder_);
+  return tl::make_unexpected(*failed_);
+}
+
+}  // namespace fiverate

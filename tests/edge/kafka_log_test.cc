@@ -1,0 +1,411 @@
+// What the edge to Kafka says when things go wrong, against librdkafka's mock brokers (they know too little for more: the
+// truth is in tests/system/kafka_edge_test.cc).
+#include "processors/edge/kafka_log.h"
+
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace fiverate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int16_t kProduceApi = 0;
+
+class MockKafka {
+ public:
+  MockKafka() {
+    std::array<char, 512> text{};
+    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, nullptr, text.data(), text.size());
+    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);  // makes a topic with 4 partitions when it is asked for
+  }
+  ~MockKafka() {
+    rd_kafka_mock_cluster_destroy(cluster_);
+    rd_kafka_destroy(handle_);
+  }
+  MockKafka(const MockKafka&) = delete;
+  MockKafka& operator=(const MockKafka&) = delete;
+
+  [[nodiscard]] KafkaSettings settings(std::map<std::string, std::string> more = {}) const {
+    more["bootstrap.servers"] = rd_kafka_mock_cluster_bootstraps(cluster_);
+    return {std::move(more), ""};
+  }
+  void down() const { rd_kafka_mock_broker_set_down(cluster_, 1); }
+  void up() const { rd_kafka_mock_broker_set_up(cluster_, 1); }
+  void refuse_produce(rd_kafka_resp_err_t code) const { rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code); }
+
+ private:
+  rd_kafka_t* handle_ = nullptr;
+  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+};
+
+// A port on which nobody listens, and which nobody else takes meanwhile.
+class DeadPort {
+ public:
+  DeadPort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    servers_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~DeadPort() { close(socket_); }
+  DeadPort(const DeadPort&) = delete;
+  DeadPort& operator=(const DeadPort&) = delete;
+  [[nodiscard]] const std::string& servers() const { return servers_; }
+  [[nodiscard]] KafkaSettings settings() const { return {{{"bootstrap.servers", servers_}}, ""}; }
+
+ private:
+  int socket_;
+  std::string servers_;
+};
+
+OutRecord record(std::string key = "k", std::string value = "v") {
+  return {Topic::deltas, 1, 1'700'000'000'000, std::move(key), std::move(value), Cause{"outlet/1", {7, 0}},
+          Link{{6, 2}, 0xabcdef}};
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings) {
+  auto sink = KafkaSink::open(settings);
+  EXPECT_TRUE(sink) << sink.error().what;
+  return std::move(*sink);
+}
+
+// ---- properties ----------------------------------------------------------------------------------------------------
+
+TEST(KafkaPropertiesTest, OnesThatCorrectnessRestsOnAreRefused) {
+  for (const auto* name : {"enable.auto.commit", "acks", "group.id", "isolation.level", "enable.idempotence"}) {
+    const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {name, "1"}}, ""});
+    ASSERT_FALSE(checked) << name;
+    EXPECT_EQ(checked.error().reaction, Reaction::stop);
+    EXPECT_TRUE(contains(checked.error().what, name)) << checked.error().what;
+    EXPECT_TRUE(contains(checked.error().what, "cannot be set")) << checked.error().what;
+  }
+}
+
+TEST(KafkaPropertiesTest, OthersAreTheUsers) {
+  EXPECT_TRUE(check_properties({{{"bootstrap.servers", "a:1"}, {"linger.ms", "50"}, {"fetch.wait.max.ms", "20"}}, ""}));
+}
+
+TEST(KafkaPropertiesTest, UnknownAndMissingOnesAreNamed) {
+  const auto unknown = check_properties({{{"bootstrap.servers", "a:1"}, {"botstrap", "x"}}, ""});
+  ASSERT_FALSE(unknown);
+  EXPECT_TRUE(contains(unknown.error().what, "botstrap")) << unknown.error().what;
+  const auto missing = check_properties({});
+  ASSERT_FALSE(missing);
+  EXPECT_TRUE(contains(missing.error().what, "bootstrap.servers")) << missing.error().what;
+}
+
+TEST(KafkaPropertiesTest, ValuesAreNotRepeated) {
+  const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {"security.protocol", "hunter2secret"}}, ""});
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(contains(checked.error().what, "security.protocol")) << checked.error().what;
+  EXPECT_FALSE(contains(checked.error().what, "hunter2secret")) << checked.error().what;
+}
+
+TEST(KafkaPropertiesTest, NamesOfTopicsCarryThePrefix) {
+  const KafkaSettings settings{{}, "demo."};
+  EXPECT_EQ(topic_name(settings, Topic::metrics_final), "demo.metrics-final");
+  EXPECT_EQ(topic_of(settings, "demo.metrics-final"), Topic::metrics_final);
+  EXPECT_EQ(topic_of(settings, "metrics-final"), std::nullopt);
+  EXPECT_EQ(topic_of(settings, "demo.else"), std::nullopt);
+}
+
+// ---- nobody there --------------------------------------------------------------------------------------------------
+
+TEST(ReachTest, AnAnsweringBrokerIsReached) {
+  const MockKafka kafka;
+  const auto reached = reach(kafka.settings());
+  EXPECT_TRUE(reached) << reached.error().what;
+}
+
+TEST(ReachTest, ADeadPortIsSaidSoWithinTenSeconds) {
+  const DeadPort port;
+  const auto begin = Clock::now();
+  const auto reached = reach(port.settings());
+  EXPECT_LT(Clock::now() - begin, seconds(10));
+  ASSERT_FALSE(reached);
+  EXPECT_EQ(reached.error().reaction, Reaction::retry);
+  EXPECT_TRUE(contains(reached.error().what, port.servers())) << reached.error().what;
+  EXPECT_TRUE(contains(reached.error().what, "refused")) << reached.error().what;
+}
+
+TEST(ReachTest, AnUnknownHostIsSaidSo) {
+  const auto reached = reach({{{"bootstrap.servers", "no-such-host.invalid:9092"}}, ""}, seconds(2));
+  ASSERT_FALSE(reached);
+  EXPECT_TRUE(contains(reached.error().what, "no-such-host.invalid")) << reached.error().what;
+  EXPECT_TRUE(contains(reached.error().what, "resolve")) << reached.error().what;
+}
+
+// ---- sink ----------------------------------------------------------------------------------------------------------
+
+TEST(KafkaSinkTest, DeliversAndCounts) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(sink->send(record()));
+  const auto flushed = sink->flush();
+  EXPECT_TRUE(flushed) << flushed.error().what;
+  EXPECT_TRUE(sink->flush());
+}
+
+TEST(KafkaSinkTest, ARecordThatIsTooLargeIsNamed) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  const auto sent = sink->send(record("outlet-17", std::string(kRecordBytesMax, 'x')));
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(sent.error().what, "deltas")) << sent.error().what;
+  EXPECT_TRUE(contains(sent.error().what, "outlet-17")) << sent.error().what;
+}
+
+TEST(KafkaSinkTest, AFailedDeliveryIsTheEndOfIt) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  ASSERT_TRUE(sink->send(record()));
+  ASSERT_TRUE(sink->flush());
+  kafka.refuse_produce(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);  // would be repeated: not a failure
+  ASSERT_TRUE(sink->send(record()));
+  kafka.refuse_produce(RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS);
+  static_cast<void>(sink->send(record("outlet-18")));
+  const auto flushed = sink->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().reaction, Reaction::drop_task) << flushed.error().what;
+  EXPECT_TRUE(contains(flushed.error().what, "deltas")) << flushed.error().what;
+  const auto again = sink->send(record());
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().what, flushed.error().what);
+  EXPECT_FALSE(sink->flush());
+}
+
+TEST(KafkaSinkTest, MissingRightsAreForAPerson) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  kafka.refuse_produce(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  static_cast<void>(sink->send(record()));
+  const auto flushed = sink->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().reaction, Reaction::stop) << flushed.error().what;
+}
+
+TEST(KafkaSinkTest, AFlushThatGetsNowhereDropsTheTask) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  sink->give_up_after(seconds(1));
+  ASSERT_TRUE(sink->send(record()));
+  ASSERT_TRUE(sink->flush());
+  kafka.down();
+  ASSERT_TRUE(sink->send(record()));
+  const auto begin = Clock::now();
+  const auto flushed = sink->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().reaction, Reaction::drop_task);
+  EXPECT_TRUE(contains(flushed.error().what, "127.0.0.1")) << flushed.error().what;
+  EXPECT_LT(Clock::now() - begin, seconds(4));
+}
+
+TEST(KafkaSinkTest, AShortAbsenceIsSurvived) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  ASSERT_TRUE(sink->send(record()));
+  ASSERT_TRUE(sink->flush());
+  kafka.down();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(sink->send(record()));
+  sink->give_up_after(milliseconds(700));
+  kafka.up();
+  sink->give_up_after(seconds(20));
+  const auto flushed = sink->flush();
+  EXPECT_TRUE(flushed) << flushed.error().what;
+}
+
+TEST(KafkaSinkTest, NoRoomAndNothingMovesIsSaidInTime) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings({{"queue.buffering.max.messages", "10"}}));
+  sink->give_up_after(seconds(1));
+  ASSERT_TRUE(sink->send(record()));
+  ASSERT_TRUE(sink->flush());
+  kafka.down();
+  Result<void> sent;
+  int taken = 0;
+  while (sent && taken < 100) {
+    sent = sink->send(record());
+    if (sent) ++taken;
+  }
+  EXPECT_EQ(taken, 10);
+  ASSERT_FALSE(sent);
+  EXPECT_EQ(sent.error().reaction, Reaction::retry) << sent.error().what;
+}
+
+TEST(KafkaSinkTest, EndsSoonThoughNobodyIsThere) {
+  const DeadPort port;
+  const auto begin = Clock::now();
+  { const auto sink = sink_of(port.settings()); }
+  EXPECT_LT(Clock::now() - begin, seconds(6));
+}
+
+// ---- reader and source ---------------------------------------------------------------------------------------------
+
+std::vector<InRecord> read_all(KafkaReader& reader, seconds within = seconds(10)) {
+  std::vector<InRecord> records;
+  const auto deadline = Clock::now() + within;
+  while (!reader.finished() && Clock::now() < deadline) {
+    const auto polled = reader.poll(milliseconds(50), records);
+    EXPECT_TRUE(polled) << polled.error().what;
+    if (!polled) break;
+  }
+  EXPECT_TRUE(reader.finished());
+  return records;
+}
+
+std::unique_ptr<KafkaReader> reader_of(const KafkaSettings& settings, ReaderOptions options) {
+  auto reader = KafkaReader::open(settings, std::move(options));
+  EXPECT_TRUE(reader) << reader.error().what;
+  return std::move(*reader);
+}
+
+TEST(KafkaReaderTest, RecordsOutliveTheirReader) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  ASSERT_TRUE(sink->send(record("key", "value")));
+  ASSERT_TRUE(sink->flush());
+  std::vector<InRecord> records;
+  {
+    const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 0}, {Topic::deltas, 1}}, {}, true});
+    records = read_all(*reader);
+  }
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].input, (Input{Topic::deltas, 1}));
+  EXPECT_EQ(records[0].key, "key");
+  EXPECT_EQ(records[0].value, "value");
+  ASSERT_TRUE(records[0].cause);
+  EXPECT_EQ(records[0].cause->sender, "outlet/1");
+  EXPECT_EQ(records[0].cause->position, (CausePosition{7, 0}));
+  ASSERT_TRUE(records[0].link);
+  EXPECT_EQ(records[0].link->previous, (CausePosition{6, 2}));
+  EXPECT_EQ(records[0].link->chain, 0xabcdefU);
+}
+
+TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
+  const MockKafka kafka;
+  KafkaRole role = producer_role();
+  const auto client = KafkaClient::open(kafka.settings(), std::move(role));
+  ASSERT_TRUE(client);
+  const auto put = [&](const std::vector<std::pair<std::string, std::string>>& headers) {
+    rd_kafka_headers_t* list = rd_kafka_headers_new(4);
+    for (const auto& [name, value] : headers) {
+      rd_kafka_header_add(list, name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                          static_cast<ssize_t>(value.size()));
+    }
+    std::array<rd_kafka_vu_t, 3> arguments{};
+    arguments[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+    arguments[0].u.cstr = "orders";
+    arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+    arguments[1].u.i32 = 0;
+    arguments[2].vtype = RD_KAFKA_VTYPE_HEADERS;
+    arguments[2].u.headers = list;
+    const KafkaError error(rd_kafka_produceva((*client)->get(), arguments.data(), arguments.size()));
+    EXPECT_FALSE(error);
+  };
+  put({{"fiverate-cause", "nonsense"}, {"fiverate-previous", "1/x"}, {"fiverate-chain", "zz"}, {"fiverate-arrival", "1e3"}});
+  put({{"fiverate-cause", ""}, {"fiverate-previous", "-"}});
+  put({{"fiverate-arrival", "1700000000000"}, {"other", "x"}});
+  ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
+
+  const auto reader = reader_of(kafka.settings(), {{{Topic::orders, 0}}, {}, true});
+  const auto records = read_all(*reader);
+  ASSERT_EQ(records.size(), 3U);
+  for (const auto& read : records) {
+    EXPECT_FALSE(read.cause);
+    EXPECT_FALSE(read.link);
+    EXPECT_TRUE(read.key.empty());
+    EXPECT_TRUE(read.value.empty());
+  }
+  EXPECT_FALSE(records[0].arrival);
+  EXPECT_EQ(records[2].arrival, 1'700'000'000'000);
+}
+
+TEST(KafkaReaderTest, AnEmptyPartitionIsFinishedAtOnce) {
+  const MockKafka kafka;
+  const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 0}, {Topic::ledger, 1}}, {}, true});
+  std::vector<InRecord> records;
+  EXPECT_FALSE(reader->finished());
+  ASSERT_TRUE(reader->poll(milliseconds(0), records));
+  EXPECT_TRUE(reader->finished());
+}
+
+TEST(KafkaReaderTest, AShortAbsenceIsNoErrorALongOneIs) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});
+  std::vector<InRecord> records;
+  ASSERT_TRUE(reader->poll(milliseconds(100), records));
+
+  kafka.down();
+  auto until = Clock::now() + seconds(3);
+  while (Clock::now() < until) ASSERT_TRUE(reader->poll(milliseconds(100), records));
+  kafka.up();
+  ASSERT_TRUE(sink->send(record()));
+  ASSERT_TRUE(sink->flush());
+  until = Clock::now() + seconds(10);
+  while (records.empty() && Clock::now() < until) ASSERT_TRUE(reader->poll(milliseconds(100), records));
+  ASSERT_EQ(records.size(), 1U);
+
+  kafka.down();
+  const auto begin = Clock::now();
+  Result<void> polled;
+  while (polled && Clock::now() - begin < seconds(20)) polled = reader->poll(milliseconds(100), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::retry);
+  EXPECT_GT(Clock::now() - begin, kKafkaAwayMax - seconds(1));
+  EXPECT_LT(Clock::now() - begin, kKafkaAwayMax + seconds(4));
+  EXPECT_TRUE(contains(polled.error().what, "No Kafka broker")) << polled.error().what;
+}
+
+TEST(KafkaSourceTest, LeavesSoonThoughTheBrokerIsAway) {
+  const MockKafka kafka;
+  auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
+  ASSERT_TRUE(source);
+  (*source)->listen({[](const std::vector<Input>& inputs) -> Result<std::map<Input, std::int64_t>> {
+                       std::map<Input, std::int64_t> begin;
+                       for (const auto& input : inputs) begin[input] = kFromBeginning;
+                       return begin;
+                     },
+                     {}});
+  std::vector<InRecord> records;
+  for (int i = 0; i < 100 && (*source)->lag().size() < 4; ++i) ASSERT_TRUE((*source)->poll(milliseconds(100), records));
+  EXPECT_EQ((*source)->lag().size(), 4U);
+  kafka.down();
+  const auto begin = Clock::now();
+  source->reset();
+  EXPECT_LT(Clock::now() - begin, 2 * kKafkaEndWithin + seconds(1));
+}
+
+TEST(KafkaSourceTest, AnErrorOfTheListenerIsReturnedByPoll) {
+  const MockKafka kafka;
+  auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
+  ASSERT_TRUE(source);
+  (*source)->listen({[](const std::vector<Input>&) -> Result<std::map<Input, std::int64_t>> {
+                       return fail(Reaction::stop, "The state is damaged.");
+                     },
+                     {}});
+  std::vector<InRecord> records;
+  Result<void> polled;
+  for (int i = 0; i < 100 && polled; ++i) polled = (*source)->poll(milliseconds(100), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_EQ(polled.error().what, "The state is damaged.");
+  EXPECT_FALSE((*source)->poll(milliseconds(0), records));
+}
+
+}  // namespace
+}  // namespace fiverate

@@ -1,0 +1,414 @@
+// The store of a task on a real disk: what it promises, and what it says when the disk breaks its own promises.
+#include "processors/edge/rocks_store.h"
+
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <thread>
+
+namespace fiverate {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Does not compress.
+std::string noise(std::size_t size) {
+  static std::mt19937_64 random(7);
+  std::string bytes(size, ' ');
+  for (auto& c : bytes) c = static_cast<char>(random());
+  return bytes;
+}
+
+class RocksStoreTest : public ::testing::Test {
+ protected:
+  RocksStoreTest() {
+    std::string pattern = (fs::temp_directory_path() / "fiverate-store-XXXXXX").string();
+    root_ = mkdtemp(pattern.data());
+  }
+  ~RocksStoreTest() override {
+    std::error_code ignored;
+    fs::remove_all(root_, ignored);
+  }
+
+  std::unique_ptr<RocksStore> open() {
+    auto store = RocksStore::open(folder_(), memory_);
+    EXPECT_TRUE(store) << (store ? "" : store.error().what);
+    return store ? std::move(*store) : nullptr;
+  }
+  Error refused() {
+    auto store = RocksStore::open(folder_(), memory_);
+    EXPECT_FALSE(store);
+    return store ? Error{Reaction::retry, "it opened"} : store.error();
+  }
+  [[nodiscard]] fs::path folder_() const { return root_ / "outlet" / "3"; }
+
+  // Writes so much that the store has files with sorted keys, not only a log.
+  void fill(int batches = 40) {
+    const auto store = open();
+    ASSERT_TRUE(store);
+    for (int b = 0; b < batches; ++b) {
+      StoreBatch batch;
+      batch.put("k" + std::to_string(b), noise(1 << 20));
+      ASSERT_TRUE(store->write(batch));
+    }
+  }
+  std::vector<fs::path> files(const std::string& extension) const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(folder_())) {
+      if (entry.path().extension() == extension) found.push_back(entry.path());
+    }
+    return found;
+  }
+  fs::path manifest() const {
+    for (const auto& entry : fs::directory_iterator(folder_())) {
+      if (entry.path().filename().string().starts_with("MANIFEST")) return entry.path();
+    }
+    return {};
+  }
+
+  RocksMemory memory_{64 << 20};
+  fs::path root_;
+};
+
+std::vector<std::string> keys(const RocksStore& store, std::string_view prefix, std::size_t max = 1000) {
+  std::vector<std::string> found;
+  const auto scanned = store.scan(prefix, [&](std::string_view key, std::string_view) {
+    found.emplace_back(key);
+    return found.size() < max;
+  });
+  EXPECT_TRUE(scanned);
+  return found;
+}
+
+std::optional<std::string> value(const RocksStore& store, std::string_view key) {
+  const auto found = store.get(key);
+  EXPECT_TRUE(found);
+  return found.value_or(std::nullopt);
+}
+
+void flip(const fs::path& file, std::uintmax_t at, std::size_t count = 64) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  std::string bytes(count, '\0');
+  stream.seekg(static_cast<std::streamoff>(at));
+  stream.read(bytes.data(), static_cast<std::streamsize>(count));
+  for (auto& c : bytes) c = static_cast<char>(~c);
+  stream.seekp(static_cast<std::streamoff>(at));
+  stream.write(bytes.data(), static_cast<std::streamsize>(count));
+}
+
+TEST_F(RocksStoreTest, KeepsWhatWasWrittenOverAReopening) {
+  {
+    const auto store = open();
+    StoreBatch batch;
+    batch.put("a", "1");
+    batch.put("b", std::string("\0\xff", 2));
+    batch.put("c", "");
+    ASSERT_TRUE(store->write(batch));
+    batch = {};
+    batch.erase("a");
+    ASSERT_TRUE(store->write(batch));
+    EXPECT_NE(store->where().find("outlet"), std::string::npos);
+  }
+  const auto store = open();
+  EXPECT_EQ(value(*store, "a"), std::nullopt);
+  EXPECT_EQ(value(*store, "b"), std::string("\0\xff", 2));
+  EXPECT_EQ(value(*store, "c"), "");
+}
+
+TEST_F(RocksStoreTest, ALaterChangeOfABatchBeatsAnEarlierOne) {
+  const auto store = open();
+  StoreBatch batch;
+  batch.put("a", "1");
+  batch.erase("a");
+  batch.erase("b");
+  batch.put("b", "2");
+  ASSERT_TRUE(store->write(batch));
+  EXPECT_EQ(value(*store, "a"), std::nullopt);
+  EXPECT_EQ(value(*store, "b"), "2");
+}
+
+TEST_F(RocksStoreTest, ScansInOrderOfBytesAndWithinThePrefix) {
+  const auto store = open();
+  StoreBatch batch;
+  for (const auto* key : {"b", "a/2", "a/1", "a/10", "a", "a0", "\xff\xff", "\xff"}) batch.put(key, key);
+  ASSERT_TRUE(store->write(batch));
+  EXPECT_EQ(keys(*store, "a/"), (std::vector<std::string>{"a/1", "a/10", "a/2"}));
+  EXPECT_EQ(keys(*store, "a/", 1), (std::vector<std::string>{"a/1"}));
+  EXPECT_EQ(keys(*store, "\xff"), (std::vector<std::string>{"\xff", "\xff\xff"}));
+  EXPECT_EQ(keys(*store, ""), (std::vector<std::string>{"a", "a/1", "a/10", "a/2", "a0", "b", "\xff", "\xff\xff"}));
+  EXPECT_TRUE(keys(*store, "x").empty());
+}
+
+// A child writes batch after batch and is killed: each batch is there as a whole, and all before it.
+TEST_F(RocksStoreTest, ABatchIsThereAsAWholeAfterAKill) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const auto child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const RocksMemory memory(64 << 20);
+    auto store = RocksStore::open(folder_(), memory);
+    for (int i = 1; store; ++i) {
+      StoreBatch batch;
+      for (int k = 0; k < 50; ++k) batch.put("k" + std::to_string(k), std::to_string(i));
+      if (!(*store)->write(batch)) _exit(1);
+      if (write(pipe_ends[1], &i, sizeof(i)) != sizeof(i)) _exit(1);
+    }
+    _exit(1);
+  }
+  close(pipe_ends[1]);
+  int acknowledged = 0;
+  while (acknowledged < 500 && read(pipe_ends[0], &acknowledged, sizeof(acknowledged)) > 0) {
+  }
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  while (read(pipe_ends[0], &acknowledged, sizeof(acknowledged)) > 0) {
+  }
+  close(pipe_ends[0]);
+  ASSERT_GE(acknowledged, 500);
+
+  const auto store = open();
+  ASSERT_TRUE(store);
+  const auto last = value(*store, "k0").value_or("0");
+  EXPECT_GE(std::stoi(last), acknowledged);
+  for (int k = 0; k < 50; ++k) EXPECT_EQ(value(*store, "k" + std::to_string(k)), last);
+}
+
+TEST_F(RocksStoreTest, TwoAtOnceAreRefusedAndTheSecondNamesTheFolder) {
+  const auto first = open();
+  const auto begin = std::chrono::steady_clock::now();
+  const auto error = refused();
+  EXPECT_EQ(error.reaction, Reaction::retry);
+  EXPECT_NE(error.what.find("in use by another process"), std::string::npos) << error.what;
+  EXPECT_NE(error.what.find(folder_().string()), std::string::npos) << error.what;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
+}
+
+TEST_F(RocksStoreTest, AnotherProcessIsRefusedToo) {
+  const auto first = open();
+  const auto child = fork();
+  if (child == 0) {
+    const RocksMemory memory(64 << 20);
+    const auto store = RocksStore::open(folder_(), memory);
+    _exit(!store && store.error().reaction == Reaction::retry &&
+                  store.error().what.find("in use by another process") != std::string::npos
+              ? 0
+              : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(RocksStoreTest, WaitsForTheOneWhoLeaves) {
+  auto first = open();
+  std::thread leaving([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    first.reset();
+  });
+  EXPECT_TRUE(open());
+  leaving.join();
+}
+
+TEST_F(RocksStoreTest, FlippedBytesInAFileAreNoticed) {
+  fill();
+  const auto sorted = files(".sst");
+  ASSERT_FALSE(sorted.empty());
+  for (const auto& file : sorted) flip(file, fs::file_size(file) / 2);
+  auto store = RocksStore::open(folder_(), memory_);
+  if (!store) {
+    EXPECT_EQ(store.error().reaction, Reaction::stop);
+    return;
+  }
+  const auto scanned = (*store)->scan("", [](std::string_view, std::string_view) { return true; });
+  ASSERT_FALSE(scanned);
+  EXPECT_EQ(scanned.error().reaction, Reaction::stop);
+  EXPECT_NE(scanned.error().what.find("damaged: remove the folder"), std::string::npos) << scanned.error().what;
+}
+
+TEST_F(RocksStoreTest, AShortenedFileIsNoticed) {
+  fill();
+  const auto sorted = files(".sst");
+  ASSERT_FALSE(sorted.empty());
+  fs::resize_file(sorted.front(), fs::file_size(sorted.front()) / 2);
+  auto store = RocksStore::open(folder_(), memory_);
+  if (store) {
+    const auto scanned = (*store)->scan("", [](std::string_view, std::string_view) { return true; });
+    ASSERT_FALSE(scanned);
+    EXPECT_EQ(scanned.error().reaction, Reaction::stop);
+  } else {
+    EXPECT_EQ(store.error().reaction, Reaction::stop);
+  }
+}
+
+TEST_F(RocksStoreTest, AMissingFileIsNoticed) {
+  fill();
+  fs::remove(files(".sst").front());
+  EXPECT_EQ(refused().reaction, Reaction::stop);
+}
+
+TEST_F(RocksStoreTest, AnEmptyCurrentIsNoticed) {
+  fill(1);
+  fs::resize_file(folder_() / "CURRENT", 0);
+  const auto error = refused();
+  EXPECT_EQ(error.reaction, Reaction::stop);
+  EXPECT_NE(error.what.find("damaged"), std::string::npos) << error.what;
+}
+
+TEST_F(RocksStoreTest, AMissingCurrentIsNotTakenForAnEmptyFolder) {
+  fill(1);
+  fs::remove(folder_() / "CURRENT");
+  const auto error = refused();
+  EXPECT_EQ(error.reaction, Reaction::stop);
+  EXPECT_NE(error.what.find("damaged"), std::string::npos) << error.what;
+}
+
+TEST_F(RocksStoreTest, ADamagedManifestIsNoticed) {
+  fill();
+  const auto file = manifest();
+  flip(file, 10, 20);
+  EXPECT_EQ(refused().reaction, Reaction::stop);
+  fs::resize_file(file, 0);
+  EXPECT_EQ(refused().reaction, Reaction::stop);
+  fs::remove(file);
+  EXPECT_EQ(refused().reaction, Reaction::stop);
+}
+
+// A power cut may take the end of the log. Batches are lost from the end only, and as a whole.
+TEST_F(RocksStoreTest, AShortenedLogLosesWholeBatchesFromTheEnd) {
+  {
+    const auto store = open();
+    for (int i = 0; i < 20; ++i) {
+      StoreBatch batch;
+      batch.put("a", std::to_string(i));
+      batch.put("b", std::to_string(i));
+      ASSERT_TRUE(store->write(batch));
+    }
+  }
+  const auto logs = files(".log");
+  ASSERT_EQ(logs.size(), 1U);
+  std::string bytes;
+  {
+    std::ifstream stream(logs.front(), std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(stream), {});
+  }
+  const auto copy = root_ / "copy";
+  for (auto size = bytes.size(); size > 0; size -= std::min<std::size_t>(size, 13)) {
+    fs::remove_all(copy);
+    fs::copy(folder_(), copy, fs::copy_options::recursive);
+    fs::resize_file(copy / logs.front().filename(), size);
+    auto store = RocksStore::open(copy, memory_);
+    ASSERT_TRUE(store) << size << ": " << store.error().what;
+    EXPECT_EQ(value(**store, "a"), value(**store, "b")) << size;
+  }
+}
+
+TEST_F(RocksStoreTest, AFolderThatCannotBeMadeIsNamed) {
+  std::ofstream(root_ / "outlet") << "a file where the folder should be";
+  const auto error = refused();
+  EXPECT_EQ(error.reaction, Reaction::stop);
+  EXPECT_NE(error.what.find(folder_().string()), std::string::npos) << error.what;
+}
+
+// Root may do everything in its own folders; these two mount one.
+class Mounted {
+ public:
+  Mounted(fs::path at, const char* size) : at_(std::move(at)) {
+    fs::create_directories(at_);
+    mounted_ = geteuid() == 0 && mount("tmpfs", at_.c_str(), "tmpfs", 0, size) == 0;
+  }
+  ~Mounted() {
+    if (mounted_) umount2(at_.c_str(), MNT_DETACH);
+  }
+  Mounted(const Mounted&) = delete;
+  Mounted& operator=(const Mounted&) = delete;
+  explicit operator bool() const { return mounted_; }
+  [[nodiscard]] bool read_only() const { return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0; }
+  [[nodiscard]] bool resize(const char* size) const { return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT, size) == 0; }
+
+ private:
+  fs::path at_;
+  bool mounted_ = false;
+};
+
+TEST_F(RocksStoreTest, AFullDiskStopsItAndItGoesOnOnceThereIsRoom) {
+  const Mounted disk(folder_(), "size=6m");
+  if (!disk) GTEST_SKIP() << "cannot mount a tmpfs here";
+  int written = 0;
+  {
+    const auto store = open();
+    ASSERT_TRUE(store);
+    Result<void> last;
+    for (int i = 0; i < 100 && last; ++i) {
+      StoreBatch batch;
+      batch.put("last", std::to_string(i));
+      batch.put("k" + std::to_string(i), noise(200'000));
+      last = store->write(batch);
+      if (last) written = i;
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().reaction, Reaction::stop);
+    EXPECT_NE(last.error().what.find("disk is full"), std::string::npos) << last.error().what;
+    // Also what would fit: the store no longer knows where it stands.
+    StoreBatch small;
+    small.put("x", "y");
+    const auto again = store->write(small);
+    ASSERT_FALSE(again);
+    EXPECT_NE(again.error().what.find("disk is full"), std::string::npos);
+  }
+  const auto ballast = folder_() / "ballast";
+  {
+    std::ofstream stream(ballast, std::ios::binary);
+    while (stream << std::string(4096, 'x') << std::flush) {
+    }
+  }
+  const auto still = refused();
+  EXPECT_EQ(still.reaction, Reaction::stop);
+  EXPECT_NE(still.what.find("disk is full"), std::string::npos) << still.what;
+  fs::remove(ballast);
+  ASSERT_TRUE(disk.resize("size=64m"));
+  const auto store = open();
+  ASSERT_TRUE(store);
+  EXPECT_EQ(value(*store, "last"), std::to_string(written));
+  EXPECT_EQ(value(*store, "x"), std::nullopt);
+}
+
+TEST_F(RocksStoreTest, AReadOnlyDiskIsSaidSo) {
+  const Mounted disk(root_ / "outlet", "size=8m");
+  if (!disk) GTEST_SKIP() << "cannot mount a tmpfs here";
+  ASSERT_TRUE(disk.read_only());
+  auto error = refused();
+  EXPECT_EQ(error.reaction, Reaction::stop);
+  EXPECT_NE(error.what.find("Read-only"), std::string::npos) << error.what;
+  ASSERT_TRUE(disk.resize("size=8m"));
+  { EXPECT_TRUE(open()); }
+  ASSERT_TRUE(disk.read_only());
+  error = refused();
+  EXPECT_EQ(error.reaction, Reaction::stop);
+  EXPECT_NE(error.what.find("read-only"), std::string::npos) << error.what;
+}
+
+TEST_F(RocksStoreTest, ManyStoresStayWithinOneBudget) {
+  const RocksMemory memory(16 << 20);
+  std::vector<std::unique_ptr<RocksStore>> stores;
+  for (int s = 0; s < 8; ++s) {
+    auto store = RocksStore::open(root_ / std::to_string(s), memory);
+    ASSERT_TRUE(store);
+    stores.push_back(std::move(*store));
+  }
+  for (int i = 0; i < 160; ++i) {
+    StoreBatch batch;
+    batch.put("k" + std::to_string(i), std::string(1 << 20, 'x'));
+    ASSERT_TRUE(stores[static_cast<std::size_t>(i) % stores.size()]->write(batch));
+  }
+  EXPECT_LT(memory.used_bytes(), std::size_t{64} << 20);  // 160 MiB went through; flushes lag a little behind
+}
+
+}  // namespace
+}  // namespace fiverate

@@ -1,0 +1,240 @@
+#include "tests/support/rig.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "processors/stages/intake.h"
+#include "processors/stages/market.h"
+#include "processors/stages/outlet.h"
+#include "processors/stages/reference.h"
+#include "processors/stream/group_store.h"
+#include "processors/trade/acceptance.h"
+#include "readers/query/row_json.h"
+#include "schemas/check.h"
+
+namespace fiverate::test {
+namespace {
+
+constexpr std::size_t kCacheBytes = 4096;  // small, so that states are evicted and read again
+constexpr std::size_t kAll = 1'000'000;
+
+std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows) {
+  switch (stage_reading(input.topic)) {
+    case Stage::intake: return std::make_unique<Intake>(IntakeSettings{definition, false});
+    case Stage::reference: return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
+    case Stage::outlet:
+      return std::make_unique<OutletStage>(definition, definition.market_partitions(), shanghai(), kCacheBytes);
+    case Stage::market:
+      return std::make_unique<MarketStage>(
+          MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},
+          shanghai());
+  }
+  CHECK(false);
+}
+
+std::string task_name_of(const Input& input) {
+  const auto stage = stage_reading(input.topic);
+  // What intake sends is caused by its source position.
+  return std::string(stage == Stage::intake || stage == Stage::reference ? name_of(input.topic) : name_of(stage));
+}
+
+}  // namespace
+
+// ---- sink ------------------------------------------------------------------------------------------------------------
+
+Result<void> WireSink::send(OutRecord record) {
+  waiting_[{record.topic, record.partition}].push_back(std::move(record));
+  return {};
+}
+
+Result<void> WireSink::flush() {
+  deliver([](std::size_t all) { return all; });
+  return {};
+}
+
+void WireSink::deliver(const std::function<std::size_t(std::size_t)>& chosen) {
+  for (auto& [input, records] : waiting_) {
+    const auto count = static_cast<std::ptrdiff_t>(chosen(records.size()));
+    for (auto at = records.begin(); at != records.begin() + count; ++at) log_.append(std::move(*at));
+    records.erase(records.begin(), records.begin() + count);
+  }
+}
+
+// ---- actor -----------------------------------------------------------------------------------------------------------
+
+Actor::Actor(Durable& durable, const Definition& definition, Input input, std::shared_ptr<MemoryStore::Content> state,
+             bool live_rows)
+    : durable_(durable), input_(input), state_(std::move(state)), sink_(durable.log) {
+  started_ = start(definition, live_rows);
+}
+
+Actor::~Actor() = default;
+
+Result<void> Actor::start(const Definition& definition, bool live_rows) {
+  const auto stage = stage_reading(input_.topic);
+  if (stage == Stage::intake) {
+    const auto committed = durable_.group.find(input_);
+    store_ = std::make_unique<GroupStore>(committed == durable_.group.end() ? std::nullopt : std::optional(committed->second));
+  } else {
+    store_ = std::make_unique<MemoryStore>(state_);
+  }
+  op_ = make_operator(input_, definition, live_rows);
+  task_ = std::make_unique<Task>(task_name_of(input_), input_, definition_id(definition), *op_, *store_, sink_);
+  const auto offset = task_->restore();
+  if (!offset) return tl::make_unexpected(offset.error());
+  next_ = *offset;
+  acknowledged_ = op_->clock();
+  return task_->read_tails(result_topics_of(stage));
+}
+
+Result<std::size_t> Actor::work(std::size_t records_max) {
+  if (!started_) return tl::make_unexpected(started_.error());
+  std::vector<InRecord> records;
+  durable_.log.read(input_, next_, records_max, std::chrono::milliseconds{0}, records);
+  for (const auto& record : records) {
+    FIVERATE_TRY(task_->process(record));
+    next_ = record.offset + 1;
+  }
+  return records.size();
+}
+
+Result<bool> Actor::commit(bool crash_before_group) {
+  if (!started_) return tl::make_unexpected(started_.error());
+  if (!task_->at_boundary()) return false;
+  FIVERATE_TRY(task_->commit());
+  if (crash_before_group) return true;
+  durable_.group[input_] = {task_->next_offset(), store_->group_text().value_or("")};
+  acknowledged_ = op_->clock();
+  return true;
+}
+
+// ---- rig -------------------------------------------------------------------------------------------------------------
+
+Rig::Rig(const PartitionCounts& counts, bool live_rows)
+    : definition_(make_definition("Asia/Shanghai", counts)), counts_(counts), live_rows_(live_rows) {
+  for (const auto topic : kInternalTopics) {
+    for (std::int32_t partition = 0; partition < counts_.of(topic); ++partition) {
+      durable_.log.append({topic, partition, 0, "", definition_record(topic, definition_), std::nullopt, std::nullopt});
+    }
+  }
+  book_ = std::make_unique<ProgressBook>(definition_);
+}
+
+void Rig::arrives(const Event& event, Millis arrival) {
+  const auto topic = home_of(event.payload_case());
+  CHECK(topic.has_value());
+  const auto key = is_document(event.payload_case()) ? outlet_id_of(event) : std::string();
+  arrives(*topic, partition_of(key, counts_.of(*topic)), arrival, key, event.SerializeAsString());
+}
+
+void Rig::arrives(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+  durable_.log.append({topic, partition, timestamp, std::move(key), std::move(value), std::nullopt, std::nullopt});
+}
+
+void Rig::marks(Millis complete_through) {
+  const auto value = mark(complete_through).SerializeAsString();
+  for (const auto& input : source_inputs(definition_)) arrives(input.topic, input.partition, complete_through, "", value);
+}
+
+std::vector<Input> Rig::inputs() const {
+  auto inputs = source_inputs(definition_);
+  for (const auto topic : {Topic::ledger, Topic::deltas}) {
+    for (std::int32_t partition = 0; partition < counts_.of(topic); ++partition) inputs.push_back({topic, partition});
+  }
+  return inputs;
+}
+
+std::unique_ptr<Actor> Rig::make_actor(Input input, std::shared_ptr<MemoryStore::Content> state) {
+  return std::make_unique<Actor>(durable_, definition_, input, std::move(state), live_rows_);
+}
+
+void Rig::append_progress(const LedgerRecord& progress) {
+  for (std::int32_t partition = 0; partition < counts_.ledger; ++partition) {
+    durable_.log.append({Topic::ledger, partition, progress.arrival_ms(), "", progress.SerializeAsString(), std::nullopt,
+                         std::nullopt});
+  }
+}
+
+void Rig::run() {
+  // Reference goes first, so that what a document refers to is known before it.
+  std::vector<Input> order = inputs();
+  std::stable_partition(order.begin(), order.end(), [](const Input& input) { return input.topic == Topic::reference; });
+  for (const auto& input : order) {
+    auto& actor = actors_[input];
+    if (!actor) actor = make_actor(input, std::make_shared<MemoryStore::Content>());
+  }
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (const auto& input : order) {
+      if (input == Input{Topic::ledger, 0} && book_->moved()) append_progress(*book_->take());
+      auto& actor = *actors_.at(input);
+      const auto worked = actor.work(kAll);
+      CHECK(worked.has_value(), actor.task().name(), worked.error().what);
+      if (*worked == 0) continue;
+      moved = true;
+      const auto committed = actor.commit();
+      CHECK(committed.has_value(), actor.task().name(), committed.error().what);
+      book_->acknowledge(input, actor.acknowledged());
+    }
+  }
+}
+
+std::vector<InRecord> Rig::records(Topic topic) {
+  std::vector<InRecord> records;
+  for (std::int32_t partition = 0; partition < counts_.of(topic); ++partition) {
+    durable_.log.read({topic, partition}, 0, kAll, std::chrono::milliseconds{0}, records);
+  }
+  return records;
+}
+
+std::map<std::string, std::string> Rig::final_rows(std::string* repeated_differently) {
+  std::map<std::string, std::string> rows;
+  for (const auto& record : records(Topic::metrics_final)) {
+    const auto [row, added] = rows.try_emplace(std::string(record.key), record.value);
+    if (!added && row->second != record.value && repeated_differently != nullptr) *repeated_differently = record.key;
+  }
+  return rows;
+}
+
+std::vector<std::string> Rig::final_lines() { return json_lines(final_rows()); }
+
+std::vector<std::pair<std::string, std::string>> Rig::quarantined() {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& record : records(Topic::quarantine)) {
+    Quarantined quarantined;
+    CHECK(quarantined.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())));
+    found.emplace_back(quarantined.event_id(), quarantined.reason());
+  }
+  return found;
+}
+
+std::vector<std::string> json_lines(const std::map<std::string, std::string>& rows) {
+  std::vector<std::string> lines;
+  for (const auto& [key, bytes] : rows) {
+    MetricsRow row;
+    CHECK(row.ParseFromString(bytes), key);
+    fmt::memory_buffer text;
+    append_json_lines(row, text);
+    for (std::string_view rest(text.data(), text.size()); !rest.empty();) {
+      const auto end = rest.find('\n');
+      lines.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(end + 1);
+    }
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+std::string first_differences(const std::vector<std::string>& expected, const std::vector<std::string>& actual) {
+  const auto only_in = [](const auto& a, const auto& b, const char* title) {
+    std::vector<std::string> only;
+    std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(only));
+    std::string text = only.empty() ? "" : fmt::format("{} lines {}:\n", only.size(), title);
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i) text += "  " + only[i] + "\n";
+    return text;
+  };
+  return only_in(expected, actual, "only expected") + only_in(actual, expected, "only here");
+}
+
+}  // namespace fiverate::test

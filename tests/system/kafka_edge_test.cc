@@ -1,0 +1,462 @@
+// The edge against a real broker, whose address FIVERATE_TEST_KAFKA holds. Every test makes its own topics.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <set>
+#include <thread>
+
+#include "processors/edge/kafka_admin.h"
+#include "processors/edge/kafka_log.h"
+
+namespace fiverate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+class KafkaEdgeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* servers = std::getenv("FIVERATE_TEST_KAFKA");
+    if (servers == nullptr) GTEST_SKIP() << "FIVERATE_TEST_KAFKA names no broker";
+    static int number = 0;
+    settings_ = {{{"bootstrap.servers", servers}}, fmt::format("edge-{}-{}.", getpid(), ++number)};
+    group_ = settings_.topic_prefix + "group";
+  }
+
+  TopicsMade make() {
+    auto made = create_topics(settings_, plan_);
+    EXPECT_TRUE(made) << made.error().what;
+    return made ? *made : TopicsMade{};
+  }
+  std::unique_ptr<KafkaSink> sink() {
+    auto made = KafkaSink::open(settings_);
+    EXPECT_TRUE(made) << made.error().what;
+    return std::move(*made);
+  }
+  std::unique_ptr<KafkaReader> reader(std::vector<Input> inputs, ReadFrom from = {}, bool until_end = true) {
+    auto made = KafkaReader::open(settings_, {std::move(inputs), std::move(from), until_end});
+    EXPECT_TRUE(made) << made.error().what;
+    return std::move(*made);
+  }
+  std::unique_ptr<KafkaSource> source(std::vector<Topic> topics) {
+    auto made = KafkaSource::open(settings_, group_, topics);
+    EXPECT_TRUE(made) << made.error().what;
+    return std::move(*made);
+  }
+  static std::vector<InRecord> read_all(KafkaReader& reader) {
+    std::vector<InRecord> records;
+    const auto deadline = Clock::now() + seconds(20);
+    while (!reader.finished() && Clock::now() < deadline) {
+      const auto polled = reader.poll(milliseconds(50), records);
+      EXPECT_TRUE(polled) << polled.error().what;
+      if (!polled) break;
+    }
+    EXPECT_TRUE(reader.finished());
+    return records;
+  }
+  static OutRecord record(Topic topic, std::int32_t partition, int i) {
+    return {topic, partition, 1'700'000'000'000 + i, "key" + std::to_string(i), "value" + std::to_string(i),
+            Cause{"outlet/" + std::to_string(partition), {i, 0}}, std::nullopt};
+  }
+  void fill(Topic topic, std::int32_t partition, int count) {
+    const auto to = sink();
+    for (int i = 0; i < count; ++i) ASSERT_TRUE(to->send(record(topic, partition, i)));
+    const auto flushed = to->flush();
+    ASSERT_TRUE(flushed) << flushed.error().what;
+  }
+
+  KafkaSettings settings_;
+  TopicPlan plan_{{2, 3, 2}, false, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
+  std::string group_;
+};
+
+// What the group gives to one source, for tests that look on.
+struct Share {
+  std::set<Input> inputs;
+  std::map<Input, std::int64_t> begin_at;  // else the beginning
+  int assignments = 0;
+
+  Source::Listener listener() {
+    return {[this](const std::vector<Input>& given) -> Result<std::map<Input, std::int64_t>> {
+              ++assignments;
+              std::map<Input, std::int64_t> begin;
+              for (const auto& input : given) {
+                inputs.insert(input);
+                begin[input] = begin_at.contains(input) ? begin_at[input] : kFromBeginning;
+              }
+              return begin;
+            },
+            [this](const std::vector<Input>& taken) {
+              for (const auto& input : taken) inputs.erase(input);
+            }};
+  }
+};
+
+// ---- topics --------------------------------------------------------------------------------------------------------
+
+TEST_F(KafkaEdgeTest, TheBrokerIsReached) {
+  const auto reached = reach(settings_);
+  EXPECT_TRUE(reached) << reached.error().what;
+}
+
+TEST_F(KafkaEdgeTest, TopicsAreMadeOnceAndFoundRight) {
+  const auto missing = check_topics(settings_, plan_);
+  ASSERT_TRUE(missing) << missing.error().what;
+  EXPECT_EQ(missing->size(), kTopicCount);
+  EXPECT_EQ(missing->front().found, "missing");
+
+  const auto made = make();
+  EXPECT_EQ(made.created.size(), kTopicCount);
+  EXPECT_EQ(made.definitions_written, 3 + 2 + 2);
+  for (const auto& finding : made.findings) ADD_FAILURE() << to_text(finding);
+
+  const auto again = make();
+  EXPECT_TRUE(again.created.empty());
+  EXPECT_EQ(again.definitions_written, 0);
+  EXPECT_TRUE(again.findings.empty());
+
+  const auto checked = check_topics(settings_, plan_);
+  ASSERT_TRUE(checked) << checked.error().what;
+  for (const auto& finding : *checked) ADD_FAILURE() << to_text(finding);
+
+  const auto partitions = topic_partitions(settings_);
+  ASSERT_TRUE(partitions) << partitions.error().what;
+  EXPECT_EQ(partitions->size(), kTopicCount);
+  EXPECT_EQ(partitions->at(Topic::ledger), 3);
+  EXPECT_EQ(partitions->at(Topic::reference), 1);
+
+  const auto first = reader({{Topic::signals, 1}});
+  const auto records = read_all(*first);
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].offset, 0);
+  EXPECT_EQ(records[0].timestamp, 1);
+  EXPECT_EQ(records[0].value, "definition of signals");
+}
+
+TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
+  make();
+  auto other = plan_;
+  other.partitions.ledger = 5;
+  other.wall_clock = true;
+  other.definition = [](Topic topic) { return topic == Topic::deltas ? "another" : "definition of " + std::string(name_of(topic)); };
+  const auto made = create_topics(settings_, other);
+  ASSERT_TRUE(made) << made.error().what;
+  EXPECT_TRUE(made->created.empty());
+  std::set<std::string> told;
+  for (const auto& finding : made->findings) told.insert(to_text(finding));
+  const auto& prefix = settings_.topic_prefix;
+  EXPECT_TRUE(told.contains(prefix + "ledger: partitions is 3, wanted is 5"));
+  EXPECT_TRUE(told.contains(prefix + "orders: message.timestamp.type is CreateTime, wanted is LogAppendTime"));
+  EXPECT_TRUE(told.contains(prefix + "deltas: definition in partition 1 is another one, wanted is that of this configuration"));
+  EXPECT_EQ(told.size(), 2U /* ledger, seals or quarantine below */ + 2U + 5U + 2U - 1U) << fmt::format("{}", fmt::join(told, "\n"));
+}
+
+// ---- records -------------------------------------------------------------------------------------------------------
+
+TEST_F(KafkaEdgeTest, ARecordComesBackAsItWasSent) {
+  make();
+  const auto to = sink();
+  const std::string binary("\0\xff\n key", 7);
+  constexpr Millis k2012 = 1'325'376'000'000;
+  constexpr Millis kFarFuture = 253'402'300'799'000;
+  ASSERT_TRUE(to->send({Topic::deltas, 1, k2012, binary, binary + "v", Cause{"outlet/2", {12, 3}}, Link{{-1, 0}, 0}}));
+  ASSERT_TRUE(to->send({Topic::deltas, 1, kFarFuture, "", "x", Cause{"outlet/2", {13, 0}}, Link{{12, 3}, ~0ULL}}));
+  ASSERT_TRUE(to->send({Topic::deltas, 1, 0, "k", "", std::nullopt, std::nullopt}));
+  ASSERT_TRUE(to->send({Topic::deltas, 1, kNever, "k", std::string(7 << 20, 'z'), std::nullopt, std::nullopt}));
+  const auto flushed = to->flush();
+  ASSERT_TRUE(flushed) << flushed.error().what;
+
+  const auto from = reader({{Topic::deltas, 1}}, FromOffsets{{{Topic::deltas, 1}, 1}});
+  const auto records = read_all(*from);
+  ASSERT_EQ(records.size(), 4U);
+  EXPECT_EQ(records[0].offset, 1);
+  EXPECT_EQ(records[0].timestamp, k2012);
+  EXPECT_EQ(records[0].key, binary);
+  EXPECT_EQ(records[0].value, binary + "v");
+  EXPECT_EQ(records[0].cause->sender, "outlet/2");
+  EXPECT_EQ(records[0].cause->position, (CausePosition{12, 3}));
+  EXPECT_EQ(records[0].link->previous, CausePosition{});
+  EXPECT_EQ(records[1].timestamp, kFarFuture);
+  EXPECT_EQ(records[1].link->previous, (CausePosition{12, 3}));
+  EXPECT_EQ(records[1].link->chain, ~0ULL);
+  EXPECT_FALSE(records[1].arrival);
+  EXPECT_EQ(records[2].timestamp, 1);
+  EXPECT_TRUE(records[2].value.empty());
+  EXPECT_FALSE(records[2].cause);
+  EXPECT_EQ(records[3].timestamp, 1);
+  EXPECT_EQ(records[3].value.size(), std::size_t{7} << 20);
+}
+
+TEST_F(KafkaEdgeTest, RecordsOfAPartitionComeInOrderAndOnce) {
+  make();
+  fill(Topic::metrics_final, 0, 20'000);
+  const auto from = reader({{Topic::metrics_final, 0}, {Topic::metrics_final, 1}});
+  const auto records = read_all(*from);
+  ASSERT_EQ(records.size(), 20'000U);
+  for (std::size_t i = 0; i < records.size(); ++i) ASSERT_EQ(records[i].offset, static_cast<std::int64_t>(i));
+}
+
+TEST_F(KafkaEdgeTest, AMissingTopicIsForAPerson) {
+  const auto from = reader({{Topic::ledger, 0}});
+  std::vector<InRecord> records;
+  const auto polled = from->poll(milliseconds(100), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(polled.error().what, "topics create")) << polled.error().what;
+  const auto sent = sink()->send(record(Topic::ledger, 0, 1));
+  ASSERT_FALSE(sent);
+  EXPECT_TRUE(contains(sent.error().what, settings_.topic_prefix + "ledger")) << sent.error().what;
+}
+
+TEST_F(KafkaEdgeTest, APartitionThatIsNotThereIsSaidSo) {
+  make();
+  const auto to = sink();
+  const auto sent = to->send(record(Topic::ledger, 17, 1));
+  const auto flushed = sent ? to->flush() : sent;
+  ASSERT_FALSE(flushed);
+  EXPECT_TRUE(contains(flushed.error().what, "partition 17")) << flushed.error().what;
+}
+
+// ---- reader --------------------------------------------------------------------------------------------------------
+
+TEST_F(KafkaEdgeTest, AReaderEndsWhereTheLogEndedAndBeginsWhereToldTo) {
+  make();
+  fill(Topic::metrics, 0, 100);
+  const Input input{Topic::metrics, 0};
+  {
+    const auto from = reader({input, {Topic::metrics, 1}});
+    std::vector<InRecord> records;
+    ASSERT_TRUE(from->poll(milliseconds(0), records));
+    fill(Topic::metrics, 0, 50);  // behind the end that counts
+    while (!from->finished()) ASSERT_TRUE(from->poll(milliseconds(50), records));
+    EXPECT_EQ(records.size(), 100U);
+    EXPECT_EQ(from->spans().at(input).end, 100);
+    EXPECT_EQ(from->spans().at(input).next, 100);
+  }
+  EXPECT_EQ(read_all(*reader({input})).size(), 150U);
+  EXPECT_EQ(read_all(*reader({input}, FromTail{7})).front().offset, 143);
+  EXPECT_EQ(read_all(*reader({input}, FromTail{1000})).front().offset, 0);
+  EXPECT_EQ(read_all(*reader({input}, FromTime{1'700'000'000'090})).front().offset, 90);
+  EXPECT_TRUE(read_all(*reader({input}, FromTime{1'800'000'000'000})).empty());
+  EXPECT_EQ(read_all(*reader({input}, FromOffsets{{input, 149}})).size(), 1U);
+  EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, 150}})).empty());
+  EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, kFromEnd}})).empty());
+
+  const auto told = reader({input}, FromTail{1});
+  Share share{{}, {{input, 140}}, 0};
+  told->listen(share.listener());
+  EXPECT_EQ(read_all(*told).size(), 10U);
+  EXPECT_EQ(share.assignments, 1);
+  EXPECT_EQ(told->committed(input).value(), std::nullopt);
+}
+
+TEST_F(KafkaEdgeTest, AReaderOutsideTheLogStops) {
+  make();
+  fill(Topic::alerts, 0, 10);
+  const Input input{Topic::alerts, 0};
+  const auto from = reader({input}, FromOffsets{{input, 11}});
+  std::vector<InRecord> records;
+  const auto polled = from->poll(milliseconds(100), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(polled.error().what, "0 to 10")) << polled.error().what;
+}
+
+// ---- group ---------------------------------------------------------------------------------------------------------
+
+TEST_F(KafkaEdgeTest, ASourceBeyondTheEndOfItsLogStops) {
+  make();
+  fill(Topic::ledger, 1, 10);  // behind the definition
+  Share share{{}, {{{Topic::ledger, 1}, 500}}, 0};
+  const auto from = source({Topic::ledger});
+  from->listen(share.listener());
+  std::vector<InRecord> records;
+  Result<void> polled;
+  for (int i = 0; i < 200 && polled; ++i) polled = from->poll(milliseconds(100), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(polled.error().what, "ledger partition 1")) << polled.error().what;
+  EXPECT_TRUE(contains(polled.error().what, "0 to 11")) << polled.error().what;
+  EXPECT_FALSE(from->poll(milliseconds(0), records));  // and it stays so
+}
+
+TEST_F(KafkaEdgeTest, PositionsAreKeptWithTheirText) {
+  make();
+  fill(Topic::orders, 1, 30);
+  const Input input{Topic::orders, 1};
+  {
+    const auto from = source({Topic::orders, Topic::deliveries});
+    EXPECT_EQ(from->committed(input).value(), std::nullopt);
+    Share share;
+    from->listen(share.listener());
+    std::vector<InRecord> records;
+    for (int i = 0; i < 100 && records.size() < 30; ++i) ASSERT_TRUE(from->poll(milliseconds(100), records));
+    ASSERT_EQ(records.size(), 30U);
+    EXPECT_EQ(share.inputs.size(), 4U);
+    EXPECT_EQ(from->lag().at(input), 0);
+    const auto committed = from->commit({{input, {17, "arrival 5"}}, {{Topic::deliveries, 0}, {0, ""}}});
+    ASSERT_TRUE(committed) << committed.error().what;
+    EXPECT_EQ(from->committed(input).value()->offset, 17);
+  }
+  const auto from = source({Topic::orders});
+  const auto kept = from->committed(input);
+  ASSERT_TRUE(kept) << kept.error().what;
+  ASSERT_TRUE(*kept);
+  EXPECT_EQ((*kept)->offset, 17);
+  EXPECT_EQ((*kept)->metadata, "arrival 5");
+  EXPECT_EQ(from->committed({Topic::deliveries, 0}).value()->offset, 0);
+  EXPECT_EQ(from->committed({Topic::deliveries, 1}).value(), std::nullopt);
+  std::vector<InRecord> records;  // without a listener: on from there
+  for (int i = 0; i < 100 && records.empty(); ++i) ASSERT_TRUE(from->poll(milliseconds(100), records));
+  ASSERT_FALSE(records.empty());
+  EXPECT_EQ(records.front().offset, 17);
+}
+
+TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
+  make();
+  for (std::int32_t p = 0; p < 2; ++p) {
+    fill(Topic::orders, p, 1000);
+    fill(Topic::deliveries, p, 1000);
+  }
+  Share first_share;
+  Share second_share;
+  auto first = source({Topic::orders, Topic::deliveries});
+  first->listen(first_share.listener());
+  std::vector<InRecord> first_records;
+  for (int i = 0; i < 100 && first_share.inputs.size() < 4; ++i) ASSERT_TRUE(first->poll(milliseconds(50), first_records));
+  EXPECT_EQ(first_share.inputs.size(), 4U);
+
+  auto second = source({Topic::orders, Topic::deliveries});
+  second->listen(second_share.listener());
+  std::vector<InRecord> second_records;
+  for (int i = 0; i < 300 && (first_share.inputs.size() != 2 || second_share.inputs.size() != 2); ++i) {
+    ASSERT_TRUE(first->poll(milliseconds(20), first_records));
+    ASSERT_TRUE(second->poll(milliseconds(20), second_records));
+  }
+  ASSERT_EQ(first_share.inputs.size(), 2U);
+  ASSERT_EQ(second_share.inputs.size(), 2U);
+  // Of a number together.
+  for (const auto* share : {&first_share, &second_share}) {
+    EXPECT_EQ(share->inputs.begin()->partition, share->inputs.rbegin()->partition);
+  }
+  for (int i = 0; i < 100 && second_records.size() < 2000; ++i) ASSERT_TRUE(second->poll(milliseconds(20), second_records));
+  EXPECT_EQ(second_records.size(), 2000U);
+  for (const auto& read : second_records) ASSERT_TRUE(second_share.inputs.contains(read.input));
+
+  first.reset();  // leaves; the other takes all, without waiting for a time-out
+  const auto begin = Clock::now();
+  while (second_share.inputs.size() < 4 && Clock::now() - begin < seconds(20)) {
+    ASSERT_TRUE(second->poll(milliseconds(50), second_records));
+  }
+  EXPECT_EQ(second_share.inputs.size(), 4U);
+  EXPECT_LT(Clock::now() - begin, seconds(5));
+  // A commit of one who has left meanwhile is nobody's error.
+  EXPECT_TRUE(second->commit({{{Topic::orders, 0}, {5, {}}}}));
+}
+
+// Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said to
+// begin.
+TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
+  make();
+  for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 60'000);
+  std::map<Input, std::int64_t> expected;
+  Source::Listener listener{[&](const std::vector<Input>& given) -> Result<std::map<Input, std::int64_t>> {
+                              std::map<Input, std::int64_t> begin;
+                              for (const auto& input : given) {
+                                expected[input] = std::max<std::int64_t>(0, expected[input] - 700);  // as from a state
+                                begin[input] = expected[input];
+                              }
+                              return begin;
+                            },
+                            {}};
+  const auto from = source({Topic::orders});
+  from->listen(listener);
+  std::jthread disturbing([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      const auto other = source({Topic::orders});
+      other->listen({[](const std::vector<Input>& given) -> Result<std::map<Input, std::int64_t>> {
+                       std::map<Input, std::int64_t> begin;
+                       for (const auto& input : given) begin[input] = kFromEnd;
+                       return begin;
+                     },
+                     {}});
+      std::vector<InRecord> records;
+      for (int i = 0; i < 8; ++i) static_cast<void>(other->poll(milliseconds(20), records));
+    }
+  });
+  std::size_t read = 0;
+  const auto until = Clock::now() + seconds(6);
+  while (Clock::now() < until) {
+    std::vector<InRecord> records;
+    const auto polled = from->poll(milliseconds(20), records);
+    ASSERT_TRUE(polled) << polled.error().what;
+    for (const auto& record : records) ASSERT_EQ(record.offset, expected[record.input]++);
+    read += records.size();
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  EXPECT_GT(read, 10'000U);
+}
+
+// ---- the end of a result partition ---------------------------------------------------------------------------------
+
+TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
+  make();
+  const auto to = sink();
+  EXPECT_EQ(to->last_cause(Topic::metrics, 0).value(), std::nullopt);
+  fill(Topic::metrics, 0, 300);
+  const auto last = to->last_cause(Topic::metrics, 0);
+  ASSERT_TRUE(last) << last.error().what;
+  ASSERT_TRUE(*last);
+  EXPECT_EQ((*last)->sender, "outlet/0");
+  EXPECT_EQ((*last)->position, (CausePosition{299, 0}));
+  // What others put behind it carries none.
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(to->send({Topic::metrics, 0, 1, "other", "x", std::nullopt, std::nullopt}));
+  ASSERT_TRUE(to->flush());
+  EXPECT_EQ(to->last_cause(Topic::metrics, 0).value()->position, (CausePosition{299, 0}));
+  EXPECT_FALSE(to->last_cause(Topic::metrics, 99));
+}
+
+// An aborted transaction stands behind the last record: the offsets before the end hold nothing that is ever read.
+TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
+  make();
+  fill(Topic::alerts, 0, 10);
+  {
+    KafkaRole role = producer_role();
+    role.fixed.emplace_back("transactional.id", settings_.topic_prefix + "t");
+    role.fixed.emplace_back("transaction.timeout.ms", "10000");
+    std::erase_if(role.fixed, [](const auto& property) { return property.first == "message.timeout.ms"; });
+    const auto client = KafkaClient::open(settings_, std::move(role));
+    ASSERT_TRUE(client) << client.error().what;
+    auto* handle = (*client)->get();
+    ASSERT_FALSE(KafkaError(rd_kafka_init_transactions(handle, 10'000)));
+    ASSERT_FALSE(KafkaError(rd_kafka_begin_transaction(handle)));
+    const auto name = topic_name(settings_, Topic::alerts);
+    for (int i = 0; i < 40; ++i) {
+      std::array<rd_kafka_vu_t, 3> arguments{};
+      arguments[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+      arguments[0].u.cstr = name.c_str();
+      arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+      arguments[1].u.i32 = 0;
+      arguments[2].vtype = RD_KAFKA_VTYPE_KEY;
+      arguments[2].u.mem = {const_cast<char*>("k"), 1};
+      ASSERT_FALSE(KafkaError(rd_kafka_produceva(handle, arguments.data(), arguments.size())));
+    }
+    rd_kafka_flush(handle, 10'000);
+    ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(handle, 10'000)));
+  }
+  const auto last = sink()->last_cause(Topic::alerts, 0);
+  ASSERT_TRUE(last) << last.error().what;
+  ASSERT_TRUE(*last);
+  EXPECT_EQ((*last)->position, (CausePosition{9, 0}));
+  EXPECT_EQ(read_all(*reader({{Topic::alerts, 0}})).size(), 10U);  // finishes, though the end is never read
+}
+
+}  // namespace
+}  // namespace fiverate
