@@ -1,11 +1,18 @@
 #include "cli/live.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "processors/edge/history_source.h"
 #include "processors/edge/kafka_log.h"
@@ -93,12 +100,46 @@ std::vector<Topic> topics_of(Stage stage) {
   return {};
 }
 
+// A number that this process has to itself among those that share a state folder, for as long as it lives. With it the
+// members of the consumer groups have names that a restart takes up again: the partitions come back at once, where nameless
+// members would be waited for until their session is over.
+class InstanceSlot {
+ public:
+  static Result<InstanceSlot> take(const std::filesystem::path& folder) {
+    constexpr int kSlotsMax = 1024;
+    for (int number = 0; number < kSlotsMax; ++number) {
+      const auto path = folder / fmt::format("instance-{}.lock", number);
+      const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+      if (descriptor < 0) return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
+      if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return InstanceSlot(descriptor, number);
+      ::close(descriptor);
+    }
+    return fail(Reaction::stop, "More than {} processes share the state folder {}.", kSlotsMax, folder.string());
+  }
+  InstanceSlot(InstanceSlot&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}
+  InstanceSlot& operator=(InstanceSlot&&) = delete;
+  ~InstanceSlot() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  InstanceSlot(int descriptor, int number) : descriptor_(descriptor), number_(number) {}
+  int descriptor_;
+  int number_;
+};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
+}
+
 // One thread of a stage.
 class StageThread {
  public:
   StageThread(const LiveSettings& settings, const MarketCalendar& calendar, const RocksMemory& memory, Stage stage,
-              std::stop_token stop)
-      : settings_(settings), calendar_(calendar), memory_(memory), stage_(stage), stop_(std::move(stop)) {}
+              const std::string& member, std::stop_token stop)
+      : settings_(settings), calendar_(calendar), memory_(memory), stage_(stage), stop_(std::move(stop)), member_(member) {}
 
   // Until stopped; an error needs a person.
   Result<void> run() {
@@ -117,7 +158,7 @@ class StageThread {
   Result<void> attempt() {
     auto sink = KafkaSink::open(settings_.kafka);
     if (!sink) return tl::make_unexpected(sink.error());
-    auto source = KafkaSource::open(settings_.kafka, group_of(settings_.kafka, stage_), topics_of(stage_));
+    auto source = KafkaSource::open(settings_.kafka, group_of(settings_.kafka, stage_), topics_of(stage_), member_);
     if (!source) return tl::make_unexpected(source.error());
     Worker::Heartbeat heartbeat;
     if (stage_ == Stage::intake) heartbeat = IntakeHeartbeat(settings_, **sink);
@@ -176,6 +217,7 @@ class StageThread {
   const RocksMemory& memory_;
   Stage stage_;
   std::stop_token stop_;
+  std::string member_;  // its name in the group
 };
 
 int threads_of(const Config& config, Stage stage) {
@@ -201,13 +243,19 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
     return fail(Reaction::stop, "Cannot make the state folder {}: {}", settings.config.state.dir, folder_error.message());
   }
   const RocksMemory memory((static_cast<std::size_t>(settings.config.state.memory_mib) << 20) / 2);
+  const auto slot = InstanceSlot::take(settings.config.state.dir);
+  if (!slot) return tl::make_unexpected(slot.error());
+  const auto folder = std::filesystem::absolute(settings.config.state.dir).string();
+  // One name a host, folder, process, stage and thread.
+  const auto process = fmt::format("{}-{}-{}", host_name(), chain_text(chained(0, "", folder)), slot->number());
   std::mutex mutex;
   Result<void> result;
   std::vector<std::jthread> threads;
   for (const auto stage : settings.stages) {
     for (int i = 0; i < threads_of(settings.config, stage); ++i) {
-      threads.emplace_back([&, stage] {
-        auto ended = StageThread(settings, calendar, memory, stage, stop.get_token()).run();
+      threads.emplace_back([&, stage, i] {
+        const auto member = fmt::format("{}-{}-{}", process, name_of(stage), i);
+        auto ended = StageThread(settings, calendar, memory, stage, member, stop.get_token()).run();
         if (ended) return;
         spdlog::error("{}: {}", name_of(stage), ended.error().what);
         const std::lock_guard lock(mutex);

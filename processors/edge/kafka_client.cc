@@ -221,7 +221,7 @@ KafkaRole consumer_role(std::string group) {
   role.type = RD_KAFKA_CONSUMER;
   role.defaults = joined(common_defaults(), {
                                                 {"session.timeout.ms", "10000"},  // a dead process is replaced after it
-                                                {"heartbeat.interval.ms", "2000"},
+                                                {"heartbeat.interval.ms", "500"},  // how soon a member hears that partitions move
                                                 {"socket.timeout.ms", "15000"},  // a broker that hangs is away, too
                                                 // A full queue stops the fetching; librdkafka looks again only after
                                                 // the backoff (its defaults cost three quarters of the speed).

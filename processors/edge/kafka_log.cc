@@ -419,9 +419,10 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
 KafkaSource::KafkaSource(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& settings, const std::string& group,
-                                                       const std::vector<Topic>& topics) {
+                                                       const std::vector<Topic>& topics, const std::string& member) {
   const auto parts = std::make_shared<Parts>();
   auto role = consumer_role(group);
+  if (!member.empty()) role.fixed.emplace_back("group.instance.id", member);
   role.on_rebalance = [raw = parts.get()](rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions) {
     raw->on_rebalance(code, *partitions);
   };

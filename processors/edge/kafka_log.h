@@ -36,12 +36,16 @@ inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //
+// A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its partitions
+// back at once, where a nameless one that was killed is waited for.
+//
 // Records that this poll took before their partition was revoked are not handed over. Without a listener a partition begins
 // where the group committed, else at its beginning.
 class KafkaSource final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings, const std::string& group,
-                                                                 const std::vector<Topic>& topics);
+                                                                 const std::vector<Topic>& topics,
+                                                                 const std::string& member = {});
   ~KafkaSource() override;
 
   void listen(Listener listener) override;

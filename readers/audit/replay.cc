@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/edge/history_source.h"
 #include "processors/stages/intake.h"
@@ -284,14 +285,15 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   // are passed on here, before anything behind them in that partition is.
   class FirstPartition final : public Operator {
    public:
-    FirstPartition(std::unique_ptr<OutletStage> outlet, Definition one_market)
-        : outlet_(std::move(outlet)), one_market_(std::move(one_market)) {}
+    FirstPartition(std::unique_ptr<OutletStage> outlet, Sink& sink) : outlet_(std::move(outlet)), sink_(sink) {}
     Result<void> open(const Store& store) override { return outlet_->open(store); }
     Result<void> apply(const InRecord& record, Outbox& outbox) override {
       LedgerRecord ledger_record;
       if (record.key.empty() && ledger_record.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
           ledger_record.event().has_region()) {
-        copy_to_all(Topic::deltas, ledger_record, one_market_, outbox);
+        DeltasRecord copy;
+        *copy.mutable_reference() = ledger_record;
+        FIVERATE_TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
       }
       return outlet_->apply(record, outbox);
     }
@@ -301,15 +303,18 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
 
    private:
     std::unique_ptr<OutletStage> outlet_;
-    Definition one_market_;
+    Sink& sink_;
   };
-  auto one_market = definition;
-  one_market.set_market_partitions(1);
   Worker outlet(
       ledger,
       [&](const Input& input) -> Result<Seat> {
-        std::unique_ptr<Operator> op = std::make_unique<FirstPartition>(
-            std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited), one_market);
+        auto stage = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited);
+        std::unique_ptr<Operator> op;
+        if (input.partition == 0) {
+          op = std::make_unique<FirstPartition>(std::move(stage), sink);
+        } else {
+          op = std::move(stage);
+        }
         return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
       },
       {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});

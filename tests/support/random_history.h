@@ -24,8 +24,8 @@ struct SourceRecord {
 
 struct HistoryShape {
   int outlets = 4;
-  int documents = 50;
-  int days = 30;
+  int documents = 40;
+  int days = 24;
   bool nasty = true;           // off: documents are only valid, in time, and with revisions
   bool counties_change = false;  // counties are renamed, cancelled and brought back while documents come
 };

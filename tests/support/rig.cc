@@ -231,7 +231,7 @@ std::string first_differences(const std::vector<std::string>& expected, const st
     std::vector<std::string> only;
     std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(only));
     std::string text = only.empty() ? "" : fmt::format("{} lines {}:\n", only.size(), title);
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i) text += "  " + only[i] + "\n";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i) text += "  " + only[i].substr(0, 400) + "\n";
     return text;
   };
   return only_in(expected, actual, "only expected") + only_in(actual, expected, "only here");
