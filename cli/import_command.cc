@@ -1,10 +1,15 @@
 // `import`: files into the source topics.
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/commands.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stages/topology.h"
+#include "producers/import/csv_import.h"
 #include "producers/import/import.h"
 
 namespace fiverate {
@@ -64,15 +69,62 @@ void refuse_where_wrong(const Context& context, const History& history, const Ma
   }
 }
 
-std::vector<MappedFile> open_files(const ImportArguments& arguments) {
+// The files of the history: as they are, or made from CSV by the map.
+std::vector<MappedFile> open_files(const ImportArguments& arguments, const MarketCalendar& calendar) {
   std::vector<MappedFile> files;
-  for (const auto& name : arguments.files) files.push_back(or_exit(MappedFile::open(name)));
+  if (arguments.map.empty()) {
+    for (const auto& name : arguments.files) {
+      if (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
+        throw ExitError(kExitUsage, fmt::format("{} is a CSV: say with --map how its columns become events (docs/import.md).", name));
+      }
+      files.push_back(or_exit(MappedFile::open(name)));
+    }
+    return files;
+  }
+  CsvText text;
+  CsvImport import(CsvMap::read(arguments.map), calendar);
+  const CsvSink sink = [&](CsvLine kind, std::string_view line) -> Result<void> {
+    auto& lines = kind == CsvLine::reference ? text.reference : text.events;
+    lines.append(line).push_back('\n');
+    return {};
+  };
+  ProgressBar bar("converting", "bytes", std::nullopt);
+  for (const auto& name : arguments.files) {
+    const auto input = or_exit(CsvInput::open(name));
+    or_exit(import.convert(*input, sink, [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+  }
+  const auto summary = or_exit(import.finish(sink));
+  bar.finish();
+  fmt::print(stderr, "{} rows -> {} reference events, {} documents", summary.rows, summary.references, summary.documents);
+  if (summary.bad_rows + summary.conflicts > 0) {
+    fmt::print(stderr, "; {} bad rows and {} contradictions will be quarantined", summary.bad_rows, summary.conflicts);
+  }
+  fmt::print(stderr, "\n");
+  for (const auto& problem : summary.problems) fmt::print(stderr, "  {}\n", problem);
+  files.push_back(MappedFile::of_text("reference.jsonl", std::move(text.reference)));
+  files.push_back(MappedFile::of_text("events.jsonl", std::move(text.events)));
   return files;
+}
+
+// `import --map --out DIR`: the events as files, for `replay --in` or for a look.
+int write_files(const std::vector<MappedFile>& files, const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw ExitError(kExitFailed, fmt::format("Cannot make the folder {}: {}", folder.string(), error.message()));
+  for (const auto& file : files) {
+    std::ofstream out(folder / file.name(), std::ios::binary | std::ios::trunc);
+    out.write(file.text().data(), static_cast<std::streamsize>(file.text().size()));
+    out.close();
+    if (!out) throw ExitError(kExitFailed, fmt::format("Cannot write {}: {}", (folder / file.name()).string(), std::strerror(errno)));
+  }
+  return kExitDone;
 }
 
 int import_all(const Context& context, const ImportArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
-  auto files = open_files(arguments);
+  if (!arguments.out.empty() && arguments.map.empty()) throw ExitError(kExitUsage, "--out goes with --map: it writes what a CSV becomes.");
+  auto files = open_files(arguments, calendar);
+  if (!arguments.out.empty()) return write_files(files, arguments.out);
   or_exit(reach(context.kafka));
   const auto begun = std::chrono::steady_clock::now();
   const auto history = [&] {

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "producers/import/csv_map.h"
 
 namespace fiverate {
 namespace {
@@ -44,6 +45,9 @@ int main(int argc, char** argv) {
   try {
     return fiverate::run(argc, argv);
   } catch (const fiverate::ConfigError& error) {
+    fmt::print(stderr, "fiverate: {}\n", error.what());
+    return fiverate::kExitUsage;
+  } catch (const fiverate::MapError& error) {
     fmt::print(stderr, "fiverate: {}\n", error.what());
     return fiverate::kExitUsage;
   } catch (const fiverate::ExitError& error) {

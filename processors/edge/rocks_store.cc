@@ -3,13 +3,18 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdarg>
+#include <cstdio>
 #include <system_error>
 #include <thread>
 
@@ -24,7 +29,24 @@ constexpr std::size_t kWriteBufferBytes = 32 << 20;   // of one store; all of th
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
 constexpr int kOpenFilesMax = 256;                    // of one store: a process may have many
-constexpr std::size_t kInfoLogBytes = 4 << 20;
+
+// RocksDB's own log file is left out: Debian's build has assertions, and one of them ends the process when that file cannot
+// be written because the disk is full. What it has to say of weight goes to ours.
+class Log final : public rocksdb::Logger {
+ public:
+  explicit Log(fs::path folder) : Logger(rocksdb::ERROR_LEVEL), folder_(std::move(folder)) {}
+  using Logger::Logv;
+  void Logv(const char*, va_list) override {}  // headers
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list values) override {
+    if (level < rocksdb::ERROR_LEVEL || level >= rocksdb::HEADER_LEVEL) return;
+    std::array<char, 1024> line{};
+    std::vsnprintf(line.data(), line.size(), format, values);
+    spdlog::warn("rocksdb: {}: {}", folder_.string(), line.data());
+  }
+
+ private:
+  fs::path folder_;
+};
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -91,7 +113,7 @@ rocksdb::CompressionType best_compression() {
                                                                                   : rocksdb::kNoCompression;
 }
 
-rocksdb::Options options_with(const std::shared_ptr<rocksdb::Cache>& cache,
+rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rocksdb::Cache>& cache,
                               const std::shared_ptr<rocksdb::WriteBufferManager>& writes) {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -104,9 +126,7 @@ rocksdb::Options options_with(const std::shared_ptr<rocksdb::Cache>& cache,
   options.max_open_files = kOpenFilesMax;
   // After a full disk Resume() succeeds and later writes fail (RocksDB #11643): never resume, start anew.
   options.max_bgerror_resume_count = 0;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = kInfoLogBytes;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<Log>(folder);
 
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
@@ -143,7 +163,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   if (code) return tl::make_unexpected(folder_error(folder, code));
   FIVERATE_TRY(check_not_beheaded(folder));
 
-  const auto options = options_with(memory.cache_, memory.writes_);
+  const auto options = options_with(folder, memory.cache_, memory.writes_);
   const auto deadline = std::chrono::steady_clock::now() + kLockWithin;
   for (;;) {
     rocksdb::DB* opened = nullptr;

@@ -141,8 +141,8 @@ Result<void> CsvReader::read_quoted(CsvRow& row) {
       row.problem = "a quote is not closed";
       return {};
     }
-    const auto* const begin = buffer_.data() + at_;
-    const auto* const stop = std::find(begin, buffer_.data() + end_, '"');
+    const char* const begin = buffer_.data() + at_;
+    const char* const stop = std::find(begin, limit(), '"');
     text_.append(begin, stop);
     line_ += std::count(begin, stop, '\n');
     at_ += static_cast<std::size_t>(stop - begin);
@@ -164,21 +164,21 @@ Result<void> CsvReader::read_quoted(CsvRow& row) {
 
 // To the delimiter, the line end or the end, without it and without the CR of a CRLF.
 Result<void> CsvReader::read_plain() {
-  const auto field_begin = ends_.empty() ? 0 : ends_.back();
+  const auto plain_begin = text_.size();  // a CR in quotes stays
   while (!too_long()) {
     const auto byte = peek();
     FIVERATE_TRY(byte);
     if (*byte == kEnd) break;
-    const auto* const begin = buffer_.data() + at_;
-    const auto* const stop =
-        std::find_if(begin, buffer_.data() + end_, [this](char c) { return c == delimiter_ || c == '\n'; });
+    const char* const begin = buffer_.data() + at_;
+    const char* const stop =
+        std::find_if(begin, limit(), [this](char c) { return c == delimiter_ || c == '\n'; });
     text_.append(begin, stop);
     at_ += static_cast<std::size_t>(stop - begin);
     if (at_ < end_) break;
   }
   const auto byte = peek();
   FIVERATE_TRY(byte);
-  if ((*byte == '\n' || *byte == kEnd) && text_.size() > field_begin && text_.back() == '\r') text_.pop_back();
+  if ((*byte == '\n' || *byte == kEnd) && text_.size() > plain_begin && text_.back() == '\r') text_.pop_back();
   return {};
 }
 

@@ -62,6 +62,7 @@ class CsvReader {
   Result<void> read_quoted(CsvRow& row);
   Result<void> read_plain();
   [[nodiscard]] bool too_long() const { return text_.size() > kRowBytesMax; }
+  [[nodiscard]] const char* limit() const { return buffer_.data() + end_; }  // of what is read
 
   CsvInput& input_;
   char delimiter_;

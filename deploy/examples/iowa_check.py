@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Checks the rates that fiverate computed from the Iowa table against SQL on the table itself.
+
+  pip install duckdb
+  deploy/examples/iowa_check.py deliveries.csv.gz metrics.jsonl
+
+Nothing here knows how fiverate works; both only share the definitions:
+
+  unit      a millilitre: litres x 1000, a half rounded up, exactly (decimal, not binary)
+  day       an outlet's purchases of a week, at noon of the week's first day; so the day of a row is its week_start
+  outlet    city and county; region: county, "IA" for the state, "" for the whole market
+  window    the days [D - window + 1, D]; the window before it ends where this one begins
+  active_outlets     outlets with any delivery in [D - 55, D]; nobody has other events here, and all are ACTIVE from the first week
+  buying_outlets     active outlets that took at least one unit of the brand in the window
+  repeat_buying      of these, those that did so in the window before as well
+  counties           known from the first day: all counties of the table under the region
+  covered_counties   counties with at least one unit of the brand in the window
+
+First: --rows random lines (brand, region, day, window), seeded; also ones for which fiverate has none, where everything must be 0.
+Then: every litre. For each brand and year, and the whole market, the 7-day windows that end on days 7, 14, ... 364 of the year tile its
+first 364 days. The 1 or 2 days left are in the window that ends on 31 December, together with 6 or 5 days that are counted already;
+those days are taken off again by the SQL sums of these days, which makes the comparison of the last window exact as well.
+"""
+import argparse
+import datetime
+import itertools
+import json
+import random
+import sys
+
+try:
+    import duckdb
+except ImportError:
+    sys.exit("iowa_check: needs duckdb: pip install duckdb")
+
+STATE, WINDOWS, ACTIVE_DAYS = "IA", (7, 28, 91), 56
+DAY = datetime.timedelta(days=1)
+
+COMPARED = ("active_outlets", "delivered_units", "net_delivered_units", "previous_net_delivered_units", "net_delivered_units_change",
+            "buying_outlets", "repeat_buying_outlets", "counties", "covered_counties")
+
+# One line: $brand, $region, $day, $window.
+SQL = """
+with here as (
+  select * from table_rows where $region in ('', $state, county)
+), days as (
+  select cast($day as date) as d, cast($window as integer) as w
+), active as (
+  select distinct outlet from here, days where day between d - (%d - 1) and d
+), now as (
+  select here.* from here, days where brand = $brand and day between d - (w - 1) and d
+), before as (
+  select here.* from here, days where brand = $brand and day between d - (2 * w - 1) and d - w
+), buyers as (
+  select distinct outlet from now where units >= 1 and outlet in (select outlet from active)
+)
+select
+  (select count(*) from active),
+  (select coalesce(sum(units), 0) from now),
+  (select coalesce(sum(units), 0) from now),
+  (select coalesce(sum(units), 0) from before),
+  (select coalesce(sum(units), 0) from now) - (select coalesce(sum(units), 0) from before),
+  (select count(*) from buyers),
+  (select count(*) from buyers where outlet in (select outlet from before where units >= 1)),
+  (select count(distinct county) from here),
+  (select count(*) from (select county from now group by county having sum(units) >= 1))
+""" % ACTIVE_DAYS
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("table", help="the CSV, also .gz")
+    parser.add_argument("metrics", help="metrics.jsonl of a replay, or the final rows of a live run")
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+
+    table = Table(arguments.table)
+    wanted = table.random_lines(arguments.rows, random.Random(arguments.seed))
+    tiles = table.tiles()
+    lines, in_all = read_lines(arguments.metrics, set(wanted) | set(itertools.chain.from_iterable(tiles.values())))
+    print(f"table: {table.rows} rows, {table.first} to {table.last}; metrics: {in_all} lines")
+    differences = check_lines(table, wanted, lines) + check_totals(table, tiles, lines)
+    print(f"{'FAILED' if differences else 'OK'}: {differences} differences (seed {arguments.seed})")
+    return 1 if differences or not in_all else 0
+
+
+class Table:
+    def __init__(self, path):
+        self.db = duckdb.connect()
+        self.db.execute("set threads = 2")
+        self.db.execute("""
+            create table table_rows as
+            select cast(week_start as date) as day, brand, county, city || '/' || county as outlet,
+                   cast(round(cast(litres as decimal(38, 20)) * 1000, 0) as bigint) as units
+            from read_csv(?, header = true, all_varchar = true)""", [path])
+        self.rows, self.first, self.last = self.one("select count(*), min(day), max(day) from table_rows")
+        self.brands = self.column("select distinct brand from table_rows order by 1")
+        self.counties = self.column("select distinct county from table_rows order by 1")
+
+    def one(self, sql, parameters=None):
+        return self.db.execute(sql, parameters or []).fetchone()
+
+    def column(self, sql):
+        return [row[0] for row in self.db.execute(sql).fetchall()]
+
+    # A third each for counties, the state and the market; the days are those of the table.
+    def random_lines(self, count, rng):
+        days = (self.last - self.first).days + 1
+        return [(rng.choice(self.brands), rng.choice([rng.choice(self.counties), STATE, ""]),
+                 (self.first + rng.randrange(days) * DAY).isoformat(), rng.choice(WINDOWS)) for _ in range(count)]
+
+    def line(self, brand, region, day, window):
+        return dict(zip(COMPARED, self.one(SQL, {"brand": brand, "region": region, "day": day, "window": window, "state": STATE})))
+
+    def units(self, brand, first, last):
+        return int(self.one("select coalesce(sum(units), 0) from table_rows where brand = ? and day between ? and ?",
+                            [brand, first, last])[0])
+
+    # (brand, year) -> the lines whose windows tile the year, the overlapping one last.
+    def tiles(self):
+        tiles = {}
+        for year in range(self.first.year, self.last.year + 1):
+            begin, end = max(datetime.date(year, 1, 1), self.first), min(datetime.date(year, 12, 31), self.last)
+            weeks = ((end - begin).days + 1) // 7
+            ends = [begin + (7 * (week + 1) - 1) * DAY for week in range(weeks)]
+            if not ends or ends[-1] != end:
+                ends.append(end)
+            for brand in self.brands:
+                tiles[brand, year] = [(brand, "", day.isoformat(), 7) for day in ends]
+        return tiles
+
+
+# Only the wanted lines are decoded: the file has some millions.
+def read_lines(path, wanted):
+    days = {day for _, _, day, _ in wanted}
+    lines, in_all = {}, 0
+    prefix = '{"as_of":"'
+    with open(path, encoding="utf-8") as file:
+        for text in file:
+            in_all += 1
+            if text.startswith(prefix) and text[len(prefix):len(prefix) + 10] not in days:
+                continue
+            line = json.loads(text)
+            key = (line["brand_id"], line["region_id"], line["as_of"], line["window_days"])
+            if key in wanted and line["class_dimension"] == "" and line["status"] == "FINAL":
+                if key in lines:
+                    sys.exit(f"iowa_check: {path} has {key} twice")
+                lines[key] = line["measures"]
+    return lines, in_all
+
+
+# A line is left out when it has nothing to tell of the brand: then all its measures but these must be 0.
+ALWAYS_THERE = ("active_outlets", "counties")
+
+
+def check_lines(table, wanted, lines):
+    differences = {name: [] for name in COMPARED}
+    absent = 0
+    for key in wanted:
+        expected, got = table.line(*key), lines.get(key)
+        absent += got is None
+        for name in COMPARED:
+            if got is None and name in ALWAYS_THERE:
+                continue
+            value = 0 if got is None else got.get(name, 0)
+            if value != expected[name]:
+                differences[name].append(f"{key}: fiverate {value}, SQL {expected[name]}")
+    print(f"\n{len(wanted)} random lines, {absent} of them absent (nothing to tell)\n  {'measure':32} {'equal':>7} {'differ':>7}")
+    for name, found in differences.items():
+        compared = len(wanted) - (absent if name in ALWAYS_THERE else 0)
+        print(f"  {name:32} {compared - len(found):>7} {len(found):>7}")
+        for text in found[:3]:
+            print(f"    {text}")
+    return sum(map(len, differences.values()))
+
+
+def check_totals(table, tiles, lines):
+    differences = 0
+    print(f"\n  {'brand':20} {'year':>5} {'fiverate ml':>14} {'SQL ml':>14}")
+    for (brand, year), keys in tiles.items():
+        begin, end = max(datetime.date(year, 1, 1), table.first), min(datetime.date(year, 12, 31), table.last)
+        ours = sum(lines.get(key, {}).get("net_delivered_units", 0) for key in keys)
+        days_left = ((end - begin).days + 1) % 7
+        if days_left:  # the last window begins within the tiles
+            ours -= table.units(brand, end - 6 * DAY, end - days_left * DAY)
+        theirs = table.units(brand, begin, end)
+        differences += ours != theirs
+        print(f"  {brand:20} {year:>5} {ours:>14} {theirs:>14}{'' if ours == theirs else '  DIFFERS'}")
+    return differences
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+// An operator that can be followed by eye: adds up the numbers that it reads, says the sum to two tasks behind it and to a
+// result topic, and keeps it. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "processors/stream/memory_log.h"
+#include "processors/stream/task.h"
+
+namespace fiverate::test {
+
+class Adder final : public Operator {
+ public:
+  Result<void> open(const Store& store) override {
+    const auto saved = store.get("sum");
+    if (!saved) return tl::make_unexpected(saved.error());
+    if (*saved) sum_ = std::stoll(**saved);
+    return {};
+  }
+  Result<void> apply(const InRecord& record, Outbox& outbox) override {
+    const std::string value(record.value);
+    applied.push_back(value);
+    if (value == "fail") return fail(Reaction::drop_task, "asked to");
+    if (value == "hold" || value == "end") {
+      holds_ = value == "hold";
+      return {};
+    }
+    sum_ += std::stoll(value);
+    const auto text = std::to_string(sum_ + lie);
+    outbox.to_task(Topic::deltas, 0, record.timestamp, "", text);
+    if (sum_ % 2 == 0) outbox.to_task(Topic::deltas, 1, record.timestamp, "", text);
+    outbox.plain(Topic::metrics_final, 0, record.timestamp, "", text);
+    return {};
+  }
+  bool at_boundary() const override { return !holds_; }
+  void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
+  Millis clock() const override { return sum_; }
+
+  std::vector<std::string> applied;
+  std::int64_t lie = 0;  // breaks determinism
+
+ private:
+  std::int64_t sum_ = 0;
+  bool holds_ = false;
+};
+
+}  // namespace fiverate::test

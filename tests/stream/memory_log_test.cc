@@ -1,0 +1,137 @@
+#include "processors/stream/memory_log.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+namespace fiverate {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Input kInput{Topic::ledger, 0};
+
+OutRecord record(std::string value, std::int32_t partition = 0) {
+  return {Topic::ledger, partition, 7, "key", std::move(value), Cause{"outlet/0", {3, 1}}, Link{{2, 0}, 9}};
+}
+
+std::vector<std::string> values(const std::vector<InRecord>& records) {
+  std::vector<std::string> result;
+  for (const auto& one : records) result.emplace_back(one.value);
+  return result;
+}
+
+TEST(MemoryLog, KeepsTheOrderOfAPartitionAndEverythingOfARecord) {
+  MemoryLog log;
+  log.append(record("a"));
+  log.append(record("elsewhere", 1));
+  log.append(record("b"));
+  std::vector<InRecord> records;
+  log.read(kInput, 0, 10, 0ms, records);
+  ASSERT_EQ(values(records), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(records[1].offset, 1);
+  EXPECT_EQ(records[1].timestamp, 7);
+  EXPECT_EQ(records[1].key, "key");
+  EXPECT_EQ(to_text(*records[1].cause), "outlet/0/3/1");
+  EXPECT_EQ(records[1].link->chain, 9U);
+  EXPECT_EQ(log.end_offset(kInput), 2);
+  EXPECT_EQ(to_text(*log.last_cause(kInput)), "outlet/0/3/1");
+  EXPECT_EQ(log.last_cause({Topic::metrics, 0}), std::nullopt);
+}
+
+TEST(MemoryLog, ReadsFromAnyOffsetAndNoMoreThanAsked) {
+  MemoryLog log;
+  for (const auto* value : {"a", "b", "c"}) log.append(record(value));
+  std::vector<InRecord> records;
+  log.read(kInput, 1, 1, 0ms, records);
+  EXPECT_EQ(values(records), (std::vector<std::string>{"b"}));
+  log.read(kInput, 3, 1, 0ms, records);
+  EXPECT_EQ(records.size(), 1U);
+}
+
+TEST(MemoryLog, ARecordReadOutlivesItsPlaceInTheLog) {
+  MemoryLog log({.drop_read = true});
+  log.append(record("a"));
+  std::vector<InRecord> records;
+  log.read(kInput, 0, 10, 0ms, records);
+  log.append(record("b"));
+  log.read(kInput, 1, 10, 0ms, records);
+  EXPECT_EQ(values(records), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(log.end_offset(kInput), 2) << "offsets go on";
+}
+
+TEST(MemoryLog, EndsWhenClosedAndRead) {
+  MemoryLog log;
+  log.append(record("a"));
+  EXPECT_FALSE(log.ended(kInput, 1));
+  log.close(kInput);
+  EXPECT_FALSE(log.ended(kInput, 0));
+  EXPECT_TRUE(log.ended(kInput, 1));
+}
+
+TEST(MemoryLog, AWriterWaitsForRoom) {
+  MemoryLog log({.drop_read = true, .waiting_bytes_max = 200});
+  std::atomic<int> written{0};
+  std::jthread writer([&] {
+    for (int i = 0; i < 20; ++i) {
+      log.append(record(std::string(100, 'x')));
+      ++written;
+    }
+  });
+  std::vector<InRecord> records;
+  for (std::int64_t offset = 0; offset < 20; offset = static_cast<std::int64_t>(records.size())) {
+    log.read(kInput, offset, 1, 1s, records);
+    EXPECT_LE(written, offset + 3) << "never far ahead of the reader";
+  }
+}
+
+TEST(MemoryLog, WhoWaitsForRoomInALogThatClosesGivesUp) {
+  MemoryLog log({.drop_read = true, .waiting_bytes_max = 1});
+  log.append(record("a"));
+  std::jthread writer([&] { log.append(record("b")); });
+  log.close_all();
+  writer.join();
+  EXPECT_TRUE(log.ended(kInput, 0));
+}
+
+TEST(MemorySource, BeginsWhereTheListenerSaysAndRemembersTheGroup) {
+  MemoryLog log;
+  for (const auto* value : {"a", "b", "c"}) log.append(record(value));
+  MemorySource::GroupOffsets group;
+  MemorySource source(log, {kInput}, group);
+  source.listen({[](const std::vector<Input>&) { return std::map<Input, std::int64_t>{{kInput, 1}}; }, [](const auto&) {}});
+  std::vector<InRecord> records;
+  ASSERT_TRUE(source.poll(0ms, records).has_value());
+  EXPECT_EQ(values(records), (std::vector<std::string>{"b", "c"}));
+  EXPECT_FALSE(source.finished());
+  log.close(kInput);
+  EXPECT_TRUE(source.finished());
+  ASSERT_TRUE(source.commit({{kInput, {3, "text"}}}).has_value());
+  MemorySource next(log, {kInput}, group);
+  const auto committed = next.committed(kInput);
+  EXPECT_EQ((*committed)->offset, 3);
+  EXPECT_EQ((*committed)->metadata, "text");
+}
+
+TEST(MemoryStore, WritesABatchInItsOrderAndScansAPrefix) {
+  MemoryStore store;
+  StoreBatch batch;
+  batch.put("a/1", "x");
+  batch.put("a/2", "x");
+  batch.put("b", "x");
+  batch.erase("a/1");
+  batch.put("a/2", "y");
+  batch.erase("never there");
+  ASSERT_TRUE(store.write(batch).has_value());
+  std::string seen;
+  ASSERT_TRUE(store.scan("a/", [&](std::string_view key, std::string_view value) {
+                     seen += std::string(key) + "=" + std::string(value) + " ";
+                     return true;
+                   }).has_value());
+  EXPECT_EQ(seen, "a/2=y ");
+  EXPECT_EQ(*store.get("a/1"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace fiverate

@@ -1,0 +1,285 @@
+// The promises of a task: a repetition is dropped, a gap is waited for, a divergence stops, a store of something else is refused.
+#include "processors/stream/task.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/stream/fake_operator.h"
+
+namespace fiverate::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Input kLedger{Topic::ledger, 0};
+const Input kDeltas{Topic::deltas, 0};
+
+std::vector<InRecord> read(MemoryLog& log, const Input& input, std::int64_t offset = 0) {
+  std::vector<InRecord> records;
+  log.read(input, offset, 1000, 0ms, records);
+  return records;
+}
+
+// An adder behind a task, over a log; dropped and made anew at will.
+struct Process {
+  Process(MemoryLog& log, std::string stage, Input from, std::shared_ptr<MemoryStore::Content> content,
+          std::string definition = "d1")
+      : store(std::move(content)), sink(log), task(std::move(stage), from, std::move(definition), adder, store, sink) {}
+
+  Result<void> process(const std::vector<InRecord>& records) {
+    for (const auto& record : records) FIVERATE_TRY(task.process(record));
+    return {};
+  }
+
+  Adder adder;
+  MemoryStore store;
+  MemorySink sink;
+  Task task;
+};
+
+class TaskTest : public testing::Test {
+ protected:
+  void writes(const std::string& value) { log.append({Topic::ledger, 0, 5, "", value, std::nullopt, std::nullopt}); }
+  std::vector<std::string> values_of(const Input& input) {
+    std::vector<std::string> values;
+    for (const auto& record : read(log, input)) values.emplace_back(record.value);
+    return values;
+  }
+
+  MemoryLog log;
+  std::shared_ptr<MemoryStore::Content> content = std::make_shared<MemoryStore::Content>();
+};
+
+using Values = std::vector<std::string>;
+
+// ---- what is sent ----------------------------------------------------------------------------------------------------
+
+TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
+  writes("2");
+  writes("1");
+  writes("1");
+  Process one(log, "outlet", kLedger, content);
+  ASSERT_TRUE(one.process(read(log, kLedger)).has_value());
+  const auto sent = read(log, {Topic::deltas, 1});
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(to_text(*sent[0].cause), "outlet/0/0/1");
+  EXPECT_EQ(to_text(sent[0].link->previous), "-");
+  EXPECT_EQ(to_text(*sent[1].cause), "outlet/0/2/1");
+  EXPECT_EQ(to_text(sent[1].link->previous), "0/1") << "what went to the other partition is not in this chain";
+  EXPECT_EQ(sent[1].link->chain, chained(0, "", "2"));
+  const auto results = read(log, {Topic::metrics_final, 0});
+  EXPECT_FALSE(results[0].link.has_value());
+  EXPECT_EQ(one.task.counters().outputs, 3 + 2 + 3);
+}
+
+// ---- what is received ------------------------------------------------------------------------------------------------
+
+class Receiver : public TaskTest {
+ protected:
+  Receiver() {
+    for (const auto* value : {"2", "4", "6", "8"}) writes(value);
+    Process sender(log, "outlet", kLedger, content);
+    EXPECT_TRUE(sender.process(read(log, kLedger)).has_value());
+    sent = read(log, kDeltas);  // 2 6 12 20
+  }
+  // At the next offset of what is received.
+  InRecord again(std::size_t which) {
+    auto record = sent[which];
+    record.offset = next++;
+    return record;
+  }
+  Result<void> receives(std::initializer_list<std::size_t> which) {
+    for (const auto one : which) FIVERATE_TRY(market.task.process(again(one)));
+    return {};
+  }
+
+  std::vector<InRecord> sent;
+  std::int64_t next = 0;
+  std::shared_ptr<MemoryStore::Content> market_content = std::make_shared<MemoryStore::Content>();
+  Process market{log, "market", kDeltas, market_content};
+};
+
+TEST_F(Receiver, DropsRepetitions) {
+  ASSERT_TRUE(receives({0, 1, 0, 1, 2, 2, 3}).has_value());
+  EXPECT_EQ(market.adder.applied, (Values{"2", "6", "12", "20"}));
+  EXPECT_EQ(market.task.counters().repetitions, 3);
+  EXPECT_EQ(market.task.counters().gaps, 0);
+}
+
+TEST_F(Receiver, AppliesNothingBehindAGapUntilItIsFilled) {
+  ASSERT_TRUE(receives({0, 2, 3}).has_value());
+  EXPECT_EQ(market.adder.applied, (Values{"2"}));
+  EXPECT_EQ(market.task.counters().gaps, 2);
+  ASSERT_TRUE(receives({0, 1, 2, 3}).has_value());
+  EXPECT_EQ(market.adder.applied, (Values{"2", "6", "12", "20"}));
+  EXPECT_EQ(market.task.counters().repetitions, 1);
+}
+
+TEST_F(Receiver, RemembersWhatItHasSeenOverARestart) {
+  ASSERT_TRUE(receives({0, 1}).has_value());
+  ASSERT_TRUE(market.task.commit().has_value());
+  Process restarted(log, "market", kDeltas, market_content);
+  const auto begin = restarted.task.restore();
+  ASSERT_EQ(*begin, 1);
+  ASSERT_TRUE(restarted.task.process(sent[1]).has_value()) << "the record before, to compare it";
+  for (const auto which : {1, 2}) ASSERT_TRUE(restarted.task.process(again(static_cast<std::size_t>(which))).has_value());
+  EXPECT_EQ(restarted.adder.applied, (Values{"12"}));
+}
+
+TEST_F(Receiver, StopsAtTheNextNewRecordWhenTheSenderDidNotRepeatItself) {
+  ASSERT_TRUE(receives({0, 1}).has_value());
+  // The sender starts anew from nothing, and says something else this time.
+  MemoryLog other_log;
+  Process liar(other_log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+  liar.adder.lie = 1;
+  ASSERT_TRUE(liar.process(read(log, kLedger)).has_value());
+  const auto told = read(other_log, kDeltas);
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto record = told[i];
+    record.offset = next++;
+    const auto processed = market.task.process(record);
+    EXPECT_EQ(processed.has_value(), i < 2) << i << ": repetitions are dropped unread";
+    if (!processed) EXPECT_EQ(processed.error().reaction, Reaction::stop);
+  }
+  EXPECT_EQ(market.adder.applied, (Values{"2", "6"})) << "nothing was applied";
+}
+
+TEST_F(Receiver, KeepsSendersApart) {
+  ASSERT_TRUE(receives({0}).has_value());
+  auto other = again(0);
+  other.cause->sender = "outlet/1";
+  ASSERT_TRUE(market.task.process(other).has_value());
+  EXPECT_EQ(market.adder.applied.size(), 2U);
+}
+
+TEST_F(Receiver, HasNoGapCheckBehindIntake) {
+  for (const auto offset : {3, 9, 5}) {
+    auto record = again(0);
+    record.link.reset();
+    record.cause = Cause{"deliveries/0", {offset, 0}};
+    ASSERT_TRUE(market.task.process(record).has_value());
+  }
+  EXPECT_EQ(market.adder.applied.size(), 2U) << "not every source offset reaches every partition; 5 comes after 9";
+  EXPECT_EQ(market.task.counters().repetitions, 1);
+}
+
+// ---- restart ---------------------------------------------------------------------------------------------------------
+
+TEST_F(TaskTest, ARestartSaysTheSameAgain) {
+  for (const auto* value : {"1", "2", "3", "4"}) writes(value);
+  {
+    Process first(log, "outlet", kLedger, content);
+    const auto records = read(log, kLedger);
+    ASSERT_TRUE(first.process({records[0], records[1]}).has_value());
+    ASSERT_TRUE(first.task.commit().has_value());
+    ASSERT_TRUE(first.process({records[2], records[3]}).has_value());
+  }  // a crash: two records have been folded since the commit
+  Process second(log, "outlet", kLedger, content);
+  const auto begin = second.task.restore();
+  ASSERT_EQ(*begin, 1);
+  ASSERT_TRUE(second.process(read(log, kLedger, *begin)).has_value());
+  EXPECT_EQ(second.adder.applied, (Values{"3", "4"}));
+  const auto sent = read(log, kDeltas);
+  ASSERT_EQ(sent.size(), 6U);
+  for (const auto i : {2U, 3U}) {
+    EXPECT_EQ(sent[i].value, sent[i + 2].value);
+    EXPECT_EQ(to_text(*sent[i].cause), to_text(*sent[i + 2].cause));
+    EXPECT_EQ(sent[i].link->chain, sent[i + 2].link->chain);
+  }
+}
+
+TEST_F(TaskTest, StopsWhenTheLogHoldsAnotherRecordThanTheOneItRead) {
+  writes("1");
+  Process first(log, "outlet", kLedger, content);
+  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  ASSERT_TRUE(first.task.commit().has_value());
+  for (const auto& [timestamp, value] : std::vector<std::pair<Millis, std::string>>{{5, "9"}, {6, "1"}}) {
+    MemoryLog made_anew;
+    made_anew.append({Topic::ledger, 0, timestamp, "", value, std::nullopt, std::nullopt});
+    Process second(made_anew, "outlet", kLedger, content);
+    const auto processed = second.process(read(made_anew, kLedger, *second.task.restore()));
+    ASSERT_FALSE(processed.has_value()) << value;
+    EXPECT_EQ(processed.error().reaction, Reaction::stop);
+  }
+}
+
+TEST_F(TaskTest, TheFingerprintStaysOverACommitWithoutNewRecords) {
+  writes("1");
+  Process first(log, "outlet", kLedger, content);
+  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  ASSERT_TRUE(first.task.commit().has_value());
+  Process second(log, "outlet", kLedger, content);
+  ASSERT_TRUE(second.process(read(log, kLedger, *second.task.restore())).has_value());
+  ASSERT_TRUE(second.task.commit().has_value());
+  Process third(log, "outlet", kLedger, content);
+  EXPECT_TRUE(third.process(read(log, kLedger, *third.task.restore())).has_value());
+}
+
+TEST_F(TaskTest, RefusesTheStoreOfAnotherTaskOrDefinition) {
+  writes("1");
+  Process first(log, "outlet", kLedger, content);
+  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  ASSERT_TRUE(first.task.commit().has_value());
+  Process other_task(log, "outlet", {Topic::ledger, 1}, content);
+  EXPECT_EQ(other_task.task.restore().error().reaction, Reaction::stop);
+  Process other_stage(log, "market", kLedger, content);
+  EXPECT_EQ(other_stage.task.restore().error().reaction, Reaction::stop);
+  Process other_definition(log, "outlet", kLedger, content, "d2");
+  EXPECT_EQ(other_definition.task.restore().error().reaction, Reaction::stop);
+  Process same(log, "outlet", kLedger, content);
+  EXPECT_EQ(*same.task.restore(), 0);
+}
+
+TEST_F(TaskTest, RefusesADamagedState) {
+  (*content)["task"] = "\xff\xff";
+  Process one(log, "outlet", kLedger, content);
+  EXPECT_EQ(one.task.restore().error().reaction, Reaction::stop);
+}
+
+// ---- silence ---------------------------------------------------------------------------------------------------------
+
+TEST_F(TaskTest, ARebuiltTaskIsSilentUpToTheTailOfItsResults) {
+  for (const auto* value : {"1", "2", "3"}) writes(value);
+  {
+    Process first(log, "outlet", kLedger, content);
+    const auto records = read(log, kLedger);
+    ASSERT_TRUE(first.process({records[0], records[1]}).has_value());
+  }
+  Process rebuilt(log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+  ASSERT_EQ(*rebuilt.task.restore(), 0);
+  ASSERT_TRUE(rebuilt.task.read_tails({Topic::metrics_final}).has_value());
+  ASSERT_TRUE(rebuilt.process(read(log, kLedger)).has_value());
+  EXPECT_EQ(values_of({Topic::metrics_final, 0}), (Values{"1", "3", "6"})) << "nothing twice, nothing missing";
+  EXPECT_EQ(values_of(kDeltas), (Values{"1", "3", "1", "3", "6"})) << "to tasks it says all of it again";
+}
+
+TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
+  log.append({Topic::metrics_final, 0, 0, "", "x", Cause{"outlet/7", {0, 0}}, std::nullopt});
+  Process one(log, "outlet", kLedger, content);
+  EXPECT_EQ(one.task.read_tails({Topic::metrics_final}).error().reaction, Reaction::stop);
+}
+
+// ---- errors ----------------------------------------------------------------------------------------------------------
+
+class BrokenSink final : public Sink {
+ public:
+  Result<void> send(OutRecord) override { return fail(Reaction::drop_task, "cannot send"); }
+  Result<void> flush() override { return {}; }
+  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return fail(Reaction::retry, "cannot read"); }
+};
+
+TEST_F(TaskTest, AnErrorOfTheSinkIsToldAtTheRecordThatSent) {
+  writes("1");
+  Adder adder;
+  MemoryStore store(content);
+  BrokenSink sink;
+  Task task("outlet", kLedger, "d1", adder, store, sink);
+  const auto processed = task.process(read(log, kLedger)[0]);
+  ASSERT_FALSE(processed.has_value());
+  EXPECT_EQ(processed.error().reaction, Reaction::drop_task);
+  EXPECT_EQ(task.next_offset(), 0) << "it has not gone past it";
+  EXPECT_EQ(task.read_tails({Topic::metrics_final}).error().reaction, Reaction::retry);
+}
+
+}  // namespace
+}  // namespace fiverate::test

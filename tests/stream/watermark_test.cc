@@ -1,0 +1,58 @@
+#include "processors/stream/watermark.h"
+
+#include <gtest/gtest.h>
+
+namespace fiverate {
+namespace {
+
+Progress progress(std::initializer_list<std::pair<std::int32_t, Millis>> entries) {
+  Progress result;
+  for (const auto& [source, arrival] : entries) {
+    auto& entry = *result.add_entries();
+    entry.set_source(source);
+    entry.set_arrival_ms(arrival);
+  }
+  return result;
+}
+
+TEST(Watermark, IsTheMinimumOverAllSources) {
+  Watermark watermark(3);
+  EXPECT_EQ(watermark.value(), kNever);
+  watermark.apply(progress({{0, 50}, {2, 30}}));
+  EXPECT_EQ(watermark.value(), kNever) << "one source was not heard of";
+  watermark.apply(progress({{1, 40}}));
+  EXPECT_EQ(watermark.value(), 30);
+  watermark.apply(progress({{2, 60}}));
+  EXPECT_EQ(watermark.value(), 40) << "a stuck source holds it back";
+}
+
+TEST(Watermark, NeverGoesBack) {
+  Watermark watermark(1);
+  watermark.apply(progress({{0, 50}}));
+  watermark.apply(progress({{0, 20}}));
+  EXPECT_EQ(watermark.value(), 50);
+}
+
+TEST(Watermark, IgnoresSourcesThatItDoesNotKnow) {
+  Watermark watermark(1);
+  watermark.apply(progress({{0, 50}, {1, 10}, {-1, 10}}));
+  EXPECT_EQ(watermark.value(), 50);
+}
+
+TEST(Watermark, WithoutSourcesThereIsNoTime) { EXPECT_EQ(Watermark(0).value(), kNever); }
+
+TEST(Watermark, SavedAndLoadedItIsTheSame) {
+  Watermark watermark(2);
+  watermark.apply(progress({{1, 50}}));
+  ProgressState state;
+  watermark.save(state);
+  Watermark loaded(2);
+  loaded.load(state);
+  EXPECT_EQ(loaded.arrivals(), watermark.arrivals());
+  EXPECT_EQ(loaded.value(), kNever);
+  loaded.apply(progress({{0, 70}}));
+  EXPECT_EQ(loaded.value(), 50);
+}
+
+}  // namespace
+}  // namespace fiverate

@@ -1,0 +1,201 @@
+// What becomes of a document: the verdicts in their order, and where their limits lie.
+#include "processors/trade/acceptance.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "schemas/decode.h"
+#include "tests/support/shop.h"
+
+namespace fiverate::test {
+namespace {
+
+std::string shown(const Verdict& verdict) {
+  switch (verdict.outcome) {
+    case Outcome::accepted: return "accepted";
+    case Outcome::superseded: return "superseded";
+    case Outcome::duplicate: return "duplicate";
+    case Outcome::rejected: return std::string(name_of(verdict.reason));
+  }
+  return "?";
+}
+
+class Acceptance : public testing::Test {
+ protected:
+  Acceptance() {
+    shop.knows_sku("s1", "B1");
+    shop.version(outlet("shop", nth(-500), "north"));
+  }
+  std::string verdict(const Event& event, Millis arrival) { return shown(shop.takes(event, arrival)); }
+  std::string verdict(const Event& event) { return shown(shop.takes(event)); }
+  std::int64_t delivered(std::int32_t on) const { return shop.value("B1", Contribution::delivered_units, nth(on)); }
+
+  Shop shop;
+  const Millis now = noon(nth(30));
+  const Event first = delivery("D", "shop", now, {{"s1", 5}});
+};
+
+// ---- limits ----------------------------------------------------------------------------------------------------------
+
+TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
+  struct Case {
+    Event event;
+    Millis latest;
+  };
+  int number = 0;
+  for (const auto& [event, latest] : {Case{order("O", "shop", now), 7 * kDayMs}, Case{delivery("D", "shop", now, {}), 7 * kDayMs},
+                                      Case{visit("V", "shop", now), 14 * kDayMs}}) {
+    const auto one = [&] { return with_event_id(event, std::to_string(++number)); };
+    EXPECT_EQ(shown(judge(shop.facts, one(), now + latest, kNoDay, shop.limits, shop.context)), "accepted");
+    EXPECT_EQ(shown(judge(shop.facts, one(), now + latest + 1, kNoDay, shop.limits, shop.context)), "late");
+    EXPECT_EQ(shown(judge(shop.facts, one(), now - 5 * kMinuteMs, kNoDay, shop.limits, shop.context)), "accepted");
+    EXPECT_EQ(shown(judge(shop.facts, one(), now - 5 * kMinuteMs - 1, kNoDay, shop.limits, shop.context)), "future");
+  }
+}
+
+TEST_F(Acceptance, ARevisionThatReplacesSomethingOutOfReachIsLate) {
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto moved = revised(delivery("D", "shop", now + 6 * kDayMs, {{"s1", 7}}), 2);
+  EXPECT_EQ(verdict(moved, now + 7 * kDayMs + 1), "late");
+  EXPECT_EQ(delivered(30), 5) << "the older revision goes on counting";
+  EXPECT_EQ(verdict(moved, now + 7 * kDayMs), "accepted");
+  EXPECT_EQ(delivered(30), 0);
+  EXPECT_EQ(delivered(36), 7);
+}
+
+TEST_F(Acceptance, WhatWouldChangeAFinalDayIsLate) {
+  const auto facts_of = [&](const Event& event, Day first_open_day) {
+    return shown(judge(shop.facts, event, now + 1, first_open_day, shop.limits, shop.context));
+  };
+  EXPECT_EQ(facts_of(first, nth(30)), "accepted");
+  EXPECT_EQ(facts_of(first, nth(31)), "late");
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto moved = revised(delivery("D", "shop", now + kDayMs, {{"s1", 7}}), 2);
+  EXPECT_EQ(shown(judge(shop.facts, moved, now + kDayMs, nth(30), shop.limits, shop.context)), "accepted");
+  EXPECT_EQ(shown(judge(shop.facts, moved, now + kDayMs, nth(31), shop.limits, shop.context)), "late")
+      << "it would take units away from day 30";
+}
+
+// ---- identity --------------------------------------------------------------------------------------------------------
+
+TEST_F(Acceptance, TheSameAgainIsADuplicate) {
+  ASSERT_EQ(verdict(first), "accepted");
+  EXPECT_EQ(verdict(first, now + 9), "duplicate");
+  EXPECT_EQ(verdict(with_event_id(first, "another id"), now + 9), "duplicate");
+  auto elsewhere = first;
+  elsewhere.set_source("another system");
+  EXPECT_EQ(verdict(elsewhere), "duplicate") << "the source is no content";
+  EXPECT_EQ(delivered(30), 5);
+}
+
+TEST_F(Acceptance, AnEventIdOrARevisionWithOtherContentIsAConflict) {
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto other = delivery("D", "shop", now, {{"s1", 6}});
+  EXPECT_EQ(verdict(other), "event_id_conflict");
+  EXPECT_EQ(verdict(with_event_id(other, "another id")), "revision_conflict");
+  EXPECT_EQ(verdict(with_event_id(revised(first, 2), first.event_id())), "event_id_conflict") << "the revision differs";
+  EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {{"s1", 5}}), first.event_id())), "event_id_conflict");
+  EXPECT_EQ(verdict(with_event_id(visit("V", "shop", now), first.event_id())), "accepted") << "unique by kind";
+  EXPECT_EQ(delivered(30), 5);
+}
+
+TEST_F(Acceptance, TheOrderOfLinesIsContent) {
+  shop.knows_sku("s2", "B1");
+  ASSERT_EQ(verdict(delivery("D", "shop", now, {{"s1", 1}, {"s2", 1}})), "accepted");
+  EXPECT_EQ(verdict(with_event_id(delivery("D", "shop", now, {{"s2", 1}, {"s1", 1}}), "another id")), "revision_conflict");
+}
+
+TEST_F(Acceptance, AQuarantinedRecordOccupiesNoId) {
+  ASSERT_EQ(verdict(first, now + 8 * kDayMs), "late");
+  EXPECT_EQ(verdict(first, now), "accepted");
+}
+
+TEST_F(Acceptance, ASupersededOneDoes) {
+  ASSERT_EQ(verdict(revised(first, 3)), "accepted");
+  EXPECT_EQ(verdict(first, now + 1), "superseded");
+  EXPECT_EQ(verdict(first, now + 2), "duplicate");
+  EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {}), first.event_id()), now + 2), "event_id_conflict");
+}
+
+// ---- order of the checks: each record fails two of them, the earlier one is told ------------------------------------------
+
+TEST_F(Acceptance, TheFirstReasonIsTold) {
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto other = delivery("D", "shop", now, {{"s1", 6}});
+  EXPECT_EQ(verdict(other, now + 8 * kDayMs), "late") << "before event_id_conflict";
+  EXPECT_EQ(verdict(other, now - kDayMs), "future") << "before event_id_conflict";
+  EXPECT_EQ(verdict(first, now + 8 * kDayMs), "late") << "a duplicate, too";
+  ASSERT_EQ(verdict(revised(delivery("D", "shop", now, {{"s1", 9}}), 5)), "accepted");
+  EXPECT_EQ(verdict(with_event_id(revised(first, 2), "D#5")), "event_id_conflict") << "before superseded";
+  EXPECT_EQ(verdict(with_event_id(other, "D#1 corrected")), "revision_conflict") << "before superseded";
+  EXPECT_EQ(shown(judge(shop.facts, revised(first, 2), now, nth(99), shop.limits, shop.context)), "superseded")
+      << "before final: it changes nothing";
+}
+
+// ---- revisions -------------------------------------------------------------------------------------------------------
+
+TEST_F(Acceptance, TheHighestRevisionCountsInAnyOrder) {
+  std::vector<int> order{1, 2, 3};
+  do {
+    Shop one;
+    one.knows_sku("s1", "B1");
+    one.version(outlet("shop", nth(-500), "north"));
+    for (const auto number : order) one.takes(revised(delivery("D", "shop", now, {{"s1", number}}), number));
+    EXPECT_EQ(one.value("B1", Contribution::delivered_units, nth(30)), 3);
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_F(Acceptance, CancelledAndRevived) {
+  ASSERT_EQ(verdict(first), "accepted");
+  EXPECT_EQ(verdict(cancelled(first, 2)), "accepted");
+  EXPECT_EQ(delivered(30), 0);
+  EXPECT_EQ(verdict(revised(first, 3)), "accepted");
+  EXPECT_EQ(delivered(30), 5);
+  EXPECT_EQ(verdict(cancelled(first, 2)), "duplicate");
+  EXPECT_EQ(verdict(with_event_id(cancelled(first, 1), "x")), "revision_conflict") << "cancelled is content";
+}
+
+TEST_F(Acceptance, ACancellationMayComeFirst) {
+  EXPECT_EQ(verdict(cancelled(first, 2)), "accepted");
+  EXPECT_EQ(verdict(first), "superseded");
+  EXPECT_EQ(delivered(30), 0);
+}
+
+TEST_F(Acceptance, ARevisionMayMoveTheDocumentToAnotherDay) {
+  ASSERT_EQ(verdict(first), "accepted");
+  EXPECT_EQ(verdict(revised(delivery("D", "shop", now - 2 * kDayMs, {{"s1", 8}}), 2)), "accepted");
+  EXPECT_EQ(delivered(30), 0);
+  EXPECT_EQ(delivered(28), 8);
+}
+
+// ---- memory ----------------------------------------------------------------------------------------------------------
+
+TEST_F(Acceptance, IdsAreRememberedFor196Days) {
+  ASSERT_EQ(verdict(first), "accepted");  // on day 30
+  const auto again = [&](std::int32_t on) { return with_event_id(delivery("D", "shop", noon(nth(on)), {{"s1", 6}}), "other"); };
+  const auto at_start = [&](std::int32_t on) { return shanghai().start_of(nth(on)); };
+  EXPECT_EQ(verdict(again(30 + 196), at_start(30 + 197) - 1), "revision_conflict");
+  EXPECT_EQ(verdict(again(30 + 197), noon(nth(30 + 197))), "accepted") << "as never seen";
+  EXPECT_EQ(delivered(30 + 197), 6);
+  EXPECT_EQ(delivered(30), 5) << "and the old one is left alone";
+  EXPECT_EQ(verdict(revised(again(30 + 198), 2), noon(nth(30 + 198))), "accepted");
+  EXPECT_EQ(delivered(30 + 197), 0) << "it replaces the new one";
+  EXPECT_EQ(delivered(30), 5);
+}
+
+TEST(ContentOf, DependsOnTimeCancelledAndPayloadOnly) {
+  const auto event = delivery("D", "shop", noon(nth(1)), {{"s1", 5}});
+  auto other = event;
+  other.set_event_id("x");
+  other.set_source("y");
+  set_millis(*other.mutable_arrival_time(), 5);
+  other.set_revision(7);
+  EXPECT_EQ(content_of(event), content_of(other));
+  EXPECT_NE(content_of(event), content_of(cancelled(event, 1)));
+  EXPECT_NE(content_of(event), content_of(delivery("D", "shop", noon(nth(1)) + 1, {{"s1", 5}})));
+  EXPECT_NE(content_of(event), content_of(delivery("D", "shop", noon(nth(1)), {{"s1", 4}})));
+}
+
+}  // namespace
+}  // namespace fiverate::test

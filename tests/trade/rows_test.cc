@@ -1,0 +1,218 @@
+// From the cells of leaves to published rows: windows, roll-up over regions, coverage, which lines exist.
+#include "processors/trade/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "processors/trade/measure.h"
+#include "tests/support/events.h"
+
+namespace fiverate::test {
+namespace {
+
+// A country with a city of two counties, and an island that is a county of its own; "far" is a county without outlets.
+class Rows : public testing::Test {
+ protected:
+  Rows() {
+    add_region("CN", "", Region::COUNTRY);
+    add_region("city", "CN", Region::CITY);
+    add_region("north", "city", Region::COUNTY);
+    add_region("south", "city", Region::COUNTY);
+    add_region("far", "CN", Region::COUNTY);
+    add_region("island", "", Region::COUNTY);
+  }
+
+  void add_region(const std::string& id, const std::string& parent, Region::Level level, Millis arrival = 0) {
+    RegionState state;
+    *state.mutable_region() = region(id, parent, level).region();
+    state.set_arrival_ms(arrival);
+    regions.apply(state);
+  }
+
+  // All that a place contributes, for all classes and for its class.
+  void add(bool of_brand, const std::string& region_id, const std::string& channel, Contribution contribution, Day day,
+           std::int64_t value) {
+    auto& cells = of_brand ? brand : market;
+    cells[{region_id, "", ""}].of(contribution).add(day, value);
+    if (!channel.empty()) cells[{region_id, "channel", channel}].of(contribution).add(day, value);
+  }
+  void delivered(const std::string& region_id, const std::string& channel, std::int32_t on, std::int64_t units) {
+    add(true, region_id, channel, Contribution::delivered_units, nth(on), units);
+  }
+
+  static LeafCells leaves(const std::map<Leaf, Cell>& cells) {
+    LeafCells result;
+    for (const auto& [leaf, cell] : cells) result.emplace_back(leaf, &cell);
+    return result;
+  }
+  std::vector<MetricsRow> rows(std::int32_t on, Millis counties_known_before = 1) {
+    const auto market_leaves = leaves(market);
+    return DayRows(regions, nth(on), counties_known_before, market_leaves).brand_rows("B1", leaves(brand));
+  }
+  std::vector<MetricsRow> market_rows(std::int32_t on) {
+    const auto market_leaves = leaves(market);
+    return DayRows(regions, nth(on), 1, market_leaves).market_rows();
+  }
+
+  RegionTree regions;
+  std::map<Leaf, Cell> brand;
+  std::map<Leaf, Cell> market;
+};
+
+const MetricsRow::Window* window_of(const std::vector<MetricsRow>& rows, const std::string& region_id,
+                                    const std::string& dimension, const std::string& value, std::int32_t window_days) {
+  for (const auto& row : rows) {
+    if (row.region_id() != region_id || row.class_dimension() != dimension) continue;
+    for (const auto& line : row.lines()) {
+      if (line.class_value() != value) continue;
+      for (const auto& window : line.windows()) {
+        if (window.window_days() == window_days) return &window;
+      }
+    }
+  }
+  return nullptr;
+}
+
+// nullopt: no such line.
+std::optional<std::int64_t> measure(const std::vector<MetricsRow>& rows, const std::string& region_id, BrandMeasure measure,
+                                    std::int32_t window_days = 7, const std::string& channel = "") {
+  const auto* window = window_of(rows, region_id, channel.empty() ? "" : "channel", channel, window_days);
+  if (window == nullptr) return std::nullopt;
+  return window->values(static_cast<int>(measure));
+}
+
+TEST_F(Rows, SumsWindowsAndTheOneBefore) {
+  delivered("north", "", 0, 100);   // in P of window 7 on day 13, not in W
+  delivered("north", "", 7, 10);    // first day of W
+  delivered("north", "", 13, 1);    // last day
+  delivered("north", "", 14, 1000);  // not yet
+  add(true, "north", "", Contribution::returned_units, nth(13), 4);
+  const auto on_13 = rows(13);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::delivered_units), 11);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::returned_units), 4);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::net_delivered_units), 7);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::previous_net_delivered_units), 100);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::net_delivered_units_change), -93);
+  EXPECT_EQ(measure(on_13, "north", BrandMeasure::net_delivered_units, 28), 107);
+  EXPECT_EQ(measure(rows(14), "north", BrandMeasure::previous_net_delivered_units), 10) << "the window moved on by a day";
+}
+
+TEST_F(Rows, RollUpToEveryRegionAbove) {
+  delivered("north", "", 1, 5);
+  delivered("south", "", 1, 7);
+  delivered("island", "", 1, 9);
+  add(false, "north", "", Contribution::active_outlets, nth(0), 3);
+  add(false, "island", "", Contribution::active_outlets, nth(0), 1);
+  add(false, "south", "", Contribution::dormant_outlets, nth(0), 2);
+  const auto all = rows(1);
+  for (const auto& [region_id, units, active, dormant] :
+       std::vector<std::tuple<std::string, int, int, int>>{
+           {"north", 5, 3, 0}, {"south", 7, 0, 2}, {"city", 12, 3, 2}, {"CN", 12, 3, 2}, {"island", 9, 1, 0}, {"", 21, 4, 2}}) {
+    EXPECT_EQ(measure(all, region_id, BrandMeasure::delivered_units), units) << region_id;
+    EXPECT_EQ(measure(all, region_id, BrandMeasure::active_outlets), active) << region_id;
+    EXPECT_EQ(measure(all, region_id, BrandMeasure::dormant_outlets), dormant) << region_id;
+  }
+  EXPECT_EQ(measure(all, "far", BrandMeasure::delivered_units), std::nullopt) << "nothing to report there";
+}
+
+TEST_F(Rows, CoverageCountsCountiesWithAtLeastOneUnitNet) {
+  delivered("north", "", 1, 5);
+  add(true, "north", "", Contribution::returned_units, nth(1), 4);
+  delivered("south", "", 1, 5);
+  add(true, "south", "", Contribution::returned_units, nth(1), 5);
+  delivered("city", "", 1, 9);  // an outlet of the city itself covers no county
+  const auto all = rows(1);
+  EXPECT_EQ(measure(all, "north", BrandMeasure::covered_counties), 1);
+  EXPECT_EQ(measure(all, "south", BrandMeasure::covered_counties), 0);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::covered_counties), 1);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::counties), 2);
+  EXPECT_EQ(measure(all, "CN", BrandMeasure::counties), 3) << "with or without outlets";
+  EXPECT_EQ(measure(all, "", BrandMeasure::counties), 4);
+}
+
+TEST_F(Rows, ACountyThatCameTooLateIsNotCounted) {
+  add_region("new", "city", Region::COUNTY, 50);
+  delivered("new", "", 1, 5);
+  EXPECT_EQ(measure(rows(1, 50), "city", BrandMeasure::counties), 2);
+  EXPECT_EQ(measure(rows(1, 50), "city", BrandMeasure::covered_counties), 0);
+  EXPECT_EQ(measure(rows(1, 51), "city", BrandMeasure::counties), 3);
+  EXPECT_EQ(measure(rows(1, 51), "city", BrandMeasure::covered_counties), 1);
+}
+
+TEST_F(Rows, ClassLinesAddUpToTheTotalOfTheirRow) {
+  delivered("north", "a", 1, 5);
+  delivered("north", "b", 1, 7);
+  delivered("south", "a", 1, 1);
+  delivered("south", "", 1, 100);  // without the dimension
+  const auto all = rows(1);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::delivered_units, 7, "a"), 6);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::delivered_units, 7, "b"), 7);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::delivered_units), 113);
+  EXPECT_EQ(measure(all, "city", BrandMeasure::counties, 7, "b"), 2) << "the same for every class";
+  EXPECT_EQ(measure(all, "city", BrandMeasure::covered_counties, 7, "b"), 1) << "covered by that class";
+  for (const auto& row : all) {
+    if (row.class_dimension().empty()) continue;
+    ASSERT_GT(row.lines_size(), 1);
+    EXPECT_EQ(row.lines(0).class_value(), "") << "the total comes first";
+    for (const auto& total : row.lines(0).windows()) {
+      std::int64_t sum = 0;
+      for (int i = 1; i < row.lines_size(); ++i) {
+        const auto* window = window_of({row}, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
+        sum += window->values(static_cast<int>(BrandMeasure::delivered_units));
+      }
+      const auto untold = row.region_id() == "north" || row.region_id() == "island" ? 0 : 100;
+      EXPECT_EQ(sum + untold, total.values(static_cast<int>(BrandMeasure::delivered_units))) << row.region_id();
+    }
+  }
+}
+
+TEST_F(Rows, ALineWithoutAnythingOfTheBrandIsLeftOut) {
+  delivered("north", "", 1, 5);
+  add(false, "north", "", Contribution::active_outlets, nth(0), 3);
+  EXPECT_TRUE(rows(0).empty()) << "active outlets and counties alone are nothing to report";
+  const auto later = rows(10);
+  EXPECT_EQ(measure(later, "north", BrandMeasure::previous_net_delivered_units), 5) << "the window before has something";
+  EXPECT_EQ(measure(later, "north", BrandMeasure::delivered_units), 0) << "in such a line zeros are written";
+  EXPECT_EQ(measure(rows(15), "north", BrandMeasure::delivered_units, 7), std::nullopt);
+  EXPECT_EQ(measure(rows(15), "north", BrandMeasure::delivered_units, 28), 5) << "windows come and go by themselves";
+  EXPECT_TRUE(rows(182 + 1).empty());
+}
+
+TEST_F(Rows, AreSortedByRegionAndDimension) {
+  delivered("south", "a", 1, 1);
+  delivered("north", "b", 1, 1);
+  std::vector<std::pair<std::string, std::string>> keys;
+  for (const auto& row : rows(1)) keys.emplace_back(row.region_id(), row.class_dimension());
+  EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
+  EXPECT_EQ(keys.size(), 10U) << "south, north, city, CN, the market: each with and without the dimension";
+}
+
+TEST_F(Rows, OfTheMarketHaveDataQualityInTheWholeOnly) {
+  add(false, "north", "a", Contribution::active_outlets, nth(0), 1);
+  for (const auto& [contribution, count] : std::vector<std::pair<Contribution, int>>{
+           {Contribution::accepted, 5}, {Contribution::duplicates, 2}, {quarantined_for(Reason::late), 1}}) {
+    add(false, "", "", contribution, nth(0), count);
+  }
+  const auto all = market_rows(0);
+  const auto* whole = window_of(all, "", "", "", 7);
+  ASSERT_NE(whole, nullptr);
+  ASSERT_EQ(whole->values_size(), static_cast<int>(kMarketMeasureNames.size()));
+  const auto named = [&](std::string_view name) {
+    return whole->values(static_cast<int>(std::find(kMarketMeasureNames.begin(), kMarketMeasureNames.end(), name) -
+                                          kMarketMeasureNames.begin()));
+  };
+  EXPECT_EQ(named("active_outlets"), 1);
+  EXPECT_EQ(named("received"), 8);
+  EXPECT_EQ(named("accepted"), 5);
+  EXPECT_EQ(named("duplicates"), 2);
+  EXPECT_EQ(named("quarantined_late"), 1);
+  EXPECT_EQ(named("quarantined_future"), 0);
+  ASSERT_NE(window_of(all, "north", "channel", "a", 91), nullptr);
+  EXPECT_EQ(window_of(all, "north", "", "", 7)->values_size(), 2);
+  EXPECT_EQ(window_of(all, "south", "", "", 7), nullptr);
+  EXPECT_EQ(window_of(market_rows(7), "", "", "", 7)->values(2), 0) << "by day of arrival";
+}
+
+}  // namespace
+}  // namespace fiverate::test

@@ -1,0 +1,346 @@
+// What an outlet contributes, by day: tables that can be checked by hand, and a comparison with the definitions, written
+// plainly, over random histories of changes.
+#include "processors/trade/timeline.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/shop.h"
+
+namespace fiverate::test {
+namespace {
+
+const Leaf kNorth{"north", "", ""};
+const Leaf kSouth{"south", "", ""};
+
+// The days of a step, as "3-9 17-23" (inclusive), within the first `until` days.
+std::string days_of(const Shop& shop, std::string_view brand, Contribution contribution, std::int32_t until) {
+  std::string text;
+  std::int32_t begun = -1;
+  for (std::int32_t number = 0; number <= until; ++number) {
+    const auto value = shop.value(brand, contribution, nth(number));
+    EXPECT_TRUE(value == 0 || value == 1) << "day " << number << ": " << value;
+    if (value != 0 && begun < 0) begun = number;
+    if ((value == 0 || number == until) && begun >= 0) {
+      text += fmt::format("{}{}-{}", text.empty() ? "" : " ", begun, value == 0 ? number - 1 : number);
+      begun = -1;
+    }
+  }
+  return text;
+}
+
+Shop open_shop() {
+  Shop shop;
+  shop.knows_sku("s1", "B1");
+  shop.knows_sku("s2", "B2");
+  shop.version(outlet("shop", nth(-100), "north"));
+  return shop;
+}
+
+void buys(Shop& shop, std::int32_t on, std::int64_t quantity = 5) {
+  const auto event = delivery(fmt::format("D{}", on), "shop", noon(nth(on)), {{"s1", quantity}});
+  ASSERT_EQ(shop.takes(event).outcome, Outcome::accepted);
+}
+
+// ---- windows ---------------------------------------------------------------------------------------------------------
+
+TEST(Windows, APurchaseCountsOnItsDayAndTheRestOfTheWindow) {
+  auto shop = open_shop();
+  buys(shop, 3);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 200), "3-9");
+  EXPECT_EQ(days_of(shop, "B1", buying_in(1), 200), "3-30");
+  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 93), "3-93");
+  EXPECT_EQ(days_of(shop, "B2", buying_in(2), 200), "");
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3)), 5);
+}
+
+TEST(Windows, PurchasesOfOneWindowCountOnce) {
+  struct Case {
+    std::vector<std::int32_t> bought;
+    std::string buying_7, repeat_7, buying_28;
+  };
+  for (const auto& [bought, buying_7, repeat_7, buying_28] : std::vector<Case>{
+           {{3, 4}, "3-10", "10-10", "3-31"},
+           {{3, 9}, "3-15", "10-15", "3-36"},      // the last day of the first window
+           {{3, 10}, "3-16", "10-16", "3-37"},     // the day after it
+           {{3, 11}, "3-9 11-17", "11-16", "3-38"},
+           {{3, 16}, "3-9 16-22", "16-16", "3-43"},  // bought in the window before, on its first day only
+           {{3, 17}, "3-9 17-23", "", "3-44"},
+           {{3, 31}, "3-9 31-37", "", "3-58"}}) {
+    auto shop = open_shop();
+    for (const auto on : bought) buys(shop, on);
+    EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), buying_7) << bought.back();
+    EXPECT_EQ(days_of(shop, "B1", repeat_buying_in(0), 100), repeat_7) << bought.back();
+    EXPECT_EQ(days_of(shop, "B1", buying_in(1), 100), buying_28) << bought.back();
+  }
+}
+
+TEST(Windows, OneThatComesLateFillsTheGap) {
+  auto shop = open_shop();
+  buys(shop, 3);
+  buys(shop, 15);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "3-9 15-21");
+  buys(shop, 9);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "3-21");
+}
+
+TEST(Windows, NothingBoughtIsNoPurchaseAndAReturnUndoesNone) {
+  auto shop = open_shop();
+  buys(shop, 3, 0);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "");
+  buys(shop, 5, 4);
+  shop.takes(returned("R5", "shop", noon(nth(5)), {{"s1", 4}}));
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "5-11");
+  EXPECT_EQ(shop.value("B1", Contribution::returned_units, nth(5)), 4);
+}
+
+TEST(Windows, ACancellationTakesEverythingBack) {
+  auto shop = open_shop();
+  const auto first = delivery("D", "shop", noon(nth(3)), {{"s1", 5}, {"s2", 1}});
+  shop.takes(first);
+  shop.takes(cancelled(first, 2));
+  for (const auto* brand : {"B1", "B2"}) EXPECT_EQ(days_of(shop, brand, buying_in(2), 200), "");
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3)), 0);
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 200), "");
+  shop.takes(revised(first, 3));
+  EXPECT_EQ(days_of(shop, "B2", buying_in(0), 100), "3-9");
+}
+
+// ---- active and dormant ----------------------------------------------------------------------------------------------
+
+TEST(Activity, EndsFiftySixDaysAfterTheLastDocumentWhenTheClockGetsThere) {
+  auto shop = open_shop();
+  shop.takes(visit("V", "shop", noon(nth(10))));
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-80") << "open until the clock gets there";
+  EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 80), "0-9");
+  ASSERT_EQ(activity_ends(shop.facts), nth(66));
+  shop.passes_to(nth(65));
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-80");
+  shop.passes_to(nth(66));
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-65");
+  EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 80), "0-9 66-80");
+  EXPECT_EQ(activity_ends(shop.facts), std::nullopt) << "has ended, and has been sent";
+}
+
+TEST(Activity, AnyDocumentKeepsTheOutletActiveButNotARefusedVisit) {
+  auto shop = open_shop();
+  shop.takes(order("O", "shop", noon(nth(0))));
+  shop.takes(visit("V", "shop", noon(nth(40)), Visit::REFUSED));
+  shop.takes(returned("R", "shop", noon(nth(50)), {{"s1", 1}}));
+  shop.passes_to(nth(150));
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 150), "0-105");
+}
+
+TEST(Activity, BuyersCountOnlyWhileActive) {
+  auto shop = open_shop();
+  buys(shop, 0);
+  shop.passes_to(nth(100));
+  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 100), "0-55") << "bought 91 days ago at most, yet dormant from day 56";
+  shop.takes(visit("V", "shop", noon(nth(80))), noon(nth(81)));
+  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 100), "0-55 80-90");
+}
+
+TEST(Activity, NothingIsSentWhileTimePassesWithoutAChange) {
+  auto shop = open_shop();
+  buys(shop, 0);
+  const auto sent = shop.differences();
+  for (int today = 1; today < 56; ++today) shop.passes_to(nth(today));
+  EXPECT_EQ(shop.differences(), sent);
+  shop.passes_to(nth(56));
+  EXPECT_GT(shop.differences(), sent);
+}
+
+// ---- where it counts -------------------------------------------------------------------------------------------------
+
+TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
+  auto shop = open_shop();
+  buys(shop, 3);
+  shop.version(outlet("shop", nth(6), "south"));
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3), kNorth), 5);
+  for (const auto on : {5, 6}) {
+    const auto& [here, there] = on == 5 ? std::pair(kNorth, kSouth) : std::pair(kSouth, kNorth);
+    for (const auto contribution : {buying_in(0), Contribution::active_outlets}) {
+      const auto* brand = contribution == Contribution::active_outlets ? "" : "B1";
+      EXPECT_EQ(shop.value(brand, contribution, nth(on), here), 1) << on;
+      EXPECT_EQ(shop.value(brand, contribution, nth(on), there), 0) << on;
+    }
+  }
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "3-9") << "never twice, never none";
+}
+
+TEST(Place, ClassesMoveWithTheVersion) {
+  auto shop = open_shop();
+  shop.version(outlet("shop", nth(0), "north", Outlet::ACTIVE, {{"channel", "a"}, {"size", "big"}}));
+  shop.version(outlet("shop", nth(10), "north", Outlet::ACTIVE, {{"channel", "b"}}));
+  buys(shop, 8);
+  const auto buying = [&](std::string dimension, std::string value, std::int32_t on) {
+    return shop.value("B1", buying_in(0), nth(on), {"north", std::move(dimension), std::move(value)});
+  };
+  EXPECT_EQ(buying("channel", "a", 9), 1);
+  EXPECT_EQ(buying("size", "big", 9), 1);
+  EXPECT_EQ(buying("channel", "a", 10), 0);
+  EXPECT_EQ(buying("channel", "b", 10), 1);
+  EXPECT_EQ(buying("size", "big", 10), 0) << "without a dimension it is in no line of it";
+  EXPECT_EQ(buying("", "", 10), 1);
+}
+
+TEST(Place, OutsideThePopulationOnlyUnitsCount) {
+  auto shop = open_shop();
+  shop.version(outlet("shop", nth(5), "north", Outlet::CLOSED));
+  buys(shop, 7);
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(7), kNorth), 5);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "");
+  EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 60), "0-4");
+  shop.version(outlet("shop", nth(9), "north", Outlet::ACTIVE));
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "9-13");
+}
+
+TEST(Place, BeforeTheFirstVersionItsRegionHoldsOutsideThePopulation) {
+  Shop shop;
+  shop.knows_sku("s1", "B1");
+  shop.version(outlet("shop", nth(5), "south"));
+  buys(shop, 2);
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(2), kSouth), 5);
+  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "5-8");
+}
+
+TEST(Place, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
+  Shop shop;
+  shop.knows_sku("s1", "B1");
+  shop.version(cancelled(outlet("shop", nth(5), "south"), 2));
+  buys(shop, 6);
+  EXPECT_EQ(shop.differences(), 0U);
+  shop.version(revised(outlet("shop", nth(5), "south"), 3));
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(6), kSouth), 5) << "back, with all that happened since";
+}
+
+// ---- the definitions, plainly ------------------------------------------------------------------------------------------
+
+// A world of one outlet, as one would tell it: documents by id, versions by day. Evaluated by going through everything.
+struct Told {
+  struct Doc {
+    int day = 0;
+    bool cancelled = false;
+    bool is_return = false;
+    bool activity = true;
+    std::map<std::string, std::int64_t> units;  // of a brand
+  };
+  struct Ver {
+    bool cancelled = false;
+    bool active = true;
+    std::string region;
+  };
+  std::map<std::string, Doc> docs;
+  std::map<int, Ver> versions;
+
+  // Region on a day and whether it is in the population; nothing: counts nowhere.
+  std::optional<std::pair<std::string, bool>> place_on(int on) const {
+    std::optional<std::pair<std::string, bool>> result;
+    for (const auto& [from, version] : versions) {
+      if (version.cancelled) continue;
+      if (!result) result = {version.region, false};
+      if (from <= on) result = {version.region, version.active};
+    }
+    return result;
+  }
+  bool active_on(int on) const {
+    return std::any_of(docs.begin(), docs.end(), [&](const auto& entry) {
+      const auto& doc = entry.second;
+      return !doc.cancelled && doc.activity && doc.day <= on && doc.day >= on - 55;
+    });
+  }
+  std::int64_t units(const std::string& brand, int first, int last, bool is_return) const {
+    std::int64_t sum = 0;
+    for (const auto& [id, doc] : docs) {
+      if (doc.cancelled || doc.is_return != is_return || doc.day < first || doc.day > last) continue;
+      if (const auto found = doc.units.find(brand); found != doc.units.end()) sum += found->second;
+    }
+    return sum;
+  }
+  std::int64_t value(const std::string& brand, Contribution what, int on, const std::string& region) const {
+    const auto place = place_on(on);
+    if (!place || place->first != region) return 0;
+    if (what == Contribution::delivered_units) return units(brand, on, on, false);
+    if (what == Contribution::returned_units) return units(brand, on, on, true);
+    if (!place->second) return 0;
+    if (what == Contribution::active_outlets) return active_on(on) ? 1 : 0;
+    if (what == Contribution::dormant_outlets) return active_on(on) ? 0 : 1;
+    for (std::size_t w = 0; w < kWindowCount; ++w) {
+      const auto window = kWindows[w];
+      const bool now = units(brand, on - window + 1, on, false) > 0;
+      const bool before = units(brand, on - 2 * window + 1, on - window, false) > 0;
+      if (what == buying_in(w)) return active_on(on) && now ? 1 : 0;
+      if (what == repeat_buying_in(w)) return active_on(on) && now && before ? 1 : 0;
+    }
+    return 0;
+  }
+};
+
+RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
+  constexpr int kDays = 150;
+  Shop shop;
+  shop.limits = {1000 * kDayMs, 1000 * kDayMs, 1000 * kDayMs, 0};  // everything is in time here
+  Told told;
+  for (const auto* brand : {"B1", "B2"}) shop.knows_sku(std::string("sku of ") + brand, brand);
+  std::map<std::string, std::int64_t> revision;
+  int today = 0;
+  const auto changes = *rc::gen::inRange(1, 30);
+  for (int i = 0; i < changes; ++i) {
+    const auto kind = *rc::gen::inRange(0, 10);
+    if (kind == 0) {
+      const auto from = *rc::gen::inRange(-10, kDays);
+      auto& version = told.versions[from] = {*rc::gen::inRange(0, 4) == 0, *rc::gen::inRange(0, 4) > 0,
+                                             *rc::gen::element<std::string>("north", "south")};
+      auto event = outlet("shop", nth(from), version.region, version.active ? Outlet::ACTIVE : Outlet::SUSPENDED);
+      shop.version(version.cancelled ? cancelled(event, 2) : event);
+    } else if (kind == 1) {
+      today = std::min(kDays, today + *rc::gen::inRange(0, 80));
+    } else {
+      const auto id = fmt::format("D{}", *rc::gen::inRange(0, 8));  // often one that is there already
+      Told::Doc doc;
+      doc.day = *rc::gen::inRange(std::max(0, today - 60), today + 1);
+      Lines lines;
+      for (const auto* brand : {"B1", "B2"}) {
+        if (*rc::gen::arbitrary<bool>()) continue;
+        lines.emplace_back(std::string("sku of ") + brand, doc.units[brand] = *rc::gen::inRange<std::int64_t>(0, 4));
+      }
+      doc.is_return = *rc::gen::inRange(0, 4) == 0;
+      doc.cancelled = *rc::gen::inRange(0, 5) == 0;
+      auto event = doc.is_return ? returned(id, "shop", noon(nth(doc.day)), lines)
+                                 : delivery(id, "shop", noon(nth(doc.day)), lines);
+      event = doc.cancelled ? cancelled(event, ++revision[id]) : revised(event, ++revision[id]);
+      RC_ASSERT(shop.takes(event, noon(nth(today)) + i + kDayMs / 3).outcome == Outcome::accepted);
+      told.docs[id] = doc;
+    }
+    shop.passes_to(nth(today));
+  }
+
+  std::vector<std::pair<std::string, Contribution>> measures{{"", Contribution::active_outlets},
+                                                             {"", Contribution::dormant_outlets}};
+  for (const auto* brand : {"B1", "B2"}) {
+    measures.emplace_back(brand, Contribution::delivered_units);
+    measures.emplace_back(brand, Contribution::returned_units);
+    for (std::size_t w = 0; w < kWindowCount; ++w) {
+      measures.emplace_back(brand, buying_in(w));
+      measures.emplace_back(brand, repeat_buying_in(w));
+    }
+  }
+  for (int on = -12; on <= today; ++on) {
+    for (const auto& [brand, what] : measures) {
+      for (const auto* where : {"north", "south"}) {
+        const auto expected = told.value(brand, what, on, where);
+        const auto actual = shop.value(brand, what, nth(on), {where, "", ""});
+        if (expected != actual) {
+          RC_FAIL(fmt::format("{} {} of day {} in {}: expected {}, sent {}", brand, static_cast<int>(what), on, where,
+                              expected, actual));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fiverate::test
