@@ -2,11 +2,13 @@
 
 #include <librdkafka/rdkafka.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
 
 #include "processors/stages/topology.h"
+#include "readers/query/row_json.h"
 
 namespace fiverate {
 namespace {
@@ -33,11 +35,22 @@ std::vector<std::string> property_names() {
   return names;
 }
 
+// The message as a JSON string: a log line stays one line, whatever it says.
+class JsonMessage final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    append_json_string({message.payload.data(), message.payload.size()}, out);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
+};
+
 void set_up_log(const Config::Log& log) {
   auto logger = spdlog::stderr_logger_mt("fiverate");
-  logger->set_pattern(log.format == LogFormat::json
-                          ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})"
-                          : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<JsonMessage>('J').set_pattern(log.format == LogFormat::json
+                                                        ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%J})"
+                                                        : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  logger->set_formatter(std::move(formatter));
   constexpr std::array kLevels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                spdlog::level::err};
   logger->set_level(kLevels[static_cast<std::size_t>(log.level)]);

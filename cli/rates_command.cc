@@ -63,18 +63,24 @@ TableCell percent(const Rate& rate) {
                      rate.status == RateStatus::low_sample ? "*" : "");
 }
 
-void write_table_rows(TableWriter& table, const MetricsRow& row) {
+// The value as published, for programs.
+TableCell plain_value(const Rate& rate) {
+  if (!rate.has_value()) return std::nullopt;
+  return value_text(rate);
+}
+
+void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode) {
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       const bool of_brand = !row.brand_id().empty();
       std::vector<TableCell> cells{format_date(Day{row.as_of_day()}), row.brand_id(),
-                              row.region_id().empty() ? "(market)" : row.region_id(),
+                                   row.region_id().empty() && mode == OutputMode::table ? "(market)" : row.region_id(),
                               row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
                               window.window_days()};
       if (of_brand) {
         const auto rates = rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())});
-        for (const auto& rate : rates) cells.push_back(percent(rate));
+        for (const auto& rate : rates) cells.push_back(mode == OutputMode::csv ? plain_value(rate) : percent(rate));
         for (const auto measure : {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets, BrandMeasure::active_outlets}) {
           cells.emplace_back(window.values(static_cast<int>(measure)));
         }
@@ -96,7 +102,7 @@ class RowWriter {
   }
   void write(const MetricsRow& row) {
     if (table_) {
-      write_table_rows(*table_, row);
+      write_table_rows(*table_, row, mode_);
       return;
     }
     buffer_.clear();
@@ -172,7 +178,7 @@ int rates(const Context& context, const RateArguments& arguments) {
 std::atomic<bool> interrupted = false;
 
 // A picture that stays in place: the latest rows, redrawn at most once a second.
-void redraw(const Context& context, TextOutput& out, const LatestRows& latest, const RateFilter& filter) {
+void redraw(TextOutput& out, const LatestRows& latest, const RateFilter& filter) {
   out.write("\x1b[H\x1b[2J");
   std::vector<MetricsRow> rows;
   auto as_of = kNoDay;
@@ -185,10 +191,9 @@ void redraw(const Context& context, TextOutput& out, const LatestRows& latest, c
                         as_of == kNoDay ? "-" : format_date(as_of), rows.size(), kSampleMin));
   constexpr std::size_t kRowsMax = 40;
   TableWriter table(out, OutputMode::table, table_columns());
-  for (std::size_t i = 0; i < std::min(rows.size(), kRowsMax); ++i) write_table_rows(table, rows[i]);
+  for (std::size_t i = 0; i < std::min(rows.size(), kRowsMax); ++i) write_table_rows(table, rows[i], OutputMode::table);
   table.finish();
   if (rows.size() > kRowsMax) out.write(fmt::format("... {} more: --brand, --region, --class, --window narrow it\n", rows.size() - kRowsMax));
-  static_cast<void>(context);
   out.flush();
 }
 
@@ -230,7 +235,7 @@ int watch_rates(const Context& context, RateArguments arguments) {
     if (!picture) {
       if (!records.empty()) writer.flush();
     } else if (changed && std::chrono::steady_clock::now() - drawn > std::chrono::seconds(1)) {
-      redraw(context, out, latest, arguments.filter);
+      redraw(out, latest, arguments.filter);
       drawn = std::chrono::steady_clock::now();
       changed = false;
     }

@@ -46,7 +46,7 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
   if (!findings) return tl::make_unexpected(findings.error());
   std::string wrong;
   for (const auto& finding : *findings) {
-    if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting == "definition") {
+    if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting.starts_with("definition")) {
       wrong += "\n  " + to_text(finding);
     } else {
       spdlog::warn("{}", to_text(finding));

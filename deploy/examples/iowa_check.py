@@ -17,13 +17,12 @@ Nothing here knows how fiverate works; both only share the definitions:
   covered_counties   counties with at least one unit of the brand in the window
 
 First: --rows random lines (brand, region, day, window), seeded; also ones for which fiverate has none, where everything must be 0.
-Then: every litre. For each brand and year, and the whole market, the 7-day windows that end on days 7, 14, ... 364 of the year tile its
-first 364 days. The 1 or 2 days left are in the window that ends on 31 December, together with 6 or 5 days that are counted already;
-those days are taken off again by the SQL sums of these days, which makes the comparison of the last window exact as well.
+Then: every millilitre, for each brand and year of the whole market. All that was sold up to a day D is the sum of the 7-day windows
+that end on D, D - 7, D - 14, ... back to the first week: they tile the time without gap or overlap, and nothing was sold before. A
+year is the difference of two such sums, its 31 December and the one before.
 """
 import argparse
 import datetime
-import itertools
 import json
 import random
 import sys
@@ -77,10 +76,10 @@ def main():
 
     table = Table(arguments.table)
     wanted = table.random_lines(arguments.rows, random.Random(arguments.seed))
-    tiles = table.tiles()
-    lines, in_all = read_lines(arguments.metrics, set(wanted) | set(itertools.chain.from_iterable(tiles.values())))
+    tiles = {key for brand, _, begin, end in table.years() for day in (begin - DAY, end) for key in table.tiles(brand, day)}
+    lines, in_all = read_lines(arguments.metrics, set(wanted) | tiles)
     print(f"table: {table.rows} rows, {table.first} to {table.last}; metrics: {in_all} lines")
-    differences = check_lines(table, wanted, lines) + check_totals(table, tiles, lines)
+    differences = check_lines(table, wanted, lines) + check_totals(table, lines)
     print(f"{'FAILED' if differences else 'OK'}: {differences} differences (seed {arguments.seed})")
     return 1 if differences or not in_all else 0
 
@@ -113,33 +112,31 @@ class Table:
     def line(self, brand, region, day, window):
         return dict(zip(COMPARED, self.one(SQL, {"brand": brand, "region": region, "day": day, "window": window, "state": STATE})))
 
-    def units(self, brand, first, last):
-        return int(self.one("select coalesce(sum(units), 0) from table_rows where brand = ? and day between ? and ?",
-                            [brand, first, last])[0])
+    # (brand, year, first day, last day)
+    def years(self):
+        for brand in self.brands:
+            for year in range(self.first.year, self.last.year + 1):
+                yield brand, year, max(datetime.date(year, 1, 1), self.first), min(datetime.date(year, 12, 31), self.last)
 
-    # (brand, year) -> the lines whose windows tile the year, the overlapping one last.
-    def tiles(self):
-        tiles = {}
-        for year in range(self.first.year, self.last.year + 1):
-            begin, end = max(datetime.date(year, 1, 1), self.first), min(datetime.date(year, 12, 31), self.last)
-            weeks = ((end - begin).days + 1) // 7
-            ends = [begin + (7 * (week + 1) - 1) * DAY for week in range(weeks)]
-            if not ends or ends[-1] != end:
-                ends.append(end)
-            for brand in self.brands:
-                tiles[brand, year] = [(brand, "", day.isoformat(), 7) for day in ends]
-        return tiles
+    # The lines whose windows tile the time up to a day.
+    def tiles(self, brand, last):
+        while last >= self.first:
+            yield brand, "", last.isoformat(), 7
+            last -= 7 * DAY
 
 
-# Only the wanted lines are decoded: the file has some millions.
+# The file has some millions of lines, of which only the wanted ones are decoded: lines are canonical, so they begin alike.
 def read_lines(path, wanted):
-    days = {day for _, _, day, _ in wanted}
+    compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    wanted_heads = {compact({"as_of": day, "brand_id": brand, "region_id": region})[:-1] for brand, region, day, _ in wanted}
     lines, in_all = {}, 0
-    prefix = '{"as_of":"'
     with open(path, encoding="utf-8") as file:
         for text in file:
             in_all += 1
-            if text.startswith(prefix) and text[len(prefix):len(prefix) + 10] not in days:
+            head_end = text.find(',"class_dimension":')
+            if head_end < 0:
+                sys.exit(f"iowa_check: line {in_all} of {path} is no line of metrics.jsonl")
+            if text[:head_end] not in wanted_heads:
                 continue
             line = json.loads(text)
             key = (line["brand_id"], line["region_id"], line["as_of"], line["window_days"])
@@ -175,16 +172,14 @@ def check_lines(table, wanted, lines):
     return sum(map(len, differences.values()))
 
 
-def check_totals(table, tiles, lines):
+def check_totals(table, lines):
     differences = 0
     print(f"\n  {'brand':20} {'year':>5} {'fiverate ml':>14} {'SQL ml':>14}")
-    for (brand, year), keys in tiles.items():
-        begin, end = max(datetime.date(year, 1, 1), table.first), min(datetime.date(year, 12, 31), table.last)
-        ours = sum(lines.get(key, {}).get("net_delivered_units", 0) for key in keys)
-        days_left = ((end - begin).days + 1) % 7
-        if days_left:  # the last window begins within the tiles
-            ours -= table.units(brand, end - 6 * DAY, end - days_left * DAY)
-        theirs = table.units(brand, begin, end)
+    for brand, year, begin, end in table.years():
+        def up_to(day, brand=brand):
+            return sum(lines.get(key, {}).get("net_delivered_units", 0) for key in table.tiles(brand, day))
+        ours = up_to(end) - up_to(begin - DAY)
+        theirs = int(table.one("select coalesce(sum(units), 0) from table_rows where brand = ? and year(day) = ?", [brand, year])[0])
         differences += ours != theirs
         print(f"  {brand:20} {year:>5} {ours:>14} {theirs:>14}{'' if ours == theirs else '  DIFFERS'}")
     return differences

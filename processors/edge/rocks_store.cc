@@ -203,6 +203,15 @@ Result<void> RocksStore::scan(std::string_view prefix,
   return {};
 }
 
+std::int64_t RocksStore::bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto* property : {"rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"}) {
+    std::uint64_t value = 0;
+    if (db_->GetIntProperty(property, &value)) bytes += static_cast<std::int64_t>(value);
+  }
+  return bytes;
+}
+
 Result<void> RocksStore::write(const StoreBatch& batch) {
   if (failed_) return tl::make_unexpected(*failed_);
   rocksdb::WriteBatch changes;

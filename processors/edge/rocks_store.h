@@ -22,7 +22,8 @@ class WriteBufferManager;
 
 namespace fiverate {
 
-// What the stores of a process share: blocks read and writes not yet on disk, together within the budget. Outlives them.
+// What the stores of a process share: blocks read and writes not yet on disk, together within the budget (a
+// burst of writes may pass it until it is on disk: nobody is made to wait). Outlives them.
 class RocksMemory {
  public:
   explicit RocksMemory(std::size_t budget_bytes);
@@ -52,6 +53,7 @@ class RocksStore final : public Store {
                     const std::function<bool(std::string_view, std::string_view)>& visit) const override;
   Result<void> write(const StoreBatch& batch) override;
   std::string where() const override { return folder_.string(); }
+  std::int64_t bytes() const override;
 
  private:
   RocksStore(std::filesystem::path folder, std::unique_ptr<rocksdb::DB> db);

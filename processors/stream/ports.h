@@ -1,5 +1,5 @@
 // What the runtime asks of the outside: a log to read, a log to write, a store. Three pairs of logs stand behind it: Kafka
-// (edge/kafka_log.h), files (edge/file_log.h, reading only) and memory (memory_log.h, for tests and replay).
+// (edge/kafka_log.h), files (edge/history_source.h, reading only) and memory (memory_log.h, for tests and replay).
 //
 // Each object belongs to the thread of one worker.
 #pragma once

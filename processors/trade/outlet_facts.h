@@ -86,7 +86,7 @@ struct OutletFacts {
   std::vector<Document> documents;      // sorted by (kind, id); one id may stand twice if the older one is forgotten
   Day clock_day = kNoDay;               // contributions sent so far assume that it is this day
 
-  // Derived from documents, kept up to date by add_document and remove_document.
+  // Derived from documents, kept up to date by count_document and uncount_document.
   std::map<Day, std::int32_t> active_documents;  // how many activities a day
   std::map<BrandNumber, std::vector<BrandDay>> brands;  // days ascending, only those with units
 };

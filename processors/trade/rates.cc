@@ -1,5 +1,7 @@
 #include "processors/trade/rates.h"
 
+#include <fmt/format.h>
+
 #include "processors/trade/measure.h"
 #include "schemas/check.h"
 
@@ -21,6 +23,11 @@ std::int64_t millionths(std::int64_t numerator, std::int64_t denominator) {
   const auto scaled = static_cast<Wide>(negative ? -static_cast<Wide>(numerator) : numerator) * 1'000'000;
   const auto rounded = (2 * scaled + denominator) / (2 * static_cast<Wide>(denominator));
   return static_cast<std::int64_t>(negative ? -rounded : rounded);
+}
+
+std::string value_text(const Rate& rate) {
+  const auto absolute = rate.value_millionths < 0 ? -rate.value_millionths : rate.value_millionths;
+  return fmt::format("{}{}.{:06}", rate.value_millionths < 0 ? "-" : "", absolute / 1'000'000, absolute % 1'000'000);
 }
 
 std::array<Rate, 4> rates_of(std::span<const std::int64_t> measures) {

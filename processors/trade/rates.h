@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace fiverate {
@@ -31,6 +32,9 @@ inline constexpr std::int64_t kSampleMin = 30;  // below it a rate says LOW_SAMP
 
 // numerator / denominator in millionths, rounded half away from zero. denominator > 0.
 std::int64_t millionths(std::int64_t numerator, std::int64_t denominator);
+
+// "0.691667", "-0.470000": always six decimals. Only of a rate that has a value.
+std::string value_text(const Rate& rate);
 
 // `measures` as in BrandMeasure.
 std::array<Rate, 4> rates_of(std::span<const std::int64_t> measures);

@@ -39,8 +39,7 @@ using ReplayProgress = std::function<void(std::size_t, std::size_t)>;
 Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                    const ReplayProgress& progress);
 
-// Replays the partitions of a ledger: `open_ledger` gives a source over all of them that ends where the log ended at the
-// start. Only days that the live run holds for final are written.
+// Replays the partitions of a ledger: `ledger` reads all of them and ends where the log ended at the start. Only days that the live run holds for final are written.
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
                                     const ReplayOptions& options);
 

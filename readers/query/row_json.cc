@@ -27,9 +27,8 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
     fmt::format_to(std::back_inserter(out), "{}\"{}\":{{\"numerator\":{},\"denominator\":{}", separator, rate.name,
                    rate.numerator, rate.denominator);
     if (rate.has_value()) {
-      const auto absolute = rate.value_millionths < 0 ? -rate.value_millionths : rate.value_millionths;
-      fmt::format_to(std::back_inserter(out), ",\"value\":{}{}.{:06}", rate.value_millionths < 0 ? "-" : "",
-                     absolute / 1'000'000, absolute % 1'000'000);
+      append(",\"value\":", out);
+      append(value_text(rate), out);
     }
     fmt::format_to(std::back_inserter(out), ",\"status\":\"{}\"}}", name_of(rate.status));
     separator = ",";

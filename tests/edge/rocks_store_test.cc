@@ -451,7 +451,12 @@ TEST_F(RocksStoreTest, ManyStoresStayWithinOneBudget) {
     batch.put("k" + std::to_string(i), std::string(1 << 20, 'x'));
     ASSERT_TRUE(stores[static_cast<std::size_t>(i) % stores.size()]->write(batch));
   }
-  EXPECT_LT(memory.used_bytes(), std::size_t{64} << 20);  // 160 MiB went through; flushes lag a little behind
+  // 160 MiB went through. Nobody is made to wait for a flush, so a burst may pass the budget; it goes back by itself.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (memory.used_bytes() > std::size_t{32} << 20 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_LE(memory.used_bytes(), std::size_t{32} << 20);
 }
 
 }  // namespace

@@ -139,7 +139,9 @@ TEST_F(Receiver, StopsAtTheNextNewRecordWhenTheSenderDidNotRepeatItself) {
     record.offset = next++;
     const auto processed = market.task.process(record);
     EXPECT_EQ(processed.has_value(), i < 2) << i << ": repetitions are dropped unread";
-    if (!processed) EXPECT_EQ(processed.error().reaction, Reaction::stop);
+    if (i == 2) {
+      EXPECT_EQ(processed.error().reaction, Reaction::stop);
+    }
   }
   EXPECT_EQ(market.adder.applied, (Values{"2", "6"})) << "nothing was applied";
 }

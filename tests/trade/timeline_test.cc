@@ -296,8 +296,8 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
                                              *rc::gen::element<std::string>("north", "south")};
       auto event = outlet("shop", nth(from), version.region, version.active ? Outlet::ACTIVE : Outlet::SUSPENDED);
       shop.version(version.cancelled ? cancelled(event, 2) : event);
-    } else if (kind == 1) {
-      today = std::min(kDays, today + *rc::gen::inRange(0, 80));
+    } else if (kind <= 3) {
+      today = std::min(kDays, today + *rc::gen::inRange(0, 60));
     } else {
       const auto id = fmt::format("D{}", *rc::gen::inRange(0, 8));  // often one that is there already
       Told::Doc doc;

@@ -1,0 +1,158 @@
+// The only door: what passes, what is turned away and noted, what time it is.
+#include "processors/stages/intake.h"
+
+#include "processors/stages/progress.h"
+#include "schemas/decode.h"
+#include "tests/stages/bench.h"
+
+namespace fiverate::test {
+namespace {
+
+const Millis kNow = noon(nth(0));
+
+class IntakeTest : public testing::Test {
+ protected:
+  Result<void> feed(const Event& event, Millis timestamp, Topic topic = Topic::deliveries) {
+    return bench.feed(topic, event.SerializeAsString(), std::nullopt, timestamp);
+  }
+  static Event some_delivery() { return delivery("D", "shop", kNow, {{"s1", 5}}); }
+
+  const Definition definition = make_definition("Asia/Shanghai", {2, 3, 2});
+  Intake intake{{definition, false}};
+  Bench bench{intake};
+};
+
+TEST_F(IntakeTest, ADocumentGoesToTheLedgerPartitionOfItsOutlet) {
+  auto event = some_delivery();
+  set_millis(*event.mutable_arrival_time(), 5);  // files only
+  ASSERT_TRUE(feed(event, kNow + 9).has_value());
+  const auto sent = bench.take();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].topic, Topic::ledger);
+  EXPECT_EQ(sent[0].partition, partition_of("shop", 3));
+  EXPECT_EQ(sent[0].key, "shop");
+  EXPECT_FALSE(sent[0].to_task) << "behind intake nothing is chained";
+  const auto record = sent[0].as<LedgerRecord>();
+  EXPECT_EQ(record.arrival_ms(), kNow + 9);
+  EXPECT_EQ(record.event().delivery().delivery_id(), "D");
+  EXPECT_FALSE(record.event().has_arrival_time());
+}
+
+TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) {
+  struct Case {
+    std::string value;
+    std::string reason;
+    std::string key;  // of the note: the outlet if it could be read
+  };
+  for (const auto& [value, reason, key] : std::vector<Case>{
+           {"{\"event_id\":", "malformed", ""},
+           {delivery("D", "shop", kNow, {{"s1", -1}}).SerializeAsString(), "negative_quantity", "shop"},
+           {visit("V", "shop", kNow).SerializeAsString(), "bad_payload", "shop"},  // not of this topic
+           {sku("s1", "B1").SerializeAsString(), "bad_payload", ""}}) {
+    ASSERT_TRUE(bench.feed(Topic::deliveries, value, std::nullopt, kNow).has_value());
+    const auto sent = bench.take();
+    ASSERT_EQ(sent.size(), 2U) << reason;
+    const auto quarantined = sent[0].as<Quarantined>();
+    EXPECT_EQ(sent[0].topic, Topic::quarantine);
+    EXPECT_EQ(quarantined.reason(), reason);
+    EXPECT_EQ(quarantined.value(), value);
+    EXPECT_EQ(quarantined.topic(), "deliveries");
+    EXPECT_EQ(quarantined.offset(), bench.next_offset() - 1);
+    EXPECT_EQ(sent[0].key, "deliveries/0/" + std::to_string(bench.next_offset() - 1) + "/0") << "its cause";
+    EXPECT_EQ(sent[1].topic, Topic::ledger);
+    EXPECT_EQ(sent[1].partition, partition_of(key, 3));
+    EXPECT_EQ(sent[1].as<LedgerRecord>().rejection().reason(), reason);
+    EXPECT_TRUE(sent[1].as<LedgerRecord>().rejection().document());
+  }
+}
+
+TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
+  Event event;
+  event.set_event_id("c1");
+  set_millis(*event.mutable_event_time(), kNow);
+  auto& command = *event.mutable_command();
+  command.set_command_id("c1");
+  command.set_author("someone");
+  command.set_verb(Command::ACK);
+  command.set_alert_id("0123456789abcdef");
+  ASSERT_TRUE(feed(event, kNow, Topic::commands).has_value());
+  const auto sent = bench.take();
+  ASSERT_EQ(sent.size(), 2U);
+  for (std::int32_t partition = 0; partition < 2; ++partition) {
+    const auto& one = sent[static_cast<std::size_t>(partition)];
+    EXPECT_EQ(one.topic, Topic::signals);
+    EXPECT_EQ(one.partition, partition);
+    EXPECT_EQ(one.as<SignalRecord>().event().event().command().author(), "someone");
+  }
+  ASSERT_TRUE(bench.feed(Topic::commands, "rubbish", std::nullopt, kNow).has_value());
+  EXPECT_FALSE(bench.take(Topic::ledger).at(0).as<LedgerRecord>().rejection().document()) << "no document";
+}
+
+// ---- time ------------------------------------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
+  const auto arrival = [&](Millis timestamp) {
+    EXPECT_TRUE(feed(some_delivery(), timestamp).has_value());
+    return bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms();
+  };
+  EXPECT_EQ(arrival(100), 100);
+  EXPECT_EQ(arrival(50), 100);
+  EXPECT_EQ(arrival(120), 120);
+  EXPECT_EQ(intake.clock(), 120);
+  Intake next{{definition, false}};
+  bench.restart_as(next);
+  EXPECT_EQ(next.clock(), 120);
+  EXPECT_EQ(arrival(90), 120);
+}
+
+TEST_F(IntakeTest, AMarkSaysWhatTimeItIsAndNothingElse) {
+  ASSERT_TRUE(feed(mark(kNow + 500), kNow).has_value());
+  EXPECT_EQ(intake.clock(), kNow + 500);
+  ASSERT_TRUE(feed(mark(kNow + 100), kNow + 200).has_value());
+  EXPECT_EQ(intake.clock(), kNow + 500);
+  EXPECT_TRUE(bench.take().empty());
+}
+
+TEST_F(IntakeTest, OnTheWallClockAMarkCountsByItsTimestampAlone) {
+  Intake wall{{definition, true}};
+  bench.restart_as(wall);
+  ASSERT_TRUE(feed(mark(kNow + 500), kNow).has_value());
+  EXPECT_EQ(wall.clock(), kNow);
+}
+
+TEST_F(IntakeTest, ARetriedRecordBringsItsArrivalAndRaisesNothing) {
+  ASSERT_TRUE(feed(some_delivery(), 100).has_value());
+  bench.take();
+  for (const auto original : {40, 400}) {
+    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", original).has_value());
+    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), original);
+  }
+  EXPECT_EQ(intake.clock(), 100);
+}
+
+// ---- progress ----------------------------------------------------------------------------------------------------------
+
+TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
+  const auto definition = make_definition("Asia/Shanghai", {2, 1, 1});
+  ProgressBook book(definition);
+  EXPECT_FALSE(book.moved());
+  EXPECT_EQ(book.take(), std::nullopt);
+  book.acknowledge({Topic::deliveries, 1}, 70);
+  book.acknowledge({Topic::orders, 0}, 50);
+  book.acknowledge({Topic::orders, 0}, 40);
+  book.acknowledge({Topic::visits, 0}, kNever);
+  book.acknowledge({Topic::ledger, 0}, 99);  // no source
+  EXPECT_TRUE(book.moved());
+  const auto record = book.take();
+  ASSERT_EQ(record->progress().entries_size(), 2);
+  EXPECT_EQ(record->progress().entries(0).source(), 0) << "orders/0";
+  EXPECT_EQ(record->progress().entries(0).arrival_ms(), 50);
+  EXPECT_EQ(record->progress().entries(1).source(), 3) << "orders 0 1, deliveries 0 1";
+  EXPECT_EQ(record->arrival_ms(), 70);
+  EXPECT_FALSE(book.moved());
+  book.forget({Topic::deliveries, 1});
+  EXPECT_EQ(book.take()->progress().entries_size(), 1);
+}
+
+}  // namespace
+}  // namespace fiverate::test

@@ -1,0 +1,377 @@
+"""What the system tests share: a broker, markets on it, the program as a child process, and waiting.
+
+    market = Market(self, shared_kafka())          # topics of its own, a folder of its own
+    market.create_topics()
+    run = market.run()                             # `fiverate run`; killed at the end of the test if still there
+    market.import_history(small_market())
+    market.await_final(replayed(small_market()))   # FINAL rows from Kafka, byte for byte those of a replay of the files
+    run.stop()
+
+Environment, all optional: FIVERATE_TEST_PROGRAM (else the newer of build/release and build/dev), FIVERATE_TEST_ROOT,
+FIVERATE_TEST_KAFKA (address of a running broker; else one is started for this process and stopped at its end).
+Nothing here waits for a fixed time: every wait asks again and again, and has an end.
+"""
+
+import atexit
+import functools
+import itertools
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, namedtuple
+
+ROOT = pathlib.Path(os.environ.get("FIVERATE_TEST_ROOT", pathlib.Path(__file__).resolve().parents[2]))
+KAFKA = ROOT / "deploy" / "kafka" / "kafka"
+SMALL_MARKET = ROOT / "deploy" / "examples" / "small-market"
+ORACLE = ROOT / "tests" / "oracle"
+# The program reads FIVERATE_*: what surrounds the tests must not configure it.
+CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FIVERATE_")}
+
+BROKER_WITHIN = 90  # s; a broker starts in 4 to 10
+DONE_WITHIN = 60  # s; any command that ends by itself
+FINAL_WITHIN = 90  # s; the histories of these tests take 2 to 20
+
+
+def program():
+    if "FIVERATE_TEST_PROGRAM" in os.environ:
+        return os.environ["FIVERATE_TEST_PROGRAM"]
+    built = [path for path in (ROOT / "build/release/fiverate", ROOT / "build/dev/fiverate") if path.exists()]
+    if not built:
+        sys.exit("no fiverate: build it, or name it in FIVERATE_TEST_PROGRAM")
+    return str(max(built, key=lambda path: path.stat().st_mtime))
+
+
+@functools.cache
+def scratch():
+    """A folder for this process, gone at its end."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fiverate-system-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+# ---- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def eventually(probe, within, what, every=0.05):
+    """The first true value of probe(); an AssertionError with `what` (text, or a function of no arguments) after `within` s."""
+    deadline = time.monotonic() + within
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what() if callable(what) else what}")
+        time.sleep(every)
+
+
+# ---- the broker --------------------------------------------------------------------------------------------------------
+
+
+class Broker:
+    """One broker of deploy/kafka/kafka in a folder; stopped at the end of the process, whatever happens."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        atexit.register(self.command, "kill")
+
+    def start(self):
+        port = () if (self.folder / "address").exists() else ("--port", "0")  # the same again after a stop
+        done = self.command("start", *port)
+        if done.returncode != 0:
+            raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
+        self.address = (self.folder / "address").read_text().strip()
+        return self
+
+    def stop(self):
+        self.command("stop")
+
+    def kill(self):
+        self.command("kill")
+
+    def command(self, *words):
+        return subprocess.run([KAFKA, *words, "--dir", self.folder], capture_output=True, text=True, timeout=BROKER_WITHIN,
+                              stdin=subprocess.DEVNULL)
+
+
+@functools.cache
+def shared_kafka():
+    """The address of the broker that all tests share; those that break a broker have their own."""
+    return os.environ.get("FIVERATE_TEST_KAFKA") or Broker(scratch() / "kafka").start().address
+
+
+# ---- histories ---------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def small_market(outlets=20, days=60, seed=1):
+    folder = scratch() / f"market-{outlets}-{days}-{seed}"
+    subprocess.run([SMALL_MARKET, "--out", folder, "--outlets", str(outlets), "--days", str(days), "--seed", str(seed)],
+                   check=True, stdout=subprocess.DEVNULL, timeout=DONE_WITHIN)
+    return folder
+
+
+@functools.cache
+def replayed(folder):
+    """metrics.jsonl of a replay from the files, without Kafka."""
+    out = pathlib.Path(f"{folder}-replayed")
+    subprocess.run([program(), "replay", "--in", folder, "--out", out], check=True, env=CLEAN_ENVIRONMENT,
+                   stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
+    return (out / "metrics.jsonl").read_bytes()
+
+
+@functools.cache
+def nasty(seed, *options):
+    folder = scratch() / "-".join(["nasty", str(seed), *options]).replace("--", "")
+    subprocess.run([sys.executable, ORACLE / "generate.py", "--seed", str(seed), "--out", folder, *options],
+                   check=True, timeout=DONE_WITHIN)
+    return folder
+
+
+@functools.cache
+def oracle_of(folder):
+    """The folder with metrics.jsonl and quarantine.jsonl of the plain reference program."""
+    out = pathlib.Path(f"{folder}-oracle")
+    subprocess.run([sys.executable, ORACLE / "oracle.py", "--in", folder, "--out", out], check=True, timeout=2 * DONE_WITHIN)
+    return out
+
+
+def lines_of(folder):
+    return b"\n".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl"))).split(b"\n")
+
+
+def shuffled(folder, seed):
+    """All lines of both files in one, in any order: an import sorts."""
+    lines = lines_of(folder)
+    random.Random(seed).shuffle(lines)
+    file = pathlib.Path(f"{folder}-shuffled.jsonl")
+    file.write_bytes(b"\n".join(lines))
+    return file
+
+
+@functools.cache
+def parts_of(folder, count):
+    """The files of a history to be imported one after another: cut at midnights, the reference data in front."""
+    reference = (folder / "reference.jsonl").read_bytes()
+    by_day = {}
+    for line in (folder / "events.jsonl").read_bytes().splitlines(keepends=True):
+        found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line)
+        day = found.group(1) if found else max(by_day, default=b"")  # a broken line stays where it stood
+        by_day.setdefault(day, []).append(line)
+    days = sorted(by_day)
+    parts = []
+    for number in range(count):
+        chosen = days[len(days) * number // count : len(days) * (number + 1) // count]
+        part = pathlib.Path(f"{folder}-part-{number}-of-{count}.jsonl")
+        part.write_bytes((reference if number == 0 else b"") + b"".join(line for day in chosen for line in by_day[day]))
+        parts.append(part)
+    return parts
+
+
+# ---- the program -------------------------------------------------------------------------------------------------------
+
+Record = namedtuple("Record", "partition offset key value headers")
+numbers = itertools.count(1)
+
+
+class Market:
+    """A topics.prefix and a folder with fiverate.toml; partitions = (source, ledger, market)."""
+
+    def __init__(self, test, address, partitions=(4, 4, 2), **sections):
+        self.test, self.address = test, address
+        name = f"system-{os.getpid()}-{next(numbers)}"
+        self.prefix = name + "."
+        self.folder = scratch() / name
+        self.folder.mkdir()
+        self.config = self.folder / "fiverate.toml"
+        self.state = self.folder / "state"
+        self.ends = None  # where the market's clock goes to, once a history is imported and closed
+        source, ledger, market = partitions
+        settings = {
+            "kafka": {"bootstrap.servers": address},
+            "topics": {"prefix": self.prefix, "source_partitions": source, "ledger_partitions": ledger, "market_partitions": market},
+            "state": {"dir": str(self.state)},
+        }
+        for section, values in sections.items():
+            settings.setdefault(section, {}).update(values)
+        self.config.write_text("".join(
+            f"[{section}]\n" + "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in values.items())
+            for section, values in settings.items()))
+        test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def command(self, *words):
+        return [program(), "--config", str(self.config), *map(str, words)]
+
+    def call(self, *words, within=DONE_WITHIN):
+        """To the end of the command; stdout as bytes, stderr as text."""
+        done = subprocess.run(self.command(*words), capture_output=True, stdin=subprocess.DEVNULL, env=CLEAN_ENVIRONMENT,
+                              cwd=self.folder, timeout=within)
+        done.stderr = done.stderr.decode(errors="replace")
+        return done
+
+    def ok(self, *words, within=DONE_WITHIN):
+        done = self.call(*words, within=within)
+        self.test.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
+        return done.stdout
+
+    def fails(self, code, *words, says=(), within=DONE_WITHIN):
+        """The command ends with this code and says all of these (regular expressions) on stderr."""
+        done = self.call(*words, within=within)
+        self.test.assertEqual(done.returncode, code, f"{words}: {done.stderr}")
+        for pattern in [says] if isinstance(says, str) else says:
+            self.test.assertRegex(done.stderr, pattern)
+        return done
+
+    def create_topics(self):
+        self.ok("topics", "create")
+        return self
+
+    def import_files(self, *files, open=False):
+        done = self.call("import", *files, *(["--open"] if open else []))
+        self.test.assertEqual(done.returncode, 0, done.stderr)
+        if not open:
+            self.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
+        return done
+
+    def import_history(self, folder):
+        return self.import_files(*sorted(folder.glob("*.jsonl")))
+
+    def run(self, *options, state=None):
+        return Process(self, "run", *options, *(["-X", f"state.dir={state}"] if state else []))
+
+    # ---- what came out ----
+
+    def status(self):
+        """Per stage and partition; nothing if Kafka does not answer just now."""
+        done = self.call("status", "-o", "json")
+        return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+
+    def caught_up(self):
+        """All tasks stand at the end, by their own words."""
+        tasks = self.status()
+        return bool(tasks) and all(task["lag_records"] == 0 and (not self.ends or task["clock"] == self.ends) for task in tasks)
+
+    def await_caught_up(self, within=FINAL_WITHIN):
+        eventually(self.caught_up, within, lambda: json.dumps([task for task in self.status() if task["lag_records"] != 0 or task["clock"] != self.ends], indent=0))
+
+    def final(self, expected=b""):
+        """All FINAL rows through the last day of `expected`."""
+        last = json.loads(expected.rstrip().rsplit(b"\n", 1)[-1])["as_of"] if expected else "9999-12-31"
+        return self.ok("rates", "--final", "--through", last, "-o", "json")
+
+    def await_final(self, expected, within=FINAL_WITHIN):
+        """The FINAL rows are these, byte for byte, and no key was ever written with two values."""
+        self.await_caught_up(within)
+        self.assert_final(expected)
+
+    def assert_final(self, expected):
+        same_lines(self.test, self.final(expected), expected)
+        self.assert_no_contradiction()
+
+    def records(self, topic):
+        """Everything in a topic, repetitions included."""
+        raw = subprocess.run(["kcat", "-C", "-b", self.address, "-t", self.prefix + topic, "-e", "-q", "-f", "%p %o %K %S %h\n%k%s"],
+                             capture_output=True, check=True, timeout=DONE_WITHIN).stdout
+        at, records = 0, []
+        while at < len(raw):
+            end = raw.index(b"\n", at)
+            partition, offset, key_size, value_size, headers = raw[at:end].split(b" ", 4)
+            key_end = end + 1 + max(0, int(key_size))
+            at = key_end + max(0, int(value_size))
+            records.append(Record(int(partition), int(offset), raw[end + 1 : key_end], raw[key_end:at], headers))
+        return records
+
+    def assert_no_contradiction(self):
+        """A crash may repeat FINAL rows, identical in key, value and cause. Returns how many were repeated."""
+        seen, repeated = {}, 0
+        for record in self.records("metrics-final"):
+            what = (record.partition, record.value, record.headers)
+            earlier = seen.setdefault(record.key, what)
+            self.test.assertEqual(earlier, what, f"FINAL row {record.key!r} was written with two values")
+            repeated += earlier is not what
+        return repeated
+
+    def quarantined(self):
+        """How many of each reason. The reason is the first field of the record, a short text; the key is the cause."""
+        return Counter(value[2 : 2 + value[1]].decode() for value in {record.key: record.value for record in self.records("quarantine")}.values())
+
+
+def same_lines(test, found, expected):
+    """Byte for byte, with a message that a person can read."""
+    if found == expected:
+        return
+    for number, (one, other) in enumerate(itertools.zip_longest(found.splitlines(), expected.splitlines()), start=1):
+        if one != other:
+            test.fail(f"line {number} differs ({found.count(10)} lines, expected are {expected.count(10)})\n"
+                      f"  found    {one!r}\n  expected {other!r}")
+    test.fail("the ends of the lines differ")
+
+
+class Process:
+    """A command that goes on, its output in files."""
+
+    def __init__(self, market, *words):
+        self.test = market.test
+        self.log = market.folder / f"{words[0]}-{next(numbers)}.log"
+        self.out = self.log.with_suffix(".out")
+        with open(self.log, "wb") as log, open(self.out, "wb") as out:
+            self.child = subprocess.Popen(market.command(*words), stdout=out, stderr=log, stdin=subprocess.DEVNULL,
+                                          env=CLEAN_ENVIRONMENT, cwd=market.folder)
+        self.test.addCleanup(self.end)
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def is_alive(self):
+        return self.child.poll() is None
+
+    def says(self, pattern, within, times=1):
+        """Waits until it has said this so many times."""
+        def probe():
+            if len(re.findall(pattern, self.text())) >= times:
+                return True
+            self.test.assertTrue(self.is_alive(), f"ended with {self.child.poll()} before it said {pattern!r}:\n{self.text()}")
+            return False
+
+        eventually(probe, within, lambda: f"{pattern!r} {times} times in\n{self.text()}")
+
+    def is_working(self):
+        """All tasks of one process are there."""
+        self.says("market: reading deltas", 40)
+        self.says("reference: reading reference", 40)
+        self.says("outlet: reading ledger", 40)
+        return self
+
+    def send(self, number):
+        self.child.send_signal(number)
+
+    def kill(self):
+        self.send(signal.SIGKILL)
+        self.child.wait(timeout=10)
+
+    def ends(self, code, within=30):
+        """By itself."""
+        try:
+            found = self.child.wait(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.test.fail(f"still runs after {within} s:\n{self.text()}")
+        self.test.assertEqual(found, code, self.text())
+        return self.text()
+
+    def stop(self, number=signal.SIGTERM):
+        """In order, within the 10 s that an operator waits."""
+        self.test.assertTrue(self.is_alive(), f"ended with {self.child.poll()}:\n{self.text()}")
+        self.send(number)
+        return self.ends(0, within=12)
+
+    def end(self):
+        if self.is_alive():
+            self.send(signal.SIGCONT)
+            self.kill()

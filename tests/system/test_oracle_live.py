@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Nasty histories through the whole program against the plain reference program of tests/oracle, byte for byte."""
+
+import json
+import unittest
+from collections import Counter
+
+from support import Market, lines_of, nasty, oracle_of, shared_kafka, shuffled
+
+SEEDS = (1, 2, 3)
+
+
+class OracleLive(unittest.TestCase):
+    def check(self, seed, files, partitions=(4, 4, 2)):
+        oracle = oracle_of(nasty(seed))
+        market = Market(self, shared_kafka(), partitions).create_topics()
+        run = market.run()
+        market.import_files(*files)
+        market.await_final((oracle / "metrics.jsonl").read_bytes())
+        reasons = Counter(json.loads(line)["reason"] for line in (oracle / "quarantine.jsonl").read_bytes().splitlines())
+        self.assertEqual(market.quarantined(), reasons)
+        run.stop()
+
+    def test_as_it_was_written(self):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                self.check(seed, sorted(nasty(seed).glob("*.jsonl")))
+
+    def test_shuffled_in_one_partition(self):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                self.check(seed, [shuffled(nasty(seed), seed)], (1, 1, 1))
+
+    def test_shuffled_in_many_partitions(self):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                self.check(seed, [shuffled(nasty(seed), seed + 100)], (3, 5, 3))
+
+    def test_an_import_takes_every_malformed_line(self):
+        """Nothing that stands in a line stops an import: it is for the pipeline to judge."""
+        folder = nasty(4, "--rate", "4")
+        market = Market(self, shared_kafka()).create_topics()
+        done = market.import_history(folder)
+        lines = sum(1 for line in lines_of(folder) if line.strip(b" \t\r") and b'"mark"' not in line)
+        imported = int(done.stderr.split(" events and ")[0].rsplit("\n", 1)[-1])
+        self.assertGreaterEqual(imported, lines)
+        reasons = {json.loads(line)["reason"] for line in (oracle_of(folder) / "quarantine.jsonl").read_bytes().splitlines()}
+        self.assertGreaterEqual(len(reasons), 10, "the history is nasty enough")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
