@@ -25,7 +25,10 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kLockWithin{5};        // the one who leaves needs a moment to close
 constexpr std::chrono::milliseconds kLockEvery{100};
-constexpr std::size_t kWriteBufferBytes = 32 << 20;   // of one store; all of them are bounded by RocksMemory
+// What one store holds back before it writes a table: a share of the budget, for a store that rests keeps its own.
+constexpr std::size_t kWriteBufferShare = 16;
+constexpr std::size_t kWriteBufferBytesMin = 1 << 20;
+constexpr std::size_t kWriteBufferBytesMax = 32 << 20;
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
 constexpr int kOpenFilesMax = 256;                    // of one store: a process may have many
@@ -114,12 +117,12 @@ rocksdb::CompressionType best_compression() {
 }
 
 rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rocksdb::Cache>& cache,
-                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes) {
+                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes, std::size_t write_buffer_bytes) {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.paranoid_checks = true;
   options.write_buffer_manager = writes;
-  options.write_buffer_size = kWriteBufferBytes;
+  options.write_buffer_size = write_buffer_bytes;
   options.compression = best_compression();
   options.level_compaction_dynamic_level_bytes = true;
   options.max_background_jobs = 2;
@@ -150,7 +153,8 @@ std::optional<std::string> behind(std::string_view prefix) {
 }  // namespace
 
 RocksMemory::RocksMemory(std::size_t budget_bytes)
-    : cache_(rocksdb::NewLRUCache(budget_bytes)),
+    : write_buffer_bytes_(std::clamp(budget_bytes / kWriteBufferShare, kWriteBufferBytesMin, kWriteBufferBytesMax)),
+      cache_(rocksdb::NewLRUCache(budget_bytes)),
       writes_(std::make_shared<rocksdb::WriteBufferManager>(budget_bytes / 2, cache_)) {}
 
 RocksMemory::~RocksMemory() = default;
@@ -163,7 +167,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   if (code) return tl::make_unexpected(folder_error(folder, code));
   FIVERATE_TRY(check_not_beheaded(folder));
 
-  const auto options = options_with(folder, memory.cache_, memory.writes_);
+  const auto options = options_with(folder, memory.cache_, memory.writes_, memory.write_buffer_bytes_);
   const auto deadline = std::chrono::steady_clock::now() + kLockWithin;
   for (;;) {
     rocksdb::DB* opened = nullptr;

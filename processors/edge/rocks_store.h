@@ -35,6 +35,7 @@ class RocksMemory {
 
  private:
   friend class RocksStore;
+  std::size_t write_buffer_bytes_;  // of one store
   std::shared_ptr<rocksdb::Cache> cache_;
   std::shared_ptr<rocksdb::WriteBufferManager> writes_;
 };
