@@ -8,7 +8,7 @@
 #include <array>
 
 #include "processors/stages/topology.h"
-#include "readers/query/row_json.h"
+#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
@@ -39,9 +39,7 @@ std::vector<std::string> property_names() {
 class JsonMessage final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    fmt::memory_buffer quoted;
-    append_json_string({message.payload.data(), message.payload.size()}, quoted);
-    out.append(quoted.data(), quoted.data() + quoted.size());
+    append_json_string({message.payload.data(), message.payload.size()}, out);
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };

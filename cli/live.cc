@@ -32,6 +32,7 @@ constexpr std::chrono::seconds kProgressEvery{1};       // while something moves
 constexpr std::chrono::seconds kIdleProgressEvery{10};  // else
 constexpr std::chrono::seconds kMarkEvery{1};
 constexpr std::chrono::seconds kRestartAfter{1};
+constexpr std::chrono::seconds kGapIsReportedAfter{60};
 
 Millis wall_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -88,6 +89,32 @@ class IntakeHeartbeat {
   std::set<Input> mine_;
   Clock::time_point told_{};
   Clock::time_point marked_{};
+};
+
+// Says when a task has waited for a record that it has not got: its sender was cut off and should send again.
+class WarnOfGaps {
+ public:
+  Result<void> operator()(const std::map<Input, Seat>& seats) {
+    for (const auto& [input, seat] : seats) {
+      auto& known = known_[input];
+      const auto gaps = seat.task->counters().gaps;
+      if (gaps == known.reported) continue;
+      const auto now = Clock::now();
+      if (!known.since) known.since = now;
+      if (now - *known.since < kGapIsReportedAfter) continue;
+      spdlog::warn("{}: {} records wait for one before them that has not come; their sender has to send again",
+                   seat.task->name(), gaps - known.reported);
+      known = {gaps, std::nullopt};
+    }
+    return {};
+  }
+
+ private:
+  struct Known {
+    std::int64_t reported = 0;
+    std::optional<Clock::time_point> since;
+  };
+  std::map<Input, Known> known_;
 };
 
 std::vector<Topic> topics_of(Stage stage) {
@@ -160,7 +187,7 @@ class StageThread {
     if (!sink) return tl::make_unexpected(sink.error());
     auto source = KafkaSource::open(settings_.kafka, group_of(settings_.kafka, stage_), topics_of(stage_), member_);
     if (!source) return tl::make_unexpected(source.error());
-    Worker::Heartbeat heartbeat;
+    Worker::Heartbeat heartbeat = WarnOfGaps();
     if (stage_ == Stage::intake) heartbeat = IntakeHeartbeat(settings_, **sink);
     Worker worker(
         **source, [&](const Input& input) { return make_seat(input, **source, **sink); },

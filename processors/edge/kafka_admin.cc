@@ -4,8 +4,8 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <optional>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <span>
 #include <thread>
@@ -42,7 +42,9 @@ std::vector<Topic> all_topics() {
   return all;
 }
 
-std::string before(const KafkaClient& client) { return fmt::format("at {}", client.servers()); }
+std::string before(const KafkaClient& client) {
+  return fmt::format("at {}", client.servers());
+}
 
 // Brokers before 3.6 know one setting for both sides.
 constexpr std::string_view kOldTimestampSetting = "message.timestamp.difference.max.ms";
@@ -99,8 +101,9 @@ Result<FoundTopics> find_topics(const KafkaSettings& settings, KafkaClient& clie
     const auto ours = topic_of(settings, topic.topic);
     if (!ours) continue;
     const std::span partitions(topic.partitions, static_cast<std::size_t>(topic.partition_cnt));
-    found[*ours] = {topic.partition_cnt, partitions.empty() ? 0 : partitions[0].replica_cnt,
-                    !partitions.empty() && std::ranges::all_of(partitions, [](const auto& p) { return p.leader >= 0; })};
+    found[*ours] = {
+        topic.partition_cnt, partitions.empty() ? 0 : partitions[0].replica_cnt,
+        !partitions.empty() && std::ranges::all_of(partitions, [](const auto& p) { return p.leader >= 0; })};
   }
   return found;
 }
@@ -112,8 +115,9 @@ Result<KafkaEvent> answer_to(std::string_view what, KafkaClient& client, const K
   const auto code = event ? rd_kafka_event_error(event.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
   const auto* said = event ? rd_kafka_event_error_string(event.get()) : nullptr;
-  return tl::make_unexpected(kafka_error(code, fmt::format("{} {}", what, before(client)),
-                                         said != nullptr && code != RD_KAFKA_RESP_ERR__TIMED_OUT ? said : client.last_error()));
+  return tl::make_unexpected(
+      kafka_error(code, fmt::format("{} {}", what, before(client)),
+                  said != nullptr && code != RD_KAFKA_RESP_ERR__TIMED_OUT ? said : client.last_error()));
 }
 
 Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op) {
@@ -126,7 +130,8 @@ Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op) {
   return options;
 }
 
-Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::vector<Topic>& topics, KafkaClient& client) {
+Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::vector<Topic>& topics,
+                                    KafkaClient& client) {
   if (topics.empty()) return FoundSettings{};
   std::vector<Resource> owned;
   std::vector<rd_kafka_ConfigResource_t*> asked;
@@ -166,9 +171,9 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
 // ---- the definition, first record of every internal partition ------------------------------------------------------
 
 struct First {
-  bool empty = true;      // nothing was ever written
-  std::int64_t low = 0;   // where the log begins by now
-  std::string value;      // of offset 0, if it is still there
+  bool empty = true;     // nothing was ever written
+  std::int64_t low = 0;  // where the log begins by now
+  std::string value;     // of offset 0, if it is still there
 };
 
 Result<std::map<Input, First>> read_firsts(KafkaSettings settings, const std::vector<Input>& inputs) {
@@ -206,7 +211,8 @@ std::vector<Input> internal_inputs(const FoundTopics& found) {
   for (const auto topic : kInternalTopics) {
     const auto entry = found.find(topic);
     if (entry == found.end()) continue;
-    for (std::int32_t partition = 0; partition < entry->second.partitions; ++partition) inputs.push_back({topic, partition});
+    for (std::int32_t partition = 0; partition < entry->second.partitions; ++partition)
+      inputs.push_back({topic, partition});
   }
   return inputs;
 }
@@ -265,7 +271,8 @@ Result<Attempt> make_topics(const KafkaSettings& settings, const TopicPlan& plan
   for (const auto topic : topics) {
     owned.emplace_back(rd_kafka_NewTopic_new(topic_name(settings, topic).c_str(), plan.partitions.of(topic),
                                              plan.replication_factor, text.data(), text.size()));
-    if (!owned.back()) return fail(Reaction::stop, "Topic {} cannot be made: {}.", topic_name(settings, topic), text.data());
+    if (!owned.back())
+      return fail(Reaction::stop, "Topic {} cannot be made: {}.", topic_name(settings, topic), text.data());
     const auto wanted = wanted_settings(topic, plan.wall_clock, plan.replication_factor);
     for (const auto& [name, value] : old_broker ? for_old_broker(wanted) : wanted) {
       rd_kafka_NewTopic_set_config(owned.back().get(), name.c_str(), value.c_str());
@@ -287,13 +294,17 @@ Result<Attempt> make_topics(const KafkaSettings& settings, const TopicPlan& plan
     const auto* said_text = rd_kafka_topic_result_error_string(result);
     const std::string_view said = said_text != nullptr ? said_text : "";
     switch (const auto code = rd_kafka_topic_result_error(result)) {
-      case RD_KAFKA_RESP_ERR_NO_ERROR: attempt.made.push_back(*topic); break;
-      case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: break;  // somebody else was quicker: checked below
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        attempt.made.push_back(*topic);
+        break;
+      case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+        break;  // somebody else was quicker: checked below
       case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
         attempt.unknown_setting.push_back(*topic);
         attempt.said = said;
         break;
-      default: return tl::make_unexpected(kafka_error(code, fmt::format("Topic {} cannot be made", name), said));
+      default:
+        return tl::make_unexpected(kafka_error(code, fmt::format("Topic {} cannot be made", name), said));
     }
   }
   return attempt;
@@ -321,8 +332,8 @@ Result<FoundTopics> wait_for(const KafkaSettings& settings, KafkaClient& client)
 
 // ---- checking ------------------------------------------------------------------------------------------------------
 
-void check_settings(const std::string& topic, const TopicSettings& wanted, const std::map<std::string, std::string>& found,
-                    std::vector<TopicFinding>& findings) {
+void check_settings(const std::string& topic, const TopicSettings& wanted,
+                    const std::map<std::string, std::string>& found, std::vector<TopicFinding>& findings) {
   for (const auto& [name, value] : wanted) {
     auto entry = found.find(name);
     if (entry == found.end() && is_new_timestamp_setting(name)) entry = found.find(std::string(kOldTimestampSetting));

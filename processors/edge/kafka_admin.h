@@ -35,8 +35,8 @@ struct TopicsMade {
   std::vector<TopicFinding> findings;  // what was there before and differs; left as it is
 };
 
-// Makes what is missing; run twice, the second run makes nothing. A run that was cut short is completed by the next. Not to
-// be run twice at once: both might write the definition.
+// Makes what is missing; run twice, the second run makes nothing. A run that was cut short is completed by the next.
+// Not to be run twice at once: both might write the definition.
 [[nodiscard]] Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
 // Nothing found: all is as it has to be.

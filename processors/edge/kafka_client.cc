@@ -22,7 +22,8 @@ struct Reserved {
   std::string_view name;
   std::string_view because;
 };
-constexpr std::string_view kOwnPositions = "positions are kept with the state; nothing may be skipped or committed aside";
+constexpr std::string_view kOwnPositions =
+    "positions are kept with the state; nothing may be skipped or committed aside";
 constexpr std::string_view kNoLoss = "no record may be lost, repeated out of order, or given up";
 constexpr std::array kReserved{
     Reserved{"enable.auto.commit", kOwnPositions},
@@ -63,12 +64,10 @@ const Reserved* reserved(std::string_view name) {
 
 KafkaProperties common_defaults() {
   return {
-      {"client.id", "fiverate"},
-      {"socket.nagle.disable", "true"},
-      {"socket.keepalive.enable", "true"},
-      {"reconnect.backoff.ms", "100"},
-      {"reconnect.backoff.max.ms", "1000"},  // a broker that is back is noticed within a second
-      {"log.connection.close", "false"},     // idle connections end all the time
+      {"client.id", "fiverate"},         {"socket.nagle.disable", "true"},     {"socket.keepalive.enable", "true"},
+      {"reconnect.backoff.ms", "100"},   {"reconnect.backoff.max.ms", "1000"},  // a broker that is back is noticed
+                                                                                // within a second
+      {"log.connection.close", "false"},                                        // idle connections end all the time
   };
 }
 
@@ -80,14 +79,17 @@ KafkaProperties joined(KafkaProperties first, KafkaProperties second) {
 Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
   std::array<char, kTextMax> text{};
   switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size())) {
-    case RD_KAFKA_CONF_OK: return {};
+    case RD_KAFKA_CONF_OK:
+      return {};
     case RD_KAFKA_CONF_UNKNOWN:
       return fail(Reaction::stop, "The Kafka property {} is not known to librdkafka {}.", name, rd_kafka_version_str());
-    default: break;
+    default:
+      break;
   }
   // librdkafka repeats the value in its message; it may be a secret.
   std::string said(text.data());
-  for (auto at = value.size() < 4 ? std::string::npos : said.find(value); at != std::string::npos; at = said.find(value)) {
+  for (auto at = value.size() < 4 ? std::string::npos : said.find(value); at != std::string::npos;
+       at = said.find(value)) {
     said.replace(at, value.size(), "...");
   }
   return fail(Reaction::stop, "The Kafka property {} has a value that librdkafka refuses: {}.", name, said);
@@ -142,7 +144,9 @@ bool is_noise(std::string_view facility, std::string_view line) {
 }
 
 // Says of a broker that it is away, and nothing about why anything else failed.
-bool only_away(rd_kafka_resp_err_t code) { return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN; }
+bool only_away(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+}
 
 }  // namespace
 
@@ -205,7 +209,8 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
       reaction = Reaction::stop;
       break;
-    default: break;  // away, slow, moving, being elected: it passes
+    default:
+      break;  // away, slow, moving, being elected: it passes
   }
   auto text = fmt::format("{}: {}", what, rd_kafka_err2str(code));
   if (!said.empty() && said != rd_kafka_err2str(code)) text += fmt::format(" ({})", said);
@@ -219,16 +224,17 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
 KafkaRole consumer_role(std::string group) {
   KafkaRole role;
   role.type = RD_KAFKA_CONSUMER;
-  role.defaults = joined(common_defaults(), {
-                                                {"session.timeout.ms", "10000"},  // a dead process is replaced after it
-                                                {"heartbeat.interval.ms", "500"},  // how soon a member hears that partitions move
-                                                {"socket.timeout.ms", "15000"},  // a broker that hangs is away, too
-                                                // A full queue stops the fetching; librdkafka looks again only after
-                                                // the backoff (its defaults cost three quarters of the speed).
-                                                {"fetch.error.backoff.ms", "5"},
-                                                {"queued.min.messages", "500000"},
-                                                {"queued.max.messages.kbytes", "131072"},
-                                            });
+  role.defaults =
+      joined(common_defaults(), {
+                                    {"session.timeout.ms", "10000"},   // a dead process is replaced after it
+                                    {"heartbeat.interval.ms", "500"},  // how soon a member hears that partitions move
+                                    {"socket.timeout.ms", "15000"},    // a broker that hangs is away, too
+                                    // A full queue stops the fetching; librdkafka looks again only after
+                                    // the backoff (its defaults cost three quarters of the speed).
+                                    {"fetch.error.backoff.ms", "5"},
+                                    {"queued.min.messages", "500000"},
+                                    {"queued.max.messages.kbytes", "131072"},
+                                });
   role.fixed = {
       {"group.id", std::move(group)},
       {"enable.auto.commit", "false"},
@@ -253,9 +259,7 @@ KafkaRole producer_role() {
                                                 {"partitioner", "murmur2_random"},  // as Java; ours are explicit
                                             });
   role.fixed = {
-      {"enable.idempotence", "true"},
-      {"enable.gapless.guarantee", "true"},
-      {"acks", "all"},
+      {"enable.idempotence", "true"},   {"enable.gapless.guarantee", "true"}, {"acks", "all"},
       {"message.timeout.ms", "0"},  // never given up: a gap would follow
       {"message.max.bytes", "8388608"},
   };
@@ -292,10 +296,11 @@ Result<void> reach(const KafkaSettings& settings, std::chrono::milliseconds time
     if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) std::this_thread::sleep_for(std::min(left, kSlice));
   }
   if ((*client)->refused()) {
-    return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.", (*client)->servers(), (*client)->last_error());
+    return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.", (*client)->servers(),
+                (*client)->last_error());
   }
-  return fail(Reaction::retry, "No Kafka broker answered at {} within {:.1f} s. Reported last: {}.", (*client)->servers(),
-              std::chrono::duration<double>(timeout).count(), (*client)->last_error());
+  return fail(Reaction::retry, "No Kafka broker answered at {} within {:.1f} s. Reported last: {}.",
+              (*client)->servers(), std::chrono::duration<double>(timeout).count(), (*client)->last_error());
 }
 
 // ---- the client ----------------------------------------------------------------------------------------------------
@@ -336,9 +341,11 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
     }
   });
   rd_kafka_conf_set_opaque(conf->get(), client.get());
-  rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t* handle, int level, const char* facility, const char* line) {
-    if (auto* self = client_of(handle); self != nullptr && !is_noise(facility, line)) self->log(level, facility, line);
-  });
+  rd_kafka_conf_set_log_cb(conf->get(),
+                           [](const rd_kafka_t* handle, int level, const char* facility, const char* line) {
+                             if (auto* self = client_of(handle); self != nullptr && !is_noise(facility, line))
+                               self->log(level, facility, line);
+                           });
   rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t* handle, int code, const char* said, void* opaque) {
     auto& self = *static_cast<KafkaClient*>(opaque);
     std::array<char, kTextMax> text{};
@@ -347,9 +354,8 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
   });
   if (client->role_.on_rebalance) {
     rd_kafka_conf_set_rebalance_cb(
-        conf->get(), [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions, void* opaque) {
-          static_cast<KafkaClient*>(opaque)->role_.on_rebalance(code, partitions);
-        });
+        conf->get(), [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
+                        void* opaque) { static_cast<KafkaClient*>(opaque)->role_.on_rebalance(code, partitions); });
   }
   if (client->role_.on_delivery) {
     rd_kafka_conf_set_dr_msg_cb(conf->get(), [](rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
@@ -357,11 +363,13 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
     });
   }
   for (const auto* name : {"bootstrap.servers", "metadata.broker.list"}) {
-    if (const auto found = settings.properties.find(name); found != settings.properties.end()) client->servers_ = found->second;
+    if (const auto found = settings.properties.find(name); found != settings.properties.end())
+      client->servers_ = found->second;
   }
   std::array<char, kTextMax> text{};
   client->handle_ = rd_kafka_new(client->role_.type, conf->get(), text.data(), text.size());
-  if (client->handle_ == nullptr) return fail(Reaction::stop, "librdkafka refuses the Kafka properties: {}.", text.data());
+  if (client->handle_ == nullptr)
+    return fail(Reaction::stop, "librdkafka refuses the Kafka properties: {}.", text.data());
   static_cast<void>(conf->release());  // now librdkafka's
   if (client->role_.type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(client->handle_);
   return client;

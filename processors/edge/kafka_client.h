@@ -40,8 +40,8 @@ std::optional<Topic> topic_of(const KafkaSettings& settings, std::string_view na
 [[nodiscard]] Result<void> reach(const KafkaSettings& settings,
                                  std::chrono::milliseconds timeout = std::chrono::seconds(8));
 
-// The one place that turns librdkafka's errors into ours. `what` is a sentence without its full stop; the reason follows.
-// drop_task is not among the answers: what a failed delivery means only the sink knows.
+// The one place that turns librdkafka's errors into ours. `what` is a sentence without its full stop; the reason
+// follows. drop_task is not among the answers: what a failed delivery means only the sink knows.
 Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view said = {});
 
 // ---- one client of librdkafka ------------------------------------------------------------------------------------
@@ -62,8 +62,8 @@ KafkaRole producer_role();
 KafkaRole admin_role();
 
 // Owns an rd_kafka_t. Shared by a source and the records it handed out: their bytes lie in librdkafka's memory, so the
-// client goes when the last of them has gone. Ending it takes at most kKafkaEndWithin; a client that does not end is left
-// to itself and logged.
+// client goes when the last of them has gone. Ending it takes at most kKafkaEndWithin; a client that does not end is
+// left to itself and logged.
 class KafkaClient {
  public:
   using Clock = std::chrono::steady_clock;
@@ -80,8 +80,8 @@ class KafkaClient {
   [[nodiscard]] std::string last_error() const;
   [[nodiscard]] bool refused() const { return refused_; }
 
-  // Since when no broker could be reached; nothing: one can be, as far as is known. While it is set, asks for one at most
-  // every second (up to 0.2 s).
+  // Since when no broker could be reached; nothing: one can be, as far as is known. While it is set, asks for one at
+  // most every second (up to 0.2 s).
   [[nodiscard]] std::optional<Clock::time_point> away_since();
   void broker_answered();
 
@@ -110,8 +110,8 @@ class KafkaClient {
 
 inline constexpr std::chrono::seconds kKafkaEndWithin{5};
 
-// Runs `work` in a thread of its own and waits for it, at most `within`. False: it still runs, and is left to itself (it
-// must own all that it touches).
+// Runs `work` in a thread of its own and waits for it, at most `within`. False: it still runs, and is left to itself
+// (it must own all that it touches).
 bool run_within(std::chrono::milliseconds within, std::function<void()> work);
 
 // ---- owners of librdkafka's small things -------------------------------------------------------------------------
@@ -124,7 +124,8 @@ struct KafkaDestroy {
   }
 };
 using KafkaConf = std::unique_ptr<rd_kafka_conf_t, KafkaDestroy<rd_kafka_conf_destroy>>;
-using KafkaPartitions = std::unique_ptr<rd_kafka_topic_partition_list_t, KafkaDestroy<rd_kafka_topic_partition_list_destroy>>;
+using KafkaPartitions =
+    std::unique_ptr<rd_kafka_topic_partition_list_t, KafkaDestroy<rd_kafka_topic_partition_list_destroy>>;
 using KafkaTopicHandle = std::unique_ptr<rd_kafka_topic_t, KafkaDestroy<rd_kafka_topic_destroy>>;
 using KafkaMessage = std::unique_ptr<rd_kafka_message_t, KafkaDestroy<rd_kafka_message_destroy>>;
 using KafkaQueue = std::unique_ptr<rd_kafka_queue_t, KafkaDestroy<rd_kafka_queue_destroy>>;

@@ -35,7 +35,8 @@ std::optional<Input> input_of(const KafkaSettings& settings, const rd_kafka_topi
   return Input{*topic, partition.partition};
 }
 
-rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings, const Input& input) {
+rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
+                                const Input& input) {
   return *rd_kafka_topic_partition_list_add(&list, topic_name(settings, input.topic).c_str(), input.partition);
 }
 
@@ -64,7 +65,8 @@ struct Extent {
 Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
   Extent span;
   auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
-  // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead it.
+  // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead
+  // it.
   const auto begun = Clock::now();
   do {
     const auto left = kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
@@ -73,12 +75,15 @@ Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return span;
     if (kafka_error(code, "").reaction != Reaction::retry) break;
     std::this_thread::sleep_for(kElectionNap);
-  } while (Clock::now() - begun < (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
+  } while (Clock::now() - begun <
+           (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
   if (is_missing(code)) {
-    return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input), client.servers());
+    return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),
+                client.servers());
   }
   return tl::make_unexpected(kafka_error(
-      code, fmt::format("Where {} begins and ends is not to be learnt from {}", named(settings, input), client.servers()),
+      code,
+      fmt::format("Where {} begins and ends is not to be learnt from {}", named(settings, input), client.servers()),
       client.last_error()));
 }
 
@@ -170,7 +175,8 @@ class Fetcher {
     const auto code = rd_kafka_assign(client_->get(), list.get());
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     places_.clear();
-    return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be taken over", client_->last_error()));
+    return tl::make_unexpected(
+        kafka_error(code, "The assigned partitions cannot be taken over", client_->last_error()));
   }
 
   // Their records of the poll at hand go, too: what follows may begin anew before them.
@@ -229,7 +235,9 @@ class Fetcher {
 
   // Nothing for a partition that is not ours (any more).
   Places::value_type* place_of(const rd_kafka_message_t& message) {
-    const auto is = [&](const Known& known) { return known.topic == message.rkt && known.partition == message.partition; };
+    const auto is = [&](const Known& known) {
+      return known.topic == message.rkt && known.partition == message.partition;
+    };
     if (last_.entry != nullptr && is(last_)) return last_.entry;
     auto found = std::ranges::find_if(known_, is);
     if (found == known_.end()) {
@@ -279,14 +287,15 @@ class Fetcher {
     if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
       return entry != nullptr ? not_in_log(entry->first, entry->second.next, said) : Result<void>{};
     }
-    const auto where = entry != nullptr              ? named(settings_, entry->first)
+    const auto where = entry != nullptr         ? named(settings_, entry->first)
                        : message.rkt != nullptr ? std::string(rd_kafka_topic_name(message.rkt))
                                                 : "the log";
     if (is_missing(code)) {
       return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, said);
     }
     auto error = kafka_error(code, fmt::format("Reading {} failed", where), said);
-    if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL) return tl::make_unexpected(std::move(error));
+    if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL)
+      return tl::make_unexpected(std::move(error));
     client_->heard(code, said);  // librdkafka goes on trying
     return {};
   }
@@ -297,10 +306,11 @@ class Fetcher {
     if (offset >= span->low && offset <= span->high) {
       return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, said);
     }
-    return fail(Reaction::stop,
-                "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
-                named(settings_, input), offset, span->low, span->high,
-                offset < span->low ? "its older records were deleted" : "it was truncated or made anew");
+    return fail(
+        Reaction::stop,
+        "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
+        named(settings_, input), offset, span->low, span->high,
+        offset < span->low ? "its older records were deleted" : "it was truncated or made anew");
   }
 
   Result<void> notice_absence() {
@@ -407,7 +417,8 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
     return;
   }
   if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-    fetcher->break_with(kafka_error(code, "The group could not share out its partitions", fetcher->client().last_error()));
+    fetcher->break_with(
+        kafka_error(code, "The group could not share out its partitions", fetcher->client().last_error()));
   } else if (rd_kafka_assignment_lost(handle) != 0) {
     spdlog::warn("kafka: the group has given our partitions to others: we were too slow or away");
   }
@@ -446,7 +457,9 @@ KafkaSource::~KafkaSource() {
   }
 }
 
-void KafkaSource::listen(Listener listener) { parts_->listener = std::move(listener); }
+void KafkaSource::listen(Listener listener) {
+  parts_->listener = std::move(listener);
+}
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
   return parts_->fetcher->poll(wait, records);
@@ -495,8 +508,8 @@ std::map<Input, std::int64_t> KafkaSource::lag() const {
   for (const auto& [input, place] : parts_->fetcher->places()) {
     Extent span{-1, -1};
     rd_kafka_get_watermark_offsets(parts_->fetcher->client().get(),
-                                   topic_name(parts_->fetcher->settings(), input.topic).c_str(), input.partition, &span.low,
-                                   &span.high);
+                                   topic_name(parts_->fetcher->settings(), input.topic).c_str(), input.partition,
+                                   &span.low, &span.high);
     if (span.high < 0 || place.next == kFromEnd) continue;
     lag[input] = std::max<std::int64_t>(0, span.high - std::max(place.next, span.low));
   }
@@ -586,7 +599,9 @@ Result<std::unique_ptr<KafkaReader>> KafkaReader::open(const KafkaSettings& sett
   return std::unique_ptr<KafkaReader>(new KafkaReader(std::move(parts)));
 }
 
-void KafkaReader::listen(Listener listener) { parts_->listener = std::move(listener); }
+void KafkaReader::listen(Listener listener) {
+  parts_->listener = std::move(listener);
+}
 
 Result<void> KafkaReader::poll(milliseconds wait, std::vector<InRecord>& records) {
   if (!parts_->started) FIVERATE_TRY(parts_->start());
@@ -622,7 +637,8 @@ std::string shown(std::string_view key) {
 constexpr std::size_t kRecordOverheadBytes = 512;
 
 std::size_t bytes_of(const OutRecord& record) {
-  return record.key.size() + record.value.size() + (record.cause ? record.cause->sender.size() : 0) + kRecordOverheadBytes;
+  return record.key.size() + record.value.size() + (record.cause ? record.cause->sender.size() : 0) +
+         kRecordOverheadBytes;
 }
 
 rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
@@ -708,8 +724,9 @@ Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
         client->last_error()));
   }
   if (answer->topic_cnt == 1 && answer->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(kafka_error(
-        answer->topics[0].err, fmt::format("Topic {} cannot be written at {}", topic_name(settings, topic), client->servers())));
+    return tl::make_unexpected(
+        kafka_error(answer->topics[0].err,
+                    fmt::format("Topic {} cannot be written at {}", topic_name(settings, topic), client->servers())));
   }
   handle = std::move(made);
   return handle.get();
@@ -729,7 +746,9 @@ Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const KafkaSettings& settings
   return std::unique_ptr<KafkaSink>(new KafkaSink(std::move(parts)));
 }
 
-void KafkaSink::give_up_after(milliseconds stalled) { parts_->stalled_after = stalled; }
+void KafkaSink::give_up_after(milliseconds stalled) {
+  parts_->stalled_after = stalled;
+}
 
 Result<void> KafkaSink::send(OutRecord record) {
   auto& p = *parts_;
@@ -744,7 +763,9 @@ Result<void> KafkaSink::send(OutRecord record) {
 
   std::array<rd_kafka_vu_t, 7> arguments{};
   std::size_t count = 0;
-  const auto add_argument = [&](rd_kafka_vtype_t type) -> auto& { return (arguments[count++] = argument(type)).u; };
+  const auto add_argument = [&](rd_kafka_vtype_t type) -> auto& {
+    return (arguments[count++] = argument(type)).u;
+  };
   add_argument(RD_KAFKA_VTYPE_RKT).rkt = *topic;
   add_argument(RD_KAFKA_VTYPE_PARTITION).i32 = record.partition;
   add_argument(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
@@ -769,7 +790,8 @@ Result<void> KafkaSink::send(OutRecord record) {
     rd_kafka_poll(p.client->get(), kSliceMs);
     if (p.dead) return tl::make_unexpected(*p.dead);
     if (patience.lost()) {
-      return fail(Reaction::retry, "Kafka at {} has acknowledged nothing for {} s and there is no room for more. Reported last: {}.",
+      return fail(Reaction::retry,
+                  "Kafka at {} has acknowledged nothing for {} s and there is no room for more. Reported last: {}.",
                   p.client->servers(), p.stalled_after.count() / 1000, p.client->last_error());
     }
   }
@@ -786,10 +808,11 @@ Result<void> KafkaSink::flush() {
   while (!p.dead && p.acknowledged < p.sent) {
     rd_kafka_flush(p.client->get(), kSliceMs);  // without lingering
     if (!p.dead && p.acknowledged < p.sent && patience.lost()) {
-      return p.die({Reaction::drop_task,
-                    fmt::format("Kafka at {} has acknowledged nothing for {} s, {} records are on their way. Reported last: {}.",
-                                p.client->servers(), p.stalled_after.count() / 1000, p.sent - p.acknowledged,
-                                p.client->last_error())});
+      return p.die(
+          {Reaction::drop_task,
+           fmt::format("Kafka at {} has acknowledged nothing for {} s, {} records are on their way. Reported last: {}.",
+                       p.client->servers(), p.stalled_after.count() / 1000, p.sent - p.acknowledged,
+                       p.client->last_error())});
     }
   }
   if (p.dead) return tl::make_unexpected(*p.dead);

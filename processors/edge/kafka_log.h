@@ -1,8 +1,8 @@
 // Kafka as the runtime sees it: a group's share of some topics (KafkaSource), fixed partitions read by oneself
 // (KafkaReader), and the log written (KafkaSink). Each belongs to one thread.
 //
-// Records keep what they point into alive, also beyond their source. A header that cannot be read counts as absent and is
-// logged. A null key or value reads as an empty one.
+// Records keep what they point into alive, also beyond their source. A header that cannot be read counts as absent and
+// is logged. A null key or value reads as an empty one.
 #pragma once
 
 #include <chrono>
@@ -23,27 +23,29 @@ namespace fiverate {
 inline constexpr std::int64_t kFromBeginning = RD_KAFKA_OFFSET_BEGINNING;
 inline constexpr std::int64_t kFromEnd = RD_KAFKA_OFFSET_END;
 
-inline constexpr std::size_t kPollRecordsMax = 2'000;       // a poll hands over at most; bounds what a revoke throws away
-inline constexpr std::chrono::seconds kKafkaAwayMax{10};    // without any broker for so long: poll says retry
+inline constexpr std::size_t kPollRecordsMax = 2'000;     // a poll hands over at most; bounds what a revoke throws away
+inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker for so long: poll says retry
 inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question to the broker
-inline constexpr std::chrono::seconds kStalledAfter{30};    // nothing acknowledged for so long: a sink gives up
+inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
-//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused, or the
+//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused, or
+//   the
 //                    position is not in the log (auto.offset.reset=error: nothing is ever skipped silently)
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //
-// A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its partitions
-// back at once, where a nameless one that was killed is waited for.
+// A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its
+// partitions back at once, where a nameless one that was killed is waited for.
 //
-// Records that this poll took before their partition was revoked are not handed over. Without a listener a partition begins
-// where the group committed, else at its beginning.
+// Records that this poll took before their partition was revoked are not handed over. Without a listener a partition
+// begins where the group committed, else at its beginning.
 class KafkaSource final : public Source {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings, const std::string& group,
+  [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings,
+                                                                 const std::string& group,
                                                                  const std::vector<Topic>& topics,
                                                                  const std::string& member = {});
   ~KafkaSource() override;
@@ -74,12 +76,13 @@ using ReadFrom = std::variant<FromOffsets, FromTime, FromTail>;
 
 struct ReaderOptions {
   std::vector<Input> inputs;
-  ReadFrom from;           // default: the beginning
-  bool until_end = false;  // finished() once each partition has reached where it ended at the first poll; no record behind
+  ReadFrom from;  // default: the beginning
+  bool until_end =
+      false;  // finished() once each partition has reached where it ended at the first poll; no record behind
 };
 
-// Fixed partitions, no group. The listener's `assigned`, if there is one, is called in the first poll with all inputs, and
-// its offsets beat `from`. committed() knows nothing, commit() does nothing.
+// Fixed partitions, no group. The listener's `assigned`, if there is one, is called in the first poll with all inputs,
+// and its offsets beat `from`. committed() knows nothing, commit() does nothing.
 class KafkaReader final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaReader>> open(const KafkaSettings& settings, ReaderOptions options);
@@ -106,11 +109,12 @@ class KafkaReader final : public Source {
 };
 
 // An idempotent producer that never gives up by itself and never reorders. An empty value is written as null (in a
-// compacted topic it erases its key); a timestamp before 1 ms is written as 1 ms, since 0 would mean "now" to librdkafka.
+// compacted topic it erases its key); a timestamp before 1 ms is written as 1 ms, since 0 would mean "now" to
+// librdkafka.
 //
 //   errors   stop: the record is too large, or we may not write; retry: no room and nothing moves for kStalledAfter;
-//            drop_task: a delivery failed, the producer broke, or flush saw nothing move for kStalledAfter: this object is
-//            dead from then on and says so each time; make a new one
+//            drop_task: a delivery failed, the producer broke, or flush saw nothing move for kStalledAfter: this object
+//            is dead from then on and says so each time; make a new one
 // Destruction drops what is not acknowledged.
 class KafkaSink final : public Sink {
  public:

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kLockWithin{5};        // the one who leaves needs a moment to close
+constexpr std::chrono::seconds kLockWithin{5};  // the one who leaves needs a moment to close
 constexpr std::chrono::milliseconds kLockEvery{100};
 // What one store holds back before it writes a table: a share of the budget, for a store that rests keeps its own.
 constexpr std::size_t kWriteBufferShare = 16;
@@ -31,10 +31,10 @@ constexpr std::size_t kWriteBufferBytesMin = 1 << 20;
 constexpr std::size_t kWriteBufferBytesMax = 32 << 20;
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
-constexpr int kOpenFilesMax = 256;                    // of one store: a process may have many
+constexpr int kOpenFilesMax = 256;  // of one store: a process may have many
 
-// RocksDB's own log file is left out: Debian's build has assertions, and one of them ends the process when that file cannot
-// be written because the disk is full. What it has to say of weight goes to ours.
+// RocksDB's own log file is left out: Debian's build has assertions, and one of them ends the process when that file
+// cannot be written because the disk is full. What it has to say of weight goes to ours.
 class Log final : public rocksdb::Logger {
  public:
   explicit Log(fs::path folder) : Logger(rocksdb::ERROR_LEVEL), folder_(std::move(folder)) {}
@@ -51,8 +51,12 @@ class Log final : public rocksdb::Logger {
   fs::path folder_;
 };
 
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+rocksdb::Slice slice(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
 
 bool mentions(const rocksdb::Status& status, std::string_view words) {
   const auto* state = status.getState();
@@ -63,7 +67,9 @@ bool is_locked(const rocksdb::Status& status) {
   return status.IsIOError() && (mentions(status, "lock hold by") || mentions(status, "While lock file"));
 }
 
-bool is_full(const rocksdb::Status& status) { return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit; }
+bool is_full(const rocksdb::Status& status) {
+  return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit;
+}
 
 // The one place that turns RocksDB's statuses into our errors.
 Error store_error(const rocksdb::Status& status, const fs::path& folder) {
@@ -84,7 +90,9 @@ Error store_error(const rocksdb::Status& status, const fs::path& folder) {
   }
   if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return says(Reaction::retry, "is busy");
   if (status.IsNotSupported() || status.IsInvalidArgument()) {
-    return says(Reaction::stop, "was written by another version of RocksDB, or is damaged: remove the folder, it is rebuilt from the log");
+    return says(
+        Reaction::stop,
+        "was written by another version of RocksDB, or is damaged: remove the folder, it is rebuilt from the log");
   }
   return says(Reaction::stop, "cannot be read or written");
 }
@@ -103,7 +111,8 @@ Result<void> check_not_beheaded(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     const auto extension = entry.path().extension();
     if (extension != ".sst" && extension != ".log") continue;
-    return fail(Reaction::stop, "The state in {} is damaged: remove the folder, it is rebuilt from the log (CURRENT is missing).",
+    return fail(Reaction::stop,
+                "The state in {} is damaged: remove the folder, it is rebuilt from the log (CURRENT is missing).",
                 folder.string());
   }
   if (code) return tl::make_unexpected(folder_error(folder, code));
@@ -113,11 +122,12 @@ Result<void> check_not_beheaded(const fs::path& folder) {
 rocksdb::CompressionType best_compression() {
   const auto supported = rocksdb::GetSupportedCompressions();
   return std::ranges::find(supported, rocksdb::kLZ4Compression) != supported.end() ? rocksdb::kLZ4Compression
-                                                                                  : rocksdb::kNoCompression;
+                                                                                   : rocksdb::kNoCompression;
 }
 
 rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rocksdb::Cache>& cache,
-                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes, std::size_t write_buffer_bytes) {
+                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes,
+                              std::size_t write_buffer_bytes) {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.paranoid_checks = true;
@@ -159,7 +169,9 @@ RocksMemory::RocksMemory(std::size_t budget_bytes)
 
 RocksMemory::~RocksMemory() = default;
 
-std::size_t RocksMemory::used_bytes() const { return cache_->GetUsage(); }
+std::size_t RocksMemory::used_bytes() const {
+  return cache_->GetUsage();
+}
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, const RocksMemory& memory) {
   std::error_code code;
@@ -181,7 +193,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   }
 }
 
-RocksStore::RocksStore(fs::path folder, std::unique_ptr<rocksdb::DB> db) : folder_(std::move(folder)), db_(std::move(db)) {}
+RocksStore::RocksStore(fs::path folder, std::unique_ptr<rocksdb::DB> db)
+    : folder_(std::move(folder)), db_(std::move(db)) {}
 
 RocksStore::~RocksStore() = default;
 

@@ -1,6 +1,6 @@
-// The state of a task in a folder: one RocksDB a task, one column family. A write is one WriteBatch, in the write-ahead log
-// but not forced to the disk: after a kill all of it is there; after a power cut the end may be missing, and since state and
-// offset lie in one batch the task goes on from an earlier offset.
+// The state of a task in a folder: one RocksDB a task, one column family. A write is one WriteBatch, in the write-ahead
+// log but not forced to the disk: after a kill all of it is there; after a power cut the end may be missing, and since
+// state and offset lie in one batch the task goes on from an earlier offset.
 //
 // The state can always be rebuilt from the log, so a damaged one is refused, never repaired.
 #pragma once

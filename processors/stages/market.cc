@@ -1,10 +1,10 @@
 #include "processors/stages/market.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "processors/stages/outlet.h"
 #include "schemas/check.h"
+#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
@@ -16,6 +16,16 @@ constexpr std::string_view kMarketKey = "market";
 // Old days are merged now and then; growth against last year reaches back 363 + 91 days.
 constexpr std::int32_t kFoldEveryDays = 28;
 constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
+
+std::string json_array(std::initializer_list<std::string_view> texts) {
+  std::string array;
+  for (const auto text : texts) {
+    array += array.empty() ? '[' : ',';
+    append_json_string(text, array);
+  }
+  array += ']';
+  return array;
+}
 
 std::string cell_key(const CellDeltas& cell) {
   std::string key = cell.brand_id();
@@ -39,13 +49,11 @@ std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
 }  // namespace
 
 std::string metrics_key(const MetricsRow& row) {
-  return nlohmann::json::array({row.brand_id(), row.region_id(), row.class_dimension()}).dump();
+  return json_array({row.brand_id(), row.region_id(), row.class_dimension()});
 }
 
 std::string metrics_final_key(const MetricsRow& row) {
-  return nlohmann::json::array(
-             {row.brand_id(), row.region_id(), row.class_dimension(), format_date(Day{row.as_of_day()})})
-      .dump();
+  return json_array({row.brand_id(), row.region_id(), row.class_dimension(), format_date(Day{row.as_of_day()})});
 }
 
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)

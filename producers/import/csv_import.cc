@@ -1,8 +1,7 @@
 #include "producers/import/csv_import.h"
 
-#include <xxhash.h>
-
 #include <spdlog/fmt/fmt.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <map>
@@ -154,8 +153,8 @@ class CsvImport::Work {
       complaint_ = fmt::format("{} fields where the table has {} columns", row.fields.size(), width_);
     }
     bad(complaint_);
-    // A row out of shape may have its values in the wrong columns: nothing for the reference data, where the first word stays.
-    // It is a refused document; if the map makes none, a refused reference event.
+    // A row out of shape may have its values in the wrong columns: nothing for the reference data, where the first word
+    // stays. It is a refused document; if the map makes none, a refused reference event.
     if (complaint_.empty() || documents_.empty()) {
       for (const auto* section : references_) FIVERATE_TRY(take_reference(*section, sink));
     }
@@ -172,7 +171,8 @@ class CsvImport::Work {
   }
   [[nodiscard]] std::string place() const { return fmt::format("{}:{}", table_, row_->line); }
   void problem(std::string_view what) {
-    if (summary_.problems.size() < CsvSummary::kProblemsMax) summary_.problems.push_back(fmt::format("{}: {}", place(), what));
+    if (summary_.problems.size() < CsvSummary::kProblemsMax)
+      summary_.problems.push_back(fmt::format("{}: {}", place(), what));
   }
   void conflict(const std::string& what) {
     ++summary_.conflicts;
@@ -199,8 +199,8 @@ class CsvImport::Work {
     payload_.clear();
     Members members(payload_);
     for (const auto& field : section.fields) {
-      const bool replaced = field.shape->key == "valid_from" ||
-                            (!complaint_.empty() && field.shape->kind == FieldKind::choice);
+      const bool replaced =
+          field.shape->key == "valid_from" || (!complaint_.empty() && field.shape->kind == FieldKind::choice);
       if (!replaced) write_field(section, field, members);
     }
     if (has_versions && !valid_from.empty()) append_string(members.name("valid_from"), valid_from);
@@ -299,18 +299,22 @@ class CsvImport::Work {
     at.bytes += bytes;
     open_bytes_ += bytes;
     if (open_bytes_ > kOpenBytesMax) {
-      return fail(Reaction::stop, "{}: the open documents need more than {} bytes; lower open_times ({}) in [csv] of {}",
-                  place(), kOpenBytesMax, map_.open_times, map_.file);
+      return fail(Reaction::stop,
+                  "{}: the open documents need more than {} bytes; lower open_times ({}) in [csv] of {}", place(),
+                  kOpenBytesMax, map_.open_times, map_.file);
     }
     return {};
   }
 
   [[nodiscard]] Result<void> comes_too_late(Millis time) const {
-    return fail(Reaction::stop,
-                "{}: event_time {} comes too late: documents up to {} are written already, since rows of more than {} other "
-                "times stand before it. Sort the table by time, for example, with the time in the first column and no line ends "
-                "in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, -k1,1) > SORTED; or raise open_times in [csv] of {}.",
-                place(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);
+    return fail(
+        Reaction::stop,
+        "{}: event_time {} comes too late: documents up to {} are written already, since rows of more than {} other "
+        "times stand before it. Sort the table by time, for example, with the time in the first column and no line "
+        "ends "
+        "in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, -k1,1) > SORTED; or raise open_times in [csv] of "
+        "{}.",
+        place(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);
   }
 
   Result<void> write_earliest(const CsvSink& sink) {
@@ -448,8 +452,9 @@ class CsvImport::Work {
       fmt::format_to(std::back_inserter(out), "{}", *number);
       return;
     }
-    bad(fmt::format("{}: \"{}\" {}", field.shape->key, value_,
-                    decimal ? "does not come out as an integer (rounding = \"half_up\" would round it)" : "is not a number"));
+    bad(fmt::format(
+        "{}: \"{}\" {}", field.shape->key, value_,
+        decimal ? "does not come out as an integer (rounding = \"half_up\" would round it)" : "is not a number"));
     append_string(out, value_);
   }
 
@@ -513,12 +518,12 @@ class CsvImport::Work {
   std::vector<std::size_t> positions_;  // of the map's columns
   std::size_t width_ = 0;
   const CsvRow* row_ = nullptr;
-  std::string complaint_;  // about the row's shape
-  std::string bad_;        // the first thing that intake will refuse
+  std::string complaint_;               // about the row's shape
+  std::string bad_;                     // the first thing that intake will refuse
   std::string value_, payload_, line_;  // scratch
 
   std::unordered_map<const MappedField*, TimeCache> times_;
-  std::unordered_set<Hash, Hash::Fold> contents_;                // of reference events written, and what they were made from
+  std::unordered_set<Hash, Hash::Fold> contents_;  // of reference events written, and what they were made from
   std::unordered_map<Hash, std::int64_t, Hash::Fold> versions_;  // different contents of an event_id
   std::map<Millis, OpenTime> open_;
   std::size_t open_bytes_ = 0;
@@ -526,16 +531,20 @@ class CsvImport::Work {
   CsvSummary summary_;
 };
 
-CsvImport::CsvImport(CsvMap map, const MarketCalendar& calendar) : work_(std::make_unique<Work>(std::move(map), calendar)) {}
+CsvImport::CsvImport(CsvMap map, const MarketCalendar& calendar)
+    : work_(std::make_unique<Work>(std::move(map), calendar)) {}
 CsvImport::~CsvImport() = default;
 
 Result<void> CsvImport::convert(CsvInput& input, const CsvSink& sink, const CsvProgress& progress) {
   return work_->convert(input, sink, progress);
 }
 
-Result<CsvSummary> CsvImport::finish(const CsvSink& sink) { return work_->finish(sink); }
+Result<CsvSummary> CsvImport::finish(const CsvSink& sink) {
+  return work_->finish(sink);
+}
 
-Result<CsvText> convert_to_text(CsvMap map, const MarketCalendar& calendar, CsvInput& input, const CsvProgress& progress) {
+Result<CsvText> convert_to_text(CsvMap map, const MarketCalendar& calendar, CsvInput& input,
+                                const CsvProgress& progress) {
   CsvImport import(std::move(map), calendar);
   CsvText out;
   const CsvSink sink = [&](CsvLine kind, std::string_view line) -> Result<void> {

@@ -35,7 +35,10 @@ constexpr Shape kOutletId{"outlet_id", "outlet_id", K::text, P::payload, true, {
 constexpr Shape kLineSku{"sku_id", "sku_id", K::text, P::line, true, {}};
 
 constexpr std::array kDeliveryFields{
-    kEventTime, kArrivalTime, kRevision, kCancelled,
+    kEventTime,
+    kArrivalTime,
+    kRevision,
+    kCancelled,
     Shape{"id", "delivery_id", K::text, P::payload, true, {}},
     Shape{"order_id", "order_id", K::text, P::payload, false, {}},
     kOutletId,
@@ -44,7 +47,10 @@ constexpr std::array kDeliveryFields{
     Shape{"quantity", "quantity", K::number, P::line, true, {}},
 };
 constexpr std::array kOrderFields{
-    kEventTime, kArrivalTime, kRevision, kCancelled,
+    kEventTime,
+    kArrivalTime,
+    kRevision,
+    kCancelled,
     Shape{"id", "order_id", K::text, P::payload, true, {}},
     kOutletId,
     Shape{"promised_date", "promised_date", K::date, P::payload, false, {}},
@@ -54,7 +60,10 @@ constexpr std::array kOrderFields{
     Shape{"declared_stock", "declared_stock", K::number, P::line, false, {}},
 };
 constexpr std::array kVisitFields{
-    kEventTime, kArrivalTime, kRevision, kCancelled,
+    kEventTime,
+    kArrivalTime,
+    kRevision,
+    kCancelled,
     Shape{"id", "visit_id", K::text, P::payload, true, {}},
     kOutletId,
     Shape{"visitor_id", "visitor_id", K::text, P::payload, true, {}},
@@ -112,7 +121,9 @@ std::vector<std::string> keys_of(const SectionShape& section) {
 
 // ------------------------------------------------------------------------------------------------ names
 
-std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
+std::string in_quotes(std::string_view text) {
+  return fmt::format("\"{}\"", text);
+}
 
 std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::size_t> previous(b.size() + 1);
@@ -255,7 +266,8 @@ class MapReader {
     static const std::vector<std::string> kKnown{"since"};
     for (const auto& [key, node] : table) {
       if (key.str() != "since") {
-        problem(key.source().begin, "unknown key {} in [reference]{}", in_quotes(key.str()), did_you_mean(key.str(), kKnown));
+        problem(key.source().begin, "unknown key {} in [reference]{}", in_quotes(key.str()),
+                did_you_mean(key.str(), kKnown));
         continue;
       }
       map_.since = text_of(node).value_or("");
@@ -267,7 +279,8 @@ class MapReader {
     MappedSection section;
     section.shape = &shape;
     for (const auto& [key, node] : table) {
-      const auto known = std::ranges::any_of(shape.fields, [&k = key](const auto& field) { return field.key == k.str(); });
+      const auto known =
+          std::ranges::any_of(shape.fields, [&k = key](const auto& field) { return field.key == k.str(); });
       if (!known) {
         problem(key.source().begin, "unknown key {} in [{}]{}", in_quotes(key.str()), shape.name,
                 did_you_mean(key.str(), keys_of(shape)));
@@ -280,8 +293,8 @@ class MapReader {
         problem(table.source().begin, "[{}] needs {}", shape.name, field.key);
       }
     }
-    const bool has_lines = std::ranges::any_of(
-        section.fields, [](const auto& field) { return field.shape->place == FieldPlace::line; });
+    const bool has_lines =
+        std::ranges::any_of(section.fields, [](const auto& field) { return field.shape->place == FieldPlace::line; });
     if (has_lines && section.find("sku_id") == nullptr) problem(table.source().begin, "[{}] needs sku_id", shape.name);
     map_.sections.push_back(std::move(section));
   }
@@ -297,13 +310,13 @@ class MapReader {
         break;
       case FieldKind::date:
         field.value = read_text(shape, node);
-        check_constant(field, node, "a date, as \"2012-01-01\"", [](const auto& text) { return parse_date(text).has_value(); });
+        check_constant(field, node, "a date, as \"2012-01-01\"",
+                       [](const auto& text) { return parse_date(text).has_value(); });
         break;
       case FieldKind::time:
         field.value = read_text(shape, node);
-        check_constant(field, node, "a time, as \"2012-01-01T12:00:00\" or with an offset", [](const auto& text) {
-          return parse_time(text) || parse_time(text + "Z");
-        });
+        check_constant(field, node, "a time, as \"2012-01-01T12:00:00\" or with an offset",
+                       [](const auto& text) { return parse_time(text) || parse_time(text + "Z"); });
         break;
       case FieldKind::choice:
         read_choice(field, node);
@@ -324,7 +337,8 @@ class MapReader {
   template <typename Check>
   void check_constant(const MappedField& field, const toml::node& node, std::string_view expected, Check fits) {
     if (field.value.parts.empty() || !field.value.is_constant() || fits(field.value.constant())) return;
-    problem(node.source().begin, "{}: expected {}, got {}", field.shape->key, expected, in_quotes(field.value.constant()));
+    problem(node.source().begin, "{}: expected {}, got {}", field.shape->key, expected,
+            in_quotes(field.value.constant()));
   }
 
   Template read_text(const FieldShape& shape, const toml::node& node) {
@@ -346,7 +360,8 @@ class MapReader {
     if (!read_column(field, *table, {"column", "values"})) return;
     const auto* const values = table->get_as<toml::table>("values");
     if (values == nullptr) {
-      problem(table->source().begin, "{}: expected values = {{ text = \"{}\", ... }}", field.shape->key, choices.front());
+      problem(table->source().begin, "{}: expected values = {{ text = \"{}\", ... }}", field.shape->key,
+              choices.front());
       return;
     }
     for (const auto& [from, to] : *values) {
@@ -372,16 +387,20 @@ class MapReader {
       if (const auto* rounding = table->get("rounding")) {
         const auto text = rounding->value<std::string>().value_or("");
         field.rounding = text == "half_up" ? Rounding::half_up : Rounding::down;
-        if (text != "half_up" && text != "down") problem(rounding->source().begin, "rounding: expected \"half_up\" or \"down\"");
+        if (text != "half_up" && text != "down")
+          problem(rounding->source().begin, "rounding: expected \"half_up\" or \"down\"");
       }
     } else {
-      problem(node.source().begin, "{}: expected an integer, \"{{column}}\" or {{ column = \"...\", times = 1000 }}", key);
+      problem(node.source().begin, "{}: expected an integer, \"{{column}}\" or {{ column = \"...\", times = 1000 }}",
+              key);
     }
   }
 
   void read_factor(MappedField& field, const toml::node& node) {
     std::optional<Decimal> factor;
-    if (const auto text = node.is_integer() ? text_of(node) : node.is_string() ? node.value<std::string>() : std::nullopt) {
+    if (const auto text = node.is_integer()  ? text_of(node)
+                          : node.is_string() ? node.value<std::string>()
+                                             : std::nullopt) {
       factor = Decimal::parse(*text);
     }
     if (!factor || factor->digits <= 0) {
@@ -485,7 +504,8 @@ class MapReader {
     for (std::size_t i = 0; i < map_.columns_used.size(); ++i) {
       auto& column = map_.columns_used[i];
       if (column.name != name) continue;
-      if (std::pair(at.line, at.column) < std::pair(column.place.line, column.place.column)) column.place = {at.line, at.column};
+      if (std::pair(at.line, at.column) < std::pair(column.place.line, column.place.column))
+        column.place = {at.line, at.column};
       return i;
     }
     map_.columns_used.push_back({std::string(name), {at.line, at.column}});
@@ -500,8 +520,9 @@ class MapReader {
     }
     for (const auto& section : map_.sections) {
       if (section.shape->is_document() || map_.since || section.find("valid_from") != nullptr) continue;
-      problem(root.get(section.shape->name)->source().begin, "[{}] needs a date: write [reference] since = \"2012-01-01\"{}",
-              section.shape->name, section.shape->name == "region" ? "" : ", or valid_from");
+      problem(root.get(section.shape->name)->source().begin,
+              "[{}] needs a date: write [reference] since = \"2012-01-01\"{}", section.shape->name,
+              section.shape->name == "region" ? "" : ", or valid_from");
     }
     if (!map_.header && problems_.empty()) static_cast<void>(map_.bind(map_.columns, "columns of [csv]"));
   }
@@ -516,9 +537,8 @@ class MapReader {
 
   template <typename... Args>
   void problem(toml::source_position at, fmt::format_string<Args...> what, Args&&... args) {
-    problems_.emplace_back(std::pair(at.line, at.column),
-                           fmt::format("{}:{}:{}: {}", map_.file, at.line, at.column,
-                                       fmt::format(what, std::forward<Args>(args)...)));
+    problems_.emplace_back(std::pair(at.line, at.column), fmt::format("{}:{}:{}: {}", map_.file, at.line, at.column,
+                                                                      fmt::format(what, std::forward<Args>(args)...)));
   }
 
   [[noreturn]] void throw_problems() {
@@ -543,7 +563,8 @@ CsvMap CsvMap::parse(std::string_view toml, std::string file) {
 CsvMap CsvMap::read(const std::filesystem::path& path) {
   std::error_code error;
   std::ifstream in(path, std::ios::binary);
-  if (!in || std::filesystem::is_directory(path, error)) throw MapError(fmt::format("{}: cannot be read", path.string()));
+  if (!in || std::filesystem::is_directory(path, error))
+    throw MapError(fmt::format("{}: cannot be read", path.string()));
   std::string bytes(kMapBytesMax + 1, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(in.gcount()));
@@ -558,10 +579,12 @@ std::vector<std::size_t> CsvMap::bind(std::span<const std::string> table_columns
     const auto found = std::ranges::find(table_columns, column.name);
     positions.push_back(static_cast<std::size_t>(found - table_columns.begin()));
     const auto say = [&](const std::string& what) {
-      problems += fmt::format("{}{}:{}:{}: {}", problems.empty() ? "" : "\n", file, column.place.line, column.place.column, what);
+      problems += fmt::format("{}{}:{}:{}: {}", problems.empty() ? "" : "\n", file, column.place.line,
+                              column.place.column, what);
     };
     if (found == table_columns.end()) {
-      say(fmt::format("{} has no column {}{}", table, in_quotes(column.name), did_you_mean(column.name, table_columns)));
+      say(fmt::format("{} has no column {}{}", table, in_quotes(column.name),
+                      did_you_mean(column.name, table_columns)));
     } else if (std::find(found + 1, table_columns.end(), column.name) != table_columns.end()) {
       say(fmt::format("{} has more than one column {}", table, in_quotes(column.name)));
     }

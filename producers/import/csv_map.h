@@ -1,21 +1,21 @@
-// The map of a CSV import: which columns of a table become which fields of which events. Written by a person in TOML, read here,
-// applied to the rows by csv_import.h; docs/import.md shows it with a full example.
+// The map of a CSV import: which columns of a table become which fields of which events. Written by a person in TOML,
+// read here, applied to the rows by csv_import.h; docs/import.md shows it with a full example.
 //
-//   [csv]        delimiter = ","   header = true   columns = ["a", "b"] (without a header)   source = "csv"   open_times = 64
-//   [reference]  since = "2012-01-01"      event_time of all reference events, and valid_from where a section does not say
-//   [delivery] [order] [visit]             a document for each id; rows with the same id become its lines
-//   [region] [sku] [outlet]                reference: one event for each distinct content
+//   [csv]        delimiter = ","  header = true  columns = ["a"] (without a header)  source = "csv"  open_times = 64
+//   [reference]  since = "2012-01-01": event_time of reference events, and valid_from where a section has none
+//   [delivery] [order] [visit]   a document for each id; rows with the same id become its lines
+//   [region] [sku] [outlet]      reference: one event for each distinct content
 //
-// Each of the last six may also stand as [[name]], as often as needed: regions of two levels, a table with one column for what
-// went out and one for what came back. In a section the keys are the fields of contract's events; a value is
+// Each of the last six may also stand as [[name]], as often as needed: regions of two levels, a table with one column
+// for what went out and one for what came back. In a section the keys are the fields of contract's events; a value is
 //
-//   text     "{city}/{county}"   columns in braces, {{ and }} for braces. If one of the columns is empty, the whole is absent.
+//   text     "{city}/{county}"   {{ and }} for braces; if one of the columns is empty, the whole is absent
 //   choice   as text, or { column = "kind", values = { S = "OUT", R = "RETURN" } }
 //   number   7, "{boxes}", or { column = "litres", times = 1000, rounding = "half_up" }; times may be "0.75"
 //   flag     true, or "{column}" with true/false, yes/no, 1/0
 //   time     "{day}T12:00:00": local time of the market, or RFC 3339 with an offset
 //
-// A column that a section names and the table does not have is found only when the table is opened: CsvImport asks bind().
+// A column that a section names and the table does not have is found only when the table is opened (bind).
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@
 
 namespace fiverate {
 
-// Something is wrong with a map, or a table does not have the columns that the map names. A line for each problem, with file,
-// line and column. Start-up only: main catches it and exits with 2.
+// Something is wrong with a map, or a table does not have the columns that the map names. A line for each problem, with
+// file, line and column. Start-up only: main catches it and exits with 2.
 class MapError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

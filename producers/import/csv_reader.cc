@@ -31,7 +31,8 @@ class FileInput final : public CsvInput {
     const char* const what = gzerror(file_, &code);
     if (code == Z_ERRNO) return fail(Reaction::stop, "{}: {}", name_, std::strerror(errno));
     // An end in the middle of the compressed data is no end.
-    if (got < 0 || code != Z_OK) return fail(Reaction::stop, "{}: the gzip data is cut off or damaged ({})", name_, what);
+    if (got < 0 || code != Z_OK)
+      return fail(Reaction::stop, "{}: the gzip data is cut off or damaged ({})", name_, what);
     return std::size_t{0};
   }
   [[nodiscard]] const std::string& name() const override { return name_; }
@@ -100,8 +101,8 @@ Result<bool> CsvReader::next(CsvRow& row) {
       ended = *field;
       ends_.push_back(text_.size());
       if (too_long()) {
-        return fail(Reaction::stop, "{}: the row at line {} is longer than {} bytes: a quote without its end?", input_.name(),
-                    row.line, kRowBytesMax);
+        return fail(Reaction::stop, "{}: the row at line {} is longer than {} bytes: a quote without its end?",
+                    input_.name(), row.line, kRowBytesMax);
       }
     }
     const bool nothing = ends_.size() == 1 && text_.empty() && !quoted;
@@ -170,8 +171,7 @@ Result<void> CsvReader::read_plain() {
     FIVERATE_TRY(byte);
     if (*byte == kEnd) break;
     const char* const begin = buffer_.data() + at_;
-    const char* const stop =
-        std::find_if(begin, limit(), [this](char c) { return c == delimiter_ || c == '\n'; });
+    const char* const stop = std::find_if(begin, limit(), [this](char c) { return c == delimiter_ || c == '\n'; });
     text_.append(begin, stop);
     at_ += static_cast<std::size_t>(stop - begin);
     if (at_ < end_) break;

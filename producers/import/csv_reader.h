@@ -2,12 +2,12 @@
 //
 //   fields      separated by one delimiter; in quotes they may hold delimiters, line ends and "" for a quote
 //   line ends   LF or CRLF, the last one may be missing; lines without anything are no rows
-//   encoding    bytes as they are (UTF-8 is what fiverate takes); a byte order mark at the start is skipped, UTF-16 is refused
+//   encoding    bytes as they are (fiverate takes UTF-8); a byte order mark is skipped, UTF-16 is refused
 //   spaces      belong to the field; a quote inside a field that does not begin with one is an ordinary character
 //
-// What breaks these rules is a row with a `problem`, for the caller to report with its line; the next row is read all the same.
-// Only an input that cannot be read, or a row beyond kRowBytesMax (a quote that nobody closed swallows the rest of the file),
-// ends the reading. One thread.
+// What breaks these rules is a row with a `problem`, for the caller to report with its line; the next row is read all
+// the same. Only an input that cannot be read, or a row beyond kRowBytesMax (a quote that nobody closed swallows the
+// rest of the file), ends the reading. One thread.
 #pragma once
 
 #include <cstdint>
@@ -71,8 +71,8 @@ class CsvReader {
   std::size_t end_ = 0;
   bool begun_ = false;
   std::int64_t line_ = 1;
-  std::string text_;                // of the row's fields, one behind the other
-  std::vector<std::size_t> ends_;   // of each field in text_
+  std::string text_;               // of the row's fields, one behind the other
+  std::vector<std::size_t> ends_;  // of each field in text_
 };
 
 }  // namespace fiverate

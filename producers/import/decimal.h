@@ -1,5 +1,5 @@
-// Exact decimal numbers as tables write them ("67.725", "-3", ".5"), and their product as an integer. Binary floating point would
-// make 4.35 x 100 into 434; quantities are integers that have to be the right ones.
+// Exact decimal numbers as tables write them ("67.725", "-3", ".5"), and their product as an integer. Binary floating
+// point would make 4.35 x 100 into 434; quantities are integers that have to be the right ones.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,9 @@ struct Decimal {
   std::int64_t digits = 0;
   int scale = 0;
 
-  // An optional sign, then digits with at most one point and at least one digit; no spaces, no exponent, no separators of
-  // thousands. Zeros that change nothing do not count as digits. Nothing if it is not such a number or has more digits.
+  // An optional sign, then digits with at most one point and at least one digit; no spaces, no exponent, no separators
+  // of thousands. Zeros that change nothing do not count as digits. Nothing if it is not such a number or has more
+  // digits.
   static std::optional<Decimal> parse(std::string_view text);
 };
 

@@ -1,10 +1,9 @@
 #include "readers/query/row_json.h"
 
-#include <iterator>
-
 #include "processors/trade/measure.h"
 #include "processors/trade/rates.h"
 #include "schemas/check.h"
+#include "schemas/json_text.h"
 #include "schemas/time.h"
 
 namespace fiverate {
@@ -12,52 +11,47 @@ namespace {
 
 void append(std::string_view text, fmt::memory_buffer& out) { out.append(text.data(), text.data() + text.size()); }
 
+void append(std::int64_t value, fmt::memory_buffer& out) {
+  const fmt::format_int text(value);
+  out.append(text.data(), text.data() + text.size());
+}
+
+void append_name(std::string_view name, fmt::memory_buffer& out) {
+  out.push_back('"');
+  append(name, out);
+  append("\":", out);
+}
+
 void append_measures(std::span<const std::string_view> names, const MetricsRow::Window& window, fmt::memory_buffer& out) {
   CHECK(static_cast<std::size_t>(window.values_size()) <= names.size(), window.values_size());
   for (int i = 0; i < window.values_size(); ++i) {
-    fmt::format_to(std::back_inserter(out), "{}\"{}\":{}", i == 0 ? "" : ",", names[static_cast<std::size_t>(i)],
-                   window.values(i));
+    if (i > 0) out.push_back(',');
+    append_name(names[static_cast<std::size_t>(i)], out);
+    append(window.values(i), out);
   }
 }
 
 void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
-  const auto rates = rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())});
-  const char* separator = "";
-  for (const auto& rate : rates) {
-    fmt::format_to(std::back_inserter(out), "{}\"{}\":{{\"numerator\":{},\"denominator\":{}", separator, rate.name,
-                   rate.numerator, rate.denominator);
+  bool first = true;
+  for (const auto& rate : rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())})) {
+    if (!first) out.push_back(',');
+    first = false;
+    append_name(rate.name, out);
+    append("{\"numerator\":", out);
+    append(rate.numerator, out);
+    append(",\"denominator\":", out);
+    append(rate.denominator, out);
     if (rate.has_value()) {
       append(",\"value\":", out);
       append(value_text(rate), out);
     }
-    fmt::format_to(std::back_inserter(out), ",\"status\":\"{}\"}}", name_of(rate.status));
-    separator = ",";
+    append(",\"status\":\"", out);
+    append(name_of(rate.status), out);
+    append("\"}", out);
   }
 }
 
 }  // namespace
-
-void append_json_string(std::string_view text, fmt::memory_buffer& out) {
-  out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"': append("\\\"", out); break;
-      case '\\': append("\\\\", out); break;
-      case '\b': append("\\b", out); break;
-      case '\f': append("\\f", out); break;
-      case '\n': append("\\n", out); break;
-      case '\r': append("\\r", out); break;
-      case '\t': append("\\t", out); break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out.push_back(c);
-        }
-    }
-  }
-  out.push_back('"');
-}
 
 void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
   const bool of_brand = !row.brand_id().empty();
@@ -77,8 +71,13 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
     for (const auto& window : line.windows()) {
       append({head.data(), head.size()}, out);
       append_json_string(line.class_value(), out);
-      fmt::format_to(std::back_inserter(out), ",\"window_days\":{},\"status\":\"{}\",\"revision\":{},\"measures\":{{",
-                     window.window_days(), MetricsRow::Status_Name(row.status()), row.revision());
+      append(",\"window_days\":", out);
+      append(window.window_days(), out);
+      append(",\"status\":\"", out);
+      append(MetricsRow::Status_Name(row.status()), out);
+      append("\",\"revision\":", out);
+      append(row.revision(), out);
+      append(",\"measures\":{", out);
       append_measures(of_brand ? std::span<const std::string_view>(kBrandMeasureNames)
                                : std::span<const std::string_view>(kMarketMeasureNames),
                       window, out);

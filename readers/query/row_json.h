@@ -4,14 +4,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <string_view>
-
 #include "metrics.pb.h"
 
 namespace fiverate {
-
-// Appends text as a JSON string with its quotes.
-void append_json_string(std::string_view text, fmt::memory_buffer& out);
 
 // Appends the row's lines in canonical order, each with its line end. The total of a row with a class dimension stands in the
 // row without one, and is left out here.

@@ -1,11 +1,11 @@
-// What the edge to Kafka says when things go wrong, against librdkafka's mock brokers (they know too little for more: the
-// truth is in tests/system/kafka_edge_test.cc).
+// What the edge to Kafka says when things go wrong, against librdkafka's mock brokers (they know too little for more:
+// the truth is in tests/system/kafka_edge_test.cc).
 #include "processors/edge/kafka_log.h"
 
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka_mock.h>
-#include <sys/socket.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -39,7 +39,9 @@ class MockKafka {
   }
   void down() const { rd_kafka_mock_broker_set_down(cluster_, 1); }
   void up() const { rd_kafka_mock_broker_set_up(cluster_, 1); }
-  void refuse_produce(rd_kafka_resp_err_t code) const { rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code); }
+  void refuse_produce(rd_kafka_resp_err_t code) const {
+    rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code);
+  }
 
  private:
   rd_kafka_t* handle_ = nullptr;
@@ -70,11 +72,13 @@ class DeadPort {
 };
 
 OutRecord record(std::string key = "k", std::string value = "v") {
-  return {Topic::deltas, 1, 1'700'000'000'000, std::move(key), std::move(value), Cause{"outlet/1", {7, 0}},
+  return {Topic::deltas,         1, 1'700'000'000'000, std::move(key), std::move(value), Cause{"outlet/1", {7, 0}},
           Link{{6, 2}, 0xabcdef}};
 }
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings) {
   auto sink = KafkaSink::open(settings);
@@ -316,7 +320,10 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
     const KafkaError error(rd_kafka_produceva((*client)->get(), arguments.data(), arguments.size()));
     EXPECT_FALSE(error);
   };
-  put({{"fiverate-cause", "nonsense"}, {"fiverate-previous", "1/x"}, {"fiverate-chain", "zz"}, {"fiverate-arrival", "1e3"}});
+  put({{"fiverate-cause", "nonsense"},
+       {"fiverate-previous", "1/x"},
+       {"fiverate-chain", "zz"},
+       {"fiverate-arrival", "1e3"}});
   put({{"fiverate-cause", ""}, {"fiverate-previous", "-"}});
   put({{"fiverate-arrival", "1700000000000"}, {"other", "x"}});
   ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);

@@ -353,8 +353,12 @@ class Mounted {
   Mounted(const Mounted&) = delete;
   Mounted& operator=(const Mounted&) = delete;
   explicit operator bool() const { return mounted_; }
-  [[nodiscard]] bool read_only() const { return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0; }
-  [[nodiscard]] bool resize(const char* size) const { return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT, size) == 0; }
+  [[nodiscard]] bool read_only() const {
+    return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0;
+  }
+  [[nodiscard]] bool resize(const char* size) const {
+    return mount("tmpfs", at_.c_str(), "tmpfs", MS_REMOUNT, size) == 0;
+  }
 
  private:
   fs::path at_;

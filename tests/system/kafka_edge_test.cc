@@ -19,7 +19,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 class KafkaEdgeTest : public ::testing::Test {
  protected:
@@ -63,8 +65,13 @@ class KafkaEdgeTest : public ::testing::Test {
     return records;
   }
   static OutRecord record(Topic topic, std::int32_t partition, int i) {
-    return {topic, partition, 1'700'000'000'000 + i, "key" + std::to_string(i), "value" + std::to_string(i),
-            Cause{"outlet/" + std::to_string(partition), {i, 0}}, std::nullopt};
+    return {topic,
+            partition,
+            1'700'000'000'000 + i,
+            "key" + std::to_string(i),
+            "value" + std::to_string(i),
+            Cause{"outlet/" + std::to_string(partition), {i, 0}},
+            std::nullopt};
   }
   void fill(Topic topic, std::int32_t partition, int count) {
     const auto to = sink();
@@ -146,7 +153,9 @@ TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
   auto other = plan_;
   other.partitions.ledger = 5;
   other.wall_clock = true;
-  other.definition = [](Topic topic) { return topic == Topic::deltas ? "another" : "definition of " + std::string(name_of(topic)); };
+  other.definition = [](Topic topic) {
+    return topic == Topic::deltas ? "another" : "definition of " + std::string(name_of(topic));
+  };
   const auto made = create_topics(settings_, other);
   ASSERT_TRUE(made) << made.error().what;
   EXPECT_TRUE(made->created.empty());
@@ -155,7 +164,8 @@ TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
   const auto& prefix = settings_.topic_prefix;
   EXPECT_TRUE(told.contains(prefix + "ledger: partitions is 3, wanted is 5"));
   EXPECT_TRUE(told.contains(prefix + "orders: message.timestamp.type is CreateTime, wanted is LogAppendTime"));
-  EXPECT_TRUE(told.contains(prefix + "deltas: definition in partition 1 is another one, wanted is that of this configuration"));
+  EXPECT_TRUE(
+      told.contains(prefix + "deltas: definition in partition 1 is another one, wanted is that of this configuration"));
   // Partitions of ledger, and of seals and quarantine, which follow it; five source topics; two partitions of deltas.
   EXPECT_EQ(told.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(told, "\n"));
 }
@@ -332,7 +342,8 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   auto first = source({Topic::orders, Topic::deliveries});
   first->listen(first_share.listener());
   std::vector<InRecord> first_records;
-  for (int i = 0; i < 100 && first_share.inputs.size() < 4; ++i) ASSERT_TRUE(first->poll(milliseconds(50), first_records));
+  for (int i = 0; i < 100 && first_share.inputs.size() < 4; ++i)
+    ASSERT_TRUE(first->poll(milliseconds(50), first_records));
   EXPECT_EQ(first_share.inputs.size(), 4U);
 
   auto second = source({Topic::orders, Topic::deliveries});
@@ -348,7 +359,8 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   for (const auto* share : {&first_share, &second_share}) {
     EXPECT_EQ(share->inputs.begin()->partition, share->inputs.rbegin()->partition);
   }
-  for (int i = 0; i < 100 && second_records.size() < 2000; ++i) ASSERT_TRUE(second->poll(milliseconds(20), second_records));
+  for (int i = 0; i < 100 && second_records.size() < 2000; ++i)
+    ASSERT_TRUE(second->poll(milliseconds(20), second_records));
   EXPECT_EQ(second_records.size(), 2000U);
   for (const auto& read : second_records) ASSERT_TRUE(second_share.inputs.contains(read.input));
 
@@ -363,8 +375,8 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   EXPECT_TRUE(second->commit({{{Topic::orders, 0}, {5, {}}}}));
 }
 
-// Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said to
-// begin.
+// Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said
+// to begin.
 TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
   make();
   for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 60'000);

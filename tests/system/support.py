@@ -49,6 +49,9 @@ def program():
     return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with everything that atexit has to stop
+
+
 @functools.cache
 def scratch():
     """A folder for this process, gone at its end."""
@@ -163,8 +166,7 @@ def parts_of(folder, count):
     by_day = {}
     for line in (folder / "events.jsonl").read_bytes().splitlines(keepends=True):
         found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line)
-        day = found.group(1) if found else max(by_day, default=b"")  # a broken line stays where it stood
-        by_day.setdefault(day, []).append(line)
+        by_day.setdefault(found.group(1) if found else b"", []).append(line)  # without an arrival: that of the first of all
     days = sorted(by_day)
     parts = []
     for number in range(count):

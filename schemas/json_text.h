@@ -1,0 +1,35 @@
+// A text as a JSON string with its quotes, appended to any buffer with push_back and append(first, last).
+#pragma once
+
+#include <string_view>
+
+namespace fiverate {
+
+template <typename Buffer>
+void append_json_string(std::string_view text, Buffer& out) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto append = [&](std::string_view part) { out.append(part.data(), part.data() + part.size()); };
+  out.push_back('"');
+  for (const char c : text) {
+    switch (c) {
+      case '"': append("\\\""); break;
+      case '\\': append("\\\\"); break;
+      case '\b': append("\\b"); break;
+      case '\f': append("\\f"); break;
+      case '\n': append("\\n"); break;
+      case '\r': append("\\r"); break;
+      case '\t': append("\\t"); break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          append("\\u00");
+          out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
+          out.push_back(kHex[static_cast<unsigned char>(c) & 0xF]);
+        } else {
+          out.push_back(c);
+        }
+    }
+  }
+  out.push_back('"');
+}
+
+}  // namespace fiverate

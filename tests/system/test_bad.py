@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""What people get wrong and what disks do: a message that says what to do, the right exit code, and nothing lost."""
+
+import shutil
+import subprocess
+import unittest
+
+from support import Market, parts_of, replayed, shared_kafka, small_market
+
+
+class Configuration(unittest.TestCase):
+    def refused(self, toml, *says):
+        market = Market(self, "127.0.0.1:1")
+        market.config.write_text(toml)
+        for words in (["rates"], ["run"], ["config", "show"]):
+            with self.subTest(words):
+                market.fails(2, *words, says=says, within=10)
+
+    def test_an_unknown_key(self):
+        self.refused('[topics]\nprefix = "x."\nleger_partitions = 4\n',
+                     r"fiverate\.toml:3:1: ", "leger_partitions", 'did you mean "ledger_partitions"')
+
+    def test_an_unknown_section(self):
+        self.refused('\n[topcis]\nprefix = "x."\n', r"fiverate\.toml:2:\d+: ", 'did you mean "topics"')
+
+    def test_an_unknown_kafka_property(self):
+        self.refused('[kafka]\n"bootstrap.server" = "x"\n', r"fiverate\.toml:2:1: ", 'did you mean "bootstrap.servers"')
+
+    def test_no_toml(self):
+        self.refused("[topics\nprefix = 3", r"fiverate\.toml:\d+:\d+: ")
+
+    def test_wrong_values(self):
+        self.refused('[market]\ntimezone = "Asia/Shangai"\n[topics]\nledger_partitions = 0\n',
+                     r"fiverate\.toml:2:\d+: ", r"fiverate\.toml:4:\d+: ", "1..1024")
+
+    def test_bad_flags(self):
+        market = Market(self, "127.0.0.1:1")
+        market.fails(2, "rates", "-X", "state.dri=x", says='did you mean "dir"', within=10)
+        market.fails(2, "rates", "-X", "nonsense", says="section.key=value", within=10)
+        market.fails(2, "run", "--stage", "nonsense", says="intake, outlet, market", within=10)
+        market.fails(2, "run", "--stagee", "intake", within=10)
+        market.config.unlink()
+        market.fails(2, "rates", says=["fiverate.toml", "no such"], within=10)
+
+
+class Definition(unittest.TestCase):
+    """Topics are made for one time zone and one number of partitions: `run` refuses any other, and says what differs."""
+
+    def setUp(self):
+        self.market = Market(self, shared_kafka()).create_topics()
+
+    def test_no_topics(self):
+        market = Market(self, shared_kafka())
+        market.fails(2, "run", says="topics create", within=30)
+        market.fails(1, "rates", says="topics create", within=30)
+
+    def test_partitions(self):
+        self.market.fails(2, "run", "-X", "topics.ledger_partitions=5", within=30, says=r"ledger: partitions is 4, wanted is 5")
+        self.assertEqual(self.market.call("topics", "check", "-X", "topics.market_partitions=3").returncode, 1)
+        self.assertEqual(self.market.call("topics", "create", "-X", "topics.source_partitions=3").returncode, 1)
+
+    def test_timezone(self):
+        self.market.fails(2, "run", "-X", "market.timezone=Europe/Berlin", within=30,
+                          says=["definition", "(?i)time ?zone", "Asia/Shanghai", "Europe/Berlin"])
+
+    def test_changed_and_changed_back(self):
+        """A refusal leaves everything as it was."""
+        self.market.call("run", "-X", "market.timezone=Europe/Berlin", within=30)
+        run = self.market.run()
+        self.market.import_history(small_market())
+        self.market.await_final(replayed(small_market()))
+        run.stop()
+
+
+class Imports(unittest.TestCase):
+    def test_twice(self):
+        market = Market(self, shared_kafka()).create_topics()
+        market.import_history(small_market())
+        before = len(market.records("deliveries"))
+        market.fails(1, "import", *sorted(small_market().glob("*.jsonl")), says=["clock stands at", "topics.prefix"])
+        self.assertEqual(len(market.records("deliveries")), before, "refused before anything is written")
+        run = market.run()
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_what_is_no_file(self):
+        market = Market(self, shared_kafka()).create_topics()
+        market.fails(1, "import", "absent.jsonl", says=["absent.jsonl", "No such file"])
+        market.fails(1, "import", market.folder, says=[str(market.folder), "directory"])
+        (market.folder / "empty.jsonl").write_bytes(b"")
+        market.fails(1, "import", market.folder / "empty.jsonl", says="Nothing to import")
+        self.assertEqual(market.records("deliveries"), [])
+
+    def test_replay_of_nothing(self):
+        market = Market(self, "127.0.0.1:1")
+        empty = market.folder / "empty"
+        empty.mkdir()
+        market.fails(1, "replay", "--in", empty, "--out", market.folder / "out", says=[str(empty), "events.jsonl"])
+        market.fails(1, "replay", "--in", market.folder / "absent", "--out", market.folder / "out", says="absent")
+
+
+class State(unittest.TestCase):
+    """A state that is not whole is refused by name; without it the same numbers come out of the log."""
+
+    def test_damage(self):
+        market = Market(self, shared_kafka()).create_topics()
+        parts = parts_of(small_market(), 2)
+        run = market.run()
+        market.import_files(parts[0], open=True)
+        market.await_caught_up()
+        run.stop()
+        market.run().is_working().stop()  # what was in the write-ahead log is in SST files now
+        whole = market.folder / "whole"
+        shutil.copytree(market.state, whole)
+        for damage, folder in ((flip_tables, "market-0"), (flip_tables, "outlet-1"), (flip_manifest, "market-1"),
+                               (empty_current, "outlet-2"), (no_current, "outlet-3"), (no_tables, "market-0"), (foreign, "outlet-0")):
+            with self.subTest(damage.__name__, folder=folder):
+                shutil.rmtree(market.state)
+                shutil.copytree(whole, market.state)
+                damage(market.state / folder)
+                self.assertIn(str(market.state / folder), market.run().ends(1))
+        shutil.rmtree(market.state / "outlet-0")
+        run = market.run().is_working()
+        market.import_files(parts[1])
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_a_full_disk(self):
+        market = Market(self, shared_kafka(), kafka={"session.timeout.ms": 6000}).create_topics()
+        market.state.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", market.state], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"no tmpfs may be mounted: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", market.state], capture_output=True)
+        history = small_market(100, 200)
+        run = market.run()
+        market.import_history(history)
+        said = run.ends(1, within=60)
+        self.assertRegex(said, "(?i)disk is full|No space left")
+        self.assertIn(str(market.state), said)
+        subprocess.run(["mount", "-o", "remount,size=256m", market.state], check=True)
+        run = market.run()
+        market.await_final(replayed(history))
+        run.stop()
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    for at in range(0, len(content), 16):
+        content[at] ^= 0x5A
+    path.write_bytes(content)
+
+
+def flip_tables(folder):
+    tables = list(folder.glob("*.sst"))
+    assert tables, f"no tables in {folder}"
+    for table in tables:
+        flip(table)
+
+
+def flip_manifest(folder):
+    for manifest in folder.glob("MANIFEST-*"):
+        flip(manifest)
+
+
+def empty_current(folder):
+    (folder / "CURRENT").write_bytes(b"")
+
+
+def no_current(folder):
+    (folder / "CURRENT").unlink()
+
+
+def no_tables(folder):
+    for table in folder.glob("*.sst"):
+        table.unlink()
+
+
+def foreign(folder):
+    shutil.rmtree(folder)
+    shutil.copytree(folder.parent / "outlet-1", folder)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""A broker that is away, comes late, stops, or is killed at work. It is one of its own: the shared one stays up."""
+
+import time
+import unittest
+
+from support import Broker, Market, Process, eventually, parts_of, replayed, scratch, small_market
+
+HISTORY = (100, 200)
+
+
+class BrokerFaults(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker(scratch() / "broker-of-faults").start()
+        cls.addClassCleanup(cls.broker.kill)
+
+    def setUp(self):
+        self.broker.start()  # if it is not there
+
+    def test_away(self):
+        """Commands that end by themselves end soon; `run` says so and goes on trying until it comes."""
+        market = Market(self, self.broker.address).create_topics()
+        self.broker.stop()
+        began = time.monotonic()
+        commands = [Process(market, *words) for words in (
+            ["rates"], ["rates", "--final"], ["topics", "check"], ["topics", "create"], ["status"], ["watch", "rates"],
+            ["replay", "--kafka", "--out", "out"], ["import", small_market() / "events.jsonl"])]
+        run = market.run()
+        run.says("No Kafka broker answered.*Trying again", 10)
+        for command in commands:
+            with self.subTest(command.log.name):
+                said = command.ends(1, within=max(0.1, began + 12 - time.monotonic()))  # 10 s, and ten processes that start
+                self.assertRegex(said, f"No Kafka broker answered at {market.address}")
+        self.broker.start()
+        run.is_working()
+        market.import_history(small_market())
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_asked_to_stop_while_it_is_away(self):
+        market = Market(self, self.broker.address).create_topics()
+        working = market.run().is_working()
+        self.broker.stop()
+        waiting = market.run()
+        waiting.says("Trying again", 10)
+        waiting.stop()
+        working.stop()
+
+    def test_stopped_and_killed_at_work(self):
+        history = small_market(*HISTORY)
+        parts = parts_of(history, 3)
+        market = Market(self, self.broker.address, run={"commit_every_ms": 50}).create_topics()
+        run = market.run().is_working()
+        for leave, part in ((self.broker.stop, parts[0]), (self.broker.kill, parts[1])):
+            with self.subTest(leave.__name__):
+                market.import_files(part, open=True)
+                leave()
+                self.broker.start()
+                eventually(market.caught_up, 60, run.text)
+        market.import_files(parts[2])
+        market.await_final(replayed(history))
+        self.assertTrue(run.is_alive())
+        run.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Processes that die, sleep, lose their state or share the work: the numbers are those of a replay, always.
+
+The history comes in parts, so that each fault strikes somewhere else in it. The moments are drawn with FIVERATE_TEST_SEED
+(default 1), which is printed on failure.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, eventually, parts_of, replayed, shared_kafka, small_market
+
+SEED = int(os.environ.get("FIVERATE_TEST_SEED", "1"))
+SHORT_SESSION = {"session.timeout.ms": 6000}  # the shortest that a broker allows by default
+
+
+class Crash(unittest.TestCase):
+    def setUp(self):
+        self.history = small_market(100, 200)
+        self.expected = replayed(self.history)
+        self.random = random.Random(SEED)
+        self.market = Market(self, shared_kafka(), kafka=SHORT_SESSION, run={"commit_every_ms": 50}).create_topics()
+
+    def strike(self, run, latest):
+        """Kills at a random moment from now on: the moment is the test."""
+        moment = self.random.uniform(0, latest)
+        time.sleep(moment)
+        self.assertTrue(run.is_alive(), run.text())
+        run.kill()
+
+    def importing(self, part, last):
+        """An import that goes on beside."""
+        child = subprocess.Popen(self.market.command("import", part, *([] if last else ["--open"])), env=CLEAN_ENVIRONMENT,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.kill)
+        return child
+
+    def finish(self, child):
+        _, said = child.communicate(timeout=DONE_WITHIN)
+        self.assertEqual(child.returncode, 0, said)
+        return said
+
+    def test_killed_again_and_again(self):
+        parts = parts_of(self.history, 10)
+        run = self.market.run().is_working()
+        kills_at_work = 0
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            child = self.importing(part, last)
+            with self.subTest(seed=SEED, part=number):
+                self.strike(run, 1.2)  # an import of a part and the work on it take about a second
+                kills_at_work += not self.market.caught_up()
+                run = self.market.run()
+                if number % 3 == 2:
+                    self.strike(run, 0.8)  # while it starts
+                    run = self.market.run()
+            said = self.finish(child)
+            if last:
+                self.market.ends = said.split("the market's clock goes to ")[1].strip()
+        self.market.await_final(self.expected)
+        self.assertGreaterEqual(kills_at_work, 5, "most kills have to strike at work")
+        out = self.market.folder / "from-kafka"
+        self.market.ok("replay", "--kafka", "--out", out)
+        self.assertEqual((out / "metrics.jsonl").read_bytes(), self.expected)
+        run.stop()
+
+    def test_a_zombie(self):
+        """Stopped for longer than its session, replaced by a process with another state, and then it wakes up."""
+        first, second, third = parts_of(self.history, 3)
+        zombie = self.market.run().is_working()
+        child = self.importing(first, last=False)
+        time.sleep(self.random.uniform(0.3, 1.2))
+        zombie.send(signal.SIGSTOP)
+        self.finish(child)
+        other = self.market.run(state=self.market.folder / "other").is_working()
+        self.market.import_files(second, open=True)
+        eventually(self.market.caught_up, 60, "the other process does the work")
+        seats = zombie.text().count(": reading ")
+        zombie.send(signal.SIGCONT)
+        eventually(lambda: zombie.text().count(": reading ") > seats, 60, zombie.text)
+        self.market.import_files(third)
+        self.market.await_final(self.expected)
+        zombie.stop()
+        other.stop()
+
+    def test_state_lost_between_restarts(self):
+        parts = parts_of(self.history, 3)
+        run = self.market.run().is_working()
+        child = self.importing(parts[0], last=False)
+        self.strike(run, 1.5)
+        shutil.rmtree(self.market.state)
+        run = self.market.run()
+        self.finish(child)
+        child = self.importing(parts[1], last=False)
+        run.is_working()
+        self.strike(run, 1.5)
+        for folder in ("market-0", "outlet-1", "reference-0"):
+            shutil.rmtree(self.market.state / folder)
+        run = self.market.run()
+        self.finish(child)
+        eventually(self.market.caught_up, 60, run.text)
+        run.stop()
+        shutil.rmtree(self.market.state)  # the groups are at the end: all of it has to come out of the log
+        run = self.market.run()
+        self.market.import_files(parts[2])
+        self.market.await_final(self.expected)
+        run.stop()
+
+    def test_two_processes_with_states_of_their_own(self):
+        parts = parts_of(self.history, 4)
+        one = self.market.run()
+        other = self.market.run(state=self.market.folder / "other")
+        self.market.import_files(parts[0], open=True)
+        other.says(": reading ", 60)
+        child = self.importing(parts[1], last=False)
+        self.strike(other, 1.0)
+        self.finish(child)
+        self.market.import_files(parts[2], open=True)
+        other = self.market.run(state=self.market.folder / "other")
+        eventually(self.market.caught_up, 60, one.text)
+        one.stop()
+        self.market.import_files(parts[3])
+        self.market.await_final(self.expected)
+        other.stop()
+
+    def test_two_processes_that_share_a_state_folder(self):
+        """They share the work: a state belongs to one of them at a time."""
+        parts = parts_of(self.history, 2)
+        one = self.market.run().is_working()
+        other = self.market.run()
+        self.market.import_files(parts[0], open=True)
+        other.says(": reading ", 60)
+        self.market.import_files(parts[1])
+        self.market.await_final(self.expected)
+        one.stop()
+        other.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
