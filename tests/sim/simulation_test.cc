@@ -1,6 +1,6 @@
-// Seeded simulation of the real tasks over a log in memory: random histories, random partitions, random interleaving, crashes
-// between any two steps, two instances of one task at once. Whatever happens, the FINAL rows are those of an undisturbed run
-// over one partition, to the byte, and nobody stops.
+// Seeded simulation of the real tasks over a log in memory: random histories, random partitions, random interleaving,
+// crashes between any two steps, two instances of one task at once. Whatever happens, the FINAL rows are those of an
+// undisturbed run over one partition, to the byte, and nobody stops.
 //
 // Repeat a seed: FIVERATE_SEED=17 build/dev/tests/sim_tests
 #include <fmt/format.h>
@@ -22,9 +22,12 @@ namespace {
 constexpr std::uint64_t kSeedsOfCase = 25;
 constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
 
-// ---- an undisturbed run ----------------------------------------------------------------------------------------------
+// ---- an undisturbed run
+// ----------------------------------------------------------------------------------------------
 
-Millis end_of(const std::vector<SourceRecord>& history) { return history.back().arrival + kUntilAllIsFinal; }
+Millis end_of(const std::vector<SourceRecord>& history) {
+  return history.back().arrival + kUntilAllIsFinal;
+}
 
 // Feeds day by day, and lets everything pass through before the next.
 struct Outcome {
@@ -48,18 +51,21 @@ Outcome undisturbed(const std::vector<SourceRecord>& history) {
   return {rig.final_rows(), rig.quarantined()};
 }
 
-// ---- a disturbed one -------------------------------------------------------------------------------------------------
+// ---- a disturbed one
+// -------------------------------------------------------------------------------------------------
 
 class Storm {
  public:
-  // `time_known_early`: every source partition begins with a mark, and all of them have been heard of before documents come.
+  // `time_known_early`: every source partition begins with a mark, and all of them have been heard of before documents
+  // come.
   Storm(std::uint64_t seed, const std::vector<SourceRecord>& history, bool time_known_early)
       : random_(seed * 2 + 1),
         rig_({count(1, 3), count(1, 4), count(1, 3)}, chance(50)),
         books_(2, ProgressBook(rig_.definition())) {
     if (time_known_early) rig_.marks(history.front().arrival - 1);
     fill(history);
-    for (const auto& input : rig_.inputs()) instances_.push_back(start(input, std::make_shared<MemoryStore::Content>()));
+    for (const auto& input : rig_.inputs())
+      instances_.push_back(start(input, std::make_shared<MemoryStore::Content>()));
     if (!time_known_early) return;
     for (auto& instance : instances_) {
       if (!is_source(instance)) continue;
@@ -90,7 +96,8 @@ class Storm {
 
   Rig& rig() { return rig_; }
   std::string what_happened() const {
-    return fmt::format("{} crashes, {} zombies, {} repetitions dropped, {} gaps", crashes_, zombies_, repetitions_, gaps());
+    return fmt::format("{} crashes, {} zombies, {} repetitions dropped, {} gaps", crashes_, zombies_, repetitions_,
+                       gaps());
   }
   std::int64_t gaps() const {
     std::int64_t all = gaps_;
@@ -105,20 +112,23 @@ class Storm {
     bool zombie = false;
   };
 
-  std::int64_t below(std::int64_t end) { return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end)); }
+  std::int64_t below(std::int64_t end) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end));
+  }
   bool chance(int percent) { return below(100) < percent; }
   std::int32_t count(int first, int last) { return first + static_cast<std::int32_t>(below(last - first + 1)); }
 
   void fill(const std::vector<SourceRecord>& history) {
     const auto salt = std::to_string(below(1000));
     std::map<Topic, std::int32_t> partitions;
-    for (const auto& source : rig_.definition().sources()) partitions[*topic_named(source.topic())] = source.partitions();
+    for (const auto& source : rig_.definition().sources())
+      partitions[*topic_named(source.topic())] = source.partitions();
     Millis marked = 0;
     for (const auto& record : history) {
       // Marks stand anywhere between records, not only at midnights.
       if (chance(10) && record.arrival - 1 > marked) rig_.marks(marked = record.arrival - 1);
-      rig_.arrives(record.topic, partition_of(record.key + salt, partitions.at(record.topic)), record.arrival, record.key,
-                   record.value);
+      rig_.arrives(record.topic, partition_of(record.key + salt, partitions.at(record.topic)), record.arrival,
+                   record.key, record.value);
     }
     rig_.marks(end_of(history));
   }
@@ -151,7 +161,8 @@ class Storm {
   Result<void> commit(Instance& instance) {
     const auto committed = instance.actor->commit();
     if (!committed) return tl::make_unexpected(committed.error());
-    if (*committed && is_source(instance)) books_[instance.book].acknowledge(instance.actor->input(), instance.actor->acknowledged());
+    if (*committed && is_source(instance))
+      books_[instance.book].acknowledge(instance.actor->input(), instance.actor->acknowledged());
     return {};
   }
 
@@ -166,7 +177,8 @@ class Storm {
     return std::ranges::find(kSourceTopics, instance.actor->input().topic) != kSourceTopics.end();
   }
 
-  // After some records, some outputs of which got through; or between the two writes of a commit. Sometimes the disk is lost.
+  // After some records, some outputs of which got through; or between the two writes of a commit. Sometimes the disk is
+  // lost.
   Result<void> crash(std::size_t at) {
     ++crashes_;
     auto& instance = instances_[at];
@@ -213,7 +225,8 @@ class Storm {
 };
 
 // What is quarantined twice says the same twice.
-std::set<std::pair<std::string, std::string>> once_each(const std::vector<std::pair<std::string, std::string>>& quarantined) {
+std::set<std::pair<std::string, std::string>> once_each(
+    const std::vector<std::pair<std::string, std::string>>& quarantined) {
   return {quarantined.begin(), quarantined.end()};
 }
 
@@ -234,7 +247,8 @@ void expect_same_final_rows(std::uint64_t seed, const HistoryShape& shape, bool 
       << first_differences(json_lines(expected.final_rows), json_lines(actual)) << storm.what_happened();
 }
 
-// ---- cases -----------------------------------------------------------------------------------------------------------
+// ---- cases
+// -----------------------------------------------------------------------------------------------------------
 
 std::vector<std::uint64_t> seeds_of(std::uint64_t number) {
   if (const auto* one = std::getenv("FIVERATE_SEED")) return {std::strtoull(one, nullptr, 10)};
@@ -254,7 +268,8 @@ TEST_P(Simulation, StormsLeaveTheFinalRowsAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range<std::uint64_t>(0, 8));
 
-// A source partition may be heard of for the first time when the others are weeks ahead: time begins with a leap.
+// KNOWN TO FAIL, see Outlets.WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap: a source partition may be heard of for the
+// first time when the others are weeks ahead.
 TEST(SimulationOfTime, ASourceHeardOfLate) {
   for (const auto seed : seeds_of(0)) {
     expect_same_final_rows(seed, {}, false);
@@ -262,6 +277,7 @@ TEST(SimulationOfTime, ASourceHeardOfLate) {
   }
 }
 
+// KNOWN TO FAIL, see the two of Final in stages/market_test.cc that say so.
 TEST(SimulationOfReference, CountiesRenamedCancelledAndRevived) {
   for (const auto seed : seeds_of(0)) {
     HistoryShape shape;
@@ -272,7 +288,8 @@ TEST(SimulationOfReference, CountiesRenamedCancelledAndRevived) {
   }
 }
 
-// ---- order of arrival ------------------------------------------------------------------------------------------------
+// ---- order of arrival
+// ------------------------------------------------------------------------------------------------
 
 // Measures that depend on when something arrived are left out: of brand "" only active and dormant outlets count.
 std::vector<std::string> lines_without_data_quality(const std::map<std::string, std::string>& rows) {
@@ -295,7 +312,9 @@ std::vector<std::string> lines_without_data_quality(const std::map<std::string, 
   return json_lines(reduced);
 }
 
-std::string as_of(const std::string& line) { return line.substr(std::string_view("{\"as_of\":\"").size(), 10); }
+std::string as_of(const std::string& line) {
+  return line.substr(std::string_view("{\"as_of\":\"").size(), 10);
+}
 
 TEST(SimulationOfArrival, AnyOrderOfArrivalInTimeGivesTheSameMeasures) {
   HistoryShape shape;
@@ -310,9 +329,12 @@ TEST(SimulationOfArrival, AnyOrderOfArrivalInTimeGivesTheSameMeasures) {
     auto expected = lines_without_data_quality(undisturbed(history).final_rows);
     auto actual = lines_without_data_quality(undisturbed(otherwise).final_rows);
     ASSERT_FALSE(expected.empty() || actual.empty());
-    // Where the rows begin depends on which revisions were accepted before a higher one came, so on the order of arrival.
+    // Where the rows begin depends on which revisions were accepted before a higher one came, so on the order of
+    // arrival.
     const auto from = std::max(as_of(expected.front()), as_of(actual.front()));
-    const auto outside = [&](const std::string& line) { return as_of(line) < from || as_of(line) >= format_date(until); };
+    const auto outside = [&](const std::string& line) {
+      return as_of(line) < from || as_of(line) >= format_date(until);
+    };
     std::erase_if(expected, outside);
     std::erase_if(actual, outside);
     ASSERT_FALSE(expected.empty());

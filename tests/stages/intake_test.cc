@@ -44,11 +44,11 @@ TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) 
     std::string reason;
     std::string key;  // of the note: the outlet if it could be read
   };
-  for (const auto& [value, reason, key] : std::vector<Case>{
-           {"{\"event_id\":", "malformed", ""},
-           {delivery("D", "shop", kNow, {{"s1", -1}}).SerializeAsString(), "negative_quantity", "shop"},
-           {visit("V", "shop", kNow).SerializeAsString(), "bad_payload", "shop"},  // not of this topic
-           {sku("s1", "B1").SerializeAsString(), "bad_payload", ""}}) {
+  for (const auto& [value, reason, key] :
+       std::vector<Case>{{"{\"event_id\":", "malformed", ""},
+                         {delivery("D", "shop", kNow, {{"s1", -1}}).SerializeAsString(), "negative_quantity", "shop"},
+                         {visit("V", "shop", kNow).SerializeAsString(), "bad_payload", "shop"},  // not of this topic
+                         {sku("s1", "B1").SerializeAsString(), "bad_payload", ""}}) {
     ASSERT_TRUE(bench.feed(Topic::deliveries, value, std::nullopt, kNow).has_value());
     const auto sent = bench.take();
     ASSERT_EQ(sent.size(), 2U) << reason;
@@ -88,7 +88,8 @@ TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
   EXPECT_FALSE(bench.take(Topic::ledger).at(0).as<LedgerRecord>().rejection().document()) << "no document";
 }
 
-// ---- time ------------------------------------------------------------------------------------------------------------
+// ---- time
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
   const auto arrival = [&](Millis timestamp) {
@@ -124,13 +125,15 @@ TEST_F(IntakeTest, ARetriedRecordBringsItsArrivalAndRaisesNothing) {
   ASSERT_TRUE(feed(some_delivery(), 100).has_value());
   bench.take();
   for (const auto original : {40, 400}) {
-    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", original).has_value());
+    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", original)
+                    .has_value());
     EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), original);
   }
   EXPECT_EQ(intake.clock(), 100);
 }
 
-// ---- progress ----------------------------------------------------------------------------------------------------------
+// ---- progress
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
   const auto definition = make_definition("Asia/Shanghai", {2, 1, 1});

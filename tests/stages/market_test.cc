@@ -98,7 +98,8 @@ class Final : public Market {
 
 using Rows = std::map<std::string, std::string>;
 
-// ---- final -----------------------------------------------------------------------------------------------------------
+// ---- final
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(Final, OnlyWhenEverySenderHasPassed) {
   tells(0, Told(final_at(kDay)).units("north", kDay, 5));
@@ -126,7 +127,8 @@ TEST_F(Final, SeveralDaysComeInOrderAndOnlyThoseOfTheHistory) {
   tells(0, Told(final_at(kDay + 2)).units("north", kDay, 5));
   tells(1, Told(final_at(kDay + 2)));
   std::vector<std::int32_t> days;
-  for (const auto& one : bench.take(Topic::metrics_final)) days.push_back(one.as<MetricsRow>().as_of_day() - kDay.number);
+  for (const auto& one : bench.take(Topic::metrics_final))
+    days.push_back(one.as<MetricsRow>().as_of_day() - kDay.number);
   EXPECT_EQ(days, (std::vector<std::int32_t>{0, 0, 0, 1, 1, 1, 2, 2, 2}));
 }
 
@@ -138,7 +140,8 @@ TEST_F(Final, HaveOneRevisionAndSayTheSameAfterARestart) {
   for (const auto& one : bench.take(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
 }
 
-// ---- pieces ----------------------------------------------------------------------------------------------------------
+// ---- pieces
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(Market, PiecesAreAppliedTogetherWithTheLast) {
   tells(1, Told(noon(kDay)));
@@ -155,7 +158,8 @@ TEST_F(Market, PiecesAreAppliedTogetherWithTheLast) {
   EXPECT_EQ(live().at(R"(["B1","north",""])"), "32");
 }
 
-// ---- live ------------------------------------------------------------------------------------------------------------
+// ---- live
+// ------------------------------------------------------------------------------------------------------------
 
 class Live : public Market {
  protected:
@@ -177,7 +181,8 @@ TEST_F(Live, OnlyWhatChangedIsPublishedAndAtMostEveryTenSeconds) {
   tells(0, Told(now, false));
   EXPECT_EQ(live(), Rows{}) << "more cuts of the same progress follow";
   tells(0, Told(now));
-  EXPECT_EQ(live(), (Rows{{R"(["B1","",""])", "8"}, {R"(["B1","island",""])", "3"}})) << "north and city are as they were";
+  EXPECT_EQ(live(), (Rows{{R"(["B1","",""])", "8"}, {R"(["B1","island",""])", "3"}}))
+      << "north and city are as they were";
   passes(kMinuteMs);
   tells(0, Told(now));
   EXPECT_EQ(live(), Rows{}) << "nothing was told";
@@ -196,7 +201,8 @@ TEST_F(Live, StaysQuietAfterARestartToo) {
 TEST_F(Live, ARevisionIsTheOffsetThatItReflects) {
   passes(kMinuteMs);
   tells(0, Told(now).units("north", kDay, 1));
-  for (const auto& one : bench.take(Topic::metrics)) EXPECT_EQ(one.as<MetricsRow>().revision(), bench.next_offset() - 1);
+  for (const auto& one : bench.take(Topic::metrics))
+    EXPECT_EQ(one.as<MetricsRow>().revision(), bench.next_offset() - 1);
 }
 
 TEST_F(Live, ANewDayMovesEveryRow) {
@@ -208,13 +214,15 @@ TEST_F(Live, ANewDayMovesEveryRow) {
 TEST_F(Live, WhatVanishedIsPublishedOnceWithoutLines) {
   passes(kMinuteMs);
   tells(0, Told(now).units("north", kDay, -5));
-  EXPECT_EQ(live(), (Rows{{R"(["B1","",""])", "gone"}, {R"(["B1","city",""])", "gone"}, {R"(["B1","north",""])", "gone"}}));
+  EXPECT_EQ(live(),
+            (Rows{{R"(["B1","",""])", "gone"}, {R"(["B1","city",""])", "gone"}, {R"(["B1","north",""])", "gone"}}));
   passes(kMinuteMs);
   tells(0, Told(now).units("north", kDay, 0));
   EXPECT_EQ(live(), Rows{});
 }
 
-// KNOWN TO FAIL (reads out of bounds): DayRows knows the regions of the tree and of the cells of brand "", not those of a brand.
+// KNOWN TO FAIL (reads out of bounds): DayRows knows the regions of the tree and of the cells of brand "", not those of
+// a brand.
 TEST_F(Live, ARegionThatComesLateMovesIntoPlace) {
   passes(kMinuteMs);
   tells(0, Told(now).units("late", kDay, 3));
@@ -233,7 +241,8 @@ TEST_F(Live, ARegionThatComesLateMovesIntoPlace) {
   EXPECT_EQ(live().at(R"(["B1","city",""])"), "10");
 }
 
-// ---- counties --------------------------------------------------------------------------------------------------------
+// ---- counties
+// --------------------------------------------------------------------------------------------------------
 
 std::int64_t counties(const std::vector<Sent>& rows) {
   for (const auto& one : rows) {
@@ -260,7 +269,8 @@ TEST_F(Final, ACountyThatIsRenamedStaysOneOverARestart) {
   EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
 }
 
-// KNOWN TO FAIL: whether a cancellation is in force for a day depends on whether it overtook the deltas that made it final.
+// KNOWN TO FAIL: whether a cancellation is in force for a day depends on whether it overtook the deltas that made it
+// final.
 TEST_F(Final, ACancellationThatArrivedAfterTheDayWasFinalIsNotInForceForIt) {
   auto gone = revised(region("north", "city", Region::COUNTY), 2);  // completed by intake
   gone.set_cancelled(true);
@@ -270,7 +280,8 @@ TEST_F(Final, ACancellationThatArrivedAfterTheDayWasFinalIsNotInForceForIt) {
   EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
 }
 
-// ---- what it refuses ---------------------------------------------------------------------------------------------------
+// ---- what it refuses
+// ---------------------------------------------------------------------------------------------------
 
 TEST_F(Market, StopsAtAnotherDefinitionAnUnknownSenderAndWhatIsNoRecord) {
   EXPECT_TRUE(bench.feed(Topic::deltas, definition_record(Topic::deltas, definition)).has_value());
@@ -278,7 +289,8 @@ TEST_F(Market, StopsAtAnotherDefinitionAnUnknownSenderAndWhatIsNoRecord) {
   EXPECT_EQ(bench.feed(Topic::deltas, definition_record(Topic::deltas, other)).error().reaction, Reaction::stop);
   DeltasRecord record;
   *record.mutable_deltas() = Told(1).deltas;
-  EXPECT_EQ(bench.feed(Topic::deltas, record.SerializeAsString(), Cause{"outlet/2", {0, 0}}).error().reaction, Reaction::stop);
+  EXPECT_EQ(bench.feed(Topic::deltas, record.SerializeAsString(), Cause{"outlet/2", {0, 0}}).error().reaction,
+            Reaction::stop);
   EXPECT_EQ(bench.feed(Topic::deltas, "\xff\xff").error().reaction, Reaction::stop);
 }
 

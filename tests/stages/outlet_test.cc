@@ -19,7 +19,8 @@ class Outlets : public testing::Test {
   }
 
   void enters(const Event& event, Millis arrival) {
-    const auto fed = bench.feed(Topic::ledger, ledger(event, arrival).SerializeAsString(), Cause{"deliveries/0", {bench.next_offset(), 0}});
+    const auto fed = bench.feed(Topic::ledger, ledger(event, arrival).SerializeAsString(),
+                                Cause{"deliveries/0", {bench.next_offset(), 0}});
     ASSERT_TRUE(fed.has_value()) << fed.error().what;
   }
   void passes(Millis clock) {
@@ -71,7 +72,8 @@ class Outlets : public testing::Test {
 
 using Texts = std::vector<std::string>;
 
-// ---- parking ---------------------------------------------------------------------------------------------------------
+// ---- parking
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Outlets, ADocumentOfAnUnknownSkuWaitsUntilItIsKnown) {
   enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
@@ -112,8 +114,8 @@ TEST_F(Outlets, WhatSharesAnIdWithAParkedOneWaitsBehindIt) {
   enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
   enters(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + 1);
   enters(with_event_id(delivery("E", "shop", kStart, {{"s1", 3}}), "D#2"), kStart + 2);  // behind the one behind
-  enters(delivery("F", "shop", kStart, {{"s1", 1}}), kStart + 3);                         // has nothing to do with it
-  enters(with_event_id(visit("D", "shop", kStart), "D#1"), kStart + 4);                   // another kind
+  enters(delivery("F", "shop", kStart, {{"s1", 1}}), kStart + 3);                        // has nothing to do with it
+  enters(with_event_id(visit("D", "shop", kStart), "D#1"), kStart + 4);                  // another kind
   passes(kStart + kHourMs);
   EXPECT_EQ(quality(Contribution::parked), 3);
   EXPECT_EQ(quality(Contribution::accepted), 2);
@@ -134,8 +136,8 @@ TEST_F(Outlets, WhatWaitedBehindOneThatIsGoneIsJudged) {
   EXPECT_EQ(quality(Contribution::parked), 0);
 }
 
-// KNOWN TO FAIL: time that begins with a leap (no watermark so far) fires the calendar with the clock of the leap's end, so that
-// what waited behind an expired document is judged as if its day were final long ago.
+// KNOWN TO FAIL: time that begins with a leap (no watermark so far) fires the calendar with the clock of the leap's
+// end, so that what waited behind an expired document is judged as if its day were final long ago.
 TEST_F(Outlets, WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap) {
   enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
   enters(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
@@ -144,7 +146,8 @@ TEST_F(Outlets, WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap) {
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 3);
 }
 
-// ---- cuts ------------------------------------------------------------------------------------------------------------
+// ---- cuts
+// ------------------------------------------------------------------------------------------------------------
 
 class Cuts : public Outlets {
  protected:
@@ -161,7 +164,8 @@ class Cuts : public Outlets {
       EXPECT_TRUE(one.to_task);
       const auto deltas = one.as<DeltasRecord>().deltas();
       EXPECT_TRUE(deltas.last_piece());
-      result.push_back({one.partition, deltas.watermark_ms() == kNever ? "-" : shanghai().format(deltas.watermark_ms()).substr(5, 11),
+      result.push_back({one.partition,
+                        deltas.watermark_ms() == kNever ? "-" : shanghai().format(deltas.watermark_ms()).substr(5, 11),
                         format_date(Day{deltas.closed_day()}).substr(5), deltas.settled(), deltas.cells_size()});
     }
     return result;
@@ -170,7 +174,8 @@ class Cuts : public Outlets {
   Texts shown() {
     Texts texts;
     for (const auto& cut : cuts()) {
-      if (cut.partition == 0) texts.push_back(fmt::format("{} closes {}{}", cut.watermark, cut.closed, cut.settled ? " settled" : ""));
+      if (cut.partition == 0)
+        texts.push_back(fmt::format("{} closes {}{}", cut.watermark, cut.closed, cut.settled ? " settled" : ""));
     }
     return texts;
   }
@@ -259,7 +264,8 @@ TEST(DeltaMerge, SplitsALargeEffectIntoPiecesInOneOrder) {
   DeltaMerge merge;
   constexpr int kPlaces = 2000;
   for (int i = 0; i < kPlaces; ++i) {
-    const auto place = context.places.number_of(fmt::format("{:05}{}", (i * 7919) % kPlaces, std::string(600, 'x')), {});
+    const auto place =
+        context.places.number_of(fmt::format("{:05}{}", (i * 7919) % kPlaces, std::string(600, 'x')), {});
     merge.add({{brand, place, Contribution::delivered_units, nth(0), 1}}, context);
   }
   const auto parts = merge.take(context, 1, false);
@@ -285,7 +291,8 @@ TEST(DeltaMerge, IsFullAtSoManyKeys) {
   EXPECT_TRUE(merge.full());
 }
 
-// ---- time ------------------------------------------------------------------------------------------------------------
+// ---- time
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(Outlets, BecomesDormantWhenTheDayComesWithNoEventArriving) {
   enters(visit("V", "shop", kStart), kStart);

@@ -51,7 +51,8 @@ class ReferenceTest : public testing::Test {
 const Event kCity = region("city", "", Region::CITY);
 const Event kNorth = region("north", "city", Region::COUNTY);
 
-// ---- copies ----------------------------------------------------------------------------------------------------------
+// ---- copies
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, AnOutletGoesToItsLedgerPartitionAllElseEverywhere) {
   enters(kCity, kNow);
@@ -80,7 +81,8 @@ TEST_F(ReferenceTest, ACancellationIsCompletedWithWhatNeverChanges) {
   EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().event().sku().brand_id(), "B1");
 }
 
-// ---- verdicts ----------------------------------------------------------------------------------------------------------
+// ---- verdicts
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, WhatNeverChangesCannotBeChanged) {
   for (const auto& event : {kCity, kNorth, sku("s1", "B1")}) enters(event, kNow);
@@ -135,7 +137,8 @@ TEST_F(ReferenceTest, WhatIsNoReferenceIsQuarantinedAndNoDocument) {
   for (const auto i : {1U, 3U}) EXPECT_FALSE(sent[i].as<LedgerRecord>().rejection().document());
 }
 
-// ---- waiting -----------------------------------------------------------------------------------------------------------
+// ---- waiting
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, AChildWaitsForItsParentAndAllThatHangsOnIt) {
   enters(outlet("shop", nth(0), "north"), kNow);
@@ -166,7 +169,7 @@ TEST_F(ReferenceTest, WhatSharesAnIdWithAWaitingOneWaitsBehindIt) {
   enters(outlet("shop", nth(0), "north"), kNow);
   enters(kCity, kNow);
   happened();
-  enters(revised(outlet("shop", nth(0), "city"), 2), kNow + 1);                                     // its identity
+  enters(revised(outlet("shop", nth(0), "city"), 2), kNow + 1);                                  // its identity
   enters(with_event_id(sku("s1", "B1"), outlet("shop", nth(0), "north").event_id()), kNow + 2);  // its event_id
   EXPECT_EQ(happened(), Texts{});
   enters(kNorth, kNow + 3);

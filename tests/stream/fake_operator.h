@@ -1,5 +1,5 @@
-// An operator that can be followed by eye: adds up the numbers that it reads, says the sum to two tasks behind it and to a
-// result topic, and keeps it. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
+// An operator that can be followed by eye: adds up the numbers that it reads, says the sum to two tasks behind it and
+// to a result topic, and keeps it. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
 #pragma once
 
 #include <string>

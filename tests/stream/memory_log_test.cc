@@ -100,7 +100,10 @@ TEST(MemorySource, BeginsWhereTheListenerSaysAndRemembersTheGroup) {
   for (const auto* value : {"a", "b", "c"}) log.append(record(value));
   MemorySource::GroupOffsets group;
   MemorySource source(log, {kInput}, group);
-  source.listen({[](const std::vector<Input>&) { return std::map<Input, std::int64_t>{{kInput, 1}}; }, [](const auto&) {}});
+  source.listen({[](const std::vector<Input>&) {
+                   return std::map<Input, std::int64_t>{{kInput, 1}};
+                 },
+                 [](const auto&) {}});
   std::vector<InRecord> records;
   ASSERT_TRUE(source.poll(0ms, records).has_value());
   EXPECT_EQ(values(records), (std::vector<std::string>{"b", "c"}));
@@ -125,10 +128,13 @@ TEST(MemoryStore, WritesABatchInItsOrderAndScansAPrefix) {
   batch.erase("never there");
   ASSERT_TRUE(store.write(batch).has_value());
   std::string seen;
-  ASSERT_TRUE(store.scan("a/", [&](std::string_view key, std::string_view value) {
-                     seen += std::string(key) + "=" + std::string(value) + " ";
-                     return true;
-                   }).has_value());
+  ASSERT_TRUE(store
+                  .scan("a/",
+                        [&](std::string_view key, std::string_view value) {
+                          seen += std::string(key) + "=" + std::string(value) + " ";
+                          return true;
+                        })
+                  .has_value());
   EXPECT_EQ(seen, "a/2=y ");
   EXPECT_EQ(*store.get("a/1"), std::nullopt);
 }

@@ -29,10 +29,13 @@ class Table : public testing::Test {
   }
   static std::string all(TextTable& table, std::string_view prefix = "") {
     std::string text;
-    EXPECT_TRUE(table.scan(prefix, [&](std::string_view key, std::string& value) {
-                       text += std::string(key) + "=" + value + " ";
-                       return true;
-                     }).has_value());
+    EXPECT_TRUE(table
+                    .scan(prefix,
+                          [&](std::string_view key, std::string& value) {
+                            text += std::string(key) + "=" + value + " ";
+                            return true;
+                          })
+                    .has_value());
     return text;
   }
 
@@ -120,7 +123,9 @@ RC_GTEST_PROP(TableProperty, IsAMapWhateverTheBudget, ()) {
         **table.change(key) = plain[key];
         break;
       }
-      case 1: RC_ASSERT(**table.get(key) == (plain.contains(key) ? plain[key] : "")); break;
+      case 1:
+        RC_ASSERT(**table.get(key) == (plain.contains(key) ? plain[key] : ""));
+        break;
       case 2: {
         StoreBatch batch;
         table.save(batch);
@@ -129,10 +134,13 @@ RC_GTEST_PROP(TableProperty, IsAMapWhateverTheBudget, ()) {
       }
       default: {
         std::map<std::string, std::string> seen;
-        RC_ASSERT(table.scan("", [&](std::string_view found, std::string& value) {
-                         seen.emplace(found, value);
-                         return true;
-                       }).has_value());
+        RC_ASSERT(table
+                      .scan("",
+                            [&](std::string_view found, std::string& value) {
+                              seen.emplace(found, value);
+                              return true;
+                            })
+                      .has_value());
         RC_ASSERT(seen == plain);
       }
     }

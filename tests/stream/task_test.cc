@@ -1,4 +1,5 @@
-// The promises of a task: a repetition is dropped, a gap is waited for, a divergence stops, a store of something else is refused.
+// The promises of a task: a repetition is dropped, a gap is waited for, a divergence stops, a store of something else
+// is refused.
 #include "processors/stream/task.h"
 
 #include <fmt/format.h>
@@ -52,7 +53,8 @@ class TaskTest : public testing::Test {
 
 using Values = std::vector<std::string>;
 
-// ---- what is sent ----------------------------------------------------------------------------------------------------
+// ---- what is sent
+// ----------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
   writes("2");
@@ -72,7 +74,8 @@ TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
   EXPECT_EQ(one.task.counters().outputs, 3 + 2 + 3);
 }
 
-// ---- what is received ------------------------------------------------------------------------------------------------
+// ---- what is received
+// ------------------------------------------------------------------------------------------------
 
 class Receiver : public TaskTest {
  protected:
@@ -122,7 +125,8 @@ TEST_F(Receiver, RemembersWhatItHasSeenOverARestart) {
   const auto begin = restarted.task.restore();
   ASSERT_EQ(*begin, 1);
   ASSERT_TRUE(restarted.task.process(sent[1]).has_value()) << "the record before, to compare it";
-  for (const auto which : {1, 2}) ASSERT_TRUE(restarted.task.process(again(static_cast<std::size_t>(which))).has_value());
+  for (const auto which : {1, 2})
+    ASSERT_TRUE(restarted.task.process(again(static_cast<std::size_t>(which))).has_value());
   EXPECT_EQ(restarted.adder.applied, (Values{"12"}));
 }
 
@@ -165,7 +169,8 @@ TEST_F(Receiver, HasNoGapCheckBehindIntake) {
   EXPECT_EQ(market.task.counters().repetitions, 1);
 }
 
-// ---- restart ---------------------------------------------------------------------------------------------------------
+// ---- restart
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ARestartSaysTheSameAgain) {
   for (const auto* value : {"1", "2", "3", "4"}) writes(value);
@@ -238,7 +243,8 @@ TEST_F(TaskTest, RefusesADamagedState) {
   EXPECT_EQ(one.task.restore().error().reaction, Reaction::stop);
 }
 
-// ---- silence ---------------------------------------------------------------------------------------------------------
+// ---- silence
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ARebuiltTaskIsSilentUpToTheTailOfItsResults) {
   for (const auto* value : {"1", "2", "3"}) writes(value);
@@ -261,7 +267,8 @@ TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
   EXPECT_EQ(one.task.read_tails({Topic::metrics_final}).error().reaction, Reaction::stop);
 }
 
-// ---- errors ----------------------------------------------------------------------------------------------------------
+// ---- errors
+// ----------------------------------------------------------------------------------------------------------
 
 class BrokenSink final : public Sink {
  public:

@@ -39,7 +39,9 @@ TEST(Watermark, IgnoresSourcesThatItDoesNotKnow) {
   EXPECT_EQ(watermark.value(), 50);
 }
 
-TEST(Watermark, WithoutSourcesThereIsNoTime) { EXPECT_EQ(Watermark(0).value(), kNever); }
+TEST(Watermark, WithoutSourcesThereIsNoTime) {
+  EXPECT_EQ(Watermark(0).value(), kNever);
+}
 
 TEST(Watermark, SavedAndLoadedItIsTheSame) {
   Watermark watermark(2);

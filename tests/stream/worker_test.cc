@@ -1,4 +1,5 @@
-// The engine: what it reads goes to the right task, it commits only at boundaries, gives up what is revoked, ends with errors.
+// The engine: what it reads goes to the right task, it commits only at boundaries, gives up what is revoked, ends with
+// errors.
 #include "processors/stream/worker.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +34,9 @@ class WorkerTest : public testing::Test {
       return seat;
     };
   }
-  std::string saved_sum(const Input& input) { return contents.at(input)->contains("sum") ? contents.at(input)->at("sum") : "-"; }
+  std::string saved_sum(const Input& input) {
+    return contents.at(input)->contains("sum") ? contents.at(input)->at("sum") : "-";
+  }
 
   MemoryLog log;
   MemorySink sink{log};
@@ -89,7 +92,8 @@ TEST_F(WorkerTest, CommitsInTimeEvenIfLittleMoves) {
   Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(saved_sum(kFirst), "1");
-  EXPECT_NE(group.at(kFirst).metadata.find("\"clock_ms\":1"), std::string::npos) << "and tells the group how it is doing";
+  EXPECT_NE(group.at(kFirst).metadata.find("\"clock_ms\":1"), std::string::npos)
+      << "and tells the group how it is doing";
 }
 
 TEST_F(WorkerTest, AnErrorEndsTheRunAndLeavesTheStateAsCommitted) {
@@ -105,7 +109,8 @@ TEST_F(WorkerTest, AnErrorEndsTheRunAndLeavesTheStateAsCommitted) {
 
 TEST_F(WorkerTest, ATaskThatCannotBeMadeEndsTheRun) {
   MemorySource source(log, {kFirst}, group);
-  Worker worker(source, [](const Input&) -> Result<Seat> { return fail(Reaction::stop, "no disk"); }, calm);
+  Worker worker(
+      source, [](const Input&) -> Result<Seat> { return fail(Reaction::stop, "no disk"); }, calm);
   EXPECT_EQ(worker.run({}).error().reaction, Reaction::stop);
 }
 

@@ -32,7 +32,9 @@ Event delivered(const std::string& id, const std::string& outlet_id, Millis time
 }
 
 // "D1#1" -> "D1"
-std::string stem_of(const Event& event) { return event.event_id().substr(0, event.event_id().rfind('#')); }
+std::string stem_of(const Event& event) {
+  return event.event_id().substr(0, event.event_id().rfind('#'));
+}
 
 }  // namespace
 
@@ -47,7 +49,9 @@ Day day(std::string_view date) {
   return *parsed;
 }
 
-Day nth(std::int32_t number) { return day("2026-03-01") + number; }
+Day nth(std::int32_t number) {
+  return day("2026-03-01") + number;
+}
 
 Millis at(std::string_view local) {
   const auto parsed = shanghai().parse_local(local);
@@ -55,7 +59,9 @@ Millis at(std::string_view local) {
   return *parsed;
 }
 
-Millis noon(Day day) { return shanghai().start_of(day) + kDayMs / 2; }
+Millis noon(Day day) {
+  return shanghai().start_of(day) + kDayMs / 2;
+}
 
 Event delivery(const std::string& id, const std::string& outlet_id, Millis time, const Lines& lines) {
   return delivered(id, outlet_id, time, lines, Delivery::OUT);

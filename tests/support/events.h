@@ -19,12 +19,12 @@ namespace fiverate::test {
 const MarketCalendar& shanghai();
 
 Day day(std::string_view date);
-Day nth(std::int32_t number);           // 2026-03-01 is the 0th
-Millis at(std::string_view local);      // "2026-03-02T12:00:00", in Shanghai
+Day nth(std::int32_t number);       // 2026-03-01 is the 0th
+Millis at(std::string_view local);  // "2026-03-02T12:00:00", in Shanghai
 Millis noon(Day day);
 
-using Lines = std::vector<std::pair<std::string, std::int64_t>>;           // SKU, quantity
-using Classes = std::vector<std::pair<std::string, std::string>>;          // dimension, value
+using Lines = std::vector<std::pair<std::string, std::int64_t>>;   // SKU, quantity
+using Classes = std::vector<std::pair<std::string, std::string>>;  // dimension, value
 
 Event delivery(const std::string& id, const std::string& outlet_id, Millis time, const Lines& lines);
 Event returned(const std::string& id, const std::string& outlet_id, Millis time, const Lines& lines);

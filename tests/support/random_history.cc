@@ -37,7 +37,9 @@ class Writer {
   };
 
   // ---- chance ----
-  std::int64_t below(std::int64_t end) { return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end)); }
+  std::int64_t below(std::int64_t end) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end));
+  }
   std::int64_t between(std::int64_t first, std::int64_t last) { return first + below(last - first + 1); }
   bool chance(int percent) { return below(100) < percent; }
   template <typename T>
@@ -103,9 +105,9 @@ class Writer {
 
   void write_spoiled_reference() {
     const auto now = at("2026-03-03T10:00:00");
-    add(region("k1", "CN", Region::COUNTY), now);                                     // parents never change
-    add(revised(region("k2", "city", Region::CITY), 2), now + 1);                     // nor do levels
-    add(revised(sku("s1", "B2"), 2), now + 2);                                        // nor brands
+    add(region("k1", "CN", Region::COUNTY), now);                  // parents never change
+    add(revised(region("k2", "city", Region::CITY), 2), now + 1);  // nor do levels
+    add(revised(sku("s1", "B2"), 2), now + 2);                     // nor brands
     add(with_event_id(sku("s2", "B1", "2026-02-01"), sku("s1", "B1").event_id()), now + 3);
     add(region("lost", "nowhere", Region::COUNTY), now + 4);
     // A county that comes while the market is running, an outlet of it before it.
@@ -142,10 +144,14 @@ class Writer {
 
   Event body(int kind, const std::string& id, const std::string& outlet_id, Millis time) {
     switch (kind) {
-      case 0: return order(id, outlet_id, time, lines());
-      case 1: return visit(id, outlet_id, time, pick<Visit::Outcome>({Visit::DONE, Visit::DONE, Visit::REFUSED}));
-      case 2: return returned(id, outlet_id, time, lines());
-      default: return delivery(id, outlet_id, time, lines());
+      case 0:
+        return order(id, outlet_id, time, lines());
+      case 1:
+        return visit(id, outlet_id, time, pick<Visit::Outcome>({Visit::DONE, Visit::DONE, Visit::REFUSED}));
+      case 2:
+        return returned(id, outlet_id, time, lines());
+      default:
+        return delivery(id, outlet_id, time, lines());
     }
   }
 
@@ -183,27 +189,35 @@ class Writer {
     const auto& event = document.event;
     const auto later = document.arrival + below(3 * kDayMs);
     switch (below(9)) {
-      case 0: return add(event, later);                                                    // the same again
-      case 1: return add(with_event_id(event, event.event_id() + "again"), later);         // under another id
-      case 2: {                                                                            // same revision, other content
+      case 0:
+        return add(event, later);  // the same again
+      case 1:
+        return add(with_event_id(event, event.event_id() + "again"), later);  // under another id
+      case 2: {                                                               // same revision, other content
         auto other = with_event_id(event, event.event_id() + "other");
         set_millis(*other.mutable_event_time(), event_time_of(event) + 1);
         return add(other, later);
       }
-      case 3: return add(with_event_id(delivery(fmt::format("X{}", ++documents_), outlet_id_of(event),
-                                                event_time_of(event), {{"s1", 1}}),
-                                       event.event_id()),
-                         later);
-      case 4: return add(revised(event, 9), document.arrival + pick<Millis>({6, 8, 15}) * kDayMs);  // late, or just not
-      case 5: return add(delivery(fmt::format("F{}", ++documents_), outlet_id_of(event), later + kHourMs, {{"s1", 1}}), later);
-      case 6: return add(delivery(fmt::format("U{}", ++documents_), "unheard", later, {{"s1", 1}}), later);
+      case 3:
+        return add(with_event_id(delivery(fmt::format("X{}", ++documents_), outlet_id_of(event), event_time_of(event),
+                                          {{"s1", 1}}),
+                                 event.event_id()),
+                   later);
+      case 4:
+        return add(revised(event, 9), document.arrival + pick<Millis>({6, 8, 15}) * kDayMs);  // late, or just not
+      case 5:
+        return add(delivery(fmt::format("F{}", ++documents_), outlet_id_of(event), later + kHourMs, {{"s1", 1}}),
+                   later);
+      case 6:
+        return add(delivery(fmt::format("U{}", ++documents_), "unheard", later, {{"s1", 1}}), later);
       case 7: {  // an unknown SKU, and a second record of the same document behind it
         const auto id = fmt::format("N{}", ++documents_);
         add(delivery(id, outlet_id_of(event), later, {{"never", 1}}), later);
         return add(revised(delivery(id, outlet_id_of(event), later, {{"s1", 3}}), 2), later + below(2 * kDayMs));
       }
-      default: return add(visit(fmt::format("L{}", ++documents_), outlet_id_of(event), document.arrival),
-                          document.arrival + pick<Millis>({14 * kDayMs, 14 * kDayMs + 1}));
+      default:
+        return add(visit(fmt::format("L{}", ++documents_), outlet_id_of(event), document.arrival),
+                   document.arrival + pick<Millis>({14 * kDayMs, 14 * kDayMs + 1}));
     }
   }
 
@@ -232,7 +246,9 @@ class Writer {
 
 }  // namespace
 
-std::vector<SourceRecord> random_history(std::uint64_t seed, const HistoryShape& shape) { return Writer(seed, shape).write(); }
+std::vector<SourceRecord> random_history(std::uint64_t seed, const HistoryShape& shape) {
+  return Writer(seed, shape).write();
+}
 
 std::vector<SourceRecord> arriving_otherwise(std::vector<SourceRecord> history, std::uint64_t seed) {
   std::mt19937_64 random(seed);

@@ -1,9 +1,10 @@
-// Small random histories, moderately nasty: duplicates, conflicts, revisions in any order, cancellations and revivals, late and
-// future records, broken ones, outlets that change region, class and state, SKUs that become known after their first document.
+// Small random histories, moderately nasty: duplicates, conflicts, revisions in any order, cancellations and revivals,
+// late and future records, broken ones, outlets that change region, class and state, SKUs that become known after their
+// first document.
 //
-// Kept out, because then the outcome may depend on who was faster (and is allowed to): reference that becomes known later than
-// the parking day, versions that begin on a day that may be final, arrivals that run backwards, conflicting documents through
-// different partitions.
+// Kept out, because then the outcome may depend on who was faster (and is allowed to): reference that becomes known
+// later than the parking day, versions that begin on a day that may be final, arrivals that run backwards, conflicting
+// documents through different partitions.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct HistoryShape {
   int outlets = 4;
   int documents = 40;
   int days = 24;
-  bool nasty = true;           // off: documents are only valid, in time, and with revisions
+  bool nasty = true;             // off: documents are only valid, in time, and with revisions
   bool counties_change = false;  // counties are renamed, cancelled and brought back while documents come
 };
 

@@ -21,8 +21,10 @@ constexpr std::size_t kAll = 1'000'000;
 
 std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows) {
   switch (stage_reading(input.topic)) {
-    case Stage::intake: return std::make_unique<Intake>(IntakeSettings{definition, false});
-    case Stage::reference: return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
+    case Stage::intake:
+      return std::make_unique<Intake>(IntakeSettings{definition, false});
+    case Stage::reference:
+      return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
     case Stage::outlet:
       return std::make_unique<OutletStage>(definition, definition.market_partitions(), shanghai(), kCacheBytes);
     case Stage::market:
@@ -41,7 +43,8 @@ std::string task_name_of(const Input& input) {
 
 }  // namespace
 
-// ---- sink ------------------------------------------------------------------------------------------------------------
+// ---- sink
+// ------------------------------------------------------------------------------------------------------------
 
 Result<void> WireSink::send(OutRecord record) {
   waiting_[{record.topic, record.partition}].push_back(std::move(record));
@@ -61,7 +64,8 @@ void WireSink::deliver(const std::function<std::size_t(std::size_t)>& chosen) {
   }
 }
 
-// ---- actor -----------------------------------------------------------------------------------------------------------
+// ---- actor
+// -----------------------------------------------------------------------------------------------------------
 
 Actor::Actor(Durable& durable, const Definition& definition, Input input, std::shared_ptr<MemoryStore::Content> state,
              bool live_rows)
@@ -75,7 +79,8 @@ Result<void> Actor::start(const Definition& definition, bool live_rows) {
   const auto stage = stage_reading(input_.topic);
   if (stage == Stage::intake) {
     const auto committed = durable_.group.find(input_);
-    store_ = std::make_unique<GroupStore>(committed == durable_.group.end() ? std::nullopt : std::optional(committed->second));
+    store_ = std::make_unique<GroupStore>(committed == durable_.group.end() ? std::nullopt
+                                                                            : std::optional(committed->second));
   } else {
     store_ = std::make_unique<MemoryStore>(state_);
   }
@@ -109,7 +114,8 @@ Result<bool> Actor::commit(bool crash_before_group) {
   return true;
 }
 
-// ---- rig -------------------------------------------------------------------------------------------------------------
+// ---- rig
+// -------------------------------------------------------------------------------------------------------------
 
 Rig::Rig(const PartitionCounts& counts, bool live_rows)
     : definition_(make_definition("Asia/Shanghai", counts)), counts_(counts), live_rows_(live_rows) {
@@ -134,7 +140,8 @@ void Rig::arrives(Topic topic, std::int32_t partition, Millis timestamp, std::st
 
 void Rig::marks(Millis complete_through) {
   const auto value = mark(complete_through).SerializeAsString();
-  for (const auto& input : source_inputs(definition_)) arrives(input.topic, input.partition, complete_through, "", value);
+  for (const auto& input : source_inputs(definition_))
+    arrives(input.topic, input.partition, complete_through, "", value);
 }
 
 std::vector<Input> Rig::inputs() const {
@@ -151,8 +158,8 @@ std::unique_ptr<Actor> Rig::make_actor(Input input, std::shared_ptr<MemoryStore:
 
 void Rig::append_progress(const LedgerRecord& progress) {
   for (std::int32_t partition = 0; partition < counts_.ledger; ++partition) {
-    durable_.log.append({Topic::ledger, partition, progress.arrival_ms(), "", progress.SerializeAsString(), std::nullopt,
-                         std::nullopt});
+    durable_.log.append({Topic::ledger, partition, progress.arrival_ms(), "", progress.SerializeAsString(),
+                         std::nullopt, std::nullopt});
   }
 }
 
@@ -197,7 +204,9 @@ std::map<std::string, std::string> Rig::final_rows(std::string* repeated_differe
   return rows;
 }
 
-std::vector<std::string> Rig::final_lines() { return json_lines(final_rows()); }
+std::vector<std::string> Rig::final_lines() {
+  return json_lines(final_rows());
+}
 
 std::vector<std::pair<std::string, std::string>> Rig::quarantined() {
   std::vector<std::pair<std::string, std::string>> found;
@@ -231,7 +240,8 @@ std::string first_differences(const std::vector<std::string>& expected, const st
     std::vector<std::string> only;
     std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(only));
     std::string text = only.empty() ? "" : fmt::format("{} lines {}:\n", only.size(), title);
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i) text += "  " + only[i].substr(0, 400) + "\n";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i)
+      text += "  " + only[i].substr(0, 400) + "\n";
     return text;
   };
   return only_in(expected, actual, "only expected") + only_in(actual, expected, "only here");

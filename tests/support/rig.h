@@ -1,5 +1,5 @@
-// The whole flow in one thread and in memory: source logs, tasks of all stages, result logs. What runs when is up to the
-// test: in order until nothing moves (run), or step by step with crashes between any two steps.
+// The whole flow in one thread and in memory: source logs, tasks of all stages, result logs. What runs when is up to
+// the test: in order until nothing moves (run), or step by step with crashes between any two steps.
 //
 //   Rig rig({.source = 1, .ledger = 2, .market = 2});
 //   rig.arrives(sku("s1", "B1"), noon(nth(0)));
@@ -25,7 +25,8 @@
 
 namespace fiverate::test {
 
-// Holds back what was not flushed, as a producer does: a crash loses a part of it, a prefix of each partition gets through.
+// Holds back what was not flushed, as a producer does: a crash loses a part of it, a prefix of each partition gets
+// through.
 class WireSink final : public Sink {
  public:
   explicit WireSink(MemoryLog& log) : log_(log) {}

@@ -1,5 +1,5 @@
-// One outlet's facts, changed as the outlet stage changes them, with everything that it would have sent: for tests of the
-// trade room, without a stage.
+// One outlet's facts, changed as the outlet stage changes them, with everything that it would have sent: for tests of
+// the trade room, without a stage.
 //
 //   Shop shop;
 //   shop.knows_sku("s1", "B1");
@@ -28,7 +28,9 @@ class Shop {
   OutletFacts facts;
   AcceptanceLimits limits;
 
-  void knows_sku(const std::string& sku_id, const std::string& brand_id) { context.catalogue.apply(sku(sku_id, brand_id).sku()); }
+  void knows_sku(const std::string& sku_id, const std::string& brand_id) {
+    context.catalogue.apply(sku(sku_id, brand_id).sku());
+  }
 
   void version(const Event& event, Day first_open_day = kNoDay) {
     const FactsChange change(facts, {});
@@ -55,7 +57,8 @@ class Shop {
   }
 
   // What all that was sent amounts to on a day: of a step its value, of a flow that day's quantity.
-  [[nodiscard]] std::int64_t value(std::string_view brand_id, Contribution contribution, Day day, const Leaf& leaf) const {
+  [[nodiscard]] std::int64_t value(std::string_view brand_id, Contribution contribution, Day day,
+                                   const Leaf& leaf) const {
     std::int64_t sum = 0;
     for (const auto& [key, delta] : sent_) {
       const auto& [brand, where, what, when] = key;
@@ -79,7 +82,8 @@ class Shop {
     for (const auto& delta : change.difference()) {
       ++differences_;
       for (const auto leaf : context.places.leaves_of(delta.place)) {
-        sent_[{context.catalogue.brand_id(delta.brand), context.places.leaf(leaf), delta.contribution, delta.day}] += delta.value;
+        sent_[{context.catalogue.brand_id(delta.brand), context.places.leaf(leaf), delta.contribution, delta.day}] +=
+            delta.value;
       }
     }
   }

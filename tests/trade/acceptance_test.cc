@@ -13,10 +13,14 @@ namespace {
 
 std::string shown(const Verdict& verdict) {
   switch (verdict.outcome) {
-    case Outcome::accepted: return "accepted";
-    case Outcome::superseded: return "superseded";
-    case Outcome::duplicate: return "duplicate";
-    case Outcome::rejected: return std::string(name_of(verdict.reason));
+    case Outcome::accepted:
+      return "accepted";
+    case Outcome::superseded:
+      return "superseded";
+    case Outcome::duplicate:
+      return "duplicate";
+    case Outcome::rejected:
+      return std::string(name_of(verdict.reason));
   }
   return "?";
 }
@@ -36,7 +40,8 @@ class Acceptance : public testing::Test {
   const Event first = delivery("D", "shop", now, {{"s1", 5}});
 };
 
-// ---- limits ----------------------------------------------------------------------------------------------------------
+// ---- limits
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
   struct Case {
@@ -44,8 +49,9 @@ TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
     Millis latest;
   };
   int number = 0;
-  for (const auto& [event, latest] : {Case{order("O", "shop", now), 7 * kDayMs}, Case{delivery("D", "shop", now, {}), 7 * kDayMs},
-                                      Case{visit("V", "shop", now), 14 * kDayMs}}) {
+  for (const auto& [event, latest] :
+       {Case{order("O", "shop", now), 7 * kDayMs}, Case{delivery("D", "shop", now, {}), 7 * kDayMs},
+        Case{visit("V", "shop", now), 14 * kDayMs}}) {
     const auto one = [&] { return with_event_id(event, std::to_string(++number)); };
     EXPECT_EQ(shown(judge(shop.facts, one(), now + latest, kNoDay, shop.limits, shop.context)), "accepted");
     EXPECT_EQ(shown(judge(shop.facts, one(), now + latest + 1, kNoDay, shop.limits, shop.context)), "late");
@@ -77,7 +83,8 @@ TEST_F(Acceptance, WhatWouldChangeAFinalDayIsLate) {
       << "it would take units away from day 30";
 }
 
-// ---- identity --------------------------------------------------------------------------------------------------------
+// ---- identity
+// --------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, TheSameAgainIsADuplicate) {
   ASSERT_EQ(verdict(first), "accepted");
@@ -103,7 +110,8 @@ TEST_F(Acceptance, AnEventIdOrARevisionWithOtherContentIsAConflict) {
 TEST_F(Acceptance, TheOrderOfLinesIsContent) {
   shop.knows_sku("s2", "B1");
   ASSERT_EQ(verdict(delivery("D", "shop", now, {{"s1", 1}, {"s2", 1}})), "accepted");
-  EXPECT_EQ(verdict(with_event_id(delivery("D", "shop", now, {{"s2", 1}, {"s1", 1}}), "another id")), "revision_conflict");
+  EXPECT_EQ(verdict(with_event_id(delivery("D", "shop", now, {{"s2", 1}, {"s1", 1}}), "another id")),
+            "revision_conflict");
 }
 
 TEST_F(Acceptance, AQuarantinedRecordOccupiesNoId) {
@@ -118,7 +126,8 @@ TEST_F(Acceptance, ASupersededOneDoes) {
   EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {}), first.event_id()), now + 2), "event_id_conflict");
 }
 
-// ---- order of the checks: each record fails two of them, the earlier one is told ------------------------------------------
+// ---- order of the checks: each record fails two of them, the earlier one is told
+// ------------------------------------------
 
 TEST_F(Acceptance, TheFirstReasonIsTold) {
   ASSERT_EQ(verdict(first), "accepted");
@@ -133,7 +142,8 @@ TEST_F(Acceptance, TheFirstReasonIsTold) {
       << "before final: it changes nothing";
 }
 
-// ---- revisions -------------------------------------------------------------------------------------------------------
+// ---- revisions
+// -------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, TheHighestRevisionCountsInAnyOrder) {
   std::vector<int> order{1, 2, 3};
@@ -169,11 +179,14 @@ TEST_F(Acceptance, ARevisionMayMoveTheDocumentToAnotherDay) {
   EXPECT_EQ(delivered(28), 8);
 }
 
-// ---- memory ----------------------------------------------------------------------------------------------------------
+// ---- memory
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, IdsAreRememberedFor196Days) {
   ASSERT_EQ(verdict(first), "accepted");  // on day 30
-  const auto again = [&](std::int32_t on) { return with_event_id(delivery("D", "shop", noon(nth(on)), {{"s1", 6}}), "other"); };
+  const auto again = [&](std::int32_t on) {
+    return with_event_id(delivery("D", "shop", noon(nth(on)), {{"s1", 6}}), "other");
+  };
   const auto at_start = [&](std::int32_t on) { return shanghai().start_of(nth(on)); };
   EXPECT_EQ(verdict(again(30 + 196), at_start(30 + 197) - 1), "revision_conflict");
   EXPECT_EQ(verdict(again(30 + 197), noon(nth(30 + 197))), "accepted") << "as never seen";

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::int32_t kDays = 40;
 
-Interval days(std::int32_t from, std::int32_t to) { return {Day{from}, Day{to}}; }
+Interval days(std::int32_t from, std::int32_t to) {
+  return {Day{from}, Day{to}};
+}
 
 TEST(Intervals, AppendMergesWhatTouchesOrOverlaps) {
   Intervals set;

@@ -17,7 +17,7 @@ TEST(Millionths, AreRoundedHalfAwayFromZero) {
            {1, 3, 333'333},
            {2, 3, 666'667},
            {-2, 3, -666'667},
-           {1, 2'000'000, 1},   // exactly half: up
+           {1, 2'000'000, 1},    // exactly half: up
            {-1, 2'000'000, -1},  // and down
            {1, 2'000'001, 0},
            {-1, 2'000'001, 0},

@@ -75,17 +75,18 @@ const MetricsRow::Window* window_of(const std::vector<MetricsRow>& rows, const s
 }
 
 // nullopt: no such line.
-std::optional<std::int64_t> measure(const std::vector<MetricsRow>& rows, const std::string& region_id, BrandMeasure measure,
-                                    std::int32_t window_days = 7, const std::string& channel = "") {
+std::optional<std::int64_t> measure(const std::vector<MetricsRow>& rows, const std::string& region_id,
+                                    BrandMeasure measure, std::int32_t window_days = 7,
+                                    const std::string& channel = "") {
   const auto* window = window_of(rows, region_id, channel.empty() ? "" : "channel", channel, window_days);
   if (window == nullptr) return std::nullopt;
   return window->values(static_cast<int>(measure));
 }
 
 TEST_F(Rows, SumsWindowsAndTheOneBefore) {
-  delivered("north", "", 0, 100);   // in P of window 7 on day 13, not in W
-  delivered("north", "", 7, 10);    // first day of W
-  delivered("north", "", 13, 1);    // last day
+  delivered("north", "", 0, 100);    // in P of window 7 on day 13, not in W
+  delivered("north", "", 7, 10);     // first day of W
+  delivered("north", "", 13, 1);     // last day
   delivered("north", "", 14, 1000);  // not yet
   add(true, "north", "", Contribution::returned_units, nth(13), 4);
   const auto on_13 = rows(13);
@@ -95,7 +96,8 @@ TEST_F(Rows, SumsWindowsAndTheOneBefore) {
   EXPECT_EQ(measure(on_13, "north", BrandMeasure::previous_net_delivered_units), 100);
   EXPECT_EQ(measure(on_13, "north", BrandMeasure::net_delivered_units_change), -93);
   EXPECT_EQ(measure(on_13, "north", BrandMeasure::net_delivered_units, 28), 107);
-  EXPECT_EQ(measure(rows(14), "north", BrandMeasure::previous_net_delivered_units), 10) << "the window moved on by a day";
+  EXPECT_EQ(measure(rows(14), "north", BrandMeasure::previous_net_delivered_units), 10)
+      << "the window moved on by a day";
 }
 
 TEST_F(Rows, RollUpToEveryRegionAbove) {
@@ -107,8 +109,12 @@ TEST_F(Rows, RollUpToEveryRegionAbove) {
   add(false, "south", "", Contribution::dormant_outlets, nth(0), 2);
   const auto all = rows(1);
   for (const auto& [region_id, units, active, dormant] :
-       std::vector<std::tuple<std::string, int, int, int>>{
-           {"north", 5, 3, 0}, {"south", 7, 0, 2}, {"city", 12, 3, 2}, {"CN", 12, 3, 2}, {"island", 9, 1, 0}, {"", 21, 4, 2}}) {
+       std::vector<std::tuple<std::string, int, int, int>>{{"north", 5, 3, 0},
+                                                           {"south", 7, 0, 2},
+                                                           {"city", 12, 3, 2},
+                                                           {"CN", 12, 3, 2},
+                                                           {"island", 9, 1, 0},
+                                                           {"", 21, 4, 2}}) {
     EXPECT_EQ(measure(all, region_id, BrandMeasure::delivered_units), units) << region_id;
     EXPECT_EQ(measure(all, region_id, BrandMeasure::active_outlets), active) << region_id;
     EXPECT_EQ(measure(all, region_id, BrandMeasure::dormant_outlets), dormant) << region_id;
@@ -158,7 +164,8 @@ TEST_F(Rows, ClassLinesAddUpToTheTotalOfTheirRow) {
     for (const auto& total : row.lines(0).windows()) {
       std::int64_t sum = 0;
       for (int i = 1; i < row.lines_size(); ++i) {
-        const auto* window = window_of({row}, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
+        const auto* window =
+            window_of({row}, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
         sum += window->values(static_cast<int>(BrandMeasure::delivered_units));
       }
       const auto untold = row.region_id() == "north" || row.region_id() == "island" ? 0 : 100;
@@ -172,7 +179,8 @@ TEST_F(Rows, ALineWithoutAnythingOfTheBrandIsLeftOut) {
   add(false, "north", "", Contribution::active_outlets, nth(0), 3);
   EXPECT_TRUE(rows(0).empty()) << "active outlets and counties alone are nothing to report";
   const auto later = rows(10);
-  EXPECT_EQ(measure(later, "north", BrandMeasure::previous_net_delivered_units), 5) << "the window before has something";
+  EXPECT_EQ(measure(later, "north", BrandMeasure::previous_net_delivered_units), 5)
+      << "the window before has something";
   EXPECT_EQ(measure(later, "north", BrandMeasure::delivered_units), 0) << "in such a line zeros are written";
   EXPECT_EQ(measure(rows(15), "north", BrandMeasure::delivered_units, 7), std::nullopt);
   EXPECT_EQ(measure(rows(15), "north", BrandMeasure::delivered_units, 28), 5) << "windows come and go by themselves";

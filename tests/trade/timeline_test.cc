@@ -1,5 +1,5 @@
-// What an outlet contributes, by day: tables that can be checked by hand, and a comparison with the definitions, written
-// plainly, over random histories of changes.
+// What an outlet contributes, by day: tables that can be checked by hand, and a comparison with the definitions,
+// written plainly, over random histories of changes.
 #include "processors/trade/timeline.h"
 
 #include <fmt/format.h>
@@ -45,7 +45,8 @@ void buys(Shop& shop, std::int32_t on, std::int64_t quantity = 5) {
   ASSERT_EQ(shop.takes(event).outcome, Outcome::accepted);
 }
 
-// ---- windows ---------------------------------------------------------------------------------------------------------
+// ---- windows
+// ---------------------------------------------------------------------------------------------------------
 
 TEST(Windows, APurchaseCountsOnItsDayAndTheRestOfTheWindow) {
   auto shop = open_shop();
@@ -62,14 +63,14 @@ TEST(Windows, PurchasesOfOneWindowCountOnce) {
     std::vector<std::int32_t> bought;
     std::string buying_7, repeat_7, buying_28;
   };
-  for (const auto& [bought, buying_7, repeat_7, buying_28] : std::vector<Case>{
-           {{3, 4}, "3-10", "10-10", "3-31"},
-           {{3, 9}, "3-15", "10-15", "3-36"},      // the last day of the first window
-           {{3, 10}, "3-16", "10-16", "3-37"},     // the day after it
-           {{3, 11}, "3-9 11-17", "11-16", "3-38"},
-           {{3, 16}, "3-9 16-22", "16-16", "3-43"},  // bought in the window before, on its first day only
-           {{3, 17}, "3-9 17-23", "", "3-44"},
-           {{3, 31}, "3-9 31-37", "", "3-58"}}) {
+  for (const auto& [bought, buying_7, repeat_7, buying_28] :
+       std::vector<Case>{{{3, 4}, "3-10", "10-10", "3-31"},
+                         {{3, 9}, "3-15", "10-15", "3-36"},   // the last day of the first window
+                         {{3, 10}, "3-16", "10-16", "3-37"},  // the day after it
+                         {{3, 11}, "3-9 11-17", "11-16", "3-38"},
+                         {{3, 16}, "3-9 16-22", "16-16", "3-43"},  // bought in the window before, on its first day only
+                         {{3, 17}, "3-9 17-23", "", "3-44"},
+                         {{3, 31}, "3-9 31-37", "", "3-58"}}) {
     auto shop = open_shop();
     for (const auto on : bought) buys(shop, on);
     EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), buying_7) << bought.back();
@@ -109,7 +110,8 @@ TEST(Windows, ACancellationTakesEverythingBack) {
   EXPECT_EQ(days_of(shop, "B2", buying_in(0), 100), "3-9");
 }
 
-// ---- active and dormant ----------------------------------------------------------------------------------------------
+// ---- active and dormant
+// ----------------------------------------------------------------------------------------------
 
 TEST(Activity, EndsFiftySixDaysAfterTheLastDocumentWhenTheClockGetsThere) {
   auto shop = open_shop();
@@ -153,7 +155,8 @@ TEST(Activity, NothingIsSentWhileTimePassesWithoutAChange) {
   EXPECT_GT(shop.differences(), sent);
 }
 
-// ---- where it counts -------------------------------------------------------------------------------------------------
+// ---- where it counts
+// -------------------------------------------------------------------------------------------------
 
 TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
   auto shop = open_shop();
@@ -217,7 +220,8 @@ TEST(Place, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(6), kSouth), 5) << "back, with all that happened since";
 }
 
-// ---- the definitions, plainly ------------------------------------------------------------------------------------------
+// ---- the definitions, plainly
+// ------------------------------------------------------------------------------------------
 
 // A world of one outlet, as one would tell it: documents by id, versions by day. Evaluated by going through everything.
 struct Told {
