@@ -121,7 +121,8 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
       {"retention.ms", std::string(kForever)},
       {"segment.ms", std::string(kMillisMax)},
   };
-  if (is_internal(topic)) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
+  // quarantine takes whatever a source topic took, and says more about it.
+  if (is_internal(topic) || topic == Topic::quarantine) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
   return settings;
 }
 

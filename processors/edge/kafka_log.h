@@ -31,9 +31,8 @@ inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
-//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused, or
-//   the
-//                    position is not in the log (auto.offset.reset=error: nothing is ever skipped silently)
+//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused,
+//                    or the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently)
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //
@@ -77,8 +76,7 @@ using ReadFrom = std::variant<FromOffsets, FromTime, FromTail>;
 struct ReaderOptions {
   std::vector<Input> inputs;
   ReadFrom from;  // default: the beginning
-  bool until_end =
-      false;  // finished() once each partition has reached where it ended at the first poll; no record behind
+  bool until_end = false;  // finished() once each partition is where it ended at the first poll; nothing behind it
 };
 
 // Fixed partitions, no group. The listener's `assigned`, if there is one, is called in the first poll with all inputs,

@@ -7,6 +7,7 @@
 #include <array>
 #include <fstream>
 
+#include "schemas/did_you_mean.h"
 #include "schemas/time.h"
 
 namespace fiverate {
@@ -123,44 +124,6 @@ std::vector<std::string> keys_of(const SectionShape& section) {
 
 std::string in_quotes(std::string_view text) {
   return fmt::format("\"{}\"", text);
-}
-
-std::size_t edits_between(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> previous(b.size() + 1);
-  std::vector<std::size_t> edits(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) edits[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::swap(previous, edits);
-    edits[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      edits[j] = std::min({previous[j] + 1, edits[j - 1] + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-    }
-  }
-  return edits[b.size()];
-}
-
-// Names of a person's table differ by case more often than not.
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-std::string did_you_mean(std::string_view given, std::span<const std::string> known) {
-  constexpr std::size_t kNameBytesMax = 200;  // the comparison is quadratic
-  if (given.size() > kNameBytesMax) return {};
-  std::size_t best = std::max<std::size_t>(2, given.size() / 3) + 1;
-  const std::string* nearest = nullptr;
-  for (const auto& name : known) {
-    if (name.size() > kNameBytesMax) continue;
-    if (const auto edits = edits_between(lower(given), lower(name)); edits < best && edits < name.size()) {
-      best = edits;
-      nearest = &name;
-    }
-  }
-  return nearest == nullptr ? std::string() : fmt::format("; did you mean {}?", in_quotes(*nearest));
 }
 
 template <typename Names>
