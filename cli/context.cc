@@ -28,7 +28,7 @@ std::vector<std::string> property_names() {
   auto* const conf = rd_kafka_conf_new();
   std::size_t count = 0;
   const char** const dump = rd_kafka_conf_dump(conf, &count);
-  std::vector<std::string> names;
+  std::vector<std::string> names{"bootstrap.servers"};  // an alias, which the dump leaves out
   for (std::size_t i = 0; i + 1 < count; i += 2) names.emplace_back(dump[i]);
   rd_kafka_conf_dump_free(dump, count);
   rd_kafka_conf_destroy(conf);
@@ -79,6 +79,15 @@ PartitionCounts Context::partitions() const {
 }
 
 Definition Context::definition() const { return make_definition(config().market.timezone, partitions()); }
+
+TopicPlan Context::topic_plan() const {
+  TopicPlan plan;
+  plan.partitions = partitions();
+  plan.wall_clock = config().intake.clock == IntakeClock::wall;
+  plan.replication_factor = config().topics.replication;
+  plan.definition = [ours = definition()](Topic topic) { return definition_record(topic, ours); };
+  return plan;
+}
 
 Day day_argument(const std::string& text, const char* option) {
   const auto day = parse_date(text);

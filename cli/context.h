@@ -9,6 +9,7 @@
 #include "cli/config.h"
 #include "cli/console.h"
 #include "ledger.pb.h"
+#include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_client.h"
 #include "schemas/time.h"
 #include "schemas/topics.h"
@@ -50,6 +51,8 @@ struct Context {
   [[nodiscard]] const Config& config() const { return loaded.config; }
   [[nodiscard]] PartitionCounts partitions() const;
   [[nodiscard]] Definition definition() const;
+  // The topics as this configuration wants them.
+  [[nodiscard]] TopicPlan topic_plan() const;
 };
 
 // A day given on the command line.

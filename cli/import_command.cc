@@ -50,11 +50,7 @@ void refuse_where_wrong(const Context& context, const History& history, const Ma
     throw ExitError(kExitFailed, "import writes timestamps of its own, but intake.clock is \"wall\": the market's clock is "
                                  "today's there. Import into topics made with intake.clock = \"marks\".");
   }
-  TopicPlan plan;
-  plan.partitions = context.partitions();
-  plan.wall_clock = false;
-  plan.definition = [definition = context.definition()](Topic topic) { return definition_record(topic, definition); };
-  for (const auto& finding : or_exit(check_topics(context.kafka, plan))) {
+  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
     if (finding.setting == "topic" || finding.setting == "partitions") throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
     if (finding.setting == "message.timestamp.type") {
       throw ExitError(kExitFailed, to_text(finding) + " An import needs the timestamps of its records (CreateTime).");

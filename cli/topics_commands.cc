@@ -1,19 +1,9 @@
 // `topics create`, `topics check`: the topics with their partitions and settings.
 #include "cli/commands.h"
 #include "processors/edge/kafka_admin.h"
-#include "processors/stages/topology.h"
 
 namespace fiverate {
 namespace {
-
-TopicPlan plan_of(const Context& context) {
-  TopicPlan plan;
-  plan.partitions = context.partitions();
-  plan.wall_clock = context.config().intake.clock == IntakeClock::wall;
-  plan.replication_factor = context.config().topics.replication;
-  plan.definition = [definition = context.definition()](Topic topic) { return definition_record(topic, definition); };
-  return plan;
-}
 
 int list_findings(const std::vector<TopicFinding>& findings, const std::string& output) {
   TextOutput out(STDOUT_FILENO);
@@ -25,7 +15,7 @@ int list_findings(const std::vector<TopicFinding>& findings, const std::string& 
 
 int create(const Context& context) {
   or_exit(reach(context.kafka));
-  const auto made = or_exit(create_topics(context.kafka, plan_of(context)));
+  const auto made = or_exit(create_topics(context.kafka, context.topic_plan()));
   for (const auto& topic : made.created) fmt::print("created {}\n", topic);
   if (made.created.empty()) fmt::print("all topics are there\n");
   if (made.definitions_written > 0) fmt::print("definition written to {} partitions\n", made.definitions_written);
@@ -35,7 +25,7 @@ int create(const Context& context) {
 
 int check(const Context& context, const std::string& output) {
   or_exit(reach(context.kafka));
-  const auto findings = or_exit(check_topics(context.kafka, plan_of(context)));
+  const auto findings = or_exit(check_topics(context.kafka, context.topic_plan()));
   if (findings.empty()) {
     fmt::print(stderr, "topics: all as they have to be\n");
     return kExitDone;

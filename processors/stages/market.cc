@@ -99,7 +99,7 @@ Result<void> MarketStage::open(const Store& store) {
   return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
     RegionState region;
     CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
-    regions_.apply(region);
+    regions_.restore(region);
     return true;
   });
 }
@@ -141,11 +141,7 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
     case DeltasRecord::kReference: {
       const auto& event = deltas.reference().event();
       if (!event.has_region()) return {};
-      RegionState region;
-      *region.mutable_region() = event.region();
-      region.set_cancelled(event.cancelled());
-      region.set_arrival_ms(deltas.reference().arrival_ms());
-      regions_.apply(region);
+      const auto region = regions_.apply(event, deltas.reference().arrival_ms());
       unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), region.SerializeAsString());
       return {};
     }
@@ -215,6 +211,7 @@ Result<MarketStage::BrandCells> MarketStage::all_cells() {
   BrandCells brands;
   FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
     auto [brand_id, leaf] = parse_cell_key(key);
+    regions_.index_of(leaf.region_id);  // its own event may still be on the way
     brands[std::move(brand_id)].emplace_back(std::move(leaf), &cell);
     return true;
   }));

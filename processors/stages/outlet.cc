@@ -193,11 +193,12 @@ Result<void> OutletStage::on_progress(const Progress& progress, Outbox& outbox) 
 
 // Everything due up to `clock` fires, in order of time.
 Result<void> OutletStage::pass_to(Millis clock, Outbox& outbox) {
-  watermark_ = std::max(watermark_, clock);
   while (!calendar_.empty() && calendar_.begin()->first <= clock) {
-    const auto outlet_id = calendar_.begin()->second;
+    const auto [due, outlet_id] = *calendar_.begin();
+    watermark_ = std::max(watermark_, due);  // what is final is asked at that hour, however far this leap goes
     FIVERATE_TRY(fire(outlet_id, outbox));
   }
+  watermark_ = std::max(watermark_, clock);
   return {};
 }
 

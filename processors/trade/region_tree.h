@@ -21,14 +21,16 @@ class RegionTree {
 
   RegionTree();
 
-  // Takes an accepted region event (its parent is known), or a stored one in any order of children and parents.
-  void apply(const RegionState& state);
+  // Takes an accepted region event. Returns the region's state, to be stored.
+  RegionState apply(const Event& event, Millis arrival);
+  // Takes back a stored one, in any order of children and parents.
+  void restore(const RegionState& state);
 
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const std::string& region_id(std::size_t region) const { return nodes_[region].region_id; }
-  [[nodiscard]] bool is_county(std::size_t region) const { return nodes_[region].county; }
-  // Arrival of the region's first event; counties that came after a day was final are not counted for it.
-  [[nodiscard]] Millis arrival(std::size_t region) const { return nodes_[region].arrival; }
+  // Whether it is to be counted as a county by what arrived before an instant: what comes after a day was final is not in
+  // force for it, be it a county or its cancellation.
+  [[nodiscard]] bool is_county(std::size_t region, Millis before) const;
   // The node of a region; an unknown one becomes a child of the root.
   std::size_t index_of(std::string_view region_id);
   // The region itself, its parent, ..., the root.
@@ -38,8 +40,7 @@ class RegionTree {
   struct Node {
     std::string region_id;
     std::size_t parent = kRoot;
-    bool county = false;
-    Millis arrival = kNever;
+    RegionState state;
   };
   std::vector<Node> nodes_;
   StringMap<std::size_t> by_id_;

@@ -57,7 +57,7 @@ DayRows::DayRows(RegionTree& regions, Day as_of, Millis counties_known_before, c
   for (std::size_t region = 0; region < count; ++region) {
     by_name_.push_back(region);
     paths_.push_back(regions_.path_of(region));
-    county_.push_back(regions_.is_county(region) && regions_.arrival(region) < counties_known_before);
+    county_.push_back(regions_.is_county(region, counties_known_before));
   }
   std::sort(by_name_.begin(), by_name_.end(),
             [&](std::size_t a, std::size_t b) { return regions_.region_id(a) < regions_.region_id(b); });

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Seeded nasty histories through `fiverate replay` and through the oracle: the same rows, byte for byte.
 
-    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds 12]
+    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds 8]
 
 Two seeds at a time. What a failing seed wrote is kept; its folder is printed. FIVERATE_SEED=N runs that seed alone.
 """
@@ -43,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default=os.environ.get("FIVERATE_PROGRAM"))
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--seeds", type=int, default=8)
     arguments = parser.parse_args()
     if not arguments.program:
         parser.error("--program or FIVERATE_PROGRAM")

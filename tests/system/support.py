@@ -87,9 +87,14 @@ class Broker:
 
     def start(self):
         port = () if (self.folder / "address").exists() else ("--port", "0")  # the same again after a stop
-        done = self.command("start", *port)
-        if done.returncode != 0:
-            raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
+
+        def attempt():
+            done = self.command("start", *port)
+            if done.returncode != 0 and "in use by another program" not in done.stderr:  # a killed one lets go of it a moment later
+                raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
+            return done.returncode == 0
+
+        eventually(attempt, 10, f"a broker in {self.folder}: its port stays in use")
         self.address = (self.folder / "address").read_text().strip()
         return self
 

@@ -7,13 +7,7 @@
 namespace fiverate {
 namespace {
 
-RegionState state(const Event& event, Millis arrival) {
-  RegionState result;
-  *result.mutable_region() = event.region();
-  result.set_cancelled(event.cancelled());
-  result.set_arrival_ms(arrival);
-  return result;
-}
+constexpr Millis kLater = 1'000;
 
 std::vector<std::string> path(RegionTree& tree, std::string_view region_id) {
   std::vector<std::string> ids;
@@ -25,20 +19,26 @@ using test::region;
 
 TEST(RegionTree, LeadsFromACountyToTheWholeMarket) {
   RegionTree tree;
-  tree.apply(state(region("CN", "", Region::COUNTRY), 1));
-  tree.apply(state(region("city", "CN", Region::CITY), 2));
-  tree.apply(state(region("north", "city", Region::COUNTY), 3));
+  tree.apply(region("CN", "", Region::COUNTRY), 1);
+  tree.apply(region("city", "CN", Region::CITY), 2);
+  tree.apply(region("north", "city", Region::COUNTY), 3);
   EXPECT_EQ(path(tree, "north"), (std::vector<std::string>{"north", "city", "CN", ""}));
   EXPECT_EQ(path(tree, ""), (std::vector<std::string>{""}));
-  EXPECT_TRUE(tree.is_county(tree.index_of("north")));
-  EXPECT_FALSE(tree.is_county(tree.index_of("city")));
+  EXPECT_TRUE(tree.is_county(tree.index_of("north"), kLater));
+  EXPECT_FALSE(tree.is_county(tree.index_of("city"), kLater));
 }
 
 TEST(RegionTree, TakesStoredRegionsInAnyOrder) {
+  RegionTree live;
+  const auto country = live.apply(region("CN", "", Region::COUNTRY), 1);
+  const auto city = live.apply(region("city", "CN", Region::CITY), 2);
+  live.apply(region("north", "city", Region::COUNTY), 3);
+  const auto renamed = live.apply(test::revised(region("north", "city", Region::COUNTY), 2), 4);
   RegionTree tree;
-  tree.apply(state(region("north", "city", Region::COUNTY), 3));
-  tree.apply(state(region("city", "CN", Region::CITY), 2));
-  tree.apply(state(region("CN", "", Region::COUNTRY), 1));
+  tree.restore(renamed);
+  tree.restore(city);
+  tree.restore(country);
+  EXPECT_TRUE(tree.is_county(tree.index_of("north"), 4)) << "a county since its first event";
   EXPECT_EQ(path(tree, "north"), (std::vector<std::string>{"north", "city", "CN", ""}));
   EXPECT_EQ(tree.size(), 4U);
 }
@@ -46,23 +46,28 @@ TEST(RegionTree, TakesStoredRegionsInAnyOrder) {
 TEST(RegionTree, AnUnknownRegionHangsUnderTheMarketUntilItIsTold) {
   RegionTree tree;
   EXPECT_EQ(path(tree, "later"), (std::vector<std::string>{"later", ""}));
-  EXPECT_FALSE(tree.is_county(tree.index_of("later")));
-  tree.apply(state(region("later", "CN", Region::COUNTY), 9));
+  EXPECT_FALSE(tree.is_county(tree.index_of("later"), kLater));
+  tree.apply(region("later", "CN", Region::COUNTY), 9);
   EXPECT_EQ(path(tree, "later"), (std::vector<std::string>{"later", "CN", ""}));
-  EXPECT_TRUE(tree.is_county(tree.index_of("later")));
+  EXPECT_TRUE(tree.is_county(tree.index_of("later"), kLater));
 }
 
 TEST(RegionTree, ACancelledCountyIsNoneUntilItIsBack) {
   RegionTree tree;
   const auto north = region("north", "", Region::COUNTY);
-  tree.apply(state(north, 5));
+  tree.apply(north, 5);
   auto gone = test::revised(north, 2);
   gone.set_cancelled(true);
-  tree.apply(state(gone, 6));
-  EXPECT_FALSE(tree.is_county(tree.index_of("north")));
-  tree.apply(state(test::revised(north, 3), 7));
-  EXPECT_TRUE(tree.is_county(tree.index_of("north")));
-  EXPECT_EQ(tree.arrival(tree.index_of("north")), 5) << "the arrival of its first event";
+  tree.apply(gone, 6);
+  EXPECT_FALSE(tree.is_county(tree.index_of("north"), kLater));
+  tree.apply(test::revised(north, 3), 7);
+  EXPECT_TRUE(tree.is_county(tree.index_of("north"), kLater));
+  // Each day asks by what had arrived while it could change.
+  const auto county_before = [&](Millis before) { return tree.is_county(tree.index_of("north"), before); };
+  EXPECT_FALSE(county_before(5));
+  EXPECT_TRUE(county_before(6));
+  EXPECT_FALSE(county_before(7));
+  EXPECT_TRUE(county_before(8));
 }
 
 }  // namespace

@@ -24,10 +24,7 @@ class Rows : public testing::Test {
   }
 
   void add_region(const std::string& id, const std::string& parent, Region::Level level, Millis arrival = 0) {
-    RegionState state;
-    *state.mutable_region() = region(id, parent, level).region();
-    state.set_arrival_ms(arrival);
-    regions.apply(state);
+    regions.apply(region(id, parent, level), arrival);
   }
 
   // All that a place contributes, for all classes and for its class.
@@ -165,7 +162,7 @@ TEST_F(Rows, ClassLinesAddUpToTheTotalOfTheirRow) {
       std::int64_t sum = 0;
       for (int i = 1; i < row.lines_size(); ++i) {
         const auto* window =
-            window_of({row}, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
+            window_of(all, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
         sum += window->values(static_cast<int>(BrandMeasure::delivered_units));
       }
       const auto untold = row.region_id() == "north" || row.region_id() == "island" ? 0 : 100;
