@@ -268,7 +268,7 @@ TEST_P(Simulation, StormsLeaveTheFinalRowsAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range<std::uint64_t>(0, 8));
 
-// KNOWN TO FAIL, see Outlets.WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap: a source partition may be heard of for the
+// As in Outlets.WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap: a source partition may be heard of for the
 // first time when the others are weeks ahead.
 TEST(SimulationOfTime, ASourceHeardOfLate) {
   for (const auto seed : seeds_of(0)) {
@@ -277,7 +277,7 @@ TEST(SimulationOfTime, ASourceHeardOfLate) {
   }
 }
 
-// KNOWN TO FAIL, see the two of Final in stages/market_test.cc that say so.
+// As in the tests of Final in stages/market_test.cc.
 TEST(SimulationOfReference, CountiesRenamedCancelledAndRevived) {
   for (const auto seed : seeds_of(0)) {
     HistoryShape shape;
