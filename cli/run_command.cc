@@ -37,7 +37,7 @@ std::string definition_difference(const Context& context) {
   const auto ours = context.definition();
   std::string difference;
   const auto compare = [&](std::string_view what, const auto& in_topics, const auto& here) {
-    if (in_topics != here) difference += fmt::format("\n  {}: {} in the topics, {} in this configuration", what, in_topics, here);
+    if (in_topics != here) difference += fmt::format("\n  definition: {} is {} in the topics, {} in this configuration", what, in_topics, here);
   };
   compare("market.timezone", theirs.timezone(), ours.timezone());
   compare("topics.ledger_partitions", theirs.ledger_partitions(), ours.ledger_partitions());

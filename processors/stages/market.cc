@@ -231,7 +231,8 @@ Result<void> MarketStage::publish_final(Outbox& outbox) {
   if (!cells) return tl::make_unexpected(cells.error());
   const auto market = cells->find("");
   const LeafCells none;
-  for (auto day = from; day < first_open; day = day + 1) {
+  const auto last = std::min(first_open, settings_.last_published + 1);
+  for (auto day = std::max(from, settings_.first_published); day < last; day = day + 1) {
     const DayRows day_rows(regions_, day, calendar_.end_of(day) + kFinalAfter, market == cells->end() ? none : market->second);
     const auto publish = [&](std::vector<MetricsRow> rows) {
       for (auto& row : rows) {

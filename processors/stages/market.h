@@ -38,6 +38,8 @@ class MarketStage final : public Operator {
     std::int32_t market_partitions = 1;
     bool live_rows = true;  // off in a replay into files
     std::size_t cache_bytes = 64 << 20;
+    Day first_published = kNoDay;  // a replay may want some days only
+    Day last_published = kEndOfDays;
   };
   MarketStage(Settings settings, const MarketCalendar& calendar);
 

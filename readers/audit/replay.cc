@@ -84,14 +84,18 @@ Seat make_seat(std::string_view stage, const Input& input, const Definition& def
 // Market on a thread of its own, from the log of deltas into the file.
 class MarketThread {
  public:
-  MarketThread(const Definition& definition, const MarketCalendar& calendar, MemoryLog& deltas, Sink& file)
-      : deltas_(deltas), thread_([this, &definition, &calendar, &file] {
+  MarketThread(const Definition& definition, const MarketCalendar& calendar, const ReplayOptions& options, MemoryLog& deltas,
+               Sink& file)
+      : deltas_(deltas), thread_([this, &definition, &calendar, &options, &file] {
           MemorySource source(deltas_, {kDeltas}, group_);
           Worker worker(source,
                         [&](const Input& input) -> Result<Seat> {
                           return make_seat(name_of(Stage::market), input, definition,
                                            std::make_unique<MarketStage>(
-                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited}, calendar),
+                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited,
+                                                                     options.first_day.value_or(kNoDay),
+                                                                     options.last_day.value_or(kEndOfDays)},
+                                               calendar),
                                            file);
                         },
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
@@ -191,7 +195,7 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
   auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
                                   options.last_day.value_or(kEndOfDays));
   if (!file) return tl::make_unexpected(file.error());
-  MarketThread market(definition, calendar, deltas, **file);
+  MarketThread market(definition, calendar, options, deltas, **file);
 
   // The intake of all source partitions, one after the other in canonical order.
   const IntakeSettings intake_settings{definition, false};
@@ -279,7 +283,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
                                   std::min(options.last_day.value_or(kEndOfDays), options.through.value_or(kEndOfDays)));
   if (!file) return tl::make_unexpected(file.error());
-  MarketThread market(definition, calendar, deltas, **file);
+  MarketThread market(definition, calendar, options, deltas, **file);
 
   // Regions are told to market by intake, on a way of its own; every ledger partition holds them too, and the first one's
   // are passed on here, before anything behind them in that partition is.
