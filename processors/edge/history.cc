@@ -39,9 +39,11 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return failed();
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || S_ISDIR(status.st_mode)) {
-    if (S_ISDIR(status.st_mode)) errno = EISDIR;
-    auto error = failed();
+  const bool known = ::fstat(descriptor, &status) == 0;
+  if (!known || !S_ISREG(status.st_mode)) {  // a pipe has no size to map, and would read as empty
+    auto error = known && !S_ISDIR(status.st_mode)
+                     ? fail(Reaction::stop, "{}: not a regular file", path.string())
+                     : (errno = known ? EISDIR : errno, failed());
     ::close(descriptor);
     return error;
   }

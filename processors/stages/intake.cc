@@ -17,7 +17,8 @@ constexpr std::string_view kArrivalKey = "arrival";
 }  // namespace
 
 Millis ArrivalClock::arrival_of(const InRecord& record, const Event* mark) {
-  if (record.arrival) return *record.arrival;
+  // A retry is never later than itself, whatever its header says.
+  if (record.arrival) return std::min(*record.arrival, std::max(highest_, record.timestamp));
   auto said = record.timestamp;
   if (marks_speak_ && mark != nullptr) said = std::max(said, millis_of(mark->mark().complete_through()));
   highest_ = std::max(highest_, said);

@@ -214,6 +214,7 @@ Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
       if (!missing) continue;  // it stands behind another one, and is judged when that is gone
       const auto parked = std::move(*at);
       outlet.parked.erase(at);
+      stop_waiting(outlet_id, outlet, parked.event);
       count_quality(Contribution::parked, parked.arrival, -1);
       quarantine(parked.event, parked.arrival, parked.cause, *missing, outbox);
       release(outlet, outbox);
@@ -238,7 +239,10 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
     forget_before(outlet.facts, context_.calendar.day_of(watermark_) - kMemoryDays, context_);
   }
   set_clock(outlet);
-  if (unknown(outlet, event) || blocked(outlet, event, outlet.parked.size())) {
+  const auto missing = unknown(outlet, event);
+  if (missing && arrival + definition_.parking_ms() < watermark_) {
+    quarantine(event, arrival, cause, *missing, outbox);  // its day of waiting is over (a retry keeps its arrival)
+  } else if (missing || blocked(outlet, event, outlet.parked.size())) {
     count_quality(Contribution::parked, arrival, 1);
     park(outlet_id, outlet, {event, arrival, cause});
   } else {
@@ -361,6 +365,21 @@ void OutletStage::park(const std::string& outlet_id, OutletRecord& outlet, Parke
     if (wait_for_sku_[std::string(sku_id)].insert(outlet_id).second) unsaved_.put(wait_key(sku_id, outlet_id), "");
   }
   outlet.parked.push_back(std::move(document));
+}
+
+// Nobody waits for the SKUs of a document that is gone, unless another parked one of the outlet names them.
+void OutletStage::stop_waiting(const std::string& outlet_id, const OutletRecord& outlet, const Event& event) {
+  for (const auto sku_id : sku_ids_of(event)) {
+    const auto waiting = wait_for_sku_.find(std::string(sku_id));
+    if (waiting == wait_for_sku_.end()) continue;
+    const bool named = std::any_of(outlet.parked.begin(), outlet.parked.end(), [&](const Parked& other) {
+      const auto others = sku_ids_of(other.event);
+      return std::find(others.begin(), others.end(), sku_id) != others.end();
+    });
+    if (named || waiting->second.erase(outlet_id) == 0) continue;
+    unsaved_.erase(wait_key(sku_id, outlet_id));
+    if (waiting->second.empty()) wait_for_sku_.erase(waiting);
+  }
 }
 
 void OutletStage::release(OutletRecord& outlet, Outbox& outbox) {

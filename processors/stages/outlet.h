@@ -77,6 +77,7 @@ class OutletStage final : public Operator {
   std::optional<Rejected> unknown(const OutletRecord& outlet, const Event& event) const;
   static bool blocked(const OutletRecord& outlet, const Event& event, std::size_t before);
   void park(const std::string& outlet_id, OutletRecord& outlet, Parked document);
+  void stop_waiting(const std::string& outlet_id, const OutletRecord& outlet, const Event& event);
   void release(OutletRecord& outlet, Outbox& outbox);
   void judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
   void quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected, Outbox& outbox);

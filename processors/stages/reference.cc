@@ -271,6 +271,15 @@ Result<std::optional<std::string>> Reference::change_of_what_never_changes(const
       ((*known)->level() != says->level() || (*known)->parent_id() != says->parent_id())) {
     return "parent and level of a region never change";
   }
+  if (event.has_region() && !(*known)->fixed()) {
+    // Its children may have come before this says where it lies (a cancelled record made it known).
+    for (auto above = says->parent_id(); !above.empty();) {
+      if (above == event.region().region_id()) return "a region cannot lie in itself";
+      const auto next = anchors_.get(region_anchor(above));
+      if (!next) return tl::make_unexpected(next.error());
+      above = (*next)->parent_id();
+    }
+  }
   if ((*known)->fixed() && event.has_sku() && (*known)->brand_id() != says->brand_id()) {
     return fmt::format("the brand of a SKU never changes: {}", (*known)->brand_id());
   }

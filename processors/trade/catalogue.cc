@@ -16,7 +16,13 @@ BrandNumber Catalogue::number_of_brand(const std::string& brand_id) {
 
 SkuState Catalogue::apply(const Sku& sku) {
   const auto [found, added] = sku_numbers_.try_emplace(sku.sku_id(), static_cast<SkuNumber>(skus_.size()));
-  if (added) skus_.push_back({sku.sku_id(), kNoBrand});
+  if (added) {
+    skus_.push_back({sku.sku_id(), kNoBrand});
+  } else if (!sku.brand_id().empty() && brand_of(found->second) == kNoBrand) {
+    // What was counted under no brand stays there: a number never changes its brand, or facts already folded would.
+    found->second = static_cast<SkuNumber>(skus_.size());
+    skus_.push_back({sku.sku_id(), kNoBrand});
+  }
   auto& entry = skus_[static_cast<std::size_t>(found->second)];
   if (!sku.brand_id().empty()) entry.brand = number_of_brand(sku.brand_id());
   SkuState state;

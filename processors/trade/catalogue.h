@@ -39,7 +39,8 @@ class Catalogue {
   [[nodiscard]] const std::string& sku_id(SkuNumber sku) const { return skus_[static_cast<std::size_t>(sku)].sku_id; }
   [[nodiscard]] std::size_t size() const { return skus_.size(); }
 
-  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere.
+  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere; should a
+  // brand come later, what was delivered before stays uncounted (a file replay, which reads SKUs first, counts it).
   // Returns its state, to be stored.
   SkuState apply(const Sku& sku);
   // Takes back a stored SKU, in any order, before anything is asked.

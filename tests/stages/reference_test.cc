@@ -98,6 +98,17 @@ TEST_F(ReferenceTest, WhatNeverChangesCannotBeChanged) {
   EXPECT_EQ(happened(), Texts{"region north#2"});
 }
 
+TEST_F(ReferenceTest, ARegionCannotLieInItself) {
+  auto gone = region("north", "", Region::COUNTY);
+  gone.set_cancelled(true);
+  enters(gone, kNow);  // known from here on, but not where it lies
+  enters(region("south", "north", Region::COUNTY), kNow);
+  happened();
+  auto circle = revised(region("north", "south", Region::COUNTY), 2);
+  enters(circle, kNow);
+  EXPECT_EQ(happened(), (Texts{circle.event_id() + ": reference_conflict"}));
+}
+
 TEST_F(ReferenceTest, DuplicatesAreDroppedAndConflictsQuarantined) {
   const auto first = sku("s1", "B1");
   auto other = first;
