@@ -123,6 +123,7 @@ std::vector<Topic> topics_of(Stage stage) {
     case Stage::reference: return {kSourceTopics.begin(), kSourceTopics.end()};
     case Stage::outlet: return {Topic::ledger};
     case Stage::market: return {Topic::deltas};
+    case Stage::desk: return {Topic::signals};
   }
   return {};
 }
@@ -229,6 +230,7 @@ class StageThread {
         return std::make_unique<MarketStage>(
             MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache_bytes()},
             calendar_);
+      case Stage::desk: break;
     }
     return nullptr;
   }
@@ -252,7 +254,8 @@ int threads_of(const Config& config, Stage stage) {
     case Stage::intake: return config.run.intake_threads;
     case Stage::outlet: return config.run.outlet_threads;
     case Stage::market: return config.run.market_threads;
-    case Stage::reference: break;
+    case Stage::reference:
+    case Stage::desk: break;
   }
   return 0;
 }

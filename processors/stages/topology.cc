@@ -11,6 +11,7 @@ Stage stage_reading(Topic topic) {
   switch (topic) {
     case Topic::ledger: return Stage::outlet;
     case Topic::deltas: return Stage::market;
+    case Topic::signals: return Stage::desk;
     case Topic::reference: return Stage::reference;
     default: return Stage::intake;
   }
@@ -18,6 +19,7 @@ Stage stage_reading(Topic topic) {
 
 std::vector<Topic> result_topics_of(Stage stage) {
   if (stage == Stage::market) return {Topic::metrics, Topic::metrics_final};
+  if (stage == Stage::desk) return {Topic::alerts, Topic::alert_log};
   return {};
 }
 

@@ -3,8 +3,9 @@
 //   stage       reads                                  one task a                 keeps          writes
 //   intake      orders deliveries visits commands      source partition           (group offset) ledger, signals, quarantine
 //   reference   reference                              the one partition          identities     ledger, deltas, signals, quarantine
-//   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, quarantine
+//   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, signals, quarantine
 //   market      deltas                                 deltas partition           cells, regions metrics, metrics-final
+//   desk        signals                                signals partition          alerts         alerts, alert-log
 //
 // intake and reference run together as `--stage intake`.
 #pragma once
@@ -20,9 +21,9 @@
 
 namespace fiverate {
 
-enum class Stage : std::uint8_t { intake, reference, outlet, market };
+enum class Stage : std::uint8_t { intake, reference, outlet, market, desk };
 constexpr std::string_view name_of(Stage stage) {
-  constexpr std::string_view kNames[] = {"intake", "reference", "outlet", "market"};
+  constexpr std::string_view kNames[] = {"intake", "reference", "outlet", "market", "desk"};
   return kNames[static_cast<std::size_t>(stage)];
 }
 Stage stage_reading(Topic topic);
@@ -32,7 +33,7 @@ std::vector<Topic> result_topics_of(Stage stage);
 // What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
 // on with a state or topic of another definition.
 inline constexpr std::int32_t kFormulasVersion = 1;
-inline constexpr std::int32_t kEncodingsVersion = 1;
+inline constexpr std::int32_t kEncodingsVersion = 2;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // as kept in states
