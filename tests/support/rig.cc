@@ -31,6 +31,8 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},
           shanghai());
+    case Stage::desk:
+      break;
   }
   CHECK(false);
 }
