@@ -143,39 +143,36 @@ Result<void> write_quarantine(const std::filesystem::path& path, std::vector<std
   return write_text(path, text);
 }
 
-// In the order of files and lines.
-std::vector<std::string> quarantine_of_files(const std::vector<Quarantined>& quarantined, const History& history) {
-  std::vector<std::tuple<std::size_t, std::int64_t, std::string>> found;
-  for (const auto& one : quarantined) {
-    const auto record = history[HistorySource::position_of(one.offset())];
-    nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
-    if (!one.event_id().empty()) json["event_id"] = one.event_id();
-    if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
-    json["file"] = history.files()[record.file].name();
-    json["line"] = record.number;
-    found.emplace_back(record.file, record.number, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  }
-  std::sort(found.begin(), found.end());
-  std::vector<std::string> lines;
-  for (auto& [file, number, line] : found) lines.push_back(std::move(line));
-  return lines;
+// Where a quarantined record stands in the history: what its line says of that, and what the lines are sorted by.
+struct Position {
+  std::tuple<std::string, std::int64_t, std::int64_t> order;
+  nlohmann::ordered_json fields;
+};
+
+Position in_files(const Quarantined& one, const History& history) {
+  const auto record = history[HistorySource::position_of(one.offset())];
+  return {{"", record.file, record.number}, {{"file", history.files()[record.file].name()}, {"line", record.number}}};
 }
 
-std::vector<std::string> quarantine_of_ledger(const std::vector<Quarantined>& quarantined) {
-  std::vector<std::tuple<std::string, std::int32_t, std::int64_t, std::string>> found;
+Position in_topics(const Quarantined& one) {
+  return {{one.topic(), one.partition(), one.offset()},
+          {{"topic", one.topic()}, {"partition", one.partition()}, {"offset", one.offset()}}};
+}
+
+template <typename PositionOf>
+std::vector<std::string> quarantine_lines(const std::vector<Quarantined>& quarantined, PositionOf position_of) {
+  std::vector<std::pair<decltype(Position::order), std::string>> found;
   for (const auto& one : quarantined) {
     nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
     if (!one.event_id().empty()) json["event_id"] = one.event_id();
     if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
-    json["topic"] = one.topic();
-    json["partition"] = one.partition();
-    json["offset"] = one.offset();
-    found.emplace_back(one.topic(), one.partition(), one.offset(),
-                       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    auto position = position_of(one);
+    json.update(position.fields);
+    found.emplace_back(std::move(position.order), json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> lines;
-  for (auto& [topic, partition, offset, line] : found) lines.push_back(std::move(line));
+  for (auto& [order, line] : found) lines.push_back(std::move(line));
   return lines;
 }
 
@@ -270,7 +267,9 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_files(sink.quarantined(), history)));
+  FIVERATE_TRY(write_quarantine(
+      options.out / "quarantine.jsonl",
+      quarantine_lines(sink.quarantined(), [&](const Quarantined& one) { return in_files(one, history); })));
   return summary;
 }
 
@@ -330,7 +329,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_ledger(sink.quarantined())));
+  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
   return summary;
 }
 
