@@ -8,7 +8,9 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) { out.append(text.data(), text.data() + text.size()); }
+void append(std::string_view text, fmt::memory_buffer& out) {
+  out.append(text.data(), text.data() + text.size());
+}
 
 void append_field(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
   fmt::format_to(std::back_inserter(out), "\"{}\":", name);
@@ -42,19 +44,27 @@ auto order_of(const Transition& t) {
 
 std::string_view name_of(Transition::State state) {
   switch (state) {
-    case Transition::FIRING: return "FIRING";
-    case Transition::RESOLVED: return "RESOLVED";
-    case Transition::RETRACTED: return "RETRACTED";
-    default: return "";
+    case Transition::FIRING:
+      return "FIRING";
+    case Transition::RESOLVED:
+      return "RESOLVED";
+    case Transition::RETRACTED:
+      return "RETRACTED";
+    default:
+      return "";
   }
 }
 
 std::string_view name_of(Transition::Severity severity) {
   switch (severity) {
-    case Transition::INFO: return "info";
-    case Transition::WARNING: return "warning";
-    case Transition::CRITICAL: return "critical";
-    default: return "";
+    case Transition::INFO:
+      return "info";
+    case Transition::WARNING:
+      return "warning";
+    case Transition::CRITICAL:
+      return "critical";
+    default:
+      return "";
   }
 }
 

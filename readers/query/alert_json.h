@@ -18,8 +18,8 @@ std::string_view name_of(Transition::Severity severity);  // "info", ...
 // Appends one line with its line end. Times are in the market's time zone.
 void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
 
-// By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule counts as
-// empty.
+// By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule
+// counts as empty.
 void sort_canonically(std::vector<Transition>& transitions);
 
 }  // namespace fiverate
