@@ -209,7 +209,7 @@ TEST(PredictedStockout, EndsWhenTheCountIsTooOld) {
 
 TEST(PredictedStockout, GivesWayToTheConfirmedOne) {
   auto shop = selling_shop();
-  shop.gets(delivered("D1", nth(7), 4));
+  shop.gets(delivered("D1", nth(8), 4));
   shop.gets(counted("V3", noon(nth(12)), {{"s1", 0}}));
   EXPECT_EQ(shop.log(),
             "R2 e1 FIRING 11d00:00 INFO\nR1 e1 FIRING 12d12:00\nR2 e1 RESOLVED 12d12:00 INFO\n");
