@@ -59,17 +59,14 @@ Day first_open_day(Millis clock, const MarketCalendar& calendar) {
   return clock == kNever ? kNoDay : calendar.day_of(clock - kFinalAfter);
 }
 
-OutletStage::OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
-                         std::size_t cache_bytes, Millis alerts_until)
-    : definition_(std::move(definition)),
-      definition_bytes_(definition_bytes(definition_)),
-      market_partitions_(market_partitions),
-      alerts_until_(alerts_until),
+OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
+    : settings_(std::move(settings)),
+      definition_bytes_(definition_bytes(settings_.definition)),
       context_{calendar, {}, {}},
-      limits_{definition_.order_lateness_ms(), definition_.delivery_lateness_ms(), definition_.visit_lateness_ms(),
-              definition_.future_skew_ms()},
-      sources_(source_inputs(definition_).size()),
-      outlets_("o/", RecordCodec{&context_}, cache_bytes) {}
+      limits_{settings_.definition.order_lateness_ms(), settings_.definition.delivery_lateness_ms(), settings_.definition.visit_lateness_ms(),
+              settings_.definition.future_skew_ms()},
+      sources_(source_inputs(settings_.definition).size()),
+      outlets_("o/", RecordCodec{&context_}, settings_.cache_bytes) {}
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 
@@ -236,7 +233,7 @@ Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
   for (bool again = true; again;) {
     again = false;
     for (auto at = outlet.parked.begin(); at != outlet.parked.end(); ++at) {
-      if (at->arrival + definition_.parking_ms() >= watermark_) continue;
+      if (at->arrival + settings_.definition.parking_ms() >= watermark_) continue;
       const auto missing = unknown(outlet, at->event);
       if (!missing) continue;  // it stands behind another one, and is judged when that is gone
       const auto parked = std::move(*at);
@@ -269,7 +266,7 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
   set_clock(outlet);
   pass_alerts(outlet_id, outlet, outbox);
   const auto missing = unknown(outlet, event);
-  if (missing && arrival + definition_.parking_ms() < watermark_) {
+  if (missing && (settings_.reference_first || arrival + settings_.definition.parking_ms() < watermark_)) {
     quarantine(event, arrival, cause, *missing, outbox);  // its day of waiting is over (a retry keeps its arrival)
   } else if (missing || blocked(outlet, event, outlet.parked.size())) {
     count_quality(Contribution::parked, arrival, 1);
@@ -338,7 +335,7 @@ void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cau
   quarantined.set_key(outlet_id);
   auto key = to_text(cause);
   if (!sku_id.empty()) key += "/" + sku_id;
-  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, definition_), arrival, std::move(key),
+  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, settings_.definition), arrival, std::move(key),
                quarantined.SerializeAsString());
 }
 
@@ -365,7 +362,7 @@ void OutletStage::count_quality(Contribution contribution, Millis arrival, std::
 
 // The outlet's own clock, which stands still where a file replay ends.
 Millis OutletStage::alert_clock(const OutletRecord& outlet) const {
-  return std::min(std::max(watermark_, outlet.latest_arrival), alerts_until_ - 1);
+  return std::min(std::max(watermark_, outlet.latest_arrival), settings_.alerts_until - 1);
 }
 
 void OutletStage::pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox) {
@@ -375,7 +372,7 @@ void OutletStage::pass_alerts(const std::string& outlet_id, OutletRecord& outlet
 
 void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const std::set<SkuNumber>& skus,
                              const EventRef* record, Outbox& outbox) {
-  const bool over = std::max(watermark_, outlet.latest_arrival) >= alerts_until_;
+  const bool over = std::max(watermark_, outlet.latest_arrival) >= settings_.alerts_until;
   const Asking asking{outlet_id, alert_clock(outlet), !over, record};
   for (const auto sku : skus) {
     if (context_.catalogue.brand_of(sku) == kNoBrand) continue;
@@ -386,7 +383,7 @@ void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet,
 
 void OutletStage::send_alerts(Outbox& outbox) {
   for (auto& transition : transitions_) {
-    const auto partition = partition_of(transition.brand_id(), market_partitions_);
+    const auto partition = partition_of(transition.brand_id(), settings_.market_partitions);
     const auto known_at = transition.known_at_ms();
     auto alert_id = transition.alert_id();
     SignalRecord record;
@@ -511,10 +508,10 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
   auto due = kNever;
   const auto earliest = [&](Millis instant) { due = due == kNever ? instant : std::min(due, instant); };
   if (const auto end = activity_ends(outlet.facts)) earliest(context_.calendar.start_of(*end));
-  if (const auto alerts = due_of(outlet.alerts); alerts != kNever && alerts < alerts_until_) earliest(alerts);
+  if (const auto alerts = due_of(outlet.alerts); alerts != kNever && alerts < settings_.alerts_until) earliest(alerts);
   for (const auto& parked : outlet.parked) {
     // What is over and still here stands behind another one and goes with it.
-    if (const auto over = parked.arrival + definition_.parking_ms() + 1; over > watermark_) earliest(over);
+    if (const auto over = parked.arrival + settings_.definition.parking_ms() + 1; over > watermark_) earliest(over);
   }
   if (due == outlet.due) return;
   if (outlet.due != kNever) {
@@ -532,7 +529,7 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
 // ------------------------------------------------------------------------------------------------------------
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
-  const auto parts = merge_.take(context_, market_partitions_, even_if_empty);
+  const auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
       DeltasRecord record;

@@ -38,10 +38,15 @@ class OutletStage final : public Operator {
  public:
   static constexpr std::int32_t kRecordsMax = 4096;
 
-  // `market_partitions` may differ from the definition's in a replay, which has its own.
-  // `alerts_until`: a file replay ends there; alerts are not asked beyond it.
-  OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
-              std::size_t cache_bytes, Millis alerts_until = kOpenEnd);
+  struct Settings {
+    Definition definition;
+    std::int32_t market_partitions = 1;  // may differ from the definition's in a replay, which has its own
+    std::size_t cache_bytes = 64 << 20;
+    // Of a file replay. All reference data comes first, so nobody waits for it; and alerts are not asked beyond its last day.
+    bool reference_first = false;
+    Millis alerts_until = kOpenEnd;
+  };
+  OutletStage(Settings settings, const MarketCalendar& calendar);
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
@@ -102,10 +107,8 @@ class OutletStage final : public Operator {
   void note_due(const std::string& outlet_id, OutletRecord& outlet);
   void cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox);
 
-  Definition definition_;
+  Settings settings_;
   std::string definition_bytes_;
-  std::int32_t market_partitions_;
-  Millis alerts_until_;
   MarketContext context_;
   AcceptanceLimits limits_;
   Watermark sources_;

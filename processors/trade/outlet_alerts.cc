@@ -137,8 +137,6 @@ class Judge {
       const bool again = before[i] != nullptr && after[i].end == kOpenEnd &&
                          (before[i]->end != kOpenEnd || after[i].severity > before[i]->severity);
       if (before[i] == nullptr || again) say_confirmed(after[i], Transition::FIRING, after[i].start);
-    }
-    for (std::size_t i = 0; i < after.size(); ++i) {
       const bool ended = after[i].end != kOpenEnd && (before[i] == nullptr || before[i]->end != after[i].end);
       if (ended) say_confirmed(after[i], Transition::RESOLVED, after[i].end, shown[i].ended_by);
     }

@@ -246,7 +246,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   Worker outlet(
       ledger_source,
       [&](const Input& input) -> Result<Seat> {
-        auto op = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited, alerts_until);
+        auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
         outlet_stage = op.get();
         return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
       },
@@ -347,7 +347,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   Worker outlet(
       ledger,
       [&](const Input& input) -> Result<Seat> {
-        auto stage = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited);
+        auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
         std::unique_ptr<Operator> op;
         if (input.partition == 0) {
           op = std::make_unique<FirstPartition>(std::move(stage), sink);
