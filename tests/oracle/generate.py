@@ -711,7 +711,7 @@ def coverage_of(folder, totals):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
     import oracle
 
-    records, metrics, _ = oracle.run(folder)
+    records, metrics, _, _ = oracle.run(folder)
     for record in records:
         group = "document" if oracle.is_document(record) else record.kind
         totals["verdicts"][f"{group} {record.verdict or 'ignored'}"] += 1

@@ -70,13 +70,15 @@ class Replay:
         with tempfile.TemporaryDirectory() as folder:
             lines = [line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() for line in events]
             (pathlib.Path(folder) / "events.jsonl").write_bytes(b"\n".join(lines))
-            self.records, self.metrics, quarantine = oracle.run(folder, **options)
+            self.records, self.metrics, quarantine, alerts = oracle.run(folder, **options)
         self.rows = {}
         for raw in self.metrics:
             row = json.loads(raw)
             key = (row["as_of"], row["brand_id"], row["region_id"], row["class_dimension"], row["class_value"], row["window_days"])
             self.rows[key] = row
         self.quarantine = [json.loads(raw) for raw in quarantine]
+        self.alert_lines = alerts
+        self.alerts = [json.loads(raw) for raw in alerts]
 
     def row(self, day, brand="B", region="", dimension="", value="", window=7):
         return self.rows.get((day, brand, region, dimension, value, window))
@@ -371,9 +373,10 @@ class Tools(unittest.TestCase):
             folders = [pathlib.Path(scratch) / name for name in ("a", "b")]
             for folder in folders:
                 generate.History(1, 3, 10, 0.5).build().write(folder, False)
-                _, metrics, quarantine = oracle.run(folder)
+                _, metrics, quarantine, alerts = oracle.run(folder)
                 oracle.write_lines(folder / "metrics.jsonl", metrics)
                 oracle.write_lines(folder / "quarantine.jsonl", quarantine)
+                oracle.write_lines(folder / "alerts.jsonl", alerts)
             for name in ("events.jsonl", "reference.jsonl"):
                 self.assertEqual((folders[0] / name).read_bytes(), (folders[1] / name).read_bytes())
             self.assertEqual(self.compare(*folders), (0, ""))
