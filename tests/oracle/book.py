@@ -3,7 +3,9 @@
 A Book is made of all facts known at a moment, whatever the order in which they became known.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 
 UNIT = 1_000_000  # level and rate are in millionths of a unit
 AGREEMENT_MS = 7 * 86_400_000
@@ -101,22 +103,20 @@ class Book:
         self.facts = sorted(facts, key=Fact.place)
         self.order_lines = sorted(order_lines, key=lambda line: (line.time, line.order_id.encode("utf-8")))
         self.accepted = accepted_counts(self.facts)
-        self.settled = None
+        self.believed = set(self.accepted)
         self.earlier = {}
 
     def until(self, day):
         """The book as of a day: only facts with day <= it. Acceptance looks back only, so it stays."""
-        facts = [fact for fact in self.facts if fact.day <= day]
-        lines = [line for line in self.order_lines if line.day <= day]
-        size = (len(facts), len(lines))
-        if size not in self.earlier:  # asked at every midnight, and mostly the same
-            self.earlier[size] = Book(facts, lines)
+        size = tuple(bisect_right(some, day, key=lambda one: one.day) for some in (self.facts, self.order_lines))
+        if size not in self.earlier:  # asked for every day, and mostly the same
+            self.earlier[size] = Book(self.facts[:size[0]], self.order_lines[:size[1]])
         return self.earlier[size]
 
     # Counts and receipts.
 
     def is_accepted(self, place):
-        return place in self.accepted
+        return place in self.believed
 
     def is_zero(self, place):
         """An accepted count of 0."""
@@ -146,11 +146,12 @@ class Book:
         """No OUT unit in [d-90, d]; or too long in a spell of OUT without an order."""
         if not any(f.kind == OUT and f.quantity >= 1 and day - LISTED_DAYS < f.day <= day for f in self.facts):
             return True
-        since = self.until(day).spell_start()
+        since = self.until(day).spell_start
         if since is None or day - since <= SPELL_DAYS:
             return False
         return not any(line.requested >= 1 and since <= line.day <= day for line in self.order_lines)
 
+    @cached_property
     def spell_start(self):
         """The day of the first count of 0 after the last OUT line >= 1 or count > 0; None if not OUT."""
         since = None
@@ -165,22 +166,22 @@ class Book:
 
     def level_and_rate(self, day):
         """At the end of a day not before the last fact; level is None before the first accepted count."""
-        if self.settled is None:
-            self.settled = self.settle()
         level, rate, anchor = self.settled
         return (None if level is None else max(0, level - rate * (day - anchor))), rate
 
-    def settle(self):
-        level, rate, anchor = None, 0, 0
-        for place, fact in enumerate(self.facts):
-            if level is not None:
-                level = max(0, level - rate * (fact.day - anchor))
-            anchor = fact.day
-            if self.is_accepted(place):
-                level, rate = fact.quantity * UNIT, self.rate_at(place)
-            elif level is not None and fact.kind == OUT:
+    @cached_property
+    def settled(self):
+        """(level, rate, anchor) after the last fact. An accepted count sets all three anew."""
+        if not self.accepted:
+            return None, 0, 0
+        start = self.accepted[-1]
+        count = self.facts[start]
+        level, rate, anchor = count.quantity * UNIT, self.rate_at(start), count.day
+        for fact in self.facts[start + 1:]:
+            level, anchor = max(0, level - rate * (fact.day - anchor)), fact.day
+            if fact.kind == OUT:
                 level += fact.quantity * UNIT
-            elif level is not None and fact.kind == RETURN:
+            elif fact.kind == RETURN:
                 level = max(0, level - fact.quantity * UNIT)
         return level, rate, anchor
 
