@@ -358,13 +358,16 @@ class History:
     def body(self, kind):
         if kind == "order":
             lines = [{"sku_id": sku, "requested": self.quantity(), "confirmed": self.quantity()} for sku in self.some_skus()]
+            for line in lines:
+                if self.chance(0.2):
+                    line["declared_stock"] = self.quantity()
             return self.nulls({"lines": [self.nulls(line, ["declared_stock"]) for line in lines]}, ["promised_date"])
         if kind == "delivery":
             # Enough returns that nets become 0 and negative.
             direction = self.pick(["OUT", "OUT", "OUT", "RETURN"])
             lines = [{"sku_id": sku, "quantity": self.quantity()} for sku in self.some_skus()]
             return self.nulls({"direction": direction, "lines": lines}, ["order_id"])
-        checks = [self.nulls({"sku_id": sku, "count": 0, "retail_price_fen": 2200, "price_tag": "OK", "on_shelf": False},
+        checks = [self.nulls({"sku_id": sku, "count": self.pick([0, 0, 1, 5, 10]), "retail_price_fen": 2200, "price_tag": "OK", "on_shelf": False},
                              ["facings"]) for sku in self.some_skus()]
         return {"visitor_id": "访 1", "outcome": self.pick(["DONE", "DONE", "CLOSED", "REFUSED"]), "checks": checks}
 
@@ -716,7 +719,14 @@ def coverage_of(folder, totals):
 
     records, metrics, quarantine, alerts = oracle.run(folder)
     totals["single lines"].update(json.loads(raw)["reason"] for raw in quarantine if "sku_id" in json.loads(raw))
+    before = {}
     for alert in map(json.loads, alerts):
+        same_episode = alert["episode"] == before.get(alert["alert_id"], {}).get("episode")
+        if alert["state"] != "RETRACTED" and same_episode and alert["state"] == before[alert["alert_id"]]["state"]:
+            totals["alerts"][f"{alert['rule']} {alert['state']} twice running"] += 1
+        if alert["state"] == "FIRING" and same_episode and before[alert["alert_id"]]["state"] == "RESOLVED":
+            totals["alerts"][f"{alert['rule']} FIRING again"] += 1
+        before[alert["alert_id"]] = alert
         totals["alerts"][f"{alert['rule']} {alert['state']}"] += 1
         totals["alerts"][f"{alert['rule']} {alert['severity']}"] += 1
         totals["alerts"][f"{alert['rule']} {alert['state']} at midnight"] += "T00:00:00.000" in alert["at"]

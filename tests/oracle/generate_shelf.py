@@ -31,8 +31,11 @@ class ShelfHistory(generate.History):
         super().__init__(seed, outlets, days, rate)
         self.gap = 0
         self.live_days = list(range(self.first_day, self.first_day + days))
-        self.instants = {}
         self.shelves = {}
+        # Calm: long stockouts run undisturbed until nobody expects the SKU any more.
+        self.calm = self.chance(0.35)
+        if self.calm:
+            self.rate *= 0.2
 
     def moment(self, day):
         """Often one of the instants of the day, so that documents meet."""
@@ -56,7 +59,9 @@ class ShelfHistory(generate.History):
             sku = f"s{number}{self.pick(['', ' ', '烟'])}"
             self.skus.append(sku)
             begin = self.first_day + self.pick([-40, 0, 20])
-            for valid_from in [begin] + [begin + self.random.randrange(10, 60) for _ in range(self.pick([0, 1, 2]))]:
+            later = range(begin + 1, begin + len(self.live_days) + 41)
+            versions = self.random.sample(later, len(later) // 2 if number == 0 else self.pick([0, 1, 2]))
+            for valid_from in [begin] + versions:
                 payload = {"sku_id": sku, "brand_id": brand, "valid_from": self.day_text(valid_from)}
                 group = self.pick(GROUPS)
                 self.reference("sku", payload if group is None else dict(payload, brand_group=group))
@@ -71,7 +76,7 @@ class ShelfHistory(generate.History):
             begin = self.first_day + self.pick([-400, -1, -1, 0, 7])
             self.add_version(outlet, begin, "ACTIVE")
             used = {begin}
-            for _ in range(self.pick([0, 0, 1, 2, 3])):
+            for _ in range(self.pick([0] if self.calm else [0, 1, 1, 2, 3])):
                 away = self.first_day + self.random.randrange(10, max(11, len(self.live_days)))
                 back = away + self.pick([1, 1, 2, 5, 20])
                 for valid_from, state in ((away, self.pick(["SUSPENDED", "CLOSED"])), (back, "ACTIVE")):
@@ -87,8 +92,10 @@ class ShelfHistory(generate.History):
         for outlet in self.outlets:
             for number, sku in enumerate(self.skus):
                 begin = self.first_day + self.random.randrange(len(self.live_days))
-                length = self.pick([0, 0, 20, 60, 62, 95, 120])
-                if number == 0 and self.chance(0.5):
+                length = self.pick([0, 0, 20, 62, 65, 75, 95, 120])
+                if self.calm and self.chance(0.7):
+                    length, begin = 95, self.first_day + self.random.randrange(5, max(6, len(self.live_days) - 70))
+                elif number == 0 and self.chance(0.5):
                     length = 0
                 self.shelves[outlet, sku] = Shelf(
                     self.random.randrange(0, 12), self.pick([0.3, 1, 1, 2]), range(begin, min(begin + length, last + 1)),
@@ -100,7 +107,7 @@ class ShelfHistory(generate.History):
 
     def counted(self, shelf):
         """What somebody writes down: mostly the truth, sometimes wrong and wrong again."""
-        if shelf.wrong_counts == 0 and self.chance(0.08):
+        if shelf.wrong_counts == 0 and self.chance(0.02 if self.calm else 0.08):
             shelf.error, shelf.wrong_counts = self.pick([2, 5, 30, -1, -100]), self.pick([1, 1, 2, 3])
         if shelf.wrong_counts:
             shelf.wrong_counts -= 1
@@ -145,8 +152,8 @@ class ShelfHistory(generate.History):
         return {"visitor_id": "访 1", "outcome": self.pick(["DONE"] * 9 + ["CLOSED"]), "checks": checks}
 
     def add_days(self):
-        """About a dozen documents of an outlet a month, more in short histories."""
-        often = min(0.8, 90 / len(self.live_days) / len(self.outlets))
+        """About 15 documents of an outlet a month, more in short histories, fewer in long ones."""
+        often = min(0.8, 55 / len(self.live_days) / len(self.outlets) ** 0.5)
         for day in self.live_days:
             for outlet in self.outlets:
                 self.outlet_of_the_day = outlet
@@ -222,7 +229,7 @@ class ShelfHistory(generate.History):
         return dict(doc.body, **{name: lines})
 
     def other_time(self, doc):
-        shift = self.pick([-MS_OF_DAY, -HOUR_MS, -1, 1, HOUR_MS, MS_OF_DAY, 3 * MS_OF_DAY])
+        shift = self.pick([-2 * MS_OF_DAY, -MS_OF_DAY, -HOUR_MS, -1, 1, HOUR_MS, MS_OF_DAY, 3 * MS_OF_DAY])
         self.correction(doc, time=doc.time + shift)
 
     def same_instant(self, doc):
@@ -259,6 +266,14 @@ class ShelfHistory(generate.History):
         arrival = time + self.random.randrange(LATENESS[kind] + 1)
         self.send(generate.Doc(kind, doc.outlet, self.fresh("d"), self.fresh("e"), time, arrival, body=self.body(kind)))
 
+    def count_of_0_before(self, doc):
+        """Known only now: it was out some days before."""
+        shelf_lines = [{"sku_id": sku, "count": 0} for sku in self.skus]
+        time = doc.time - self.pick([1, HOUR_MS, MS_OF_DAY, 2 * MS_OF_DAY, 4 * MS_OF_DAY, 6 * MS_OF_DAY])
+        arrival = doc.received() + self.pick([0, 1, HOUR_MS, MS_OF_DAY])
+        self.send(generate.Doc("visit", doc.outlet, self.fresh("d"), self.fresh("e"), time, arrival,
+                               body={"visitor_id": "访 1", "outcome": "DONE", "checks": shelf_lines}))
+
     CORRECTIONS = [taken_back] * 3 + [other_numbers] * 4 + [other_time] * 2 + [same_instant] * 3 + [at_midnight] * 2 + [known_late] * 2
 
     # --- the whole ---
@@ -274,6 +289,10 @@ class ShelfHistory(generate.History):
         late = sorted(self.base, key=lambda doc: doc.time)[-6:]
         for doc in self.random.choices(self.base, k=int(len(self.base) * self.rate)) + late * (self.rate > 0):
             self.pick(self.CORRECTIONS)(self, doc)
+        zeros = [doc for doc in self.base if doc.kind == "visit" and any(c.get("count") == 0 for c in doc.body["checks"])]
+        if self.rate > 0 and zeros:
+            for doc in self.random.choices(zeros, k=8):
+                self.pick([self.count_of_0_before, self.other_time])(doc)
         if self.rate > 0:
             for situation in self.random.choices(self.SITUATIONS, k=8):
                 situation(self, self.pick(self.base))
