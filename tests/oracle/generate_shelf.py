@@ -32,6 +32,7 @@ class ShelfHistory(generate.History):
         self.gap = 0
         self.live_days = list(range(self.first_day, self.first_day + days))
         self.shelves = {}
+        self.away = []  # (outlet, first day of another state than ACTIVE)
         # Calm: long stockouts run undisturbed until nobody expects the SKU any more.
         self.calm = self.chance(0.35)
         if self.calm:
@@ -73,12 +74,13 @@ class ShelfHistory(generate.History):
     def add_outlets(self):
         """ACTIVE, most of them with stretches of other states, short and long."""
         for outlet in self.outlets:
-            begin = self.first_day + self.pick([-400, -1, -1, 0, 7])
+            begin = self.first_day + self.pick([-400, -1, -1, 0, 7, 30])
             self.add_version(outlet, begin, "ACTIVE")
             used = {begin}
             for _ in range(self.pick([0] if self.calm else [0, 1, 1, 2, 3])):
                 away = self.first_day + self.random.randrange(10, max(11, len(self.live_days)))
                 back = away + self.pick([1, 1, 2, 5, 20])
+                self.away.append((outlet, away))
                 for valid_from, state in ((away, self.pick(["SUSPENDED", "CLOSED"])), (back, "ACTIVE")):
                     if valid_from not in used:
                         used.add(valid_from)
@@ -266,6 +268,28 @@ class ShelfHistory(generate.History):
         arrival = time + self.random.randrange(LATENESS[kind] + 1)
         self.send(generate.Doc(kind, doc.outlet, self.fresh("d"), self.fresh("e"), time, arrival, body=self.body(kind)))
 
+    def all_skus(self, kind, outlet, time, quantity):
+        """A delivery of, or a visit counting, that many of every SKU."""
+        if kind == "delivery":
+            body = {"direction": "OUT", "lines": [{"sku_id": sku, "quantity": quantity} for sku in self.skus]}
+        else:
+            checks = [{"sku_id": sku, "count": quantity} for sku in self.skus]
+            body = {"visitor_id": "访 1", "outcome": "DONE", "checks": checks}
+        arrival = time + self.pick([0, 0, 1, -1, -AHEAD_MS, HOUR_MS])
+        self.send(generate.Doc(kind, outlet, self.fresh("d"), self.fresh("e"), time, arrival, body=body))
+
+    def add_meetings(self):
+        """Facts at the very midnight that ends a stockout; goods that come and are gone at one instant."""
+        for outlet, day in self.away:
+            if self.chance(0.5):
+                self.all_skus("visit", outlet, (day - 3) * MS_OF_DAY, 0)
+                self.all_skus(self.pick(["delivery", "visit"]), outlet, day * MS_OF_DAY - SHANGHAI_MS, self.pick([1, 5]))
+        for (outlet, _), shelf in self.shelves.items():
+            if len(shelf.dead) > 30 and self.chance(0.4):
+                time = shelf.dead[self.random.randrange(5, 30)] * MS_OF_DAY
+                self.all_skus("delivery", outlet, time, self.pick([1, 4]))
+                self.all_skus("visit", outlet, time, 0)
+
     def count_of_0_before(self, doc):
         """Known only now: it was out some days before."""
         shelf_lines = [{"sku_id": sku, "count": 0} for sku in self.skus]
@@ -285,6 +309,7 @@ class ShelfHistory(generate.History):
         self.add_other_reference()
         self.add_shelves()
         self.add_days()
+        self.add_meetings()
         # At the end, too: what arrives after the last day.
         late = sorted(self.base, key=lambda doc: doc.time)[-6:]
         for doc in self.random.choices(self.base, k=int(len(self.base) * self.rate)) + late * (self.rate > 0):
