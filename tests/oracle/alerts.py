@@ -136,6 +136,7 @@ class Key:
     # What holds on a day.
 
     def is_active(self, day):
+        """Reading: before its first version an outlet is not ACTIVE, as it is not in the population."""
         return self.desk.market.is_in_population(self.outlet, day)
 
     def severity_on(self, day):

@@ -30,7 +30,8 @@ class Prediction:
     def ask(self, clock, day, book, is_active, event_id):
         """Asked after a record (its event_id) or at 00:00 (None), with the facts of the clock's day and before.
 
-        Reading: at 00:00 the day is the one that begins. No level counts as 0.
+        Readings: at 00:00 the day is the one that begins. No level counts as 0. Order lines, too, are those
+        of the day and before. The record that raises the severity is not the one that began the episode.
         """
         known = book.until(day)
         level, rate = known.level_and_rate(day)
