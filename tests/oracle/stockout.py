@@ -119,7 +119,7 @@ class Sent:
     start: int
     end: int
     severity: int
-    begin_event: str  # as in the last line that was sent of it
+    begin_event: str  # of the present start, also if that moved without a word
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Stockouts:
         Reading: severity rises only while the interval is open, since the condition of an ended one does not hold.
         """
         end_before, severity_before = sent.end, sent.severity
-        sent.start, sent.end = interval.start, interval.end
+        sent.start, sent.end, sent.begin_event = interval.start, interval.end, interval.begin_event
         if interval.end is None:
             sent.severity = max(sent.severity, interval.severity)
             if end_before is not None or sent.severity > severity_before:
@@ -187,10 +187,8 @@ class Stockouts:
 
     @staticmethod
     def firing(sent, interval):
-        sent.begin_event = interval.begin_event
         return Transition("FIRING", sent.episode, sent.severity, sent.start, sent.start, interval.begin_event)
 
     @staticmethod
     def resolved(sent, interval):
-        sent.begin_event = interval.begin_event
         return Transition("RESOLVED", sent.episode, sent.severity, sent.end, sent.start, interval.begin_event, interval.end_event)
