@@ -142,12 +142,33 @@ class Writer {
     return result;
   }
 
+  Event order_of(const std::string& id, const std::string& outlet_id, Millis time) {
+    auto event = order(id, outlet_id, time, lines());
+    for (auto& line : *event.mutable_order()->mutable_lines()) {
+      if (chance(30)) line.set_confirmed(line.requested() / 2);
+      if (chance(40)) line.set_declared_stock(between(0, 9));
+    }
+    return event;
+  }
+
+  // Mostly with counts, every second of them 0.
+  Event visit_of(const std::string& id, const std::string& outlet_id, Millis time) {
+    auto event = visit(id, outlet_id, time, pick<Visit::Outcome>({Visit::DONE, Visit::DONE, Visit::REFUSED}));
+    for (const auto* sku_id : {"s1", "s2", "s3"}) {
+      if (chance(30)) continue;
+      auto& check = *event.mutable_visit()->add_checks();
+      check.set_sku_id(sku_id);
+      check.set_count(chance(50) ? 0 : between(1, 12));
+    }
+    return event;
+  }
+
   Event body(int kind, const std::string& id, const std::string& outlet_id, Millis time) {
     switch (kind) {
       case 0:
-        return order(id, outlet_id, time, lines());
+        return order_of(id, outlet_id, time);
       case 1:
-        return visit(id, outlet_id, time, pick<Visit::Outcome>({Visit::DONE, Visit::DONE, Visit::REFUSED}));
+        return visit_of(id, outlet_id, time);
       case 2:
         return returned(id, outlet_id, time, lines());
       default:

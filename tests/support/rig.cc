@@ -211,6 +211,42 @@ std::vector<std::string> Rig::final_lines() {
   return json_lines(final_rows());
 }
 
+std::vector<Transition> Rig::transitions(std::string* repeated_differently) {
+  std::map<std::string, std::string> by_cause;
+  std::vector<Transition> transitions;
+  for (const auto& record : records(Topic::signals)) {
+    SignalRecord signal;
+    CHECK(signal.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())));
+    if (!signal.has_transition()) continue;
+    CHECK(record.cause.has_value());
+    const auto cause = to_text(*record.cause);
+    const auto [known, added] = by_cause.try_emplace(cause, record.value);
+    if (added) {
+      transitions.push_back(signal.transition());
+    } else if (known->second != record.value && repeated_differently != nullptr) {
+      *repeated_differently = cause;
+    }
+  }
+  return transitions;
+}
+
+std::vector<std::string> confirmed_stockouts(const std::vector<Transition>& transitions) {
+  std::map<std::pair<std::string, std::int32_t>, const Transition*> latest;
+  for (const auto& transition : transitions) {
+    if (transition.rule() != "R1") continue;
+    auto& last = latest[{transition.alert_id(), transition.episode()}];
+    if (last == nullptr || last->transition() < transition.transition()) last = &transition;
+  }
+  std::vector<std::string> stockouts;
+  for (const auto& [episode, last] : latest) {
+    if (last->state() == Transition::RETRACTED) continue;
+    const auto end = last->state() == Transition::FIRING ? "never" : shanghai().format(last->at_ms());
+    stockouts.push_back(fmt::format("{} {} {}", last->outlet_id(), last->sku_id(), end));
+  }
+  std::sort(stockouts.begin(), stockouts.end());
+  return stockouts;
+}
+
 std::vector<std::pair<std::string, std::string>> Rig::quarantined() {
   std::vector<std::pair<std::string, std::string>> found;
   for (const auto& record : records(Topic::quarantine)) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "alerts.pb.h"
 #include "metrics.pb.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/topology.h"
@@ -108,6 +109,8 @@ class Rig {
   // FINAL rows by key, as bytes. A key that was written twice with other bytes is told in `repeated_differently`.
   [[nodiscard]] std::map<std::string, std::string> final_rows(std::string* repeated_differently = nullptr);
   [[nodiscard]] std::vector<std::string> final_lines();
+  // What stands in signals, each transition once. A cause that said two things is told in `repeated_differently`.
+  [[nodiscard]] std::vector<Transition> transitions(std::string* repeated_differently = nullptr);
   // Quarantined, as (event_id, reason).
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> quarantined();
 
@@ -122,6 +125,9 @@ class Rig {
 
 // The lines of rows, sorted.
 std::vector<std::string> json_lines(const std::map<std::string, std::string>& rows);
+// The confirmed stockouts that are left when all is said, "outlet SKU end", sorted; an open one ends never. (A start that moves is
+// not said.)
+std::vector<std::string> confirmed_stockouts(const std::vector<Transition>& transitions);
 // The first few differences of two sets of lines, for messages; empty if equal.
 std::string first_differences(const std::vector<std::string>& expected, const std::vector<std::string>& actual);
 
