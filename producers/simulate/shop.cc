@@ -450,12 +450,15 @@ std::int32_t Shop::Today::wanted(Shelf& shelf, std::int32_t days_to_cover) {
   if (!shelf.started && shop_.last_order_ != kNoDay && !random_.chance(400'000)) return 0;  // a new SKU: not all at once
   if (shelf.received && shop_.last_order_ != kNoDay) {
     const auto seen = std::int64_t{shelf.sold_since} * kOne / std::max(1, day_ - shop_.last_order_);
-    // Who ran out knows that it would have sold more, if not how much.
-    const auto better = shelf.was_out && seen < shelf.belief * 115 / 100 ? shelf.belief * 108 / 100
-                                                                         : (3 * shelf.belief + seen) / 4;
+    // Who had to send customers away knows that it would have sold more, if not how much; an empty shelf says nothing.
+    const auto smoothed = (5 * shelf.belief + seen) / 6;
+    const auto better = shelf.was_out      ? std::max<std::int64_t>(smoothed, shelf.belief * 112 / 100)
+                        : shelf.stock == 0 ? shelf.belief
+                                           : smoothed;
     shelf.belief = static_cast<std::int32_t>(std::max<std::int64_t>(better, 10));
     if (random_.chance(1'200)) shelf.given_up = true;
   }
+  const auto asked_for = shelf.was_out;
   shelf.started = true;
   shelf.was_out = false;
   shelf.sold_since = 0;
@@ -463,12 +466,13 @@ std::int32_t Shop::Today::wanted(Shelf& shelf, std::int32_t days_to_cover) {
   const auto expected = std::int64_t{shelf.belief} * (kOne + season_factor(day_ + 4, sku_of(shelf).gift)) / 2 / kOne;
   const auto need = scaled(expected * days_to_cover, random_.between(800, 1200));
   // Thousandths of packs; customers vary with about twice the square root.
-  const auto spare = scaled(need, shop_.caution_) + root(need * kOne) * 6 / 5;
+  const auto spare = scaled(need, shop_.caution_) + root(need * kOne) * 5 / 4;
   const auto missing = (need + spare) / kOne - shelf.stock - shelf.coming;
-  if (missing < 3) return 0;
-  auto cartons = (missing + kCarton * 6 / 10) / kCarton;
+  auto cartons = (missing + kCarton * 7 / 10) / kCarton;
+  if (cartons <= 0 && asked_for && shelf.stock == 0) cartons = 1;
+  if (cartons <= 0) return 0;
   // Who knows that he will be cut asks for more.
-  if (sku_of(shelf).ration > 0 && cartons > 0) cartons = scaled(cartons, random_.between(1100, 1600));
+  if (sku_of(shelf).ration > 0) cartons = scaled(cartons, random_.between(1100, 1600));
   return static_cast<std::int32_t>(cartons * kCarton);
 }
 
@@ -476,7 +480,8 @@ std::int32_t Shop::Today::confirmed(const Shelf& shelf, std::int32_t requested) 
   auto granted = std::int64_t{requested};
   const auto ration = sku_of(shelf).ration;
   if (ration > 0) {
-    const auto share = scaled(std::int64_t{shelf.mean} * kOrderEvery, ration);  // thousandths of packs a week
+    // Thousandths of packs a week: the season is allowed for, neither trend nor chance are.
+    const auto share = scaled(scaled(std::int64_t{shelf.mean} * kOrderEvery, season_factor(day_, sku_of(shelf).gift)), ration);
     granted = std::min(granted, (share / kOne + random_.below(kCarton)) / kCarton * kCarton);
   }
   const auto supply = place_of(shelf).supply;

@@ -15,6 +15,10 @@ constexpr std::int64_t kMediumOutletDemand = 32 * kOne;  // packs a day, all SKU
 constexpr std::int32_t kOutletsPerCounty = 25;
 constexpr std::int32_t kCountiesMax = 120;
 constexpr std::int32_t kCountiesPerCity = 6;
+// Thousandths of the mean need. Above kOne, and too little all the same: what is not asked for in one week is not kept
+// for the next, and demand varies.
+constexpr std::int64_t kRationLow = 1050;
+constexpr std::int64_t kRationHigh = 1200;
 constexpr std::string_view kSource = "head-office";
 
 constexpr std::array<std::string_view, 24> kBrandNames{
@@ -134,11 +138,15 @@ void World::make_skus() {
     if (rank > 3 && random.chance(80'000)) {
       sku.launched = sku.launched + static_cast<std::int32_t>(size_.days * random.between(20, 60) / 100);
     }
-    if (rank > 1 && rank <= (static_cast<std::int64_t>(count) + 1) / 2 && random.chance(200'000)) {
-      sku.ration = random.between(780, 920);
+    if (rank > 1 && rank <= (static_cast<std::int64_t>(count) + 1) / 2 && random.chance(150'000)) {
+      sku.ration = random.between(kRationLow, kRationHigh);
+      sku.trend /= 5;  // or the little there is would become less and less
     }
     skus_.push_back(std::move(sku));
   }
+  // What is scarce is part of every market that is large enough.
+  const auto none = std::ranges::all_of(skus_, [](const auto& sku) { return sku.ration == 0; });
+  if (none && count >= 5) skus_[2].ration = random.between(kRationLow, kRationHigh);
 }
 
 std::int64_t World::taste(std::size_t city, std::size_t brand) const {
