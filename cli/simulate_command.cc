@@ -155,7 +155,7 @@ void add_simulate(Program& program) {
   command->add_option("--brands", size.brands, "How many brands")->check(CLI::Range(1, kSimulatedBrandsMax))->capture_default_str();
   command->add_option("--skus", size.skus, "How many SKUs, all brands together")->check(CLI::Range(1, kSimulatedSkusMax))->capture_default_str();
   command->add_option("--days", size.days, "How many days")->check(CLI::Range(1, kSimulatedDaysMax))->capture_default_str();
-  command->add_option("--seed", size.seed, "Another seed, another market; the same, the same bytes")->capture_default_str();
+  command->add_option("--seed", size.seed, "Another seed, another market; the same, the same bytes")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_option("--start", arguments->start, "The first day")->capture_default_str();
   command->add_option("--speed", arguments->speed, "Market time over real time: 1 = real time, 60 = a minute a second, 0 = as fast as possible")->capture_default_str();
   command->add_option("--trouble", arguments->trouble, "Duplicates, corrections, late, broken events and wrong counts: 0 = none, 2 = twice as many")->capture_default_str();
