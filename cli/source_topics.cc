@@ -36,20 +36,26 @@ Millis clock_of_sources(const Context& context) {
 
 void check_source_topics(const Context& context, const MarketCalendar& calendar, std::string_view what, Millis begins) {
   if (context.config().intake.clock == IntakeClock::wall) {
-    throw ExitError(kExitFailed, fmt::format("{0} writes timestamps of its own, but intake.clock is \"wall\": the market's clock "
-                                             "is today's there. Use topics made with intake.clock = \"marks\" for {0}.", what));
+    throw ExitError(kExitFailed,
+                    fmt::format("{0} writes timestamps of its own, but intake.clock is \"wall\": the market's clock "
+                                "is today's there. Use topics made with intake.clock = \"marks\" for {0}.",
+                                what));
   }
   for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
-    if (finding.setting == "topic" || finding.setting == "partitions") throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
+    if (finding.setting == "topic" || finding.setting == "partitions")
+      throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
     if (finding.setting == "message.timestamp.type") {
-      throw ExitError(kExitFailed, fmt::format("{} {} needs the timestamps of its records (CreateTime).", to_text(finding), what));
+      throw ExitError(kExitFailed,
+                      fmt::format("{} {} needs the timestamps of its records (CreateTime).", to_text(finding), what));
     }
   }
   const auto clock = clock_of_sources(context);
   if (clock != kNever && clock > begins) {
-    throw ExitError(kExitFailed, fmt::format("The market's clock stands at {} already; what {} brings begins at {}. What is past cannot "
-                                             "be brought again: use new topics (topics.prefix).",
-                                             calendar.format(clock), what, calendar.format(begins)));
+    throw ExitError(
+        kExitFailed,
+        fmt::format("The market's clock stands at {} already; what {} brings begins at {}. What is past cannot "
+                    "be brought again: use new topics (topics.prefix).",
+                    calendar.format(clock), what, calendar.format(begins)));
   }
 }
 

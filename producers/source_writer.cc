@@ -9,8 +9,8 @@ Result<void> SourceWriter::record(Topic topic, Millis arrival, const std::string
   const auto valid = !decode(line, event_);
   const auto partition = key.empty() ? 0 : partition_of(key, partitions_.of(topic));
   ++summary_.records;
-  return sink_.send({topic, partition, arrival, key, valid ? event_.SerializeAsString() : std::string(line), std::nullopt,
-                     std::nullopt});
+  return sink_.send({topic, partition, arrival, key, valid ? event_.SerializeAsString() : std::string(line),
+                     std::nullopt, std::nullopt});
 }
 
 Result<void> SourceWriter::mark(Millis complete_through) {

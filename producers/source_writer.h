@@ -1,8 +1,9 @@
-// Records and marks into the source topics, as every producer of ours writes them: what is valid goes as Protobuf, what is
-// not as it came, so that intake quarantines it with its bytes; by key to a partition; with the arrival as timestamp.
+// Records and marks into the source topics, as every producer of ours writes them: what is valid goes as Protobuf, what
+// is not as it came, so that intake quarantines it with its bytes; by key to a partition; with the arrival as
+// timestamp.
 //
-// Records come in order of arrival, and a mark before those that arrive at its instant or later. The topics must let the
-// producer set timestamps (intake.clock = marks).
+// Records come in order of arrival, and a mark before those that arrive at its instant or later. The topics must let
+// the producer set timestamps (intake.clock = marks).
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,9 @@ Result<LineFile> LineFile::create(const std::filesystem::path& path) {
   return file;
 }
 
-tl::unexpected<Error> LineFile::failed() const { return fail(Reaction::stop, "{}: {}", name_, std::strerror(errno)); }
+tl::unexpected<Error> LineFile::failed() const {
+  return fail(Reaction::stop, "{}: {}", name_, std::strerror(errno));
+}
 
 Result<void> LineFile::write(std::string_view bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) return failed();
@@ -66,7 +68,9 @@ Result<void> MarketTopics::record(const Arriving& record) {
   return writer_.record(record.topic, record.arrival, record.key, record.line);
 }
 
-Result<void> MarketTopics::truth(std::string_view lines) { return truth_ ? truth_->write(lines) : Result<void>{}; }
+Result<void> MarketTopics::truth(std::string_view lines) {
+  return truth_ ? truth_->write(lines) : Result<void>{};
+}
 
 Result<void> MarketTopics::finish() {
   FIVERATE_TRY(writer_.flush());

@@ -1,5 +1,5 @@
-// The two places where a simulated market goes: files, and the source topics. The truth always goes to a file, if anywhere:
-// what processes the events must not see it.
+// The two places where a simulated market goes: files, and the source topics. The truth always goes to a file, if
+// anywhere: what processes the events must not see it.
 #pragma once
 
 #include <filesystem>

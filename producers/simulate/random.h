@@ -1,8 +1,8 @@
 // Chance for the simulated market: a generator and samplers in integers alone, so that a seed gives the same market on
 // every machine (the distributions of <random> differ between libraries, floating point between compilers).
 //
-// One generator belongs to one thing (an outlet, a document): derive() it from the seed and the thing's numbers. Then what
-// happens to one outlet does not depend on how many others there are.
+// One generator belongs to one thing (an outlet, a document): derive() it from the seed and the thing's numbers. Then
+// what happens to one outlet does not depend on how many others there are.
 //
 // Shares are in millionths, factors in thousandths (kOne = 1), means in thousandths as well.
 #pragma once
@@ -14,11 +14,13 @@
 
 namespace fiverate {
 
-inline constexpr std::int64_t kOne = 1'000;           // of factors
-inline constexpr std::int64_t kCertain = 1'000'000;   // of shares
+inline constexpr std::int64_t kOne = 1'000;          // of factors
+inline constexpr std::int64_t kCertain = 1'000'000;  // of shares
 
 // a x factor, to the nearest; both >= 0.
-constexpr std::int64_t scaled(std::int64_t a, std::int64_t factor) { return (a * factor + kOne / 2) / kOne; }
+constexpr std::int64_t scaled(std::int64_t a, std::int64_t factor) {
+  return (a * factor + kOne / 2) / kOne;
+}
 
 class Random {
  public:

@@ -41,9 +41,13 @@ std::int64_t season_factor(Day day, bool gift) {
   return scaled(year_factor(day), festival ? festival_factor(day - *festival, gift) : kOne);
 }
 
-std::int64_t weekday_factor(Day day) { return kWeekdays[static_cast<std::size_t>(weekday(day))]; }
+std::int64_t weekday_factor(Day day) {
+  return kWeekdays[static_cast<std::size_t>(weekday(day))];
+}
 
-int weekday(Day day) { return static_cast<int>(((day.number + 3) % 7 + 7) % 7); }  // 1970-01-01 was a Thursday
+int weekday(Day day) {
+  return static_cast<int>(((day.number + 3) % 7 + 7) % 7);
+}  // 1970-01-01 was a Thursday
 
 std::optional<Day> spring_festival_near(Day day) {
   static const auto kDays = [] {

@@ -31,9 +31,12 @@ constexpr std::int64_t kReclassifies = 400;
 constexpr std::int64_t kSuspends = 140;
 constexpr std::int64_t kCloses = 110;
 
-constexpr std::array<std::string_view, 12> kFamilies{"王", "李", "张", "刘", "陈", "杨", "赵", "周", "吴", "徐", "孙", "胡"};
+constexpr std::array<std::string_view, 12> kFamilies{"王", "李", "张", "刘", "陈", "杨",
+                                                     "赵", "周", "吴", "徐", "孙", "胡"};
 
-std::uint64_t number_in(Dimension dimension) { return static_cast<std::uint64_t>(dimension); }
+std::uint64_t number_in(Dimension dimension) {
+  return static_cast<std::uint64_t>(dimension);
+}
 
 std::int64_t root(std::int64_t square) {
   std::int64_t low = 0;
@@ -60,7 +63,8 @@ std::string compact(Day day) {
 
 }  // namespace
 
-// ---- who it is -------------------------------------------------------------------------------------------------------
+// ---- who it is
+// -------------------------------------------------------------------------------------------------------
 
 Shop::Shop(const World& world, std::int32_t number)
     : number_(number),
@@ -75,8 +79,10 @@ Shop::Shop(const World& world, std::int32_t number)
   declares_ = random_.chance(400'000);
   caution_ = static_cast<std::int16_t>(random_.between(-50, 350));
   price_factor_ = static_cast<std::int16_t>(random_.between(980, 1035));
-  tag_discipline_ = static_cast<std::int16_t>(random_.chance(100'000) ? random_.between(600, 900) : random_.between(940, 995));
-  next_visit_ = opens_ + static_cast<std::int32_t>(random_.below(28) / kVisitsPerMonth[classes_[number_in(Dimension::visit_grade)]]);
+  tag_discipline_ =
+      static_cast<std::int16_t>(random_.chance(100'000) ? random_.between(600, 900) : random_.between(940, 995));
+  next_visit_ = opens_ + static_cast<std::int32_t>(random_.below(28) /
+                                                   kVisitsPerMonth[classes_[number_in(Dimension::visit_grade)]]);
   // Drawn last, from a generator of its own: the number of counties follows the number of outlets.
   auto place = Random::derive(world.size().seed, {0x91ACEU, static_cast<std::uint64_t>(number)});
   county_ = static_cast<std::uint16_t>(place.below(static_cast<std::int64_t>(world.counties().size())));
@@ -127,7 +133,8 @@ void Shop::describe(Event& event, const Change& version, const World& world) con
                             business_type_name(version.classes[number_in(Dimension::business_type)])));
 }
 
-// ---- a day of its life -----------------------------------------------------------------------------------------------
+// ---- a day of its life
+// -----------------------------------------------------------------------------------------------
 
 // The day at hand, and what is known of it only while it lasts.
 class Shop::Today {
@@ -168,7 +175,9 @@ class Shop::Today {
 
   Event& document(std::string_view source, std::string id);
   [[nodiscard]] const SimulatedSku& sku_of(const Shelf& shelf) const { return world_.skus()[shelf.sku]; }
-  [[nodiscard]] const DayConditions::Place& place_of(const Shelf& shelf) const { return conditions_.at(shelf.sku, city_); }
+  [[nodiscard]] const DayConditions::Place& place_of(const Shelf& shelf) const {
+    return conditions_.at(shelf.sku, city_);
+  }
   // In packs; for slow ones it never ends.
   [[nodiscard]] static std::int64_t days_of_supply(const Shelf& shelf) {
     return std::int64_t{shelf.stock} * kOne / std::max(shelf.belief, 1);
@@ -214,10 +223,18 @@ void Shop::Today::run(std::string& truth) {
       sell_until(minute);
       minute_ = minute;
       switch (happening) {
-        case Happening::delivery: deliver(); break;
-        case Happening::pick_up: pick_up(); break;
-        case Happening::visit: visit(); break;
-        case Happening::order: order(); break;
+        case Happening::delivery:
+          deliver();
+          break;
+        case Happening::pick_up:
+          pick_up();
+          break;
+        case Happening::visit:
+          visit();
+          break;
+        case Happening::order:
+          order();
+          break;
       }
     }
     sell_until(24 * 60);
@@ -239,7 +256,8 @@ void Shop::Today::announce_change() {
       const auto counties = static_cast<std::int64_t>(world_.counties().size());
       next.county = static_cast<std::uint16_t>((shop_.county_ + 1 + random_.below(counties - 1)) % counties);
     } else if (happens(kReclassifies)) {
-      auto& value = next.classes[random_.chance(700'000) ? number_in(Dimension::visit_grade) : number_in(Dimension::business_type)];
+      auto& value = next.classes[random_.chance(700'000) ? number_in(Dimension::visit_grade)
+                                                         : number_in(Dimension::business_type)];
       value = static_cast<std::uint8_t>((value + random_.between(1, 2)) % 3);
     } else if (happens(kSuspends)) {
       next.state = Outlet::SUSPENDED;
@@ -260,7 +278,8 @@ void Shop::Today::draw_demand() {
   for (std::size_t i = 0; i < shop_.shelves_.size(); ++i) {
     const auto& shelf = shop_.shelves_[i];
     if (!shelf.received) continue;
-    asked_[i].demand = static_cast<std::int32_t>(random_.demand(scaled(scaled(shelf.mean, place_of(shelf).demand), mood)));
+    asked_[i].demand =
+        static_cast<std::int32_t>(random_.demand(scaled(scaled(shelf.mean, place_of(shelf).demand), mood)));
   }
 }
 
@@ -305,12 +324,14 @@ Event& Shop::Today::document(std::string_view source, std::string id) {
   auto& event = documents_.add();
   event.set_event_id(std::move(id));
   event.set_source(std::string(source));
-  now_ = std::max(now_ + 1, midnight_ + minute_ * kMinuteMs + random_.below(kMinuteMs));  // in the order of what happens
+  now_ =
+      std::max(now_ + 1, midnight_ + minute_ * kMinuteMs + random_.below(kMinuteMs));  // in the order of what happens
   set_millis(*event.mutable_event_time(), now_);
   return event;
 }
 
-// ---- goods -----------------------------------------------------------------------------------------------------------
+// ---- goods
+// -----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::deliver() {
   const auto id = fmt::format("D-{}-{}", shop_.id(), compact(shop_.ordered_));
@@ -356,13 +377,15 @@ void Shop::Today::pick_up() {
     }
   }
   if (delivery.lines_size() == 0 && !shop_.shelves_.empty()) {
-    auto& shelf = shop_.shelves_[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(shop_.shelves_.size())))];
+    auto& shelf =
+        shop_.shelves_[static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(shop_.shelves_.size())))];
     give_back(shelf, std::min(shelf.stock, static_cast<std::int32_t>(random_.between(1, 3))));
   }
   if (delivery.lines_size() == 0) documents_.drop_last();
 }
 
-// ---- visits ----------------------------------------------------------------------------------------------------------
+// ---- visits
+// ----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::visit() {
   const auto per_month = kVisitsPerMonth[shop_.classes_[number_in(Dimension::visit_grade)]];
@@ -396,8 +419,9 @@ void Shop::Today::check(Visit& visit, const Shelf& shelf) {
   if (random_.chance(700'000)) told.set_facings(random_.between(1, 4));
   if (random_.chance(600'000)) {
     // Prices end on half a yuan.
-    const auto price = scaled(scaled(scaled(sku_of(shelf).guide_price_fen, shop_.price_factor_), world_.price_level(city_)),
-                              place_of(shelf).price);
+    const auto price =
+        scaled(scaled(scaled(sku_of(shelf).guide_price_fen, shop_.price_factor_), world_.price_level(city_)),
+               place_of(shelf).price);
     told.set_retail_price_fen((price + 25) / 50 * 50);
   }
   if (random_.chance(800'000)) {
@@ -407,7 +431,8 @@ void Shop::Today::check(Visit& visit, const Shelf& shelf) {
   }
 }
 
-// ---- orders ----------------------------------------------------------------------------------------------------------
+// ---- orders
+// ----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::order() {
   const auto id = fmt::format("O-{}-{}", shop_.id(), compact(day_));
@@ -447,7 +472,8 @@ void Shop::Today::order() {
 // Order up to what is believed to be needed until the next order has come, and some more.
 std::int32_t Shop::Today::wanted(Shelf& shelf, std::int32_t days_to_cover) {
   if (shelf.given_up || day_ < sku_of(shelf).launched) return 0;
-  if (!shelf.started && shop_.last_order_ != kNoDay && !random_.chance(400'000)) return 0;  // a new SKU: not all at once
+  if (!shelf.started && shop_.last_order_ != kNoDay && !random_.chance(400'000))
+    return 0;  // a new SKU: not all at once
   if (shelf.received && shop_.last_order_ != kNoDay) {
     const auto seen = std::int64_t{shelf.sold_since} * kOne / std::max(1, day_ - shop_.last_order_);
     // Who had to send customers away knows that it would have sold more, if not how much; an empty shelf says nothing.
@@ -481,7 +507,8 @@ std::int32_t Shop::Today::confirmed(const Shelf& shelf, std::int32_t requested) 
   const auto ration = sku_of(shelf).ration;
   if (ration > 0) {
     // Thousandths of packs a week: the season is allowed for, neither trend nor chance are.
-    const auto share = scaled(scaled(std::int64_t{shelf.mean} * kOrderEvery, season_factor(day_, sku_of(shelf).gift)), ration);
+    const auto share =
+        scaled(scaled(std::int64_t{shelf.mean} * kOrderEvery, season_factor(day_, sku_of(shelf).gift)), ration);
     granted = std::min(granted, (share / kOne + random_.below(kCarton)) / kCarton * kCarton);
   }
   const auto supply = place_of(shelf).supply;
@@ -489,7 +516,8 @@ std::int32_t Shop::Today::confirmed(const Shelf& shelf, std::int32_t requested) 
   return static_cast<std::int32_t>(granted);
 }
 
-// ---- truth -----------------------------------------------------------------------------------------------------------
+// ---- truth
+// -----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::tell_truth(std::string& truth) const {
   const auto day = format_date(day_);

@@ -12,8 +12,8 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kTruthBytes = 1 << 20;     // told in pieces of about this
-constexpr std::int32_t kOutletsAtOnce = 256;     // between two looks at the hooks
+constexpr std::size_t kTruthBytes = 1 << 20;  // told in pieces of about this
+constexpr std::int32_t kOutletsAtOnce = 256;  // between two looks at the hooks
 
 // Records that have not arrived yet, by the day on which they will.
 class OnTheirWay {
@@ -85,7 +85,8 @@ class Simulation {
     const auto tell = [&](Event& event) {
       set_millis(*event.mutable_arrival_time(), begins);
       auto key = event.has_outlet() ? event.outlet().outlet_id() : std::string();
-      if (result) result = send({begins, Topic::reference, std::move(key), event.event_id(), to_json(event, calendar_)});
+      if (result)
+        result = send({begins, Topic::reference, std::move(key), event.event_id(), to_json(event, calendar_)});
     };
     world_.describe(tell);
     Event event;

@@ -5,8 +5,9 @@
 //   World, Shops -> documents of a day -> Trouble -> records on their way, by day of arrival -> MarketOutput
 //                -> truth of the day   -----------------------------------------------------> MarketOutput
 //
-// Reference data of the beginning comes first, with the first instant of the first day; what is decided later (an outlet
-// moves, closes, ...) when it is known. Memory: the outlets (some 30 bytes for each SKU of each) and what is on its way.
+// Reference data of the beginning comes first, with the first instant of the first day; what is decided later (an
+// outlet moves, closes, ...) when it is known. Memory: the outlets (some 30 bytes for each SKU of each) and what is on
+// its way.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,8 @@ struct SimulateSummary {
   std::int64_t events = 0;  // records of documents, broken ones too
   std::int64_t order_lines = 0;
   std::int64_t outlet_days = 0;
-  Millis clock = kNever;    // where it ended
-  bool complete = false;    // not ended by `reach`
+  Millis clock = kNever;  // where it ended
+  bool complete = false;  // not ended by `reach`
 };
 
 Result<SimulateSummary> simulate(const SimulateSettings& settings, const MarketCalendar& calendar, MarketOutput& output,

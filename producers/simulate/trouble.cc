@@ -15,7 +15,15 @@ constexpr std::int64_t kQuantityMax = 1'000'000'000;
 
 // What a broken record has wrong.
 enum class Breakage : std::uint8_t {
-  cut_off, no_time, no_id, bad_time, negative, sku_twice, unknown_sku, unknown_outlet, too_much
+  cut_off,
+  no_time,
+  no_id,
+  bad_time,
+  negative,
+  sku_twice,
+  unknown_sku,
+  unknown_outlet,
+  too_much
 };
 constexpr std::int64_t kBreakages = 9;
 
@@ -100,17 +108,26 @@ class Trouble::Passing {
     const auto mishap = draw_mishap();
     if (!mishap) return arrive(event_, at_ + soon());
     switch (*mishap) {
-      case Mishap::duplicate: return duplicate();
-      case Mishap::correction: return correction();
-      case Mishap::cancellation: return cancellation();
-      case Mishap::delayed: return arrive(event_, at_ + random_.between(4 * kHourMs, lateness() - kHourMs));
-      case Mishap::late: return arrive(event_, at_ + lateness() + random_.between(1, 10 * kDayMs));
-      case Mishap::future: return future();
-      case Mishap::broken: return broken();
-      case Mishap::conflict: return conflict();
+      case Mishap::duplicate:
+        return duplicate();
+      case Mishap::correction:
+        return correction();
+      case Mishap::cancellation:
+        return cancellation();
+      case Mishap::delayed:
+        return arrive(event_, at_ + random_.between(4 * kHourMs, lateness() - kHourMs));
+      case Mishap::late:
+        return arrive(event_, at_ + lateness() + random_.between(1, 10 * kDayMs));
+      case Mishap::future:
+        return future();
+      case Mishap::broken:
+        return broken();
+      case Mishap::conflict:
+        return conflict();
       case Mishap::miscount:
       case Mishap::misdeclared:
-      case Mishap::misprice: break;  // of numbers, not of documents
+      case Mishap::misprice:
+        break;  // of numbers, not of documents
     }
   }
 
@@ -125,7 +142,9 @@ class Trouble::Passing {
   }
 
   // Most within two minutes, some within hours: a visitor without a signal, a depot that sends at night.
-  Millis soon() { return random_.chance(870'000) ? random_.between(800, 2 * kMinuteMs) : random_.between(2 * kMinuteMs, 4 * kHourMs); }
+  Millis soon() {
+    return random_.chance(870'000) ? random_.between(800, 2 * kMinuteMs) : random_.between(2 * kMinuteMs, 4 * kHourMs);
+  }
 
   [[nodiscard]] Millis lateness() const { return AcceptanceLimits{}.lateness_of(kind_of(event_)); }
 
@@ -133,14 +152,16 @@ class Trouble::Passing {
     const auto& rates = trouble_.rates_;
     if (event_.has_order()) {
       for (auto& line : *event_.mutable_order()->mutable_lines()) {
-        if (line.has_declared_stock() && random_.chance(rates.of(Mishap::misdeclared))) line.set_declared_stock(wrong_count(line.declared_stock()));
+        if (line.has_declared_stock() && random_.chance(rates.of(Mishap::misdeclared)))
+          line.set_declared_stock(wrong_count(line.declared_stock()));
       }
     }
     if (!event_.has_visit()) return;
     for (auto& check : *event_.mutable_visit()->mutable_checks()) {
       if (check.has_count() && random_.chance(rates.of(Mishap::miscount))) check.set_count(wrong_count(check.count()));
       if (check.has_retail_price_fen() && random_.chance(rates.of(Mishap::misprice))) {
-        check.set_retail_price_fen(random_.chance(500'000) ? check.retail_price_fen() * 10 : check.retail_price_fen() / 10);
+        check.set_retail_price_fen(random_.chance(500'000) ? check.retail_price_fen() * 10
+                                                           : check.retail_price_fen() / 10);
       }
     }
   }
@@ -235,18 +256,36 @@ class Trouble::Passing {
       what = Breakage::cut_off;
     }
     switch (what) {
-      case Breakage::no_time: bad.clear_event_time(); break;
-      case Breakage::no_id: document_id(bad)->clear(); break;
-      case Breakage::negative: for_each_quantity(bad, [](std::int64_t right) { return -right - 1; }); break;
-      case Breakage::too_much: for_each_quantity(bad, [](std::int64_t right) { return right + kQuantityMax + 1; }); break;
-      case Breakage::sku_twice: with_lines(bad, [](auto& lines) { *lines.Add() = typename std::decay_t<decltype(lines)>::value_type(lines[0]); }); break;
-      case Breakage::unknown_sku: with_lines(bad, [](auto& lines) { lines[0].set_sku_id("B99-0" + lines[0].sku_id()); }); break;
-      case Breakage::unknown_outlet: set_outlet(bad, key = "R9" + outlet_); break;
+      case Breakage::no_time:
+        bad.clear_event_time();
+        break;
+      case Breakage::no_id:
+        document_id(bad)->clear();
+        break;
+      case Breakage::negative:
+        for_each_quantity(bad, [](std::int64_t right) { return -right - 1; });
+        break;
+      case Breakage::too_much:
+        for_each_quantity(bad, [](std::int64_t right) { return right + kQuantityMax + 1; });
+        break;
+      case Breakage::sku_twice:
+        with_lines(bad,
+                   [](auto& lines) { *lines.Add() = typename std::decay_t<decltype(lines)>::value_type(lines[0]); });
+        break;
+      case Breakage::unknown_sku:
+        with_lines(bad, [](auto& lines) { lines[0].set_sku_id("B99-0" + lines[0].sku_id()); });
+        break;
+      case Breakage::unknown_outlet:
+        set_outlet(bad, key = "R9" + outlet_);
+        break;
       case Breakage::cut_off:
-      case Breakage::bad_time: break;
+      case Breakage::bad_time:
+        break;
     }
     auto line = to_json(bad, *trouble_.calendar_);
-    if (what == Breakage::cut_off) line.resize(line.size() - 1 - static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(line.size()) / 2)));
+    if (what == Breakage::cut_off)
+      line.resize(line.size() - 1 -
+                  static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(line.size()) / 2)));
     if (what == Breakage::bad_time) {
       constexpr std::string_view kField = R"("event_time":")";
       line.replace(line.find(kField) + kField.size() + 10, 1, "_");  // the T between date and time
@@ -264,6 +303,8 @@ class Trouble::Passing {
   Topic topic_;
 };
 
-void Trouble::pass(Event& document, const Send& send) const { Passing(*this, document, send).run(); }
+void Trouble::pass(Event& document, const Send& send) const {
+  Passing(*this, document, send).run();
+}
 
 }  // namespace fiverate

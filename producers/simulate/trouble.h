@@ -1,6 +1,6 @@
-// What goes wrong between an outlet and the log. Takes a document as it should be, and makes the records that arrive: as a
-// rule that one, some seconds later; at set rates something worse. The truth is not touched: whatever happens here, what
-// the document should have said is what was so, and the same seed has the same truth at all rates.
+// What goes wrong between an outlet and the log. Takes a document as it should be, and makes the records that arrive:
+// as a rule that one, some seconds later; at set rates something worse. The truth is not touched: whatever happens
+// here, what the document should have said is what was so, and the same seed has the same truth at all rates.
 //
 //   duplicate      comes again, half of them under another event_id
 //   correction     revision 1 has wrong quantities, revision 2 the right ones
@@ -37,18 +37,28 @@ struct Arriving {
 };
 
 enum class Mishap : std::uint8_t {
-  duplicate, correction, cancellation, delayed, late, future, broken, conflict,  // at most one of a document
-  miscount, misdeclared, misprice                                               // of each number
+  duplicate,
+  correction,
+  cancellation,
+  delayed,
+  late,
+  future,
+  broken,
+  conflict,  // at most one of a document
+  miscount,
+  misdeclared,
+  misprice  // of each number
 };
 inline constexpr std::size_t kMishapCount = 11;
 inline constexpr std::array<std::string_view, kMishapCount> kMishapNames{
-    "duplicate", "correction", "cancellation", "delayed", "late", "future",
+    "duplicate", "correction", "cancellation", "delayed",     "late",    "future",
     "broken",    "conflict",   "miscount",     "misdeclared", "misprice"};
 std::optional<Mishap> mishap_named(std::string_view name);
 
 struct TroubleRates {
   // Millionths of the documents, or of the numbers.
-  std::array<std::int64_t, kMishapCount> share{6'000, 6'000, 2'000, 15'000, 2'500, 600, 4'000, 400, 25'000, 30'000, 1'000};
+  std::array<std::int64_t, kMishapCount> share{6'000, 6'000, 2'000,  15'000, 2'500, 600,
+                                               4'000, 400,   25'000, 30'000, 1'000};
 
   [[nodiscard]] std::int64_t of(Mishap mishap) const { return share[static_cast<std::size_t>(mishap)]; }
   // All rates times this, in thousandths; none above certain.

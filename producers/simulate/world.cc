@@ -21,19 +21,21 @@ constexpr std::int64_t kRationLow = 1050;
 constexpr std::int64_t kRationHigh = 1200;
 constexpr std::string_view kSource = "head-office";
 
-constexpr std::array<std::string_view, 24> kBrandNames{
-    "岚溪", "青屿", "霁月", "墨川", "星岑", "远棠", "栖梧", "澄野", "拾光", "鹭汀", "沐原", "松间",
-    "晚照", "云笺", "知夏", "北渚", "雁回", "听澜", "半山", "初霁", "南枝", "临湖", "疏影", "望舒"};
+constexpr std::array<std::string_view, 24> kBrandNames{"岚溪", "青屿", "霁月", "墨川", "星岑", "远棠", "栖梧", "澄野",
+                                                       "拾光", "鹭汀", "沐原", "松间", "晚照", "云笺", "知夏", "北渚",
+                                                       "雁回", "听澜", "半山", "初霁", "南枝", "临湖", "疏影", "望舒"};
 constexpr std::array<std::string_view, 8> kVariants{"经典", "软", "硬", "细支", "中支", "金", "蓝", "礼盒"};
-constexpr std::array<std::string_view, 20> kCityNames{
-    "云州", "岚平", "青渡", "栖川", "望原", "北浦", "明岭", "怀溪", "沙屿", "溪陵",
-    "沐城", "远桥", "南屿", "霁川", "棠江", "石渚", "麓南", "澄西", "鹿鸣", "松岗"};
-constexpr std::array<std::string_view, 12> kCountyFirst{"东", "西", "南", "北", "上", "下", "新", "古", "长", "平", "清", "白"};
+constexpr std::array<std::string_view, 20> kCityNames{"云州", "岚平", "青渡", "栖川", "望原", "北浦", "明岭",
+                                                      "怀溪", "沙屿", "溪陵", "沐城", "远桥", "南屿", "霁川",
+                                                      "棠江", "石渚", "麓南", "澄西", "鹿鸣", "松岗"};
+constexpr std::array<std::string_view, 12> kCountyFirst{"东", "西", "南", "北", "上", "下",
+                                                        "新", "古", "长", "平", "清", "白"};
 constexpr std::array<std::string_view, 10> kCountySecond{"河", "山", "桥", "塘", "坪", "渡", "陵", "岭", "浦", "川"};
 
-constexpr std::array<std::string_view, 7> kBusinessTypes{"GROCERY", "CONVENIENCE", "SUPERMARKET", "MALL",
-                                                         "TOBACCO_SHOP", "SERVICE", "OTHER"};
-constexpr std::array<std::string_view, 7> kBusinessTypeNames{"食杂店", "便利店", "超市", "商场", "烟酒店", "服务部", "商行"};
+constexpr std::array<std::string_view, 7> kBusinessTypes{"GROCERY",      "CONVENIENCE", "SUPERMARKET", "MALL",
+                                                         "TOBACCO_SHOP", "SERVICE",     "OTHER"};
+constexpr std::array<std::string_view, 7> kBusinessTypeNames{"食杂店", "便利店", "超市", "商场",
+                                                             "烟酒店", "服务部", "商行"};
 constexpr std::array<std::string_view, 3> kScales{"L", "M", "S"};
 constexpr std::array<std::string_view, 3> kAreas{"CITY", "TOWN", "VILLAGE"};
 constexpr std::array<std::string_view, 3> kGrades{"GOOD", "FAIR", "PROBLEM"};
@@ -45,10 +47,11 @@ constexpr std::uint64_t number_of(std::string_view what) {
   return hash;
 }
 
-// Something that begins now and then (millionths a week) and lasts one to `weeks_max` weeks: what it draws, while it lasts.
+// Something that begins now and then (millionths a week) and lasts one to `weeks_max` weeks: what it draws, while it
+// lasts.
 template <typename Draw>
-void while_it_lasts(const std::function<Random(std::uint64_t week)>& chance_of_week, std::int64_t week, std::int64_t share,
-                    std::int64_t weeks_max, const Draw& draw) {
+void while_it_lasts(const std::function<Random(std::uint64_t week)>& chance_of_week, std::int64_t week,
+                    std::int64_t share, std::int64_t weeks_max, const Draw& draw) {
   for (std::int64_t ago = 0; ago < weeks_max; ++ago) {
     auto random = chance_of_week(static_cast<std::uint64_t>(week - ago));
     if (random.chance(share) && random.between(1, weeks_max) > ago) return draw(random);
@@ -70,15 +73,21 @@ std::string numbered(std::string_view prefix, std::int64_t number, int digits) {
 
 std::string_view class_value(Dimension dimension, std::uint8_t value) {
   switch (dimension) {
-    case Dimension::business_type: return kBusinessTypes[value];
-    case Dimension::scale: return kScales[value];
-    case Dimension::area: return kAreas[value];
-    case Dimension::visit_grade: break;
+    case Dimension::business_type:
+      return kBusinessTypes[value];
+    case Dimension::scale:
+      return kScales[value];
+    case Dimension::area:
+      return kAreas[value];
+    case Dimension::visit_grade:
+      break;
   }
   return kGrades[value];
 }
 
-std::string_view business_type_name(std::uint8_t value) { return kBusinessTypeNames[value]; }
+std::string_view business_type_name(std::uint8_t value) {
+  return kBusinessTypeNames[value];
+}
 
 World::World(const WorldSize& size, const MarketCalendar& calendar) : size_(size), calendar_(&calendar) {
   make_regions();
@@ -97,8 +106,9 @@ void World::make_regions() {
     const auto city = number % cities_;
     const auto in_city = number / cities_;
     // Steps that share no divisor with the lists: the names repeat only after all pairs.
-    const auto name = fmt::format("{}{}{}", kCountyFirst[(number * 5 + city) % kCountyFirst.size()],
-                                  kCountySecond[(number * 7 + in_city) % kCountySecond.size()], in_city == 0 ? "区" : "县");
+    const auto name =
+        fmt::format("{}{}{}", kCountyFirst[(number * 5 + city) % kCountyFirst.size()],
+                    kCountySecond[(number * 7 + in_city) % kCountySecond.size()], in_city == 0 ? "区" : "县");
     counties_.push_back({fmt::format("P1C{}-{:02}", city + 1, in_city + 1), city, name});
   }
 }
@@ -153,7 +163,9 @@ std::int64_t World::taste(std::size_t city, std::size_t brand) const {
   return chance_of("taste", city, brand).between(600, 1400);
 }
 
-std::int64_t World::price_level(std::size_t city) const { return chance_of("price", city).between(985, 1025); }
+std::int64_t World::price_level(std::size_t city) const {
+  return chance_of("price", city).between(985, 1025);
+}
 
 void World::describe(const std::function<void(Event&)>& tell) const {
   Event event;
@@ -170,7 +182,8 @@ void World::describe(const std::function<void(Event&)>& tell) const {
   };
   region("P1", "", Region::PROVINCE, "云岭省");
   for (std::size_t city = 0; city < cities_; ++city) {
-    region(fmt::format("P1C{}", city + 1), "P1", Region::CITY, fmt::format("{}市", kCityNames[city % kCityNames.size()]));
+    region(fmt::format("P1C{}", city + 1), "P1", Region::CITY,
+           fmt::format("{}市", kCityNames[city % kCityNames.size()]));
   }
   for (const auto& county : counties_) {
     region(county.id, fmt::format("P1C{}", county.city + 1), Region::COUNTY, county.name);
@@ -239,13 +252,14 @@ DayConditions::DayConditions(const World& world, Day day)
       auto& place = places_[s * cities_ + city];
       place.demand = usual;
       const auto brand_and_city = sku.brand * cities_ + city;
-      while_it_lasts([&](std::uint64_t of) { return world.chance_of("promotion", brand_and_city, of); }, week, 40'000, 2,
+      while_it_lasts([&](std::uint64_t of) { return world.chance_of("promotion", brand_and_city, of); }, week, 40'000,
+                     2,
                      [&](Random& random) {
                        place.demand = scaled(place.demand, random.between(1300, 1900));
                        place.price = random.between(930, 970);
                      });
-      while_it_lasts([&](std::uint64_t of) { return world.chance_of("shortage", s * cities_ + city, of); }, week, 12'000, 3,
-                     [&](Random& random) { place.supply = random.between(150, 700); });
+      while_it_lasts([&](std::uint64_t of) { return world.chance_of("shortage", s * cities_ + city, of); }, week,
+                     12'000, 3, [&](Random& random) { place.supply = random.between(150, 700); });
     }
   }
 }

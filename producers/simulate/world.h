@@ -29,13 +29,13 @@ struct WorldSize {
 struct SimulatedSku {
   std::string id;
   std::size_t brand = 0;
-  std::int64_t mean_demand = 0;      // thousandths of a pack a day in a medium outlet, in an ordinary place and time
-  std::int64_t listed_share = 0;     // millionths of the outlets that sell it
+  std::int64_t mean_demand = 0;   // thousandths of a pack a day in a medium outlet, in an ordinary place and time
+  std::int64_t listed_share = 0;  // millionths of the outlets that sell it
   std::int64_t guide_price_fen = 0;
-  std::int64_t trend = 0;            // thousandths more (or less) demand after a year
-  std::int64_t ration = 0;           // thousandths of the need that is confirmed; 0: not rationed
+  std::int64_t trend = 0;   // thousandths more (or less) demand after a year
+  std::int64_t ration = 0;  // thousandths of the need that is confirmed; 0: not rationed
   bool gift = false;
-  Day launched;                      // the first day it can be ordered
+  Day launched;  // the first day it can be ordered
 };
 
 struct County {
@@ -51,7 +51,7 @@ inline constexpr std::array<std::string_view, kDimensionCount> kDimensionNames{"
                                                                                "visit_grade"};
 using Classes = std::array<std::uint8_t, kDimensionCount>;
 std::string_view class_value(Dimension dimension, std::uint8_t value);
-std::string_view business_type_name(std::uint8_t value);  // in Chinese, for names
+std::string_view business_type_name(std::uint8_t value);                // in Chinese, for names
 inline constexpr std::array<std::int64_t, 3> kVisitsPerMonth{1, 2, 4};  // by visit_grade: good, fair, problem
 
 class World {

@@ -1,5 +1,7 @@
 // The simulated market: chance that is the same everywhere, a market in proportion, a truth that balances, and mishaps
 // that intake would refuse for the reason they are made for.
+#include "producers/simulate/simulate.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -9,7 +11,6 @@
 
 #include "producers/simulate/random.h"
 #include "producers/simulate/season.h"
-#include "producers/simulate/simulate.h"
 #include "schemas/decode.h"
 
 namespace fiverate {
@@ -115,7 +116,8 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-// ---- chance ----------------------------------------------------------------------------------------------------------
+// ---- chance
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(Random, IsTheSameOnEveryMachine) {
   auto random = Random::derive(1, {2, 3});
@@ -177,7 +179,8 @@ TEST(Random, CustomersTakeMoreThanOneAtTimes) {
   EXPECT_NEAR((squares / kDraws - average * average) / average, 1.71, 0.06);
 }
 
-// ---- seasons and the world -------------------------------------------------------------------------------------------
+// ---- seasons and the world
+// -------------------------------------------------------------------------------------------
 
 TEST(Season, FestivalAndWeek) {
   const auto day = [](const char* text) { return parse_date(text).value(); };
@@ -210,7 +213,8 @@ TEST(World, PopularityIsZipf) {
   EXPECT_EQ(brands.size(), 6U) << "every brand has a SKU";
 }
 
-// ---- runs ------------------------------------------------------------------------------------------------------------
+// ---- runs
+// ------------------------------------------------------------------------------------------------------------
 
 TEST(Simulate, ASeedIsAMarket) {
   const auto again = run(small(7, 5 * kOne));
@@ -227,7 +231,9 @@ TEST(Simulate, TheSameBytesOnEveryMachine) {
   EXPECT_EQ(hash_of(troubled().truth_text), 7939488269892762808U);
 }
 
-TEST(Simulate, MishapsDoNotTouchTheTruth) { EXPECT_EQ(hash_of(clean().truth_text), hash_of(troubled().truth_text)); }
+TEST(Simulate, MishapsDoNotTouchTheTruth) {
+  EXPECT_EQ(hash_of(clean().truth_text), hash_of(troubled().truth_text));
+}
 
 TEST(Simulate, InOrderOfArrivalBehindTheirMarks) {
   for (const auto* told : {&clean(), &troubled()}) {
@@ -242,7 +248,8 @@ TEST(Simulate, InOrderOfArrivalBehindTheirMarks) {
     }
     EXPECT_GT(told->last_mark, told->records.back().arrival);
   }
-  EXPECT_EQ(clean().last_mark, shanghai().start_of(parse_date("2026-01-05").value() + 70) + 15 * kDayMs) << "all days are final";
+  EXPECT_EQ(clean().last_mark, shanghai().start_of(parse_date("2026-01-05").value() + 70) + 15 * kDayMs)
+      << "all days are final";
 }
 
 TEST(Simulate, SlicesTellTheSame) {
@@ -317,7 +324,8 @@ TEST(Simulate, TheTruthBalances) {
     for (std::size_t i = 0; i < days.size(); ++i) {
       const auto& line = days[i];
       const auto& [in, out] = moved[{pair.first, pair.second, line.day}];
-      ASSERT_EQ(line.stock, stock + in - out - line.sold) << pair.first << " " << pair.second << " " << format_date(line.day);
+      ASSERT_EQ(line.stock, stock + in - out - line.sold)
+          << pair.first << " " << pair.second << " " << format_date(line.day);
       ASSERT_GE(line.stock, 0);
       ASSERT_LE(line.sold, line.demand);
       if (line.sold < line.demand) {
@@ -405,9 +413,9 @@ TEST(Simulate, EveryMishapHappens) {
     const auto [known, is_new] = first_line.emplace(event.event_id(), record.line);
     if (!is_new) ++seen["same id again"];
   }
-  for (const auto* what : {"malformed", "missing_field", "bad_value", "negative_quantity", "duplicate_sku", "late", "future", "cancelled",
-                           "corrected", "duplicate under another id", "conflict under another id", "unknown outlet", "unknown sku",
-                           "same id again"}) {
+  for (const auto* what : {"malformed", "missing_field", "bad_value", "negative_quantity", "duplicate_sku", "late",
+                           "future", "cancelled", "corrected", "duplicate under another id",
+                           "conflict under another id", "unknown outlet", "unknown sku", "same id again"}) {
     EXPECT_GT(seen[what], 0) << what;
   }
 }
