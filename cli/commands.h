@@ -17,6 +17,7 @@ struct Program {
 };
 
 void add_topics(Program& program);
+void add_simulate(Program& program);
 void add_import(Program& program);
 void add_run(Program& program);
 void add_replay(Program& program);

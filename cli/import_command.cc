@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "cli/commands.h"
+#include "cli/source_topics.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
-#include "processors/stages/topology.h"
 #include "producers/import/csv_import.h"
 #include "producers/import/import.h"
 
@@ -21,49 +21,6 @@ struct ImportArguments {
   std::string out;
   bool open = false;
 };
-
-// The latest timestamp of each source partition, marks included; the lowest of them is where the market's clock stands.
-Millis clock_of_sources(const Context& context) {
-  const auto definition = context.definition();
-  auto lowest = std::numeric_limits<Millis>::max();
-  for (const auto& input : source_inputs(definition)) {
-    ReaderOptions reading;
-    reading.inputs = {input};
-    reading.from = FromTail{1};
-    reading.until_end = true;
-    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
-    auto latest = kNever;
-    std::vector<InRecord> records;
-    while (!reader->finished()) {
-      records.clear();
-      or_exit(reader->poll(std::chrono::milliseconds(100), records));
-      for (const auto& record : records) latest = std::max(latest, record.timestamp);
-    }
-    lowest = std::min(lowest, latest);
-    if (lowest == kNever) break;  // one partition without anything: the clock does not run yet
-  }
-  return lowest;
-}
-
-void refuse_where_wrong(const Context& context, const History& history, const MarketCalendar& calendar) {
-  if (context.config().intake.clock == IntakeClock::wall) {
-    throw ExitError(kExitFailed, "import writes timestamps of its own, but intake.clock is \"wall\": the market's clock is "
-                                 "today's there. Import into topics made with intake.clock = \"marks\".");
-  }
-  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
-    if (finding.setting == "topic" || finding.setting == "partitions") throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
-    if (finding.setting == "message.timestamp.type") {
-      throw ExitError(kExitFailed, to_text(finding) + " An import needs the timestamps of its records (CreateTime).");
-    }
-  }
-  const auto clock = clock_of_sources(context);
-  if (clock != kNever && clock > history.begins()) {
-    throw ExitError(kExitFailed,
-                    fmt::format("The market's clock stands at {} already; this history begins at {}. What is past cannot be "
-                                "imported again: use new topics (topics.prefix).",
-                                calendar.format(clock), calendar.format(history.begins())));
-  }
-}
 
 // The files of the history: as they are, or made from CSV by the map.
 std::vector<MappedFile> open_files(const ImportArguments& arguments, const MarketCalendar& calendar) {
@@ -129,7 +86,7 @@ int import_all(const Context& context, const ImportArguments& arguments) {
                                  [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }();
   if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files hold no events.");
-  refuse_where_wrong(context, history, calendar);
+  check_source_topics(context, calendar, "import", history.begins());
 
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));

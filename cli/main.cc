@@ -20,6 +20,7 @@ int run(int argc, char** argv) {
   app.add_option("-X,--set", program.options.overrides, "Set section.key=value, over file and environment")
       ->allow_extra_args(false);
   add_topics(program);
+  add_simulate(program);
   add_import(program);
   add_run(program);
   add_rates(program);

@@ -32,6 +32,8 @@ inline constexpr int kJsonDepthMax = 64;
 
 // The contract's JSON form of an event, one line, without line end; decode() of it gives an equal event.
 [[nodiscard]] std::string to_json(const Event& event);
+// The same with times as the market's clocks show them, "2026-03-02T12:00:00.000+08:00", for people to read.
+[[nodiscard]] std::string to_json(const Event& event, const MarketCalendar& calendar);
 
 // Instants of a checked event.
 [[nodiscard]] Millis millis_of(const google::protobuf::Timestamp& time);

@@ -462,6 +462,9 @@ void read(Reader<Event> in) {
 // same event again. A comma stands after every field; the end of what holds the field takes the last one back.
 class Writer {
  public:
+  // Without a calendar times are in UTC.
+  explicit Writer(const MarketCalendar* calendar) : calendar_(calendar) {}
+
   template <class Fields>
   void object(Fields fields) {
     out_ += '{';
@@ -517,6 +520,10 @@ class Writer {
     in_range.set_seconds(std::clamp<std::int64_t>(value.seconds(), 0, kTimestampSecondsMax));
     in_range.set_nanos(std::max(value.nanos(), 0));
     const Millis instant = millis_of(in_range);
+    if (calendar_ != nullptr) {
+      fmt::format_to(std::back_inserter(out_), "\"{}\",", calendar_->format(instant));
+      return;
+    }
     const Day day{static_cast<std::int32_t>(instant / kDayMs)};
     const Millis in_day = instant % kDayMs;
     fmt::format_to(std::back_inserter(out_), "\"{}T{:02}:{:02}:{:02}.{:03}Z\",", format_date(day), in_day / 3'600'000,
@@ -552,6 +559,7 @@ class Writer {
     out_ += bracket;
   }
 
+  const MarketCalendar* calendar_;
   std::string out_;
 };
 
@@ -724,8 +732,10 @@ bool is_json(std::string_view text) {
   return text.find('\0') == std::string_view::npos && Json::accept(text.data(), text.data() + text.size());
 }
 
-std::string to_json(const Event& event) {
-  Writer out;
+namespace {
+
+std::string to_json(const Event& event, const MarketCalendar* calendar) {
+  Writer out(calendar);
   out.object([&] {
     out.text("event_id", event.event_id());
     out.text("source", event.source());
@@ -737,6 +747,12 @@ std::string to_json(const Event& event) {
   });
   return std::move(out).take();
 }
+
+}  // namespace
+
+std::string to_json(const Event& event) { return to_json(event, nullptr); }
+
+std::string to_json(const Event& event, const MarketCalendar& calendar) { return to_json(event, &calendar); }
 
 // ---- findings -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,63 @@
+// The two places where a simulated market goes: files, and the source topics. The truth always goes to a file, if
+// anywhere: what processes the events must not see it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "producers/simulate/simulate.h"
+#include "producers/source_writer.h"
+
+namespace fiverate {
+
+// A file that is written from its beginning. An error names it.
+class LineFile {
+ public:
+  static Result<LineFile> create(const std::filesystem::path& path);
+  Result<void> write(std::string_view bytes);
+  Result<void> flush();
+  Result<void> close();
+
+ private:
+  struct Closer {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  [[nodiscard]] tl::unexpected<Error> failed() const;
+  std::string name_;
+  std::unique_ptr<std::FILE, Closer> file_;
+};
+
+// reference.jsonl, events.jsonl and truth.jsonl in a folder; flushed at each mark, for who reads while it is written.
+class MarketFiles final : public MarketOutput {
+ public:
+  static Result<std::unique_ptr<MarketFiles>> create(const std::filesystem::path& folder);
+
+  Result<void> record(const Arriving& record) override;
+  Result<void> truth(std::string_view lines) override { return truth_.write(lines); }
+  Result<void> mark(Millis complete_through) override;
+  Result<void> finish() override;
+
+ private:
+  MarketFiles(LineFile reference, LineFile events, LineFile truth)
+      : reference_(std::move(reference)), events_(std::move(events)), truth_(std::move(truth)) {}
+  LineFile reference_;
+  LineFile events_;
+  LineFile truth_;
+};
+
+// The source topics.
+class MarketTopics final : public MarketOutput {
+ public:
+  MarketTopics(SourceWriter& writer, std::optional<LineFile> truth) : writer_(writer), truth_(std::move(truth)) {}
+
+  Result<void> record(const Arriving& record) override;
+  Result<void> truth(std::string_view lines) override;
+  Result<void> mark(Millis complete_through) override { return writer_.mark(complete_through); }
+  Result<void> finish() override;
+
+ private:
+  SourceWriter& writer_;
+  std::optional<LineFile> truth_;
+};
+
+}  // namespace fiverate

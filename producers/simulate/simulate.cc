@@ -1,0 +1,181 @@
+#include "producers/simulate/simulate.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "processors/stages/outlet.h"
+#include "producers/simulate/shop.h"
+#include "schemas/decode.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::size_t kTruthBytes = 1 << 20;  // told in pieces of about this
+constexpr std::int32_t kOutletsAtOnce = 256;  // between two looks at the hooks
+
+// Records that have not arrived yet, by the day on which they will.
+class OnTheirWay {
+ public:
+  explicit OnTheirWay(const MarketCalendar& calendar) : calendar_(calendar) {}
+
+  void add(Arriving record) {
+    const auto day = calendar_.day_of(record.arrival);
+    days_[day].push_back(std::move(record));
+  }
+  [[nodiscard]] bool empty() const { return days_.empty(); }
+  [[nodiscard]] Day first_day() const { return days_.begin()->first; }
+  // All that arrives on that day, in order.
+  std::vector<Arriving> take(Day day) {
+    auto node = days_.extract(day);
+    if (node.empty()) return {};
+    auto records = std::move(node.mapped());
+    std::ranges::sort(records, {}, [](const Arriving& of) { return std::tie(of.arrival, of.event_id, of.line); });
+    return records;
+  }
+
+ private:
+  const MarketCalendar& calendar_;
+  std::map<Day, std::vector<Arriving>> days_;
+};
+
+class Simulation {
+ public:
+  Simulation(const SimulateSettings& settings, const MarketCalendar& calendar, MarketOutput& output,
+             const SimulateHooks& hooks)
+      : settings_(settings),
+        calendar_(calendar),
+        output_(output),
+        hooks_(hooks),
+        world_(settings.size, calendar),
+        trouble_(settings.size.seed, settings.trouble, calendar),
+        on_their_way_(calendar) {
+    shops_.reserve(static_cast<std::size_t>(settings.size.outlets));
+    for (std::int32_t number = 1; number <= settings.size.outlets; ++number) shops_.emplace_back(world_, number);
+  }
+
+  Result<SimulateSummary> run() {
+    FIVERATE_TRY(introduce());
+    for (auto day = settings_.size.first_day; day < world_.end() && !ended_; day = day + 1) {
+      FIVERATE_TRY(live(day));
+      FIVERATE_TRY(tell(day));
+    }
+    // What was still on its way follows at once.
+    auto last = world_.end();
+    while (!on_their_way_.empty() && !ended_) {
+      last = on_their_way_.first_day();
+      if (const auto starts = calendar_.start_of(last); starts > summary_.clock) FIVERATE_TRY(mark(starts));
+      for (const auto& record : on_their_way_.take(last)) FIVERATE_TRY(send(record));
+      if (!hooks_.reach(kNever)) ended_ = true;
+    }
+    if (!ended_ && !settings_.open) {
+      FIVERATE_TRY(mark(std::max(calendar_.end_of(last), calendar_.start_of(world_.end()) + kFinalAfter)));
+    }
+    FIVERATE_TRY(output_.finish());
+    summary_.complete = !ended_;
+    return summary_;
+  }
+
+ private:
+  Result<void> introduce() {
+    const auto begins = calendar_.start_of(settings_.size.first_day);
+    FIVERATE_TRY(mark(begins));
+    Result<void> result;
+    const auto tell = [&](Event& event) {
+      set_millis(*event.mutable_arrival_time(), begins);
+      auto key = event.has_outlet() ? event.outlet().outlet_id() : std::string();
+      if (result)
+        result = send({begins, Topic::reference, std::move(key), event.event_id(), to_json(event, calendar_)});
+    };
+    world_.describe(tell);
+    Event event;
+    for (const auto& shop : shops_) {
+      event.Clear();
+      shop.introduce(world_, event);
+      tell(event);
+    }
+    return result;
+  }
+
+  // All outlets' day; what it makes is on its way.
+  Result<void> live(Day day) {
+    const DayConditions conditions(world_, day);
+    const auto begins = calendar_.start_of(day);
+    const Trouble::Send send_later = [this](Arriving record) { on_their_way_.add(std::move(record)); };
+    for (std::size_t i = 0; i < shops_.size(); ++i) {
+      documents_.clear();
+      shops_[i].live(world_, conditions, documents_, truth_);
+      for (std::size_t d = 0; d < documents_.size(); ++d) {
+        summary_.order_lines += documents_[d].order().lines_size();
+        trouble_.pass(documents_[d], send_later);
+      }
+      ++summary_.outlet_days;
+      if (truth_.size() >= kTruthBytes) FIVERATE_TRY(tell_truth());
+      if (i % kOutletsAtOnce != 0) continue;
+      hooks_.progress(summary_.outlet_days, summary_.clock);
+      if (!hooks_.reach(begins)) {
+        ended_ = true;
+        break;
+      }
+    }
+    return tell_truth();
+  }
+
+  Result<void> tell_truth() {
+    if (!truth_.empty()) FIVERATE_TRY(output_.truth(truth_));
+    truth_.clear();
+    return {};
+  }
+
+  // What arrives on this day, slice by slice.
+  Result<void> tell(Day day) {
+    const auto records = on_their_way_.take(day);
+    const auto end = calendar_.end_of(day);
+    auto next = records.begin();
+    for (auto from = calendar_.start_of(day); from < end && !ended_;) {
+      const auto until = std::min(end, from + settings_.slice_ms);
+      if (!hooks_.reach(until)) {
+        ended_ = true;
+        break;
+      }
+      for (; next != records.end() && next->arrival < until; ++next) FIVERATE_TRY(send(*next));
+      FIVERATE_TRY(mark(until));
+      hooks_.progress(summary_.outlet_days, summary_.clock);
+      from = until;
+    }
+    return {};
+  }
+
+  Result<void> send(const Arriving& record) {
+    ++(record.topic == Topic::reference ? summary_.references : summary_.events);
+    return output_.record(record);
+  }
+
+  Result<void> mark(Millis instant) {
+    summary_.clock = instant;
+    return output_.mark(instant);
+  }
+
+  const SimulateSettings& settings_;
+  const MarketCalendar& calendar_;
+  MarketOutput& output_;
+  const SimulateHooks& hooks_;
+  World world_;
+  Trouble trouble_;
+  std::vector<Shop> shops_;
+  OnTheirWay on_their_way_;
+  Documents documents_;
+  std::string truth_;
+  SimulateSummary summary_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+Result<SimulateSummary> simulate(const SimulateSettings& settings, const MarketCalendar& calendar, MarketOutput& output,
+                                 const SimulateHooks& hooks) {
+  return Simulation(settings, calendar, output, hooks).run();
+}
+
+}  // namespace fiverate
