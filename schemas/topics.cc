@@ -12,11 +12,6 @@ bool is_source(Topic topic) {
   return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
 }
 
-// Only the latest record of a key is wanted.
-bool is_compacted(Topic topic) {
-  return topic == Topic::metrics || topic == Topic::alerts;
-}
-
 // A record of deltas or of the ledger is bounded by one cut or one event, not by the broker's default of 1 MiB.
 constexpr std::string_view kInternalRecordBytesMax = "8388608";
 constexpr std::string_view kForever = "-1";
@@ -46,6 +41,10 @@ std::uint32_t murmur2(std::string_view key) {
 }
 
 }  // namespace
+
+bool holds_latest(Topic topic) {
+  return topic == Topic::metrics || topic == Topic::alerts;
+}
 
 std::optional<Topic> topic_named(std::string_view name) {
   const auto* found = std::ranges::find(kTopicNames, name);
@@ -111,7 +110,7 @@ std::int32_t PartitionCounts::of(Topic topic) const {
 TopicSettings settings_of(Topic topic, bool wall_clock) {
   const bool broker_stamps = wall_clock && is_source(topic);
   TopicSettings settings{
-      {"cleanup.policy", is_compacted(topic) ? "compact" : "delete"},
+      {"cleanup.policy", holds_latest(topic) ? "compact" : "delete"},
       {"message.timestamp.type", broker_stamps ? "LogAppendTime" : "CreateTime"},
       // Timestamps are arrivals and may be years old (import, replay): the broker must neither refuse a record for its
       // age, nor roll a segment or delete one because of it. A log that forgets is no ledger.

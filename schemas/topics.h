@@ -35,6 +35,7 @@ std::optional<Topic> topic_named(std::string_view name);
 
 // The topic in which a payload is at home; nothing for a mark (at home in each) and for no payload.
 std::optional<Topic> home_of(Event::PayloadCase payload);
+bool holds_latest(Topic topic);              // compacted: only the last record of a key counts
 bool is_document(Event::PayloadCase payload);  // order, delivery, visit
 
 // How many partitions. Fixed when the topics are created: they are part of the definition.

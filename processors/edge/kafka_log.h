@@ -123,6 +123,8 @@ class KafkaSink final : public Sink {
   Result<void> flush() override;
   // The last record that carries a cause; asks with a client of its own.
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
+  // With a client of its own.
+  Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 
   // For tests: gives up sooner than kStalledAfter.
   void give_up_after(std::chrono::milliseconds stalled);

@@ -224,6 +224,14 @@ Result<void> KafkaSink::flush() {
   return {};
 }
 
+Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std::int64_t back) {
+  auto reader = KafkaReader::open(parts_->settings, {{{topic, partition}}, FromTail{back}, false});
+  if (!reader) return tl::make_unexpected(reader.error());
+  return [own = std::shared_ptr<KafkaReader>(std::move(*reader))](std::vector<InRecord>& records) {
+    return own->poll(milliseconds(0), records);
+  };
+}
+
 // The last offset may be gone (compaction, an aborted transaction) or carry no cause: further and further back.
 Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {
   const Input input{topic, partition};

@@ -2,6 +2,7 @@
 // threads; a store belongs to one.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -71,6 +72,7 @@ class MemorySource final : public Source {
 
 class MemorySink final : public Sink {
  public:
+  static constexpr std::size_t kReadMax = 4096;  // of a partition that is followed, at once
   explicit MemorySink(MemoryLog& log) : log_(log) {}
   Result<void> send(OutRecord record) override {
     log_.append(std::move(record));
@@ -79,6 +81,16 @@ class MemorySink final : public Sink {
   Result<void> flush() override { return {}; }
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override {
     return log_.last_cause({topic, partition});
+  }
+  Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override {
+    const Input input{topic, partition};
+    return [&log = log_, input, next = std::max<std::int64_t>(0, log_.end_offset(input) - back)](
+               std::vector<InRecord>& records) mutable -> Result<void> {
+      const auto before = records.size();
+      log.read(input, next, kReadMax, std::chrono::milliseconds{0}, records);
+      next += static_cast<std::int64_t>(records.size() - before);
+      return {};
+    };
   }
 
  private:

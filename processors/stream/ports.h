@@ -86,6 +86,12 @@ class Sink {
   [[nodiscard]] virtual Result<void> flush() = 0;
   // The cause of the last record in a result partition; nothing: it is empty.
   [[nodiscard]] virtual Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) = 0;
+  // Reads a result partition on, whoever writes to it: each call appends what has come since the one before and waits for
+  // nothing; the first begins so many records before the end. May outlive the sink. An empty one: nobody else can write here.
+  using ReadOn = std::function<Result<void>(std::vector<InRecord>&)>;
+  [[nodiscard]] virtual Result<ReadOn> follow(Topic /*topic*/, std::int32_t /*partition*/, std::int64_t /*back*/) {
+    return ReadOn{};
+  }
 };
 
 // Sorted keys and values of one task. Writes are atomic a batch.

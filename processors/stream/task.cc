@@ -1,5 +1,6 @@
 #include "processors/stream/task.h"
 
+#include <spdlog/spdlog.h>
 #include <xxhash.h>
 
 #include "schemas/check.h"
@@ -9,6 +10,8 @@ namespace fiverate {
 namespace {
 
 constexpr std::string_view kTaskKey = "task";
+// What came while nobody looked (a takeover, a restart) is looked at as well.
+constexpr std::int64_t kGuardedBack = 10'000;
 
 std::uint64_t fingerprint(const InRecord& record) { return chained(0, record.key, record.value); }
 
@@ -57,6 +60,11 @@ Result<std::int64_t> Task::restore() {
 
 Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
   for (const auto topic : result_topics) {
+    if (holds_latest(topic)) {
+      auto read_on = sink_.follow(topic, input_.partition, kGuardedBack);
+      if (!read_on) return tl::make_unexpected(read_on.error());
+      if (*read_on) guarded_.push_back({std::move(*read_on), ResultWindow(name_)});
+    }
     const auto last = sink_.last_cause(topic, input_.partition);
     if (!last) return tl::make_unexpected(last.error());
     if (!*last) continue;
@@ -65,6 +73,22 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
                   input_.partition, (*last)->sender, name_);
     }
     written_[topic] = (*last)->position;
+  }
+  return {};
+}
+
+Result<void> Task::guard_results() {
+  std::vector<InRecord> records;
+  for (auto& guarded : guarded_) {
+    records.clear();
+    FIVERATE_TRY(guarded.read_on(records));
+    for (const auto& record : records) guarded.window.read(record);
+    auto overwritten = guarded.window.take_overwritten();
+    if (overwritten.empty()) continue;
+    spdlog::warn("{}: {} records of {} had older ones written over them by another process, and are written again", name_,
+                 overwritten.size(), fiverate::name_of(overwritten.front().topic));
+    counters_.rewritten += static_cast<std::int64_t>(overwritten.size());
+    for (auto& record : overwritten) FIVERATE_TRY(sink_.send(std::move(record)));
   }
   return {};
 }

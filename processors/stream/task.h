@@ -15,8 +15,10 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/stream/result_window.h"
 
 namespace fiverate {
 
@@ -51,6 +53,7 @@ struct TaskCounters {
   std::int64_t repetitions = 0;  // dropped
   std::int64_t gaps = 0;         // not applied, predecessor missing
   std::int64_t outputs = 0;
+  std::int64_t rewritten = 0;    // results that something older had overwritten
 };
 
 class Task final : private Outbox {
@@ -62,7 +65,11 @@ class Task final : private Outbox {
   // next if there is one, to see that the log still holds it.
   [[nodiscard]] Result<std::int64_t> restore();
   // Finds out what of its results is already written, so that a rebuilt task repeats no history.
+  // From now on guard_results() watches over them.
   [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
+
+  // Reads on in the results that hold the latest of each key, and writes again what was overwritten by something older.
+  [[nodiscard]] Result<void> guard_results();
 
   [[nodiscard]] Result<void> process(const InRecord& record);
   [[nodiscard]] bool at_boundary() const { return op_.at_boundary(); }
@@ -108,6 +115,11 @@ class Task final : private Outbox {
   std::map<std::string, Place> senders_;
   std::map<Input, Place> targets_;
   std::map<Topic, CausePosition> written_;  // results up to here are in the log already
+  struct Guarded {
+    Sink::ReadOn read_on;
+    ResultWindow window;
+  };
+  std::vector<Guarded> guarded_;
 
   std::int64_t current_offset_ = 0;  // cause of the outputs of the record at hand
   std::int32_t next_index_ = 0;

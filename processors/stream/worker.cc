@@ -28,6 +28,7 @@ Result<bool> Worker::round() {
     if (due(task)) FIVERATE_TRY(commit(task));
   }
   if (std::chrono::steady_clock::now() - last_commit_ >= options_.commit_every) FIVERATE_TRY(commit_all());
+  for (const auto& [input, seat] : seats_) FIVERATE_TRY(seat.task->guard_results());
   if (heartbeat_) FIVERATE_TRY(heartbeat_(seats_));
   return !records_.empty();
 }

@@ -1,6 +1,7 @@
 // The engine: one thread that reads, folds and commits for the tasks that its group gives it.
 //
-//   poll -> task.process, record by record -> commit if due, only at a boundary -> the stage's heartbeat
+//   poll -> task.process, record by record -> commit if due, only at a boundary -> guard the results
+//   -> the stage's heartbeat
 //
 // An error of a task ends run(); whoever started the worker reacts to it (retry and drop_task: start anew from the stores;
 // stop: tell a person).

@@ -267,6 +267,104 @@ TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
   EXPECT_EQ(one.task.read_tails({Topic::metrics_final}).error().reaction, Reaction::stop);
 }
 
+// ---- results that were overwritten
+
+class OverwrittenTest : public TaskTest {
+ protected:
+  // Reads what is there, as one process; the other was cut off before it and wakes up when it is told to.
+  struct Market : Process {
+    explicit Market(MemoryLog& log) : Process(log, "market", kLedger, std::make_shared<MemoryStore::Content>()) {
+      adder.says_latest = true;
+      EXPECT_TRUE(task.restore().has_value());
+      EXPECT_TRUE(task.read_tails({Topic::metrics}).has_value());
+    }
+  };
+  const Input kResults{Topic::metrics, 0};
+};
+
+TEST_F(OverwrittenTest, TheNewerOneIsWrittenAgainOnce) {
+  for (const auto* value : {"1", "2", "3"}) writes(value);
+  const auto records = read(log, kLedger);
+  Market cut_off(log);
+  Market owner(log);
+  ASSERT_TRUE(owner.process(records).has_value());
+  ASSERT_TRUE(owner.task.guard_results().has_value());
+  ASSERT_EQ(values_of(kResults), (Values{"1", "3", "6"}));
+
+  ASSERT_TRUE(cut_off.process({records[0], records[1]}).has_value());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(owner.task.guard_results().has_value());
+  EXPECT_EQ(values_of(kResults), (Values{"1", "3", "6", "1", "3", "6"}));
+  const auto results = read(log, kResults);
+  EXPECT_EQ(results.back().cause->position, results[2].cause->position);
+  EXPECT_EQ(results.back().timestamp, results[2].timestamp);
+  EXPECT_EQ(owner.task.counters().rewritten, 1);
+
+  ASSERT_TRUE(cut_off.process({records[2]}).has_value());
+  ASSERT_TRUE(cut_off.task.guard_results().has_value());
+  ASSERT_TRUE(owner.task.guard_results().has_value());
+  EXPECT_EQ(values_of(kResults).back(), "6");
+  EXPECT_EQ(owner.task.counters().rewritten, 1) << "the same again is no older one";
+}
+
+TEST_F(OverwrittenTest, WhatHappenedBeforeTheStartIsSeen) {
+  for (const auto* value : {"1", "2"}) writes(value);
+  const auto records = read(log, kLedger);
+  {
+    Market cut_off(log);
+    Market first(log);
+    ASSERT_TRUE(first.process(records).has_value());
+    ASSERT_TRUE(cut_off.process({records[0]}).has_value());
+  }
+  Market next(log);
+  ASSERT_TRUE(next.task.guard_results().has_value());
+  EXPECT_EQ(values_of(kResults), (Values{"1", "3", "1", "3"}));
+}
+
+InRecord result(const std::string& key, const std::string& value, std::int64_t position,
+                const std::string& sender = "market/0") {
+  const auto owner = std::make_shared<std::pair<std::string, std::string>>(key, value);
+  InRecord record;
+  record.input = {Topic::metrics, 0};
+  record.key = owner->first;
+  record.value = owner->second;
+  record.cause = Cause{sender, {position, 0}};
+  record.owner = owner;
+  return record;
+}
+
+TEST(ResultWindow, KnowsEachKeyAndEachSenderByItself) {
+  ResultWindow window("market/0");
+  for (const auto& one : {result("a", "new", 9), result("b", "old", 3), result("a", "other", 1, "market/7")}) {
+    window.read(one);
+  }
+  EXPECT_TRUE(window.take_overwritten().empty());
+  window.read(result("b", "", 7));
+  window.read(result("b", "old", 3));
+  const auto again = window.take_overwritten();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].key, "b");
+  EXPECT_EQ(again[0].value, "") << "an erased key is erased again";
+}
+
+TEST(ResultWindow, WhatIsSettledMeanwhileIsNotWrittenAgain) {
+  ResultWindow window("market/0");
+  for (const auto position : {2, 1, 2}) window.read(result("a", "x", position));
+  EXPECT_TRUE(window.take_overwritten().empty());
+  for (const auto position : {1, 3}) window.read(result("a", "x", position));
+  EXPECT_TRUE(window.take_overwritten().empty());
+}
+
+TEST(ResultWindow, ForgetsTheOldestAndStaysSmall) {
+  ResultWindow window("market/0", 3'000);
+  window.read(result("first", "x", 50));
+  for (int i = 0; i < 1'000; ++i) window.read(result("a", std::string(100, 'x'), i));
+  window.read(result("first", "x", 1));
+  window.read(result("a", "y", 1));
+  const auto again = window.take_overwritten();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].key, "a");
+}
+
 // ---- errors
 // ----------------------------------------------------------------------------------------------------------
 

@@ -443,6 +443,25 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   ASSERT_TRUE(to->flush());
   EXPECT_EQ(to->last_cause(Topic::metrics, 0).value()->position, (CausePosition{299, 0}));
   EXPECT_FALSE(to->last_cause(Topic::metrics, 99));
+
+  const auto read_on = to->follow(Topic::metrics, 0, 10);
+  ASSERT_TRUE(read_on) << read_on.error().what;
+  std::vector<InRecord> followed;
+  const auto follow_until = [&](std::size_t count) {
+    const auto deadline = Clock::now() + seconds(20);
+    while (Clock::now() < deadline && followed.size() < count) {
+      const auto read = (*read_on)(followed);
+      ASSERT_TRUE(read) << read.error().what;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  };
+  follow_until(10);
+  EXPECT_EQ(followed.size(), 10U);
+  ASSERT_TRUE(to->send(record(Topic::metrics, 0, 7)));
+  ASSERT_TRUE(to->flush());
+  follow_until(11);
+  ASSERT_EQ(followed.size(), 11U);
+  EXPECT_EQ(followed.back().cause->position.offset, 7) << "what another wrote is seen, too, and nothing twice";
 }
 
 // An aborted transaction stands behind the last record: the offsets before the end hold nothing that is ever read.
