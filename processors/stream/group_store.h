@@ -42,7 +42,7 @@ class GroupStore final : public Store {
   }
   std::string where() const override { return "the group's offsets"; }
 
-  // "key=hex key=hex"; Kafka keeps 4,096 bytes.
+  // "key=hex key=hex"; Kafka keeps 4,096 bytes. What stands behind it without "=" is not ours.
   std::optional<std::string> group_text() const override {
     std::string text;
     for (const auto& [key, value] : content_) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "processors/stages/desk.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -31,6 +32,8 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},
           shanghai());
+    case Stage::desk:
+      return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, kCacheBytes});
   }
   CHECK(false);
 }

@@ -87,7 +87,7 @@ class Pipeline(unittest.TestCase):
     def test_status(self):
         tasks = self.market.status()
         stages = [task["stage"] for task in tasks]
-        self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2})
+        self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2, "desk": 2})
         for task in tasks:
             self.assertEqual((task["lag_records"], task["gaps"], task["repetitions"]), (0, 0, 0), task)
         self.assertIn(f"quarantined so far: {sum(self.market.quarantined().values())}", self.market.ok("status", "-o", "table").decode())
