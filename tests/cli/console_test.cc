@@ -59,7 +59,7 @@ std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Row
 
 const std::vector<TableColumn> kColumns{{"brand_id"}, {"value", ColumnType::number}, {"name"}};
 
-TEST(TableWriter, CutsLongLinesByTheirWidth) {
+TEST(TableWriterTest, CutsLongLinesByTheirWidth) {
   Pipe pipe;
   TextOutput out(pipe.writer());
   TableWriter table(out, OutputMode::table, {{"a"}, {"b"}});
