@@ -20,6 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
+constexpr std::chrono::seconds kAskTimeEvery{10};
 
 std::atomic<bool> interrupted = false;
 
@@ -163,6 +164,7 @@ int watch_alerts_as_picture(const Context& context, const WatchedAlerts& watched
   Watching watching(watched.seconds);
   or_exit(reach(context.kafka));
   auto now = market_now(context);
+  auto asked = Clock::now();
   const auto reader = follow(context, all_partitions(context, Topic::alerts));
   LatestAlerts latest;
   std::vector<InRecord> records;
@@ -172,6 +174,11 @@ int watch_alerts_as_picture(const Context& context, const WatchedAlerts& watched
     for (const auto& record : records) {
       changed = latest.apply(record) || changed;
       now = std::max(now, record.timestamp);
+    }
+    if (Clock::now() - asked >= kAskTimeEvery) {  // ages grow while nothing comes
+      now = std::max(now, market_now(context));
+      asked = Clock::now();
+      changed = true;
     }
     if (!watching.draws(changed)) continue;
     draw_alerts(out, latest, watched.arguments.filter, calendar, now, language);

@@ -138,9 +138,9 @@ class Life(unittest.TestCase):
         self.assertEqual(market.ok("rates", "--final"), b"")
 
     def test_stages_in_processes_of_their_own(self):
-        """Three processes, one stage each, which come in the wrong order and go in order."""
+        """Four processes, one stage each, which come in the wrong order and go in order."""
         market = Market(self, shared_kafka()).create_topics()
-        runs = [market.run("--stage", stage, state=market.folder / stage) for stage in ("market", "outlet")]
+        runs = [market.run("--stage", stage, state=market.folder / stage) for stage in ("desk", "market", "outlet")]
         market.import_history(small_market())
         runs.append(market.run("--stage", "intake"))
         market.await_final(replayed(small_market()))
