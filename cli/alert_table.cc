@@ -9,10 +9,12 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kIdShown = 8;   // a prefix that `alerts show` takes
+constexpr std::size_t kIdShown = 8;     // a prefix that `alerts show` takes
 constexpr std::size_t kTimeShown = 16;  // to the minute
 
-TableCell said(const std::string& text) { return text.empty() ? TableCell(std::nullopt) : TableCell(text); }
+TableCell said(const std::string& text) {
+  return text.empty() ? TableCell(std::nullopt) : TableCell(text);
+}
 
 bool is_muted(const Alert& alert, Millis now) {
   return std::any_of(alert.silenced().begin(), alert.silenced().end(), [&](const Alert::Silenced& silence) {
@@ -35,8 +37,8 @@ std::string people(const Alert& alert, Millis now) {
 
 std::vector<TableColumn> alert_columns(Language language) {
   std::vector<TableColumn> columns;
-  for (const auto name : {Word::severity, Word::state, Word::rule, Word::what, Word::brand, Word::sku, Word::outlet, Word::region,
-                          Word::since, Word::age, Word::value, Word::people, Word::alert_id}) {
+  for (const auto name : {Word::severity, Word::state, Word::rule, Word::what, Word::brand, Word::sku, Word::outlet,
+                          Word::region, Word::since, Word::age, Word::value, Word::people, Word::alert_id}) {
     const bool number = name == Word::age || name == Word::value;
     columns.push_back({std::string(word(name, language)), number ? ColumnType::number : ColumnType::text});
   }
@@ -71,9 +73,11 @@ RowStyle alert_style(const Alert& alert, Millis now) {
 
 std::vector<TableColumn> alert_csv_columns() {
   std::vector<TableColumn> columns;
-  for (const auto* name : {"alert_id", "transition", "episode", "rule", "severity", "state", "at", "since", "known_at", "brand_id",
-                           "sku_id", "outlet_id", "region_id", "class_dimension", "class_value", "value", "threshold", "unit",
-                           "policy_id", "acked_by", "acked_at", "assignee", "true_alarm", "comment", "silenced"}) {
+  for (const auto* name :
+       {"alert_id",    "transition", "episode",   "rule",    "severity",  "state",     "at",
+        "since",       "known_at",   "brand_id",  "sku_id",  "outlet_id", "region_id", "class_dimension",
+        "class_value", "value",      "threshold", "unit",    "policy_id", "acked_by",  "acked_at",
+        "assignee",    "true_alarm", "comment",   "silenced"}) {
     columns.push_back({name});
   }
   return columns;
@@ -83,14 +87,31 @@ std::vector<TableCell> alert_csv_cells(const Alert& alert, const MarketCalendar&
   const auto& t = alert.last();
   std::string silences;
   for (const auto& silence : alert.silenced()) silences += (silences.empty() ? "" : " ") + silence.silence_id();
-  return {t.alert_id(), t.transition(), t.episode(), t.rule(), name_of(t.severity()), name_of(t.state()),
-          calendar.format(t.at_ms()), calendar.format(t.since_ms()), calendar.format(t.known_at_ms()), t.brand_id(), t.sku_id(),
-          t.outlet_id(), t.region_id(), t.class_dimension(), t.class_value(), t.value(), t.threshold(), t.unit(), t.policy_id(),
+  return {t.alert_id(),
+          t.transition(),
+          t.episode(),
+          t.rule(),
+          name_of(t.severity()),
+          name_of(t.state()),
+          calendar.format(t.at_ms()),
+          calendar.format(t.since_ms()),
+          calendar.format(t.known_at_ms()),
+          t.brand_id(),
+          t.sku_id(),
+          t.outlet_id(),
+          t.region_id(),
+          t.class_dimension(),
+          t.class_value(),
+          t.value(),
+          t.threshold(),
+          t.unit(),
+          t.policy_id(),
           said(alert.acked_by()),
           alert.acked_by().empty() ? TableCell(std::nullopt) : TableCell(calendar.format(alert.acked_at_ms())),
           said(alert.assignee()),
           alert.has_true_alarm() ? TableCell(alert.true_alarm() ? "true" : "false") : TableCell(std::nullopt),
-          said(alert.comment()), said(silences)};
+          said(alert.comment()),
+          said(silences)};
 }
 
 }  // namespace fiverate

@@ -70,12 +70,15 @@ int summarize(TextOutput& out, OutputMode mode, const std::vector<Rejection>& fo
     ++count.records;
   }
   TableWriter table(out, mode, {{"reason"}, {"records", ColumnType::number}, {"first_arrival"}, {"last_arrival"}});
-  for (const auto& [reason, count] : counts) table.row({reason, count.records, calendar.format(count.first), calendar.format(count.last)});
+  for (const auto& [reason, count] : counts)
+    table.row({reason, count.records, calendar.format(count.first), calendar.format(count.last)});
   table.finish();
   return kExitDone;
 }
 
-TableCell said(const std::string& text) { return text.empty() ? TableCell(std::nullopt) : TableCell(text); }
+TableCell said(const std::string& text) {
+  return text.empty() ? TableCell(std::nullopt) : TableCell(text);
+}
 
 int list(const Context& context, const QuarantineArguments& arguments) {
   check_reason(arguments.reason);
@@ -87,8 +90,9 @@ int list(const Context& context, const QuarantineArguments& arguments) {
     return (arguments.reason.empty() || record.reason() == arguments.reason) && record.arrival_ms() >= since;
   });
   if (arguments.summary) return summarize(out, mode, found, calendar);
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Rejection& a, const Rejection& b) { return a.record.arrival_ms() > b.record.arrival_ms(); });
+  std::stable_sort(found.begin(), found.end(), [](const Rejection& a, const Rejection& b) {
+    return a.record.arrival_ms() > b.record.arrival_ms();
+  });
   TableWriter table(out, mode,
                     {{"arrival"},
                      {"reason"},
@@ -102,8 +106,8 @@ int list(const Context& context, const QuarantineArguments& arguments) {
                      {"detail"}});
   if (mode == OutputMode::table && out.is_terminal()) table.cut_lines_at(out.size().columns);
   for (const auto& [cause, record, bytes] : found) {
-    table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(), record.offset(),
-               said(record.event_id()), said(record.sku_id()), bytes, cause, said(record.detail())});
+    table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(),
+               record.offset(), said(record.event_id()), said(record.sku_id()), bytes, cause, said(record.detail())});
   }
   table.finish();
   return kExitDone;
@@ -111,7 +115,9 @@ int list(const Context& context, const QuarantineArguments& arguments) {
 
 // The bytes as a person can read them: as they are if they are text, else in hex.
 bool is_text(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t'; });
+  return std::all_of(bytes.begin(), bytes.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+  });
 }
 
 std::string hex(std::string_view bytes) {
@@ -127,7 +133,9 @@ int show(const Context& context, const QuarantineArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
   const auto& cause = arguments.causes.front();
   const auto found = rejections(context, true, [&](std::string_view one, const Quarantined&) { return one == cause; });
-  if (found.empty()) throw ExitError(kExitFailed, fmt::format("There is no rejected record {}. `fiverate quarantine ls` lists them.", cause));
+  if (found.empty())
+    throw ExitError(kExitFailed,
+                    fmt::format("There is no rejected record {}. `fiverate quarantine ls` lists them.", cause));
   const auto& record = found.front().record;
   std::vector<std::pair<std::string, std::string>> fields{{"cause", cause},
                                                           {"reason", record.reason()},
@@ -144,7 +152,8 @@ int show(const Context& context, const QuarantineArguments& arguments) {
   add_bytes("key", record.key());
   add_bytes("value", record.value());
   // As far as it could be read.
-  if (Event event; !is_text(record.value()) && (!decode(record.value(), event) || event.payload_case() != Event::PAYLOAD_NOT_SET)) {
+  if (Event event;
+      !is_text(record.value()) && (!decode(record.value(), event) || event.payload_case() != Event::PAYLOAD_NOT_SET)) {
     fields.emplace_back("event", to_json(event));
   }
   if (mode == OutputMode::json) {
@@ -171,7 +180,8 @@ int show(const Context& context, const QuarantineArguments& arguments) {
 
 int retry(const Context& context, const QuarantineArguments& arguments) {
   check_reason(arguments.reason);
-  if (arguments.causes.empty() == arguments.reason.empty()) throw ExitError(kExitUsage, "What to send again: causes, or --reason REASON.");
+  if (arguments.causes.empty() == arguments.reason.empty())
+    throw ExitError(kExitUsage, "What to send again: causes, or --reason REASON.");
   const std::set<std::string, std::less<>> causes(arguments.causes.begin(), arguments.causes.end());
   const auto found = rejections(context, true, [&](std::string_view cause, const Quarantined& record) {
     return causes.empty() ? record.reason() == arguments.reason : causes.contains(cause);
@@ -179,7 +189,8 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   if (found.size() < causes.size()) {
     std::string missing;
     for (const auto& cause : causes) {
-      if (std::none_of(found.begin(), found.end(), [&](const Rejection& one) { return one.cause == cause; })) missing += " " + cause;
+      if (std::none_of(found.begin(), found.end(), [&](const Rejection& one) { return one.cause == cause; }))
+        missing += " " + cause;
     }
     throw ExitError(kExitFailed, fmt::format("Nothing was sent. There is no rejected record{}.", missing));
   }
@@ -195,7 +206,10 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   or_exit(sink->flush());
   fmt::print("sent again: {}\n", sent);
   const auto left = static_cast<std::int64_t>(found.size()) - sent;
-  if (left > 0) fmt::print(stderr, "fiverate: {} cannot be sent again: single lines of events that count, or records without bytes\n", left);
+  if (left > 0)
+    fmt::print(stderr,
+               "fiverate: {} cannot be sent again: single lines of events that count, or records without bytes\n",
+               left);
   return kExitDone;
 }
 

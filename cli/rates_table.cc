@@ -66,14 +66,16 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       const bool of_brand = !row.brand_id().empty();
-      std::vector<TableCell> cells{format_date(Day{row.as_of_day()}), row.brand_id(),
-                                   row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language)) : row.region_id(),
-                              row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
-                              window.window_days()};
+      std::vector<TableCell> cells{
+          format_date(Day{row.as_of_day()}), row.brand_id(),
+          row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
+                                                               : row.region_id(),
+          row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(), window.window_days()};
       if (of_brand) {
         const auto rates = rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())});
         for (const auto& rate : rates) cells.push_back(mode == OutputMode::csv ? plain_value(rate) : percent(rate));
-        for (const auto measure : {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets, BrandMeasure::active_outlets}) {
+        for (const auto measure :
+             {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets, BrandMeasure::active_outlets}) {
           cells.emplace_back(window.values(static_cast<int>(measure)));
         }
       } else {

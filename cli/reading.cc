@@ -6,7 +6,8 @@ namespace fiverate {
 
 std::vector<Input> all_partitions(const Context& context, Topic topic) {
   std::vector<Input> inputs;
-  for (std::int32_t partition = 0; partition < context.partitions().of(topic); ++partition) inputs.push_back({topic, partition});
+  for (std::int32_t partition = 0; partition < context.partitions().of(topic); ++partition)
+    inputs.push_back({topic, partition});
   return inputs;
 }
 
@@ -26,7 +27,8 @@ std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> i
 
 Millis market_now(const Context& context) {
   const auto wall =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   if (context.config().intake.clock == IntakeClock::wall) return wall;
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
@@ -49,13 +51,14 @@ Millis time_argument(const std::string& text, const char* option, const MarketCa
   if (const auto instant = parse_time(text)) return *instant;
   if (const auto local = calendar.parse_local(text)) return *local;
   if (const auto day = parse_date(text)) return calendar.start_of(*day);
-  throw ExitError(kExitUsage,
-                  fmt::format("{}: \"{}\" is no time like 2026-03-02T12:00:00 and no day like 2026-03-02.", option, text));
+  throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no time like 2026-03-02T12:00:00 and no day like 2026-03-02.",
+                                          option, text));
 }
 
 Millis duration_argument(const std::string& text, const char* option) {
   const auto length = parse_duration(text);
-  if (!length) throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no length of time like 90m, 12h, 2d or 1w.", option, text));
+  if (!length)
+    throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no length of time like 90m, 12h, 2d or 1w.", option, text));
   return *length;
 }
 

@@ -16,8 +16,8 @@ std::vector<Input> all_partitions(const Context& context, Topic topic);
 std::unique_ptr<KafkaReader> read_to_end(const Context& context, std::vector<Input> inputs);
 std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> inputs, ReadFrom from = {});
 
-// What time it is in the market: with clock = wall now; with marks the latest arrival in the ledger, since the market may be
-// years ago. Nothing has come yet: now.
+// What time it is in the market: with clock = wall now; with marks the latest arrival in the ledger, since the market
+// may be years ago. Nothing has come yet: now.
 Millis market_now(const Context& context);
 
 // An instant given on the command line: with an offset, as local time of the market, or a day (its beginning).

@@ -1,5 +1,5 @@
-// `watch rates`, `watch alerts`: what changes, as it changes. On a terminal a picture that stays in place, drawn anew at most
-// once a second; in a pipe JSON lines as they come.
+// `watch rates`, `watch alerts`: what changes, as it changes. On a terminal a picture that stays in place, drawn anew
+// at most once a second; in a pipe JSON lines as they come.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -27,7 +27,8 @@ std::atomic<bool> interrupted = false;
 // Until Ctrl-C or the end of the seconds asked for (0: no end).
 class Watching {
  public:
-  explicit Watching(std::int64_t seconds) : ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
+  explicit Watching(std::int64_t seconds)
+      : ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
     std::signal(SIGINT, [](int) { interrupted = true; });
     std::signal(SIGTERM, [](int) { interrupted = true; });
   }
@@ -54,9 +55,12 @@ class Watching {
   Clock::time_point drawn_{};
 };
 
-void clear(TextOutput& out) { out.write("\x1b[H\x1b[2J"); }
+void clear(TextOutput& out) {
+  out.write("\x1b[H\x1b[2J");
+}
 
-// ---- rates -----------------------------------------------------------------------------------------------------------
+// ---- rates
+// -----------------------------------------------------------------------------------------------------------
 
 void draw_rates(TextOutput& out, const LatestRows& latest, const RateFilter& filter, Language language) {
   clear(out);
@@ -73,9 +77,11 @@ void draw_rates(TextOutput& out, const LatestRows& latest, const RateFilter& fil
   constexpr std::size_t kRowsMax = 40;
   TableWriter table(out, OutputMode::table, rate_columns(language));
   table.cut_lines_at(out.size().columns);
-  for (std::size_t i = 0; i < std::min(rows.size(), kRowsMax); ++i) write_table_rows(table, rows[i], OutputMode::table, language);
+  for (std::size_t i = 0; i < std::min(rows.size(), kRowsMax); ++i)
+    write_table_rows(table, rows[i], OutputMode::table, language);
   table.finish();
-  if (rows.size() > kRowsMax) out.write(fmt::format("... {} more: --brand, --region, --class, --window narrow it\n", rows.size() - kRowsMax));
+  if (rows.size() > kRowsMax)
+    out.write(fmt::format("... {} more: --brand, --region, --class, --window narrow it\n", rows.size() - kRowsMax));
   out.flush();
 }
 
@@ -116,7 +122,8 @@ int watch_rates(const Context& context, RateArguments arguments, std::int64_t se
   return kExitDone;
 }
 
-// ---- alerts ----------------------------------------------------------------------------------------------------------
+// ---- alerts
+// ----------------------------------------------------------------------------------------------------------
 
 struct WatchedAlerts {
   AlertArguments arguments;
@@ -219,7 +226,8 @@ int watch_alerts(const Context& context, const WatchedAlerts& watched) {
       const auto parsed = parse_log_record(record);
       if (!parsed || !parsed->has_transition()) continue;
       const auto& transition = parsed->transition();
-      auto& number = told.try_emplace(transition.alert_id(), present.transitions_of(transition.alert_id())).first->second;
+      auto& number =
+          told.try_emplace(transition.alert_id(), present.transitions_of(transition.alert_id())).first->second;
       if (transition.transition() <= number) continue;
       number = transition.transition();
       if (filter.wants(transition, parsed->region_path())) write(transition);
@@ -240,7 +248,8 @@ void add_watch(Program& program) {
   auto* const watch = program.app.add_subcommand("watch", "Watch what changes, live");
   watch->require_subcommand(1);
   {
-    auto* const command = watch->add_subcommand("rates", "Rates as they change: a table on a terminal, JSON lines in a pipe");
+    auto* const command =
+        watch->add_subcommand("rates", "Rates as they change: a table on a terminal, JSON lines in a pipe");
     auto arguments = std::make_shared<RateArguments>();
     auto seconds = std::make_shared<std::int64_t>(0);
     add_filters(*command, *arguments);
@@ -248,12 +257,15 @@ void add_watch(Program& program) {
     command->add_option("--lang", arguments->language, "en or zh (default: the environment's)");
     command->add_option("--seconds", *seconds, "End after so many seconds")->check(CLI::PositiveNumber);
     command->callback([&program, arguments, seconds] {
-      program.command = [arguments, seconds](const Context& context) { return watch_rates(context, *arguments, *seconds); };
+      program.command = [arguments, seconds](const Context& context) {
+        return watch_rates(context, *arguments, *seconds);
+      };
     });
   }
   {
     auto* const command = watch->add_subcommand(
-        "alerts", "Alerts as they change: a table on a terminal; in a pipe what is open, then every transition as a JSON line");
+        "alerts",
+        "Alerts as they change: a table on a terminal; in a pipe what is open, then every transition as a JSON line");
     auto watched = std::make_shared<WatchedAlerts>();
     add_filters(*command, watched->arguments);
     command->add_option("-o,--output", watched->output, "table or json");

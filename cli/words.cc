@@ -28,7 +28,8 @@ constexpr std::array<Both, kWords> kWordTable{{
     {"alert", "预警号"},
     {"open alerts", "未解除预警"},
     {"newest transitions", "最新变化"},
-    {"more: --brand, --region, --rule, --severity narrow it", "条未显示:可用 --brand、--region、--rule、--severity 筛选"},
+    {"more: --brand, --region, --rule, --severity narrow it",
+     "条未显示:可用 --brand、--region、--rule、--severity 筛选"},
     {"Ctrl-C ends", "Ctrl-C 结束"},
     {"as of", "截至"},
     {"rows", "行"},
@@ -46,8 +47,10 @@ constexpr std::array<Both, kWords> kWordTable{{
     {"* fewer than 30 outlets", "* 样本不足 30 户"},
 }};
 
-constexpr std::array<Both, 4> kStates{{{"unknown", "未知"}, {"firing", "预警中"}, {"resolved", "已解除"}, {"retracted", "已撤回"}}};
-constexpr std::array<Both, 4> kSeverities{{{"unknown", "未知"}, {"info", "提示"}, {"warning", "警告"}, {"critical", "严重"}}};
+constexpr std::array<Both, 4> kStates{
+    {{"unknown", "未知"}, {"firing", "预警中"}, {"resolved", "已解除"}, {"retracted", "已撤回"}}};
+constexpr std::array<Both, 4> kSeverities{
+    {{"unknown", "未知"}, {"info", "提示"}, {"warning", "警告"}, {"critical", "严重"}}};
 
 struct RuleName {
   std::string_view rule;
@@ -61,7 +64,9 @@ constexpr std::array<RuleName, 5> kRules{{
     {"R6", {"regional overstock", "区域积压"}},
 }};
 
-std::string_view in(Language language, const Both& both) { return both[static_cast<std::size_t>(language)]; }
+std::string_view in(Language language, const Both& both) {
+  return both[static_cast<std::size_t>(language)];
+}
 
 // a / b with one decimal.
 std::string quotient(std::int64_t a, std::int64_t b) {
@@ -79,12 +84,15 @@ std::optional<Language> language_named(std::string_view name) {
 Language language_of_environment() {
   for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
     const char* value = std::getenv(name);
-    if (value != nullptr && *value != '\0') return std::string_view(value).starts_with("zh") ? Language::zh : Language::en;
+    if (value != nullptr && *value != '\0')
+      return std::string_view(value).starts_with("zh") ? Language::zh : Language::en;
   }
   return Language::en;
 }
 
-std::string_view word(Word word, Language language) { return in(language, kWordTable[static_cast<std::size_t>(word)]); }
+std::string_view word(Word word, Language language) {
+  return in(language, kWordTable[static_cast<std::size_t>(word)]);
+}
 
 std::string_view state_word(Transition::State state, Language language) {
   return in(language, kStates[static_cast<std::size_t>(Transition::State_IsValid(state) ? state : 0)]);
@@ -95,7 +103,8 @@ std::string_view severity_word(Transition::Severity severity, Language language)
 }
 
 std::string rule_words(std::string_view rule, Language language) {
-  const auto found = std::find_if(kRules.begin(), kRules.end(), [&](const RuleName& each) { return each.rule == rule; });
+  const auto found =
+      std::find_if(kRules.begin(), kRules.end(), [&](const RuleName& each) { return each.rule == rule; });
   return found == kRules.end() ? std::string(rule) : fmt::format("{} {}", rule, in(language, found->name));
 }
 
@@ -114,14 +123,16 @@ std::string alert_sentence(const Transition& transition, Language language) {
   }
   if (rule == "R5") {
     if (threshold <= 0) return zh ? "有库存,无销售" : "stock, and no sales";
-    return fmt::format(fmt::runtime(zh ? "库存约够 {} 天" : "stock for about {} days"), quotient(45 * value, threshold));
+    return fmt::format(fmt::runtime(zh ? "库存约够 {} 天" : "stock for about {} days"),
+                       quotient(45 * value, threshold));
   }
   if (rule == "R3" && threshold > 0) {
-    return fmt::format(fmt::runtime(zh ? "{1} 个户品规中 {0} 个断货({2}%)" : "{} of {} outlet-SKUs out of stock ({}%)"), value, threshold,
-                       quotient(100 * value, threshold));
+    return fmt::format(fmt::runtime(zh ? "{1} 个户品规中 {0} 个断货({2}%)" : "{} of {} outlet-SKUs out of stock ({}%)"),
+                       value, threshold, quotient(100 * value, threshold));
   }
   if (rule == "R6" && threshold > 0) {
-    return fmt::format(fmt::runtime(zh ? "库存为四周销量的 {} 倍" : "stock is {} times the sales of four weeks"), quotient(value, threshold));
+    return fmt::format(fmt::runtime(zh ? "库存为四周销量的 {} 倍" : "stock is {} times the sales of four weeks"),
+                       quotient(value, threshold));
   }
   return fmt::format("{} / {} {}", value, threshold, transition.unit());
 }

@@ -12,7 +12,8 @@
 namespace fiverate {
 namespace {
 
-// Keys of the store: a/<alert> alerts, f/<alert> it fires, c/<command> e/<event> ids seen, s/<silence>, r/<region>, desk.
+// Keys of the store: a/<alert> alerts, f/<alert> it fires, c/<command> e/<event> ids seen, s/<silence>, r/<region>,
+// desk.
 constexpr std::string_view kFiringPrefix = "f/";
 constexpr std::string_view kSilencePrefix = "s/";
 constexpr std::string_view kRegionPrefix = "r/";
@@ -43,7 +44,9 @@ bool is_later(const Transition& a, const Transition& b) {
   return std::tuple(a.since_ms(), a.episode()) > std::tuple(b.since_ms(), b.episode());
 }
 
-bool fires(const Transition& transition) { return transition.state() == Transition::FIRING; }
+bool fires(const Transition& transition) {
+  return transition.state() == Transition::FIRING;
+}
 
 // Puts the transition among the episodes of the alert: `last` and `also_firing`.
 void take(Transition transition, Alert& alert) {
@@ -54,7 +57,8 @@ void take(Transition transition, Alert& alert) {
                others.end());
   const bool known = alert.has_last();
   if (known && fires(alert.last()) && alert.last().episode() != transition.episode()) *others.Add() = alert.last();
-  if (!known || alert.last().episode() == transition.episode() || is_later(transition, alert.last()) || fires(transition)) {
+  if (!known || alert.last().episode() == transition.episode() || is_later(transition, alert.last()) ||
+      fires(transition)) {
     *alert.mutable_last() = transition;
   }
   if (fires(transition)) *others.Add() = std::move(transition);
@@ -92,7 +96,9 @@ std::string transition_key(const Transition& transition) {
   return log_key(transition.alert_id(), std::to_string(transition.transition()));
 }
 
-std::string action_key(const Action& action) { return log_key(action.alert_id(), fmt::format("\"a{}\"", action.number())); }
+std::string action_key(const Action& action) {
+  return log_key(action.alert_id(), fmt::format("\"a{}\"", action.number()));
+}
 
 bool is_silence_field(std::string_view field) {
   return field == kRegionField || field == kSeverityField ||
@@ -143,16 +149,19 @@ void DeskStage::save(StoreBatch& batch) {
   batch.put(std::string(kDeskKey), state.SerializeAsString());
 }
 
-std::string DeskStage::report() const { return fmt::format(R"("alerts_open":{})", firing_.size()); }
+std::string DeskStage::report() const {
+  return fmt::format(R"("alerts_open":{})", firing_.size());
+}
 
 Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
   SignalRecord signal;
   if (!signal.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
-    return fail(Reaction::stop, "The topic signals holds a record that is none, at offset {} of partition {}.", record.offset,
-                record.input.partition);
+    return fail(Reaction::stop, "The topic signals holds a record that is none, at offset {} of partition {}.",
+                record.offset, record.input.partition);
   }
   switch (signal.body_case()) {
-    case SignalRecord::kDefinition: return check_definition(Topic::signals, signal.definition(), definition_bytes_);
+    case SignalRecord::kDefinition:
+      return check_definition(Topic::signals, signal.definition(), definition_bytes_);
     case SignalRecord::kTransition:
       FIVERATE_TRY(pass_to(signal.transition().known_at_ms(), outbox));
       return on_transition(std::move(*signal.mutable_transition()), outbox);
@@ -162,11 +171,13 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
       FIVERATE_TRY(pass_to(arrival, outbox));
       if (event.has_command()) return on_command(event, arrival, outbox);
       if (event.has_region()) {
-        unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), regions_.apply(event, arrival).SerializeAsString());
+        unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(),
+                     regions_.apply(event, arrival).SerializeAsString());
       }
       return {};
     }
-    case SignalRecord::BODY_NOT_SET: return {};
+    case SignalRecord::BODY_NOT_SET:
+      return {};
   }
   return {};
 }
@@ -193,7 +204,8 @@ Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
   return {};
 }
 
-// ---- transitions -----------------------------------------------------------------------------------------------------
+// ---- transitions
+// -----------------------------------------------------------------------------------------------------
 
 Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
   const auto alert_id = transition.alert_id();
@@ -243,7 +255,8 @@ void DeskStage::write(const Alert& alert, Millis timestamp, Outbox& outbox) cons
   outbox.plain(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
 }
 
-// ---- commands --------------------------------------------------------------------------------------------------------
+// ---- commands
+// --------------------------------------------------------------------------------------------------------
 
 Result<bool> DeskStage::seen_before(const Event& event) {
   bool before = false;
@@ -268,10 +281,14 @@ Result<void> DeskStage::on_command(const Event& event, Millis arrival, Outbox& o
     case Command::ACK:
     case Command::ASSIGN:
     case Command::COMMENT:
-    case Command::VERDICT: return on_alert_command({command, arrival}, outbox);
-    case Command::SILENCE: return silence(command, arrival, outbox);
-    case Command::UNSILENCE: return unsilence(command, arrival, outbox);
-    default: return {};
+    case Command::VERDICT:
+      return on_alert_command({command, arrival}, outbox);
+    case Command::SILENCE:
+      return silence(command, arrival, outbox);
+    case Command::UNSILENCE:
+      return unsilence(command, arrival, outbox);
+    default:
+      return {};
   }
 }
 
@@ -287,12 +304,15 @@ Result<void> DeskStage::on_alert_command(const Order& order, Outbox& outbox) {
       alert.set_acked_by(command.author());
       alert.set_acked_at_ms(order.arrival);
       break;
-    case Command::ASSIGN: alert.set_assignee(command.assignee()); break;
+    case Command::ASSIGN:
+      alert.set_assignee(command.assignee());
+      break;
     case Command::VERDICT:
       alert.clear_true_alarm();
       if (command.has_true_alarm()) alert.set_true_alarm(command.true_alarm());
       break;
-    default: break;
+    default:
+      break;
   }
   if (command.verb() == Command::COMMENT || !command.text().empty()) {
     alert.set_comment(command.text());
@@ -320,7 +340,8 @@ void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) 
   outbox.plain(Topic::alert_log, settings_.partition, order.arrival, action_key(action), record.SerializeAsString());
 }
 
-// ---- silences --------------------------------------------------------------------------------------------------------
+// ---- silences
+// --------------------------------------------------------------------------------------------------------
 
 Result<void> DeskStage::silence(const Command& command, Millis arrival, Outbox& outbox) {
   SilenceState silence;
@@ -329,7 +350,8 @@ Result<void> DeskStage::silence(const Command& command, Millis arrival, Outbox& 
   const auto& told = silence.silence();
   const auto& matchers = silence.matchers();
   if (told.silence_id().empty() || told.ends_ms() <= std::max(clock_, told.starts_ms()) || matchers.empty() ||
-      !std::all_of(matchers.begin(), matchers.end(), [](const auto& matcher) { return is_silence_field(matcher.field()); })) {
+      !std::all_of(matchers.begin(), matchers.end(),
+                   [](const auto& matcher) { return is_silence_field(matcher.field()); })) {
     return {};
   }
   silences_[told.silence_id()] = silence;

@@ -9,19 +9,27 @@ namespace fiverate {
 
 constexpr std::string_view name_of(Transition::State state) {
   switch (state) {
-    case Transition::FIRING: return "FIRING";
-    case Transition::RESOLVED: return "RESOLVED";
-    case Transition::RETRACTED: return "RETRACTED";
-    default: return "";
+    case Transition::FIRING:
+      return "FIRING";
+    case Transition::RESOLVED:
+      return "RESOLVED";
+    case Transition::RETRACTED:
+      return "RETRACTED";
+    default:
+      return "";
   }
 }
 
 constexpr std::string_view name_of(Transition::Severity severity) {
   switch (severity) {
-    case Transition::INFO: return "info";
-    case Transition::WARNING: return "warning";
-    case Transition::CRITICAL: return "critical";
-    default: return "";
+    case Transition::INFO:
+      return "info";
+    case Transition::WARNING:
+      return "warning";
+    case Transition::CRITICAL:
+      return "critical";
+    default:
+      return "";
   }
 }
 

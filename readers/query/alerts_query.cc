@@ -11,9 +11,13 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) { out.append(text.data(), text.data() + text.size()); }
+void append(std::string_view text, fmt::memory_buffer& out) {
+  out.append(text.data(), text.data() + text.size());
+}
 
-void append_name(std::string_view name, fmt::memory_buffer& out) { fmt::format_to(std::back_inserter(out), ",\"{}\":", name); }
+void append_name(std::string_view name, fmt::memory_buffer& out) {
+  fmt::format_to(std::back_inserter(out), ",\"{}\":", name);
+}
 
 // An empty text is one that nobody has said.
 void append_text(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
@@ -93,15 +97,16 @@ Result<void> read_all(Source& source, Visit&& visit) {
 
 bool AlertFilter::wants(const Transition& transition, const RegionPath& region_path) const {
   const auto equal = [](const auto& wanted, const auto& is) { return !wanted || *wanted == is; };
-  return equal(brand_id, transition.brand_id()) && equal(outlet_id, transition.outlet_id()) && equal(rule, transition.rule()) &&
-         equal(severity, transition.severity()) && equal(state, transition.state()) &&
+  return equal(brand_id, transition.brand_id()) && equal(outlet_id, transition.outlet_id()) &&
+         equal(rule, transition.rule()) && equal(severity, transition.severity()) && equal(state, transition.state()) &&
          (!region_id || *region_id == transition.region_id() ||
           std::find(region_path.begin(), region_path.end(), *region_id) != region_path.end());
 }
 
 bool LatestAlerts::apply(const InRecord& record) {
   Alert alert;
-  if (!alert.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !alert.has_last()) return false;
+  if (!alert.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !alert.has_last())
+    return false;
   auto& known = alerts_[alert.last().alert_id()];
   if (std::tuple(alert.transitions(), alert.actions()) < std::tuple(known.alert.transitions(), known.alert.actions())) {
     return false;
@@ -116,14 +121,16 @@ std::vector<const Alert*> LatestAlerts::sorted(const std::function<bool(const Al
     if (wanted(entry.alert)) alerts.push_back(&entry.alert);
   }
   std::stable_sort(alerts.begin(), alerts.end(), [](const Alert* a, const Alert* b) {
-    return std::tuple(-a->last().severity(), a->last().since_ms()) < std::tuple(-b->last().severity(), b->last().since_ms());
+    return std::tuple(-a->last().severity(), a->last().since_ms()) <
+           std::tuple(-b->last().severity(), b->last().since_ms());
   });
   return alerts;
 }
 
 std::vector<const LatestAlerts::Entry*> LatestAlerts::with_prefix(std::string_view prefix, std::size_t most) const {
   std::vector<const Entry*> found;
-  for (auto at = alerts_.lower_bound(prefix); at != alerts_.end() && at->first.starts_with(prefix) && found.size() < most; ++at) {
+  for (auto at = alerts_.lower_bound(prefix);
+       at != alerts_.end() && at->first.starts_with(prefix) && found.size() < most; ++at) {
     found.push_back(&at->second);
   }
   return found;
@@ -166,7 +173,8 @@ Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertF
     auto parsed = parse_log_record(record);
     if (!parsed || !parsed->has_transition() || !filter.wants(parsed->transition(), parsed->region_path())) return;
     auto& transition = *parsed->mutable_transition();
-    if (known.emplace(transition.alert_id(), transition.transition()).second) transitions.push_back(std::move(transition));
+    if (known.emplace(transition.alert_id(), transition.transition()).second)
+      transitions.push_back(std::move(transition));
   }));
   sort_canonically(transitions);
   return transitions;

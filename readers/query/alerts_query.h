@@ -31,7 +31,9 @@ struct AlertFilter {
   [[nodiscard]] bool wants(const Alert& alert) const { return wants(alert.last(), alert.region_path()); }
 };
 
-inline bool is_open(const Alert& alert) { return alert.last().state() == Transition::FIRING; }
+inline bool is_open(const Alert& alert) {
+  return alert.last().state() == Transition::FIRING;
+}
 
 // The present state of each alert. An older state that comes after a newer one is ignored.
 class LatestAlerts {
@@ -65,8 +67,8 @@ Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_
 // All transitions that are wanted, each once, in the order of alerts.jsonl. Memory: all of them.
 Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertFilter& filter);
 
-// Members of the transition, then acked_by, acked_at, assignee, true_alarm, comment, comment_by, silenced, actions; what is not
-// said is null. One line each.
+// Members of the transition, then acked_by, acked_at, assignee, true_alarm, comment, comment_by, silenced, actions;
+// what is not said is null. One line each.
 void append_json_line(const Alert& alert, const MarketCalendar& calendar, fmt::memory_buffer& out);
 void append_json_line(const Action& action, const MarketCalendar& calendar, fmt::memory_buffer& out);
 // As an Alert, with a member "history": transitions and actions.

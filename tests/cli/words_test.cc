@@ -31,7 +31,8 @@ TEST(Words, AllAreThereInBothLanguages) {
 TEST(Words, ASentenceHasTheNumbers) {
   Transition t;
   t.set_unit("units");
-  const auto says = [&](const std::string& rule, std::int64_t value, std::int64_t threshold, Language language = Language::en) {
+  const auto says = [&](const std::string& rule, std::int64_t value, std::int64_t threshold,
+                        Language language = Language::en) {
     t.set_rule(rule);
     t.set_value(value);
     t.set_threshold(threshold);
@@ -103,8 +104,8 @@ TEST(AlertTable, ForPeople) {
   one.set_acked_by("ann");
   one.set_assignee("bob");
   EXPECT_EQ(texts(alert_cells(one, calendar, now, Language::en)),
-            (std::vector<std::string>{"critical", "firing", "R1 stockout", "a visit counted none: out of stock", "LARK", "-", "o1", "-",
-                                      "2026-03-02 12:00", "2d 00h", "0", "+ann >bob", "01234567"}));
+            (std::vector<std::string>{"critical", "firing", "R1 stockout", "a visit counted none: out of stock", "LARK",
+                                      "-", "o1", "-", "2026-03-02 12:00", "2d 00h", "0", "+ann >bob", "01234567"}));
   for (const auto language : kBoth) {
     EXPECT_EQ(alert_columns(language).size(), alert_cells(one, calendar, now, language).size());
   }

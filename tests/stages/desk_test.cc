@@ -16,7 +16,8 @@ const Millis kStart = noon(nth(0));
 constexpr Millis kHour = 60 * kMinuteMs;
 
 // Transition `number` of alert A, of outlet o1 in county north, an hour after the one before.
-Transition told(std::int64_t number, Transition::State state, std::int32_t episode = 1, const std::string& alert_id = "A") {
+Transition told(std::int64_t number, Transition::State state, std::int32_t episode = 1,
+                const std::string& alert_id = "A") {
   Transition t;
   t.set_alert_id(alert_id);
   t.set_transition(number);
@@ -34,7 +35,8 @@ Transition told(std::int64_t number, Transition::State state, std::int32_t episo
   return t;
 }
 
-Event command(const std::string& id, Command::Verb verb, const std::string& alert_id = "A", const std::string& text = "") {
+Event command(const std::string& id, Command::Verb verb, const std::string& alert_id = "A",
+              const std::string& text = "") {
   Event event;
   event.set_event_id("e-" + id);
   set_millis(*event.mutable_event_time(), kStart);
@@ -90,7 +92,9 @@ class Desk : public testing::Test {
     }
   }
 
-  std::unique_ptr<DeskStage> make() const { return std::make_unique<DeskStage>(DeskStage::Settings{definition, 1, 1000}); }
+  std::unique_ptr<DeskStage> make() const {
+    return std::make_unique<DeskStage>(DeskStage::Settings{definition, 1, 1000});
+  }
   void feed(const SignalRecord& record) {
     const auto fed = bench.feed(Topic::signals, record.SerializeAsString());
     ASSERT_TRUE(fed.has_value()) << fed.error().what;
@@ -146,7 +150,8 @@ TEST_F(Desk, ATransitionIsStateAndHistory) {
   auto sent = bench.take();
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[0].key, R"(["A",1])");
-  EXPECT_EQ(sent[0].as<AlertLogRecord>().transition().SerializeAsString(), told(1, Transition::FIRING).SerializeAsString());
+  EXPECT_EQ(sent[0].as<AlertLogRecord>().transition().SerializeAsString(),
+            told(1, Transition::FIRING).SerializeAsString());
   const auto alert = sent[1].as<Alert>();
   EXPECT_EQ(alert.last().SerializeAsString(), told(1, Transition::FIRING).SerializeAsString());
   EXPECT_EQ(Texts(alert.region_path().begin(), alert.region_path().end()), (Texts{"north", "city"}));
@@ -225,8 +230,8 @@ TEST_F(Desk, ACommandCountsOnce) {
   auto other_command = command("9", Command::COMMENT, "A", "other command_id");
   other_command.set_event_id("e-1");
   for (const auto& again : {command("1", Command::ACK), other_event, other_command,
-                            revised(command("1", Command::COMMENT, "A", "revised"), 2), cancelled(command("1", Command::ACK), 3),
-                            command("5", Command::ACK, "unknown")}) {
+                            revised(command("1", Command::COMMENT, "A", "revised"), 2),
+                            cancelled(command("1", Command::ACK), 3), command("5", Command::ACK, "unknown")}) {
     commands(again, kStart + 2 * kHour);
   }
   EXPECT_EQ(states(), Texts{});
@@ -329,15 +334,20 @@ TEST(DeskRestart, NeverStoppedAndAlwaysRestartedSayTheSame) {
   const auto definition = make_definition("Asia/Shanghai", {1, 2, 2});
   std::vector<SignalRecord> records;
   const auto add_transition = [&](const Transition& t) { *records.emplace_back().mutable_transition() = t; };
-  const auto add_event = [&](const Event& e, Millis arrival) { *records.emplace_back().mutable_event() = ledger(e, arrival); };
+  const auto add_event = [&](const Event& e, Millis arrival) {
+    *records.emplace_back().mutable_event() = ledger(e, arrival);
+  };
   add_event(region("north", "", Region::COUNTY), kStart);
   for (std::int64_t number = 1; number <= 40; ++number) {
     const auto alert_id = number % 3 == 0 ? "A" : "B";
     const auto episode = static_cast<std::int32_t>(1 + number / 9);
     add_transition(told(number, number % 4 == 0 ? Transition::RESOLVED : Transition::FIRING, episode, alert_id));
     const auto arrival = kStart + number * kHour;
-    add_event(command(fmt::format("k{}", number / 2), number % 5 == 0 ? Command::ACK : Command::COMMENT, alert_id, "so"), arrival);
-    if (number % 6 == 0) add_event(silence(fmt::format("s{}", number), {{"region_id", "north"}}, arrival + 8 * kHour), arrival);
+    add_event(
+        command(fmt::format("k{}", number / 2), number % 5 == 0 ? Command::ACK : Command::COMMENT, alert_id, "so"),
+        arrival);
+    if (number % 6 == 0)
+      add_event(silence(fmt::format("s{}", number), {{"region_id", "north"}}, arrival + 8 * kHour), arrival);
     if (number % 7 == 0) add_event(unsilence(fmt::format("s{}", number - 1)), arrival);
   }
   const auto outputs = [&](bool restart) {
