@@ -226,7 +226,8 @@ class StageThread {
       case Stage::intake: return std::make_unique<Intake>(intake);
       case Stage::reference: return std::make_unique<Reference>(intake, cache_bytes());
       case Stage::outlet:
-        return std::make_unique<OutletStage>(definition, definition.market_partitions(), calendar_, cache_bytes());
+        return std::make_unique<OutletStage>(
+            OutletStage::Settings{definition, definition.market_partitions(), cache_bytes()}, calendar_);
       case Stage::market:
         return std::make_unique<MarketStage>(
             MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache_bytes()},

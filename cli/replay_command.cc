@@ -71,8 +71,8 @@ int replay(const Context& context, const ReplayArguments& arguments) {
     }));
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  fmt::print(stderr, "{} records -> {} lines in {}/metrics.jsonl, {} quarantined, {}\n", summary.records, summary.lines,
-             arguments.out, summary.quarantined, human_duration(took));
+  fmt::print(stderr, "{} records -> {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined, {}\n",
+             summary.records, summary.lines, arguments.out, summary.transitions, summary.quarantined, human_duration(took));
   return kExitDone;
 }
 
@@ -83,7 +83,7 @@ void add_replay(Program& program) {
   auto arguments = std::make_shared<ReplayArguments>();
   command->add_option("--in", arguments->in, "Folder with reference.jsonl and events.jsonl; needs no Kafka");
   command->add_flag("--kafka", arguments->kafka, "From the ledger in Kafka, as far as it goes now");
-  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl and quarantine.jsonl to")->required();
+  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl and quarantine.jsonl to")->required();
   command->add_option("--through", arguments->through, "Last day to report (default: of the last accepted document)");
   command->add_option("--days", arguments->days, "Write only these days: DAY or DAY,DAY");
   command->callback([&program, arguments] {

@@ -6,6 +6,7 @@
 
 #include "schemas/decode.h"
 #include "schemas/event_json.h"
+#include "schemas/payload.h"
 
 namespace fiverate {
 namespace {
@@ -284,40 +285,10 @@ void check_fields(const Event& event, Findings& findings) {
   check.time("arrival_time", event.has_arrival_time(), event.arrival_time(), kOptional);
   check.integer("revision", event.has_revision(), event.revision(), 1, kRevisionMax, kOptional);
 
-  const auto payload = [&](std::string_view name, const auto& message) {
+  visit_payload(event, [&](std::string_view name, const auto& message) {
     const Checker inside = check.inside(&message, name);
     if (inside.is_readable()) check_payload(inside, message);
-  };
-  switch (event.payload_case()) {
-    case Event::kOrder:
-      return payload("order", event.order());
-    case Event::kDelivery:
-      return payload("delivery", event.delivery());
-    case Event::kVisit:
-      return payload("visit", event.visit());
-    case Event::kOutlet:
-      return payload("outlet", event.outlet());
-    case Event::kSku:
-      return payload("sku", event.sku());
-    case Event::kRegion:
-      return payload("region", event.region());
-    case Event::kPolicy:
-      return payload("policy", event.policy());
-    case Event::kTarget:
-      return payload("target", event.target());
-    case Event::kPlan:
-      return payload("plan", event.plan());
-    case Event::kAllocation:
-      return payload("allocation", event.allocation());
-    case Event::kCalendar:
-      return payload("calendar", event.calendar());
-    case Event::kCommand:
-      return payload("command", event.command());
-    case Event::kMark:
-      return payload("mark", event.mark());
-    case Event::PAYLOAD_NOT_SET:
-      return;
-  }
+  });
 }
 
 std::optional<Rejected> check_fields(const Event& event) {

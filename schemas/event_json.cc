@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "schemas/decode.h"
+#include "schemas/payload.h"
 
 namespace fiverate {
 namespace {
@@ -701,42 +702,6 @@ void write(Writer& out, const Mark& mark) {
   out.time("complete_through", mark.has_complete_through(), mark.complete_through());
 }
 
-void write_payload(Writer& out, const Event& event) {
-  const auto payload = [&out](std::string_view name, const auto& message) {
-    out.object(name, [&] { write(out, message); });
-  };
-  switch (event.payload_case()) {
-    case Event::kOrder:
-      return payload("order", event.order());
-    case Event::kDelivery:
-      return payload("delivery", event.delivery());
-    case Event::kVisit:
-      return payload("visit", event.visit());
-    case Event::kOutlet:
-      return payload("outlet", event.outlet());
-    case Event::kSku:
-      return payload("sku", event.sku());
-    case Event::kRegion:
-      return payload("region", event.region());
-    case Event::kPolicy:
-      return payload("policy", event.policy());
-    case Event::kTarget:
-      return payload("target", event.target());
-    case Event::kPlan:
-      return payload("plan", event.plan());
-    case Event::kAllocation:
-      return payload("allocation", event.allocation());
-    case Event::kCalendar:
-      return payload("calendar", event.calendar());
-    case Event::kCommand:
-      return payload("command", event.command());
-    case Event::kMark:
-      return payload("mark", event.mark());
-    case Event::PAYLOAD_NOT_SET:
-      return;
-  }
-}
-
 }  // namespace
 
 bool read_json(std::string_view text, Event& event, Findings& findings, std::string& detail) {
@@ -768,7 +733,7 @@ std::string to_json(const Event& event) {
     out.time("arrival_time", event.has_arrival_time(), event.arrival_time());
     out.integer("revision", event.has_revision(), event.revision());
     out.boolean("cancelled", event.cancelled(), true);
-    write_payload(out, event);
+    visit_payload(event, [&](std::string_view name, const auto& payload) { out.object(name, [&] { write(out, payload); }); });
   });
   return std::move(out).take();
 }

@@ -142,7 +142,10 @@ void History::sort() {
     if (line.rank == Rank::rest) ends_ = std::max(ends_, line.arrival);
   }
   if (begins_ == kNever && !order_.empty()) begins_ = ends_ = earliest;
-  for (auto& line : order_) line.arrival = line.rank == Rank::rest ? line.arrival : std::min(line.arrival, begins_);
+  // What comes first arrives at once: a region may wait for its parent, but not so long that its day of waiting ends.
+  for (auto& line : order_) {
+    if (line.rank != Rank::rest) line.arrival = earliest;
+  }
 }
 
 Result<History> History::read(std::vector<MappedFile> files, const MarketCalendar& calendar,

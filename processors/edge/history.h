@@ -2,7 +2,7 @@
 // what goes through Kafka and what is replayed from files is the same sequence.
 //
 // Order: regions, then SKUs, then outlets first, each by (arrival, event_id, line); the rest by (arrival, event_id bytes, line
-// bytes). What comes first because others refer to it arrives no later than the rest begins. A line whose arrival cannot be read
+// bytes). What comes first because others refer to it arrives at one instant, the earliest arrival of the set. A line whose arrival cannot be read
 // comes first of the rest and arrives with the earliest line of the set. Memory: the index, about 100 B a line; the files stay on
 // disk (mapped).
 #pragma once

@@ -26,6 +26,25 @@ std::string calendar_key(Millis due, std::string_view outlet_id) {
   return fmt::format("{}{:0{}x}{}", kCalendarPrefix, due, kDueDigits, outlet_id);
 }
 
+// Where the record stood in the source topics.
+EventRef event_ref(std::string event_id, const Cause& cause) {
+  EventRef ref{std::move(event_id)};
+  const auto slash = cause.sender.rfind('/');
+  if (slash == std::string::npos) return ref;
+  const auto topic = topic_named(cause.sender.substr(0, slash));
+  if (!topic) return ref;
+  ref.topic = *topic;
+  std::from_chars(cause.sender.data() + slash + 1, cause.sender.data() + cause.sender.size(), ref.partition);
+  ref.offset = cause.position.offset;
+  return ref;
+}
+
+std::set<BrandNumber> brands_of(const std::set<SkuNumber>& skus, const Catalogue& catalogue) {
+  std::set<BrandNumber> brands;
+  for (const auto sku : skus) brands.insert(catalogue.brand_of(sku));
+  return brands;
+}
+
 std::string wait_key(std::string_view sku_id, std::string_view outlet_id) {
   std::string key(kWaitPrefix);
   key += sku_id;
@@ -40,16 +59,14 @@ Day first_open_day(Millis clock, const MarketCalendar& calendar) {
   return clock == kNever ? kNoDay : calendar.day_of(clock - kFinalAfter);
 }
 
-OutletStage::OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
-                         std::size_t cache_bytes)
-    : definition_(std::move(definition)),
-      definition_bytes_(definition_bytes(definition_)),
-      market_partitions_(market_partitions),
+OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
+    : settings_(std::move(settings)),
+      definition_bytes_(definition_bytes(settings_.definition)),
       context_{calendar, {}, {}},
-      limits_{definition_.order_lateness_ms(), definition_.delivery_lateness_ms(), definition_.visit_lateness_ms(),
-              definition_.future_skew_ms()},
-      sources_(source_inputs(definition_).size()),
-      outlets_("o/", RecordCodec{&context_}, cache_bytes) {}
+      limits_{settings_.definition.order_lateness_ms(), settings_.definition.delivery_lateness_ms(), settings_.definition.visit_lateness_ms(),
+              settings_.definition.future_skew_ms()},
+      sources_(source_inputs(settings_.definition).size()),
+      outlets_("o/", RecordCodec{&context_}, settings_.cache_bytes) {}
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 
@@ -60,6 +77,7 @@ Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_v
   }
   OutletRecord record;
   record.facts = load(state, *context);
+  record.alerts = load_alerts(state);
   record.latest_arrival = state.latest_arrival();
   record.due = state.due_ms();
   for (auto& saved : *state.mutable_parked()) {
@@ -72,6 +90,7 @@ Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_v
 std::string OutletStage::RecordCodec::encode(const OutletRecord& record) const {
   OutletState state;
   fiverate::save(record.facts, *context, state);
+  fiverate::save(record.alerts, state);
   state.set_latest_arrival(record.latest_arrival);
   state.set_due_ms(record.due);
   for (const auto& parked : record.parked) {
@@ -130,7 +149,8 @@ void OutletStage::save(StoreBatch& batch) {
   batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
 }
 
-// ---- one record ------------------------------------------------------------------------------------------------------
+// ---- one record
+// ------------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   // An arena for each record would cost more than the message that is kept.
@@ -145,12 +165,14 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   switch (ledger.body_case()) {
     case LedgerRecord::kDefinition:
       if (definition_bytes(ledger.definition()) != definition_bytes_) {
-        return fail(Reaction::stop,
-                    "The topic ledger was made with another definition (time zone, partitions or version) than this process "
-                    "is configured with. Use the configuration that the topics were created with.");
+        return fail(
+            Reaction::stop,
+            "The topic ledger was made with another definition (time zone, partitions or version) than this process "
+            "is configured with. Use the configuration that the topics were created with.");
       }
       break;
-    case LedgerRecord::kProgress: return on_progress(ledger.progress(), outbox);
+    case LedgerRecord::kProgress:
+      return on_progress(ledger.progress(), outbox);
     case LedgerRecord::kEvent:
       if (is_document(ledger.event().payload_case())) {
         FIVERATE_TRY(on_document(ledger.event(), arrival, cause, outbox));
@@ -165,7 +187,8 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
         count_quality(quarantined_for(*reason), arrival, 1);
       }
       break;
-    case LedgerRecord::BODY_NOT_SET: break;
+    case LedgerRecord::BODY_NOT_SET:
+      break;
   }
   if (records_since_cut_ >= kRecordsMax || merge_.full()) cut(watermark_, false, false, outbox);
   return {};
@@ -206,10 +229,11 @@ Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
   auto found = outlets_.change(outlet_id);
   if (!found) return tl::make_unexpected(found.error());
   auto& outlet = **found;
+  pass_alerts(outlet_id, outlet, outbox);
   for (bool again = true; again;) {
     again = false;
     for (auto at = outlet.parked.begin(); at != outlet.parked.end(); ++at) {
-      if (at->arrival + definition_.parking_ms() >= watermark_) continue;
+      if (at->arrival + settings_.definition.parking_ms() >= watermark_) continue;
       const auto missing = unknown(outlet, at->event);
       if (!missing) continue;  // it stands behind another one, and is judged when that is gone
       const auto parked = std::move(*at);
@@ -227,7 +251,8 @@ Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
   return {};
 }
 
-// ---- documents -------------------------------------------------------------------------------------------------------
+// ---- documents
+// -------------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox) {
   const auto& outlet_id = outlet_id_of(event);
@@ -239,8 +264,9 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
     forget_before(outlet.facts, context_.calendar.day_of(watermark_) - kMemoryDays, context_);
   }
   set_clock(outlet);
+  pass_alerts(outlet_id, outlet, outbox);
   const auto missing = unknown(outlet, event);
-  if (missing && arrival + definition_.parking_ms() < watermark_) {
+  if (missing && (settings_.reference_first || arrival + settings_.definition.parking_ms() < watermark_)) {
     quarantine(event, arrival, cause, *missing, outbox);  // its day of waiting is over (a retry keeps its arrival)
   } else if (missing || blocked(outlet, event, outlet.parked.size())) {
     count_quality(Contribution::parked, arrival, 1);
@@ -257,9 +283,15 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
   auto verdict = judge(outlet.facts, event, arrival, first_open_day(watermark_, context_.calendar), limits_, context_);
   switch (verdict.outcome) {
     case Outcome::accepted: {
-      const FactsChange change(outlet.facts, brands_touched(outlet.facts, event, arrival, context_));
-      remember(outlet.facts, event, arrival, context_);
+      const auto ref = event_ref(event.event_id(), cause);
+      const auto skus = skus_touched(outlet.facts, event, arrival, context_);
+      // Only deliveries move the measures of brands.
+      const FactsChange change(outlet.facts,
+                               event.has_delivery() ? brands_of(skus, context_.catalogue) : std::set<BrandNumber>{});
+      const auto& document = remember(outlet.facts, event, ref, arrival, context_);
       merge_.add(change.difference(), context_);
+      quarantine_counts(outlet, document, event, arrival, cause, outbox);
+      ask_alerts(outlet_id_of(event), outlet, skus, &ref, outbox);
       const auto day = context_.calendar.day_of(event_time_of(event));
       first_day_ = first_day_ == kNoDay ? day : std::min(first_day_, day);
       last_day_ = std::max(last_day_, day);
@@ -267,10 +299,12 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
       break;
     }
     case Outcome::superseded:
-      remember(outlet.facts, event, arrival, context_);
+      remember(outlet.facts, event, event_ref(event.event_id(), cause), arrival, context_);
       count_quality(Contribution::superseded, arrival, 1);
       break;
-    case Outcome::duplicate: count_quality(Contribution::duplicates, arrival, 1); break;
+    case Outcome::duplicate:
+      count_quality(Contribution::duplicates, arrival, 1);
+      break;
     case Outcome::rejected:
       quarantine(event, arrival, cause, {verdict.reason, std::move(verdict.detail), event.event_id()}, outbox);
       break;
@@ -280,31 +314,87 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
 void OutletStage::quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
                              Outbox& outbox) {
   count_quality(quarantined_for(rejected.reason), arrival, 1);
-  const auto slash = cause.sender.rfind('/');
+  send_quarantined(event, arrival, cause, rejected, "", outbox);
+}
+
+// The whole event, or the line of `sku_id`.
+void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
+                                   const std::string& sku_id, Outbox& outbox) {
+  const auto ref = event_ref(rejected.event_id, cause);
   Quarantined quarantined;
   quarantined.set_reason(std::string(name_of(rejected.reason)));
   quarantined.set_detail(rejected.detail);
   quarantined.set_event_id(rejected.event_id);
-  if (slash != std::string::npos) {
-    quarantined.set_topic(cause.sender.substr(0, slash));
-    std::int32_t partition = 0;
-    std::from_chars(cause.sender.data() + slash + 1, cause.sender.data() + cause.sender.size(), partition);
-    quarantined.set_partition(partition);
-  }
+  quarantined.set_sku_id(sku_id);
+  quarantined.set_topic(std::string(name_of(ref.topic)));
+  quarantined.set_partition(ref.partition);
   quarantined.set_offset(cause.position.offset);
   quarantined.set_arrival_ms(arrival);
   quarantined.set_value(event.SerializeAsString());
   const auto& outlet_id = outlet_id_of(event);
   quarantined.set_key(outlet_id);
-  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, definition_), arrival, to_text(cause),
+  auto key = to_text(cause);
+  if (!sku_id.empty()) key += "/" + sku_id;
+  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, settings_.definition), arrival, std::move(key),
                quarantined.SerializeAsString());
+}
+
+// The counts of a document just taken that its books do not believe.
+void OutletStage::quarantine_counts(const OutletRecord& outlet, const Document& document, const Event& event,
+                                    Millis arrival, const Cause& cause, Outbox& outbox) {
+  for (const auto& line : document.lines) {
+    if (line.count == kAbsent || believed(outlet.facts.skus.at(line.sku), document)) continue;
+    const auto& sku_id = context_.catalogue.sku_id(line.sku);
+    const Rejected rejected{
+        Reason::count_implausible,
+        fmt::format("{} of SKU {}: more than the last count and what was delivered since", line.count, sku_id),
+        event.event_id()};
+    send_quarantined(event, arrival, cause, rejected, sku_id, outbox);
+  }
 }
 
 void OutletStage::count_quality(Contribution contribution, Millis arrival, std::int64_t value) {
   merge_.add({{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, context_);
 }
 
-// ---- reference -------------------------------------------------------------------------------------------------------
+// ---- alerts
+// ----------------------------------------------------------------------------------------------------------
+
+// The outlet's own clock, which stands still where a file replay ends.
+Millis OutletStage::alert_clock(const OutletRecord& outlet) const {
+  return std::min(std::max(watermark_, outlet.latest_arrival), settings_.alerts_until - 1);
+}
+
+void OutletStage::pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox) {
+  pass_due(outlet.facts, outlet_id, alert_clock(outlet), context_, outlet.alerts, transitions_);
+  send_alerts(outbox);
+}
+
+void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const std::set<SkuNumber>& skus,
+                             const EventRef* record, Outbox& outbox) {
+  const bool over = std::max(watermark_, outlet.latest_arrival) >= settings_.alerts_until;
+  const Asking asking{outlet_id, alert_clock(outlet), !over, record};
+  for (const auto sku : skus) {
+    if (context_.catalogue.brand_of(sku) == kNoBrand) continue;
+    judge_sku(outlet.facts, sku, asking, context_, outlet.alerts[sku], transitions_);
+  }
+  send_alerts(outbox);
+}
+
+void OutletStage::send_alerts(Outbox& outbox) {
+  for (auto& transition : transitions_) {
+    const auto partition = partition_of(transition.brand_id(), settings_.market_partitions);
+    const auto known_at = transition.known_at_ms();
+    auto alert_id = transition.alert_id();
+    SignalRecord record;
+    *record.mutable_transition() = std::move(transition);
+    outbox.to_task(Topic::signals, partition, known_at, std::move(alert_id), record.SerializeAsString());
+  }
+  transitions_.clear();
+}
+
+// ---- reference
+// -------------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::on_outlet(const Event& event, Outbox& outbox) {
   const auto& outlet_id = outlet_id_of(event);
@@ -312,16 +402,20 @@ Result<void> OutletStage::on_outlet(const Event& event, Outbox& outbox) {
   if (!found) return tl::make_unexpected(found.error());
   auto& outlet = **found;
   set_clock(outlet);
+  pass_alerts(outlet_id, outlet, outbox);
   const FactsChange change(outlet.facts, {});
   apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
   merge_.add(change.difference(), context_);
+  std::set<SkuNumber> skus;
+  for (const auto& [sku, known] : outlet.facts.skus) skus.insert(sku);
+  ask_alerts(outlet_id, outlet, skus, nullptr, outbox);
   release(outlet, outbox);
   note_due(outlet_id, outlet);
   return {};
 }
 
 Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
-  const auto state = context_.catalogue.apply(event.sku());
+  const auto state = context_.catalogue.apply(event.sku(), event.cancelled());
   unsaved_.put(std::string(kSkuPrefix) + state.sku_id(), state.SerializeAsString());
   const auto waiting = wait_for_sku_.extract(state.sku_id());
   if (waiting.empty()) return {};
@@ -330,13 +424,15 @@ Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
     auto outlet = outlets_.change(outlet_id);
     if (!outlet) return tl::make_unexpected(outlet.error());
     set_clock(**outlet);
+    pass_alerts(outlet_id, **outlet, outbox);
     release(**outlet, outbox);
     note_due(outlet_id, **outlet);
   }
   return {};
 }
 
-// ---- parking ---------------------------------------------------------------------------------------------------------
+// ---- parking
+// ---------------------------------------------------------------------------------------------------------
 
 std::optional<Rejected> OutletStage::unknown(const OutletRecord& outlet, const Event& event) const {
   if (!outlet.facts.known) {
@@ -351,12 +447,11 @@ std::optional<Rejected> OutletStage::unknown(const OutletRecord& outlet, const E
 }
 
 bool OutletStage::blocked(const OutletRecord& outlet, const Event& event, std::size_t before) {
-  return std::any_of(outlet.parked.begin(), outlet.parked.begin() + static_cast<std::ptrdiff_t>(before),
-                     [&](const Parked& other) {
-                       return kind_of(other.event) == kind_of(event) &&
-                              (document_id_of(other.event) == document_id_of(event) ||
-                               other.event.event_id() == event.event_id());
-                     });
+  return std::any_of(
+      outlet.parked.begin(), outlet.parked.begin() + static_cast<std::ptrdiff_t>(before), [&](const Parked& other) {
+        return kind_of(other.event) == kind_of(event) &&
+               (document_id_of(other.event) == document_id_of(event) || other.event.event_id() == event.event_id());
+      });
 }
 
 void OutletStage::park(const std::string& outlet_id, OutletRecord& outlet, Parked document) {
@@ -395,7 +490,8 @@ void OutletStage::release(OutletRecord& outlet, Outbox& outbox) {
   }
 }
 
-// ---- time ------------------------------------------------------------------------------------------------------------
+// ---- time
+// ------------------------------------------------------------------------------------------------------------
 
 // Moves the outlet's clock to where it stands now, and sends what follows from that alone.
 void OutletStage::set_clock(OutletRecord& outlet) {
@@ -412,9 +508,10 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
   auto due = kNever;
   const auto earliest = [&](Millis instant) { due = due == kNever ? instant : std::min(due, instant); };
   if (const auto end = activity_ends(outlet.facts)) earliest(context_.calendar.start_of(*end));
+  if (const auto alerts = due_of(outlet.alerts); alerts != kNever && alerts < settings_.alerts_until) earliest(alerts);
   for (const auto& parked : outlet.parked) {
     // What is over and still here stands behind another one and goes with it.
-    if (const auto over = parked.arrival + definition_.parking_ms() + 1; over > watermark_) earliest(over);
+    if (const auto over = parked.arrival + settings_.definition.parking_ms() + 1; over > watermark_) earliest(over);
   }
   if (due == outlet.due) return;
   if (outlet.due != kNever) {
@@ -428,10 +525,11 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
   }
 }
 
-// ---- cuts ------------------------------------------------------------------------------------------------------------
+// ---- cuts
+// ------------------------------------------------------------------------------------------------------------
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
-  const auto parts = merge_.take(context_, market_partitions_, even_if_empty);
+  const auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
       DeltasRecord record;

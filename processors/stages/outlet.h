@@ -1,12 +1,14 @@
-// The stage that knows each shop. One task a partition of the ledger: judges documents against the outlet's history, keeps
-// its facts (one record an outlet), and sends market the dated differences of what the outlet contributes.
+// The stage that knows each shop. One task a partition of the ledger: judges documents against the outlet's history,
+// keeps its facts (one record an outlet), sends market the dated differences of what the outlet contributes, and desk
+// the transitions of the outlet's alerts.
 //
-// Time: the task's watermark comes with progress records; an outlet's own clock is the later of the watermark and its latest
-// arrival. What depends on the passing of time (an outlet that becomes dormant, a parked document whose day is over) stands
-// in a calendar kept with the state and fires when the clock gets there, with no event arriving.
+// Time: the task's watermark comes with progress records; an outlet's own clock is the later of the watermark and its
+// latest arrival. What depends on the passing of time (an outlet that becomes dormant, a shop that runs dry, a parked
+// document whose day is over) stands in a calendar kept with the state and fires when the clock gets there, with no
+// event arriving.
 //
-// Cuts, where merged deltas are sent: every progress record, one a midnight that it passes; every kRecordsMax records; when
-// the merge is full. All of it is in the log, so a replay cuts where the live run cut.
+// Cuts, where merged deltas are sent: every progress record, one a midnight that it passes; every kRecordsMax records;
+// when the merge is full. All of it is in the log, so a replay cuts where the live run cut.
 #pragma once
 
 #include <map>
@@ -21,11 +23,13 @@
 #include "processors/stream/task.h"
 #include "processors/stream/watermark.h"
 #include "processors/trade/acceptance.h"
+#include "processors/trade/outlet_alerts.h"
 #include "processors/trade/outlet_facts.h"
 
 namespace fiverate {
 
-// A day is final this long after its end: the greatest lateness and the day of parking. Nothing accepted can reach it then.
+// A day is final this long after its end: the greatest lateness and the day of parking. Nothing accepted can reach it
+// then.
 inline constexpr Millis kFinalAfter = 15 * kDayMs;
 // The first day that is not final when the clock shows `clock` (kNoDay: none is).
 Day first_open_day(Millis clock, const MarketCalendar& calendar);
@@ -34,9 +38,15 @@ class OutletStage final : public Operator {
  public:
   static constexpr std::int32_t kRecordsMax = 4096;
 
-  // `market_partitions` may differ from the definition's in a replay, which has its own.
-  OutletStage(Definition definition, std::int32_t market_partitions, const MarketCalendar& calendar,
-              std::size_t cache_bytes);
+  struct Settings {
+    Definition definition;
+    std::int32_t market_partitions = 1;  // may differ from the definition's in a replay, which has its own
+    std::size_t cache_bytes = 64 << 20;
+    // Of a file replay. All reference data comes first, so nobody waits for it; and alerts are not asked beyond its last day.
+    bool reference_first = false;
+    Millis alerts_until = kOpenEnd;
+  };
+  OutletStage(Settings settings, const MarketCalendar& calendar);
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
@@ -44,7 +54,8 @@ class OutletStage final : public Operator {
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return watermark_; }
 
-  // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends there.
+  // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends
+  // there.
   [[nodiscard]] Day last_day() const { return last_day_; }
 
  private:
@@ -56,6 +67,7 @@ class OutletStage final : public Operator {
   };
   struct OutletRecord {
     OutletFacts facts;
+    OutletAlerts alerts;
     std::vector<Parked> parked;
     Millis latest_arrival = kNever;
     Millis due = kNever;  // its entry in the calendar
@@ -81,14 +93,22 @@ class OutletStage final : public Operator {
   void release(OutletRecord& outlet, Outbox& outbox);
   void judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
   void quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected, Outbox& outbox);
+  void send_quarantined(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
+                        const std::string& sku_id, Outbox& outbox);
+  [[nodiscard]] Millis alert_clock(const OutletRecord& outlet) const;
+  void pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox);
+  void ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const std::set<SkuNumber>& skus,
+                  const EventRef* record, Outbox& outbox);
+  void quarantine_counts(const OutletRecord& outlet, const Document& document, const Event& event, Millis arrival,
+                         const Cause& cause, Outbox& outbox);
+  void send_alerts(Outbox& outbox);
   void count_quality(Contribution contribution, Millis arrival, std::int64_t value);
   void set_clock(OutletRecord& outlet);
   void note_due(const std::string& outlet_id, OutletRecord& outlet);
   void cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox);
 
-  Definition definition_;
+  Settings settings_;
   std::string definition_bytes_;
-  std::int32_t market_partitions_;
   MarketContext context_;
   AcceptanceLimits limits_;
   Watermark sources_;
@@ -97,11 +117,12 @@ class OutletStage final : public Operator {
   Day last_day_ = kNoDay;
 
   StateTable<OutletRecord, RecordCodec> outlets_;
-  std::set<std::pair<Millis, std::string>> calendar_;         // (due, outlet)
+  std::set<std::pair<Millis, std::string>> calendar_;          // (due, outlet)
   std::map<std::string, std::set<std::string>> wait_for_sku_;  // SKU -> outlets with parked documents
-  StoreBatch unsaved_;                                        // of the small tables above and the SKUs
+  StoreBatch unsaved_;                                         // of the small tables above and the SKUs
 
   DeltaMerge merge_;
+  std::vector<Transition> transitions_;  // of the moment at hand
   std::int32_t records_since_cut_ = 0;
 };
 

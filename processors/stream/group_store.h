@@ -5,56 +5,33 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <charconv>
-#include <map>
 
-#include "processors/stream/ports.h"
+#include "processors/stream/memory_log.h"
 
 namespace fiverate {
 
-class GroupStore final : public Store {
+class GroupStore final : public MemoryStore {
  public:
   // What the group committed last, if anything.
-  explicit GroupStore(const std::optional<Committed>& committed) {
-    if (committed) load(committed->metadata);
-  }
+  explicit GroupStore(const std::optional<Committed>& committed)
+      : MemoryStore(std::make_shared<Content>(content_of(committed ? committed->metadata : std::string()))) {}
 
-  Result<std::optional<std::string>> get(std::string_view key) const override {
-    const auto found = content_.find(key);
-    if (found == content_.end()) return std::nullopt;
-    return found->second;
-  }
-  Result<void> scan(std::string_view prefix,
-                    const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    for (auto at = content_.lower_bound(prefix); at != content_.end() && at->first.starts_with(prefix); ++at) {
-      if (!visit(at->first, at->second)) break;
-    }
-    return {};
-  }
-  Result<void> write(const StoreBatch& batch) override {
-    for (const auto& [key, value] : batch.changes) {
-      if (value) {
-        content_[key] = *value;
-      } else {
-        content_.erase(key);
-      }
-    }
-    return {};
-  }
   std::string where() const override { return "the group's offsets"; }
 
   // "key=hex key=hex"; Kafka keeps 4,096 bytes. What stands behind it without "=" is not ours.
   std::optional<std::string> group_text() const override {
     std::string text;
-    for (const auto& [key, value] : content_) {
-      if (!text.empty()) text += ' ';
-      text += key + "=";
+    const auto all = scan("", [&](std::string_view key, std::string_view value) {
+      text += fmt::format("{}{}=", text.empty() ? "" : " ", key);
       for (const char byte : value) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-    }
-    return text;
+      return true;
+    });
+    return all ? std::optional(text) : std::nullopt;
   }
 
  private:
-  void load(std::string_view text) {
+  static Content content_of(std::string_view text) {
+    Content content;
     while (!text.empty()) {
       const auto pair = text.substr(0, text.find(' '));
       text.remove_prefix(std::min(pair.size() + 1, text.size()));
@@ -66,11 +43,10 @@ class GroupStore final : public Store {
         std::from_chars(pair.data() + at, pair.data() + at + 2, byte, 16);
         value.push_back(static_cast<char>(byte));
       }
-      content_[std::string(pair.substr(0, equals))] = std::move(value);
+      content[std::string(pair.substr(0, equals))] = std::move(value);
     }
+    return content;
   }
-
-  std::map<std::string, std::string, std::less<>> content_;
 };
 
 }  // namespace fiverate

@@ -85,7 +85,7 @@ class MemorySink final : public Sink {
   MemoryLog& log_;
 };
 
-class MemoryStore final : public Store {
+class MemoryStore : public Store {
  public:
   using Content = std::map<std::string, std::string, std::less<>>;
   explicit MemoryStore(std::shared_ptr<Content> content = std::make_shared<Content>()) : content_(std::move(content)) {}

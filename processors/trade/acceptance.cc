@@ -15,9 +15,10 @@ bool same_identity(const Document& document, DocumentKind kind, std::string_view
   return document.kind == kind && document.id == id;
 }
 
-auto first_of_identity(const std::vector<Document>& documents, DocumentKind kind, std::string_view id) {
+auto first_of_identity(const std::vector<std::unique_ptr<Document>>& documents, DocumentKind kind,
+                       std::string_view id) {
   return std::lower_bound(documents.begin(), documents.end(), std::pair(kind, id),
-                          [](const Document& a, const auto& b) { return std::pair(a.kind, std::string_view(a.id)) < b; });
+                          [](const auto& a, const auto& b) { return std::pair(a->kind, std::string_view(a->id)) < b; });
 }
 
 // Where the memory of ids begins for a record: documents of earlier days count as never seen.
@@ -28,14 +29,32 @@ Millis memory_begins(Millis arrival, const MarketCalendar& calendar) {
 // The document of this identity that is still remembered, as an index; -1: none.
 std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std::string_view id, Millis memory) {
   for (auto at = first_of_identity(facts.documents, kind, id);
-       at != facts.documents.end() && same_identity(*at, kind, id); ++at) {
-    if (at->counted().event_time >= memory) return at - facts.documents.begin();
+       at != facts.documents.end() && same_identity(**at, kind, id); ++at) {
+    if ((*at)->counted().event_time >= memory) return at - facts.documents.begin();
   }
   return -1;
 }
 
-void add_brands(const std::vector<Line>& lines, const Catalogue& catalogue, std::set<BrandNumber>& brands) {
-  for (const auto& line : lines) brands.insert(catalogue.brand_of(line.sku));
+// What an event says of each SKU. SKUs are known by now.
+std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
+  std::vector<Line> lines;
+  const auto add = [&](const std::string& sku_id) -> Line& {
+    const auto sku = catalogue.find(sku_id);
+    CHECK(sku.has_value(), sku_id);
+    return lines.emplace_back(Line{*sku});
+  };
+  for (const auto& said : event.order().lines()) {
+    auto& line = add(said.sku_id());
+    line.requested = said.requested();
+    line.confirmed = said.confirmed();
+    if (said.has_declared_stock()) line.count = said.declared_stock();
+  }
+  for (const auto& said : event.delivery().lines()) add(said.sku_id()).quantity = said.quantity();
+  for (const auto& said : event.visit().checks()) {
+    auto& line = add(said.sku_id());
+    if (said.has_count()) line.count = said.count();
+  }
+  return lines;
 }
 
 std::string days_late(Millis arrival, Millis event_time, Millis lateness) {
@@ -46,9 +65,12 @@ std::string days_late(Millis arrival, Millis event_time, Millis lateness) {
 
 Millis AcceptanceLimits::lateness_of(DocumentKind kind) const {
   switch (kind) {
-    case DocumentKind::order: return order_lateness;
-    case DocumentKind::delivery: return delivery_lateness;
-    case DocumentKind::visit: return visit_lateness;
+    case DocumentKind::order:
+      return order_lateness;
+    case DocumentKind::delivery:
+      return delivery_lateness;
+    case DocumentKind::visit:
+      return visit_lateness;
   }
   CHECK(false);
 }
@@ -87,20 +109,47 @@ std::uint64_t content_of(const Event& event) {
   payload.clear();
   const auto append = [&](const google::protobuf::MessageLite& message) { message.AppendPartialToString(&payload); };
   switch (event.payload_case()) {
-    case Event::kOrder: append(event.order()); break;
-    case Event::kDelivery: append(event.delivery()); break;
-    case Event::kVisit: append(event.visit()); break;
-    case Event::kOutlet: append(event.outlet()); break;
-    case Event::kSku: append(event.sku()); break;
-    case Event::kRegion: append(event.region()); break;
-    case Event::kPolicy: append(event.policy()); break;
-    case Event::kTarget: append(event.target()); break;
-    case Event::kPlan: append(event.plan()); break;
-    case Event::kAllocation: append(event.allocation()); break;
-    case Event::kCalendar: append(event.calendar()); break;
-    case Event::kCommand: append(event.command()); break;
-    case Event::kMark: append(event.mark()); break;
-    case Event::PAYLOAD_NOT_SET: break;
+    case Event::kOrder:
+      append(event.order());
+      break;
+    case Event::kDelivery:
+      append(event.delivery());
+      break;
+    case Event::kVisit:
+      append(event.visit());
+      break;
+    case Event::kOutlet:
+      append(event.outlet());
+      break;
+    case Event::kSku:
+      append(event.sku());
+      break;
+    case Event::kRegion:
+      append(event.region());
+      break;
+    case Event::kPolicy:
+      append(event.policy());
+      break;
+    case Event::kTarget:
+      append(event.target());
+      break;
+    case Event::kPlan:
+      append(event.plan());
+      break;
+    case Event::kAllocation:
+      append(event.allocation());
+      break;
+    case Event::kCalendar:
+      append(event.calendar());
+      break;
+    case Event::kCommand:
+      append(event.command());
+      break;
+    case Event::kMark:
+      append(event.mark());
+      break;
+    case Event::PAYLOAD_NOT_SET:
+      break;
   }
   const auto event_time = static_cast<std::uint64_t>(event_time_of(event));
   const auto seed = event_time * 2 + (event.cancelled() ? 1U : 0U);
@@ -126,11 +175,12 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   const auto content = content_of(event);
   const auto memory = memory_begins(arrival, context.calendar);
   for (const auto& document : facts.documents) {
-    if (document.kind != kind || document.counted().event_time < memory) continue;
-    for (const auto& revision : document.revisions) {
-      if (revision.event_id != event.event_id()) continue;
-      if (document.id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
-      return reject(Reason::event_id_conflict, fmt::format("known as revision {} of {}", revision.number, document.id));
+    if (document->kind != kind || document->counted().event_time < memory) continue;
+    for (const auto& revision : document->revisions) {
+      if (revision.event.event_id != event.event_id()) continue;
+      if (document->id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
+      return reject(Reason::event_id_conflict,
+                    fmt::format("known as revision {} of {}", revision.number, document->id));
     }
   }
 
@@ -141,7 +191,7 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
     }
     return {Outcome::accepted};
   }
-  const auto& document = facts.documents[static_cast<std::size_t>(index)];
+  const auto& document = *facts.documents[static_cast<std::size_t>(index)];
   for (const auto& revision : document.revisions) {
     if (revision.number != number) continue;
     if (revision.content == content) return {Outcome::duplicate};
@@ -157,19 +207,22 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   return {Outcome::accepted};
 }
 
-std::set<BrandNumber> brands_touched(const OutletFacts& facts, const Event& event, Millis arrival,
-                                     const MarketContext& context) {
-  std::set<BrandNumber> brands;
-  for (const auto& line : event.delivery().lines()) {
-    if (const auto sku = context.catalogue.find(line.sku_id())) brands.insert(context.catalogue.brand_of(*sku));
+std::set<SkuNumber> skus_touched(const OutletFacts& facts, const Event& event, Millis arrival,
+                                 const MarketContext& context) {
+  std::set<SkuNumber> skus;
+  for (const auto sku_id : sku_ids_of(event)) {
+    if (const auto sku = context.catalogue.find(sku_id)) skus.insert(*sku);
   }
-  const auto index = remembered_index(facts, kind_of(event), document_id_of(event),
-                                      memory_begins(arrival, context.calendar));
-  if (index >= 0) add_brands(facts.documents[static_cast<std::size_t>(index)].lines, context.catalogue, brands);
-  return brands;
+  const auto index =
+      remembered_index(facts, kind_of(event), document_id_of(event), memory_begins(arrival, context.calendar));
+  if (index >= 0) {
+    for (const auto& line : facts.documents[static_cast<std::size_t>(index)]->lines) skus.insert(line.sku);
+  }
+  return skus;
 }
 
-void remember(OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context) {
+const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
+                         const MarketContext& context) {
   const auto kind = kind_of(event);
   const auto& id = document_id_of(event);
   const auto memory = memory_begins(arrival, context.calendar);
@@ -177,31 +230,27 @@ void remember(OutletFacts& facts, const Event& event, Millis arrival, const Mark
   if (index < 0) {
     // Behind a forgotten document of the same id, if there is one: the newest comes last.
     auto at = facts.documents.begin() + (first_of_identity(facts.documents, kind, id) - facts.documents.begin());
-    while (at != facts.documents.end() && same_identity(*at, kind, id)) ++at;
-    const auto inserted = facts.documents.insert(at, Document{kind, id, {}, false, false, {}});
+    while (at != facts.documents.end() && same_identity(**at, kind, id)) ++at;
+    const auto inserted = facts.documents.insert(at, std::make_unique<Document>());
+    (*inserted)->kind = kind;
+    (*inserted)->id = id;
     index = inserted - facts.documents.begin();
   }
-  auto& document = facts.documents[static_cast<std::size_t>(index)];
+  auto& document = *facts.documents[static_cast<std::size_t>(index)];
 
-  Revision revision{revision_of(event), event_time_of(event), content_of(event), event.event_id()};
-  const auto place = std::lower_bound(document.revisions.begin(), document.revisions.end(), revision.number,
+  const auto number = revision_of(event);
+  const auto place = std::lower_bound(document.revisions.begin(), document.revisions.end(), number,
                                       [](const Revision& a, std::int64_t b) { return a.number < b; });
   const bool counts_now = place == document.revisions.end();
   if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
-  document.revisions.insert(place, std::move(revision));
-  if (!counts_now) return;
+  document.revisions.insert(place, {number, event_time_of(event), content_of(event), ref});
+  if (!counts_now) return document;
 
   document.counts = !event.cancelled() && (kind != DocumentKind::visit || event.visit().outcome() == Visit::DONE);
   document.is_return = event.delivery().direction() == Delivery::RETURN;
-  document.lines.clear();
-  if (!event.cancelled()) {
-    for (const auto& line : event.delivery().lines()) {
-      const auto sku = context.catalogue.find(line.sku_id());
-      CHECK(sku.has_value(), line.sku_id());
-      document.lines.push_back({*sku, line.quantity()});
-    }
-  }
+  document.lines = document.counts ? lines_of(event, context.catalogue) : std::vector<Line>{};
   count_document(facts, document, context);
+  return document;
 }
 
 }  // namespace fiverate

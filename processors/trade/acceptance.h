@@ -3,14 +3,14 @@
 // In this order, the first that holds:
 //   future             event_time > arrival + skew
 //   late               arrival - event_time > lateness of its kind
-//   event_id           known event_id of the kind: a duplicate if document, revision and content are equal, else a conflict
-//   document, revision known: a duplicate if the content is equal, else a revision conflict (the first in the log counts)
-//   superseded         a higher revision is known: kept, counts nowhere
-//   late               a revision that replaces one whose event_time is out of reach by now
-//   late               it would change a day that is final (only when arrivals run backwards)
-//   accepted
+//   event_id           known event_id of the kind: a duplicate if document, revision and content are equal, else a
+//   conflict document, revision known: a duplicate if the content is equal, else a revision conflict (the first in the
+//   log counts) superseded         a higher revision is known: kept, counts nowhere late               a revision that
+//   replaces one whose event_time is out of reach by now late               it would change a day that is final (only
+//   when arrivals run backwards) accepted
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,11 +50,13 @@ std::uint64_t content_of(const Event& event);
 Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day first_open_day,
               const AcceptanceLimits& limits, const MarketContext& context);
 
-// The brands whose facts will change when `event` is remembered.
-std::set<BrandNumber> brands_touched(const OutletFacts& facts, const Event& event, Millis arrival,
-                                     const MarketContext& context);
+// The SKUs whose facts will change when `event` is remembered.
+std::set<SkuNumber> skus_touched(const OutletFacts& facts, const Event& event, Millis arrival,
+                                 const MarketContext& context);
 
-// Remembers an accepted or superseded event; an accepted one replaces the counted revision. SKUs must be known.
-void remember(OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context);
+// Remembers an accepted or superseded event, found in the log as `ref`; an accepted one replaces the counted revision.
+// SKUs must be known. Returns its document.
+const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
+                         const MarketContext& context);
 
 }  // namespace fiverate

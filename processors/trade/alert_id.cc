@@ -8,8 +8,8 @@
 namespace fiverate {
 
 std::string alert_id_of(const AlertKey& key) {
-  const auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}", key.rule, key.brand_id, key.sku_id, key.outlet_id, key.region_id,
-                                key.class_dimension, key.class_value);
+  const auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}", key.rule, key.brand_id, key.sku_id, key.outlet_id,
+                                key.region_id, key.class_dimension, key.class_value);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   constexpr std::size_t kIdBytes = 8;

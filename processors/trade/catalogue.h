@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "event.pb.h"
+#include "schemas/time.h"
 #include "state.pb.h"
 
 namespace fiverate {
@@ -39,17 +40,25 @@ class Catalogue {
   [[nodiscard]] const std::string& sku_id(SkuNumber sku) const { return skus_[static_cast<std::size_t>(sku)].sku_id; }
   [[nodiscard]] std::size_t size() const { return skus_.size(); }
 
-  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere; should a
-  // brand come later, what was delivered before stays uncounted (a file replay, which reads SKUs first, counts it).
-  // Returns its state, to be stored.
-  SkuState apply(const Sku& sku);
+  // Has its version of the day a brand group (a key brand)? Before the first version that one applies.
+  [[nodiscard]] bool in_brand_group(SkuNumber sku, Day day) const;
+
+  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere;
+  // should a brand come later, what was delivered before stays uncounted (a file replay, which reads SKUs first, counts
+  // it). Returns its state, to be stored.
+  SkuState apply(const Sku& sku, bool cancelled = false);
   // Takes back a stored SKU, in any order, before anything is asked.
   void restore(const SkuState& state);
 
  private:
+  struct Version {
+    Day valid_from;
+    std::string brand_group;
+  };
   struct Entry {
     std::string sku_id;
     BrandNumber brand = kNoBrand;
+    std::vector<Version> versions = {};  // ascending
   };
   BrandNumber number_of_brand(const std::string& brand_id);
 

@@ -7,10 +7,38 @@
 namespace fiverate {
 namespace {
 
-// sign +1 takes a document's lines in, -1 takes them out.
-void fold_document(OutletFacts& facts, const Document& document, int sign, const MarketContext& context) {
-  if (!document.counts) return;
-  const auto day = context.calendar.day_of(document.counted().event_time);
+constexpr std::int64_t kShortTenths = 8;  // confirmed below 80 % of what was requested
+
+// What the document says of each SKU's stock, into the books or out of them.
+void fold_stock(OutletFacts& facts, const Document& document, Day day, int sign) {
+  const auto time = document.counted().event_time;
+  const auto fold = [&](auto& entries, auto entry) {
+    const auto at = std::lower_bound(entries.begin(), entries.end(), entry);
+    if (sign > 0) {
+      entries.insert(at, entry);
+    } else {
+      CHECK(at != entries.end() && at->document == &document, document.id);
+      entries.erase(at);
+    }
+  };
+  for (const auto& line : document.lines) {
+    auto& sku = facts.skus[line.sku];
+    if (line.quantity > 0) {
+      fold(sku.facts,
+           Fact{time, day, document.is_return ? FactKind::returned : FactKind::out, line.quantity, &document});
+    }
+    if (line.count != kAbsent) {
+      const auto kind = document.kind == DocumentKind::visit ? FactKind::counted : FactKind::declared;
+      fold(sku.facts, Fact{time, day, kind, line.count, &document});
+    }
+    if (line.requested > 0) {
+      fold(sku.requests, Request{time, day, 10 * line.confirmed < kShortTenths * line.requested, &document});
+    }
+  }
+}
+
+// The activity of the day, and what each brand saw on it.
+void fold_day(OutletFacts& facts, const Document& document, Day day, int sign, const MarketContext& context) {
   const auto active = facts.active_documents.try_emplace(day, 0).first;
   active->second += sign;
   if (active->second == 0) facts.active_documents.erase(active);
@@ -26,6 +54,49 @@ void fold_document(OutletFacts& facts, const Document& document, int sign, const
     if (at->delivered == 0 && at->returned == 0) days.erase(at);
     if (days.empty()) facts.brands.erase(brand);
   }
+}
+
+// Columns by the kind of document: what it does not say takes no room.
+void save_lines(const std::vector<Line>& lines, DocumentKind kind, OutletState::Document& saved) {
+  for (const auto& line : lines) {
+    saved.add_skus(static_cast<std::uint32_t>(line.sku));
+    if (kind == DocumentKind::delivery) {
+      saved.add_quantities(line.quantity);
+    } else {
+      saved.add_counts_after(line.count + 1);
+    }
+    if (kind == DocumentKind::order) {
+      saved.add_requested(line.requested);
+      saved.add_confirmed(line.confirmed);
+    }
+  }
+}
+
+std::vector<Line> load_lines(DocumentKind kind, const OutletState::Document& saved) {
+  std::vector<Line> lines;
+  lines.reserve(static_cast<std::size_t>(saved.skus_size()));
+  for (int i = 0; i < saved.skus_size(); ++i) {
+    Line line{static_cast<SkuNumber>(saved.skus(i))};
+    if (kind == DocumentKind::delivery) {
+      line.quantity = saved.quantities(i);
+    } else {
+      line.count = saved.counts_after(i) - 1;
+    }
+    if (kind == DocumentKind::order) {
+      line.requested = saved.requested(i);
+      line.confirmed = saved.confirmed(i);
+    }
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+// sign +1 takes a document in, -1 takes it out.
+void fold_document(OutletFacts& facts, const Document& document, int sign, const MarketContext& context) {
+  if (!document.counts) return;
+  const auto day = context.calendar.day_of(document.counted().event_time);
+  fold_day(facts, document, day, sign, context);
+  fold_stock(facts, document, day, sign);
 }
 
 // What the versions alone say. Before the first one its region and classes hold, outside the population.
@@ -83,10 +154,25 @@ void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open
   }
 }
 
+std::vector<ActiveFrom> activity_of(const OutletFacts& facts) {
+  std::vector<ActiveFrom> activity;
+  activity.reserve(facts.assignments.size());
+  for (const auto& assignment : facts.assignments) activity.push_back({assignment.from, assignment.active});
+  return activity;
+}
+
 void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
-  std::erase_if(facts.documents, [&](const Document& document) {
-    if (context.calendar.day_of(document.counted().event_time) >= day) return false;
-    uncount_document(facts, document, context);
+  facts.kept_from = std::max(facts.kept_from, day);
+  const auto is_old = [&](const std::unique_ptr<Document>& document) {
+    return context.calendar.day_of(document->counted().event_time) < day;
+  };
+  if (std::none_of(facts.documents.begin(), facts.documents.end(), is_old)) return;
+  const auto activity = activity_of(facts);
+  for (auto& [number, sku] : facts.skus) fold_before(sku, day, activity, context.calendar);
+  std::erase_if(facts.documents, [&](const std::unique_ptr<Document>& document) {
+    if (!is_old(document)) return false;
+    if (document->counts)
+      fold_day(facts, *document, context.calendar.day_of(document->counted().event_time), -1, context);
     return true;
   });
 }
@@ -98,6 +184,7 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
   };
   state.set_known(facts.known);
   state.set_clock_day(facts.clock_day.number);
+  state.set_kept_from(facts.kept_from.number);
   for (const auto& version : facts.versions) {
     auto& saved = *state.add_versions();
     saved.set_valid_from(version.valid_from.number);
@@ -113,20 +200,30 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
   }
   for (const auto& document : facts.documents) {
     auto& saved = *state.add_documents();
-    saved.set_kind(static_cast<int>(document.kind));
-    saved.set_document_id(document.id);
-    saved.set_counts(document.counts);
-    saved.set_is_return(document.is_return);
-    for (const auto& revision : document.revisions) {
+    saved.set_kind(static_cast<int>(document->kind));
+    saved.set_document_id(document->id);
+    saved.set_counts(document->counts);
+    saved.set_is_return(document->is_return);
+    for (const auto& revision : document->revisions) {
       saved.add_revisions(revision.number);
       saved.add_event_times(revision.event_time);
       saved.add_contents(revision.content);
-      saved.add_event_ids(revision.event_id);
+      save_event(revision.event, *saved.add_events());
     }
-    for (const auto& line : document.lines) {
-      saved.add_skus(static_cast<std::uint32_t>(line.sku));
-      saved.add_quantities(line.quantity);
+    save_lines(document->lines, document->kind, saved);
+  }
+  for (const auto& [number, sku] : facts.skus) {
+    if (!sku.folded) continue;
+    auto& saved = *state.add_openings();
+    saved.set_sku(static_cast<std::uint32_t>(number));
+    sku.opening.save(*saved.mutable_book());
+    if (sku.out_since) {
+      saved.set_out(true);
+      saved.set_out_since_ms(*sku.out_since);
+      save_event(sku.out_event, *saved.mutable_out_event());
     }
+    saved.set_requested_in_spell(sku.requested_in_spell);
+    saved.set_last_request_short(sku.last_request_short);
   }
 }
 
@@ -138,26 +235,37 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
   OutletFacts facts;
   facts.known = state.known();
   facts.clock_day = Day{state.clock_day()};
+  facts.kept_from = Day{state.kept_from()};
   for (const auto& saved : state.versions()) {
     facts.versions.push_back({Day{saved.valid_from()}, saved.cancelled(), saved.active(), load_place(saved)});
   }
   for (const auto& saved : state.assignments()) {
     facts.assignments.push_back({Day{saved.from()}, saved.active(), load_place(saved)});
   }
+  for (const auto& saved : state.openings()) {
+    auto& sku = facts.skus[static_cast<SkuNumber>(saved.sku())];
+    sku.folded = true;
+    sku.opening = Book::load(saved.book());
+    if (saved.out()) {
+      sku.out_since = saved.out_since_ms();
+      sku.out_event = load_event(saved.out_event());
+    }
+    sku.requested_in_spell = saved.requested_in_spell();
+    sku.last_request_short = saved.last_request_short();
+  }
   facts.documents.reserve(static_cast<std::size_t>(state.documents_size()));
   for (const auto& saved : state.documents()) {
-    Document document;
-    document.kind = static_cast<DocumentKind>(saved.kind());
-    document.id = saved.document_id();
-    document.counts = saved.counts();
-    document.is_return = saved.is_return();
+    auto document = std::make_unique<Document>();
+    document->kind = static_cast<DocumentKind>(saved.kind());
+    document->id = saved.document_id();
+    document->counts = saved.counts();
+    document->is_return = saved.is_return();
     for (int i = 0; i < saved.revisions_size(); ++i) {
-      document.revisions.push_back({saved.revisions(i), saved.event_times(i), saved.contents(i), saved.event_ids(i)});
+      document->revisions.push_back(
+          {saved.revisions(i), saved.event_times(i), saved.contents(i), load_event(saved.events(i))});
     }
-    for (int i = 0; i < saved.skus_size(); ++i) {
-      document.lines.push_back({static_cast<SkuNumber>(saved.skus(i)), saved.quantities(i)});
-    }
-    count_document(facts, document, context);
+    document->lines = load_lines(document->kind, saved);
+    count_document(facts, *document, context);
     facts.documents.push_back(std::move(document));
   }
   return facts;

@@ -1,21 +1,24 @@
-// What is known of one outlet: its versions, its documents, and, derived from them, what each brand saw on each day.
-// Everything that an outlet contributes is a function of this record (timeline.h).
+// What is known of one outlet: its versions, its documents, and, derived from them, what each brand saw on each day and
+// the book of each SKU. Everything that an outlet contributes is a function of this record (timeline.h).
 //
 // Facts older than kMemoryDays before the watermark can neither be reached by an accepted event nor touch a day that is
-// not final, and are dropped: the longest effect of a purchase is two windows (repeat buying, 181 days), and a day is final
-// 15 days after its end.
+// not final: the longest effect of a purchase is two windows (repeat buying, 181 days), and a day is final 15 days
+// after its end. They are dropped; what a book still needs of them is folded into its opening.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "event.pb.h"
 #include "processors/trade/catalogue.h"
+#include "processors/trade/document.h"
 #include "processors/trade/intervals.h"
 #include "processors/trade/measure.h"
 #include "processors/trade/places.h"
+#include "processors/trade/stockout.h"
 #include "schemas/time.h"
 #include "state.pb.h"
 
@@ -23,32 +26,6 @@ namespace fiverate {
 
 // Identity is compared with documents of at most so many days before the day of the new record's arrival.
 inline constexpr std::int32_t kMemoryDays = 2 * kLongestWindow + 14;
-
-enum class DocumentKind : std::uint8_t { order = 0, delivery = 1, visit = 2 };
-
-struct Revision {
-  std::int64_t number = 1;
-  Millis event_time = 0;
-  std::uint64_t content = 0;  // hash of event time, cancelled and payload
-  std::string event_id;
-};
-
-struct Line {
-  SkuNumber sku;
-  std::int64_t quantity;
-};
-
-// One document with all its remembered revisions. The highest counts.
-struct Document {
-  DocumentKind kind = DocumentKind::delivery;
-  std::string id;
-  std::vector<Revision> revisions;  // ascending by number; never empty
-  bool counts = false;              // an activity: not cancelled, and a visit only if DONE
-  bool is_return = false;
-  std::vector<Line> lines;          // of deliveries, empty if cancelled
-
-  [[nodiscard]] const Revision& counted() const { return revisions.back(); }
-};
 
 // Where an outlet counts from a day on. `active`: in the population (version ACTIVE and begun).
 struct Assignment {
@@ -80,16 +57,22 @@ struct BrandDay {
 };
 
 struct OutletFacts {
-  bool known = false;  // an outlet event has come, be it a cancelled one
+  bool known = false;                   // an outlet event has come, be it a cancelled one
   std::vector<Version> versions;        // ascending by valid_from
   std::vector<Assignment> assignments;  // ascending by from; empty: counts nowhere
-  std::vector<Document> documents;      // sorted by (kind, id); one id may stand twice if the older one is forgotten
-  Day clock_day = kNoDay;               // contributions sent so far assume that it is this day
+  // Sorted by (kind, id); one id may stand twice if the older one is forgotten. Facts point to them.
+  std::vector<std::unique_ptr<Document>> documents;
+  Day kept_from = kNoDay;  // documents of earlier days have been dropped
+  Day clock_day = kNoDay;  // contributions sent so far assume that it is this day
 
   // Derived from documents, kept up to date by count_document and uncount_document.
-  std::map<Day, std::int32_t> active_documents;  // how many activities a day
+  std::map<Day, std::int32_t> active_documents;         // how many activities a day
   std::map<BrandNumber, std::vector<BrandDay>> brands;  // days ascending, only those with units
+  std::map<SkuNumber, SkuFacts> skus;
 };
+
+// On which days is the outlet in the population?
+std::vector<ActiveFrom> activity_of(const OutletFacts& facts);
 
 // Takes the counted revision of a document into the derived facts, or out of them.
 void count_document(OutletFacts& facts, const Document& document, const MarketContext& context);
@@ -99,7 +82,7 @@ void uncount_document(OutletFacts& facts, const Document& document, const Market
 // `first_open_day` are final and stay as they were (kNoDay: none is).
 void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open_day, MarketContext& context);
 
-// Drops documents whose counted day is before `day`.
+// Drops documents whose counted day is before `day`; what they said of stock is folded into the opening books.
 void forget_before(OutletFacts& facts, Day day, const MarketContext& context);
 
 void save(const OutletFacts& facts, const MarketContext& context, OutletState& state);

@@ -18,6 +18,7 @@
 #include "processors/stream/memory_log.h"
 #include "processors/stream/worker.h"
 #include "readers/audit/metrics_file.h"
+#include "readers/query/alert_json.h"
 #include "readers/query/row_json.h"
 #include "schemas/check.h"
 
@@ -29,7 +30,7 @@ constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 const Input kLedger{Topic::ledger, 0};
 const Input kDeltas{Topic::deltas, 0};
 
-// Sends each record to the log of its topic; keeps what was quarantined; there is no desk yet to read signals.
+// Sends each record to the log of its topic; keeps what was quarantined, and the transitions of alerts.
 class ReplaySink final : public Sink {
  public:
   ReplaySink(MemoryLog& ledger, MemoryLog& deltas) : ledger_(ledger), deltas_(deltas) {}
@@ -44,6 +45,10 @@ class ReplaySink final : public Sink {
       CHECK(quarantined.ParseFromString(record.value), record.key);
       quarantined.clear_value();
       quarantined_.push_back(std::move(quarantined));
+    } else if (record.topic == Topic::signals) {
+      SignalRecord signal;
+      CHECK(signal.ParseFromString(record.value), record.key);
+      if (signal.has_transition()) transitions_.push_back(std::move(*signal.mutable_transition()));
     }
     return {};
   }
@@ -51,11 +56,13 @@ class ReplaySink final : public Sink {
   Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
 
   [[nodiscard]] std::vector<Quarantined>& quarantined() { return quarantined_; }
+  [[nodiscard]] std::vector<Transition>& transitions() { return transitions_; }
 
  private:
   MemoryLog& ledger_;
   MemoryLog& deltas_;
   std::vector<Quarantined> quarantined_;
+  std::vector<Transition> transitions_;
 };
 
 // A replay that ends, ends whole: nothing has to be kept for a restart, and everything stays in memory.
@@ -143,39 +150,50 @@ Result<void> write_quarantine(const std::filesystem::path& path, std::vector<std
   return write_text(path, text);
 }
 
-// In the order of files and lines.
-std::vector<std::string> quarantine_of_files(const std::vector<Quarantined>& quarantined, const History& history) {
-  std::vector<std::tuple<std::size_t, std::int64_t, std::string>> found;
-  for (const auto& one : quarantined) {
-    const auto record = history[HistorySource::position_of(one.offset())];
-    nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
-    if (!one.event_id().empty()) json["event_id"] = one.event_id();
-    if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
-    json["file"] = history.files()[record.file].name();
-    json["line"] = record.number;
-    found.emplace_back(record.file, record.number, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+// `positions`: the evidence says where its events stand in the source topics.
+Result<void> write_alerts(const std::filesystem::path& path, std::vector<Transition>& transitions,
+                          const MarketCalendar& calendar, bool positions) {
+  sort_canonically(transitions);
+  fmt::memory_buffer text;
+  for (auto& transition : transitions) {
+    if (!positions) {
+      for (auto& evidence : *transition.mutable_evidence()) evidence.clear_topic();
+    }
+    append_json_line(transition, calendar, text);
   }
-  std::sort(found.begin(), found.end());
-  std::vector<std::string> lines;
-  for (auto& [file, number, line] : found) lines.push_back(std::move(line));
-  return lines;
+  return write_text(path, {text.data(), text.size()});
 }
 
-std::vector<std::string> quarantine_of_ledger(const std::vector<Quarantined>& quarantined) {
-  std::vector<std::tuple<std::string, std::int32_t, std::int64_t, std::string>> found;
+// Where a quarantined record stands in the history: what its line says of that, and what the lines are sorted by.
+struct Position {
+  std::tuple<std::string, std::int64_t, std::int64_t> order;
+  nlohmann::ordered_json fields;
+};
+
+Position in_files(const Quarantined& one, const History& history) {
+  const auto record = history[HistorySource::position_of(one.offset())];
+  return {{"", record.file, record.number}, {{"file", history.files()[record.file].name()}, {"line", record.number}}};
+}
+
+Position in_topics(const Quarantined& one) {
+  return {{one.topic(), one.partition(), one.offset()},
+          {{"topic", one.topic()}, {"partition", one.partition()}, {"offset", one.offset()}}};
+}
+
+template <typename PositionOf>
+std::vector<std::string> quarantine_lines(const std::vector<Quarantined>& quarantined, PositionOf position_of) {
+  std::vector<std::pair<decltype(Position::order), std::string>> found;
   for (const auto& one : quarantined) {
     nlohmann::ordered_json json{{"reason", one.reason()}, {"detail", one.detail()}};
     if (!one.event_id().empty()) json["event_id"] = one.event_id();
     if (!one.sku_id().empty()) json["sku_id"] = one.sku_id();
-    json["topic"] = one.topic();
-    json["partition"] = one.partition();
-    json["offset"] = one.offset();
-    found.emplace_back(one.topic(), one.partition(), one.offset(),
-                       json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    auto position = position_of(one);
+    json.update(position.fields);
+    found.emplace_back(std::move(position.order), json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> lines;
-  for (auto& [topic, partition, offset, line] : found) lines.push_back(std::move(line));
+  for (auto& [order, line] : found) lines.push_back(std::move(line));
   return lines;
 }
 
@@ -183,11 +201,11 @@ OutRecord progress_record(const LedgerRecord& progress) {
   return {Topic::ledger, 0, progress.arrival_ms(), "", progress.SerializeAsString(), std::nullopt, std::nullopt};
 }
 
-}  // namespace
-
-Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
-                                   const ReplayProgress& progress) {
+// One pass over the history; alerts are asked up to the end of `alerts_through`.
+Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
+                                Day alerts_through, const ReplayProgress& progress) {
   FIVERATE_TRY(make_folder(options.out));
+  const auto alerts_until = alerts_through == kNoDay ? kOpenEnd : calendar.end_of(alerts_through);
   const auto definition = make_definition(calendar.zone_name(), {1, 1, 1});
   MemoryLog ledger({true, 0});  // written and read by this thread in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
@@ -228,7 +246,7 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
   Worker outlet(
       ledger_source,
       [&](const Input& input) -> Result<Seat> {
-        auto op = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited);
+        auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
         outlet_stage = op.get();
         return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
       },
@@ -266,12 +284,29 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
   ReplaySummary summary;
   summary.records = static_cast<std::int64_t>(history.size());
   summary.through = through;
+  summary.last_day = outlet_stage == nullptr ? kNoDay : outlet_stage->last_day();
   const auto lines = (*file)->finish(through);
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_files(sink.quarantined(), history)));
+  summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
+  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, false));
+  FIVERATE_TRY(write_quarantine(
+      options.out / "quarantine.jsonl",
+      quarantine_lines(sink.quarantined(), [&](const Quarantined& one) { return in_files(one, history); })));
   return summary;
+}
+
+}  // namespace
+
+Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
+                                   const ReplayProgress& progress) {
+  // Alerts end with the day of the last accepted document, which only the replay itself finds out. The index has a guess that is
+  // wrong only if everything of that day is rejected for its content.
+  const auto guess = options.through.value_or(history.last_day());
+  const auto summary = pass_over(history, calendar, options, guess, progress);
+  if (!summary || options.through || summary->last_day == kNoDay || summary->last_day == guess) return summary;
+  return pass_over(history, calendar, options, summary->last_day, progress);
 }
 
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
@@ -312,7 +347,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   Worker outlet(
       ledger,
       [&](const Input& input) -> Result<Seat> {
-        auto stage = std::make_unique<OutletStage>(definition, 1, calendar, kUnlimited);
+        auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
         std::unique_ptr<Operator> op;
         if (input.partition == 0) {
           op = std::make_unique<FirstPartition>(std::move(stage), sink);
@@ -330,7 +365,9 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_of_ledger(sink.quarantined())));
+  summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
+  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, true));
+  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
   return summary;
 }
 

@@ -1,7 +1,7 @@
 // Replay: the same fold as the live stages, into files, touching nothing live.
 //
-// From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl
-// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> metrics.jsonl
+// From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl
+// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl
 //
 // Logs between the stages are in memory and bounded; market has a thread of its own. State is kept in memory.
 #pragma once
@@ -28,8 +28,10 @@ struct ReplayOptions {
 struct ReplaySummary {
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
-  std::int64_t lines = 0;  // of metrics.jsonl
+  std::int64_t lines = 0;        // of metrics.jsonl
+  std::int64_t transitions = 0;  // of alerts.jsonl
   Day through = kNoDay;
+  Day last_day = kNoDay;  // of an accepted document
 };
 
 // `progress(done, all)`: records of the history.
@@ -39,7 +41,8 @@ using ReplayProgress = std::function<void(std::size_t, std::size_t)>;
 Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                    const ReplayProgress& progress);
 
-// Replays the partitions of a ledger: `ledger` reads all of them and ends where the log ended at the start. Only days that the live run holds for final are written.
+// Replays the partitions of a ledger: `ledger` reads all of them and ends where the log ended at the start. Only days that the
+// live run holds for final are written; alerts up to where the ledger ends.
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
                                     const ReplayOptions& options);
 

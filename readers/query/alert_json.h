@@ -19,8 +19,8 @@ void append_json_line(const Transition& transition, const MarketCalendar& calend
 // The members alone, without braces: for objects that hold more.
 void append_json_fields(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
 
-// By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule counts as
-// empty.
+// By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule
+// counts as empty.
 void sort_canonically(std::vector<Transition>& transitions);
 
 }  // namespace fiverate

@@ -5,8 +5,11 @@ Small enough that the oracle takes about a second, nasty enough that every sente
 definitions decides something in some seed.  What the definitions leave open is not generated,
 so that a difference between two programs is a difference worth looking at.
 
-    generate.py --seed N --out DIR [--outlets 8] [--days 60] [--rate 0.5] [--sorted] [--stats]
+    generate.py --seed N --out DIR [--profile trade|shelf] [--outlets 8] [--days 60] [--rate 0.5] [--sorted] [--stats]
     generate.py --seed N --seeds COUNT --stats     (many seeds, nothing kept, only the coverage)
+
+The profile trade (this file) has all kinds of trouble around deliveries; the profile shelf
+(generate_shelf.py) has few outlets with dense counts, for the book and the alerts.
 """
 
 import argparse
@@ -355,13 +358,16 @@ class History:
     def body(self, kind):
         if kind == "order":
             lines = [{"sku_id": sku, "requested": self.quantity(), "confirmed": self.quantity()} for sku in self.some_skus()]
+            for line in lines:
+                if self.chance(0.2):
+                    line["declared_stock"] = self.quantity()
             return self.nulls({"lines": [self.nulls(line, ["declared_stock"]) for line in lines]}, ["promised_date"])
         if kind == "delivery":
             # Enough returns that nets become 0 and negative.
             direction = self.pick(["OUT", "OUT", "OUT", "RETURN"])
             lines = [{"sku_id": sku, "quantity": self.quantity()} for sku in self.some_skus()]
             return self.nulls({"direction": direction, "lines": lines}, ["order_id"])
-        checks = [self.nulls({"sku_id": sku, "count": 0, "retail_price_fen": 2200, "price_tag": "OK", "on_shelf": False},
+        checks = [self.nulls({"sku_id": sku, "count": self.pick([0, 0, 1, 5, 10]), "retail_price_fen": 2200, "price_tag": "OK", "on_shelf": False},
                              ["facings"]) for sku in self.some_skus()]
         return {"visitor_id": "访 1", "outcome": self.pick(["DONE", "DONE", "CLOSED", "REFUSED"]), "checks": checks}
 
@@ -711,7 +717,21 @@ def coverage_of(folder, totals):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
     import oracle
 
-    records, metrics, _ = oracle.run(folder)
+    records, metrics, quarantine, alerts = oracle.run(folder)
+    totals["single lines"].update(json.loads(raw)["reason"] for raw in quarantine if "sku_id" in json.loads(raw))
+    before = {}
+    for alert in map(json.loads, alerts):
+        same_episode = alert["episode"] == before.get(alert["alert_id"], {}).get("episode")
+        if alert["state"] != "RETRACTED" and same_episode and alert["state"] == before[alert["alert_id"]]["state"]:
+            totals["alerts"][f"{alert['rule']} {alert['state']} twice running"] += 1
+        if alert["state"] == "FIRING" and same_episode and before[alert["alert_id"]]["state"] == "RESOLVED":
+            totals["alerts"][f"{alert['rule']} FIRING again"] += 1
+        before[alert["alert_id"]] = alert
+        totals["alerts"][f"{alert['rule']} {alert['state']}"] += 1
+        totals["alerts"][f"{alert['rule']} {alert['severity']}"] += 1
+        totals["alerts"][f"{alert['rule']} {alert['state']} at midnight"] += "T00:00:00.000" in alert["at"]
+        totals["alerts"][f"{alert['rule']} {alert['state']} known later"] += alert["at"] != alert["known_at"]
+        totals["alerts"][f"{alert['rule']} episode 2 or later"] += alert["episode"] > 1
     for record in records:
         group = "document" if oracle.is_document(record) else record.kind
         totals["verdicts"][f"{group} {record.verdict or 'ignored'}"] += 1
@@ -734,29 +754,40 @@ def print_coverage(totals):
                 print(f"  {count:9} {name}")
 
 
+def history_of(arguments, seed):
+    if arguments.profile == "trade":
+        return History(seed, arguments.outlets or 8, arguments.days or 60, arguments.rate)
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+    import generate_shelf
+
+    outlets, days = generate_shelf.size_of(seed)
+    return generate_shelf.ShelfHistory(seed, arguments.outlets or outlets, arguments.days or days, arguments.rate)
+
+
 def main():
     parser = argparse.ArgumentParser(description="small nasty histories")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seeds", type=int, default=1, help="with --stats: that many seeds from --seed on")
     parser.add_argument("--out")
-    parser.add_argument("--outlets", type=int, default=8)
-    parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--profile", choices=("trade", "shelf"), default="trade")
+    parser.add_argument("--outlets", type=int, help="default: 8; shelf: by the seed")
+    parser.add_argument("--days", type=int, help="default: 60; shelf: by the seed")
     parser.add_argument("--rate", type=float, default=0.5, help="extra situations per document; 0: a peaceful history")
     parser.add_argument("--sorted", action="store_true", help="lines by arrival, not shuffled")
     parser.add_argument("--stats", action="store_true", help="run the oracle and print what was reached")
     arguments = parser.parse_args()
-    if arguments.outlets < 1 or arguments.days < 1 or arguments.seeds < 1:
+    if any(value is not None and value < 1 for value in (arguments.outlets, arguments.days, arguments.seeds)):
         parser.error("--outlets, --days and --seeds are at least 1")
     if not arguments.out and not arguments.stats:
         parser.error("--out or --stats")
     if arguments.out and arguments.seeds > 1:
         parser.error("--out holds one seed")
     totals = {title: Counter() for title in (
-        "lines", "verdicts", "rates", "measures with values other than 0", "measures below 0")}
+        "lines", "verdicts", "single lines", "rates", "measures with values other than 0", "measures below 0", "alerts")}
     for seed in range(arguments.seed, arguments.seed + arguments.seeds):
         with tempfile.TemporaryDirectory() as scratch:
             folder = arguments.out or scratch
-            History(seed, arguments.outlets, arguments.days, arguments.rate).build().write(folder, arguments.sorted)
+            history_of(arguments, seed).build().write(folder, arguments.sorted)
             if arguments.stats:
                 coverage_of(folder, totals)
     if arguments.stats:

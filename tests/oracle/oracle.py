@@ -6,6 +6,9 @@ nothing about how the real program works.  It is slow and plain on purpose: ever
 meant to be held against one sentence of the definitions.  Where the definitions are silent,
 a comment starting with "Reading:" names the reading that was chosen.
 
+This file: input, verdicts, measures, output. The book of an outlet and SKU: book.py; rules: stockout.py (R1),
+prediction.py (R2); the clock and the lines of alerts: alerts.py.
+
     oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2] [--timezone Asia/Shanghai]
 """
 
@@ -16,11 +19,11 @@ import re
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-DAY_MS = 86_400_000
-MINUTE_MS = 60_000
+import alerts
+from days import DAY_MS, MINUTE_MS, day_of, format_day, parse_day, parse_time
+
 LATENESS_MS = {"order": 7 * DAY_MS, "delivery": 7 * DAY_MS, "visit": 14 * DAY_MS}
 FUTURE_MS = 5 * MINUTE_MS
 MEMORY_DAYS = 196
@@ -34,74 +37,6 @@ MARKET = ""
 INPUT_FILES = ("reference.jsonl", "events.jsonl")
 
 ACCEPTED, SUPERSEDED, DUPLICATE = "accepted", "superseded", "duplicate"
-
-
-# --- days and times ------------------------------------------------------------------------------
-# A day is the number of days since 1970-01-01, a time the number of milliseconds since then (UTC).
-
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# datetime cannot name a local time after the year 9999; offsets do not change there any more.
-LAST_OFFSET_LOOKUP_MS = (date(9999, 12, 30) - date(1970, 1, 1)).days * DAY_MS
-
-TIME_FORM = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-DATE_FORM = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-
-
-def parse_day(text):
-    """YYYY-MM-DD of a day that exists, year 1970 to 9999; None if it is anything else."""
-    match = DATE_FORM.fullmatch(text)
-    if not match:
-        return None
-    year, month, day = map(int, match.groups())
-    if year < 1970:
-        return None
-    try:
-        return (date(year, month, day) - date(1970, 1, 1)).days
-    except ValueError:
-        return None
-
-
-def format_day(day):
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
-
-
-def parse_offset_minutes(text):
-    """'Z' or '+08:00' in minutes; None if there is no such offset."""
-    if text in "Zz":
-        return 0
-    hours, minutes = int(text[1:3]), int(text[4:6])
-    if hours > 23 or minutes > 59:
-        return None
-    return (hours * 60 + minutes) * (-1 if text[0] == "-" else 1)
-
-
-def parse_time(text):
-    """RFC 3339 with an offset, cut to milliseconds; None if it is anything else.
-
-    Reading: no leap second (":60"), no blank instead of the "T", written year 1970 to 9999.
-    """
-    match = TIME_FORM.fullmatch(text)
-    if not match:
-        return None
-    day = parse_day(match[1])
-    hour, minute, second = int(match[2]), int(match[3]), int(match[4])
-    offset = parse_offset_minutes(match[6])
-    if day is None or offset is None or hour > 23 or minute > 59 or second > 59:
-        return None
-    # Digits beyond the third are cut, never rounded: .9999 does not reach the next second.
-    millisecond = int(((match[5] or "") + "000")[:3])
-    minutes = (day * 24 + hour) * 60 + minute - offset
-    return (minutes * 60 + second) * 1000 + millisecond
-
-
-def day_of(time_ms, zone):
-    """The date of a time in the market's zone; 00:00:00.000 belongs to the new day."""
-    instant = EPOCH + timedelta(milliseconds=min(time_ms, LAST_OFFSET_LOOKUP_MS))
-    offset = instant.astimezone(zone).utcoffset()
-    return (time_ms + offset // timedelta(milliseconds=1)) // DAY_MS
 
 
 # --- decoding a line -----------------------------------------------------------------------------
@@ -1123,13 +1058,26 @@ def line_order(key, window):
     return tuple(text.encode("utf-8") for text in (brand, region, dimension, value)) + (window,)
 
 
-def quarantine_lines(records):
-    for record in sorted((r for r in records if r.reason), key=lambda r: (r.file, r.line)):
-        line = {"reason": record.reason, "detail": record.detail}
-        if record.event_id:
-            line["event_id"] = record.event_id
-        line.update(file=record.file, line=record.line)
-        yield compact(line)
+def quarantine_line(record, reason, detail, **more):
+    line = {"reason": reason, "detail": detail}
+    if record.event_id:
+        line["event_id"] = record.event_id
+    return compact(line | more | {"file": record.file, "line": record.line})
+
+
+def quarantine_lines(records, implausible):
+    """Whole records, and single counts of accepted documents; by file, line and SKU."""
+    lines = [(record.file, record.line, "", quarantine_line(record, record.reason, record.detail))
+             for record in records if record.reason]
+    lines += [(record.file, record.line, sku,
+               quarantine_line(record, "count_implausible", f"a count of {count}", sku_id=sku))
+              for record, sku, count in implausible]
+    return [line for *_, line in sorted(lines)]
+
+
+def accepted_days(records):
+    """The days of all accepted documents, also of those replaced or cancelled later."""
+    return [r.day for r in records if r.kind in DOCUMENT_KINDS and r.verdict == ACCEPTED]
 
 
 def days_to_write(records, through=None, only=None):
@@ -1137,7 +1085,7 @@ def days_to_write(records, through=None, only=None):
 
     Reading: --through moves the last day only; records that arrive after it are still applied.
     """
-    accepted = [r.day for r in records if r.kind in DOCUMENT_KINDS and r.verdict == ACCEPTED]
+    accepted = accepted_days(records)
     if not accepted:
         return []
     last = max(accepted) if through is None else through
@@ -1145,13 +1093,15 @@ def days_to_write(records, through=None, only=None):
 
 
 def run(folder, zone=ZoneInfo("Asia/Shanghai"), through=None, only=None):
-    """Returns (records with their verdicts, metrics lines, quarantine lines)."""
+    """Returns (records with their verdicts, lines of metrics, of quarantine, of alerts)."""
     records = read_lines(folder)
     give_days(records, zone)
     reference, documents = replay(records)
     market = Market(reference, documents, records)
     metrics = list(metrics_lines(market, days_to_write(records, through, only)))
-    return records, metrics, list(quarantine_lines(records))
+    last_day = max(accepted_days(records), default=None) if through is None else through
+    alert_lines, implausible = alerts.run(market, documents, last_day, zone)
+    return records, metrics, quarantine_lines(records, implausible), alert_lines
 
 
 def write_lines(path, lines):
@@ -1173,11 +1123,12 @@ def main():
     parser.add_argument("--days", type=lambda text: {day_argument(part) for part in text.split(",")})
     parser.add_argument("--timezone", type=ZoneInfo, default=ZoneInfo("Asia/Shanghai"))
     arguments = parser.parse_args()
-    _, metrics, quarantine = run(arguments.input, arguments.timezone, arguments.through, arguments.days)
+    _, metrics, quarantine, alert_lines = run(arguments.input, arguments.timezone, arguments.through, arguments.days)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "metrics.jsonl", metrics)
     write_lines(out / "quarantine.jsonl", quarantine)
+    write_lines(out / "alerts.jsonl", alert_lines)
     return 0
 
 

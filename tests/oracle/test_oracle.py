@@ -2,6 +2,8 @@
 """Tiny histories with results computed by hand: what a person who knows the trade can check.
 
     python3 tests/oracle/test_oracle.py
+
+Measures and input here, the book and the alerts in test_alerts.py; both run.
 """
 
 import contextlib
@@ -18,76 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import compare  # noqa: E402
 import generate  # noqa: E402
 import oracle  # noqa: E402
-
-NOON = "T12:00:00+08:00"
-
-
-def event(event_id, time, kind, payload, **common):
-    return {"event_id": event_id, "event_time": time, **common, kind: payload}
-
-
-def region(region_id, level, parent="", **common):
-    return event("r " + region_id, "2026-01-01" + NOON, "region",
-                 {"region_id": region_id, "level": level, "parent_id": parent}, **common)
-
-
-def sku(sku_id, brand, valid_from="2026-01-01"):
-    return event("s " + sku_id + valid_from, "2026-01-01" + NOON, "sku",
-                 {"sku_id": sku_id, "brand_id": brand, "valid_from": valid_from})
-
-
-def outlet(outlet_id, region_id, valid_from="2026-01-01", state="ACTIVE", **classes):
-    pairs = [{"dimension": name, "value": value} for name, value in classes.items()]
-    return event("o " + outlet_id + valid_from, "2026-01-01" + NOON, "outlet",
-                 {"outlet_id": outlet_id, "valid_from": valid_from, "region_id": region_id, "state": state, "classes": pairs})
-
-
-def delivery(id, outlet_id, day, quantity, direction="OUT", sku_id="s", time=None, **common):
-    lines = [{"sku_id": sku_id, "quantity": quantity}]
-    return event(common.pop("event_id", "e" + id), time or day + NOON, "delivery",
-                 {"delivery_id": id, "outlet_id": outlet_id, "direction": direction, "lines": lines}, **common)
-
-
-def visit(id, outlet_id, day, outcome="DONE"):
-    return event("v" + id, day + NOON, "visit", {"visit_id": id, "outlet_id": outlet_id, "visitor_id": "w", "outcome": outcome})
-
-
-# A city with the counties North and South, one SKU of brand B, one outlet in either county.
-MARKET = [
-    region("North", "COUNTY", "City"),  # before its parent
-    region("South", "COUNTY", "City"),
-    region("City", "CITY"),
-    sku("s", "B"),
-    outlet("n", "North", size="big"),
-    outlet("z", "South"),
-]
-
-
-class Replay:
-    """The oracle's output for a list of events (dicts, or bytes taken as they are)."""
-
-    def __init__(self, events, **options):
-        with tempfile.TemporaryDirectory() as folder:
-            lines = [line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() for line in events]
-            (pathlib.Path(folder) / "events.jsonl").write_bytes(b"\n".join(lines))
-            self.records, self.metrics, quarantine = oracle.run(folder, **options)
-        self.rows = {}
-        for raw in self.metrics:
-            row = json.loads(raw)
-            key = (row["as_of"], row["brand_id"], row["region_id"], row["class_dimension"], row["class_value"], row["window_days"])
-            self.rows[key] = row
-        self.quarantine = [json.loads(raw) for raw in quarantine]
-
-    def row(self, day, brand="B", region="", dimension="", value="", window=7):
-        return self.rows.get((day, brand, region, dimension, value, window))
-
-    def measures(self, *names, **key):
-        row = self.row(**key)
-        return tuple(row["measures"][name] for name in names) if row else None
-
-    def verdicts(self):
-        return [record.verdict for record in self.records]
-
+from tables import MARKET, NOON, Replay, delivery, event, outlet, region, sku, visit  # noqa: E402
+from test_alerts import Acceptance, Book, ConfirmedStockout, PredictedStockout  # noqa: E402, F401
 
 def verdicts_of(*documents):
     """What became of documents added to the market above."""
@@ -371,9 +305,10 @@ class Tools(unittest.TestCase):
             folders = [pathlib.Path(scratch) / name for name in ("a", "b")]
             for folder in folders:
                 generate.History(1, 3, 10, 0.5).build().write(folder, False)
-                _, metrics, quarantine = oracle.run(folder)
+                _, metrics, quarantine, alerts = oracle.run(folder)
                 oracle.write_lines(folder / "metrics.jsonl", metrics)
                 oracle.write_lines(folder / "quarantine.jsonl", quarantine)
+                oracle.write_lines(folder / "alerts.jsonl", alerts)
             for name in ("events.jsonl", "reference.jsonl"):
                 self.assertEqual((folders[0] / name).read_bytes(), (folders[1] / name).read_bytes())
             self.assertEqual(self.compare(*folders), (0, ""))

@@ -27,7 +27,7 @@ class Outlets : public testing::Test {
     ASSERT_TRUE(bench.feed(Topic::ledger, progress_to(clock, definition).SerializeAsString()).has_value());
   }
   void restarts() {
-    stages.push_back(std::make_unique<OutletStage>(definition, 2, shanghai(), 1000));
+    stages.push_back(std::make_unique<OutletStage>(OutletStage::Settings{definition, 2, 1000}, shanghai()));
     bench.restart_as(*stages.back());
   }
 
@@ -62,7 +62,7 @@ class Outlets : public testing::Test {
   const Definition definition = make_definition("Asia/Shanghai", {1, 1, 2});
   std::vector<std::unique_ptr<OutletStage>> stages = [this] {
     std::vector<std::unique_ptr<OutletStage>> first;
-    first.push_back(std::make_unique<OutletStage>(definition, 2, shanghai(), 1000));
+    first.push_back(std::make_unique<OutletStage>(OutletStage::Settings{definition, 2, 1000}, shanghai()));
     return first;
   }();
   Bench bench{*stages.front()};

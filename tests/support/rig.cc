@@ -27,7 +27,8 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
     case Stage::reference:
       return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
     case Stage::outlet:
-      return std::make_unique<OutletStage>(definition, definition.market_partitions(), shanghai(), kCacheBytes);
+      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), kCacheBytes},
+                                           shanghai());
     case Stage::market:
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},

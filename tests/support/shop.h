@@ -42,8 +42,12 @@ class Shop {
   Verdict takes(const Event& event, Millis arrival, Day first_open_day = kNoDay) {
     auto verdict = judge(facts, event, arrival, first_open_day, limits, context);
     if (verdict.outcome != Outcome::accepted && verdict.outcome != Outcome::superseded) return verdict;
-    const FactsChange change(facts, brands_touched(facts, event, arrival, context));
-    remember(facts, event, arrival, context);
+    const auto skus = skus_touched(facts, event, arrival, context);
+    std::set<BrandNumber> brands;
+    for (const auto number : skus) brands.insert(context.catalogue.brand_of(number));
+    const FactsChange change(facts, brands);
+    const EventRef ref{event.event_id()};
+    remember(facts, event, ref, arrival, context);
     send(change);
     return verdict;
   }

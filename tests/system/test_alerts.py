@@ -4,11 +4,10 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import unittest
 
-from support import DONE_WITHIN, ROOT, Market, Process, eventually, shared_kafka
+from support import DONE_WITHIN, ROOT, Market, Process, eventually, same_lines, shared_kafka
 
 NOON = "T12:00:00+08:00"
 PROTO = ROOT / "schemas" / "proto"
@@ -186,7 +185,6 @@ class Quarantine(unittest.TestCase):
         self.assertGreater(max(float(task["quarantine_rate"] or 0) for task in market.status()), 0)
 
 
-@unittest.skipUnless(os.environ.get("FIVERATE_TEST_RULES"), "outlet does not send transitions yet: FIVERATE_TEST_RULES=1 runs it")
 class FromEvents(unittest.TestCase):
     """Deliveries and visits in, R1 out: a count of 0 fires, a delivery resolves."""
 
@@ -204,6 +202,23 @@ class FromEvents(unittest.TestCase):
         market.history(delivery(2, "2026-03-07", 5), name="later")
         resolved = market.await_alert(lambda alert: alert["state"] == "RESOLVED", "--rule", "R1", "--all")
         self.assertEqual((resolved["acked_by"], resolved["at"]), ("ann", "2026-03-07T12:00:00.000+08:00"))
+
+    def test_live_is_replay(self):
+        """The log of the live run is alerts.jsonl of a replay of the files, byte for byte; a replay of the ledger has the positions too."""
+        market = AlertsMarket(self)
+        market.run().is_working()
+        market.history(*REFERENCE, delivery(1, "2026-03-02", 10), visit(1, "2026-03-05", 0), delivery(2, "2026-03-07", 5),
+                       visit(2, "2026-03-20", 0), delivery(3, "2026-03-21", 6), visit(3, "2026-03-22", 0), delivery(4, "2026-03-23", 1))
+        eventually(lambda: len(market.ok("alerts", "log", "--rule", "R1").splitlines()) == 6, 60, lambda: market.ok("alerts", "log").decode())
+        market.await_caught_up()
+        (market.folder / "history.jsonl").rename(market.folder / "events.jsonl")
+        (market.folder / "reference.jsonl").touch()
+        market.ok("replay", "--in", market.folder, "--out", market.folder / "replayed")
+        rules = ["--rule", "R1"]
+        expected = b"".join(line for line in (market.folder / "replayed" / "alerts.jsonl").read_bytes().splitlines(keepends=True)
+                            if json.loads(line)["rule"] == "R1")
+        same_lines(self, market.ok("alerts", "log", "--without-positions", *rules), expected)
+        self.assertIn(b'"topic":"visits"', market.ok("alerts", "log", *rules))
 
 
 if __name__ == "__main__":

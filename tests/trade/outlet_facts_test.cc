@@ -59,7 +59,7 @@ TEST(OutletFacts, SavedAndLoadedTheyAreTheSame) {
 
 TEST(OutletFacts, CountingAndUncountingLeavesNothing) {
   auto shop = busy_shop();
-  for (const auto& document : shop.facts.documents) uncount_document(shop.facts, document, shop.context);
+  for (const auto& document : shop.facts.documents) uncount_document(shop.facts, *document, shop.context);
   EXPECT_EQ(derived(shop.facts), "");
 }
 

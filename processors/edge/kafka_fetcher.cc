@@ -1,0 +1,252 @@
+#include "processors/edge/kafka_fetcher.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <thread>
+
+namespace fiverate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kElectionNap{50};
+constexpr std::chrono::seconds kKnownWithin{2};  // a topic just made is known everywhere
+
+// "7", "-1": views into librdkafka's memory, not closed by a zero.
+std::optional<Millis> parse_millis(std::string_view text) {
+  Millis value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_missing(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+void unreadable(std::string_view header, const InRecord& record) {
+  static std::atomic<std::int64_t> count = 0;  // a producer that does it does it with every record
+  if (const auto n = count++; n < 10 || n % 100'000 == 0) {
+    spdlog::warn("kafka: header {} of {} partition {} offset {} cannot be read and counts as absent", header,
+                 name_of(record.input.topic), record.input.partition, record.offset);
+  }
+}
+
+template <typename T>
+void read_into(std::optional<T>& target, std::optional<T> parsed, std::string_view header, const InRecord& record) {
+  if (!parsed) unreadable(header, record);
+  target = std::move(parsed);
+}
+
+void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
+  std::optional<CausePosition> previous;
+  std::optional<std::uint64_t> chain;
+  const char* name_text = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(&headers, i, &name_text, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    const std::string_view name(name_text);
+    const std::string_view text(static_cast<const char*>(value), value == nullptr ? 0 : size);
+    if (name == kCauseHeader) {
+      read_into(record.cause, parse_cause(text), name, record);
+    } else if (name == kPreviousHeader) {
+      read_into(previous, parse_position(text), name, record);
+    } else if (name == kChainHeader) {
+      read_into(chain, parse_chain(text), name, record);
+    } else if (name == kArrivalHeader) {
+      read_into(record.arrival, parse_millis(text), name, record);
+    }
+  }
+  if (previous && chain) {
+    record.link = Link{*previous, *chain};
+  } else if (previous || chain) {
+    unreadable(previous ? kChainHeader : kPreviousHeader, record);
+  }
+}
+
+}  // namespace
+
+std::string named(const KafkaSettings& settings, const Input& input) {
+  return fmt::format("{} partition {}", topic_name(settings, input.topic), input.partition);
+}
+
+rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
+                                const Input& input) {
+  return *rd_kafka_topic_partition_list_add(&list, topic_name(settings, input.topic).c_str(), input.partition);
+}
+
+KafkaPartitions new_list(std::size_t size) {
+  return KafkaPartitions(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
+}
+
+Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
+  Extent span;
+  auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
+  // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead
+  // it.
+  const auto begun = Clock::now();
+  do {
+    const auto left = kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
+    code = rd_kafka_query_watermark_offsets(client.get(), topic_name(settings, input.topic).c_str(), input.partition,
+                                            &span.low, &span.high, static_cast<int>(left.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return span;
+    if (kafka_error(code, "").reaction != Reaction::retry) break;
+    std::this_thread::sleep_for(kElectionNap);
+  } while (Clock::now() - begun <
+           (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
+  if (is_missing(code)) {
+    return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),
+                client.servers());
+  }
+  return tl::make_unexpected(kafka_error(
+      code,
+      fmt::format("Where {} begins and ends is not to be learnt from {}", named(settings, input), client.servers()),
+      client.last_error()));
+}
+
+Result<void> KafkaFetcher::assign(Places places) {
+  const auto list = new_list(places.size());
+  for (const auto& [input, place] : places) add(*list, settings_, input).offset = place.next;
+  forget();
+  places_ = std::move(places);
+  const auto code = rd_kafka_assign(client_->get(), list.get());
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  places_.clear();
+  return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be taken over", client_->last_error()));
+}
+
+void KafkaFetcher::unassign() {
+  if (taking_ != nullptr) {
+    std::erase_if(*taking_, [&, at = std::size_t{0}](const InRecord& record) mutable {
+      return at++ >= taking_from_ && places_.contains(record.input);
+    });
+  }
+  forget();
+  places_.clear();
+  rd_kafka_assign(client_->get(), nullptr);
+}
+
+Result<void> KafkaFetcher::poll(milliseconds wait, std::vector<InRecord>& records) {
+  const auto batch = std::make_shared<Batch>(Batch{client_, {}});
+  taking_ = &records;
+  taking_from_ = records.size();
+  auto timeout = std::max(wait, milliseconds(0));
+  while (!broken_ && batch->messages.size() < kPollRecordsMax) {
+    KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
+    if (!message || broken_) break;
+    timeout = milliseconds(0);
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (auto handled = other_than_record(*message); !handled) broken_ = handled.error();
+    } else if (auto* place = place_of(*message); place != nullptr) {
+      take(std::move(message), *place, batch, records);
+    }
+  }
+  taking_ = nullptr;
+  if (!batch->messages.empty()) client_->broker_answered();
+  if (broken_) return tl::make_unexpected(*broken_);
+  return notice_absence();
+}
+
+bool KafkaFetcher::all_done() const {
+  return std::ranges::all_of(places_, [](const auto& entry) { return entry.second.done; });
+}
+
+void KafkaFetcher::forget() {
+  known_.clear();
+  last_ = {};
+}
+
+// Nothing for a partition that is not ours (any more).
+KafkaFetcher::Places::value_type* KafkaFetcher::place_of(const rd_kafka_message_t& message) {
+  const auto is = [&](const Known& known) {
+    return known.topic == message.rkt && known.partition == message.partition;
+  };
+  if (last_.entry != nullptr && is(last_)) return last_.entry;
+  auto found = std::ranges::find_if(known_, is);
+  if (found == known_.end()) {
+    const auto topic = message.rkt != nullptr ? topic_of(settings_, rd_kafka_topic_name(message.rkt)) : std::nullopt;
+    if (!topic) return nullptr;
+    const auto entry = places_.find({*topic, message.partition});
+    if (entry == places_.end()) return nullptr;
+    found = known_.insert(found, Known{message.rkt, message.partition, &*entry});
+  }
+  last_ = *found;
+  return last_.entry;
+}
+
+void KafkaFetcher::take(KafkaMessage message, Places::value_type& entry, const std::shared_ptr<Batch>& batch,
+                        std::vector<InRecord>& records) {
+  auto& [input, place] = entry;
+  // librdkafka 2.0.2 may begin at an older position after a new assignment: what has been read is not read again.
+  if (message->offset < place.next) return;
+  if (message->offset >= place.end) {
+    place.done = true;
+    return;
+  }
+  place.next = message->offset + 1;
+  place.done = place.next >= place.end;
+
+  auto& record = records.emplace_back();
+  record.input = input;
+  record.offset = message->offset;
+  record.timestamp = rd_kafka_message_timestamp(message.get(), nullptr);
+  record.key = {static_cast<const char*>(message->key), message->key_len};
+  record.value = {static_cast<const char*>(message->payload), message->len};
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(message.get(), &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) read_headers(*headers, record);
+  record.owner = batch;
+  batch->messages.push_back(std::move(message));
+}
+
+Result<void> KafkaFetcher::other_than_record(const rd_kafka_message_t& message) {
+  auto* entry = place_of(message);
+  const auto code = message.err;
+  const auto* said = rd_kafka_message_errstr(&message);
+  if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    client_->broker_answered();
+    if (entry != nullptr && message.offset >= entry->second.end) entry->second.done = true;
+    return {};
+  }
+  if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+    return entry != nullptr ? not_in_log(entry->first, entry->second.next, said) : Result<void>{};
+  }
+  const auto where = entry != nullptr         ? named(settings_, entry->first)
+                     : message.rkt != nullptr ? std::string(rd_kafka_topic_name(message.rkt))
+                                              : "the log";
+  if (is_missing(code)) {
+    return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, said);
+  }
+  auto error = kafka_error(code, fmt::format("Reading {} failed", where), said);
+  if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL)
+    return tl::make_unexpected(std::move(error));
+  client_->heard(code, said);  // librdkafka goes on trying
+  return {};
+}
+
+Result<void> KafkaFetcher::not_in_log(const Input& input, std::int64_t offset, const char* said) {
+  const auto span = query_extent(*client_, settings_, input);
+  if (!span) return tl::make_unexpected(span.error());
+  if (offset >= span->low && offset <= span->high) {
+    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, said);
+  }
+  return fail(Reaction::stop,
+              "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
+              named(settings_, input), offset, span->low, span->high,
+              offset < span->low ? "its older records were deleted" : "it was truncated or made anew");
+}
+
+Result<void> KafkaFetcher::notice_absence() {
+  const auto since = client_->away_since();
+  if (!since || Clock::now() - *since < kKafkaAwayMax) return {};
+  return fail(client_->refused() ? Reaction::stop : Reaction::retry,
+              "No Kafka broker could be reached at {} for {} s. Reported last: {}.", client_->servers(),
+              kKafkaAwayMax.count(), client_->last_error());
+}
+
+}  // namespace fiverate

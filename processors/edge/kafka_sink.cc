@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <array>
+
+#include "processors/edge/kafka_fetcher.h"
+#include "schemas/check.h"
+
+namespace fiverate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kTailWithin{30};  // last_cause, all in all
+
+KafkaHeaders headers_of(const OutRecord& record) {
+  KafkaHeaders headers;
+  const auto put = [&](std::string_view name, const std::string& value) {
+    if (!headers) headers.reset(rd_kafka_headers_new(3));
+    const auto code = rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                                          static_cast<ssize_t>(value.size()));
+    CHECK(code == RD_KAFKA_RESP_ERR_NO_ERROR, name);
+  };
+  if (record.cause) put(kCauseHeader, to_text(*record.cause));
+  if (record.link) {
+    put(kPreviousHeader, to_text(record.link->previous));
+    put(kChainHeader, chain_text(record.link->chain));
+  }
+  if (record.arrival) put(kArrivalHeader, std::to_string(*record.arrival));
+  return headers;
+}
+
+// Keys are ids; what is not readable is not printed.
+std::string shown(std::string_view key) {
+  constexpr std::size_t kShownMax = 80;
+  if (key.empty()) return "no key";
+  if (!std::ranges::all_of(key, [](char c) { return c >= ' ' && c <= '~'; })) {
+    return fmt::format("a key of {} bytes", key.size());
+  }
+  return fmt::format("key {}{}", key.substr(0, kShownMax), key.size() > kShownMax ? "..." : "");
+}
+
+// Frame of a record, names of headers: generously.
+constexpr std::size_t kRecordOverheadBytes = 512;
+
+std::size_t bytes_of(const OutRecord& record) {
+  return record.key.size() + record.value.size() + (record.cause ? record.cause->sender.size() : 0) +
+         kRecordOverheadBytes;
+}
+
+rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
+  rd_kafka_vu_t made{};
+  made.vtype = type;
+  return made;
+}
+
+}  // namespace
+
+struct KafkaSink::Parts {
+  KafkaSettings settings;
+  std::shared_ptr<KafkaClient> client;
+  std::map<Topic, KafkaTopicHandle> topics;  // before the client in destruction: declared behind it
+  std::int64_t sent = 0;
+  std::int64_t acknowledged = 0;
+  std::optional<Error> dead;
+  milliseconds stalled_after = kStalledAfter;
+
+  void on_delivery(const rd_kafka_message_t& message);
+  Result<rd_kafka_topic_t*> handle_of(Topic topic);
+  tl::unexpected<Error> die(Error error) {
+    dead = std::move(error);
+    return tl::make_unexpected(*dead);
+  }
+};
+
+namespace {
+
+// Since when nothing has been acknowledged.
+class Patience {
+ public:
+  Patience(const std::int64_t& acknowledged, milliseconds limit)
+      : acknowledged_(acknowledged), seen_(acknowledged), limit_(limit) {}
+
+  bool lost() {
+    const auto now = Clock::now();
+    if (acknowledged_ != seen_) {
+      seen_ = acknowledged_;
+      since_ = now;
+    }
+    return now - since_ >= limit_;
+  }
+
+ private:
+  const std::int64_t& acknowledged_;
+  std::int64_t seen_;
+  milliseconds limit_;
+  Clock::time_point since_ = Clock::now();
+};
+
+constexpr int kSliceMs = 50;
+
+}  // namespace
+
+void KafkaSink::Parts::on_delivery(const rd_kafka_message_t& message) {
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++acknowledged;
+    return;
+  }
+  if (dead) return;  // the first says why
+  const std::string_view key(static_cast<const char*>(message.key), message.key_len);
+  dead = kafka_error(message.err,
+                     fmt::format("A record for {} partition {} ({}, {} bytes) was not delivered",
+                                 rd_kafka_topic_name(message.rkt), message.partition, shown(key), message.len),
+                     client->last_error());
+  if (dead->reaction != Reaction::stop) dead->reaction = Reaction::drop_task;
+}
+
+Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
+  auto& handle = topics[topic];
+  if (handle) return handle.get();
+  KafkaTopicHandle made(rd_kafka_topic_new(client->get(), topic_name(settings, topic).c_str(), nullptr));
+  if (!made) return tl::make_unexpected(kafka_error(rd_kafka_last_error(), "Topic " + topic_name(settings, topic)));
+  // The first record waits up to a second for what this learns at once; and a topic that is missing is told apart.
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code = rd_kafka_metadata(client->get(), 0, made.get(), &answer, kAnswerMs);
+  const KafkaMetadata owned(answer);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    rd_kafka_poll(client->get(), 0);  // what was reported
+    return tl::make_unexpected(kafka_error(
+        code, fmt::format("Topic {} is not to be reached at {}", topic_name(settings, topic), client->servers()),
+        client->last_error()));
+  }
+  if (answer->topic_cnt == 1 && answer->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(
+        kafka_error(answer->topics[0].err,
+                    fmt::format("Topic {} cannot be written at {}", topic_name(settings, topic), client->servers())));
+  }
+  handle = std::move(made);
+  return handle.get();
+}
+
+KafkaSink::KafkaSink(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+KafkaSink::~KafkaSink() = default;
+
+Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const KafkaSettings& settings) {
+  auto parts = std::make_unique<Parts>();
+  parts->settings = settings;
+  auto role = producer_role();
+  role.on_delivery = [raw = parts.get()](const rd_kafka_message_t& message) { raw->on_delivery(message); };
+  auto client = KafkaClient::open(settings, std::move(role));
+  if (!client) return tl::make_unexpected(client.error());
+  parts->client = std::move(*client);
+  return std::unique_ptr<KafkaSink>(new KafkaSink(std::move(parts)));
+}
+
+void KafkaSink::give_up_after(milliseconds stalled) {
+  parts_->stalled_after = stalled;
+}
+
+Result<void> KafkaSink::send(OutRecord record) {
+  auto& p = *parts_;
+  if (p.dead) return tl::make_unexpected(*p.dead);
+  if (bytes_of(record) > kRecordBytesMax) {
+    return fail(Reaction::stop, "A record for {} ({}) is too large: {} bytes, {} are possible.",
+                topic_name(p.settings, record.topic), shown(record.key), bytes_of(record), kRecordBytesMax);
+  }
+  const auto topic = p.handle_of(record.topic);
+  if (!topic) return tl::make_unexpected(topic.error());
+  auto headers = headers_of(record);
+
+  std::array<rd_kafka_vu_t, 7> arguments{};
+  std::size_t count = 0;
+  const auto add_argument = [&](rd_kafka_vtype_t type) -> auto& {
+    return (arguments[count++] = argument(type)).u;
+  };
+  add_argument(RD_KAFKA_VTYPE_RKT).rkt = *topic;
+  add_argument(RD_KAFKA_VTYPE_PARTITION).i32 = record.partition;
+  add_argument(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
+  add_argument(RD_KAFKA_VTYPE_TIMESTAMP).i64 = std::max<Millis>(record.timestamp, 1);
+  add_argument(RD_KAFKA_VTYPE_KEY).mem = {record.key.data(), record.key.size()};
+  add_argument(RD_KAFKA_VTYPE_VALUE).mem = {record.value.empty() ? nullptr : record.value.data(), record.value.size()};
+  if (headers) add_argument(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
+
+  Patience patience(p.acknowledged, p.stalled_after);
+  for (;;) {
+    const KafkaError error(rd_kafka_produceva(p.client->get(), arguments.data(), count));
+    if (!error) break;
+    const auto code = rd_kafka_error_code(error.get());
+    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+      auto failed = kafka_error(code,
+                                fmt::format("A record for {} partition {} ({}) was not taken",
+                                            topic_name(p.settings, record.topic), record.partition, shown(record.key)),
+                                rd_kafka_error_string(error.get()));
+      if (failed.reaction != Reaction::stop) failed.reaction = Reaction::drop_task;
+      return p.die(std::move(failed));
+    }
+    rd_kafka_poll(p.client->get(), kSliceMs);
+    if (p.dead) return tl::make_unexpected(*p.dead);
+    if (patience.lost()) {
+      return fail(Reaction::retry,
+                  "Kafka at {} has acknowledged nothing for {} s and there is no room for more. Reported last: {}.",
+                  p.client->servers(), p.stalled_after.count() / 1000, p.client->last_error());
+    }
+  }
+  static_cast<void>(headers.release());  // now librdkafka's
+  constexpr std::int64_t kPollEvery = 64;
+  if (++p.sent % kPollEvery == 0) rd_kafka_poll(p.client->get(), 0);
+  if (p.dead) return tl::make_unexpected(*p.dead);
+  return {};
+}
+
+Result<void> KafkaSink::flush() {
+  auto& p = *parts_;
+  Patience patience(p.acknowledged, p.stalled_after);
+  while (!p.dead && p.acknowledged < p.sent) {
+    rd_kafka_flush(p.client->get(), kSliceMs);  // without lingering
+    if (!p.dead && p.acknowledged < p.sent && patience.lost()) {
+      return p.die(
+          {Reaction::drop_task,
+           fmt::format("Kafka at {} has acknowledged nothing for {} s, {} records are on their way. Reported last: {}.",
+                       p.client->servers(), p.stalled_after.count() / 1000, p.sent - p.acknowledged,
+                       p.client->last_error())});
+    }
+  }
+  if (p.dead) return tl::make_unexpected(*p.dead);
+  return {};
+}
+
+// The last offset may be gone (compaction, an aborted transaction) or carry no cause: further and further back.
+Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {
+  const Input input{topic, partition};
+  auto client = KafkaClient::open(parts_->settings, consumer_role("fiverate-tail"));
+  if (!client) return tl::make_unexpected(client.error());
+  const auto span = query_extent(**client, parts_->settings, input);
+  if (!span) return tl::make_unexpected(span.error());
+  KafkaFetcher fetcher(parts_->settings, std::move(*client));
+  const auto deadline = Clock::now() + kTailWithin;
+  std::optional<Cause> last;
+  for (std::int64_t back = 1, begin = span->high; begin > span->low && !last; back *= 8) {
+    begin = std::max(span->low, span->high - back);
+    FIVERATE_TRY(fetcher.assign({{input, {begin, span->high, false}}}));
+    while (!fetcher.all_done()) {
+      std::vector<InRecord> records;
+      FIVERATE_TRY(fetcher.poll(milliseconds(kSliceMs), records));
+      for (auto& record : records) {
+        if (record.cause) last = std::move(record.cause);
+      }
+      if (Clock::now() > deadline) {
+        return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.",
+                    named(parts_->settings, input), kTailWithin.count(), fetcher.client().last_error());
+      }
+    }
+  }
+  return last;
+}
+
+}  // namespace fiverate

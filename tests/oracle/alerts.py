@@ -1,0 +1,225 @@
+"""alerts.jsonl of a file replay, and the counts its books did not believe.
+
+Every key (outlet, SKU) is replayed alone: transitions are numbered within the key, so nothing of one
+key shows in the lines of another. The clock is the arrival of the records; what is due in between
+(midnights, and facts that arrived ahead of their time) comes first, in order of time.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+
+from book import Book, facts_of, order_lines_of
+from days import day_of, format_time, start_of_day
+from prediction import Prediction
+from stockout import CRITICAL, WARNING, Stockouts, intervals_of
+
+SEVERITIES = ("info", "warning", "critical")
+
+
+@dataclass
+class Applied:
+    """An accepted document when it was applied: the record, and the one it replaced (or None)."""
+
+    record: object
+    replaced: object
+    document: object
+
+
+def applied_documents(documents):
+    """All accepted documents, in the order in which they were applied, by outlet."""
+    accepted = [(record, document) for document in documents.documents
+                for record in document.revisions.values() if record.verdict == "accepted"]
+    accepted.sort(key=lambda pair: pair[0].canonical_order())
+    counted, by_outlet = {}, defaultdict(list)
+    for record, document in accepted:
+        by_outlet[record.payload["outlet_id"]].append(Applied(record, counted.get(id(document)), document))
+        counted[id(document)] = record
+    return by_outlet
+
+
+def skus_in(record):
+    if record is None or record.cancelled:
+        return []
+    lines = record.payload["checks" if record.kind == "visit" else "lines"]
+    return [line["sku_id"] for line in lines]
+
+
+def touched(applied):
+    """The SKUs of the new and of the replaced document."""
+    return set(skus_in(applied.record)) | set(skus_in(applied.replaced))
+
+
+class SkuVersions:
+    """Of each SKU its versions by valid_from; of each version the highest revision, if uncancelled."""
+
+    def __init__(self, reference):
+        self.versions = defaultdict(list)
+        for document in reference.identities.documents:
+            record = document.counted()
+            if record.kind == "sku" and not record.cancelled:
+                self.versions[record.payload["sku_id"]].append(record.payload)
+        for of_sku in self.versions.values():
+            of_sku.sort(key=lambda payload: payload["valid_from"])
+
+    def has_brand_group(self, sku, day):
+        """Before the first version its brand_group applies too; an empty one is none."""
+        versions = self.versions[sku]
+        begun = [payload for payload in versions if payload["valid_from"] <= day] or versions[:1]
+        return bool(begun and begun[-1].get("brand_group"))
+
+
+class Desk:
+    """Writes down what the keys send."""
+
+    def __init__(self, market, zone):
+        self.market = market
+        self.zone = zone
+        self.lines = []  # (sort key, line)
+
+    def brand_of(self, sku):
+        return self.market.reference.brand_by_sku[sku] or ""
+
+    def region_on(self, outlet, day):
+        version = self.market.version_on(outlet, day)
+        return version.region if version else ""
+
+    def write(self, rule, key, number, change, known_at, value, threshold, unit, last_count):
+        outlet, sku = key
+        identity = alert_id(rule, sku, outlet)
+        brand = self.brand_of(sku)
+        line = {
+            "alert_id": identity, "transition": number, "episode": change.episode, "rule": rule,
+            "severity": SEVERITIES[change.severity], "state": change.state,
+            "at": format_time(change.at, self.zone), "since": format_time(change.since, self.zone),
+            "known_at": format_time(known_at, self.zone), "brand_id": brand, "sku_id": sku, "outlet_id": outlet,
+            "region_id": self.region_on(outlet, day_of(change.at, self.zone)), "class_dimension": "", "class_value": "",
+            "value": value, "threshold": threshold, "unit": unit,
+            "evidence": evidence(change.begin_event, change.end_event, last_count and last_count.event_id), "policy_id": "",
+        }
+        # region_id of outlet rules counts as empty.
+        order = tuple(text.encode("utf-8") for text in (rule, brand, sku, outlet, "", "", "")) + (number,)
+        self.lines.append((order, json.dumps(line, ensure_ascii=False, separators=(",", ":"))))
+
+    def sorted_lines(self):
+        return [line for _, line in sorted(self.lines)]
+
+
+def alert_id(rule, sku, outlet):
+    """Fields that are not in the rule's key are empty."""
+    text = "|".join((rule, "", sku, outlet, "", "", ""))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def evidence(*event_ids):
+    """What begins it, what ends it, the last accepted count; each once."""
+    return [{"event_id": event_id} for event_id in dict.fromkeys(event_ids) if event_id]
+
+
+class Key:
+    """One outlet and SKU through the replay."""
+
+    def __init__(self, outlet, sku, desk, sku_versions, end):
+        self.outlet, self.sku = outlet, sku
+        self.desk, self.zone = desk, desk.zone
+        self.sku_versions = sku_versions
+        self.end = end  # the clock stays here: 23:59:59.999 of the last day
+        self.clock = None
+        self.counted = {}
+        self.book = Book([])
+        self.intervals = []
+        self.stockouts, self.prediction = Stockouts(), Prediction()
+        self.numbers = {"R1": 0, "R2": 0}
+        self.implausible = []
+
+    # What holds on a day.
+
+    def is_active(self, day):
+        """Reading: before its first version an outlet is not ACTIVE, as it is not in the population."""
+        return self.desk.market.is_in_population(self.outlet, day)
+
+    def severity_on(self, day):
+        return CRITICAL if self.sku_versions.has_brand_group(self.sku, day) else WARNING
+
+    def day(self):
+        return day_of(self.clock, self.zone)
+
+    # The clock.
+
+    def replay(self, history):
+        for applied in history:
+            if self.sku in touched(applied):
+                self.advance(min(applied.record.arrival, self.end))
+                self.apply(applied)
+        self.advance(self.end)
+
+    def advance(self, clock):
+        """Everything due after the present clock up to and including the new one."""
+        if self.clock is None:
+            self.clock = clock  # before its first record nothing is known of the key
+        midnights = self.midnights_until(clock)
+        ahead = {fact.time for fact in self.book.facts if self.clock < fact.time <= clock}
+        for self.clock in sorted(midnights | ahead):
+            self.judge_stockouts()
+            if self.clock in midnights:
+                self.ask_prediction(None)
+        self.clock = clock
+
+    def midnights_until(self, clock):
+        days = range(self.day() + 1, day_of(clock, self.zone) + 1)
+        return {start_of_day(day, self.zone) for day in days}
+
+    def apply(self, applied):
+        record = applied.record
+        self.counted[id(applied.document)] = record
+        known = list(self.counted.values())
+        self.book = Book([fact for other in known for fact in facts_of(other, self.sku)],
+                         [line for other in known for line in order_lines_of(other, self.sku)])
+        self.intervals = intervals_of(
+            self.book, self.is_active, lambda day: start_of_day(day, self.zone), self.severity_on)
+        self.note_implausible(record)
+        self.judge_stockouts()
+        if record.arrival <= self.end:
+            self.ask_prediction(record.event_id)
+
+    def note_implausible(self, record):
+        """Judged once, when the document is applied, by the facts known then."""
+        own = facts_of(record, self.sku)
+        for place, fact in enumerate(self.book.facts):
+            if fact.is_count() and not self.book.is_accepted(place) and fact in own:
+                self.implausible.append((record, self.sku, fact.quantity))
+
+    # What is sent.
+
+    def last_count(self):
+        return self.book.until(self.day()).last_accepted_count()
+
+    def judge_stockouts(self):
+        for change in self.stockouts.judge(self.clock, self.intervals):
+            self.numbers["R1"] += 1
+            self.desk.write("R1", (self.outlet, self.sku), self.numbers["R1"], change, self.clock, 0, 0, "count",
+                            self.last_count())
+
+    def ask_prediction(self, event_id):
+        for change in self.prediction.ask(self.clock, self.day(), self.book, self.is_active, event_id):
+            self.numbers["R2"] += 1
+            self.desk.write("R2", (self.outlet, self.sku), self.numbers["R2"], change, self.clock,
+                            change.value, change.threshold, "millionths", self.last_count())
+
+
+def run(market, documents, last_day, zone):
+    """Returns (lines of alerts.jsonl, [(record, SKU, count)] of the counts that were not believed).
+
+    Reading: without any accepted document and without a last day given there is no clock, and nothing to say.
+    """
+    if last_day is None:
+        return [], []
+    end = start_of_day(last_day + 1, zone) - 1
+    desk, sku_versions, implausible = Desk(market, zone), SkuVersions(market.reference), []
+    for outlet, history in applied_documents(documents).items():
+        for sku in sorted(set().union(*map(touched, history))):
+            key = Key(outlet, sku, desk, sku_versions, end)
+            key.replay(history)
+            implausible += key.implausible
+    return desk.sorted_lines(), implausible

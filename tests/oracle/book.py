@@ -1,0 +1,197 @@
+"""The book of one outlet and SKU: what is known of its stock from the facts of a day and before.
+
+A Book is made of all facts known at a moment, whatever the order in which they became known.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+UNIT = 1_000_000  # level and rate are in millionths of a unit
+AGREEMENT_MS = 7 * 86_400_000
+LISTED_DAYS = 91
+SPELL_DAYS = 56
+RATE_DAYS = 90
+
+# At one time facts are in this order.
+OUT, RETURN, DECLARED, COUNT = range(4)
+
+
+@dataclass(frozen=True)
+class Fact:
+    time: int
+    kind: int
+    document_id: str
+    quantity: int
+    day: int
+    event_id: str
+
+    def place(self):
+        """event_time, then OUT, RETURN, declared_stock, visit count, then document id as bytes."""
+        return (self.time, self.kind, self.document_id.encode("utf-8"))
+
+    def is_count(self):
+        return self.kind in (DECLARED, COUNT)
+
+
+@dataclass(frozen=True)
+class OrderLine:
+    time: int
+    order_id: str
+    requested: int
+    confirmed: int
+    day: int
+
+
+def facts_of(record, sku):
+    """What an order, delivery or visit says of the stock of a SKU; a visit only if it is DONE."""
+    if record.cancelled:
+        return []
+    payload = record.payload
+    if record.kind == "delivery":
+        kind = OUT if payload["direction"] == "OUT" else RETURN
+        said = [(kind, line["quantity"]) for line in payload["lines"] if line["sku_id"] == sku]
+    elif record.kind == "order":
+        said = [(DECLARED, line["declared_stock"]) for line in payload["lines"]
+                if line["sku_id"] == sku and "declared_stock" in line]
+    elif payload["outcome"] == "DONE":
+        said = [(COUNT, check["count"]) for check in payload["checks"] if check["sku_id"] == sku and "count" in check]
+    else:
+        said = []
+    document_id = payload[record.kind + "_id"]
+    return [Fact(record.event_time, kind, document_id, quantity, record.day, record.event_id) for kind, quantity in said]
+
+
+def order_lines_of(record, sku):
+    if record.cancelled or record.kind != "order":
+        return []
+    return [OrderLine(record.event_time, record.payload["order_id"], line["requested"], line["confirmed"], record.day)
+            for line in record.payload["lines"] if line["sku_id"] == sku]
+
+
+def balance(facts):
+    """OUT - RETURN; may be negative."""
+    return sum(f.quantity for f in facts if f.kind == OUT) - sum(f.quantity for f in facts if f.kind == RETURN)
+
+
+def accepted_counts(facts):
+    """The places (in facts) of the counts that are accepted.
+
+    Accepted if it is the first; or <= the last accepted count + OUT - RETURN since + 1; or the latest
+    count before it was rejected at most 7 d earlier and it agrees with that one in the same way.
+    Reading: "Low counts are always accepted" says that there is no lower bound; if more came back than
+    was there, the bound is below 0 and a count of 0 is above it.
+    """
+    accepted, before = [], None  # before: the place of the latest count, accepted or not
+    for place, fact in enumerate(facts):
+        if not fact.is_count():
+            continue
+
+        def agrees_with(other):
+            return fact.quantity <= facts[other].quantity + balance(facts[other + 1:place]) + 1
+
+        second = (before is not None and before not in accepted
+                  and fact.time - facts[before].time <= AGREEMENT_MS and agrees_with(before))
+        if not accepted or agrees_with(accepted[-1]) or second:
+            accepted.append(place)
+        before = place
+    return accepted
+
+
+class Book:
+    def __init__(self, facts, order_lines=()):
+        self.facts = sorted(facts, key=Fact.place)
+        self.order_lines = sorted(order_lines, key=lambda line: (line.time, line.order_id.encode("utf-8")))
+        self.accepted = accepted_counts(self.facts)
+        self.believed = set(self.accepted)
+        self.earlier = {}
+
+    def until(self, day):
+        """The book as of a day: only facts with day <= it. Acceptance looks back only, so it stays."""
+        size = tuple(bisect_right(some, day, key=lambda one: one.day) for some in (self.facts, self.order_lines))
+        if size not in self.earlier:  # asked for every day, and mostly the same
+            self.earlier[size] = Book(self.facts[:size[0]], self.order_lines[:size[1]])
+        return self.earlier[size]
+
+    # Counts and receipts.
+
+    def is_accepted(self, place):
+        return place in self.believed
+
+    def is_zero(self, place):
+        """An accepted count of 0."""
+        return self.is_accepted(place) and self.facts[place].quantity == 0
+
+    def is_supply(self, place):
+        """What ends a stockout: an OUT line >= 1 or an accepted count > 0."""
+        fact = self.facts[place]
+        return fact.quantity >= 1 and (fact.kind == OUT or self.is_accepted(place))
+
+    def latest_is_zero(self):
+        """The latest of {OUT line >= 1, accepted count} is a count of 0."""
+        latest = [place for place in range(len(self.facts)) if self.is_zero(place) or self.is_supply(place)]
+        return bool(latest) and self.is_zero(latest[-1])
+
+    def last_accepted_count(self):
+        return self.facts[self.accepted[-1]] if self.accepted else None
+
+    def last_requested_line(self):
+        """The last order line with requested >= 1, by event_time and order_id."""
+        requested = [line for line in self.order_lines if line.requested >= 1]
+        return requested[-1] if requested else None
+
+    # NOT_LISTED at the end of a day.
+
+    def is_not_listed(self, day):
+        """No OUT unit in [d-90, d]; or too long in a spell of OUT without an order."""
+        if not any(f.kind == OUT and f.quantity >= 1 and day - LISTED_DAYS < f.day <= day for f in self.facts):
+            return True
+        since = self.until(day).spell_start
+        if since is None or day - since <= SPELL_DAYS:
+            return False
+        return not any(line.requested >= 1 and since <= line.day <= day for line in self.order_lines)
+
+    @cached_property
+    def spell_start(self):
+        """The day of the first count of 0 after the last OUT line >= 1 or count > 0; None if not OUT."""
+        since = None
+        for place, fact in enumerate(self.facts):
+            if self.is_supply(place):
+                since = None
+            elif self.is_zero(place) and since is None:
+                since = fact.day
+        return since
+
+    # Level and rate.
+
+    def level_and_rate(self, day):
+        """At the end of a day not before the last fact; level is None before the first accepted count."""
+        level, rate, anchor = self.settled
+        return (None if level is None else max(0, level - rate * (day - anchor))), rate
+
+    @cached_property
+    def settled(self):
+        """(level, rate, anchor) after the last fact. An accepted count sets all three anew."""
+        if not self.accepted:
+            return None, 0, 0
+        start = self.accepted[-1]
+        count = self.facts[start]
+        level, rate, anchor = count.quantity * UNIT, self.rate_at(start), count.day
+        for fact in self.facts[start + 1:]:
+            level, anchor = max(0, level - rate * (fact.day - anchor)), fact.day
+            if fact.kind == OUT:
+                level += fact.quantity * UNIT
+            elif fact.kind == RETURN:
+                level = max(0, level - fact.quantity * UNIT)
+        return level, rate, anchor
+
+    def rate_at(self, place):
+        """Over pairs of consecutive accepted counts up to this one whose later day is >= e - 90."""
+        counts = [accepted for accepted in self.accepted if accepted <= place]
+        sold = days = 0
+        for first, second in zip(counts, counts[1:]):
+            a, b = self.facts[first], self.facts[second]
+            if b.day >= self.facts[place].day - RATE_DAYS:
+                sold += max(0, a.quantity + balance(self.facts[first + 1:second]) - b.quantity)
+                days += b.day - a.day
+        return UNIT * sold // days if days else 0
