@@ -204,21 +204,21 @@ class FromEvents(unittest.TestCase):
         self.assertEqual((resolved["acked_by"], resolved["at"]), ("ann", "2026-03-07T12:00:00.000+08:00"))
 
     def test_live_is_replay(self):
-        """The log of the live run is alerts.jsonl of a replay of the files, byte for byte; a replay of the ledger has the positions too."""
+        """The log of the live run is alerts.jsonl of a replay of its ledger, byte for byte. A replay of files meets the documents in
+        another order, so there known_at and evidence may differ."""
         market = AlertsMarket(self)
         market.run().is_working()
         market.history(*REFERENCE, delivery(1, "2026-03-02", 10), visit(1, "2026-03-05", 0), delivery(2, "2026-03-07", 5),
                        visit(2, "2026-03-20", 0), delivery(3, "2026-03-21", 6), visit(3, "2026-03-22", 0), delivery(4, "2026-03-23", 1))
         eventually(lambda: len(market.ok("alerts", "log", "--rule", "R1").splitlines()) == 6, 60, lambda: market.ok("alerts", "log").decode())
         market.await_caught_up()
-        (market.folder / "history.jsonl").rename(market.folder / "events.jsonl")
-        (market.folder / "reference.jsonl").touch()
-        market.ok("replay", "--in", market.folder, "--out", market.folder / "replayed")
-        rules = ["--rule", "R1"]
+        market.ok("replay", "--kafka", "--out", market.folder / "replayed")
         expected = b"".join(line for line in (market.folder / "replayed" / "alerts.jsonl").read_bytes().splitlines(keepends=True)
                             if json.loads(line)["rule"] == "R1")
-        same_lines(self, market.ok("alerts", "log", "--without-positions", *rules), expected)
-        self.assertIn(b'"topic":"visits"', market.ok("alerts", "log", *rules))
+        found = market.ok("alerts", "log", "--rule", "R1")
+        same_lines(self, found, expected)
+        self.assertIn(b'"topic":"visits"', found)
+        self.assertNotIn(b'"topic"', market.ok("alerts", "log", "--without-positions"))
 
 
 if __name__ == "__main__":
