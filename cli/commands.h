@@ -23,6 +23,8 @@ void add_run(Program& program);
 void add_replay(Program& program);
 void add_rates(Program& program);
 void add_watch(Program& program);
+void add_alerts(Program& program);
+void add_quarantine(Program& program);
 void add_status(Program& program);
 void add_config(Program& program);
 

@@ -64,6 +64,7 @@ struct Config {
     std::int32_t intake_threads = 1;
     std::int32_t outlet_threads = 1;
     std::int32_t market_threads = 1;
+    std::int32_t desk_threads = 1;
     std::int32_t commit_every_ms = 500;
   } run;
   struct Log {

@@ -24,6 +24,11 @@ constexpr std::string_view kColumnGap = "  ";
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kPlain = "\x1b[0m";
 
+std::string_view code_of(RowStyle style) {
+  constexpr std::array<std::string_view, 4> kCodes{"", "\x1b[31m", "\x1b[33m", "\x1b[2m"};
+  return kCodes[static_cast<std::size_t>(style)];
+}
+
 void append_json_text(std::string& out, std::string_view raw) {
   out += '"';
   while (!raw.empty()) {
@@ -93,7 +98,16 @@ void ignore_sigpipe() {
   (void)std::signal(SIGPIPE, SIG_IGN);
 }  // fails only for signals that do not exist
 
-TextOutput::TextOutput(int descriptor) : descriptor_(descriptor), is_terminal_(is_capable_terminal(descriptor)) {}
+TextOutput::TextOutput(int descriptor) : descriptor_(descriptor), is_terminal_(is_capable_terminal(descriptor)) {
+  const char* refused = std::getenv("NO_COLOR");  // no-color.org: set and not empty
+  has_colours_ = is_terminal_ && (refused == nullptr || *refused == '\0');
+}
+
+TextOutput::Size TextOutput::size() const {
+  winsize told{};
+  if (::ioctl(descriptor_, TIOCGWINSZ, &told) != 0 || told.ws_col == 0) return {};
+  return {told.ws_col, told.ws_row};
+}
 
 void TextOutput::write(std::string_view text) {
   buffer_ += text;
@@ -128,7 +142,7 @@ TableWriter::TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColu
   for (const TableColumn& column : columns_) widths_.push_back(display_width(column.name));
 }
 
-void TableWriter::row(std::vector<TableCell> cells) {
+void TableWriter::row(std::vector<TableCell> cells, RowStyle style) {
   CHECK(cells.size() == columns_.size(), cells.size(), columns_.size());
   if (mode_ == OutputMode::json) return write_json(cells);
   if (mode_ == OutputMode::csv) return write_csv(cells);
@@ -136,8 +150,8 @@ void TableWriter::row(std::vector<TableCell> cells) {
   shown.reserve(cells.size());
   for (const TableCell& cell : cells) shown.push_back(cell.text() ? visible(*cell.text()) : "-");
   for (std::size_t i = 0; i < shown.size(); ++i) widths_[i] = std::max(widths_[i], display_width(shown[i]));
-  if (header_written_) return write_table_row(shown, false);
-  waiting_.push_back(std::move(shown));
+  if (header_written_) return write_table_row({std::move(shown), style}, false);
+  waiting_.push_back({std::move(shown), style});
   if (waiting_.size() >= rows_for_widths_) write_waiting();
 }
 
@@ -194,13 +208,14 @@ void TableWriter::write_waiting() {
     header_written_ = true;
     std::vector<std::string> names;
     for (const TableColumn& column : columns_) names.push_back(column.name);
-    write_table_row(names, true);
+    write_table_row({std::move(names)}, true);
   }
-  for (const auto& cells : waiting_) write_table_row(cells, false);
+  for (const auto& row : waiting_) write_table_row(row, false);
   waiting_.clear();
 }
 
-void TableWriter::write_table_row(const std::vector<std::string>& cells, bool is_header) {
+void TableWriter::write_table_row(const ShownRow& row, bool is_header) {
+  const auto& cells = row.cells;
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string padding(widths_[i] - std::min(widths_[i], display_width(cells[i])), ' ');
@@ -212,8 +227,9 @@ void TableWriter::write_table_row(const std::vector<std::string>& cells, bool is
       if (i + 1 < cells.size()) line += padding;  // no blanks at the end of a line
     }
   }
-  const bool is_bold = is_header && out_.is_terminal();
-  out_.write(is_bold ? fmt::format("{}{}{}\n", kBold, line, kPlain) : line + "\n");
+  if (line_columns_ > 0) line = cut_to(line, line_columns_);
+  const auto code = is_header ? (out_.is_terminal() ? kBold : "") : out_.has_colours() ? code_of(row.style) : "";
+  out_.write(code.empty() ? line + "\n" : fmt::format("{}{}{}\n", code, line, kPlain));
 }
 
 }  // namespace fiverate

@@ -45,10 +45,19 @@ class TextOutput {
   void write(std::string_view text);
   void flush();
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
+  // A terminal whose user has not said NO_COLOR.
+  [[nodiscard]] bool has_colours() const { return has_colours_; }
+  // Columns and lines of the terminal; 80 and 24 where it does not say.
+  struct Size {
+    std::size_t columns = 80;
+    std::size_t lines = 24;
+  };
+  [[nodiscard]] Size size() const;
 
  private:
   int descriptor_;
   bool is_terminal_;
+  bool has_colours_;
   std::string buffer_;
 };
 
@@ -79,6 +88,9 @@ class TableCell {
   std::optional<std::string> text_;
 };
 
+// How a row looks where there are colours.
+enum class RowStyle : std::uint8_t { plain, red, yellow, faint };
+
 // A list, row by row. JSON: one object a line, keys in the order of the columns. CSV: RFC 4180 with a header. Table:
 // the first `rows_for_widths` rows wait until the widths are known (or until flush()); a wider cell that comes later
 // widens its column from there on. Control characters never reach a terminal in a table or in JSON; bytes that are no
@@ -87,14 +99,21 @@ class TableWriter {
  public:
   TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns, std::size_t rows_for_widths = 500);
 
-  void row(std::vector<TableCell> cells);  // as many as columns
+  // As many cells as columns.
+  void row(std::vector<TableCell> cells, RowStyle style = RowStyle::plain);
+  // Longer lines of a table are cut, so that they do not wrap.
+  void cut_lines_at(std::size_t columns) { line_columns_ = columns; }
   void flush();                            // live feeds: what there is, now
   void finish();                           // after the last row; the header appears even if there was none
 
  private:
   void write_json(const std::vector<TableCell>& cells);
   void write_csv(const std::vector<TableCell>& cells);
-  void write_table_row(const std::vector<std::string>& cells, bool is_header);
+  struct ShownRow {
+    std::vector<std::string> cells;
+    RowStyle style = RowStyle::plain;
+  };
+  void write_table_row(const ShownRow& row, bool is_header);
   void write_waiting();
 
   TextOutput& out_;
@@ -102,7 +121,8 @@ class TableWriter {
   std::vector<TableColumn> columns_;
   std::size_t rows_for_widths_;
   std::vector<std::size_t> widths_;
-  std::vector<std::vector<std::string>> waiting_;
+  std::vector<ShownRow> waiting_;
+  std::size_t line_columns_ = 0;  // 0: no limit
   bool header_written_ = false;
 };
 

@@ -16,6 +16,7 @@
 
 #include "processors/edge/history_source.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/stages/desk.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -231,14 +232,14 @@ class StageThread {
         return std::make_unique<MarketStage>(
             MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache_bytes()},
             calendar_);
-      case Stage::desk: break;
+      case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache_bytes()});
     }
     return nullptr;
   }
 
   // Half of the budget is RocksDB's; the decoded records of all tasks share the other half, as if all tasks ran here.
   std::size_t cache_bytes() const {
-    const auto tasks = settings_.definition.ledger_partitions() + settings_.definition.market_partitions() + 1;
+    const auto tasks = settings_.definition.ledger_partitions() + 2 * settings_.definition.market_partitions() + 1;
     return (static_cast<std::size_t>(settings_.config.state.memory_mib) << 20) / 2 / static_cast<std::size_t>(tasks);
   }
 
@@ -255,8 +256,8 @@ int threads_of(const Config& config, Stage stage) {
     case Stage::intake: return config.run.intake_threads;
     case Stage::outlet: return config.run.outlet_threads;
     case Stage::market: return config.run.market_threads;
-    case Stage::reference:
-    case Stage::desk: break;
+    case Stage::desk: return config.run.desk_threads;
+    case Stage::reference: break;
   }
   return 0;
 }

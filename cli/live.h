@@ -23,7 +23,7 @@ struct LiveSettings {
   Config config;
   KafkaSettings kafka;
   Definition definition;
-  std::set<Stage> stages;  // intake (with reference), outlet, market
+  std::set<Stage> stages;  // intake (with reference), outlet, market, desk
 };
 
 // Until `stop` or an error that needs a person. Logs what happens.

@@ -25,6 +25,8 @@ int run(int argc, char** argv) {
   add_run(program);
   add_rates(program);
   add_watch(program);
+  add_alerts(program);
+  add_quarantine(program);
   add_status(program);
   add_replay(program);
   add_config(program);

@@ -60,11 +60,13 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
       stages.insert(Stage::outlet);
     } else if (name == "market") {
       stages.insert(Stage::market);
+    } else if (name == "desk") {
+      stages.insert(Stage::desk);
     } else {
-      throw ExitError(kExitUsage, fmt::format("--stage: \"{}\" is none of intake, outlet, market.", name));
+      throw ExitError(kExitUsage, fmt::format("--stage: \"{}\" is none of intake, outlet, market, desk.", name));
     }
   }
-  if (stages.empty()) stages = {Stage::intake, Stage::outlet, Stage::market};
+  if (stages.empty()) stages = {Stage::intake, Stage::outlet, Stage::market, Stage::desk};
   return stages;
 }
 
@@ -143,7 +145,7 @@ int run_stages(const Context& context, const std::vector<std::string>& names) {
 void add_run(Program& program) {
   auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
   auto stages = std::make_shared<std::vector<std::string>>();
-  run->add_option("--stage", *stages, "intake, outlet, market (default: all), comma-separated")->delimiter(',');
+  run->add_option("--stage", *stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
   run->callback([&program, stages] {
     program.command = [stages](const Context& context) { return run_stages(context, *stages); };
   });

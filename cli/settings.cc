@@ -100,6 +100,8 @@ const std::vector<Setting>& table() {
        "Threads of the outlet stage in this process."},
       {"run", "market_threads", integer<&C::run, &C::Run::market_threads>(1, kThreadsMax),
        "Threads of the market stage in this process."},
+      {"run", "desk_threads", integer<&C::run, &C::Run::desk_threads>(1, kThreadsMax),
+       "Threads of the desk stage in this process."},
       {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
        "Longest time between two commits, in milliseconds: delay against throughput."},
       {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Least important messages that are written."},

@@ -1,6 +1,8 @@
 // A text as a JSON string with its quotes, appended to any buffer with push_back and append(first, last).
 #pragma once
 
+#include <initializer_list>
+#include <string>
 #include <string_view>
 
 namespace fiverate {
@@ -30,6 +32,17 @@ void append_json_string(std::string_view text, Buffer& out) {
     }
   }
   out.push_back('"');
+}
+
+// A key of several parts, unambiguous and readable: ["PLUM","QL-SHAN",""].
+inline std::string json_array(std::initializer_list<std::string_view> texts) {
+  std::string array;
+  for (const auto text : texts) {
+    array += array.empty() ? '[' : ',';
+    append_json_string(text, array);
+  }
+  array += ']';
+  return array;
 }
 
 }  // namespace fiverate

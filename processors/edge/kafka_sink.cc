@@ -25,6 +25,7 @@ KafkaHeaders headers_of(const OutRecord& record) {
     put(kPreviousHeader, to_text(record.link->previous));
     put(kChainHeader, chain_text(record.link->chain));
   }
+  if (record.arrival) put(kArrivalHeader, std::to_string(*record.arrival));
   return headers;
 }
 

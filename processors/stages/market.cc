@@ -17,16 +17,6 @@ constexpr std::string_view kMarketKey = "market";
 constexpr std::int32_t kFoldEveryDays = 28;
 constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
 
-std::string json_array(std::initializer_list<std::string_view> texts) {
-  std::string array;
-  for (const auto text : texts) {
-    array += array.empty() ? '[' : ',';
-    append_json_string(text, array);
-  }
-  array += ']';
-  return array;
-}
-
 std::string cell_key(const CellDeltas& cell) {
   std::string key = cell.brand_id();
   for (const auto* part : {&cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
@@ -131,13 +121,7 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
                 record.input.partition);
   }
   switch (deltas.body_case()) {
-    case DeltasRecord::kDefinition:
-      if (definition_bytes(deltas.definition()) != definition_bytes_) {
-        return fail(Reaction::stop,
-                    "The topic deltas was made with another definition (time zone, partitions or version) than this process "
-                    "is configured with. Use the configuration that the topics were created with.");
-      }
-      return {};
+    case DeltasRecord::kDefinition: return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
     case DeltasRecord::kReference: {
       const auto& event = deltas.reference().event();
       if (!event.has_region()) return {};

@@ -50,6 +50,14 @@ std::string definition_bytes(const Definition& definition) { return definition.S
 
 std::string definition_id(const Definition& definition) { return chain_text(chained(0, "", definition_bytes(definition))); }
 
+Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes) {
+  if (definition_bytes(found) == our_bytes) return {};
+  return fail(Reaction::stop,
+              "The topic {} was made with another definition (time zone, partitions or version) than this process is configured "
+              "with. Use the configuration that the topics were created with.",
+              name_of(topic));
+}
+
 std::string definition_record(Topic topic, const Definition& definition) {
   switch (topic) {
     case Topic::ledger: {

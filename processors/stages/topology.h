@@ -37,6 +37,8 @@ inline constexpr std::int32_t kEncodingsVersion = 2;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // as kept in states
+// Whether the definition at the head of a topic is the one whose bytes these are. Error: stop.
+[[nodiscard]] Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes);
 // The first record of a partition of an internal topic.
 std::string definition_record(Topic topic, const Definition& definition);
 

@@ -18,7 +18,7 @@ class GroupStore final : public MemoryStore {
 
   std::string where() const override { return "the group's offsets"; }
 
-  // "key=hex key=hex"; Kafka keeps 4,096 bytes.
+  // "key=hex key=hex"; Kafka keeps 4,096 bytes. What stands behind it without "=" is not ours.
   std::optional<std::string> group_text() const override {
     std::string text;
     const auto all = scan("", [&](std::string_view key, std::string_view value) {

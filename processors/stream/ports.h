@@ -50,6 +50,7 @@ struct OutRecord {
   std::string value;
   std::optional<Cause> cause;
   std::optional<Link> link;
+  std::optional<Millis> arrival = std::nullopt;  // header of a retried source record
 };
 
 // Where a group stands in an input: next offset to read and a short text kept with it.

@@ -76,7 +76,7 @@ class StateTable {
 
  private:
   struct Entry {
-    T value;
+    T value{};
     std::size_t bytes = 0;
     std::uint64_t used = 0;
     bool dirty = false;

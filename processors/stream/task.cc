@@ -149,8 +149,11 @@ Result<void> Task::process(const InRecord& record) {
 }
 
 std::string Task::status() const {
-  return fmt::format(R"({{"clock_ms":{},"repetitions":{},"gaps":{},"state_bytes":{}}})", op_.clock(),
-                     counters_.repetitions, counters_.gaps, store_.bytes());
+  const auto report = op_.report();
+  // No blank in it: it stands behind the text of a store that lives in the group's offsets.
+  return fmt::format(R"({{"clock_ms":{},"repetitions":{},"gaps":{},"state_bytes":{},"records":{},"quarantined":{}{}{}}})",
+                     op_.clock(), counters_.repetitions, counters_.gaps, store_.bytes(), counters_.records,
+                     counters_.quarantined, report.empty() ? "" : ",", report);
 }
 
 CausePosition Task::next_position() { return {current_offset_, next_index_++}; }
@@ -173,6 +176,7 @@ void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::str
 void Task::send(OutRecord record) {
   if (send_error_) return;  // the task is about to be dropped
   ++counters_.outputs;
+  if (record.topic == Topic::quarantine) ++counters_.quarantined;
   if (auto sent = sink_.send(std::move(record)); !sent) send_error_ = sent.error();
 }
 

@@ -46,6 +46,8 @@ class Operator {
   virtual void save(StoreBatch& batch) = 0;
   // What time it is for this operator: intake, the highest arrival of its partition; behind it, the watermark.
   [[nodiscard]] virtual Millis clock() const = 0;
+  // What else `status` is to show, as a member of a JSON object ("\"alerts_open\":3"); empty: nothing.
+  [[nodiscard]] virtual std::string report() const { return {}; }
 };
 
 struct TaskCounters {
@@ -54,6 +56,7 @@ struct TaskCounters {
   std::int64_t gaps = 0;         // not applied, predecessor missing
   std::int64_t outputs = 0;
   std::int64_t rewritten = 0;    // results that something older had overwritten
+  std::int64_t quarantined = 0;  // outputs to the topic quarantine
 };
 
 class Task final : private Outbox {

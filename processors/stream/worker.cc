@@ -43,7 +43,8 @@ Result<void> Worker::commit(Task& task) {
   // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
   uncommitted_[task.input()] = 0;
   const auto& store = *seats_.at(task.input()).store;
-  return source_.commit({{task.input(), {task.next_offset(), store.group_text().value_or(task.status())}}});
+  const auto kept = store.group_text();
+  return source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}});
 }
 
 Result<void> Worker::commit_all() {

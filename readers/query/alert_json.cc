@@ -42,34 +42,7 @@ auto order_of(const Transition& t) {
 
 }  // namespace
 
-std::string_view name_of(Transition::State state) {
-  switch (state) {
-    case Transition::FIRING:
-      return "FIRING";
-    case Transition::RESOLVED:
-      return "RESOLVED";
-    case Transition::RETRACTED:
-      return "RETRACTED";
-    default:
-      return "";
-  }
-}
-
-std::string_view name_of(Transition::Severity severity) {
-  switch (severity) {
-    case Transition::INFO:
-      return "info";
-    case Transition::WARNING:
-      return "warning";
-    case Transition::CRITICAL:
-      return "critical";
-    default:
-      return "";
-  }
-}
-
-void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  out.push_back('{');
+void append_json_fields(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out) {
   append_field("alert_id", transition.alert_id(), out);
   append_field("transition", transition.transition(), out);
   append_field("episode", transition.episode(), out);
@@ -96,6 +69,11 @@ void append_json_line(const Transition& transition, const MarketCalendar& calend
   append("],", out);
   append("\"policy_id\":", out);
   append_json_string(transition.policy_id(), out);
+}
+
+void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out) {
+  out.push_back('{');
+  append_json_fields(transition, calendar, out);
   append("}\n", out);
 }
 

@@ -8,15 +8,16 @@
 #include <vector>
 
 #include "alerts.pb.h"
+#include "processors/trade/alert_names.h"
 #include "schemas/time.h"
 
 namespace fiverate {
 
-std::string_view name_of(Transition::State state);        // "FIRING", ...
-std::string_view name_of(Transition::Severity severity);  // "info", ...
-
 // Appends one line with its line end. Times are in the market's time zone.
 void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
+
+// The members alone, without braces: for objects that hold more.
+void append_json_fields(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
 
 // By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule
 // counts as empty.

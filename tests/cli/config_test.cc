@@ -74,6 +74,7 @@ TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
   EXPECT_EQ(config.run.intake_threads, 1);
   EXPECT_EQ(config.run.outlet_threads, 1);
   EXPECT_EQ(config.run.market_threads, 1);
+  EXPECT_EQ(config.run.desk_threads, 1);
   EXPECT_EQ(config.run.commit_every_ms, 500);
   EXPECT_EQ(config.log.level, LogLevel::info);
   EXPECT_EQ(config.log.format, LogFormat::text);
@@ -333,7 +334,7 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
             "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
             "\n[intake]\nclock = \"marks\"\n"
             "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 512\n"
-            "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ncommit_every_ms = 500\n"
+            "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
             "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
   const std::string origins = with_short_path(show_config(loaded, true));
   EXPECT_EQ(origins.find("hunter2"), std::string::npos);

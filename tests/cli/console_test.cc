@@ -59,6 +59,16 @@ std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Row
 
 const std::vector<TableColumn> kColumns{{"brand_id"}, {"value", ColumnType::number}, {"name"}};
 
+TEST(TableWriterTest, CutsLongLinesByTheirWidth) {
+  Pipe pipe;
+  TextOutput out(pipe.writer());
+  TableWriter table(out, OutputMode::table, {{"a"}, {"b"}});
+  table.cut_lines_at(7);
+  table.row({"断货", "断货"}, RowStyle::red);
+  table.finish();
+  EXPECT_EQ(pipe.read_now(), "a     b\n断货  \n") << "no half of a wide character, and no colours in a pipe";
+}
+
 TEST(OutputModeTest, ATerminalGetsATableEverythingElseJson) {
   EXPECT_EQ(output_mode(std::nullopt, true), OutputMode::table);
   EXPECT_EQ(output_mode(std::nullopt, false), OutputMode::json);

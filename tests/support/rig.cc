@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "processors/stages/desk.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -33,7 +34,7 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},
           shanghai());
     case Stage::desk:
-      break;
+      return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, kCacheBytes});
   }
   CHECK(false);
 }

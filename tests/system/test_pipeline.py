@@ -87,7 +87,7 @@ class Pipeline(unittest.TestCase):
     def test_status(self):
         tasks = self.market.status()
         stages = [task["stage"] for task in tasks]
-        self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2})
+        self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2, "desk": 2})
         for task in tasks:
             self.assertEqual((task["lag_records"], task["gaps"], task["repetitions"]), (0, 0, 0), task)
         self.assertIn(f"quarantined so far: {sum(self.market.quarantined().values())}", self.market.ok("status", "-o", "table").decode())
@@ -138,9 +138,9 @@ class Life(unittest.TestCase):
         self.assertEqual(market.ok("rates", "--final"), b"")
 
     def test_stages_in_processes_of_their_own(self):
-        """Three processes, one stage each, which come in the wrong order and go in order."""
+        """Four processes, one stage each, which come in the wrong order and go in order."""
         market = Market(self, shared_kafka()).create_topics()
-        runs = [market.run("--stage", stage, state=market.folder / stage) for stage in ("market", "outlet")]
+        runs = [market.run("--stage", stage, state=market.folder / stage) for stage in ("desk", "market", "outlet")]
         market.import_history(small_market())
         runs.append(market.run("--stage", "intake"))
         market.await_final(replayed(small_market()))

@@ -1,0 +1,417 @@
+#include "processors/stages/desk.h"
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "processors/trade/alert_names.h"
+#include "schemas/check.h"
+#include "schemas/decode.h"
+#include "schemas/json_text.h"
+
+namespace fiverate {
+namespace {
+
+// Keys of the store: a/<alert> alerts, f/<alert> it fires, c/<command> e/<event> ids seen, s/<silence>, r/<region>,
+// desk.
+constexpr std::string_view kFiringPrefix = "f/";
+constexpr std::string_view kSilencePrefix = "s/";
+constexpr std::string_view kRegionPrefix = "r/";
+constexpr std::string_view kDeskKey = "desk";
+
+constexpr std::string_view kRegionField = "region_id";
+constexpr std::string_view kSeverityField = "severity";
+constexpr std::array<std::pair<std::string_view, const std::string& (Transition::*)() const>, 6> kTextFields{{
+    {"rule", &Transition::rule},
+    {"brand_id", &Transition::brand_id},
+    {"sku_id", &Transition::sku_id},
+    {"outlet_id", &Transition::outlet_id},
+    {"class_dimension", &Transition::class_dimension},
+    {"class_value", &Transition::class_value},
+}};
+
+std::string log_key(std::string_view alert_id, std::string_view number) {
+  std::string key = "[";
+  append_json_string(alert_id, key);
+  key += ',';
+  key += number;
+  key += ']';
+  return key;
+}
+
+// Of two episodes that fire, the later one is the present one.
+bool is_later(const Transition& a, const Transition& b) {
+  return std::tuple(a.since_ms(), a.episode()) > std::tuple(b.since_ms(), b.episode());
+}
+
+bool fires(const Transition& transition) {
+  return transition.state() == Transition::FIRING;
+}
+
+// Puts the transition among the episodes of the alert: `last` and `also_firing`.
+void take(Transition transition, Alert& alert) {
+  alert.set_transitions(transition.transition());
+  auto& others = *alert.mutable_also_firing();
+  others.erase(std::remove_if(others.begin(), others.end(),
+                              [&](const Transition& other) { return other.episode() == transition.episode(); }),
+               others.end());
+  const bool known = alert.has_last();
+  if (known && fires(alert.last()) && alert.last().episode() != transition.episode()) *others.Add() = alert.last();
+  if (!known || alert.last().episode() == transition.episode() || is_later(transition, alert.last()) ||
+      fires(transition)) {
+    *alert.mutable_last() = transition;
+  }
+  if (fires(transition)) *others.Add() = std::move(transition);
+  // While anything fires, the latest of what fires is `last`.
+  const auto present = std::max_element(others.begin(), others.end(),
+                                        [](const Transition& a, const Transition& b) { return is_later(b, a); });
+  if (present == others.end()) return;
+  *alert.mutable_last() = std::move(*present);
+  others.erase(present);
+  std::sort(others.begin(), others.end(), [](const Transition& a, const Transition& b) { return is_later(b, a); });
+}
+
+bool remove_silence(Alert& alert, std::string_view silence_id) {
+  auto& silenced = *alert.mutable_silenced();
+  const auto kept = std::remove_if(silenced.begin(), silenced.end(),
+                                   [&](const Alert::Silenced& one) { return one.silence_id() == silence_id; });
+  if (kept == silenced.end()) return false;
+  silenced.erase(kept, silenced.end());
+  return true;
+}
+
+Alert::Silenced silence_of(const Command& command) {
+  Alert::Silenced silence;
+  silence.set_silence_id(command.silence().silence_id());
+  silence.set_starts_ms(millis_of(command.silence().starts_at()));
+  silence.set_ends_ms(millis_of(command.silence().ends_at()));
+  silence.set_author(command.author());
+  silence.set_text(command.text());
+  return silence;
+}
+
+}  // namespace
+
+std::string transition_key(const Transition& transition) {
+  return log_key(transition.alert_id(), std::to_string(transition.transition()));
+}
+
+std::string action_key(const Action& action) {
+  return log_key(action.alert_id(), fmt::format("\"a{}\"", action.number()));
+}
+
+bool is_silence_field(std::string_view field) {
+  return field == kRegionField || field == kSeverityField ||
+         std::any_of(kTextFields.begin(), kTextFields.end(), [&](const auto& known) { return known.first == field; });
+}
+
+DeskStage::DeskStage(Settings settings)
+    : settings_(std::move(settings)),
+      definition_bytes_(definition_bytes(settings_.definition)),
+      alerts_("a/", {}, settings_.cache_bytes),
+      seen_("", {}, settings_.cache_bytes / 8) {}
+
+Result<void> DeskStage::open(const Store& store) {
+  alerts_.open(store);
+  seen_.open(store);
+  const auto saved = store.get(kDeskKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (*saved) {
+    DeskState state;
+    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    clock_ = state.clock_ms();
+  }
+  FIVERATE_TRY(store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
+    firing_.emplace(key.substr(kFiringPrefix.size()));
+    return true;
+  }));
+  FIVERATE_TRY(store.scan(kSilencePrefix, [&](std::string_view, std::string_view value) {
+    SilenceState silence;
+    CHECK(silence.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    silences_[silence.silence().silence_id()] = std::move(silence);
+    return true;
+  }));
+  return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
+    RegionState region;
+    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    regions_.restore(region);
+    return true;
+  });
+}
+
+void DeskStage::save(StoreBatch& batch) {
+  alerts_.save(batch);
+  seen_.save(batch);
+  for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
+  unsaved_.changes.clear();
+  DeskState state;
+  state.set_clock_ms(clock_);
+  batch.put(std::string(kDeskKey), state.SerializeAsString());
+}
+
+std::string DeskStage::report() const {
+  return fmt::format(R"("alerts_open":{})", firing_.size());
+}
+
+Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
+  SignalRecord signal;
+  if (!signal.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+    return fail(Reaction::stop, "The topic signals holds a record that is none, at offset {} of partition {}.",
+                record.offset, record.input.partition);
+  }
+  switch (signal.body_case()) {
+    case SignalRecord::kDefinition:
+      return check_definition(Topic::signals, signal.definition(), definition_bytes_);
+    case SignalRecord::kTransition:
+      FIVERATE_TRY(pass_to(signal.transition().known_at_ms(), outbox));
+      return on_transition(std::move(*signal.mutable_transition()), outbox);
+    case SignalRecord::kEvent: {
+      const auto arrival = signal.event().arrival_ms();
+      const auto& event = signal.event().event();
+      FIVERATE_TRY(pass_to(arrival, outbox));
+      if (event.has_command()) return on_command(event, arrival, outbox);
+      if (event.has_region()) {
+        unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(),
+                     regions_.apply(event, arrival).SerializeAsString());
+      }
+      return {};
+    }
+    case SignalRecord::BODY_NOT_SET:
+      return {};
+  }
+  return {};
+}
+
+// Silences end before the record that says so is applied.
+Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
+  if (time <= clock_) return {};
+  clock_ = time;
+  std::set<std::string, std::less<>> over;
+  for (const auto& [silence_id, silence] : silences_) {
+    if (silence.silence().ends_ms() <= clock_) over.insert(silence_id);
+  }
+  if (over.empty()) return {};
+  for (const auto& silence_id : over) forget_silence(silence_id);
+  for (const auto& alert_id : firing_) {
+    const auto alert = alerts_.get(alert_id);
+    if (!alert) return tl::make_unexpected(alert.error());
+    const auto carries = [&](const Alert::Silenced& silence) { return over.contains(silence.silence_id()); };
+    if (std::none_of((*alert)->silenced().begin(), (*alert)->silenced().end(), carries)) continue;
+    const auto changed = alerts_.change(alert_id);
+    for (const auto& silence_id : over) remove_silence(**changed, silence_id);
+    write(**changed, clock_, outbox);
+  }
+  return {};
+}
+
+// ---- transitions
+// -----------------------------------------------------------------------------------------------------
+
+Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
+  const auto alert_id = transition.alert_id();
+  const auto known = alerts_.get(alert_id);
+  if (!known) return tl::make_unexpected(known.error());
+  if (transition.transition() <= (*known)->transitions()) return {};  // its one sender numbers them upwards
+  const auto changed = alerts_.change(alert_id);
+  auto& alert = **changed;
+
+  AlertLogRecord record;
+  *record.mutable_transition() = transition;
+  *record.mutable_region_path() = path_of(transition.region_id());
+  outbox.plain(Topic::alert_log, settings_.partition, transition.known_at_ms(), transition_key(transition),
+               record.SerializeAsString());
+
+  const auto known_at = transition.known_at_ms();
+  const bool first = !alert.has_last();
+  const auto episode = alert.last().episode();
+  take(std::move(transition), alert);
+  if (!first && alert.last().episode() != episode) {
+    alert.clear_acked_by();
+    alert.clear_acked_at_ms();
+    alert.clear_true_alarm();
+  }
+  *alert.mutable_region_path() = path_of(alert.last().region_id());
+  set_firing(alert_id, fires(alert.last()));
+  attach_silences(alert);
+  write(alert, known_at, outbox);
+  return {};
+}
+
+DeskStage::RegionPath DeskStage::path_of(const std::string& region_id) {
+  RegionPath path;
+  for (const auto region : regions_.path_of(regions_.index_of(region_id))) {
+    if (region != RegionTree::kRoot) *path.Add() = regions_.region_id(region);
+  }
+  return path;
+}
+
+void DeskStage::set_firing(const std::string& alert_id, bool firing) {
+  const auto key = std::string(kFiringPrefix) + alert_id;
+  if (firing && firing_.insert(alert_id).second) unsaved_.put(key, "1");
+  if (!firing && firing_.erase(alert_id) > 0) unsaved_.erase(key);
+}
+
+void DeskStage::write(const Alert& alert, Millis timestamp, Outbox& outbox) const {
+  outbox.plain(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
+}
+
+// ---- commands
+// --------------------------------------------------------------------------------------------------------
+
+Result<bool> DeskStage::seen_before(const Event& event) {
+  bool before = false;
+  for (const auto& id : {"c/" + event.command().command_id(), "e/" + event.event_id()}) {
+    const auto seen = seen_.get(id);
+    if (!seen) return tl::make_unexpected(seen.error());
+    if (**seen) {
+      before = true;
+      continue;
+    }
+    **seen_.change(id) = true;
+  }
+  return before;
+}
+
+Result<void> DeskStage::on_command(const Event& event, Millis arrival, Outbox& outbox) {
+  const auto before = seen_before(event);
+  if (!before) return tl::make_unexpected(before.error());
+  if (*before || event.cancelled()) return {};
+  const auto& command = event.command();
+  switch (command.verb()) {
+    case Command::ACK:
+    case Command::ASSIGN:
+    case Command::COMMENT:
+    case Command::VERDICT:
+      return on_alert_command({command, arrival}, outbox);
+    case Command::SILENCE:
+      return silence(command, arrival, outbox);
+    case Command::UNSILENCE:
+      return unsilence(command, arrival, outbox);
+    default:
+      return {};
+  }
+}
+
+Result<void> DeskStage::on_alert_command(const Order& order, Outbox& outbox) {
+  const auto& command = order.command;
+  const auto known = alerts_.get(command.alert_id());
+  if (!known) return tl::make_unexpected(known.error());
+  if (!(*known)->has_last()) return {};  // another partition has it, or nobody
+  auto& alert = **alerts_.change(command.alert_id());
+  switch (command.verb()) {
+    case Command::ACK:
+      if (!alert.acked_by().empty()) break;
+      alert.set_acked_by(command.author());
+      alert.set_acked_at_ms(order.arrival);
+      break;
+    case Command::ASSIGN:
+      alert.set_assignee(command.assignee());
+      break;
+    case Command::VERDICT:
+      alert.clear_true_alarm();
+      if (command.has_true_alarm()) alert.set_true_alarm(command.true_alarm());
+      break;
+    default:
+      break;
+  }
+  if (command.verb() == Command::COMMENT || !command.text().empty()) {
+    alert.set_comment(command.text());
+    alert.set_comment_by(command.text().empty() ? "" : command.author());
+  }
+  append_action(alert, order, outbox);
+  write(alert, order.arrival, outbox);
+  return {};
+}
+
+void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) const {
+  alert.set_actions(alert.actions() + 1);
+  AlertLogRecord record;
+  auto& action = *record.mutable_action();
+  action.set_number(alert.actions());
+  action.set_alert_id(alert.last().alert_id());
+  action.set_command_id(order.command.command_id());
+  action.set_author(order.command.author());
+  action.set_verb(Command::Verb_Name(order.command.verb()));
+  action.set_at_ms(order.arrival);
+  action.set_assignee(order.command.assignee());
+  if (order.command.has_true_alarm()) action.set_true_alarm(order.command.true_alarm());
+  action.set_text(order.command.text());
+  if (order.silence != nullptr) *action.mutable_silence() = *order.silence;
+  outbox.plain(Topic::alert_log, settings_.partition, order.arrival, action_key(action), record.SerializeAsString());
+}
+
+// ---- silences
+// --------------------------------------------------------------------------------------------------------
+
+Result<void> DeskStage::silence(const Command& command, Millis arrival, Outbox& outbox) {
+  SilenceState silence;
+  *silence.mutable_silence() = silence_of(command);
+  *silence.mutable_matchers() = command.silence().matchers();
+  const auto& told = silence.silence();
+  const auto& matchers = silence.matchers();
+  if (told.silence_id().empty() || told.ends_ms() <= std::max(clock_, told.starts_ms()) || matchers.empty() ||
+      !std::all_of(matchers.begin(), matchers.end(),
+                   [](const auto& matcher) { return is_silence_field(matcher.field()); })) {
+    return {};
+  }
+  silences_[told.silence_id()] = silence;
+  unsaved_.put(std::string(kSilencePrefix) + told.silence_id(), silence.SerializeAsString());
+  for (const auto& alert_id : firing_) {
+    const auto known = alerts_.get(alert_id);
+    if (!known) return tl::make_unexpected(known.error());
+    const bool matched = matches(silence, **known);
+    const bool carried = std::any_of((*known)->silenced().begin(), (*known)->silenced().end(),
+                                     [&](const auto& one) { return one.silence_id() == told.silence_id(); });
+    if (!matched && !carried) continue;
+    auto& alert = **alerts_.change(alert_id);
+    attach_silences(alert);
+    if (matched) append_action(alert, {command, arrival, &told}, outbox);
+    write(alert, arrival, outbox);
+  }
+  return {};
+}
+
+Result<void> DeskStage::unsilence(const Command& command, Millis arrival, Outbox& outbox) {
+  const auto known = silences_.find(command.silence().silence_id());
+  if (known == silences_.end()) return {};
+  const auto ended = known->second.silence();
+  forget_silence(ended.silence_id());
+  for (const auto& alert_id : firing_) {
+    const auto carried = alerts_.get(alert_id);
+    if (!carried) return tl::make_unexpected(carried.error());
+    if (!remove_silence(**carried, ended.silence_id())) continue;
+    auto& alert = **alerts_.change(alert_id);
+    append_action(alert, {command, arrival, &ended}, outbox);
+    write(alert, arrival, outbox);
+  }
+  return {};
+}
+
+void DeskStage::forget_silence(const std::string& silence_id) {
+  unsaved_.erase(std::string(kSilencePrefix) + silence_id);
+  silences_.erase(silence_id);
+}
+
+bool DeskStage::matches(const SilenceState& silence, const Alert& alert) const {
+  const auto& transition = alert.last();
+  return std::all_of(silence.matchers().begin(), silence.matchers().end(), [&](const Command::Matcher& matcher) {
+    if (matcher.field() == kSeverityField) return name_of(transition.severity()) == matcher.value();
+    if (matcher.field() == kRegionField) {
+      const auto& path = alert.region_path();
+      return std::find(path.begin(), path.end(), matcher.value()) != path.end();
+    }
+    const auto field = std::find_if(kTextFields.begin(), kTextFields.end(),
+                                    [&](const auto& known) { return known.first == matcher.field(); });
+    return field != kTextFields.end() && (transition.*field->second)() == matcher.value();
+  });
+}
+
+void DeskStage::attach_silences(Alert& alert) const {
+  alert.clear_silenced();
+  if (!fires(alert.last())) return;
+  for (const auto& [silence_id, silence] : silences_) {
+    if (matches(silence, alert)) *alert.add_silenced() = silence.silence();
+  }
+}
+
+}  // namespace fiverate
