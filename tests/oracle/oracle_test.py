@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Seeded nasty histories through `fiverate replay` and through the oracle: the same rows, byte for byte.
 
-    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds 8] [--profile trade|shelf] [--no-alerts]
+    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds 4] [--profile trade|shelf] [--no-alerts]
 
 Of each seed a history of trade and one of shelves (see generate.py), two at a time. What a failing one wrote is kept;
 its folder is printed. FIVERATE_SEED=N runs that seed alone. --no-alerts leaves alerts and implausible counts out.
@@ -49,7 +49,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default=os.environ.get("FIVERATE_PROGRAM"))
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--profile", choices=("trade", "shelf"), help="default: both")
     parser.add_argument("--no-alerts", action="store_true")
     arguments = parser.parse_args()
