@@ -11,6 +11,7 @@
 #include "processors/edge/kafka_log.h"
 #include "producers/import/csv_import.h"
 #include "producers/import/import.h"
+#include "producers/simulate/market_output.h"
 
 namespace fiverate {
 namespace {
@@ -29,6 +30,10 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
     for (const auto& name : arguments.files) {
       if (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
         throw ExitError(kExitUsage, fmt::format("{} is a CSV: say with --map how its columns become events (docs/import.md).", name));
+      }
+      if (std::filesystem::path(name).filename() == kTruthFile) {  // FOLDER/*.jsonl of a simulated market
+        fmt::print(stderr, "{} is left out: it is the truth that nobody is to see\n", name);
+        continue;
       }
       files.push_back(or_exit(MappedFile::open(name)));
     }

@@ -43,7 +43,7 @@ Result<std::unique_ptr<MarketFiles>> MarketFiles::create(const std::filesystem::
   FIVERATE_TRY(reference);
   auto events = LineFile::create(folder / "events.jsonl");
   FIVERATE_TRY(events);
-  auto truth = LineFile::create(folder / "truth.jsonl");
+  auto truth = LineFile::create(folder / kTruthFile);
   FIVERATE_TRY(truth);
   return std::unique_ptr<MarketFiles>(new MarketFiles(std::move(*reference), std::move(*events), std::move(*truth)));
 }

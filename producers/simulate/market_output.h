@@ -27,6 +27,8 @@ class LineFile {
   std::unique_ptr<std::FILE, Closer> file_;
 };
 
+inline constexpr std::string_view kTruthFile = "truth.jsonl";
+
 // reference.jsonl, events.jsonl and truth.jsonl in a folder; flushed at each mark, for who reads while it is written.
 class MarketFiles final : public MarketOutput {
  public:
