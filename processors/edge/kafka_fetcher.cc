@@ -101,8 +101,14 @@ Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, 
   } while (Clock::now() - begun <
            (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
   if (is_missing(code)) {
-    return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),
-                client.servers());
+    // The library says so as well when the broker went away before it could be asked: let one say it.
+    const rd_kafka_metadata_t* metadata = nullptr;
+    code = rd_kafka_metadata(client.get(), 0, nullptr, &metadata, static_cast<int>(kKafkaAnswerWithin.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+      return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),
+                  client.servers());
+    }
   }
   return tl::make_unexpected(kafka_error(
       code,
