@@ -339,5 +339,87 @@ TEST_F(Outlets, StopsAtAnotherDefinitionAndAtWhatIsNoLedger) {
   EXPECT_EQ(bench.feed(Topic::ledger, "\xff\xff").error().reaction, Reaction::stop);
 }
 
+// ---- alerts ----
+
+class Watched : public Outlets {
+ protected:
+  Event counted(const std::string& id, Millis time, std::int64_t count) {
+    auto event = visit(id, "shop", time);
+    auto& check = *event.mutable_visit()->add_checks();
+    check.set_sku_id("s1");
+    check.set_count(count);
+    return event;
+  }
+  // "R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00", in the order sent.
+  Texts said() {
+    Texts lines;
+    for (const auto& one : bench.take(Topic::signals)) {
+      const auto transition = one.as<SignalRecord>().transition();
+      EXPECT_TRUE(one.to_task);
+      EXPECT_EQ(one.partition, market_partition_of("B1", definition));
+      const auto minute = [](Millis moment) { return shanghai().format(moment).substr(0, 16); };
+      lines.push_back(fmt::format("{} {} {} known {}", transition.rule(), Transition::State_Name(transition.state()),
+                                  minute(transition.at_ms()), minute(transition.known_at_ms())));
+    }
+    return lines;
+  }
+};
+
+// 2 a day are sold, 6 are left on day 7: less than two days at 00:00 of day 9.
+TEST_F(Watched, AnAlertComesOutOfSilenceAtItsDueTime) {
+  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  passes(noon(nth(7)));
+  EXPECT_EQ(said(), Texts{});
+  restarts();
+  passes(shanghai().start_of(nth(9)) - 1);
+  EXPECT_EQ(said(), Texts{});
+  passes(shanghai().start_of(nth(9)));
+  EXPECT_EQ(said(), Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00"});
+}
+
+TEST_F(Watched, ALeapOverWeeksSendsEachAtItsOwnHour) {
+  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  passes(noon(nth(60)));
+  EXPECT_EQ(said(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
+                           "R2 RESOLVED 2026-04-06T00:00 known 2026-04-06T00:00"}))
+      << "the count is too old on day 36";
+}
+
+// The watermark of another source stands still: the outlet's own arrivals move its clock.
+TEST_F(Watched, WhatIsDueFiresBeforeTheRecordThatArrivesLater) {
+  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  enters(delivery("D", "shop", noon(nth(10)), {{"s1", 30}}), noon(nth(10)));
+  EXPECT_EQ(said(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
+                           "R2 RESOLVED 2026-03-11T12:00 known 2026-03-11T12:00"}));
+  passes(noon(nth(11)));
+  EXPECT_EQ(said(), Texts{}) << "not once more when the watermark follows";
+}
+
+TEST_F(Watched, ACountThatIsNotBelievedIsQuarantinedByItsLine) {
+  enters(counted("V1", noon(nth(0)), 3), noon(nth(0)));
+  enters(counted("V2", noon(nth(1)), 90), noon(nth(1)));
+  const auto sent = bench.take(Topic::quarantine);
+  ASSERT_EQ(sent.size(), 1U);
+  const auto record = sent.front().as<Quarantined>();
+  EXPECT_EQ(record.reason(), "count_implausible");
+  EXPECT_EQ(record.sku_id(), "s1");
+  EXPECT_EQ(record.event_id(), "V2#1");
+  EXPECT_TRUE(sent.front().key.ends_with("/s1")) << sent.front().key;
+  passes(noon(nth(2)));
+  EXPECT_EQ(quality(Contribution::accepted), 2) << "the document is accepted";
+}
+
+TEST_F(Watched, AnOutletThatClosesTodayEndsThePredictionAtOnce) {
+  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  passes(noon(nth(9)));
+  EXPECT_EQ(said().size(), 1U);
+  enters(outlet("shop", nth(9), "north", Outlet::CLOSED), noon(nth(9)));
+  EXPECT_EQ(said(), Texts{"R2 RESOLVED 2026-03-10T12:00 known 2026-03-10T12:00"});
+}
+
 }  // namespace
 }  // namespace fiverate::test
