@@ -30,7 +30,7 @@ from collections import Counter, namedtuple
 
 ROOT = pathlib.Path(os.environ.get("FIVERATE_TEST_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 KAFKA = ROOT / "deploy" / "kafka" / "kafka"
-SMALL_MARKET = ROOT / "deploy" / "examples" / "small-market"
+SMALL_MARKET = ROOT / "tests" / "system" / "small-market"
 ORACLE = ROOT / "tests" / "oracle"
 # The program reads FIVERATE_*: what surrounds the tests must not configure it.
 CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FIVERATE_")}
