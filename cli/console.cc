@@ -141,6 +141,11 @@ void TextOutput::flush() {
 
 // ---- lists
 
+std::string coloured(const TextOutput& out, const std::string& text, RowStyle style) {
+  const auto code = out.has_colours() ? code_of(style) : "";
+  return code.empty() ? text : fmt::format("{}{}{}", code, text, kPlain);
+}
+
 TableWriter::TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns,
                          std::size_t rows_for_widths)
     : out_(out), mode_(mode), columns_(std::move(columns)), rows_for_widths_(rows_for_widths) {
@@ -230,7 +235,7 @@ void TableWriter::write_table_row(const ShownRow& row, bool is_header) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string padding(widths_[i] - std::min(widths_[i], display_width(cells[i])), ' ');
     const auto cell =
-        row.style == RowStyle::plain && !row.styles.empty() ? coloured(cells[i], row.styles[i]) : cells[i];
+        row.style == RowStyle::plain && !row.styles.empty() ? coloured(out_, cells[i], row.styles[i]) : cells[i];
     if (i > 0) line += kColumnGap;
     if (columns_[i].type == ColumnType::number) {
       line += padding + cell;
@@ -241,12 +246,7 @@ void TableWriter::write_table_row(const ShownRow& row, bool is_header) {
   }
   if (line_columns_ > 0) line = cut_to(line, line_columns_);
   if (is_header && out_.is_terminal()) line = fmt::format("{}{}{}", kBold, line, kPlain);
-  out_.write((is_header ? line : coloured(line, row.style)) + "\n");
-}
-
-std::string TableWriter::coloured(const std::string& text, RowStyle style) const {
-  const auto code = out_.has_colours() ? code_of(style) : "";
-  return code.empty() ? text : fmt::format("{}{}{}", code, text, kPlain);
+  out_.write((is_header ? line : coloured(out_, line, row.style)) + "\n");
 }
 
 }  // namespace fiverate

@@ -79,6 +79,8 @@ struct TableColumn {
 
 // How a row or a cell looks where there are colours.
 enum class RowStyle : std::uint8_t { plain, red, yellow, faint, green };
+// The text as it goes to `out`: as it is where there are none.
+std::string coloured(const TextOutput& out, const std::string& text, RowStyle style);
 
 // A value, or none (table "-", JSON null, CSV empty). Decimals come as text, since they are made from integers.
 class TableCell {
@@ -131,7 +133,6 @@ class TableWriter {
     RowStyle style = RowStyle::plain;
   };
   void write_table_row(const ShownRow& row, bool is_header);
-  [[nodiscard]] std::string coloured(const std::string& text, RowStyle style) const;
   void write_waiting();
 
   TextOutput& out_;

@@ -12,9 +12,9 @@
 namespace fiverate {
 namespace {
 
-// The lines of a page that are neither a brand nor an alert: two at the top, and of each table a blank one, its title
-// and its header.
-constexpr std::size_t kOtherLines = 8;
+// The lines of a page that are neither a brand nor an alert: two at the top, above each table a blank one, above
+// the brands a title, and the headers.
+constexpr std::size_t kOtherLines = 7;
 
 struct BrandLine {
   std::string brand_id;
@@ -42,13 +42,17 @@ void say_more(TextOutput& page, std::size_t count, Language language) {
   if (count > 0) page.write(fmt::format("... {} {}\n", count, word(Word::not_shown, language)));
 }
 
-// "critical 3   warning 41   info 7"
-std::string counts_of(const std::vector<const Alert*>& alerts, Language language) {
+// "critical 3  warning 41  info 7", as their rows are coloured.
+std::string counts_of(const TextOutput& page, const std::vector<const Alert*>& alerts, Language language) {
   std::string text;
-  for (const auto severity : {Transition::CRITICAL, Transition::WARNING, Transition::INFO}) {
-    const auto count = std::count_if(alerts.begin(), alerts.end(),
-                                     [&](const Alert* alert) { return alert->last().severity() == severity; });
-    text += fmt::format("{}{} {}", text.empty() ? "" : "  ", severity_word(severity, language), count);
+  for (const auto& [severity, style] :
+       {std::pair(Transition::CRITICAL, RowStyle::red), std::pair(Transition::WARNING, RowStyle::yellow),
+        std::pair(Transition::INFO, RowStyle::plain)}) {
+    const auto count = std::count_if(alerts.begin(), alerts.end(), [wanted = severity](const Alert* alert) {
+      return alert->last().severity() == wanted;
+    });
+    const auto said = fmt::format("{} {}", severity_word(severity, language), count);
+    text += (text.empty() ? "" : "  ") + (count > 0 ? coloured(page, said, style) : said);
   }
   return text;
 }
@@ -84,8 +88,8 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
 
   page.write(
       fmt::format("{}   {}   {}\n", say(Word::fiverate_market), clock_text(view.now, calendar), say(Word::ends_with)));
-  page.write(fmt::format("{}: {}   {}   {}: {}\n", say(Word::open_alerts), alerts.size(), counts_of(alerts, language),
-                         say(Word::quarantined), view.quarantined));
+  page.write(fmt::format("{}: {}   {}   {}: {}\n", say(Word::open_alerts), alerts.size(),
+                         counts_of(page, alerts, language), say(Word::quarantined), view.quarantined));
 
   const auto& region = view.wanted_rates.region_id;
   page.write(fmt::format("\n{} {}, {} {}", say(Word::brands_in),
@@ -101,12 +105,8 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
     say_more(page, brands.size() - brands_shown, language);
   }
 
-  page.write(fmt::format("\n{}", say(Word::open_alerts)));
-  if (alerts.empty()) {
-    page.write(fmt::format(": {}\n", say(Word::none_yet)));
-    return;
-  }
   page.write("\n");
+  if (alerts.empty()) return;
   TableWriter table(page, OutputMode::table, alert_screen_columns(language));
   for (std::size_t i = 0; i < alerts_shown; ++i) {
     table.row(alert_screen_cells(*alerts[i], calendar, view.now, language), alert_style(*alerts[i], view.now));
