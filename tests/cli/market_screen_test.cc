@@ -50,7 +50,8 @@ struct Market {
   }
   void add() {
     InRecord record;
-    record.value = made_.SerializeAsString();
+    const auto bytes = made_.SerializeAsString();
+    record.value = bytes;
     alerts.apply(record);
   }
   void many(int count) {
