@@ -16,10 +16,11 @@ TableCell said(const std::string& text) {
   return text.empty() ? TableCell(std::nullopt) : TableCell(text);
 }
 
-bool is_muted(const Alert& alert, Millis now) {
-  return std::any_of(alert.silenced().begin(), alert.silenced().end(), [&](const Alert::Silenced& silence) {
-    return silence.starts_ms() <= now && now < silence.ends_ms();
-  });
+// "2026-03-02 12:00"
+std::string minute_of(Millis instant, const MarketCalendar& calendar) {
+  auto text = calendar.format(instant).substr(0, kTimeShown);
+  std::replace(text.begin(), text.end(), 'T', ' ');
+  return text;
 }
 
 // "+ann >bob ok": acknowledged, assigned, judged.
@@ -48,8 +49,6 @@ std::vector<TableColumn> alert_columns(Language language) {
 std::vector<TableCell> alert_cells(const Alert& alert, const MarketCalendar& calendar, Millis now, Language language) {
   const auto& last = alert.last();
   const auto until = last.state() == Transition::FIRING ? now : last.at_ms();
-  auto since = calendar.format(last.since_ms()).substr(0, kTimeShown);
-  std::replace(since.begin(), since.end(), 'T', ' ');
   return {severity_word(last.severity(), language),
           state_word(last.state(), language),
           rule_words(last.rule(), language),
@@ -58,11 +57,36 @@ std::vector<TableCell> alert_cells(const Alert& alert, const MarketCalendar& cal
           said(last.sku_id()),
           said(last.outlet_id()),
           said(last.region_id()),
-          since,
+          minute_of(last.since_ms(), calendar),
           age_words(until - last.since_ms(), language),
           last.value(),
           said(people(alert, now)),
           last.alert_id().substr(0, kIdShown)};
+}
+
+std::vector<TableColumn> alert_screen_columns(Language language) {
+  std::vector<TableColumn> columns;
+  for (const auto name : {Word::severity, Word::what, Word::sku, Word::outlet, Word::region, Word::since}) {
+    columns.push_back({std::string(word(name, language))});
+  }
+  return columns;
+}
+
+std::vector<TableCell> alert_screen_cells(const Alert& alert, const MarketCalendar& calendar, Millis now,
+                                          Language language) {
+  const auto& last = alert.last();
+  return {severity_word(last.severity(), language),
+          alert_words(last, now, language),
+          said(last.sku_id().empty() ? last.brand_id() : last.sku_id()),
+          said(last.outlet_id()),
+          said(last.region_id()),
+          minute_of(last.since_ms(), calendar)};
+}
+
+bool is_muted(const Alert& alert, Millis now) {
+  return std::any_of(alert.silenced().begin(), alert.silenced().end(), [&](const Alert::Silenced& silence) {
+    return silence.starts_ms() <= now && now < silence.ends_ms();
+  });
 }
 
 RowStyle alert_style(const Alert& alert, Millis now) {

@@ -26,7 +26,7 @@ constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kPlain = "\x1b[0m";
 
 std::string_view code_of(RowStyle style) {
-  constexpr std::array<std::string_view, 4> kCodes{"", "\x1b[31m", "\x1b[33m", "\x1b[2m"};
+  constexpr std::array<std::string_view, 5> kCodes{"", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[32m"};
   return kCodes[static_cast<std::size_t>(style)];
 }
 
@@ -104,7 +104,11 @@ TextOutput::TextOutput(int descriptor) : descriptor_(descriptor), is_terminal_(i
   has_colours_ = is_terminal_ && (refused == nullptr || *refused == '\0');
 }
 
+TextOutput::TextOutput(Size size, bool has_colours)
+    : descriptor_(kMemory), is_terminal_(true), has_colours_(has_colours), memory_size_(size) {}
+
 TextOutput::Size TextOutput::size() const {
+  if (descriptor_ == kMemory) return memory_size_;
   winsize told{};
   if (::ioctl(descriptor_, TIOCGWINSZ, &told) != 0 || told.ws_col == 0) return {};
   return {told.ws_col, told.ws_row};
@@ -116,6 +120,7 @@ void TextOutput::write(std::string_view text) {
 }
 
 void TextOutput::flush() {
+  if (descriptor_ == kMemory) return;
   std::string_view rest = buffer_;
   while (!rest.empty()) {
     const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
@@ -136,6 +141,11 @@ void TextOutput::flush() {
 
 // ---- lists
 
+std::string coloured(const TextOutput& out, const std::string& text, RowStyle style) {
+  const auto code = out.has_colours() ? code_of(style) : "";
+  return code.empty() ? text : fmt::format("{}{}{}", code, text, kPlain);
+}
+
 TableWriter::TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns,
                          std::size_t rows_for_widths)
     : out_(out), mode_(mode), columns_(std::move(columns)), rows_for_widths_(rows_for_widths) {
@@ -148,11 +158,15 @@ void TableWriter::row(std::vector<TableCell> cells, RowStyle style) {
   if (mode_ == OutputMode::json) return write_json(cells);
   if (mode_ == OutputMode::csv) return write_csv(cells);
   std::vector<std::string> shown;
+  std::vector<RowStyle> styles;
   shown.reserve(cells.size());
-  for (const TableCell& cell : cells) shown.push_back(cell.text() ? visible(*cell.text()) : "-");
+  for (const TableCell& cell : cells) {
+    shown.push_back(cell.text() ? visible(*cell.text()) : "-");
+    styles.push_back(cell.style());
+  }
   for (std::size_t i = 0; i < shown.size(); ++i) widths_[i] = std::max(widths_[i], display_width(shown[i]));
-  if (header_written_) return write_table_row({std::move(shown), style}, false);
-  waiting_.push_back({std::move(shown), style});
+  if (header_written_) return write_table_row({std::move(shown), std::move(styles), style}, false);
+  waiting_.push_back({std::move(shown), std::move(styles), style});
   if (waiting_.size() >= rows_for_widths_) write_waiting();
 }
 
@@ -209,7 +223,7 @@ void TableWriter::write_waiting() {
     header_written_ = true;
     std::vector<std::string> names;
     for (const TableColumn& column : columns_) names.push_back(column.name);
-    write_table_row({std::move(names)}, true);
+    write_table_row({std::move(names), {}}, true);
   }
   for (const auto& row : waiting_) write_table_row(row, false);
   waiting_.clear();
@@ -220,17 +234,19 @@ void TableWriter::write_table_row(const ShownRow& row, bool is_header) {
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string padding(widths_[i] - std::min(widths_[i], display_width(cells[i])), ' ');
+    const auto cell =
+        row.style == RowStyle::plain && !row.styles.empty() ? coloured(out_, cells[i], row.styles[i]) : cells[i];
     if (i > 0) line += kColumnGap;
     if (columns_[i].type == ColumnType::number) {
-      line += padding + cells[i];
+      line += padding + cell;
     } else {
-      line += cells[i];
+      line += cell;
       if (i + 1 < cells.size()) line += padding;  // no blanks at the end of a line
     }
   }
   if (line_columns_ > 0) line = cut_to(line, line_columns_);
-  const auto code = is_header ? (out_.is_terminal() ? kBold : "") : out_.has_colours() ? code_of(row.style) : "";
-  out_.write(code.empty() ? line + "\n" : fmt::format("{}{}{}\n", code, line, kPlain));
+  if (is_header && out_.is_terminal()) line = fmt::format("{}{}{}", kBold, line, kPlain);
+  out_.write((is_header ? line : coloured(out_, line, row.style)) + "\n");
 }
 
 }  // namespace fiverate

@@ -37,7 +37,16 @@ void ignore_sigpipe();
 // is already safe elsewhere.
 class TextOutput {
  public:
+  // Columns and lines of the terminal; 80 and 24 where it does not say.
+  struct Size {
+    std::size_t columns = 80;
+    std::size_t lines = 24;
+    bool operator==(const Size&) const = default;
+  };
+
   explicit TextOutput(int descriptor);
+  // Into memory, as for a terminal of that size: a picture that is shown as a whole (picture.h).
+  TextOutput(Size size, bool has_colours);
   ~TextOutput() { flush(); }
   TextOutput(const TextOutput&) = delete;
   TextOutput& operator=(const TextOutput&) = delete;
@@ -47,17 +56,17 @@ class TextOutput {
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
   // A terminal whose user has not said NO_COLOR.
   [[nodiscard]] bool has_colours() const { return has_colours_; }
-  // Columns and lines of the terminal; 80 and 24 where it does not say.
-  struct Size {
-    std::size_t columns = 80;
-    std::size_t lines = 24;
-  };
   [[nodiscard]] Size size() const;
+  // What was written into memory.
+  [[nodiscard]] const std::string& text() const { return buffer_; }
 
  private:
+  static constexpr int kMemory = -1;
+
   int descriptor_;
   bool is_terminal_;
   bool has_colours_;
+  Size memory_size_;
   std::string buffer_;
 };
 
@@ -67,6 +76,11 @@ struct TableColumn {
   std::string name;  // the field name of contract and JSON
   ColumnType type = ColumnType::text;
 };
+
+// How a row or a cell looks where there are colours.
+enum class RowStyle : std::uint8_t { plain, red, yellow, faint, green };
+// The text as it goes to `out`: as it is where there are none.
+std::string coloured(const TextOutput& out, const std::string& text, RowStyle style);
 
 // A value, or none (table "-", JSON null, CSV empty). Decimals come as text, since they are made from integers.
 class TableCell {
@@ -83,13 +97,17 @@ class TableCell {
       : TableCell(value ? TableCell(*value) : TableCell(std::nullopt)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] const std::optional<std::string>& text() const { return text_; }
+  // Of this cell alone; the row's goes before.
+  TableCell& colour(RowStyle style) {
+    style_ = style;
+    return *this;
+  }
+  [[nodiscard]] RowStyle style() const { return style_; }
 
  private:
   std::optional<std::string> text_;
+  RowStyle style_ = RowStyle::plain;
 };
-
-// How a row looks where there are colours.
-enum class RowStyle : std::uint8_t { plain, red, yellow, faint };
 
 // A list, row by row. JSON: one object a line, keys in the order of the columns. CSV: RFC 4180 with a header. Table:
 // the first `rows_for_widths` rows wait until the widths are known (or until flush()); a wider cell that comes later
@@ -111,6 +129,7 @@ class TableWriter {
   void write_csv(const std::vector<TableCell>& cells);
   struct ShownRow {
     std::vector<std::string> cells;
+    std::vector<RowStyle> styles;  // of the cells; none: all plain
     RowStyle style = RowStyle::plain;
   };
   void write_table_row(const ShownRow& row, bool is_header);
@@ -126,7 +145,8 @@ class TableWriter {
   bool header_written_ = false;
 };
 
-// Columns that a text takes on a terminal: 2 for wide East Asian characters and pictures, 0 for combining marks.
+// Columns that a text takes on a terminal: 2 for wide East Asian characters and pictures, 0 for combining marks and our
+// colours.
 std::size_t display_width(std::string_view utf8);
 
 std::string human_count(std::int64_t count);  // "999", "1.23 M"

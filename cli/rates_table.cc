@@ -15,6 +15,14 @@ TableCell percent(const Rate& rate) {
                      rate.status == RateStatus::low_sample ? "*" : "");
 }
 
+// "+8.3%" in green, "-17.8%" in red.
+TableCell signed_percent(const Rate& rate) {
+  const auto cell = percent(rate);
+  if (!cell.text() || rate.value_millionths == 0) return cell;
+  const bool grows = rate.value_millionths > 0;
+  return TableCell((grows ? "+" : "") + *cell.text()).colour(grows ? RowStyle::green : RowStyle::red);
+}
+
 // The value as published, for programs.
 TableCell plain_value(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
@@ -59,6 +67,26 @@ std::vector<TableColumn> rate_columns(std::optional<Language> language) {
     columns.push_back({std::string(language ? word(column.word, *language) : column.name), column.type});
   }
   return columns;
+}
+
+std::vector<TableColumn> brand_columns(Language language) {
+  std::vector<TableColumn> columns;
+  for (const auto name : {Word::brand, Word::buying, Word::coverage, Word::repurchase, Word::growth,
+                          Word::net_delivered_units, Word::buying_outlets}) {
+    columns.push_back({std::string(word(name, language)), name == Word::brand ? ColumnType::text : ColumnType::number});
+  }
+  return columns;
+}
+
+std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window) {
+  std::vector<TableCell> cells{brand_id};
+  for (const auto& rate : rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())})) {
+    cells.push_back(rate.name == "growth" ? signed_percent(rate) : percent(rate));
+  }
+  for (const auto measure : {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets}) {
+    cells.emplace_back(window.values(static_cast<int>(measure)));
+  }
+  return cells;
 }
 
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language) {

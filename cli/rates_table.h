@@ -34,6 +34,10 @@ void add_filters(CLI::App& command, RateArguments& arguments);
 std::vector<TableColumn> rate_columns(std::optional<Language> language = std::nullopt);
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language = Language::en);
 
+// The compact table of a screen: a row a brand, for a window of a line. Growth has a sign and a colour.
+std::vector<TableColumn> brand_columns(Language language);
+std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window);
+
 // Writes rows in whichever mode is asked for.
 class RowWriter {
  public:

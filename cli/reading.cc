@@ -2,6 +2,9 @@
 
 #include <chrono>
 
+#include "cli/live.h"
+#include "processors/edge/kafka_groups.h"
+
 namespace fiverate {
 
 std::vector<Input> all_partitions(const Context& context, Topic topic) {
@@ -25,11 +28,22 @@ std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> i
   return or_exit(KafkaReader::open(context.kafka, std::move(reading)));
 }
 
+namespace {
+
+Millis wall_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
 Millis market_now(const Context& context) {
-  const auto wall =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  if (context.config().intake.clock == IntakeClock::wall) return wall;
+  const auto now = market_clock(context);
+  return now == kNever ? wall_clock() : now;
+}
+
+Millis market_clock(const Context& context) {
+  if (context.config().intake.clock == IntakeClock::wall) return wall_clock();
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
   reading.from = FromTail{1};
@@ -44,7 +58,15 @@ Millis market_now(const Context& context) {
       if (record.offset > 0) latest = std::max(latest, record.timestamp);  // the first one is the definition
     }
   }
-  return latest == kNever ? wall : latest;
+  return latest;
+}
+
+std::int64_t quarantined_so_far(const Context& context) {
+  std::int64_t records = 0;
+  const auto positions = or_exit(group_positions(context.kafka, group_of(context.kafka, Stage::intake),
+                                                 all_partitions(context, Topic::quarantine)));
+  for (const auto& [input, position] : positions) records += position.end;
+  return records;
 }
 
 Millis time_argument(const std::string& text, const char* option, const MarketCalendar& calendar) {

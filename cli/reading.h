@@ -19,6 +19,11 @@ std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> i
 // What time it is in the market: with clock = wall now; with marks the latest arrival in the ledger, since the market
 // may be years ago. Nothing has come yet: now.
 Millis market_now(const Context& context);
+// The same, but kNever as long as nothing has come.
+Millis market_clock(const Context& context);
+
+// Records in the topic `quarantine`, repetitions included.
+std::int64_t quarantined_so_far(const Context& context);
 
 // An instant given on the command line: with an offset, as local time of the market, or a day (its beginning).
 Millis time_argument(const std::string& text, const char* option, const MarketCalendar& calendar);

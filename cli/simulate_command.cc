@@ -87,12 +87,12 @@ SimulateSettings settings_of(const SimulateArguments& arguments) {
   return settings;
 }
 
-// Lets the market's clock run `speed` thousandths as fast as ours; ends when asked to.
+// From `begins` on lets the market's clock run `speed` thousandths as fast as ours; ends when asked to.
 class Pace {
  public:
-  Pace(std::int64_t speed, Millis begins) : speed_(speed), begins_(begins), begun_(Clock::now()) {}
+  Pace(std::int64_t speed, Millis begins) : speed_(speed), begins_(begins) {}
 
-  [[nodiscard]] bool reach(Millis instant) const {
+  [[nodiscard]] bool reach(Millis instant) {
     while (interrupted == 0) {
       const auto left = left_until(instant);
       if (left <= Clock::duration::zero()) return true;
@@ -102,14 +102,15 @@ class Pace {
   }
 
  private:
-  [[nodiscard]] Clock::duration left_until(Millis instant) const {
+  [[nodiscard]] Clock::duration left_until(Millis instant) {
     if (speed_ == 0 || instant <= begins_) return Clock::duration::zero();
-    return begun_ + std::chrono::milliseconds((instant - begins_) * kOne / speed_) - Clock::now();
+    if (!begun_) begun_ = Clock::now();  // what comes before took as long as it took
+    return *begun_ + std::chrono::milliseconds((instant - begins_) * kOne / speed_) - Clock::now();
   }
 
   std::int64_t speed_;
   Millis begins_;
-  Clock::time_point begun_;
+  std::optional<Clock::time_point> begun_;
 };
 
 SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& settings,
@@ -117,7 +118,7 @@ SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& 
   const auto begins = calendar.start_of(settings.size.first_day);
   const auto seconds = (calendar.start_of(settings.size.first_day + settings.size.days) - begins) / kSecondMs;
   const auto speed = speed_of(arguments);
-  const Pace pace(speed, begins);
+  Pace pace(speed, calendar.start_of(settings.size.first_day + settings.fast_days));
   ProgressBar bar("simulate", speed == 0 ? "outlet-days" : "s of the market",
                   speed == 0 ? std::int64_t{settings.size.outlets} * settings.size.days : seconds);
   SimulateHooks hooks;
@@ -189,6 +190,11 @@ void add_simulate(Program& program) {
   command
       ->add_option("--speed", arguments->speed,
                    "Market time over real time: 1 = real time, 60 = a minute a second, 0 = as fast as possible")
+      ->capture_default_str();
+  command
+      ->add_option("--fast-days", arguments->settings.fast_days,
+                   "With --speed: the first days as fast as possible, so that the market has a past")
+      ->check(CLI::Range(0, kSimulatedDaysMax))
       ->capture_default_str();
   command
       ->add_option("--trouble", arguments->trouble,

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/live.h"
+#include "cli/reading.h"
 #include "processors/edge/kafka_groups.h"
 #include "processors/stages/topology.h"
 
@@ -83,12 +84,7 @@ int status(const Context& context, const std::string& output) {
   add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
   table.finish();
   if (mode == OutputMode::table) {
-    std::int64_t quarantined = 0;
-    const auto inputs = partitions(Topic::quarantine, context.partitions().of(Topic::quarantine));
-    for (const auto& [input, position] : or_exit(group_positions(context.kafka, group_of(context.kafka, Stage::intake), inputs))) {
-      quarantined += position.end;
-    }
-    out.write(fmt::format("\nquarantined so far: {}\n", quarantined));
+    out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
   }
   return kExitDone;
 }

@@ -58,6 +58,15 @@ std::size_t width_of(char32_t character) {
   return within(kWide, character) ? 2 : 1;
 }
 
+// ESC [ ... m at the left, or nothing. Only we write it: visible() takes it out of data.
+std::string_view take_colour(std::string_view& rest) {
+  const auto end = rest.starts_with("\x1b[") ? rest.find('m') : std::string_view::npos;
+  if (end == std::string_view::npos) return {};
+  const auto colour = rest.substr(0, end + 1);
+  rest.remove_prefix(colour.size());
+  return colour;
+}
+
 }  // namespace
 
 bool is_capable_terminal(int descriptor) {
@@ -131,17 +140,22 @@ std::string visible(std::string_view raw) {
 std::string cut_to(std::string_view text, std::size_t columns) {
   std::string out;
   for (std::size_t used = 0; !text.empty();) {
+    if (const auto colour = take_colour(text); !colour.empty()) {
+      out += colour;
+      continue;
+    }
     const char32_t character = take_character(text);
     used += width_of(character);
-    if (used > columns) break;
-    append_utf8(out, character);
+    if (used <= columns) append_utf8(out, character);
   }
   return out;
 }
 
 std::size_t display_width(std::string_view utf8) {
   std::size_t width = 0;
-  while (!utf8.empty()) width += width_of(take_character(utf8));
+  while (!utf8.empty()) {
+    if (take_colour(utf8).empty()) width += width_of(take_character(utf8));
+  }
   return width;
 }
 

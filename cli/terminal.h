@@ -1,5 +1,5 @@
 // What a terminal shows of a text: its characters one by one, the columns they take, which of them must not reach it.
-// The inside of console.h: only console.cc and progress.cc include this.
+// The inside of console.h: only console.cc, picture.cc and progress.cc include this.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ void append_utf8(std::string& out, char32_t character);
 bool is_control(char32_t character);
 // Control characters as they are written in JSON.
 std::string visible(std::string_view raw);
-// As much of the beginning as has room.
+// As much of the beginning as has room. Colours (ESC [ ... m) take none, and end where they ended.
 std::string cut_to(std::string_view text, std::size_t columns);
 
 }  // namespace fiverate

@@ -45,6 +45,13 @@ constexpr std::array<Both, kWords> kWordTable{{
     {"status", "状态"},
     {"(market)", "(全市场)"},
     {"* fewer than 30 outlets", "* 样本不足 30 户"},
+    {"fiverate, the market now", "fiverate 市场实时"},
+    {"quarantined", "隔离记录"},
+    {"brands,", "品牌,"},
+    {"whole market", "全市场"},
+    {"days", "天"},
+    {"none so far", "暂无"},
+    {"more", "条未显示"},
 }};
 
 constexpr std::array<Both, 4> kStates{
@@ -135,6 +142,23 @@ std::string alert_sentence(const Transition& transition, Language language) {
                        quotient(value, threshold));
   }
   return fmt::format("{} / {} {}", value, threshold, transition.unit());
+}
+
+std::string alert_words(const Transition& transition, Millis now, Language language) {
+  const bool zh = language == Language::zh;
+  const auto& rule = transition.rule();
+  if (rule == "R1" && transition.state() == Transition::FIRING) {
+    return fmt::format(fmt::runtime(zh ? "已断货 {}" : "out of stock for {}"),
+                       age_words(now - transition.since_ms(), language));
+  }
+  if (rule == "R2" && transition.threshold() > 0) {
+    // What was there when the rule was asked has been sold from since.
+    const auto lasts = 2 * static_cast<double>(transition.value()) / static_cast<double>(transition.threshold());
+    const auto left = lasts - static_cast<double>(std::max<Millis>(now - transition.at_ms(), 0)) / kDayMs;
+    if (left < 0.05) return zh ? "预计已断货" : "has probably run dry";
+    return fmt::format(fmt::runtime(zh ? "约 {:.1f} 天后断货" : "will run dry in {:.1f} days"), left);
+  }
+  return alert_sentence(transition, language);
 }
 
 std::string age_words(Millis age, Language language) {

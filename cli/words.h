@@ -52,8 +52,15 @@ enum class Word : std::uint8_t {
   status,
   market,
   small_sample,
+  fiverate_market,
+  quarantined,
+  brands_in,
+  whole_market,
+  days,
+  none_yet,
+  not_shown,
 };
-inline constexpr std::size_t kWords = static_cast<std::size_t>(Word::small_sample) + 1;
+inline constexpr std::size_t kWords = static_cast<std::size_t>(Word::not_shown) + 1;
 std::string_view word(Word word, Language language);
 
 std::string_view state_word(Transition::State state, Language language);
@@ -62,6 +69,8 @@ std::string_view severity_word(Transition::Severity severity, Language language)
 std::string rule_words(std::string_view rule, Language language);
 // What the transition says, in one sentence with its numbers.
 std::string alert_sentence(const Transition& transition, Language language);
+// The same as it stands now, for a line of its own: "out of stock for 2d 04h", "will run dry in 1.5 days".
+std::string alert_words(const Transition& transition, Millis now, Language language);
 // "3d 04h", "2h 07m", "5m"; not negative.
 std::string age_words(Millis age, Language language);
 

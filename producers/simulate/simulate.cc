@@ -132,9 +132,11 @@ class Simulation {
   Result<void> tell(Day day) {
     const auto records = on_their_way_.take(day);
     const auto end = calendar_.end_of(day);
+    const auto slice_ms = day < settings_.size.first_day + settings_.fast_days ? end - calendar_.start_of(day)
+                                                                               : settings_.slice_ms;
     auto next = records.begin();
     for (auto from = calendar_.start_of(day); from < end && !ended_;) {
-      const auto until = std::min(end, from + settings_.slice_ms);
+      const auto until = std::min(end, from + slice_ms);
       if (!hooks_.reach(until)) {
         ended_ = true;
         break;

@@ -25,6 +25,7 @@ struct SimulateSettings {
   TroubleRates trouble;
   // How much market time is told at once: between two slices the run may wait, and each ends with a mark.
   Millis slice_ms = kDayMs;
+  std::int32_t fast_days = 0;  // the first days, told whole whatever slice_ms says
   bool open = false;  // leave out the last mark, which makes all days final
 };
 

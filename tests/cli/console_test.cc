@@ -9,6 +9,8 @@
 #include <climits>
 #include <vector>
 
+#include "cli/picture.h"
+
 namespace fiverate {
 namespace {
 
@@ -315,6 +317,28 @@ TEST_F(ProgressTest, NothingDoneOrMoreThanAnnounced) {
   now_ += seconds(10);
   progress.set(5);
   EXPECT_NE(drawn_.back().find("import  100 %  5 / 0 events"), std::string::npos);
+}
+
+// ---- pictures
+
+TEST(Picture, FitsAndClearsWhatWasThere) {
+  Pipe pipe;  // no terminal: 80 columns and 24 lines
+  TextOutput out(pipe.writer());
+  {
+    Picture picture(out);
+    auto page = picture.page();
+    page.write("\x1b[31m" + std::string(79, 'a') + "断\x1b[0m\nb\n");
+    picture.show(page);
+    EXPECT_EQ(pipe.read_now(), std::string(24, '\n') + "\x1b[?25l\x1b[H\x1b[31m" + std::string(79, 'a') +
+                                   "\x1b[0m\x1b[K\nb\x1b[K\n\x1b[J");
+    TextOutput full({80, 24}, true);
+    for (int i = 0; i < 30; ++i) full.write(std::string(100, 'x') + "\n");
+    picture.show(full);
+    std::string expected = "\x1b[?25l\x1b[H" + std::string(80, 'x');
+    for (int i = 1; i < 24; ++i) expected += "\n" + std::string(80, 'x');
+    EXPECT_EQ(pipe.read_now(), expected);
+  }
+  EXPECT_EQ(pipe.read_now(), "\x1b[?25h\n");
 }
 
 }  // namespace

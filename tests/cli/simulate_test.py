@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ORACLE = pathlib.Path(__file__).resolve().parents[1] / "oracle"
@@ -53,6 +54,7 @@ class Simulate(unittest.TestCase):
             (["--start", "1980-01-01"], "--start"),
             (["--speed", "-1"], "--speed"),
             (["--speed", "fast"], "--speed"),
+            (["--fast-days", "-1"], "--fast-days"),
             (["--trouble", "21"], "--trouble"),
             (["--rate", "late"], "NAME=SHARE"),
             (["--rate", "lateness=0.1"], "conflict"),
@@ -89,8 +91,13 @@ class Simulate(unittest.TestCase):
         words = ["--outlets", "20", "--days", "2", "--brands", "2", "--skus", "8"]
         self.ok(PROGRAM, "simulate", "--out", self.folder / "at-once", *words)
         self.ok(PROGRAM, "simulate", "--out", self.folder / "paced", *words, "--speed", "150000")
-        for name in ("events.jsonl", "reference.jsonl", "truth.jsonl"):
-            self.assertEqual((self.folder / "paced" / name).read_bytes(), (self.folder / "at-once" / name).read_bytes(), name)
+        began = time.monotonic()
+        self.ok(PROGRAM, "simulate", "--out", self.folder / "past-at-once", *words, "--speed", "43200", "--fast-days", "1")
+        self.assertGreater(time.monotonic() - began, 1.9, "the second day has its time")
+        self.assertLess(time.monotonic() - began, 3.9, "and the first day takes none of it")
+        for folder in ("paced", "past-at-once"):
+            for name in ("events.jsonl", "reference.jsonl", "truth.jsonl"):
+                self.assertEqual((self.folder / folder / name).read_bytes(), (self.folder / "at-once" / name).read_bytes(), name)
 
 
 if __name__ == "__main__":

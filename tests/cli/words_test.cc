@@ -49,6 +49,26 @@ TEST(Words, ASentenceHasTheNumbers) {
   EXPECT_EQ(says("R77", 5, 3), "5 / 3 units");
 }
 
+TEST(Words, AnAlertAsItStandsNow) {
+  Transition t;
+  t.set_rule("R1");
+  t.set_state(Transition::FIRING);
+  t.set_since_ms(0);
+  EXPECT_EQ(alert_words(t, 2 * kDayMs, Language::en), "out of stock for 2d 00h");
+  EXPECT_EQ(alert_words(t, 90 * kMinuteMs, Language::zh), "已断货 1小时 30分");
+  t.set_state(Transition::RESOLVED);
+  EXPECT_EQ(alert_words(t, 2 * kDayMs, Language::en), "in stock again");
+  t.set_rule("R2");
+  t.set_state(Transition::FIRING);
+  t.set_value(150);
+  t.set_threshold(200);
+  EXPECT_EQ(alert_words(t, 0, Language::en), "will run dry in 1.5 days");
+  EXPECT_EQ(alert_words(t, kDayMs, Language::zh), "约 0.5 天后断货");
+  EXPECT_EQ(alert_words(t, 2 * kDayMs, Language::en), "has probably run dry");
+  t.set_rule("R5");
+  EXPECT_EQ(alert_words(t, 0, Language::en), alert_sentence(t, Language::en));
+}
+
 TEST(Words, Ages) {
   EXPECT_EQ(age_words(-5, Language::en), "0m");
   EXPECT_EQ(age_words(59 * kMinuteMs, Language::en), "59m");

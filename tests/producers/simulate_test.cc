@@ -260,6 +260,11 @@ TEST(Simulate, SlicesTellTheSame) {
   const auto by_slice = run(settings);
   EXPECT_EQ(by_slice.text(), by_day.text());
   EXPECT_GT(by_slice.marks, 300);
+  settings.fast_days = 9;
+  const auto past_at_once = run(settings);
+  EXPECT_EQ(past_at_once.text(), by_day.text());
+  EXPECT_LT(past_at_once.marks, by_slice.marks / 4) << "a mark a day, and slices on the last one";
+  EXPECT_GT(past_at_once.marks, by_day.marks + 24);
 }
 
 TEST(Simulate, EndsWhereItIsTold) {
