@@ -18,9 +18,9 @@
 namespace fiverate::bench {
 namespace {
 
-constexpr std::int64_t kCommitRecords = 10'000;  // about what half a second brings while a task catches up
+constexpr std::int64_t kCommitRecords = 2'000;  // about what half a second brings while a task catches up; and a week of this market
 constexpr std::size_t kAmple = std::size_t{4} << 30;
-constexpr std::size_t kScarce = 1 << 20;  // of decoded outlets: almost every document reads its outlet from the store
+constexpr std::size_t kScarce = 1 << 20;  // of decoded outlets: after a commit most of them come from the store again
 
 using benchmark::Counter;
 
