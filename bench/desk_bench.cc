@@ -56,7 +56,8 @@ std::string silence(std::int64_t number) {
   said.set_silence_id(fmt::format("silence {}", number));
   set_millis(*said.mutable_starts_at(), kStart);
   set_millis(*said.mutable_ends_at(), kStart + 3'650 * kDayMs);
-  const std::pair<std::string, std::string> matchers[] = {{"rule", "R1"}, {"outlet_id", fmt::format("elsewhere {}", number)}};
+  const std::pair<std::string, std::string> matchers[] = {{"rule", "R1"},
+                                                          {"outlet_id", fmt::format("elsewhere {}", number)}};
   for (const auto& [field, value] : matchers) {
     auto& matcher = *said.add_matchers();
     matcher.set_field(field);

@@ -1,5 +1,5 @@
-// Market over the deltas of a simulated market, with and without live rows: deltas and rows a second, FINAL rows of every
-// day among them.
+// Market over the deltas of a simulated market, with and without live rows: deltas and rows a second, FINAL rows of
+// every day among them.
 #include <benchmark/benchmark.h>
 
 #include "bench/simulated_ledger.h"
@@ -27,7 +27,7 @@ struct SimulatedDeltas {
     for (const auto& region : ledger.regions) {
       DeltasRecord record;
       CHECK(record.mutable_reference()->ParseFromString(region));
-      records.push_back({{}, record.SerializeAsString()});
+      records.emplace_back().value = record.SerializeAsString();
     }
     MemoryStore store;
     OutletStage stage({definition(), 1, std::size_t{4} << 30}, calendar());
@@ -44,7 +44,9 @@ struct SimulatedDeltas {
       CHECK(record.ParseFromString(value));
       for (const auto& cell : record.deltas().cells()) deltas += cell.values_size();
       const auto number = static_cast<std::int64_t>(records.size());
-      records.push_back({{"outlet/0", {number, 0}}, std::move(value)});
+      auto& line = records.emplace_back();
+      line.cause = {sender_name("outlet", 0), {number, 0}};
+      line.value = std::move(value);
     }
   }
 };

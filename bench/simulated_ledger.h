@@ -1,7 +1,7 @@
 // A simulated market as one outlet task reads it, for benchmarks: made once a process and shared.
 //
-//   FIVERATE_BENCH_OUTLETS   1,000 by default; of 40 SKUs each, 60 days: weekly orders of some 10 lines, deliveries, visits
-//   FIVERATE_BENCH_DAYS      60
+//   FIVERATE_BENCH_OUTLETS   1,000 by default; of 40 SKUs each, 60 days: weekly orders of some 10 lines, deliveries,
+//   visits FIVERATE_BENCH_DAYS      60
 #pragma once
 
 #include <cstdint>

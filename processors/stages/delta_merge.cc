@@ -27,8 +27,8 @@ void DeltaMerge::add(const std::vector<DatedDelta>& deltas, const MarketContext&
 
 std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, std::int32_t market_partitions,
                                                   bool even_if_empty) {
-  // Canonical: by the names of the cell, which do not depend on the numbers that this process gave them. Names are long and
-  // cells few beside what is merged in them, so cells are sorted first, and the rest by their ranks.
+  // Canonical: by the names of the cell, which do not depend on the numbers that this process gave them. Names are long
+  // and cells few beside what is merged in them, so cells are sorted first, and the rest by their ranks.
   const auto cell_of = [](const Key& key) { return std::pair(key.brand, key.leaf); };
   std::vector<std::pair<BrandNumber, LeafNumber>> cells;
   cells.reserve(merged_.size());
