@@ -1,7 +1,9 @@
 #include "processors/stages/delta_merge.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "schemas/topics.h"
 
@@ -25,24 +27,42 @@ void DeltaMerge::add(const std::vector<DatedDelta>& deltas, const MarketContext&
 
 std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, std::int32_t market_partitions,
                                                   bool even_if_empty) {
+  // Canonical: by the names of the cell, which do not depend on the numbers that this process gave them. Names are long
+  // and cells few beside what is merged in them, so cells are sorted first, and the rest by their ranks.
+  const auto cell_of = [](const Key& key) { return std::pair(key.brand, key.leaf); };
+  std::vector<std::pair<BrandNumber, LeafNumber>> cells;
+  cells.reserve(merged_.size());
+  for (const auto& [key, value] : merged_) {
+    if (value != 0) cells.push_back(cell_of(key));
+  }
+  std::sort(cells.begin(), cells.end());
+  cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
+  std::vector<std::uint32_t> by_name(cells.size());
+  std::iota(by_name.begin(), by_name.end(), 0U);
+  const auto names = [&](std::uint32_t cell) {
+    const auto& leaf = context.places.leaf(cells[cell].second);
+    return std::tie(context.catalogue.brand_id(cells[cell].first), leaf.region_id, leaf.class_dimension,
+                    leaf.class_value);
+  };
+  std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) { return names(a) < names(b); });
+  std::vector<std::uint32_t> rank_of(cells.size());
+  for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) rank_of[by_name[rank]] = rank;
+
   struct Entry {
+    std::uint32_t rank;
     Key key;
     std::int64_t value;
   };
   std::vector<Entry> entries;
   entries.reserve(merged_.size());
   for (const auto& [key, value] : merged_) {
-    if (value != 0) entries.push_back({key, value});
+    if (value == 0) continue;
+    const auto cell = std::lower_bound(cells.begin(), cells.end(), cell_of(key)) - cells.begin();
+    entries.push_back({rank_of[static_cast<std::size_t>(cell)], key, value});
   }
   merged_.clear();
-  // Canonical: by the names of the cell, which do not depend on the numbers that this process gave them.
-  const auto names = [&](const Key& key) {
-    const auto& leaf = context.places.leaf(key.leaf);
-    return std::tie(context.catalogue.brand_id(key.brand), leaf.region_id, leaf.class_dimension, leaf.class_value);
-  };
-  std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-    if (a.key.brand != b.key.brand || a.key.leaf != b.key.leaf) return names(a.key) < names(b.key);
-    return std::tie(a.key.contribution, a.key.day) < std::tie(b.key.contribution, b.key.day);
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.rank, a.key.contribution, a.key.day) < std::tie(b.rank, b.key.contribution, b.key.day);
   });
 
   std::vector<std::vector<Deltas>> parts(static_cast<std::size_t>(market_partitions));
@@ -50,14 +70,14 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
     for (auto& part : parts) part.emplace_back();
   }
   std::vector<std::size_t> bytes(parts.size(), 0);
-  const auto append = [&](std::size_t partition, const CellDeltas& cell) {
+  const auto append = [&](std::size_t partition, CellDeltas cell) {
     auto& pieces = parts[partition];
     if (pieces.empty() || bytes[partition] >= kPieceBytes) {
       pieces.emplace_back();
       bytes[partition] = 0;
     }
     bytes[partition] += cell.ByteSizeLong();
-    *pieces.back().add_cells() = cell;
+    *pieces.back().add_cells() = std::move(cell);
   };
   for (std::size_t i = 0; i < entries.size();) {
     const auto& first = entries[i].key;
@@ -67,7 +87,13 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
     cell.set_region_id(leaf.region_id);
     cell.set_class_dimension(leaf.class_dimension);
     cell.set_class_value(leaf.class_value);
-    for (; i < entries.size() && entries[i].key.brand == first.brand && entries[i].key.leaf == first.leaf; ++i) {
+    auto end = i + 1;
+    while (end < entries.size() && entries[end].rank == entries[i].rank) ++end;
+    const auto lines = static_cast<int>(end - i);
+    cell.mutable_measures()->Reserve(lines);
+    cell.mutable_days()->Reserve(lines);
+    cell.mutable_values()->Reserve(lines);
+    for (; i < end; ++i) {
       cell.add_measures(static_cast<int>(entries[i].key.contribution));
       cell.add_days(entries[i].key.day.number);
       cell.add_values(entries[i].value);
@@ -75,7 +101,8 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
     if (first.brand == kNoBrand) {
       for (std::size_t partition = 0; partition < parts.size(); ++partition) append(partition, cell);
     } else {
-      append(static_cast<std::size_t>(partition_of(cell.brand_id(), market_partitions)), cell);
+      const auto partition = partition_of(cell.brand_id(), market_partitions);
+      append(static_cast<std::size_t>(partition), std::move(cell));
     }
   }
   return parts;

@@ -529,12 +529,12 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
 // ------------------------------------------------------------------------------------------------------------
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
-  const auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
+  auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
       DeltasRecord record;
       auto& deltas = *record.mutable_deltas();
-      deltas = parts[partition][piece];
+      deltas = std::move(parts[partition][piece]);
       deltas.set_watermark_ms(clock);
       deltas.set_closed_day((clock == kNever ? kNoDay : context_.calendar.day_of(clock) - 1).number);
       deltas.set_settled(settled);

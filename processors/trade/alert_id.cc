@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <string_view>
 
 namespace fiverate {
 
@@ -13,8 +14,12 @@ std::string alert_id_of(const AlertKey& key) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   constexpr std::size_t kIdBytes = 8;
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string id;
-  for (std::size_t i = 0; i < kIdBytes; ++i) id += fmt::format("{:02x}", digest[i]);
+  for (std::size_t i = 0; i < kIdBytes; ++i) {
+    id += kHexDigits[digest[i] >> 4U];
+    id += kHexDigits[digest[i] & 0xfU];
+  }
   return id;
 }
 

@@ -87,7 +87,12 @@ void Book::accept(const Fact& count) {
   }
   level_ = narrowed(Wide{count.quantity} * kMillionth);
   anchor_ = count.day;
-  accepted_ = {count.quantity, count.time, count.day, count.document->counted().event};
+  // In place: the walks over a book's facts accept many counts, and the memory of the last id serves for the next.
+  if (!accepted_) accepted_.emplace();
+  accepted_->quantity = count.quantity;
+  accepted_->time = count.time;
+  accepted_->day = count.day;
+  accepted_->event = count.document->counted().event;
   moved_since_accepted_ = 0;
   rejected_ = false;
 

@@ -163,8 +163,9 @@ std::vector<ActiveFrom> activity_of(const OutletFacts& facts) {
 
 void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
   facts.kept_from = std::max(facts.kept_from, day);
+  const auto begins = context.calendar.start_of(day);
   const auto is_old = [&](const std::unique_ptr<Document>& document) {
-    return context.calendar.day_of(document->counted().event_time) < day;
+    return document->counted().event_time < begins;
   };
   if (std::none_of(facts.documents.begin(), facts.documents.end(), is_old)) return;
   const auto activity = activity_of(facts);

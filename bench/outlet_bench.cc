@@ -1,0 +1,287 @@
+// The outlet stage over a simulated market: what a line costs, what alerts add to it, what the state costs.
+#include <benchmark/benchmark.h>
+
+#include <filesystem>
+#include <memory>
+#include <unordered_map>
+
+#include "bench/simulated_ledger.h"
+#include "processors/edge/rocks_store.h"
+#include "processors/stages/outlet.h"
+#include "processors/stream/memory_log.h"
+#include "processors/trade/acceptance.h"
+#include "processors/trade/outlet_alerts.h"
+#include "processors/trade/timeline.h"
+#include "schemas/check.h"
+#include "schemas/decode.h"
+
+namespace fiverate::bench {
+namespace {
+
+constexpr std::int64_t kCommitRecords =
+    2'000;  // about what half a second brings while a task catches up; and a week of this market
+constexpr std::size_t kAmple = std::size_t{4} << 30;
+constexpr std::size_t kScarce = 1 << 20;  // of decoded outlets: after a commit most of them come from the store again
+
+using benchmark::Counter;
+
+Counter rate(std::int64_t count) {
+  return {static_cast<double>(count), Counter::kIsRate | Counter::kIsIterationInvariant};
+}
+
+struct Folded {
+  std::int64_t documents = 0;
+  std::int64_t lines = 0;
+  std::int64_t transitions = 0;
+};
+
+// Feeds the whole market through the stage and commits as a task does.
+Folded fold(const SimulatedLedger& ledger, bool deliveries_only, std::size_t cache_bytes, Store& store) {
+  Folded folded;
+  OutletStage stage({definition(), 1, cache_bytes}, calendar());
+  CHECK(stage.open(store).has_value());
+  CountingOutbox outbox;
+  std::int64_t offset = 0;
+  std::int64_t since_commit = 0;
+  const auto commit = [&] {
+    StoreBatch batch;
+    stage.save(batch);
+    CHECK(store.write(batch).has_value());
+    since_commit = 0;
+  };
+  for (const auto& line : ledger.records) {
+    if (deliveries_only && !line.reference && !line.delivery) continue;
+    CHECK(stage.apply(in_record(Topic::ledger, offset++, line), outbox).has_value());
+    if (line.lines > 0) {
+      ++folded.documents;
+      folded.lines += line.lines;
+    }
+    if (++since_commit >= kCommitRecords && stage.at_boundary()) commit();
+  }
+  commit();
+  folded.transitions = outbox.signals;
+  return folded;
+}
+
+double cpu_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+// CPU time a line of the cheapest case, which the others are compared with; 0: that one has not run.
+double cheapest = 0;
+
+void report(benchmark::State& state, const Folded& folded, double seconds, double& base) {
+  state.counters["documents/s"] = rate(folded.documents);
+  state.counters["lines/s"] = rate(folded.lines);
+  state.counters["transitions"] = static_cast<double>(folded.transitions);
+  const auto a_line = seconds / static_cast<double>(state.iterations() * folded.lines);
+  if (base == 0) base = a_line;
+  state.counters["cost_of_a_line"] = a_line / base;  // 1 = the first of its family
+}
+
+// ---- the stage
+// -------------------------------------------------------------------------------------------------------
+
+void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes) {
+  const auto& ledger = SimulatedLedger::shared();
+  const auto folder = std::filesystem::temp_directory_path() / ("fiverate-bench-" + std::to_string(getpid()));
+  Folded folded;
+  std::int64_t state_bytes = 0;
+  const auto begun = cpu_seconds();
+  for (auto _ : state) {
+    std::filesystem::remove_all(folder);
+    const RocksMemory memory(32 << 20);
+    std::unique_ptr<Store> store = std::make_unique<MemoryStore>();
+    if (rocks) {
+      auto opened = RocksStore::open(folder, memory);
+      CHECK(opened.has_value());
+      store = std::move(*opened);
+    }
+    folded = fold(ledger, deliveries_only, cache_bytes, *store);
+    state_bytes = 0;
+    CHECK(store
+              ->scan("o/",
+                     [&](std::string_view, std::string_view value) {
+                       state_bytes += static_cast<std::int64_t>(value.size());
+                       return true;
+                     })
+              .has_value());
+  }
+  report(state, folded, cpu_seconds() - begun, cheapest);
+  state.counters["bytes/outlet"] = static_cast<double>(state_bytes) / simulated_market().size.outlets;
+  std::filesystem::remove_all(folder);
+}
+BENCHMARK_CAPTURE(outlet_stage, deliveries_only, true, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(outlet_stage, all, false, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(outlet_stage, all_rocks, false, true, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+// ---- the trade room alone: the same documents with and without alerts
+// ------------------------------------------------
+
+struct CoreOutlet {
+  OutletFacts facts;
+  OutletAlerts alerts;
+};
+
+struct Core {
+  explicit Core(bool asks) : alerts(asks) {}
+  const bool alerts;
+  MarketContext context{calendar(), {}, {}};
+  AcceptanceLimits limits;
+  std::unordered_map<std::string, CoreOutlet> outlets;
+  std::vector<Transition> transitions;
+  Millis clock = kNever;
+  Folded folded;
+
+  void take(const LedgerLine& line) {
+    thread_local LedgerRecord record;
+    CHECK(record.ParseFromString(line.value));
+    if (record.has_progress()) return pass_to(record.arrival_ms());
+    const auto& event = record.event();
+    if (event.has_sku()) {
+      context.catalogue.apply(event.sku());
+    } else if (event.has_outlet()) {
+      apply_version(outlets[event.outlet().outlet_id()].facts, event, kNoDay, context);
+    } else if (is_document(event.payload_case())) {
+      take_document(event, record.arrival_ms());
+      folded.lines += line.lines;
+      ++folded.documents;
+    }
+    folded.transitions += static_cast<std::int64_t>(transitions.size());
+    transitions.clear();
+  }
+
+  void pass_to(Millis time) {
+    const bool midnight = clock == kNever || calendar().day_of(time) > calendar().day_of(clock);
+    clock = time;
+    if (!alerts || !midnight) return;
+    for (auto& [id, outlet] : outlets) pass_due(outlet.facts, id, clock, context, outlet.alerts, transitions);
+  }
+
+  void take_document(const Event& event, Millis arrival) {
+    const auto& id = outlet_id_of(event);
+    const auto found = outlets.find(id);
+    if (found == outlets.end()) return;
+    auto& [facts, said] = found->second;
+    for (const auto sku_id : sku_ids_of(event)) {
+      if (!context.catalogue.find(sku_id)) return;
+    }
+    if (alerts) pass_due(facts, id, arrival, context, said, transitions);
+    if (judge(facts, event, arrival, kNoDay, limits, context).outcome != Outcome::accepted) return;
+    const auto skus = skus_touched(facts, event, arrival, context);
+    std::set<BrandNumber> brands;
+    if (event.has_delivery()) {
+      for (const auto sku : skus) brands.insert(context.catalogue.brand_of(sku));
+    }
+    const EventRef ref{event.event_id()};
+    const FactsChange change(facts, brands);
+    const auto& document = remember(facts, event, ref, arrival, context);
+    benchmark::DoNotOptimize(change.difference());
+    if (!alerts) return;
+    for (const auto& line : document.lines) {
+      if (line.count != kAbsent) benchmark::DoNotOptimize(believed(facts.skus.at(line.sku), document));
+    }
+    const Asking asking{id, std::max(clock, arrival), true, &ref};
+    for (const auto sku : skus) judge_sku(facts, sku, asking, context, said[sku], transitions);
+  }
+};
+
+double cheapest_core = 0;
+
+void trade_core(benchmark::State& state, bool alerts) {
+  const auto& ledger = SimulatedLedger::shared();
+  Folded folded;
+  const auto begun = cpu_seconds();
+  for (auto _ : state) {
+    Core core(alerts);
+    for (const auto& line : ledger.records) core.take(line);
+    folded = core.folded;
+  }
+  report(state, folded, cpu_seconds() - begun, cheapest_core);
+}
+BENCHMARK_CAPTURE(trade_core, facts_only, false)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(trade_core, facts_and_alerts, true)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+// ---- one outlet, from the store and back
+// -----------------------------------------------------------------------------
+
+// The states of the market's last day, and what they refer to.
+struct States {
+  MarketContext context{calendar(), {}, {}};
+  std::vector<std::string> outlets;
+  std::int64_t bytes = 0;
+
+  static States& shared() {
+    static States states;
+    return states;
+  }
+
+ private:
+  States() {
+    MemoryStore store;
+    fold(SimulatedLedger::shared(), false, kAmple, store);
+    CHECK(store
+              .scan("s/",
+                    [&](std::string_view, std::string_view value) {
+                      SkuState sku;
+                      CHECK(sku.ParseFromString(std::string(value)));
+                      context.catalogue.restore(sku);
+                      return true;
+                    })
+              .has_value());
+    CHECK(store
+              .scan("o/",
+                    [&](std::string_view, std::string_view value) {
+                      outlets.emplace_back(value);
+                      bytes += static_cast<std::int64_t>(value.size());
+                      return true;
+                    })
+              .has_value());
+  }
+};
+
+void report_states(benchmark::State& state, const States& states) {
+  state.counters["outlets/s"] = Counter(static_cast<double>(state.iterations()), Counter::kIsRate);
+  state.counters["bytes/outlet"] = static_cast<double>(states.bytes) / static_cast<double>(states.outlets.size());
+}
+
+void outlet_decode(benchmark::State& state) {
+  auto& states = States::shared();
+  std::size_t next = 0;
+  for (auto _ : state) {
+    OutletState saved;
+    CHECK(saved.ParseFromString(states.outlets[next++ % states.outlets.size()]));
+    auto facts = load(saved, states.context);
+    auto alerts = load_alerts(saved);
+    benchmark::DoNotOptimize(facts);
+    benchmark::DoNotOptimize(alerts);
+  }
+  report_states(state, states);
+}
+BENCHMARK(outlet_decode)->Unit(benchmark::kMicrosecond);
+
+void outlet_encode(benchmark::State& state) {
+  constexpr std::size_t kOutlets = 200;
+  auto& states = States::shared();
+  std::vector<std::pair<OutletFacts, OutletAlerts>> outlets;
+  for (std::size_t i = 0; i < std::min(kOutlets, states.outlets.size()); ++i) {
+    OutletState saved;
+    CHECK(saved.ParseFromString(states.outlets[i]));
+    outlets.emplace_back(load(saved, states.context), load_alerts(saved));
+  }
+  std::size_t next = 0;
+  for (auto _ : state) {
+    const auto& [facts, alerts] = outlets[next++ % outlets.size()];
+    OutletState saved;
+    save(facts, states.context, saved);
+    save(alerts, saved);
+    benchmark::DoNotOptimize(saved.SerializeAsString());
+  }
+  report_states(state, states);
+}
+BENCHMARK(outlet_encode)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace fiverate::bench
