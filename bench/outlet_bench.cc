@@ -79,8 +79,7 @@ void report(benchmark::State& state, const Folded& folded, double seconds, doubl
   state.counters["cost_of_a_line"] = a_line / base;  // 1 = the first of its family
 }
 
-// ---- the stage
-// -------------------------------------------------------------------------------------------------------
+// ---- the stage ------------------------------------------------------------------------------------------------------
 
 void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes) {
   const auto& ledger = SimulatedLedger::shared();
@@ -117,8 +116,7 @@ BENCHMARK_CAPTURE(outlet_stage, all_rocks, false, true, kAmple)->Iterations(1)->
 BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 
-// ---- the trade room alone: the same documents with and without alerts
-// ------------------------------------------------
+// ---- the trade room alone: the same documents with and without alerts -----------------------------------------------
 
 struct CoreOutlet {
   OutletFacts facts;
@@ -204,8 +202,7 @@ void trade_core(benchmark::State& state, bool alerts) {
 BENCHMARK_CAPTURE(trade_core, facts_only, false)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(trade_core, facts_and_alerts, true)->Iterations(1)->Unit(benchmark::kMillisecond);
 
-// ---- one outlet, from the store and back
-// -----------------------------------------------------------------------------
+// ---- one outlet, from the store and back ----------------------------------------------------------------------------
 
 // The states of the market's last day, and what they refer to.
 struct States {

@@ -33,8 +33,7 @@ struct AlertsArguments {
   std::string sku;
 };
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 LatestAlerts all_alerts(const Context& context) {
   or_exit(reach(context.kafka));
@@ -182,8 +181,7 @@ int log(const Context& context, const AlertsArguments& arguments) {
   return kExitDone;
 }
 
-// ---- sending
-// ---------------------------------------------------------------------------------------------------------
+// ---- sending --------------------------------------------------------------------------------------------------------
 
 std::string random_id(std::string_view kind) {
   std::random_device chance;
@@ -326,8 +324,7 @@ int unsilence(const Context& context, const AlertsArguments& arguments) {
                           carried ? "" : " (no alert that fires carries it)"));
 }
 
-// ---- the subcommands
-// -------------------------------------------------------------------------------------------------
+// ---- the subcommands ------------------------------------------------------------------------------------------------
 
 using Shared = std::shared_ptr<AlertsArguments>;
 

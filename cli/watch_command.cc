@@ -57,8 +57,7 @@ class Watching {
   Clock::time_point drawn_{};
 };
 
-// ---- rates
-// -----------------------------------------------------------------------------------------------------------
+// ---- rates ----------------------------------------------------------------------------------------------------------
 
 void draw_rates(Picture& picture, const LatestRows& latest, const RateFilter& filter, Language language) {
   constexpr std::size_t kOtherLines = 4;  // title, header, what is left out
@@ -121,8 +120,7 @@ int watch_rates(const Context& context, RateArguments arguments, std::int64_t se
   return kExitDone;
 }
 
-// ---- alerts
-// ----------------------------------------------------------------------------------------------------------
+// ---- alerts ---------------------------------------------------------------------------------------------------------
 
 struct WatchedAlerts {
   AlertArguments arguments;

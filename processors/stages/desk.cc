@@ -204,8 +204,7 @@ Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
   return {};
 }
 
-// ---- transitions
-// -----------------------------------------------------------------------------------------------------
+// ---- transitions ----------------------------------------------------------------------------------------------------
 
 Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
   const auto alert_id = transition.alert_id();
@@ -255,8 +254,7 @@ void DeskStage::write(const Alert& alert, Millis timestamp, Outbox& outbox) cons
   outbox.plain(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
 }
 
-// ---- commands
-// --------------------------------------------------------------------------------------------------------
+// ---- commands -------------------------------------------------------------------------------------------------------
 
 Result<bool> DeskStage::seen_before(const Event& event) {
   bool before = false;
@@ -340,8 +338,7 @@ void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) 
   outbox.plain(Topic::alert_log, settings_.partition, order.arrival, action_key(action), record.SerializeAsString());
 }
 
-// ---- silences
-// --------------------------------------------------------------------------------------------------------
+// ---- silences -------------------------------------------------------------------------------------------------------
 
 Result<void> DeskStage::silence(const Command& command, Millis arrival, Outbox& outbox) {
   SilenceState silence;

@@ -16,8 +16,7 @@
 //   ASSIGN     without assignee: nobody's any more
 //   COMMENT    replaces the comment; the text of ACK, ASSIGN and VERDICT does so too, if there is one
 //   VERDICT    without true_alarm: taken back
-//   SILENCE    [starts_at, ends_at) for alerts that fire and whose fields equal all matchers; a region also stands for
-//   all
+//   SILENCE    [starts_at, ends_at) for alerts that fire and whose fields equal all matchers; a region also stands for all
 //              below it. Under a known silence_id: instead of it. Without matchers, with a field that is none, or
 //              already over: no effect
 //   UNSILENCE  by its silence_id

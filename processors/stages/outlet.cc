@@ -149,8 +149,7 @@ void OutletStage::save(StoreBatch& batch) {
   batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
 }
 
-// ---- one record
-// ------------------------------------------------------------------------------------------------------
+// ---- one record -----------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   // An arena for each record would cost more than the message that is kept.
@@ -177,7 +176,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
       if (is_document(ledger.event().payload_case())) {
         FIVERATE_TRY(on_document(ledger.event(), arrival, cause, outbox));
       } else if (ledger.event().has_outlet()) {
-        FIVERATE_TRY(on_outlet(ledger.event(), outbox));
+        FIVERATE_TRY(on_outlet(ledger.event(), arrival, cause, outbox));
       } else if (ledger.event().has_sku()) {
         FIVERATE_TRY(on_sku(ledger.event(), outbox));
       }
@@ -251,8 +250,7 @@ Result<void> OutletStage::fire(const std::string& outlet_id, Outbox& outbox) {
   return {};
 }
 
-// ---- documents
-// -------------------------------------------------------------------------------------------------------
+// ---- documents ------------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox) {
   const auto& outlet_id = outlet_id_of(event);
@@ -261,7 +259,7 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
   auto& outlet = **found;
   outlet.latest_arrival = std::max(outlet.latest_arrival, arrival);
   if (watermark_ != kNever) {
-    forget_before(outlet.facts, context_.calendar.day_of(watermark_) - kMemoryDays, context_);
+    forget_before(outlet.facts, context_.calendar.day_of(std::min(watermark_, settings_.alerts_until - 1)) - kMemoryDays, context_);
   }
   set_clock(outlet);
   pass_alerts(outlet_id, outlet, outbox);
@@ -357,8 +355,7 @@ void OutletStage::count_quality(Contribution contribution, Millis arrival, std::
   merge_.add({{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, context_);
 }
 
-// ---- alerts
-// ----------------------------------------------------------------------------------------------------------
+// ---- alerts ---------------------------------------------------------------------------------------------------------
 
 // The outlet's own clock, which stands still where a file replay ends.
 Millis OutletStage::alert_clock(const OutletRecord& outlet) const {
@@ -393,14 +390,14 @@ void OutletStage::send_alerts(Outbox& outbox) {
   transitions_.clear();
 }
 
-// ---- reference
-// -------------------------------------------------------------------------------------------------------
+// ---- reference ------------------------------------------------------------------------------------------------------
 
-Result<void> OutletStage::on_outlet(const Event& event, Outbox& outbox) {
+Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox) {
   const auto& outlet_id = outlet_id_of(event);
   auto found = outlets_.change(outlet_id);
   if (!found) return tl::make_unexpected(found.error());
   auto& outlet = **found;
+  outlet.latest_arrival = std::max(outlet.latest_arrival, arrival);
   set_clock(outlet);
   pass_alerts(outlet_id, outlet, outbox);
   const FactsChange change(outlet.facts, {});
@@ -408,7 +405,8 @@ Result<void> OutletStage::on_outlet(const Event& event, Outbox& outbox) {
   merge_.add(change.difference(), context_);
   std::set<SkuNumber> skus;
   for (const auto& [sku, known] : outlet.facts.skus) skus.insert(sku);
-  ask_alerts(outlet_id, outlet, skus, nullptr, outbox);
+  const auto ref = event_ref(event.event_id(), cause);
+  ask_alerts(outlet_id, outlet, skus, &ref, outbox);
   release(outlet, outbox);
   note_due(outlet_id, outlet);
   return {};
@@ -431,8 +429,7 @@ Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
   return {};
 }
 
-// ---- parking
-// ---------------------------------------------------------------------------------------------------------
+// ---- parking --------------------------------------------------------------------------------------------------------
 
 std::optional<Rejected> OutletStage::unknown(const OutletRecord& outlet, const Event& event) const {
   if (!outlet.facts.known) {
@@ -490,8 +487,7 @@ void OutletStage::release(OutletRecord& outlet, Outbox& outbox) {
   }
 }
 
-// ---- time
-// ------------------------------------------------------------------------------------------------------------
+// ---- time -----------------------------------------------------------------------------------------------------------
 
 // Moves the outlet's clock to where it stands now, and sends what follows from that alone.
 void OutletStage::set_clock(OutletRecord& outlet) {
@@ -525,8 +521,7 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
   }
 }
 
-// ---- cuts
-// ------------------------------------------------------------------------------------------------------------
+// ---- cuts -----------------------------------------------------------------------------------------------------------
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
   auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);

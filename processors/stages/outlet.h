@@ -81,7 +81,7 @@ class OutletStage final : public Operator {
   Result<void> on_progress(const Progress& progress, Outbox& outbox);
   Result<void> pass_to(Millis clock, Outbox& outbox);
   Result<void> on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
-  Result<void> on_outlet(const Event& event, Outbox& outbox);
+  Result<void> on_outlet(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
   Result<void> on_sku(const Event& event, Outbox& outbox);
   Result<void> fire(const std::string& outlet_id, Outbox& outbox);
 

@@ -3,11 +3,12 @@
 // In this order, the first that holds:
 //   future             event_time > arrival + skew
 //   late               arrival - event_time > lateness of its kind
-//   event_id           known event_id of the kind: a duplicate if document, revision and content are equal, else a
-//   conflict document, revision known: a duplicate if the content is equal, else a revision conflict (the first in the
-//   log counts) superseded         a higher revision is known: kept, counts nowhere late               a revision that
-//   replaces one whose event_time is out of reach by now late               it would change a day that is final (only
-//   when arrivals run backwards) accepted
+//   event_id           known event_id of the kind: a duplicate if document, revision and content are equal, else a conflict
+//   document, revision known: a duplicate if the content is equal, else a revision conflict (the first in the log counts)
+//   superseded         a higher revision is known: kept, counts nowhere
+//   late               a revision that replaces one whose event_time is out of reach by now
+//   late               it would change a day that is final (only when arrivals run backwards)
+//   accepted
 #pragma once
 
 #include <set>

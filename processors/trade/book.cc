@@ -9,6 +9,7 @@ namespace {
 
 constexpr Millis kAgreeWithin = 7 * kDayMs;
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kRateMost = kMost / 64;  // thresholds are multiples of it
 __extension__ using Wide = __int128;
 
 std::int64_t narrowed(Wide value) {
@@ -29,6 +30,12 @@ std::int64_t Book::level(Day day) const {
   if (anchor_ == kNoDay) return level_;
   const auto fallen = Wide{level_} - Wide{rate_} * (day - anchor_);
   return fallen < 0 ? 0 : static_cast<std::int64_t>(fallen);
+}
+
+std::optional<Day> Book::zero_crossing() const {
+  if (!accepted_ || rate_ == 0) return std::nullopt;
+  const auto days = level_ / rate_ + (level_ % rate_ == 0 ? 0 : 1);
+  return days < kEndOfDays - anchor_ ? anchor_ + static_cast<std::int32_t>(days) : kEndOfDays;
 }
 
 bool Book::explained(const Fact& count) const {
@@ -83,7 +90,7 @@ void Book::accept(const Fact& count) {
       sold_in_all += pair.sold;
       days += pair.days;
     }
-    rate_ = days == 0 ? 0 : narrowed(sold_in_all * kMillionth / days);
+    rate_ = days == 0 ? 0 : std::min(kRateMost, narrowed(sold_in_all * kMillionth / days));
   }
   level_ = narrowed(Wide{count.quantity} * kMillionth);
   anchor_ = count.day;

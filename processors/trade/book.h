@@ -1,10 +1,9 @@
 // The book of one outlet and SKU: what the shop should have, from what it received, sent back and counted.
 //
 //   order of facts   event time; at one instant OUT, RETURN, declared stock, visit count; then document id as bytes
-//   acceptance       a count is believed if it is the first, or explained by the last believed one and what came and
-//   went
-//                    since (+ 1 unit), or by the rejected count just before it, at most 7 days earlier (the second
-//                    agreeing count; the rejected one stays rejected). Low counts always pass.
+//   acceptance       a count is believed if it is the first, or not above what the last believed one and what came and went
+//                    since explain (+ 1 unit), or explained by the rejected count just before it, at most 7 days earlier
+//                    (the second agreeing count; the rejected one stays rejected)
 //   rate             units sold a day: over the pairs of consecutive accepted counts of the last 90 days
 //   level            from the last accepted count, falling by the rate, raised by OUT, lowered by RETURN, never below 0
 //
@@ -70,6 +69,9 @@ class Book {
   [[nodiscard]] std::int64_t rate() const { return rate_; }
   // At the end of a day not before the last fact's. 0 before the first accepted count.
   [[nodiscard]] std::int64_t level(Day day) const;
+
+  // The day on which the level reaches 0, if nothing comes; nothing: it does not fall.
+  [[nodiscard]] std::optional<Day> zero_crossing() const;
 
   // While the latest is a count of 0: the first such count, and what was delivered in the 90 days before it.
   [[nodiscard]] Day zero_since() const { return zero_since_; }

@@ -1,8 +1,7 @@
 // The alerts of one outlet: which episodes of rules R1 and R2 have been said, and what has to be said now.
 //
-//   R1  an interval of fact. When facts change, the intervals that the facts show (stockout.h) are matched with those
-//   that were
-//       sent: what has moved keeps its episode, what is gone is RETRACTED, what is new fires.
+//   R1  an interval of fact. When facts change, the intervals that the facts show (stockout.h) are matched with those that
+//       were sent: what has moved keeps its episode, what is gone is RETRACTED, what is new fires.
 //   R2  judged at the clock, after each record that touches the SKU and at each 00:00; never restated.
 //
 // Whether a moment has come without any event is known ahead: `due` of each SKU.

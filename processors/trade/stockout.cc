@@ -116,6 +116,25 @@ bool active_on(Day day, std::span<const ActiveFrom> activity) {
   return active;
 }
 
+StockState state_at_end_of(Day day, const SkuFacts& facts) {
+  std::optional<Book> other;
+  auto last = facts.opening;
+  for (const auto& fact : facts.facts) last.take(fact);
+  const auto& book = book_of(facts, last, day, other);
+  if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
+  const bool out = book.latest() == Book::Latest::zero;
+  if (out && day - book.zero_since() > kChronicDays) {
+    const auto since = book.zero_since();
+    const bool ordered = (facts.requested_in_spell && since == facts.opening.zero_since()) ||
+                         std::any_of(facts.requests.begin(), facts.requests.end(), [&](const Request& request) {
+                           return since <= request.day && request.day <= day;
+                         });
+    if (!ordered) return StockState::not_listed;
+  }
+  if (day - book.latest_day() >= kUnknownAfterDays) return StockState::unknown;
+  return out ? StockState::out : StockState::in;
+}
+
 std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFrom> activity,
                                 const MarketCalendar& calendar, Book* last_book) {
   std::vector<Stockout> found;

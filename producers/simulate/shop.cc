@@ -63,8 +63,7 @@ std::string compact(Day day) {
 
 }  // namespace
 
-// ---- who it is
-// -------------------------------------------------------------------------------------------------------
+// ---- who it is ------------------------------------------------------------------------------------------------------
 
 Shop::Shop(const World& world, std::int32_t number)
     : number_(number),
@@ -133,8 +132,7 @@ void Shop::describe(Event& event, const Change& version, const World& world) con
                             business_type_name(version.classes[number_in(Dimension::business_type)])));
 }
 
-// ---- a day of its life
-// -----------------------------------------------------------------------------------------------
+// ---- a day of its life ----------------------------------------------------------------------------------------------
 
 // The day at hand, and what is known of it only while it lasts.
 class Shop::Today {
@@ -330,8 +328,7 @@ Event& Shop::Today::document(std::string_view source, std::string id) {
   return event;
 }
 
-// ---- goods
-// -----------------------------------------------------------------------------------------------------------
+// ---- goods ----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::deliver() {
   const auto id = fmt::format("D-{}-{}", shop_.id(), compact(shop_.ordered_));
@@ -384,8 +381,7 @@ void Shop::Today::pick_up() {
   if (delivery.lines_size() == 0) documents_.drop_last();
 }
 
-// ---- visits
-// ----------------------------------------------------------------------------------------------------------
+// ---- visits ---------------------------------------------------------------------------------------------------------
 
 void Shop::Today::visit() {
   const auto per_month = kVisitsPerMonth[shop_.classes_[number_in(Dimension::visit_grade)]];
@@ -431,8 +427,7 @@ void Shop::Today::check(Visit& visit, const Shelf& shelf) {
   }
 }
 
-// ---- orders
-// ----------------------------------------------------------------------------------------------------------
+// ---- orders ---------------------------------------------------------------------------------------------------------
 
 void Shop::Today::order() {
   const auto id = fmt::format("O-{}-{}", shop_.id(), compact(day_));
@@ -516,8 +511,7 @@ std::int32_t Shop::Today::confirmed(const Shelf& shelf, std::int32_t requested) 
   return static_cast<std::int32_t>(granted);
 }
 
-// ---- truth
-// -----------------------------------------------------------------------------------------------------------
+// ---- truth ----------------------------------------------------------------------------------------------------------
 
 void Shop::Today::tell_truth(std::string& truth) const {
   const auto day = format_date(day_);

@@ -116,8 +116,7 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-// ---- chance
-// ----------------------------------------------------------------------------------------------------------
+// ---- chance ---------------------------------------------------------------------------------------------------------
 
 TEST(Random, IsTheSameOnEveryMachine) {
   auto random = Random::derive(1, {2, 3});
@@ -179,8 +178,7 @@ TEST(Random, CustomersTakeMoreThanOneAtTimes) {
   EXPECT_NEAR((squares / kDraws - average * average) / average, 1.71, 0.06);
 }
 
-// ---- seasons and the world
-// -------------------------------------------------------------------------------------------
+// ---- seasons and the world ------------------------------------------------------------------------------------------
 
 TEST(Season, FestivalAndWeek) {
   const auto day = [](const char* text) { return parse_date(text).value(); };
@@ -213,8 +211,7 @@ TEST(World, PopularityIsZipf) {
   EXPECT_EQ(brands.size(), 6U) << "every brand has a SKU";
 }
 
-// ---- runs
-// ------------------------------------------------------------------------------------------------------------
+// ---- runs -----------------------------------------------------------------------------------------------------------
 
 TEST(Simulate, ASeedIsAMarket) {
   const auto again = run(small(7, 5 * kOne));

@@ -46,8 +46,7 @@ Event decoded(std::string_view bytes) {
   return event;
 }
 
-// ---- one good event of every kind, with every field
-// --------------------------------------------------------------------
+// ---- one good event of every kind, with every field -----------------------------------------------------------------
 
 const std::map<std::string, std::string> kPayloads{
     {"order", R"({"order_id":"O1","outlet_id":"R1","promised_date":"2026-03-04","lines":[
@@ -94,8 +93,7 @@ json changed(const std::string& payload, const std::string& pointer, const json&
   return event;
 }
 
-// ---- round trips
-// -------------------------------------------------------------------------------------------------------
+// ---- round trips ----------------------------------------------------------------------------------------------------
 
 bool is_date(const std::string& field) {
   return field.starts_with("valid_") || field == "promised_date" || field == "day";
@@ -162,8 +160,7 @@ TEST(RoundTrip, ContractForm) {
       R"("direction":"OUT","lines":[{"sku_id":"S1","quantity":5}]}})");
 }
 
-// ---- presence
-// ----------------------------------------------------------------------------------------------------------
+// ---- presence -------------------------------------------------------------------------------------------------------
 
 // Every field that must be there; those a cancellation needs too.
 const std::set<std::string> kRequired{"/event_id",
@@ -377,8 +374,7 @@ TEST(Presence, CancelledNeedsIdsOnly) {
   }
 }
 
-// ---- types and ranges
-// --------------------------------------------------------------------------------------------------
+// ---- types and ranges -----------------------------------------------------------------------------------------------
 
 TEST(Values, WrongTypeOfEveryField) {
   for_each_place([](const std::string& payload, const std::string& place) {
@@ -611,8 +607,7 @@ TEST(Values, TheGravestReasonOfTheWholeRecord) {
   EXPECT_EQ(outcome(record.dump() + "x"), "malformed");
 }
 
-// ---- payload
-// -----------------------------------------------------------------------------------------------------------
+// ---- payload --------------------------------------------------------------------------------------------------------
 
 TEST(Payload, ExactlyOneObject) {
   json record = good("order");
@@ -639,8 +634,7 @@ TEST(Payload, MarkNeedsItsTimeOnly) {
   expect_in_both_forms(json::parse(R"({"mark":{},"event_id":"e"})"), "missing_field");
 }
 
-// ---- JSON
-// --------------------------------------------------------------------------------------------------------------
+// ---- JSON -----------------------------------------------------------------------------------------------------------
 
 TEST(Json, LastOfARepeatedKeyCounts) {
   const std::string rest =
@@ -733,8 +727,7 @@ TEST(Json, ManySmallThings) {
   EXPECT_EQ(outcome(list_of(R"({"sku_id":"S","quantity":1})")), "duplicate_sku");
 }
 
-// ---- Protobuf and frames
-// -----------------------------------------------------------------------------------------------
+// ---- Protobuf and frames --------------------------------------------------------------------------------------------
 
 TEST(Protobuf, UnknownFieldsAreDropped) {
   for (const auto& [payload, text] : kPayloads) {
@@ -810,8 +803,7 @@ TEST(Protobuf, ThatBeginsLikeJson) {
   }
 }
 
-// ---- what a rejection says
-// -----------------------------------------------------------------------------------------------
+// ---- what a rejection says ------------------------------------------------------------------------------------------
 
 TEST(Verdict, NamesTheEventIfItCan) {
   Event event;
@@ -857,8 +849,7 @@ TEST(Verdict, EventIsClearedFirst) {
   EXPECT_EQ(event.ByteSizeLong(), 0U);
 }
 
-// ---- any bytes
-// -----------------------------------------------------------------------------------------------------------
+// ---- any bytes ------------------------------------------------------------------------------------------------------
 
 TEST(AnyBytes, NeverCrashAndWhatPassesStaysEqual) {
   std::mt19937 random(20260302);  // NOLINT(cert-msc51-cpp): the same bytes on every run

@@ -22,8 +22,7 @@ namespace {
 constexpr std::uint64_t kSeedsOfCase = 25;
 constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
 
-// ---- an undisturbed run
-// ----------------------------------------------------------------------------------------------
+// ---- an undisturbed run ---------------------------------------------------------------------------------------------
 
 Millis end_of(const std::vector<SourceRecord>& history) {
   return history.back().arrival + kUntilAllIsFinal;
@@ -52,8 +51,7 @@ Outcome undisturbed(const std::vector<SourceRecord>& history) {
   return {rig.final_rows(), rig.quarantined(), confirmed_stockouts(rig.transitions())};
 }
 
-// ---- a disturbed one
-// -------------------------------------------------------------------------------------------------
+// ---- a disturbed one ------------------------------------------------------------------------------------------------
 
 class Storm {
  public:
@@ -253,8 +251,7 @@ void expect_same_final_rows(std::uint64_t seed, const HistoryShape& shape, bool 
       << first_differences(json_lines(expected.final_rows), json_lines(actual)) << storm.what_happened();
 }
 
-// ---- cases
-// -----------------------------------------------------------------------------------------------------------
+// ---- cases ----------------------------------------------------------------------------------------------------------
 
 std::vector<std::uint64_t> seeds_of(std::uint64_t number) {
   if (const auto* one = std::getenv("FIVERATE_SEED")) return {std::strtoull(one, nullptr, 10)};
@@ -294,8 +291,7 @@ TEST(SimulationOfReference, CountiesRenamedCancelledAndRevived) {
   }
 }
 
-// ---- order of arrival
-// ------------------------------------------------------------------------------------------------
+// ---- order of arrival -----------------------------------------------------------------------------------------------
 
 // Measures that depend on when something arrived are left out: of brand "" only active and dormant outlets count.
 std::vector<std::string> lines_without_data_quality(const std::map<std::string, std::string>& rows) {

@@ -88,8 +88,7 @@ TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
   EXPECT_FALSE(bench.take(Topic::ledger).at(0).as<LedgerRecord>().rejection().document()) << "no document";
 }
 
-// ---- time
-// ------------------------------------------------------------------------------------------------------------
+// ---- time -----------------------------------------------------------------------------------------------------------
 
 TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
   const auto arrival = [&](Millis timestamp) {
@@ -133,8 +132,7 @@ TEST_F(IntakeTest, ARetriedRecordBringsItsArrivalAndRaisesNothing) {
   EXPECT_EQ(intake.clock(), 100);
 }
 
-// ---- progress
-// ----------------------------------------------------------------------------------------------------------
+// ---- progress -------------------------------------------------------------------------------------------------------
 
 TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
   const auto definition = make_definition("Asia/Shanghai", {2, 1, 1});

@@ -98,8 +98,7 @@ class Final : public Market {
 
 using Rows = std::map<std::string, std::string>;
 
-// ---- final
-// -----------------------------------------------------------------------------------------------------------
+// ---- final ----------------------------------------------------------------------------------------------------------
 
 TEST_F(Final, OnlyWhenEverySenderHasPassed) {
   tells(0, Told(final_at(kDay)).units("north", kDay, 5));
@@ -140,8 +139,7 @@ TEST_F(Final, HaveOneRevisionAndSayTheSameAfterARestart) {
   for (const auto& one : bench.take(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
 }
 
-// ---- pieces
-// ----------------------------------------------------------------------------------------------------------
+// ---- pieces ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Market, PiecesAreAppliedTogetherWithTheLast) {
   tells(1, Told(noon(kDay)));
@@ -158,8 +156,7 @@ TEST_F(Market, PiecesAreAppliedTogetherWithTheLast) {
   EXPECT_EQ(live().at(R"(["B1","north",""])"), "32");
 }
 
-// ---- live
-// ------------------------------------------------------------------------------------------------------------
+// ---- live -----------------------------------------------------------------------------------------------------------
 
 class Live : public Market {
  protected:
@@ -240,8 +237,7 @@ TEST_F(Live, ARegionThatComesLateMovesIntoPlace) {
   EXPECT_EQ(live().at(R"(["B1","city",""])"), "10");
 }
 
-// ---- counties
-// --------------------------------------------------------------------------------------------------------
+// ---- counties -------------------------------------------------------------------------------------------------------
 
 std::int64_t counties(const std::vector<Sent>& rows) {
   for (const auto& one : rows) {
@@ -278,8 +274,7 @@ TEST_F(Final, ACancellationThatArrivedAfterTheDayWasFinalIsNotInForceForIt) {
   EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
 }
 
-// ---- what it refuses
-// ---------------------------------------------------------------------------------------------------
+// ---- what it refuses ------------------------------------------------------------------------------------------------
 
 TEST_F(Market, StopsAtAnotherDefinitionAnUnknownSenderAndWhatIsNoRecord) {
   EXPECT_TRUE(bench.feed(Topic::deltas, definition_record(Topic::deltas, definition)).has_value());

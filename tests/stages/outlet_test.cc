@@ -72,8 +72,7 @@ class Outlets : public testing::Test {
 
 using Texts = std::vector<std::string>;
 
-// ---- parking
-// ---------------------------------------------------------------------------------------------------------
+// ---- parking --------------------------------------------------------------------------------------------------------
 
 TEST_F(Outlets, ADocumentOfAnUnknownSkuWaitsUntilItIsKnown) {
   enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
@@ -146,8 +145,7 @@ TEST_F(Outlets, WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap) {
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 3);
 }
 
-// ---- cuts
-// ------------------------------------------------------------------------------------------------------------
+// ---- cuts -----------------------------------------------------------------------------------------------------------
 
 class Cuts : public Outlets {
  protected:
@@ -291,8 +289,7 @@ TEST(DeltaMerge, IsFullAtSoManyKeys) {
   EXPECT_TRUE(merge.full());
 }
 
-// ---- time
-// ------------------------------------------------------------------------------------------------------------
+// ---- time -----------------------------------------------------------------------------------------------------------
 
 TEST_F(Outlets, BecomesDormantWhenTheDayComesWithNoEventArriving) {
   enters(visit("V", "shop", kStart), kStart);
@@ -396,6 +393,22 @@ TEST_F(Watched, WhatIsDueFiresBeforeTheRecordThatArrivesLater) {
                            "R2 RESOLVED 2026-03-11T12:00 known 2026-03-11T12:00"}));
   passes(noon(nth(11)));
   EXPECT_EQ(said(), Texts{}) << "not once more when the watermark follows";
+}
+
+// A replay that ends on day 28 reads on for the sake of late records. What comes long after must not settle what is open there.
+TEST_F(Watched, WhereAReplayEndsNothingIsForgottenInItsStead) {
+  stages.push_back(std::make_unique<OutletStage>(
+      OutletStage::Settings{definition, 2, 1000, true, shanghai().end_of(nth(28))}, shanghai()));
+  bench.restart_as(*stages.back());
+  enters(outlet("shop", nth(-10), "north"), kStart);
+  enters(delivery("D1", "shop", noon(nth(0)), {{"s1", 10}}), noon(nth(0)));
+  enters(counted("V1", noon(nth(20)), 0), noon(nth(20)));
+  EXPECT_EQ(said(), Texts{"R1 FIRING 2026-03-21T12:00 known 2026-03-21T12:00"});
+  for (const auto day : {32, 240, 260}) {
+    enters(delivery(fmt::format("E{}", day), "shop", noon(nth(day)), {{"s1", 10}}), noon(nth(day)));
+    passes(noon(nth(day)));
+  }
+  EXPECT_EQ(said(), Texts{}) << "open where the clock stands still";
 }
 
 TEST_F(Watched, ACountThatIsNotBelievedIsQuarantinedByItsLine) {

@@ -51,8 +51,7 @@ class ReferenceTest : public testing::Test {
 const Event kCity = region("city", "", Region::CITY);
 const Event kNorth = region("north", "city", Region::COUNTY);
 
-// ---- copies
-// ----------------------------------------------------------------------------------------------------------
+// ---- copies ---------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, AnOutletGoesToItsLedgerPartitionAllElseEverywhere) {
   enters(kCity, kNow);
@@ -81,8 +80,7 @@ TEST_F(ReferenceTest, ACancellationIsCompletedWithWhatNeverChanges) {
   EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().event().sku().brand_id(), "B1");
 }
 
-// ---- verdicts
-// ----------------------------------------------------------------------------------------------------------
+// ---- verdicts -------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, WhatNeverChangesCannotBeChanged) {
   for (const auto& event : {kCity, kNorth, sku("s1", "B1")}) enters(event, kNow);
@@ -148,8 +146,7 @@ TEST_F(ReferenceTest, WhatIsNoReferenceIsQuarantinedAndNoDocument) {
   for (const auto i : {1U, 3U}) EXPECT_FALSE(sent[i].as<LedgerRecord>().rejection().document());
 }
 
-// ---- waiting
-// -----------------------------------------------------------------------------------------------------------
+// ---- waiting --------------------------------------------------------------------------------------------------------
 
 TEST_F(ReferenceTest, AChildWaitsForItsParentAndAllThatHangsOnIt) {
   enters(outlet("shop", nth(0), "north"), kNow);

@@ -53,8 +53,7 @@ class TaskTest : public testing::Test {
 
 using Values = std::vector<std::string>;
 
-// ---- what is sent
-// ----------------------------------------------------------------------------------------------------
+// ---- what is sent ---------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
   writes("2");
@@ -74,8 +73,7 @@ TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
   EXPECT_EQ(one.task.counters().outputs, 3 + 2 + 3);
 }
 
-// ---- what is received
-// ------------------------------------------------------------------------------------------------
+// ---- what is received -----------------------------------------------------------------------------------------------
 
 class Receiver : public TaskTest {
  protected:
@@ -169,8 +167,7 @@ TEST_F(Receiver, HasNoGapCheckBehindIntake) {
   EXPECT_EQ(market.task.counters().repetitions, 1);
 }
 
-// ---- restart
-// ---------------------------------------------------------------------------------------------------------
+// ---- restart --------------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ARestartSaysTheSameAgain) {
   for (const auto* value : {"1", "2", "3", "4"}) writes(value);
@@ -243,8 +240,7 @@ TEST_F(TaskTest, RefusesADamagedState) {
   EXPECT_EQ(one.task.restore().error().reaction, Reaction::stop);
 }
 
-// ---- silence
-// ---------------------------------------------------------------------------------------------------------
+// ---- silence --------------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ARebuiltTaskIsSilentUpToTheTailOfItsResults) {
   for (const auto* value : {"1", "2", "3"}) writes(value);
@@ -365,8 +361,7 @@ TEST(ResultWindow, ForgetsTheOldestAndStaysSmall) {
   EXPECT_EQ(again[0].key, "a");
 }
 
-// ---- errors
-// ----------------------------------------------------------------------------------------------------------
+// ---- errors ---------------------------------------------------------------------------------------------------------
 
 class BrokenSink final : public Sink {
  public:

@@ -47,8 +47,7 @@ std::string task_name_of(const Input& input) {
 
 }  // namespace
 
-// ---- sink
-// ------------------------------------------------------------------------------------------------------------
+// ---- sink -----------------------------------------------------------------------------------------------------------
 
 Result<void> WireSink::send(OutRecord record) {
   waiting_[{record.topic, record.partition}].push_back(std::move(record));
@@ -68,8 +67,7 @@ void WireSink::deliver(const std::function<std::size_t(std::size_t)>& chosen) {
   }
 }
 
-// ---- actor
-// -----------------------------------------------------------------------------------------------------------
+// ---- actor ----------------------------------------------------------------------------------------------------------
 
 Actor::Actor(Durable& durable, const Definition& definition, Input input, std::shared_ptr<MemoryStore::Content> state,
              bool live_rows)
@@ -118,8 +116,7 @@ Result<bool> Actor::commit(bool crash_before_group) {
   return true;
 }
 
-// ---- rig
-// -------------------------------------------------------------------------------------------------------------
+// ---- rig ------------------------------------------------------------------------------------------------------------
 
 Rig::Rig(const PartitionCounts& counts, bool live_rows)
     : definition_(make_definition("Asia/Shanghai", counts)), counts_(counts), live_rows_(live_rows) {

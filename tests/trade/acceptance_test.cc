@@ -40,8 +40,7 @@ class Acceptance : public testing::Test {
   const Event first = delivery("D", "shop", now, {{"s1", 5}});
 };
 
-// ---- limits
-// ----------------------------------------------------------------------------------------------------------
+// ---- limits ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
   struct Case {
@@ -83,8 +82,7 @@ TEST_F(Acceptance, WhatWouldChangeAFinalDayIsLate) {
       << "it would take units away from day 30";
 }
 
-// ---- identity
-// --------------------------------------------------------------------------------------------------------
+// ---- identity -------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, TheSameAgainIsADuplicate) {
   ASSERT_EQ(verdict(first), "accepted");
@@ -126,8 +124,7 @@ TEST_F(Acceptance, ASupersededOneDoes) {
   EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {}), first.event_id()), now + 2), "event_id_conflict");
 }
 
-// ---- order of the checks: each record fails two of them, the earlier one is told
-// ------------------------------------------
+// ---- order of the checks: each record fails two of them, the earlier one is told ------------------------------------
 
 TEST_F(Acceptance, TheFirstReasonIsTold) {
   ASSERT_EQ(verdict(first), "accepted");
@@ -142,8 +139,7 @@ TEST_F(Acceptance, TheFirstReasonIsTold) {
       << "before final: it changes nothing";
 }
 
-// ---- revisions
-// -------------------------------------------------------------------------------------------------------
+// ---- revisions ------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, TheHighestRevisionCountsInAnyOrder) {
   std::vector<int> order{1, 2, 3};
@@ -179,8 +175,7 @@ TEST_F(Acceptance, ARevisionMayMoveTheDocumentToAnotherDay) {
   EXPECT_EQ(delivered(28), 8);
 }
 
-// ---- memory
-// ----------------------------------------------------------------------------------------------------------
+// ---- memory ---------------------------------------------------------------------------------------------------------
 
 TEST_F(Acceptance, IdsAreRememberedFor196Days) {
   ASSERT_EQ(verdict(first), "accepted");  // on day 30

@@ -74,8 +74,7 @@ TEST(OutletFacts, WhatIsOldIsForgottenWholly) {
   EXPECT_EQ(shop.facts.versions.size(), 3U) << "versions are kept";
 }
 
-// ---- versions
-// --------------------------------------------------------------------------------------------------------
+// ---- versions -------------------------------------------------------------------------------------------------------
 
 // "north+ from -10, south from 8": + in the population.
 std::string assignments(const Shop& shop) {

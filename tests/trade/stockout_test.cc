@@ -1,6 +1,8 @@
 // Histories of a shop with the alerts that a market expert expects of them. Day 0 is 2026-03-01.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "tests/support/watched_shop.h"
 
 namespace fiverate::test {
@@ -222,6 +224,61 @@ TEST(PredictedStockout, HoldsOnlyWhileTheOutletIsActive) {
   shop.version(outlet("shop", nth(13), "north", Outlet::CLOSED));
   shop.waits_until(nth(20));
   EXPECT_EQ(shop.log(), "R2 e1 FIRING 11d00:00 INFO\nR2 e1 RESOLVED 13d00:00 INFO\n");
+}
+
+// ---- the book's states and zero-crossing ----
+
+std::string states(const WatchedShop& shop, const std::vector<std::int32_t>& days) {
+  constexpr std::array<std::string_view, 4> kNames{"NOT_LISTED", "UNKNOWN", "OUT", "IN"};
+  const auto& facts = shop.shop.facts.skus.begin()->second;
+  std::string text;
+  for (const auto day : days) {
+    text += fmt::format("{} {}\n", day, kNames[static_cast<std::size_t>(state_at_end_of(nth(day), facts))]);
+  }
+  return text;
+}
+
+TEST(StockStates, ADeliveryIsKnownFor56DaysAndListedFor90) {
+  WatchedShop shop;
+  shop.gets(delivered("D1", nth(0), 10));
+  EXPECT_EQ(states(shop, {-1, 0, 55, 56, 90, 91}), "-1 NOT_LISTED\n0 IN\n55 IN\n56 UNKNOWN\n90 UNKNOWN\n91 NOT_LISTED\n");
+}
+
+TEST(StockStates, OutUntilTheNextDeliveryOrUntilNobodyOrdersIt) {
+  auto shop = empty_shop();
+  EXPECT_EQ(states(shop, {6, 7, 62, 63, 64}), "6 IN\n7 OUT\n62 OUT\n63 UNKNOWN\n64 NOT_LISTED\n");
+  shop.gets(ordered("O1", noon(nth(20)), 5, 0));
+  EXPECT_EQ(states(shop, {64, 90, 91}), "64 UNKNOWN\n90 UNKNOWN\n91 NOT_LISTED\n");
+  shop.gets(delivered("D2", nth(22), 5));
+  EXPECT_EQ(states(shop, {21, 22}), "21 OUT\n22 IN\n");
+}
+
+// The end of a confirmed stockout is 24:00 of the first day that is not listed: the two ways to it agree.
+TEST(StockStates, AgreeWithTheEndOfTheConfirmedStockout) {
+  for (const bool orders : {false, true}) {
+    auto shop = empty_shop();
+    if (orders) shop.gets(ordered("O1", noon(nth(30)), 5, 0));
+    shop.waits_until(nth(120));
+    const auto& facts = shop.shop.facts.skus.begin()->second;
+    auto day = nth(7);
+    while (state_at_end_of(day, facts) != StockState::not_listed) day = day + 1;
+    EXPECT_EQ(shop.transitions.back().at_ms(), shanghai().start_of(day + 1));
+  }
+}
+
+TEST(Book, ReachesZeroAfterTheWholeDaysThatTheLevelLasts) {
+  WatchedShop shop;
+  shop.gets(counted("V1", noon(nth(0)), {{"s1", 20}}));
+  const auto crossing = [&] {
+    Book book;
+    for (const auto& fact : shop.shop.facts.skus.begin()->second.facts) book.take(fact);
+    return book.zero_crossing();
+  };
+  EXPECT_EQ(crossing(), std::nullopt) << "no rate yet";
+  shop.gets(counted("V2", noon(nth(7)), {{"s1", 6}}));
+  EXPECT_EQ(crossing(), nth(10)) << "6 at 2 a day";
+  shop.gets(delivered("D1", nth(8), 1));
+  EXPECT_EQ(crossing(), nth(11)) << "5 at 2 a day, rounded up";
 }
 
 // ---- restarts and folding --------------------------------------------------------------------------------------------

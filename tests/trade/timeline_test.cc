@@ -45,8 +45,7 @@ void buys(Shop& shop, std::int32_t on, std::int64_t quantity = 5) {
   ASSERT_EQ(shop.takes(event).outcome, Outcome::accepted);
 }
 
-// ---- windows
-// ---------------------------------------------------------------------------------------------------------
+// ---- windows --------------------------------------------------------------------------------------------------------
 
 TEST(Windows, APurchaseCountsOnItsDayAndTheRestOfTheWindow) {
   auto shop = open_shop();
@@ -110,8 +109,7 @@ TEST(Windows, ACancellationTakesEverythingBack) {
   EXPECT_EQ(days_of(shop, "B2", buying_in(0), 100), "3-9");
 }
 
-// ---- active and dormant
-// ----------------------------------------------------------------------------------------------
+// ---- active and dormant ---------------------------------------------------------------------------------------------
 
 TEST(Activity, EndsFiftySixDaysAfterTheLastDocumentWhenTheClockGetsThere) {
   auto shop = open_shop();
@@ -155,8 +153,7 @@ TEST(Activity, NothingIsSentWhileTimePassesWithoutAChange) {
   EXPECT_GT(shop.differences(), sent);
 }
 
-// ---- where it counts
-// -------------------------------------------------------------------------------------------------
+// ---- where it counts ------------------------------------------------------------------------------------------------
 
 TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
   auto shop = open_shop();
@@ -220,8 +217,7 @@ TEST(Place, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(6), kSouth), 5) << "back, with all that happened since";
 }
 
-// ---- the definitions, plainly
-// ------------------------------------------------------------------------------------------
+// ---- the definitions, plainly ---------------------------------------------------------------------------------------
 
 // A world of one outlet, as one would tell it: documents by id, versions by day. Evaluated by going through everything.
 struct Told {
