@@ -183,6 +183,13 @@ int log(const Context& context, const AlertsArguments& arguments) {
 
 // ---- sending --------------------------------------------------------------------------------------------------------
 
+// With clock = marks a command takes the market's time. Before there is any, today's would leap years ahead of what is to come.
+Millis time_of_command(const Context& context) {
+  const auto now = market_clock(context);
+  if (now != kNever) return now;
+  throw ExitError(kExitFailed, "The market has no time yet: with intake.clock = marks it comes with the first events.");
+}
+
 std::string random_id(std::string_view kind) {
   std::random_device chance;
   return fmt::format("{}-{:08x}{:08x}", kind, chance(), chance());
@@ -235,7 +242,7 @@ std::string named(const Alert& alert) {
 int act(const Context& context, const AlertsArguments& arguments, Command::Verb verb) {
   const auto alerts = all_alerts(context);
   const auto& alert = alert_argument(alerts, arguments.id).alert;
-  const auto now = market_now(context);
+  const auto now = time_of_command(context);
   auto event = new_command(arguments, verb, now);
   auto& command = *event.mutable_command();
   command.set_alert_id(alert.last().alert_id());
@@ -266,7 +273,7 @@ int silence(const Context& context, const AlertsArguments& arguments) {
   if (arguments.length.empty() == arguments.until.empty())
     throw ExitError(kExitUsage, "A silence ends: --for 2d or --until TIME.");
   or_exit(reach(context.kafka));
-  const auto now = market_now(context);
+  const auto now = time_of_command(context);
   const auto starts = arguments.from.empty() ? now : time_argument(arguments.from, "--from", calendar);
   const auto ends = arguments.length.empty() ? time_argument(arguments.until, "--until", calendar)
                                              : starts + duration_argument(arguments.length, "--for");
@@ -313,7 +320,7 @@ int unsilence(const Context& context, const AlertsArguments& arguments) {
     throw ExitError(kExitFailed, fmt::format("Several silences begin with {}.", arguments.id));
   const bool carried = !found.empty();
   const auto silence_id = found.size() == 1 ? *found.begin() : arguments.id;
-  const auto now = market_now(context);
+  const auto now = time_of_command(context);
   auto event = new_command(arguments, Command::UNSILENCE, now);
   auto& told = *event.mutable_command()->mutable_silence();
   told.set_silence_id(silence_id);

@@ -197,15 +197,21 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   const auto now = market_now(context);
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   std::int64_t sent = 0;
+  std::int64_t repeated = 0;
+  std::set<std::pair<std::string, std::string>> values;  // what was rejected again after a retry is there more than once
   for (const auto& rejection : found) {
     auto record = retry_of(rejection.record, now);
     if (!record) continue;
+    if (!values.emplace(rejection.record.key(), rejection.record.value()).second) {
+      ++repeated;
+      continue;
+    }
     or_exit(sink->send(std::move(*record)));
     ++sent;
   }
   or_exit(sink->flush());
   fmt::print("sent again: {}\n", sent);
-  const auto left = static_cast<std::int64_t>(found.size()) - sent;
+  const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
     fmt::print(stderr,
                "fiverate: {} cannot be sent again: single lines of events that count, or records without bytes\n",
