@@ -103,7 +103,7 @@ Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, 
   if (is_missing(code)) {
     // The library says so as well when the broker went away before it could be asked: let one say it.
     const rd_kafka_metadata_t* metadata = nullptr;
-    code = rd_kafka_metadata(client.get(), 0, nullptr, &metadata, static_cast<int>(kKafkaAnswerWithin.count()));
+    code = rd_kafka_metadata(client.get(), 0, nullptr, &metadata, static_cast<int>(milliseconds(kKafkaAnswerWithin).count()));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
       return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),

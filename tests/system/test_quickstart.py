@@ -54,12 +54,12 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(left, [])
 
     def test_twice_and_after_a_kill(self):
-        self.assert_well(self.quickstart("--seconds", "5"))
+        self.assert_well(self.quickstart("--seconds", "12"))
         child = subprocess.Popen([QUICKSTART], stdout=subprocess.DEVNULL, env=self.environment, start_new_session=True)
         eventually(lambda: (self.folder / "simulate.pid").exists(), WITHIN, "a market that lives")
         os.killpg(child.pid, signal.SIGKILL)  # its processes go on, in sessions of their own
         child.wait(timeout=10)
-        self.assert_well(self.quickstart("--seconds", "5", "--lang", "zh"))
+        self.assert_well(self.quickstart("--seconds", "12", "--lang", "zh"))
 
     def test_wrong_usage(self):
         for words in (["--seconds", "x"], ["--lang", "de"], ["--lang"], ["now"]):
