@@ -163,12 +163,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   const auto cause = record.cause.value_or(Cause{});
   switch (ledger.body_case()) {
     case LedgerRecord::kDefinition:
-      if (definition_bytes(ledger.definition()) != definition_bytes_) {
-        return fail(
-            Reaction::stop,
-            "The topic ledger was made with another definition (time zone, partitions or version) than this process "
-            "is configured with. Use the configuration that the topics were created with.");
-      }
+      FIVERATE_TRY(check_definition(Topic::ledger, ledger.definition(), definition_bytes_));
       break;
     case LedgerRecord::kProgress:
       return on_progress(ledger.progress(), outbox);

@@ -32,6 +32,11 @@ const std::string& region_on(Day day, const OutletFacts& facts, const MarketCont
   return context.places.region_of(place);
 }
 
+bool was_counted(const SkuFacts& sku) {
+  return sku.opening.accepted() ||
+         std::any_of(sku.facts.begin(), sku.facts.end(), [](const Fact& fact) { return is_count(fact.kind); });
+}
+
 // What one SKU of one outlet has to say at one moment.
 class Judge {
  public:
@@ -44,6 +49,8 @@ class Judge {
     const auto known = facts_.skus.find(sku_);
     if (known == facts_.skus.end()) return;
     sku_facts_ = &known->second;
+    // Both rules live on counts. Most SKUs of most shops have none, and the walk over their facts would be for nothing.
+    if (!was_counted(*sku_facts_) && alerts_.sent.empty() && !alerts_.predicted) return;
     activity_ = activity_of(facts_);
     today_ = context_.calendar.day_of(asking_.clock);
     confirmed_stockouts();

@@ -91,14 +91,19 @@ void by_instant(std::span<const Fact> facts, Take&& take) {
   }
 }
 
-// The book with the facts of days up to `today` alone; mostly these are all.
+// The book with the facts of days up to `day` alone.
+Book book_until(Day day, const SkuFacts& facts) {
+  auto book = facts.opening;
+  for (const auto& fact : facts.facts) {
+    if (fact.day <= day) book.take(fact);
+  }
+  return book;
+}
+
+// The same where the book of all facts is at hand; mostly it is that.
 const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
   if (facts.facts.empty() || facts.facts.back().day <= today) return last_book;
-  other = facts.opening;
-  for (const auto& fact : facts.facts) {
-    if (fact.day <= today) other->take(fact);
-  }
-  return *other;
+  return other.emplace(book_until(today, facts));
 }
 
 bool lasts_less_than(std::int64_t days, std::int64_t level, std::int64_t rate) {
@@ -117,10 +122,7 @@ bool active_on(Day day, std::span<const ActiveFrom> activity) {
 }
 
 StockState state_at_end_of(Day day, const SkuFacts& facts) {
-  std::optional<Book> other;
-  auto last = facts.opening;
-  for (const auto& fact : facts.facts) last.take(fact);
-  const auto& book = book_of(facts, last, day, other);
+  const auto book = book_until(day, facts);
   if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
   const bool out = book.latest() == Book::Latest::zero;
   if (out && day - book.zero_since() > kChronicDays) {
