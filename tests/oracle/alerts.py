@@ -2,7 +2,8 @@
 
 Every key (outlet, SKU) is replayed alone: transitions are numbered within the key, so nothing of one
 key shows in the lines of another. The clock is the arrival of the records; what is due in between
-(midnights, and facts that arrived ahead of their time) comes first, in order of time.
+(midnights, and facts that arrived ahead of their time) comes first, in order of time. Regional rules, which are
+asked when a day closes, are in regional.py.
 """
 
 import hashlib
@@ -10,8 +11,10 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 
+import regional
 from book import Book, facts_of, order_lines_of
 from days import day_of, format_time, start_of_day
+from overstock import Overstock
 from prediction import Prediction
 from stockout import CRITICAL, WARNING, Stockouts, intervals_of
 
@@ -51,25 +54,6 @@ def touched(applied):
     return set(skus_in(applied.record)) | set(skus_in(applied.replaced))
 
 
-class SkuVersions:
-    """Of each SKU its versions by valid_from; of each version the highest revision, if uncancelled."""
-
-    def __init__(self, reference):
-        self.versions = defaultdict(list)
-        for document in reference.identities.documents:
-            record = document.counted()
-            if record.kind == "sku" and not record.cancelled:
-                self.versions[record.payload["sku_id"]].append(record.payload)
-        for of_sku in self.versions.values():
-            of_sku.sort(key=lambda payload: payload["valid_from"])
-
-    def has_brand_group(self, sku, day):
-        """Before the first version its brand_group applies too; an empty one is none."""
-        versions = self.versions[sku]
-        begun = [payload for payload in versions if payload["valid_from"] <= day] or versions[:1]
-        return bool(begun and begun[-1].get("brand_group"))
-
-
 class Desk:
     """Writes down what the keys send."""
 
@@ -78,37 +62,52 @@ class Desk:
         self.zone = zone
         self.lines = []  # (sort key, line)
 
-    def brand_of(self, sku):
-        return self.market.reference.brand_by_sku[sku] or ""
-
     def region_on(self, outlet, day):
         version = self.market.version_on(outlet, day)
         return version.region if version else ""
 
-    def write(self, rule, key, number, change, known_at, value, threshold, unit, last_count):
+    def write_of_outlet(self, rule, key, number, change, known_at, value, threshold, unit, events):
+        """Lines of outlet rules still name the brand, and the region on the day of `at`."""
         outlet, sku = key
-        identity = alert_id(rule, sku, outlet)
-        brand = self.brand_of(sku)
+        region = self.region_on(outlet, day_of(change.at, self.zone))
+        self.write(rule, Columns(sku=sku, outlet=outlet), number, change, known_at, value, threshold, unit,
+                   evidence(*events), brand=self.market.brand_of(sku), region=region)
+
+    def write_of_region(self, rule, brand, region, number, change, value, threshold, unit, row):
+        columns = Columns(brand=brand, region=region)
+        self.write(rule, columns, number, change, change.at, value, threshold, unit, [row], brand, region)
+
+    def write(self, rule, columns, number, change, known_at, value, threshold, unit, events, brand, region):
         line = {
-            "alert_id": identity, "transition": number, "episode": change.episode, "rule": rule,
+            "alert_id": alert_id(rule, columns), "transition": number, "episode": change.episode, "rule": rule,
             "severity": SEVERITIES[change.severity], "state": change.state,
             "at": format_time(change.at, self.zone), "since": format_time(change.since, self.zone),
-            "known_at": format_time(known_at, self.zone), "brand_id": brand, "sku_id": sku, "outlet_id": outlet,
-            "region_id": self.region_on(outlet, day_of(change.at, self.zone)), "class_dimension": "", "class_value": "",
-            "value": value, "threshold": threshold, "unit": unit,
-            "evidence": evidence(change.begin_event, change.end_event, last_count and last_count.event_id), "policy_id": "",
+            "known_at": format_time(known_at, self.zone), "brand_id": brand, "sku_id": columns.sku,
+            "outlet_id": columns.outlet, "region_id": region, "class_dimension": "", "class_value": "",
+            "value": value, "threshold": threshold, "unit": unit, "evidence": events, "policy_id": "",
         }
         # region_id of outlet rules counts as empty.
-        order = tuple(text.encode("utf-8") for text in (rule, brand, sku, outlet, "", "", "")) + (number,)
+        order = tuple(text.encode("utf-8") for text in (
+            rule, brand, columns.sku, columns.outlet, columns.region, "", "")) + (number,)
         self.lines.append((order, json.dumps(line, ensure_ascii=False, separators=(",", ":"))))
 
     def sorted_lines(self):
         return [line for _, line in sorted(self.lines)]
 
 
-def alert_id(rule, sku, outlet):
-    """Fields that are not in the rule's key are empty."""
-    text = "|".join((rule, "", sku, outlet, "", "", ""))
+@dataclass(frozen=True)
+class Columns:
+    """The fields of a rule's key; those that are not in it are empty."""
+
+    brand: str = ""
+    sku: str = ""
+    outlet: str = ""
+    region: str = ""
+
+
+def alert_id(rule, columns):
+    """Of rule|brand|sku|outlet|region|class_dimension|class_value; no rule has a class in its key so far."""
+    text = "|".join((rule, columns.brand, columns.sku, columns.outlet, columns.region, "", ""))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -129,8 +128,8 @@ class Key:
         self.counted = {}
         self.book = Book([])
         self.intervals = []
-        self.stockouts, self.prediction = Stockouts(), Prediction()
-        self.numbers = {"R1": 0, "R2": 0}
+        self.stockouts, self.prediction, self.overstock = Stockouts(), Prediction(), Overstock()
+        self.numbers = defaultdict(int)
         self.implausible = []
 
     # What holds on a day.
@@ -164,6 +163,7 @@ class Key:
             self.judge_stockouts()
             if self.clock in midnights:
                 self.ask_prediction(None)
+                self.ask_overstock()
         self.clock = clock
 
     def midnights_until(self, clock):
@@ -192,34 +192,48 @@ class Key:
 
     # What is sent.
 
-    def last_count(self):
-        return self.book.until(self.day()).last_accepted_count()
+    def last_count(self, day):
+        count = self.book.until(day).last_accepted_count()
+        return count and count.event_id
 
     def judge_stockouts(self):
         for change in self.stockouts.judge(self.clock, self.intervals):
-            self.numbers["R1"] += 1
-            self.desk.write("R1", (self.outlet, self.sku), self.numbers["R1"], change, self.clock, 0, 0, "count",
-                            self.last_count())
+            self.send("R1", change, 0, 0, "count", change.begin_event, change.end_event, self.last_count(self.day()))
 
     def ask_prediction(self, event_id):
         for change in self.prediction.ask(self.clock, self.day(), self.book, self.is_active, event_id):
-            self.numbers["R2"] += 1
-            self.desk.write("R2", (self.outlet, self.sku), self.numbers["R2"], change, self.clock,
-                            change.value, change.threshold, "millionths", self.last_count())
+            self.send("R2", change, change.value, change.threshold, "millionths",
+                      change.begin_event, change.end_event, self.last_count(self.day()))
+
+    def ask_overstock(self):
+        """At 00:00, for the day that ended."""
+        ended = self.day() - 1
+        sent = self.overstock.ask(self.clock, ended, self.book, self.is_active)
+        if sent:
+            self.send("R5", *sent, "millionths", self.last_count(ended))
+
+    def send(self, rule, change, value, threshold, unit, *events):
+        """A SKU of which only cancelled records are known has no brand and raises no alert."""
+        if self.desk.market.brand_of(self.sku) is None:
+            return
+        self.numbers[rule] += 1
+        self.desk.write_of_outlet(rule, (self.outlet, self.sku), self.numbers[rule], change, self.clock, value, threshold, unit, events)
 
 
-def run(market, documents, last_day, zone):
+def run(market, documents, days, zone):
     """Returns (lines of alerts.jsonl, [(record, SKU, count)] of the counts that were not believed).
 
-    Reading: without any accepted document and without a last day given there is no clock, and nothing to say.
+    Reading: without a day there is no clock, and nothing to say.
     """
-    if last_day is None:
+    if not days:
         return [], []
-    end = start_of_day(last_day + 1, zone) - 1
-    desk, sku_versions, implausible = Desk(market, zone), SkuVersions(market.reference), []
-    for outlet, history in applied_documents(documents).items():
+    end = start_of_day(days[-1] + 1, zone) - 1
+    desk, implausible = Desk(market, zone), []
+    applied = applied_documents(documents)
+    for outlet, history in applied.items():
         for sku in sorted(set().union(*map(touched, history))):
-            key = Key(outlet, sku, desk, sku_versions, end)
+            key = Key(outlet, sku, desk, market.sku_versions, end)
             key.replay(history)
             implausible += key.implausible
+    regional.run(market, applied, days, desk)
     return desk.sorted_lines(), implausible

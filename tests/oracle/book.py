@@ -11,7 +11,9 @@ UNIT = 1_000_000  # level and rate are in millionths of a unit
 AGREEMENT_MS = 7 * 86_400_000
 LISTED_DAYS = 91
 SPELL_DAYS = 56
+UNKNOWN_DAYS = 56
 RATE_DAYS = 90
+NOT_LISTED, UNKNOWN, OUT_OF_STOCK, IN_STOCK = "NOT_LISTED", "UNKNOWN", "OUT", "IN"
 
 # At one time facts are in this order.
 OUT, RETURN, DECLARED, COUNT = range(4)
@@ -105,6 +107,7 @@ class Book:
         self.accepted = accepted_counts(self.facts)
         self.believed = set(self.accepted)
         self.earlier = {}
+        self.states = {}
 
     def until(self, day):
         """The book as of a day: only facts with day <= it. Acceptance looks back only, so it stays."""
@@ -127,10 +130,20 @@ class Book:
         fact = self.facts[place]
         return fact.quantity >= 1 and (fact.kind == OUT or self.is_accepted(place))
 
+    @cached_property
+    def latest(self):
+        """The place of the latest of {OUT line >= 1, accepted count}; None: there is none."""
+        latest = [place for place in range(len(self.facts)) if self.is_zero(place) or self.is_supply(place)]
+        return latest[-1] if latest else None
+
     def latest_is_zero(self):
         """The latest of {OUT line >= 1, accepted count} is a count of 0."""
-        latest = [place for place in range(len(self.facts)) if self.is_zero(place) or self.is_supply(place)]
-        return bool(latest) and self.is_zero(latest[-1])
+        return self.latest is not None and self.is_zero(self.latest)
+
+    def is_on_shelf(self, day, days):
+        """The latest of {OUT line >= 1, accepted count} in the days up to this one exists and is not a count of 0."""
+        known = self.until(day)
+        return known.latest is not None and known.facts[known.latest].day > day - days and not known.latest_is_zero()
 
     def last_accepted_count(self):
         return self.facts[self.accepted[-1]] if self.accepted else None
@@ -140,11 +153,34 @@ class Book:
         requested = [line for line in self.order_lines if line.requested >= 1]
         return requested[-1] if requested else None
 
-    # NOT_LISTED at the end of a day.
+    # The state at the end of a day.
+
+    def state(self, day):
+        """The first that holds."""
+        if day not in self.states:  # asked for every window, and always the same
+            self.states[day] = self.find_state(day)
+        return self.states[day]
+
+    def find_state(self, day):
+        if self.is_not_listed(day):
+            return NOT_LISTED
+        known = self.until(day)
+        if day - known.facts[known.latest].day >= UNKNOWN_DAYS:
+            return UNKNOWN
+        return OUT_OF_STOCK if known.latest_is_zero() else IN_STOCK
+
+    def is_estimated_out(self, day):
+        """In state IN, though by the book the last unit went on this day or before."""
+        crossing = self.until(day).zero_crossing_day()
+        return self.state(day) == IN_STOCK and crossing is not None and day >= crossing
+
+    def is_listed(self, day):
+        """An OUT line >= 1 in [d-90, d]."""
+        return any(f.kind == OUT and f.quantity >= 1 and day - LISTED_DAYS < f.day <= day for f in self.facts)
 
     def is_not_listed(self, day):
         """No OUT unit in [d-90, d]; or too long in a spell of OUT without an order."""
-        if not any(f.kind == OUT and f.quantity >= 1 and day - LISTED_DAYS < f.day <= day for f in self.facts):
+        if not self.is_listed(day):
             return True
         since = self.until(day).spell_start
         if since is None or day - since <= SPELL_DAYS:
@@ -185,7 +221,20 @@ class Book:
                 level = max(0, level - fact.quantity * UNIT)
         return level, rate, anchor
 
+    def zero_crossing_day(self):
+        """anchor + ceil(level / rate) by the facts of the book; None: no level, or nothing is sold."""
+        level, rate, anchor = self.settled
+        return None if level is None or rate == 0 else anchor - (-level // rate)
+
     def rate_at(self, place):
+        sold, days = self.sold_and_days(place)
+        return UNIT * sold // days if days else 0
+
+    def rate_days(self):
+        """The days that the pairs of the present rate span, in sum."""
+        return self.sold_and_days(self.accepted[-1])[1] if self.accepted else 0
+
+    def sold_and_days(self, place):
         """Over pairs of consecutive accepted counts up to this one whose later day is >= e - 90."""
         counts = [accepted for accepted in self.accepted if accepted <= place]
         sold = days = 0
@@ -194,4 +243,17 @@ class Book:
             if b.day >= self.facts[place].day - RATE_DAYS:
                 sold += max(0, a.quantity + balance(self.facts[first + 1:second]) - b.quantity)
                 days += b.day - a.day
-        return UNIT * sold // days if days else 0
+        return sold, days
+
+    # Between the first and the last accepted count of a window.
+
+    def available_and_sold(self, first, last):
+        """(available, sold) of the days first..last; None without two accepted counts in them."""
+        within = [place for place in self.accepted if first <= self.facts[place].day <= last]
+        if len(within) < 2:
+            return None
+        opening, closing = within[0], within[-1]
+        between = self.facts[opening + 1:closing]
+        available = self.facts[opening].quantity + sum(f.quantity for f in between if f.kind == OUT)
+        returned = sum(f.quantity for f in between if f.kind == RETURN)
+        return available, max(0, available - returned - self.facts[closing].quantity)

@@ -54,9 +54,8 @@ class Story:
         oracle.give_days(self.records, zone)
         reference, self.documents = oracle.replay(self.records)
         self.market = oracle.Market(reference, self.documents, self.records)
-        self.versions = alerts.SkuVersions(reference)
-        last_day = max(oracle.accepted_days(self.records), default=0)
-        self.alerts, _ = alerts.run(self.market, self.documents, last_day, zone)
+        self.versions = self.market.sku_versions
+        self.alerts, _ = alerts.run(self.market, self.documents, oracle.days_to_write(self.records), zone)
 
     def is_active(self, day):
         return self.market.is_in_population(self.outlet, day)

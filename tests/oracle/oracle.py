@@ -6,8 +6,9 @@ nothing about how the real program works.  It is slow and plain on purpose: ever
 meant to be held against one sentence of the definitions.  Where the definitions are silent,
 a comment starting with "Reading:" names the reading that was chosen.
 
-This file: input, verdicts, measures, output. The book of an outlet and SKU: book.py; rules: stockout.py (R1),
-prediction.py (R2); the clock and the lines of alerts: alerts.py.
+This file: input, verdicts, output. What is known of outlets and SKUs: market.py; windows.py, measures.py, prices.py,
+rates.py; the book of an outlet and SKU: book.py; rules: stockout.py (R1), prediction.py (R2), overstock.py (R5),
+regional.py (R3, R6), judged.py (what R3, R5, R6 share); the clock and the lines of alerts: alerts.py.
 
     oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2] [--timezone Asia/Shanghai]
 """
@@ -17,23 +18,23 @@ import json
 import pathlib
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import alerts
+import prices
+from market import MARKET, Market
+from measures import Measures
+from rates import rates_of
+from windows import WINDOWS, period_of, window_of
 from days import DAY_MS, MINUTE_MS, day_of, format_day, parse_day, parse_time
 
 LATENESS_MS = {"order": 7 * DAY_MS, "delivery": 7 * DAY_MS, "visit": 14 * DAY_MS}
 FUTURE_MS = 5 * MINUTE_MS
 MEMORY_DAYS = 196
-ACTIVITY_DAYS = 56
-WINDOWS = (7, 28, 91)
 QUANTITY_MAX = 1_000_000_000
 DEPTH_MAX = 64
-SMALL_SAMPLE = 30
-ALL_CLASSES = ("", "")
-MARKET = ""
 INPUT_FILES = ("reference.jsonl", "events.jsonl")
 
 ACCEPTED, SUPERSEDED, DUPLICATE = "accepted", "superseded", "duplicate"
@@ -770,198 +771,6 @@ def replay(records):
     return reference, documents
 
 
-# --- facts ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class DeliveryLine:
-    day: int
-    outlet: str
-    brand: str
-    direction: str
-    quantity: int
-
-
-def counted_documents(documents):
-    """The highest revision of every document; a cancelled document is no activity."""
-    counted = [document.counted() for document in documents.documents]
-    return [record for record in counted if not record.cancelled]
-
-
-def delivery_lines(counted, reference):
-    """A SKU of which only cancelled events are known has no brand, and counts for none."""
-    lines = []
-    for record in counted:
-        if record.kind != "delivery":
-            continue
-        for line in record.payload["lines"]:
-            brand = reference.brand_by_sku[line["sku_id"]]
-            if brand is not None:
-                lines.append(DeliveryLine(record.day, record.payload["outlet_id"], brand,
-                                          record.payload["direction"], line["quantity"]))
-    return lines
-
-
-def activity_days(counted):
-    """Per outlet the days with an order, a delivery in either direction or a DONE visit."""
-    days = defaultdict(set)
-    for record in counted:
-        if record.kind != "visit" or record.payload["outcome"] == "DONE":
-            days[record.payload["outlet_id"]].add(record.day)
-    return days
-
-
-class Market:
-    """Everything known at the end of the replay, and the measures of a day and a window."""
-
-    def __init__(self, reference, documents, records):
-        self.reference = reference
-        self.records = records
-        self.known_cells = {}
-        counted = counted_documents(documents)
-        self.lines = delivery_lines(counted, reference)
-        self.activity = activity_days(counted)
-        self.versions = reference.versions_of_outlets()
-        self.counties = reference.counties()
-        self.counties_at_or_under = Counter(
-            region for county in self.counties for region in reference.with_ancestors(county))
-
-    # Assignment.
-
-    def version_on(self, outlet, day):
-        """The version with the greatest valid_from <= day; before the first version, the first."""
-        versions = self.versions[outlet]
-        begun = [version for version in versions if version.valid_from <= day]
-        if begun:
-            return begun[-1]
-        return versions[0] if versions else None
-
-    def cells_on(self, outlet, day):
-        """The (region, class) pairs an outlet counts in on a day.
-
-        An outlet without a dimension is in no line of it; one without a version counts nowhere.
-        """
-        if (outlet, day) not in self.known_cells:  # asked very often, and always the same
-            version = self.version_on(outlet, day)
-            self.known_cells[outlet, day] = [] if version is None else [
-                (region, value)
-                for region in self.reference.with_ancestors(version.region)
-                for value in (ALL_CLASSES,) + version.classes]
-        return self.known_cells[outlet, day]
-
-    # Population.
-
-    def is_in_population(self, outlet, day):
-        """ACTIVE on the day; before its first version an outlet is not in the population."""
-        version = self.version_on(outlet, day)
-        return version is not None and version.valid_from <= day and version.state == "ACTIVE"
-
-    def has_activity(self, outlet, day):
-        return any(day - ACTIVITY_DAYS + 1 <= active_day <= day for active_day in self.activity[outlet])
-
-    def population(self, day):
-        """The ACTIVE outlets of the day: (active, dormant)."""
-        outlets = [outlet for outlet in self.versions if self.is_in_population(outlet, day)]
-        active = [outlet for outlet in outlets if self.has_activity(outlet, day)]
-        dormant = [outlet for outlet in outlets if not self.has_activity(outlet, day)]
-        return active, dormant
-
-    def count_outlets(self, outlets, day):
-        """Outlets per cell, in their region and class on the day."""
-        return Counter(cell for outlet in outlets for cell in self.cells_on(outlet, day))
-
-    # Sums over a window.
-
-    def units(self, first, last, direction):
-        """Quantity of lines of a direction by (brand, cell): region and class on the event's day."""
-        sums = Counter()
-        for line in self.lines:
-            if first <= line.day <= last and line.direction == direction:
-                for cell in self.cells_on(line.outlet, line.day):
-                    sums[line.brand, cell] += line.quantity
-        return sums
-
-    def net_units(self, first, last):
-        net = self.units(first, last, "OUT")
-        net.subtract(self.units(first, last, "RETURN"))
-        return net
-
-    def buyers(self, first, last):
-        """(brand, outlet) with an OUT line, quantity >= 1; a return does not undo it."""
-        return {(line.brand, line.outlet) for line in self.lines
-                if first <= line.day <= last and line.direction == "OUT" and line.quantity >= 1}
-
-    def count_buyers(self, buyers, active, day):
-        """Per (brand, cell): only active outlets of the day, in their region and class on that day."""
-        counts = Counter()
-        for brand, outlet in buyers:
-            if outlet in active:
-                for cell in self.cells_on(outlet, day):
-                    counts[brand, cell] += 1
-        return counts
-
-    def covered_counties(self, net):
-        """Per (brand, cell): counties at or under the region with net units >= 1 at that county and class."""
-        counts = Counter()
-        for (brand, (region, value)), units in net.items():
-            if region in self.counties and units >= 1:
-                for above in self.reference.with_ancestors(region):
-                    counts[brand, (above, value)] += 1
-        return counts
-
-    # Lines.
-
-    def brand_measures(self, day, window, active, dormant):
-        """Per (brand, cell) the measures of the brand, in the order of the table."""
-        first, previous_first = day - window + 1, day - 2 * window + 1
-        delivered = self.units(first, day, "OUT")
-        returned = self.units(first, day, "RETURN")
-        net = self.net_units(first, day)
-        previous = self.net_units(previous_first, first - 1)
-        buyers = self.buyers(first, day)
-        repeat = buyers & self.buyers(previous_first, first - 1)
-        buying = self.count_buyers(buyers, active, day)
-        repeat_buying = self.count_buyers(repeat, active, day)
-        covered = self.covered_counties(net)
-        active_counts = self.count_outlets(active, day)
-        dormant_counts = self.count_outlets(dormant, day)
-        rows = {}
-        for key in set().union(delivered, returned, previous, buying, covered):
-            cell = key[1]
-            rows[key] = {
-                "active_outlets": active_counts[cell],
-                "dormant_outlets": dormant_counts[cell],
-                "delivered_units": delivered[key],
-                "returned_units": returned[key],
-                "net_delivered_units": net[key],
-                "previous_net_delivered_units": previous[key],
-                "net_delivered_units_change": net[key] - previous[key],
-                "buying_outlets": buying[key],
-                "repeat_buying_outlets": repeat_buying[key],
-                "counties": self.counties_at_or_under[cell[0]],
-                "covered_counties": covered[key],
-            }
-        return {key: measures for key, measures in rows.items() if is_worth_a_line(measures)}
-
-    def brandless_measures(self, day, window, active, dormant):
-        """Per cell the population, and for the whole market data quality."""
-        active_counts, dormant_counts = self.count_outlets(active, day), self.count_outlets(dormant, day)
-        market = (MARKET, ALL_CLASSES)
-        rows = {}
-        for cell in set(active_counts) | set(dormant_counts) | {market}:
-            rows[cell] = {"active_outlets": active_counts[cell], "dormant_outlets": dormant_counts[cell]}
-        rows[market].update(data_quality(self.records, day - window + 1, day))
-        return {cell: measures for cell, measures in rows.items() if any(measures.values())}
-
-
-NOT_WORTH_A_LINE = ("active_outlets", "dormant_outlets", "counties")
-
-
-def is_worth_a_line(measures):
-    """A line exists if some measure other than these is not 0."""
-    return any(value for name, value in measures.items() if name not in NOT_WORTH_A_LINE)
-
-
 # --- data quality --------------------------------------------------------------------------------
 
 DOCUMENT_REASONS = (
@@ -991,36 +800,6 @@ def data_quality(records, first, last):
     return quality
 
 
-# --- rates ---------------------------------------------------------------------------------------
-
-
-def six_digits(numerator, denominator):
-    """numerator / denominator, rounded half away from zero to six digits, always written with six."""
-    sign = -1 if numerator < 0 else 1
-    millionths = (2 * abs(numerator) * 1_000_000 + denominator) // (2 * denominator)
-    text = f"{millionths // 1_000_000}.{millionths % 1_000_000:06d}"
-    return "-" + text if sign < 0 and millionths else text
-
-
-def rate(numerator, denominator, may_be_small_sample=True):
-    """The rate as JSON text, because the value is a number with exactly six decimals."""
-    if denominator <= 0:
-        return f'{{"numerator":{numerator},"denominator":{denominator},"status":"NO_DENOMINATOR"}}'
-    status = "LOW_SAMPLE" if may_be_small_sample and denominator < SMALL_SAMPLE else "OK"
-    value = six_digits(numerator, denominator)
-    return f'{{"numerator":{numerator},"denominator":{denominator},"value":{value},"status":"{status}"}}'
-
-
-def rates_of(measures):
-    """coverage is never a low sample: it counts all counties, it does not sample them."""
-    return {
-        "buying": rate(measures["buying_outlets"], measures["active_outlets"]),
-        "coverage": rate(measures["covered_counties"], measures["counties"], may_be_small_sample=False),
-        "repurchase": rate(measures["repeat_buying_outlets"], measures["buying_outlets"]),
-        "growth": rate(measures["net_delivered_units_change"], measures["previous_net_delivered_units"]),
-    }
-
-
 # --- output --------------------------------------------------------------------------------------
 
 
@@ -1028,29 +807,36 @@ def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def metrics_line(day, brand, cell, window, measures):
+PRICE_SAMPLE = 5
+
+
+def metrics_line(day, brand, cell, window, measures, rates):
     region, (dimension, class_value) = cell
-    rates = rates_of(measures) if brand else {}
-    head = compact({
-        "as_of": format_day(day), "brand_id": brand, "region_id": region, "class_dimension": dimension,
-        "class_value": class_value, "window_days": window, "status": "FINAL", "revision": 1, "measures": measures,
-    })
-    return head[:-1] + ',"rates":{' + ",".join(f'"{name}":{text}' for name, text in rates.items()) + "}}"
+    line = {"as_of": format_day(day), "brand_id": brand, "region_id": region, "class_dimension": dimension,
+            "class_value": class_value, "window_days": window}
+    if window == 0:
+        line["period"] = period_of(day)
+    line.update({"status": "FINAL", "revision": 1, "measures": measures})
+    if measures.get("price_readings"):
+        line["price_status"] = "LOW_SAMPLE" if measures["price_readings"] < PRICE_SAMPLE else "OK"
+    return compact(line)[:-1] + ',"rates":{' + ",".join(f'"{name}":{text}' for name, text in rates.items()) + "}}"
 
 
-def metrics_lines(market, days):
+def metrics_lines(market, measures, days):
     """All lines, sorted by day, brand, region, class (as UTF-8 bytes) and window (as a number)."""
     for day in days:
         active, dormant = map(frozenset, market.population(day))
+        stocks = measures.stocks(day, active)
         rows = []
         for window in WINDOWS:
-            for cell, measures in market.brandless_measures(day, window, active, dormant).items():
-                rows.append((("", cell), window, measures))
-            for key, measures in market.brand_measures(day, window, active, dormant).items():
-                rows.append((key, window, measures))
+            quality = data_quality(market.records, *window_of(day, window))
+            for cell, values in measures.of_no_brand(day, window, active, dormant, quality).items():
+                rows.append((("", cell), window, values, {}))
+            for key, (values, *more) in measures.of_brands(day, window, active, dormant, stocks).items():
+                rows.append((key, window, values, rates_of(values, *more)))
         rows.sort(key=lambda row: line_order(*row[:2]))
-        for (brand, cell), window, measures in rows:
-            yield metrics_line(day, brand, cell, window, measures)
+        for (brand, cell), window, values, rates in rows:
+            yield metrics_line(day, brand, cell, window, values, rates)
 
 
 def line_order(key, window):
@@ -1065,13 +851,13 @@ def quarantine_line(record, reason, detail, **more):
     return compact(line | more | {"file": record.file, "line": record.line})
 
 
-def quarantine_lines(records, implausible):
-    """Whole records, and single counts of accepted documents; by file, line and SKU."""
-    lines = [(record.file, record.line, "", quarantine_line(record, record.reason, record.detail))
+def quarantine_lines(records, implausible, out_of_range):
+    """Whole records, and single counts and prices of accepted documents; by file, line, SKU and reason."""
+    lines = [(record.file, record.line, "", record.reason, quarantine_line(record, record.reason, record.detail))
              for record in records if record.reason]
-    lines += [(record.file, record.line, sku,
-               quarantine_line(record, "count_implausible", f"a count of {count}", sku_id=sku))
-              for record, sku, count in implausible]
+    for reason, what, single in (("count_implausible", "count", implausible), (prices.OUT_OF_RANGE, "price", out_of_range)):
+        lines += [(record.file, record.line, sku, reason, quarantine_line(record, reason, f"a {what} of {value}", sku_id=sku))
+                  for record, sku, value in single]
     return [line for *_, line in sorted(lines)]
 
 
@@ -1080,16 +866,15 @@ def accepted_days(records):
     return [r.day for r in records if r.kind in DOCUMENT_KINDS and r.verdict == ACCEPTED]
 
 
-def days_to_write(records, through=None, only=None):
+def days_to_write(records, through=None):
     """From the first to the last day of any accepted document, also one replaced or cancelled later.
 
     Reading: --through moves the last day only; records that arrive after it are still applied.
     """
     accepted = accepted_days(records)
     if not accepted:
-        return []
-    last = max(accepted) if through is None else through
-    return [day for day in range(min(accepted), last + 1) if only is None or day in only]
+        return range(0)
+    return range(min(accepted), (max(accepted) if through is None else through) + 1)
 
 
 def run(folder, zone=ZoneInfo("Asia/Shanghai"), through=None, only=None):
@@ -1098,10 +883,12 @@ def run(folder, zone=ZoneInfo("Asia/Shanghai"), through=None, only=None):
     give_days(records, zone)
     reference, documents = replay(records)
     market = Market(reference, documents, records)
-    metrics = list(metrics_lines(market, days_to_write(records, through, only)))
-    last_day = max(accepted_days(records), default=None) if through is None else through
-    alert_lines, implausible = alerts.run(market, documents, last_day, zone)
-    return records, metrics, quarantine_lines(records, implausible), alert_lines
+    days = days_to_write(records, through)
+    measures = Measures(market, days)
+    metrics = list(metrics_lines(market, measures, [day for day in days if only is None or day in only]))
+    alert_lines, implausible = alerts.run(market, documents, days, zone)
+    out_of_range = prices.quarantined_prices(records, market.sku_versions)
+    return records, metrics, quarantine_lines(records, implausible, out_of_range), alert_lines
 
 
 def write_lines(path, lines):

@@ -3,7 +3,8 @@
 
     python3 tests/oracle/test_oracle.py
 
-Measures and input here, the book and the alerts in test_alerts.py; both run.
+Input and the measures of deliveries here; the other measures in test_measures.py, the book and the alerts in
+test_alerts.py, what R3, R5 and R6 say in test_overstock.py and test_regional.py; all of them run.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import compare  # noqa: E402
 import generate  # noqa: E402
 import oracle  # noqa: E402
+import rates  # noqa: E402
 from tables import MARKET, NOON, Replay, delivery, event, outlet, region, sku, visit  # noqa: E402
 from test_alerts import Acceptance, Book, ConfirmedStockout, PredictedStockout  # noqa: E402, F401
 
@@ -36,11 +38,29 @@ class Measures(unittest.TestCase):
             '{"as_of":"2026-03-02","brand_id":"B","region_id":"North","class_dimension":"size","class_value":"big",'
             '"window_days":91,"status":"FINAL","revision":1,"measures":{"active_outlets":1,"dormant_outlets":0,'
             '"delivered_units":10,"returned_units":0,"net_delivered_units":10,"previous_net_delivered_units":0,'
-            '"net_delivered_units_change":10,"buying_outlets":1,"repeat_buying_outlets":0,"counties":1,"covered_counties":1},'
-            '"rates":{"buying":{"numerator":1,"denominator":1,"value":1.000000,"status":"LOW_SAMPLE"},'
+            '"net_delivered_units_change":10,"buying_outlets":1,"repeat_buying_outlets":0,"ordering_outlets":0,'
+            '"requesting_outlets":0,"counties":1,"covered_counties":1,"on_shelf_outlets":1,"shelf_checks":0,"shelf_present":0,'
+            '"requested_units":0,"confirmed_units":0,"filled_units":0,"unmet_units":0,"order_lines":0,"full_lines":0,'
+            '"confirmed_lines":0,"price_readings":0,"price_index_readings":0,"stockout_days_estimated":0,'
+            '"price_tags_checked":0,"price_tags_ok":0,"stockout_days":0,"known_days":1,"unknown_days":0,"listed_counts":0,'
+            '"zero_counts":0,"available_units":0,"sold_units":0,"holding_outlets":0,"moving_outlets":0,"stock_units":0,'
+            '"stocks_known":0},"rates":{"buying":{"numerator":1,"denominator":1,"value":1.000000,"status":"LOW_SAMPLE"},'
+            '"on_shelf":{"numerator":1,"denominator":1,"value":1.000000,"status":"LOW_SAMPLE"},'
             '"coverage":{"numerator":1,"denominator":1,"value":1.000000,"status":"OK"},'
+            '"on_shelf_audited":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"unit_fill":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"line_fill":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"purchase_face":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"order_demand":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
             '"repurchase":{"numerator":0,"denominator":1,"value":0.000000,"status":"LOW_SAMPLE"},'
-            '"growth":{"numerator":10,"denominator":0,"status":"NO_DENOMINATOR"}}}')
+            '"growth":{"numerator":10,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"growth_yoy":{"numerator":10,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"price_tag":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"stockout_rate":{"numerator":0,"denominator":1,"value":0.000000,"status":"LOW_SAMPLE","observed":1.000000},'
+            '"stockout_instances":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"sell_through":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"moving_share":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"},'
+            '"stock_to_sales":{"numerator":0,"denominator":0,"status":"NO_DENOMINATOR"}}}')
         # Market, City and North have lines, each for all classes and for size=big; South sold nothing.
         self.assertEqual(sorted({key[2:5] for key in replay.rows if key[1] == "B"}), sorted(
             (name, *value) for name in ("", "City", "North") for value in (("", ""), ("size", "big"))))
@@ -64,7 +84,9 @@ class Measures(unittest.TestCase):
         self.assertEqual(growth, {"numerator": -15, "denominator": 40, "value": -0.375, "status": "OK"})
 
     def test_line_exists_for_the_window_before_only(self):
-        replay = Replay(MARKET + [delivery("1", "n", "2026-03-01", 4)], through=oracle.parse_day("2026-03-15"))
+        """The shop closed on the day after, so nothing is known of its shelf."""
+        closed = outlet("n", "North", "2026-03-02", state="CLOSED")
+        replay = Replay(MARKET + [closed, delivery("1", "n", "2026-03-01", 4)], through=oracle.parse_day("2026-03-15"))
         self.assertEqual(replay.measures("delivered_units", "previous_net_delivered_units", day="2026-03-08"), (0, 4))
         self.assertEqual(replay.measures("previous_net_delivered_units", day="2026-03-14"), (4,))
         self.assertIsNone(replay.row("2026-03-15"))
@@ -145,17 +167,17 @@ class Measures(unittest.TestCase):
 
 class Rates(unittest.TestCase):
     def test_half_away_from_zero(self):
-        self.assertEqual(oracle.six_digits(83, 120), "0.691667")
-        self.assertEqual(oracle.six_digits(1, 2_000_000), "0.000001")
-        self.assertEqual(oracle.six_digits(-1, 2_000_000), "-0.000001")
-        self.assertEqual(oracle.six_digits(-1, 3_000_000), "0.000000")
-        self.assertEqual(oracle.six_digits(-7, 2), "-3.500000")
+        self.assertEqual(rates.six_digits(83, 120), "0.691667")
+        self.assertEqual(rates.six_digits(1, 2_000_000), "0.000001")
+        self.assertEqual(rates.six_digits(-1, 2_000_000), "-0.000001")
+        self.assertEqual(rates.six_digits(-1, 3_000_000), "0.000000")
+        self.assertEqual(rates.six_digits(-7, 2), "-3.500000")
 
     def test_status(self):
-        self.assertIn('"status":"LOW_SAMPLE"', oracle.rate(1, 29))
-        self.assertIn('"status":"OK"', oracle.rate(1, 30))
-        self.assertIn('"status":"OK"', oracle.rate(1, 3, may_be_small_sample=False))
-        self.assertEqual(oracle.rate(5, -3), '{"numerator":5,"denominator":-3,"status":"NO_DENOMINATOR"}')
+        self.assertIn('"status":"LOW_SAMPLE"', rates.rate(1, 29))
+        self.assertIn('"status":"OK"', rates.rate(1, 30))
+        self.assertIn('"status":"OK"', rates.rate(1, 3, may_be_small_sample=False))
+        self.assertEqual(rates.rate(5, -3), '{"numerator":5,"denominator":-3,"status":"NO_DENOMINATOR"}')
 
 
 class Documents(unittest.TestCase):

@@ -1,0 +1,45 @@
+"""Which days a line is about: windows of 7, 28 and 91 days and the calendar month to date (0)."""
+
+from datetime import date, timedelta
+
+from days import format_day
+
+WINDOWS = (0, 7, 28, 91)
+YEAR_DAYS = 364  # 52 weeks: the same days of the week
+
+
+def first_of_month(day):
+    start = date(1970, 1, 1) + timedelta(days=day)
+    return day - (start.day - 1)
+
+
+def period_of(day):
+    """The month of a day: 2026-03."""
+    return format_day(day)[:7]
+
+
+def window_of(day, window_days):
+    """W as (first, last). The month is to date: from its first day to D."""
+    return (first_of_month(day) if window_days == 0 else day - window_days + 1), day
+
+
+def window_before(day, window_days):
+    """P: the window before W.
+
+    Reading: of a month as many days from the first of the month before, cut at its end; 31 March is held
+    against the whole of February, and so are 29 and 30 March of a year without a 29 February.
+    """
+    first, last = window_of(day, window_days)
+    if window_days:
+        return first - window_days, first - 1
+    month_before = first_of_month(first - 1)
+    return month_before, min(month_before + (last - first), first - 1)
+
+
+def window_of_last_year(day, window_days):
+    """[D-363-window_days, D-364], which is W moved back by 364 days.
+
+    Reading: W of a month is moved by 364 days as well, so it has as many days and the same days of the week.
+    """
+    first, last = window_of(day, window_days)
+    return first - YEAR_DAYS, last - YEAR_DAYS
