@@ -5,11 +5,14 @@ Small enough that the oracle takes about a second, nasty enough that every sente
 definitions decides something in some seed.  What the definitions leave open is not generated,
 so that a difference between two programs is a difference worth looking at.
 
-    generate.py --seed N --out DIR [--profile trade|shelf] [--outlets 8] [--days 60] [--rate 0.5] [--sorted] [--stats]
+    generate.py --seed N --out DIR [--profile trade|shelf|market] [--outlets 8] [--days 60] [--rate 0.5] [--sorted] [--stats]
     generate.py --seed N --seeds COUNT --stats     (many seeds, nothing kept, only the coverage)
 
 The profile trade (this file) has all kinds of trouble around deliveries; the profile shelf
-(generate_shelf.py) has few outlets with dense counts, for the book and the alerts.
+(generate_shelf.py) has few outlets with dense counts, for the book and the alerts; the profile market
+(generate_market.py) has prices, years, and a county of many shops, for the measures and the regional rules.
+
+DIR/days.txt names some days, separated by commas, for --days: all days of a long history are too many to compare.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 
 MS_OF_DAY = 86_400_000
+QUANTITY_MAX = 1_000_000_000
 SHANGHAI_MS = 8 * 3_600_000
 START = date(2026, 1, 20)
 LATENESS = {"order": 7 * MS_OF_DAY, "delivery": 7 * MS_OF_DAY, "visit": 14 * MS_OF_DAY}
@@ -77,6 +81,7 @@ class History:
         self.regions = []
         self.leaves = []
         self.skus = []
+        self.guides = {}  # of a SKU the guide prices of its versions
         self.base = []
 
     # --- small helpers ---
@@ -240,6 +245,7 @@ class History:
     def add_sku(self, sku, brand):
         begin = self.first_day + self.pick([-40, -1, 0, 10])
         payload = {"sku_id": sku, "brand_id": brand, "valid_from": self.day_text(begin), "guide_price_fen": 2200}
+        self.guides[sku] = [2200]
         event_id, time = self.reference("sku", dict(payload), arrival=self.moment(self.first_day))
         after = time + 6 * MS_OF_DAY
         if self.chance(0.4):
@@ -247,6 +253,8 @@ class History:
             self.reference("sku", dict(payload, guide_price_fen=2400), revision=2, time=after + 1)
         if self.chance(0.3):
             self.reference("sku", dict(payload, valid_from=self.day_text(begin + 20), wholesale_price_fen=0), time=after)
+        if self.chance(0.6):
+            self.add_guide_price(payload, begin + self.pick([1, 25, 60]), self.pick([None, 0, 33, 5000]))
         if self.chance(0.3):  # another version of another brand: the brand of a SKU never changes
             self.reference("sku", dict(payload, valid_from=self.day_text(begin + 21), brand_id=BRANDS[1] + "x"), time=after)
         if self.chance(0.25):  # its only version is cancelled; the brand stays
@@ -257,6 +265,14 @@ class History:
             self.reference("sku", dict(payload, guide_price_fen=1), time=after, arrival=after)
         if self.chance(0.2):  # event_id is unique among all reference events, whatever their kind
             self.reference("calendar", {"day": self.day_text(begin), "kind": "HOLIDAY"}, event_id=event_id, time=after)
+
+    def add_guide_price(self, payload, valid_from, guide):
+        """Another version of a SKU; None: without a guide price."""
+        changed = dict(payload, valid_from=self.day_text(valid_from), guide_price_fen=guide)
+        if guide is None and self.chance(0.5):
+            del changed["guide_price_fen"]
+        self.guides.setdefault(payload["sku_id"], []).append(guide)
+        return self.reference("sku", changed)
 
     def classes(self):
         """Any dimension may be missing."""
@@ -367,9 +383,32 @@ class History:
             direction = self.pick(["OUT", "OUT", "OUT", "RETURN"])
             lines = [{"sku_id": sku, "quantity": self.quantity()} for sku in self.some_skus()]
             return self.nulls({"direction": direction, "lines": lines}, ["order_id"])
-        checks = [self.nulls({"sku_id": sku, "count": self.pick([0, 0, 1, 5, 10]), "retail_price_fen": 2200, "price_tag": "OK", "on_shelf": False},
-                             ["facings"]) for sku in self.some_skus()]
+        checks = [self.check(sku) for sku in self.some_skus()]
         return {"visitor_id": "访 1", "outcome": self.pick(["DONE", "DONE", "CLOSED", "REFUSED"]), "checks": checks}
+
+    def check(self, sku):
+        """Whatever a visitor may write down, and may leave out."""
+        check = {"sku_id": sku}
+        if self.chance(0.6):
+            check["count"] = self.pick([0, 0, 1, 5, 10])
+        if self.chance(0.35):
+            check["on_shelf"] = self.chance(0.6)
+        if self.chance(0.35):
+            check["facings"] = self.pick([0, 0, 1, 4])
+        if self.chance(0.6):
+            check["retail_price_fen"] = self.price(sku)
+        if self.chance(0.5):
+            check["price_tag"] = self.pick(["OK", "OK", "WRONG", "MISSING"])
+        return self.nulls(check, ["count", "on_shelf", "facings", "retail_price_fen", "price_tag"])
+
+    def price(self, sku):
+        """In the range of a guide price of the SKU, at and next to its bounds, or nothing like it."""
+        guide = self.pick(self.guides.get(sku, [None]))
+        if not guide:
+            return self.pick([0, 1, 10, 2200, 2200, QUANTITY_MAX])
+        low, high = -(-3 * guide // 10), min(3 * guide, QUANTITY_MAX - 1)
+        within = self.random.randrange(low, high + 1)
+        return self.pick([0, low - 1, low, high, high + 1, guide, guide, within, within, within])
 
     def new_doc(self, day, kind=None, outlet=None):
         kind = kind or self.pick(KINDS)
@@ -676,9 +715,20 @@ class History:
                 situation(self, self.pick(self.base))
         return self
 
+    def days_to_compare(self):
+        """The first and the last days, the ends and beginnings of months, and some others."""
+        begin, end = self.live_days[0], self.live_days[-1]
+        some = random.Random(begin + end).sample(range(begin, end + 1), min(16, end + 1 - begin))
+        months = [day for day in range(begin, end + 1) if self.day_text(day + 1)[8:] in ("01", "02")]
+        if len(months) > 16:  # of a long history the last ones, which have a year before them, and a 29 February
+            february = [day for day in months if self.day_text(day - 1)[5:] == "02-29" or self.day_text(day)[5:] == "02-29"]
+            months = months[-12:] + february
+        return sorted(set([begin - 1, begin, *range(end - 4, end + 4), *some, *months]))
+
     def write(self, folder, in_order):
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "days.txt").write_text(",".join(map(self.day_text, self.days_to_compare())) + "\n", encoding="utf-8")
         lines = list(self.lines)
         if in_order:
             lines.sort(key=lambda line: (not line[1], line[0]))
@@ -729,6 +779,7 @@ def coverage_of(folder, totals):
         before[alert["alert_id"]] = alert
         totals["alerts"][f"{alert['rule']} {alert['state']}"] += 1
         totals["alerts"][f"{alert['rule']} {alert['severity']}"] += 1
+        totals["alerts"][f"{alert['rule']} FIRING {alert['severity']} again"] += alert["state"] == "FIRING" and same_episode
         totals["alerts"][f"{alert['rule']} {alert['state']} at midnight"] += "T00:00:00.000" in alert["at"]
         totals["alerts"][f"{alert['rule']} {alert['state']} known later"] += alert["at"] != alert["known_at"]
         totals["alerts"][f"{alert['rule']} episode 2 or later"] += alert["episode"] > 1
@@ -758,10 +809,12 @@ def history_of(arguments, seed):
     if arguments.profile == "trade":
         return History(seed, arguments.outlets or 8, arguments.days or 60, arguments.rate)
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+    import generate_market
     import generate_shelf
 
-    outlets, days = generate_shelf.size_of(seed)
-    return generate_shelf.ShelfHistory(seed, arguments.outlets or outlets, arguments.days or days, arguments.rate)
+    profile = {"shelf": generate_shelf, "market": generate_market}[arguments.profile]
+    outlets, days = profile.size_of(seed)
+    return profile.history(seed, arguments.outlets or outlets, arguments.days or days, arguments.rate)
 
 
 def main():
@@ -769,9 +822,9 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--seeds", type=int, default=1, help="with --stats: that many seeds from --seed on")
     parser.add_argument("--out")
-    parser.add_argument("--profile", choices=("trade", "shelf"), default="trade")
-    parser.add_argument("--outlets", type=int, help="default: 8; shelf: by the seed")
-    parser.add_argument("--days", type=int, help="default: 60; shelf: by the seed")
+    parser.add_argument("--profile", choices=("trade", "shelf", "market"), default="trade")
+    parser.add_argument("--outlets", type=int, help="default: 8; shelf and market: by the seed")
+    parser.add_argument("--days", type=int, help="default: 60; shelf and market: by the seed")
     parser.add_argument("--rate", type=float, default=0.5, help="extra situations per document; 0: a peaceful history")
     parser.add_argument("--sorted", action="store_true", help="lines by arrival, not shuffled")
     parser.add_argument("--stats", action="store_true", help="run the oracle and print what was reached")
