@@ -106,15 +106,17 @@ class Book:
         self.order_lines = sorted(order_lines, key=lambda line: (line.time, line.order_id.encode("utf-8")))
         self.accepted = accepted_counts(self.facts)
         self.believed = set(self.accepted)
-        self.earlier = {}
+        self.earlier, self.as_of = {}, {}
         self.states = {}
 
     def until(self, day):
         """The book as of a day: only facts with day <= it. Acceptance looks back only, so it stays."""
-        size = tuple(bisect_right(some, day, key=lambda one: one.day) for some in (self.facts, self.order_lines))
-        if size not in self.earlier:  # asked for every day, and mostly the same
-            self.earlier[size] = Book(self.facts[:size[0]], self.order_lines[:size[1]])
-        return self.earlier[size]
+        if day not in self.as_of:  # asked for every day, and mostly the same
+            size = tuple(bisect_right(some, day, key=lambda one: one.day) for some in (self.facts, self.order_lines))
+            if size not in self.earlier:
+                self.earlier[size] = Book(self.facts[:size[0]], self.order_lines[:size[1]])
+            self.as_of[day] = self.earlier[size]
+        return self.as_of[day]
 
     # Counts and receipts.
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Seeded nasty histories through `fiverate replay` and through the oracle: the same rows, byte for byte.
 
-    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds 4] [--profile trade|shelf] [--no-alerts]
+    oracle_test.py --program build/dev/cli/fiverate [--first 1] [--seeds N] [--profile trade|shelf|market]
+                   [--all-days] [--no-alerts]
 
-Of each seed a history of trade and one of shelves (see generate.py), two at a time. What a failing one wrote is kept;
-its folder is printed. FIVERATE_SEED=N runs that seed alone. --no-alerts leaves alerts and implausible counts out.
+Of each profile (see generate.py) some seeds, two at a time. What a failing one wrote is kept; its folder is printed.
+FIVERATE_SEED=N runs that seed alone. Of a long history some days are compared (days.txt), of a short one and with
+--all-days all of them; alerts are always of all days. --no-alerts leaves alerts and implausible counts out.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from itertools import zip_longest
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -24,54 +28,73 @@ def run(*command):
     return done.returncode == 0, done.stdout + done.stderr
 
 
+# How many seeds of a profile.
+SEEDS = {"trade": 6, "shelf": 7, "market": 9}
+
+
 def size_of(profile, seed):
-    """Of trade, every fourth one has more outlets, days and trouble; shelves know their size themselves."""
+    """Of trade, every fourth one has more outlets, days and trouble; the others know their size themselves."""
     return ("--outlets", 10, "--days", 80, "--rate", 0.7) if profile == "trade" and seed % 4 == 0 else ()
 
 
-def try_history(program, profile, seed, scratch, compare_flags):
-    """What went wrong; empty: nothing."""
+def is_short(profile, seed):
+    """60 days of few outlets, all of which are compared."""
+    return profile == "shelf" and seed % 5 == 0
+
+
+def try_history(program, profile, seed, scratch, all_days, compare_flags):
+    """What went wrong (empty: nothing), and the seconds of each step."""
     folder = scratch / f"{profile}-{seed}"
     history, expected, actual = (folder / name for name in ("in", "expected", "actual"))
-    for step in ((sys.executable, HERE / "generate.py", "--profile", profile, "--seed", seed, "--out", history,
-                  *size_of(profile, seed)),
-                 (sys.executable, HERE / "oracle.py", "--in", history, "--out", expected),
-                 (program, "replay", "--in", history, "--out", actual),
-                 (sys.executable, HERE / "compare.py", expected, actual, *compare_flags)):
-        went_well, said = run(*step)
+    seconds = []
+
+    def days():
+        return () if all_days or is_short(profile, seed) else ("--days", (history / "days.txt").read_text().strip())
+
+    for step in (lambda: (sys.executable, HERE / "generate.py", "--profile", profile, "--seed", seed, "--out", history,
+                          *size_of(profile, seed)),
+                 lambda: (sys.executable, HERE / "oracle.py", "--in", history, "--out", expected, *days()),
+                 lambda: (program, "replay", "--in", history, "--out", actual, *days()),
+                 lambda: (sys.executable, HERE / "compare.py", expected, actual, *compare_flags)):
+        begin = time.monotonic()
+        went_well, said = run(*step())
+        seconds.append(time.monotonic() - begin)
         if not went_well:
-            return f"{profile}, seed {seed}: {' '.join(map(str, step))}\n{said}"
+            return f"{profile}, seed {seed}: {' '.join(map(str, step()))}\n{said}", seconds
     shutil.rmtree(folder)
-    return ""
+    return "", seconds
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default=os.environ.get("FIVERATE_PROGRAM"))
     parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--profile", choices=("trade", "shelf"), help="default: both")
+    parser.add_argument("--seeds", type=int, help="of each profile; default: " + ", ".join(f"{n} of {p}" for p, n in SEEDS.items()))
+    parser.add_argument("--profile", choices=tuple(SEEDS), help="default: all")
+    parser.add_argument("--all-days", action="store_true")
     parser.add_argument("--no-alerts", action="store_true")
     arguments = parser.parse_args()
     if not arguments.program:
         parser.error("--program or FIVERATE_PROGRAM")
-    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    profiles = [arguments.profile] if arguments.profile else list(SEEDS)
+    histories = [(profile, seed) for profile in profiles
+                 for seed in range(arguments.first, arguments.first + (arguments.seeds or SEEDS[profile]))]
     if "FIVERATE_SEED" in os.environ:
-        seeds = [int(os.environ["FIVERATE_SEED"])]
-    profiles = [arguments.profile] if arguments.profile else ["trade", "shelf"]
+        histories = [(profile, int(os.environ["FIVERATE_SEED"])) for profile in profiles]
     compare_flags = ["--no-alerts"] if arguments.no_alerts else []
 
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="fiverate-oracle-"))
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        tried = pool.map(
-            lambda history: try_history(arguments.program, *history, scratch, compare_flags),
-            [(profile, seed) for seed in seeds for profile in profiles])
-        faults = [fault for fault in tried if fault]
+        tried = list(pool.map(
+            lambda history: try_history(arguments.program, *history, scratch, arguments.all_days, compare_flags), histories))
+    faults = [fault for fault, _ in tried if fault]
+    steps = [sum(some) for some in zip_longest(*(seconds for _, seconds in tried), fillvalue=0)]
+    print("seconds: " + ", ".join(f"{name} {total:.0f}" for name, total in zip(("generate", "oracle", "replay", "compare"), steps)))
     if faults:
         print("\n".join(faults), f"\nkept: {scratch}", sep="\n")
         return 1
     shutil.rmtree(scratch)
-    print(f"{len(seeds) * len(profiles)} histories agree")
+    print(f"{len(histories)} histories agree")
     return 0
 
 
