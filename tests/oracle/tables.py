@@ -39,6 +39,24 @@ def visit(id, outlet_id, day, outcome="DONE"):
     return event("v" + id, day + NOON, "visit", {"visit_id": id, "outlet_id": outlet_id, "visitor_id": "w", "outcome": outcome})
 
 
+def checked(id, outlet_id, day, *checks, outcome="DONE", time=None):
+    """A visit; checks are dicts, of SKU s where they name none."""
+    return event("v" + id, time or day + NOON, "visit", {
+        "visit_id": id, "outlet_id": outlet_id, "visitor_id": "w", "outcome": outcome,
+        "checks": [dict({"sku_id": "s"}, **check) for check in checks]})
+
+
+def counted(id, outlet_id, day, count, sku_id="s", time=None):
+    return checked(id, outlet_id, day, {"sku_id": sku_id, "count": count}, time=time)
+
+
+def ordered(id, outlet_id, day, *lines):
+    """lines: (requested, confirmed) or (requested, confirmed, declared stock), of SKU s."""
+    names = ("requested", "confirmed", "declared_stock")
+    return event("q" + id, day + NOON, "order", {
+        "order_id": id, "outlet_id": outlet_id, "lines": [dict({"sku_id": "s"}, **dict(zip(names, line))) for line in lines]})
+
+
 # A city with the counties North and South, one SKU of brand B, one outlet in either county.
 MARKET = [
     region("North", "COUNTY", "City"),  # before its parent
@@ -73,6 +91,11 @@ class Replay:
     def measures(self, *names, **key):
         row = self.row(**key)
         return tuple(row["measures"][name] for name in names) if row else None
+
+    def rate(self, name, **key):
+        """(numerator, denominator, value or None, status)."""
+        found = self.row(**key)["rates"][name]
+        return found["numerator"], found["denominator"], found.get("value"), found["status"]
 
     def verdicts(self):
         return [record.verdict for record in self.records]

@@ -78,17 +78,18 @@ class AlertTest(unittest.TestCase):
 
     def check(self, table, expected, *reference, through=None):
         """Transitions in order; `since` and `known` are written where they differ from `at`."""
-        replay = self.replay(table, *reference, through=through)
+        replay = self.replay(table, *reference, through=through, only=())
         alerts = [alert for alert in replay.alerts if alert["rule"] == self.rule]
         self.assertEqual([readable(alert) for alert in alerts], [line.strip() for line in expected.strip().splitlines()])
         self.assertEqual([alert["transition"] for alert in alerts], list(range(1, len(alerts) + 1)))
 
     @staticmethod
-    def replay(table, *reference, through=None):
+    def replay(table, *reference, through=None, only=None):
+        """only: the days to write metrics of; all without."""
         replaced = {(item.get("event_id")) for item in reference}
         market = [item for item in MARKET if item["event_id"] not in replaced]
         options = {"through": oracle.parse_day("2026-" + through)} if through else {}
-        return Replay(market + list(reference) + history(table), **options)
+        return Replay(market + list(reference) + history(table), only=only, **options)
 
 
 class ConfirmedStockout(AlertTest):

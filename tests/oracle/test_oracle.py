@@ -24,6 +24,9 @@ import oracle  # noqa: E402
 import rates  # noqa: E402
 from tables import MARKET, NOON, Replay, delivery, event, outlet, region, sku, visit  # noqa: E402
 from test_alerts import Acceptance, Book, ConfirmedStockout, PredictedStockout  # noqa: E402, F401
+from test_measures import Months, Orders, Prices, SellThrough, Shelves, States, Stock  # noqa: E402, F401
+from test_overstock import OverstockOutlet  # noqa: E402, F401
+from test_regional import OverstockRegion, RegionalRules, StockoutRegion  # noqa: E402, F401
 
 def verdicts_of(*documents):
     """What became of documents added to the market above."""
