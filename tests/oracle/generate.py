@@ -767,7 +767,8 @@ def coverage_of(folder, totals):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
     import oracle
 
-    records, metrics, quarantine, alerts = oracle.run(folder)
+    days = (pathlib.Path(folder) / "days.txt").read_text(encoding="utf-8").strip().split(",")
+    records, metrics, quarantine, alerts = oracle.run(folder, only={oracle.parse_day(day) for day in days})
     totals["single lines"].update(json.loads(raw)["reason"] for raw in quarantine if "sku_id" in json.loads(raw))
     before = {}
     for alert in map(json.loads, alerts):
@@ -791,8 +792,12 @@ def coverage_of(folder, totals):
         for name, value in line["measures"].items():
             totals["measures with values other than 0"][name] += value != 0
             totals["measures below 0"][name] += value < 0
+        if line["window_days"] == 0:
+            totals["lines"]["metrics of a month"] += 1
         for name, rate in line["rates"].items():
             totals["rates"][f"{name} {rate['status']}"] += 1
+        if "price_status" in line:
+            totals["rates"][f"price_status {line['price_status']}"] += 1
     totals["lines"]["input"] += len(records)
     totals["lines"]["metrics"] += len(metrics)
 

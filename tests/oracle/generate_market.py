@@ -109,8 +109,10 @@ class Years(Prices):
 # --- a county ------------------------------------------------------------------------------------
 
 COUNTY = "大县"
-NORMAL, FLOOD, DROUGHT, LITTLE = "normal", "flood", "drought", "little"
+NORMAL, FLOOD, MORE, DROUGHT, LITTLE = "normal", "flood", "more", "drought", "little"
 STORIES = (
+    ((NORMAL, 16), (FLOOD, 22), (MORE, 50), (NORMAL, 24)),
+    ((NORMAL, 12), (DROUGHT, 17), (NORMAL, 18), (DROUGHT, 18), (NORMAL, 10), (FLOOD, 37)),
     ((NORMAL, 22), (FLOOD, 34), (NORMAL, 8), (DROUGHT, 22), (NORMAL, 24)),
     ((NORMAL, 18), (DROUGHT, 22), (NORMAL, 20), (FLOOD, 36), (NORMAL, 14)),
     ((NORMAL, 25), (LITTLE, 25), (DROUGHT, 16), (NORMAL, 10), (FLOOD, 34)),
@@ -124,7 +126,7 @@ class Shop:
         self.stock = history.random.randrange(4, 12)
         self.demand = history.pick([0.4, 0.6, 1, 1])
         self.luck = history.random.random()  # the unlucky ones get nothing in a drought
-        self.is_flooded = False
+        self.floods = set()  # that have reached it
 
 
 class County(MarketHistory):
@@ -134,8 +136,9 @@ class County(MarketHistory):
         super().__init__(seed, outlets, days, rate)
         self.rate *= 0.06
         self.skus = []
-        self.shares = {}
+        self.shares = {}  # of the shops that get nothing in a drought
         self.stories = {}
+        self.flood = {}  # days of sales that a flood brings
 
     def add_regions(self):
         super().add_regions()
@@ -150,6 +153,7 @@ class County(MarketHistory):
             self.skus.append(sku)
             self.stories[sku] = self.pick(STORIES)
             self.shares[sku] = self.pick([0.12, 0.2, 0.35, 0.6])
+            self.flood.update({(sku, FLOOD): self.pick([44, 52, 64]), (sku, MORE): self.pick([20, 40])})
             payload = {"sku_id": sku, "brand_id": brand}
             for valid_from in (self.first_day - 10, self.first_day + 50):
                 self.add_guide_price(payload, valid_from, self.pick([2200, 2400, None]))
@@ -181,9 +185,9 @@ class County(MarketHistory):
     def supply(self, sku, shop, day):
         """What a delivery brings: up to some days of sales, or far too much, once, or nothing."""
         phase = self.phase(sku, day)
-        if phase == FLOOD:
-            wanted = 0 if shop.is_flooded else int(64 * shop.demand)
-            shop.is_flooded = True
+        if phase in (FLOOD, MORE):
+            wanted = 0 if phase in shop.floods else int(self.flood[sku, phase] * shop.demand)
+            shop.floods.add(phase)
             return wanted
         if phase == DROUGHT and shop.luck < self.shares[sku]:
             return 0
