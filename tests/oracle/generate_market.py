@@ -142,6 +142,7 @@ class County(MarketHistory):
 
     def add_regions(self):
         super().add_regions()
+        self.elsewhere = self.leaves
         self.add_region(COUNTY, "c-桂林 市", "COUNTY")
 
     def classes(self):
@@ -159,13 +160,13 @@ class County(MarketHistory):
                 self.add_guide_price(payload, valid_from, self.pick([2200, 2400, None]))
 
     def add_outlets(self):
-        """Nearly all of them in the county; some move, change class, or are closed for a while."""
+        """Most of them in the county, so that it and the city above it differ; some move, change class, or are closed for a while."""
         for number, outlet in enumerate(self.outlets):
-            self.leaves = [COUNTY] if number % 12 else [COUNTY, "island", "Ａc4"]
+            self.leaves = [COUNTY] if number % 5 else self.elsewhere
             begin = self.first_day - 30
             self.add_plain_version(outlet, begin, "ACTIVE")
             if self.chance(0.12):
-                self.leaves = [COUNTY, COUNTY, "island"]
+                self.leaves = [COUNTY, COUNTY] + self.elsewhere[:2]
                 away = self.first_day + self.random.randrange(10, len(self.live_days))
                 self.add_plain_version(outlet, away, self.pick(["ACTIVE", "SUSPENDED", "CLOSED"]))
                 self.add_plain_version(outlet, away + self.pick([2, 10, 30]), "ACTIVE")
@@ -246,7 +247,7 @@ KINDS = (Prices, Years, County)
 
 def size_of(seed):
     """(outlets, days) of a seed."""
-    return [(9, 90), (3, 470), (44, 112)][seed % 3]
+    return [(9, 90), (3, 470), (48, 112)][seed % 3]
 
 
 def history(seed, outlets, days, rate):

@@ -24,17 +24,18 @@ from zoneinfo import ZoneInfo
 
 import alerts
 import prices
+from days import DAY_MS, MINUTE_MS, day_of, format_day, parse_day, parse_time
 from market import MARKET, Market
 from measures import Measures
 from rates import rates_of
 from windows import WINDOWS, period_of, window_of
-from days import DAY_MS, MINUTE_MS, day_of, format_day, parse_day, parse_time
 
 LATENESS_MS = {"order": 7 * DAY_MS, "delivery": 7 * DAY_MS, "visit": 14 * DAY_MS}
 FUTURE_MS = 5 * MINUTE_MS
 MEMORY_DAYS = 196
 QUANTITY_MAX = 1_000_000_000
 DEPTH_MAX = 64
+PRICE_SAMPLE = 5
 INPUT_FILES = ("reference.jsonl", "events.jsonl")
 
 ACCEPTED, SUPERSEDED, DUPLICATE = "accepted", "superseded", "duplicate"
@@ -805,9 +806,6 @@ def data_quality(records, first, last):
 
 def compact(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-PRICE_SAMPLE = 5
 
 
 def metrics_line(day, brand, cell, window, measures, rates):

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import compare  # noqa: E402
 import generate  # noqa: E402
+import generate_market  # noqa: E402
 import oracle  # noqa: E402
 import rates  # noqa: E402
 from tables import MARKET, NOON, Replay, delivery, event, outlet, region, sku, visit  # noqa: E402
@@ -342,6 +343,30 @@ class Tools(unittest.TestCase):
             status, output = self.compare(*folders)
             self.assertEqual(status, 1)
             self.assertIn("measures.active_outlets: A 1, B 2", output)
+
+    def test_a_missing_line_hides_no_other_difference(self):
+        replay = Replay(MARKET + [delivery("1", "n", "2026-03-01", 10), visit("2", "z", "2026-03-02")])
+        wrong = [line.replace('"known_days":1', '"known_days":3') for line in replay.metrics[1:]]
+        with tempfile.TemporaryDirectory() as scratch:
+            folders = [pathlib.Path(scratch) / name for name in ("a", "b")]
+            for folder, lines in zip(folders, (replay.metrics, wrong)):
+                folder.mkdir()
+                oracle.write_lines(folder / "metrics.jsonl", lines)
+                for name in ("quarantine.jsonl", "alerts.jsonl"):
+                    oracle.write_lines(folder / name, [])
+            status, output = self.compare(*folders)
+        self.assertEqual(status, 1)
+        self.assertIn("only in A: 1 lines", output)
+        self.assertIn("measures.known_days: A 1, B 3", output)
+
+    def test_every_profile_writes_the_same_bytes_again(self):
+        for kind in generate_market.KINDS:
+            with tempfile.TemporaryDirectory() as scratch:
+                folders = [pathlib.Path(scratch) / name for name in ("a", "b")]
+                for folder in folders:
+                    kind(1, 3, 20, 0.5).build().write(folder, False)
+                for name in ("events.jsonl", "days.txt"):
+                    self.assertEqual((folders[0] / name).read_bytes(), (folders[1] / name).read_bytes())
 
     @staticmethod
     def compare(a, b):

@@ -26,8 +26,8 @@ def window_of(day, window_days):
 def window_before(day, window_days):
     """P: the window before W.
 
-    Reading: of a month as many days from the first of the month before, cut at its end; 31 March is held
-    against the whole of February, and so are 29 and 30 March of a year without a 29 February.
+    Of a month as many days from the first of the month before, cut at its end: March up to the 28th, 29th, 30th
+    and 31st is held against the whole of a February of 28 days.
     """
     first, last = window_of(day, window_days)
     if window_days:
