@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Compares two output folders of a replay: compare.py A B [--no-alerts]; exit 0 if they agree, 1 if not.
+"""Compares two output folders of a replay: compare.py A B [--days D1,D2,...] [--no-alerts]; exit 0 if they agree, 1 if not.
 
 metrics.jsonl and alerts.jsonl must agree byte for byte; of quarantine.jsonl only (reason, file, line, sku_id)
 counts, because the detail is free text. Of metrics.jsonl each measure and rate that differs is named, with its first
-line; a missing line hides no others.
+line; a missing line hides no others. --days: of metrics.jsonl only the lines of these days, on both sides.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from itertools import zip_longest
 
 KEY = ("as_of", "brand_id", "region_id", "class_dimension", "class_value", "window_days")
 ALERT_KEY = ("rule", "brand_id", "sku_id", "outlet_id", "region_id", "class_dimension", "class_value", "transition")
+AS_OF = b'{"as_of":"'
 SHOWN = 20
 
 
@@ -99,11 +100,19 @@ def describe_differing(pairs):
         print("    none: other bytes (order of keys, spaces, digits)")
 
 
-def compare_metrics(folder_a, folder_b):
+def is_of_days(raw, days):
+    """Is the line of one of these days? What does not say its day is of all of them."""
+    begin = raw.startswith(AS_OF) and raw[len(AS_OF):len(AS_OF) + 10].decode("ascii", "replace")
+    return not begin or begin in days
+
+
+def compare_metrics(folder_a, folder_b, days=None):
     a, b = read_lines(folder_a, "metrics.jsonl"), read_lines(folder_b, "metrics.jsonl")
     if a is None or b is None:
         print(f"metrics.jsonl: missing in {'A' if a is None else 'B'}")
         return False
+    if days is not None:
+        a, b = ([raw for raw in lines if is_of_days(raw, days)] for lines in (a, b))
     if a == b:
         return True
     number = next(i for i, (x, y) in enumerate(zip_longest(a, b), start=1) if x != y)
@@ -207,9 +216,10 @@ def main():
     parser.add_argument("a")
     parser.add_argument("b")
     parser.add_argument("--no-alerts", action="store_true", help="leave alerts.jsonl and count_implausible out")
+    parser.add_argument("--days", type=lambda text: frozenset(text.split(",")), help="compare metrics of these days only")
     arguments = parser.parse_args()
     folders = (arguments.a, arguments.b)
-    same = [compare_quarantine(*folders, with_counts=not arguments.no_alerts), compare_metrics(*folders)]
+    same = [compare_quarantine(*folders, with_counts=not arguments.no_alerts), compare_metrics(*folders, days=arguments.days)]
     if not arguments.no_alerts:
         same.append(compare_alerts(*folders))
     return 0 if all(same) else 1

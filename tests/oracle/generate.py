@@ -12,7 +12,8 @@ The profile trade (this file) has all kinds of trouble around deliveries; the pr
 (generate_shelf.py) has few outlets with dense counts, for the book and the alerts; the profile market
 (generate_market.py) has prices, years, and a county of many shops, for the measures and the regional rules.
 
-DIR/days.txt names some days, separated by commas, for --days: all days of a long history are too many to compare.
+DIR/days.txt names some days, separated by commas, for oracle.py and compare.py --days: all days of a long history
+are too many to compare.
 """
 
 import argparse

@@ -10,7 +10,9 @@ This file: input, verdicts, output. What is known of outlets and SKUs: market.py
 rates.py; the book of an outlet and SKU: book.py; rules: stockout.py (R1), prediction.py (R2), overstock.py (R5),
 regional.py (R3, R6), judged.py (what R3, R5, R6 share); the clock and the lines of alerts: alerts.py.
 
-    oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2] [--timezone Asia/Shanghai]
+    oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2,...] [--timezone Asia/Shanghai]
+
+--days names each day that metrics.jsonl is written for (with the program it is a first and a last day).
 """
 
 import argparse
