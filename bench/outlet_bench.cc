@@ -168,15 +168,12 @@ struct Core {
     }
     if (alerts) pass_due(facts, id, arrival, context, said, transitions);
     if (judge(facts, event, arrival, kNoDay, limits, context).outcome != Outcome::accepted) return;
-    const auto skus = skus_touched(facts, event, arrival, context);
-    std::set<BrandNumber> brands;
-    if (event.has_delivery()) {
-      for (const auto sku : skus) brands.insert(context.catalogue.brand_of(sku));
-    }
+    const auto touched = touched_by(facts, event, arrival, context);
+    const auto& skus = touched.skus;
     const EventRef ref{event.event_id()};
-    const FactsChange change(facts, brands);
+    const FactsChange change(facts, context, touched);
     const auto& document = remember(facts, event, ref, arrival, context);
-    benchmark::DoNotOptimize(change.difference());
+    benchmark::DoNotOptimize(change.differences(&document));
     if (!alerts) return;
     for (const auto& line : document.lines) {
       if (line.count != kAbsent) benchmark::DoNotOptimize(believed(facts.skus.at(line.sku), document));

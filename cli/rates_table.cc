@@ -1,5 +1,7 @@
 #include "cli/rates_table.h"
 
+#include <span>
+
 #include "processors/trade/measure.h"
 #include "processors/trade/rates.h"
 
@@ -26,7 +28,35 @@ TableCell signed_percent(const Rate& rate) {
 // The value as published, for programs.
 TableCell plain_value(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
-  return value_text(rate);
+  return millionths_text(rate.value_millionths);
+}
+
+// The rates that people look at; programs get all.
+struct ShownRate {
+  RateName rate;
+  Word word;
+};
+constexpr ShownRate kShownRates[] = {{RateName::buying, Word::buying},
+                                     {RateName::coverage, Word::coverage},
+                                     {RateName::on_shelf, Word::on_shelf},
+                                     {RateName::sell_through, Word::sell_through},
+                                     {RateName::stockout_rate, Word::stockout_rate},
+                                     {RateName::growth, Word::growth}};
+struct ShownMeasure {
+  BrandMeasure measure;
+  Word word;
+};
+constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, Word::net_delivered_units},
+                                           {BrandMeasure::buying_outlets, Word::buying_outlets},
+                                           {BrandMeasure::active_outlets, Word::active_outlets}};
+constexpr std::size_t kBrandMeasuresShown = 2;  // of them, in the compact table
+
+std::span<const std::int64_t> values_of(const MetricsRow::Window& window) {
+  return {window.values().data(), static_cast<std::size_t>(window.values_size())};
+}
+
+TableCell shown_percent(const Rate& rate) {
+  return rate.which == RateName::growth ? signed_percent(rate) : percent(rate);
 }
 
 }  // namespace
@@ -38,77 +68,75 @@ void add_filters(CLI::App& command, RateArguments& arguments) {
       ->each([&arguments](const std::string& value) { arguments.filter.region_id = value; });
   command.add_option("--class", arguments.dimension, "Only this class dimension (\"\": all classes)")
       ->each([&arguments](const std::string& value) { arguments.filter.class_dimension = value; });
-  command.add_option("--window", arguments.window, "Only this window: 7, 28 or 91 days")
-      ->check(CLI::IsMember({7, 28, 91}))
+  command.add_option("--window", arguments.window, "Only this window: 7, 28 or 91 days, or 0: the calendar month")
+      ->check(CLI::IsMember({0, 7, 28, 91}))
       ->each([&arguments](const std::string& value) { arguments.filter.window_days = std::stoi(value); });
 }
 
-std::vector<TableColumn> rate_columns(std::optional<Language> language) {
-  struct Column {
-    std::string_view name;
-    Word word;
-    ColumnType type;
-  };
-  constexpr Column kColumns[] = {{"as_of", Word::as_of, ColumnType::text},
-                                 {"brand_id", Word::brand, ColumnType::text},
-                                 {"region_id", Word::region, ColumnType::text},
-                                 {"class", Word::class_value, ColumnType::text},
-                                 {"window", Word::window, ColumnType::number},
-                                 {"buying", Word::buying, ColumnType::number},
-                                 {"coverage", Word::coverage, ColumnType::number},
-                                 {"repurchase", Word::repurchase, ColumnType::number},
-                                 {"growth", Word::growth, ColumnType::number},
-                                 {"net_delivered_units", Word::net_delivered_units, ColumnType::number},
-                                 {"buying_outlets", Word::buying_outlets, ColumnType::number},
-                                 {"active_outlets", Word::active_outlets, ColumnType::number},
-                                 {"status", Word::status, ColumnType::text}};
+std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language) {
   std::vector<TableColumn> columns;
-  for (const auto& column : kColumns) {
-    columns.push_back({std::string(language ? word(column.word, *language) : column.name), column.type});
+  const auto add = [&](std::string_view name, Word shown, ColumnType type) {
+    columns.push_back({std::string(language ? word(shown, *language) : name), type});
+  };
+  add("as_of", Word::as_of, ColumnType::text);
+  add("brand_id", Word::brand, ColumnType::text);
+  add("region_id", Word::region, ColumnType::text);
+  add("class", Word::class_value, ColumnType::text);
+  add("window", Word::window, ColumnType::number);
+  if (mode == OutputMode::csv) {
+    for (const auto name : kRateNames) columns.push_back({std::string(name), ColumnType::number});
+    for (const auto name : kBrandMeasureNames) columns.push_back({std::string(name), ColumnType::number});
+  } else {
+    for (const auto& [rate, shown] : kShownRates) add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
+    for (const auto& [measure, shown] : kShownMeasures) {
+      add(kBrandMeasureNames[static_cast<std::size_t>(measure)], shown, ColumnType::number);
+    }
   }
+  add("status", Word::status, ColumnType::text);
   return columns;
 }
 
 std::vector<TableColumn> brand_columns(Language language) {
-  std::vector<TableColumn> columns;
-  for (const auto name : {Word::brand, Word::buying, Word::coverage, Word::repurchase, Word::growth,
-                          Word::net_delivered_units, Word::buying_outlets}) {
-    columns.push_back({std::string(word(name, language)), name == Word::brand ? ColumnType::text : ColumnType::number});
-  }
+  std::vector<TableColumn> columns{{std::string(word(Word::brand, language)), ColumnType::text}};
+  const auto add = [&](Word name) { columns.push_back({std::string(word(name, language)), ColumnType::number}); };
+  for (const auto& shown : kShownRates) add(shown.word);
+  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) add(kShownMeasures[i].word);
   return columns;
 }
 
 std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window) {
   std::vector<TableCell> cells{brand_id};
-  for (const auto& rate : rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())})) {
-    cells.push_back(rate.name == "growth" ? signed_percent(rate) : percent(rate));
-  }
-  for (const auto measure : {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets}) {
-    cells.emplace_back(window.values(static_cast<int>(measure)));
+  const auto rates = rates_of(values_of(window));
+  for (const auto& shown : kShownRates) cells.push_back(shown_percent(rates[static_cast<std::size_t>(shown.rate)]));
+  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) {
+    cells.emplace_back(window.values(static_cast<int>(kShownMeasures[i].measure)));
   }
   return cells;
 }
 
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language) {
+  const auto columns = rate_columns(mode, std::nullopt).size();
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
-      const bool of_brand = !row.brand_id().empty();
+      const auto values = values_of(window);
       std::vector<TableCell> cells{
           format_date(Day{row.as_of_day()}), row.brand_id(),
           row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
                                                                : row.region_id(),
-          row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(), window.window_days()};
-      if (of_brand) {
-        const auto rates = rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())});
-        for (const auto& rate : rates) cells.push_back(mode == OutputMode::csv ? plain_value(rate) : percent(rate));
-        for (const auto measure :
-             {BrandMeasure::net_delivered_units, BrandMeasure::buying_outlets, BrandMeasure::active_outlets}) {
-          cells.emplace_back(window.values(static_cast<int>(measure)));
+          row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
+          window.window_days() == kMonth ? TableCell(period_of(Day{row.as_of_day()})) : TableCell(window.window_days())};
+      if (!row.brand_id().empty()) {
+        const auto rates = rates_of(values);
+        if (mode == OutputMode::csv) {
+          for (const auto& rate : rates) cells.push_back(plain_value(rate));
+          for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) cells.emplace_back(values[i]);
+        } else {
+          for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));
+          for (const auto& shown : kShownMeasures) cells.emplace_back(values[static_cast<std::size_t>(shown.measure)]);
         }
       } else {
-        for (int i = 0; i < 6; ++i) cells.emplace_back(std::nullopt);
-        cells.emplace_back(window.values(0));
+        while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // outlets, visits and data quality: as JSON
       }
       cells.emplace_back(MetricsRow::Status_Name(row.status()));
       table.row(std::move(cells));

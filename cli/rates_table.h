@@ -30,8 +30,9 @@ struct RateArguments {
 
 void add_filters(CLI::App& command, RateArguments& arguments);
 
-// Names of the contract; with a language, words for people.
-std::vector<TableColumn> rate_columns(std::optional<Language> language = std::nullopt);
+// Names of the contract; with a language, words for people. CSV has every rate and measure of a brand, a table those that
+// people look at.
+std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language = std::nullopt);
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language = Language::en);
 
 // The compact table of a screen: a row a brand, for a window of a line. Growth has a sign and a colour.
@@ -42,7 +43,7 @@ std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow
 class RowWriter {
  public:
   RowWriter(TextOutput& out, OutputMode mode) : out_(out), mode_(mode) {
-    if (mode != OutputMode::json) table_.emplace(out, mode, rate_columns());
+    if (mode != OutputMode::json) table_.emplace(out, mode, rate_columns(mode));
   }
   void write(const MetricsRow& row) {
     if (table_) {

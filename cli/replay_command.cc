@@ -1,4 +1,5 @@
 // `replay`: recompute history into files.
+#include <algorithm>
 #include <chrono>
 
 #include "cli/commands.h"
@@ -17,17 +18,30 @@ struct ReplayArguments {
   std::string days;
 };
 
+// "2026-03-01,2026-03-05..2026-03-09": days, and stretches of them.
+Intervals days_argument(const std::string& text) {
+  std::vector<Interval> days;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto end = std::min(text.find(',', from), text.size());
+    const auto part = text.substr(from, end - from);
+    const auto dots = part.find("..");
+    const auto first = day_argument(part.substr(0, dots), "--days");
+    const auto last = dots == std::string::npos ? first : day_argument(part.substr(dots + 2), "--days");
+    if (last < first) throw ExitError(kExitUsage, fmt::format("--days: {}: the first day is after the last.", part));
+    days.push_back({first, last + 1});
+    from = end + 1;
+  }
+  std::sort(days.begin(), days.end(), [](const Interval& a, const Interval& b) { return a.from < b.from; });
+  Intervals set;
+  for (const auto& stretch : days) append(set, stretch);
+  return set;
+}
+
 ReplayOptions options_of(const ReplayArguments& arguments) {
   ReplayOptions options;
   options.out = arguments.out;
   if (!arguments.through.empty()) options.through = day_argument(arguments.through, "--through");
-  if (!arguments.days.empty()) {
-    const auto comma = arguments.days.find(',');
-    options.first_day = day_argument(arguments.days.substr(0, comma), "--days");
-    options.last_day =
-        comma == std::string::npos ? *options.first_day : day_argument(arguments.days.substr(comma + 1), "--days");
-    if (*options.last_day < *options.first_day) throw ExitError(kExitUsage, "--days: the first day is after the last.");
-  }
+  if (!arguments.days.empty()) options.days = days_argument(arguments.days);
   return options;
 }
 
@@ -85,7 +99,7 @@ void add_replay(Program& program) {
   command->add_flag("--kafka", arguments->kafka, "From the ledger in Kafka, as far as it goes now");
   command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl and quarantine.jsonl to")->required();
   command->add_option("--through", arguments->through, "Last day to report (default: of the last accepted document)");
-  command->add_option("--days", arguments->days, "Write only these days: DAY or DAY,DAY");
+  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY,... or DAY..DAY");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return replay(context, *arguments); };
   });

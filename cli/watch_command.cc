@@ -73,7 +73,7 @@ void draw_rates(Picture& picture, const LatestRows& latest, const RateFilter& fi
                          as_of == kNoDay ? "-" : format_date(as_of), rows.size(), word(Word::rows, language),
                          word(Word::small_sample, language), word(Word::ends_with, language)));
   const auto most = std::max(page.size().lines, kOtherLines + 1) - kOtherLines;
-  TableWriter table(page, OutputMode::table, rate_columns(language));
+  TableWriter table(page, OutputMode::table, rate_columns(OutputMode::table, language));
   for (std::size_t i = 0; i < std::min(rows.size(), most); ++i)
     write_table_rows(table, rows[i], OutputMode::table, language);
   table.finish();

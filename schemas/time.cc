@@ -125,6 +125,12 @@ bool scan_offset(Scanner& in, Millis& offset) {
   return true;
 }
 
+date::year_month_day date_of(Day day) { return date::year_month_day{date::sys_days{date::days{day.number}}}; }
+
+Day day_of_date(date::year_month_day date) {
+  return Day{static_cast<std::int32_t>(date::sys_days{date}.time_since_epoch().count())};
+}
+
 date::sys_seconds sys_seconds_of(Millis instant) {
   return date::sys_seconds{seconds{floor_div(instant, kSecondMs)}};
 }
@@ -169,8 +175,24 @@ std::optional<Day> parse_date(std::string_view text) {
   return day;
 }
 
+Day month_begins(Day day) {
+  const auto date = date_of(day);
+  return day_of_date(date.year() / date.month() / 1);
+}
+
+Day next_month_begins(Day day) {
+  const auto date = date_of(day);
+  return day_of_date((date.year() / date.month() / 1) + date::months{1});
+}
+
+Day same_date_last_year(Day day) {
+  auto date = date_of(day) - date::years{1};
+  if (!date.ok()) date = date.year() / date.month() / date::last;
+  return day_of_date(date);
+}
+
 std::string format_date(Day day) {
-  const date::year_month_day date{date::sys_days{date::days{day.number}}};
+  const auto date = date_of(day);
   return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
                      static_cast<unsigned>(date.day()));
 }

@@ -39,6 +39,11 @@ inline constexpr Day kEndOfDays{1'000'000'000};
 std::optional<Day> parse_date(std::string_view text);
 std::string format_date(Day day);
 
+// Of days in 1970..9999.
+Day month_begins(Day day);
+Day next_month_begins(Day day);
+Day same_date_last_year(Day day);  // 29 February becomes 28
+
 // RFC 3339 with an offset ("2026-03-02T12:00:00.1234+08:00"; 'T', 't' or a space; 'Z' or 'z'; a leap second reads as the
 // first instant of the next minute), cut (floor) to milliseconds. Years 1970..9999. Nothing if it is not one.
 std::optional<Millis> parse_time(std::string_view text);

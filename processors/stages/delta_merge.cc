@@ -17,11 +17,35 @@ std::size_t DeltaMerge::KeyHash::operator()(const Key& key) const {
   return mixed ^ mixed >> 29;
 }
 
-void DeltaMerge::add(const std::vector<DatedDelta>& deltas, const MarketContext& context) {
-  for (const auto& delta : deltas) {
+void DeltaMerge::add(const Differences& differences, const MarketContext& context) {
+  for (const auto& delta : differences.deltas) {
     for (const auto leaf : context.places.leaves_of(delta.place)) {
-      merged_[{delta.brand, leaf, delta.day, delta.contribution}] += delta.value;
+      auto& sum = merged_[{delta.brand, leaf, delta.day, delta.contribution}];
+      sum = wrapped_sum(sum, delta.value);
     }
+  }
+  for (const auto& price : differences.prices) {
+    for (const auto leaf : context.places.leaves_of(price.place)) {
+      prices_[{leaf, price.sku, price.price, price.day}] += price.count;
+    }
+  }
+}
+
+// The prices of the brand's SKUs at one leaf.
+void DeltaMerge::add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, LeafNumber leaf) const {
+  std::map<std::string_view, CellDeltas::Prices> by_sku;
+  const PriceKey from{leaf, {}, 0, kNoDay};
+  for (auto at = prices_.lower_bound(from); at != prices_.end() && at->first.leaf == leaf; ++at) {
+    const auto& [key, count] = *at;
+    if (count == 0 || context.catalogue.brand_of(key.sku) != brand) continue;
+    auto& prices = by_sku[context.catalogue.sku_id(key.sku)];
+    prices.add_prices(key.price);
+    prices.add_days(key.day.number);
+    prices.add_counts(count);
+  }
+  for (auto& [sku_id, prices] : by_sku) {
+    prices.set_sku_id(std::string(sku_id));
+    *cell.add_prices() = std::move(prices);
   }
 }
 
@@ -34,6 +58,9 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
   cells.reserve(merged_.size());
   for (const auto& [key, value] : merged_) {
     if (value != 0) cells.push_back(cell_of(key));
+  }
+  for (const auto& [key, count] : prices_) {
+    if (count != 0) cells.emplace_back(context.catalogue.brand_of(key.sku), key.leaf);
   }
   std::sort(cells.begin(), cells.end());
   cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
@@ -79,16 +106,17 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
     bytes[partition] += cell.ByteSizeLong();
     *pieces.back().add_cells() = std::move(cell);
   };
-  for (std::size_t i = 0; i < entries.size();) {
-    const auto& first = entries[i].key;
-    const auto& leaf = context.places.leaf(first.leaf);
+  std::size_t i = 0;
+  for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) {
+    const auto& [brand, leaf_number] = cells[by_name[rank]];
+    const auto& leaf = context.places.leaf(leaf_number);
     CellDeltas cell;
-    cell.set_brand_id(context.catalogue.brand_id(first.brand));
+    cell.set_brand_id(context.catalogue.brand_id(brand));
     cell.set_region_id(leaf.region_id);
     cell.set_class_dimension(leaf.class_dimension);
     cell.set_class_value(leaf.class_value);
-    auto end = i + 1;
-    while (end < entries.size() && entries[end].rank == entries[i].rank) ++end;
+    auto end = i;
+    while (end < entries.size() && entries[end].rank == rank) ++end;
     const auto lines = static_cast<int>(end - i);
     cell.mutable_measures()->Reserve(lines);
     cell.mutable_days()->Reserve(lines);
@@ -98,13 +126,15 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
       cell.add_days(entries[i].key.day.number);
       cell.add_values(entries[i].value);
     }
-    if (first.brand == kNoBrand) {
+    if (!prices_.empty()) add_prices(context, cell, brand, leaf_number);
+    if (brand == kNoBrand) {
       for (std::size_t partition = 0; partition < parts.size(); ++partition) append(partition, cell);
     } else {
       const auto partition = partition_of(cell.brand_id(), market_partitions);
       append(static_cast<std::size_t>(partition), std::move(cell));
     }
   }
+  prices_.clear();
   return parts;
 }
 

@@ -4,13 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "deltas.pb.h"
+#include "processors/trade/delta.h"
 #include "processors/trade/outlet_facts.h"
-#include "processors/trade/timeline.h"
 
 namespace fiverate {
 
@@ -21,9 +22,8 @@ class DeltaMerge {
   static constexpr std::size_t kKeysMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
 
-  void add(const std::vector<DatedDelta>& deltas, const MarketContext& context);
-  [[nodiscard]] bool full() const { return merged_.size() >= kKeysMax; }
-  [[nodiscard]] bool empty() const { return merged_.empty(); }
+  void add(const Differences& differences, const MarketContext& context);
+  [[nodiscard]] bool full() const { return merged_.size() + prices_.size() >= kKeysMax; }
 
   // Everything collected, by market partition, each in pieces (cells only; at least one piece if `even_if_empty`). Empties this.
   std::vector<std::vector<Deltas>> take(const MarketContext& context, std::int32_t market_partitions, bool even_if_empty);
@@ -39,7 +39,17 @@ class DeltaMerge {
   struct KeyHash {
     std::size_t operator()(const Key& key) const;
   };
+  struct PriceKey {
+    LeafNumber leaf;
+    SkuNumber sku;
+    std::int64_t price;
+    Day day;
+    friend auto operator<=>(const PriceKey&, const PriceKey&) = default;
+  };
+  void add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, LeafNumber leaf) const;
+
   std::unordered_map<Key, std::int64_t, KeyHash> merged_;
+  std::map<PriceKey, std::int64_t> prices_;
 };
 
 }  // namespace fiverate

@@ -1,5 +1,7 @@
 #include "processors/stages/market.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "processors/stages/outlet.h"
@@ -10,12 +12,18 @@ namespace fiverate {
 namespace {
 
 // Keys of the store: m/<brand>\0<region>\0<dimension>\0<value> cells, r/<region> regions, l/<brand> published rows,
-// p/<sender> pieces, market.
+// p/<sender> pieces, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> held apart, market.
 constexpr std::string_view kRegionPrefix = "r/";
+constexpr std::string_view kSkuPrefix = "s/";
+constexpr std::string_view kAheadPrefix = "a/";
 constexpr std::string_view kMarketKey = "market";
 // Old days are merged now and then; growth against last year reaches back 363 + 91 days.
 constexpr std::int32_t kFoldEveryDays = 28;
 constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
+
+std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
+  return fmt::format("{}{:08x}{:016x}", kAheadPrefix, place.first.number, place.second);
+}
 
 std::string cell_key(const CellDeltas& cell) {
   std::string key = cell.brand_id();
@@ -52,7 +60,8 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
       calendar_(calendar),
       cells_("m/", {}, settings_.cache_bytes),
       live_("l/", {}, settings_.cache_bytes / 8),
-      pieces_("p/", {}, settings_.cache_bytes / 8) {
+      pieces_("p/", {}, settings_.cache_bytes / 8),
+      regional_("g/", {}, settings_.cache_bytes / 8) {
   for (std::int32_t partition = 0; partition < settings_.definition.ledger_partitions(); ++partition) {
     senders_[sender_name(name_of(Stage::outlet), partition)];
   }
@@ -74,6 +83,7 @@ Result<void> MarketStage::open(const Store& store) {
   cells_.open(store);
   live_.open(store);
   pieces_.open(store);
+  regional_.open(store);
   const auto saved = store.get(kMarketKey);
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
@@ -124,6 +134,11 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
     case DeltasRecord::kDefinition: return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
     case DeltasRecord::kReference: {
       const auto& event = deltas.reference().event();
+      if (event.has_sku()) {
+        const auto open = first_open_day(deltas.reference().arrival_ms(), calendar_);
+        const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
+        unsaved_.put(std::string(kSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
+      }
       if (!event.has_region()) return {};
       const auto region = regions_.apply(event, deltas.reference().arrival_ms());
       unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), region.SerializeAsString());
@@ -149,13 +164,20 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
     *(*changed)->add_pieces() = std::move(deltas);
     return {};
   }
+  const auto told_after = sender->second.closed;
+  const auto closed_before = closed_by_all();
   if ((*pieces)->pieces_size() > 0) {
     auto changed = pieces_.change(sender_name);
-    for (const auto& piece : (*changed)->pieces()) FIVERATE_TRY(add(piece));
-    (*changed)->clear_pieces();
+    auto& first_pieces = *(*changed)->mutable_pieces();
+    for (auto& piece : first_pieces) {
+      deltas.mutable_cells()->MergeFrom(piece.cells());
+    }
+    first_pieces.Clear();
   }
   FIVERATE_TRY(add(deltas));
+  if (told_after > closed_before) hold_apart(told_after, offset, deltas);
   sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  FIVERATE_TRY(close_days(closed_before, outbox));
   FIVERATE_TRY(publish_final(outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
@@ -168,10 +190,111 @@ Result<void> MarketStage::add(const Deltas& deltas) {
     for (int i = 0; i < part.days_size(); ++i) {
       (*cell)->of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
     }
+    for (const auto& prices : part.prices()) (*cell)->add_prices(prices);
     touched_.insert(part.brand_id());
   }
   return {};
 }
+
+// ---- the close of a day -------------------------------------------------------------------------------------------
+
+Day MarketStage::closed_by_all() const {
+  auto lowest = senders_.empty() ? kNoDay : senders_.begin()->second.closed;
+  for (const auto& [name, sender] : senders_) lowest = std::min(lowest, sender.closed);
+  return lowest;
+}
+
+// Only what the rules look at.
+void MarketStage::hold_apart(Day closed_by_sender, std::int64_t offset, const Deltas& deltas) {
+  Deltas kept;
+  for (const auto& cell : deltas.cells()) {
+    if (cell.brand_id().empty() || !cell.class_dimension().empty()) continue;
+    auto& part = *kept.add_cells();
+    part.set_brand_id(cell.brand_id());
+    part.set_region_id(cell.region_id());
+    for (int i = 0; i < cell.days_size(); ++i) {
+      const auto contribution = static_cast<Contribution>(cell.measures(i));
+      if (contribution < Contribution::stocks_known || contribution > Contribution::unknown_days) continue;
+      part.add_measures(cell.measures(i));
+      part.add_days(cell.days(i));
+      part.add_values(cell.values(i));
+    }
+    if (part.days_size() == 0) kept.mutable_cells()->RemoveLast();
+  }
+  if (kept.cells_size() == 0) return;
+  const std::pair place{closed_by_sender, offset};
+  unsaved_.put(ahead_key(place), kept.SerializeAsString());
+  ahead_.emplace(place, std::move(kept));
+}
+
+// From the next close on it counts.
+void MarketStage::stop_holding(Day closed) {
+  while (!ahead_.empty() && ahead_.begin()->first.first <= closed) {
+    unsaved_.erase(ahead_key(ahead_.begin()->first));
+    ahead_.erase(ahead_.begin());
+  }
+}
+
+// The days that have closed by now, in order.
+Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
+  const auto closed = closed_by_all();
+  if (closed <= after) return {};
+  // Before anything was accepted there is nothing to judge.
+  if (const auto begins = history_begins(); begins != kNoDay) {
+    for (auto day = std::max(after + 1, begins); day <= closed; day = day + 1) {
+      FIVERATE_TRY(ask_rules(day, outbox));
+      stop_holding(day);
+    }
+  }
+  stop_holding(closed);
+  return {};
+}
+
+Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
+  const Close close{day, calendar_.end_of(day)};
+  if (close.at >= settings_.alerts_until) return {};
+  std::map<std::string, std::map<std::string, RegionFacts>> brands;
+  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+    const auto [brand_id, leaf] = parse_cell_key(key);
+    if (!brand_id.empty() && leaf.class_dimension.empty()) brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
+    return true;
+  }));
+  for (const auto& [place, deltas] : ahead_) {
+    if (place.first < day) continue;
+    for (const auto& part : deltas.cells()) {
+      Cell cell;
+      for (int i = 0; i < part.days_size(); ++i) {
+        cell.of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
+      }
+      brands[part.brand_id()][part.region_id()].add(region_facts_of(cell, day), -1);
+    }
+  }
+  std::vector<Transition> transitions;
+  for (const auto& [brand_id, leaves] : brands) {
+    const auto saved = regional_.get(brand_id);
+    if (!saved) return tl::make_unexpected(saved.error());
+    RegionalAlerts alerts;
+    for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
+    if (!ask_regional_rules(brand_id, leaves, close, regions_, alerts, transitions)) continue;
+    RegionalState after;
+    for (const auto& [key, alert] : alerts) {
+      auto& one = *after.add_alerts();
+      one.set_rule(key.first);
+      one.set_region_id(key.second);
+      fiverate::save(alert, *one.mutable_state());
+    }
+    **regional_.change(brand_id) = std::move(after);
+  }
+  for (auto& transition : transitions) {
+    auto alert_id = transition.alert_id();
+    SignalRecord record;
+    *record.mutable_transition() = std::move(transition);
+    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), record.SerializeAsString());
+  }
+  return {};
+}
+
+// ---- rows -----------------------------------------------------------------------------------------------------------
 
 Millis MarketStage::clock() const {
   auto lowest = senders_.empty() ? kNever : senders_.begin()->second.watermark;
@@ -215,9 +338,9 @@ Result<void> MarketStage::publish_final(Outbox& outbox) {
   if (!cells) return tl::make_unexpected(cells.error());
   const auto market = cells->find("");
   const LeafCells none;
-  const auto last = std::min(first_open, settings_.last_published + 1);
-  for (auto day = std::max(from, settings_.first_published); day < last; day = day + 1) {
-    const DayRows day_rows(regions_, day, calendar_.end_of(day) + kFinalAfter, market == cells->end() ? none : market->second);
+  for (auto day = from; day < first_open; day = day + 1) {
+    if (!contains(settings_.published, day)) continue;
+    const DayRows day_rows(regions_, catalogue_, day, calendar_.end_of(day) + kFinalAfter, market == cells->end() ? none : market->second);
     const auto publish = [&](std::vector<MetricsRow> rows) {
       for (auto& row : rows) {
         row.set_status(MetricsRow::FINAL);
@@ -260,7 +383,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   if (!cells) return tl::make_unexpected(cells.error());
   const auto market = cells->find("");
   const LeafCells none;
-  const DayRows day_rows(regions_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
+  const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
   // Active outlets are in the rows of every brand.
   const bool all = new_day || touched_.contains("");
   for (const auto& [brand_id, leaf_cells] : *cells) {

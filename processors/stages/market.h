@@ -3,10 +3,14 @@
 //
 // Its clock is the lowest watermark of its senders, the outlet tasks. A day is final kFinalAfter after its end on that clock:
 // every sender has then told all that it will ever tell about it, so the FINAL row is a function of the ledger alone,
-// whatever the interleaving of deltas. LIVE rows say what is known so far, as of the clock's day; they are published only
+// whatever the interleaving of deltas.
+//
+// A day closes when every sender has passed its end. Then the regional rules are asked, by what each sender had told before it
+// closed that day itself: what faster senders told since is held apart from that look (`ahead_`). LIVE rows say what is known so far, as of the clock's day; they are published only
 // when they changed, at most every kLiveEvery of log time.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -17,7 +21,10 @@
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
+#include "processors/trade/catalogue.h"
+#include "processors/trade/intervals.h"
 #include "processors/trade/region_tree.h"
+#include "processors/trade/regional_rules.h"
 #include "processors/trade/rows.h"
 #include "processors/trade/series.h"
 #include "state.pb.h"
@@ -38,8 +45,8 @@ class MarketStage final : public Operator {
     std::int32_t market_partitions = 1;
     bool live_rows = true;  // off in a replay into files
     std::size_t cache_bytes = 64 << 20;
-    Day first_published = kNoDay;  // a replay may want some days only
-    Day last_published = kEndOfDays;
+    Intervals published = kAllDays;  // a replay may want some days only
+    Millis alerts_until = std::numeric_limits<Millis>::max();  // of a file replay: no rule is asked from then on
   };
   MarketStage(Settings settings, const MarketCalendar& calendar);
 
@@ -64,6 +71,11 @@ class MarketStage final : public Operator {
   Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
   Result<void> add(const Deltas& deltas);
   Result<BrandCells> all_cells();
+  Result<void> close_days(Day after, Outbox& outbox);
+  Result<void> ask_rules(Day day, Outbox& outbox);
+  void hold_apart(Day closed_by_sender, std::int64_t offset, const Deltas& deltas);
+  void stop_holding(Day closed);
+  [[nodiscard]] Day closed_by_all() const;
   Result<void> publish_final(Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
   Result<void> publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
@@ -76,10 +88,14 @@ class MarketStage final : public Operator {
   std::string definition_bytes_;
   const MarketCalendar& calendar_;
   RegionTree regions_;
+  Catalogue catalogue_;  // for guide prices
   std::map<std::string, Sender> senders_;
   StateTable<Cell, CellCodec> cells_;
   StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: what was published
   StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
+  StateTable<RegionalState, MessageCodec<RegionalState>> regional_;  // by brand
+  // What senders told after they had closed a day that not all have closed: by that day and the position in the log.
+  std::map<std::pair<Day, std::int64_t>, Deltas> ahead_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
   std::set<std::string> touched_;  // brands with deltas since the last live rows

@@ -7,6 +7,8 @@
 
 #include "metrics.pb.h"
 #include "schemas/check.h"
+#include "processors/trade/prices.h"
+#include "processors/trade/timeline.h"
 #include "schemas/decode.h"
 
 namespace fiverate {
@@ -37,12 +39,6 @@ EventRef event_ref(std::string event_id, const Cause& cause) {
   std::from_chars(cause.sender.data() + slash + 1, cause.sender.data() + cause.sender.size(), ref.partition);
   ref.offset = cause.position.offset;
   return ref;
-}
-
-std::set<BrandNumber> brands_of(const std::set<SkuNumber>& skus, const Catalogue& catalogue) {
-  std::set<BrandNumber> brands;
-  for (const auto sku : skus) brands.insert(catalogue.brand_of(sku));
-  return brands;
 }
 
 std::string wait_key(std::string_view sku_id, std::string_view outlet_id) {
@@ -277,14 +273,14 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
   switch (verdict.outcome) {
     case Outcome::accepted: {
       const auto ref = event_ref(event.event_id(), cause);
-      const auto skus = skus_touched(outlet.facts, event, arrival, context_);
-      // Only deliveries move the measures of brands.
-      const FactsChange change(outlet.facts,
-                               event.has_delivery() ? brands_of(skus, context_.catalogue) : std::set<BrandNumber>{});
+      const auto touched = touched_by(outlet.facts, event, arrival, context_);
+      judge_ended_days(outlet.facts, touched.skus, {outlet_id_of(event), alert_clock(outlet)}, context_, outlet.alerts,
+                       transitions_);
+      const FactsChange change(outlet.facts, context_, touched);
       const auto& document = remember(outlet.facts, event, ref, arrival, context_);
-      merge_.add(change.difference(), context_);
-      quarantine_counts(outlet, document, event, arrival, cause, outbox);
-      ask_alerts(outlet_id_of(event), outlet, skus, &ref, outbox);
+      merge_.add(change.differences(&document), context_);
+      quarantine_lines(outlet, document, event, arrival, cause, outbox);
+      ask_alerts(outlet_id_of(event), outlet, touched.skus, &ref, outbox);
       const auto day = context_.calendar.day_of(event_time_of(event));
       first_day_ = first_day_ == kNoDay ? day : std::min(first_day_, day);
       last_day_ = std::max(last_day_, day);
@@ -328,26 +324,35 @@ void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cau
   quarantined.set_key(outlet_id);
   auto key = to_text(cause);
   if (!sku_id.empty()) key += "/" + sku_id;
+  if (rejected.reason == Reason::price_out_of_range) key += "/price";  // beside the line's count
   outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, settings_.definition), arrival, std::move(key),
                quarantined.SerializeAsString());
 }
 
-// The counts of a document just taken that its books do not believe.
-void OutletStage::quarantine_counts(const OutletRecord& outlet, const Document& document, const Event& event,
-                                    Millis arrival, const Cause& cause, Outbox& outbox) {
+// The counts of a document just taken that its books do not believe, and the prices that nobody asks.
+void OutletStage::quarantine_lines(const OutletRecord& outlet, const Document& document, const Event& event,
+                                   Millis arrival, const Cause& cause, Outbox& outbox) {
+  const auto day = context_.calendar.day_of(document.counted().event_time);
   for (const auto& line : document.lines) {
-    if (line.count == kAbsent || believed(outlet.facts.skus.at(line.sku), document)) continue;
     const auto& sku_id = context_.catalogue.sku_id(line.sku);
-    const Rejected rejected{
-        Reason::count_implausible,
-        fmt::format("{} of SKU {}: more than the last count and what was delivered since", line.count, sku_id),
-        event.event_id()};
-    send_quarantined(event, arrival, cause, rejected, sku_id, outbox);
+    const auto reject = [&](Reason reason, std::string detail) {
+      send_quarantined(event, arrival, cause, {reason, std::move(detail), event.event_id()}, sku_id, outbox);
+    };
+    if (line.count != kAbsent && !believed(outlet.facts.skus.at(line.sku), document)) {
+      reject(Reason::count_implausible,
+             fmt::format("{} of SKU {}: more than the last count and what was delivered since", line.count, sku_id));
+    }
+    if (line.price == kAbsent) continue;
+    const auto guide = context_.catalogue.guide_price(line.sku, day);
+    if (price_plausible(line.price, guide)) continue;
+    reject(Reason::price_out_of_range,
+           guide ? fmt::format("{} fen for SKU {}: its guide price is {} fen", line.price, sku_id, *guide)
+                 : fmt::format("{} fen for SKU {}", line.price, sku_id));
   }
 }
 
 void OutletStage::count_quality(Contribution contribution, Millis arrival, std::int64_t value) {
-  merge_.add({{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, context_);
+  merge_.add({{{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, {}}, context_);
 }
 
 // ---- alerts ---------------------------------------------------------------------------------------------------------
@@ -395,11 +400,12 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
   outlet.latest_arrival = std::max(outlet.latest_arrival, arrival);
   set_clock(outlet);
   pass_alerts(outlet_id, outlet, outbox);
-  const FactsChange change(outlet.facts, {});
-  apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
-  merge_.add(change.difference(), context_);
   std::set<SkuNumber> skus;
   for (const auto& [sku, known] : outlet.facts.skus) skus.insert(sku);
+  judge_ended_days(outlet.facts, skus, {outlet_id, alert_clock(outlet)}, context_, outlet.alerts, transitions_);
+  const FactsChange change(outlet.facts, context_);
+  apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
+  merge_.add(change.differences(), context_);
   const auto ref = event_ref(event.event_id(), cause);
   ask_alerts(outlet_id, outlet, skus, &ref, outbox);
   release(outlet, outbox);
@@ -408,7 +414,7 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
 }
 
 Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
-  const auto state = context_.catalogue.apply(event.sku(), event.cancelled());
+  const auto state = context_.catalogue.apply(event.sku(), event.cancelled(), first_open_day(watermark_, context_.calendar));
   unsaved_.put(std::string(kSkuPrefix) + state.sku_id(), state.SerializeAsString());
   const auto waiting = wait_for_sku_.extract(state.sku_id());
   if (waiting.empty()) return {};
@@ -490,9 +496,9 @@ void OutletStage::set_clock(OutletRecord& outlet) {
   if (clock == kNever) return;
   const auto today = context_.calendar.day_of(clock);
   if (today <= outlet.facts.clock_day) return;
-  const FactsChange change(outlet.facts, {});
+  const FactsChange change(outlet.facts, context_);
   outlet.facts.clock_day = today;
-  merge_.add(change.difference(), context_);
+  merge_.add(change.differences(), context_);
 }
 
 void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {

@@ -99,8 +99,8 @@ class OutletStage final : public Operator {
   void pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox);
   void ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const std::set<SkuNumber>& skus,
                   const EventRef* record, Outbox& outbox);
-  void quarantine_counts(const OutletRecord& outlet, const Document& document, const Event& event, Millis arrival,
-                         const Cause& cause, Outbox& outbox);
+  void quarantine_lines(const OutletRecord& outlet, const Document& document, const Event& event, Millis arrival,
+                        const Cause& cause, Outbox& outbox);
   void send_alerts(Outbox& outbox);
   void count_quality(Contribution contribution, Millis arrival, std::int64_t value);
   void set_clock(OutletRecord& outlet);

@@ -35,6 +35,19 @@ std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std
   return -1;
 }
 
+Shelf shelf_of(const Visit::Check& check) {
+  if (!check.has_on_shelf() && !check.has_facings() && !check.has_count()) return Shelf::not_said;
+  const bool present = check.has_on_shelf()  ? check.on_shelf()
+                       : check.has_facings() ? check.facings() > 0
+                                             : check.count() > 0;
+  return present ? Shelf::present : Shelf::empty;
+}
+
+PriceTag price_tag_of(const Visit::Check& check) {
+  if (check.price_tag() == Visit::PRICE_TAG_UNSPECIFIED) return PriceTag::not_said;
+  return check.price_tag() == Visit::OK ? PriceTag::ok : PriceTag::not_ok;
+}
+
 // What an event says of each SKU. SKUs are known by now.
 std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
   std::vector<Line> lines;
@@ -53,6 +66,9 @@ std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
   for (const auto& said : event.visit().checks()) {
     auto& line = add(said.sku_id());
     if (said.has_count()) line.count = said.count();
+    if (said.has_retail_price_fen()) line.price = said.retail_price_fen();
+    line.shelf = shelf_of(said);
+    line.price_tag = price_tag_of(said);
   }
   return lines;
 }
@@ -207,18 +223,18 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   return {Outcome::accepted};
 }
 
-std::set<SkuNumber> skus_touched(const OutletFacts& facts, const Event& event, Millis arrival,
-                                 const MarketContext& context) {
-  std::set<SkuNumber> skus;
+Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context) {
+  Touched touched;
   for (const auto sku_id : sku_ids_of(event)) {
-    if (const auto sku = context.catalogue.find(sku_id)) skus.insert(*sku);
+    if (const auto sku = context.catalogue.find(sku_id)) touched.skus.insert(*sku);
   }
   const auto index =
       remembered_index(facts, kind_of(event), document_id_of(event), memory_begins(arrival, context.calendar));
   if (index >= 0) {
-    for (const auto& line : facts.documents[static_cast<std::size_t>(index)]->lines) skus.insert(line.sku);
+    touched.document = facts.documents[static_cast<std::size_t>(index)].get();
+    for (const auto& line : touched.document->lines) touched.skus.insert(line.sku);
   }
-  return skus;
+  return touched;
 }
 
 const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
@@ -246,7 +262,8 @@ const Document& remember(OutletFacts& facts, const Event& event, const EventRef&
   document.revisions.insert(place, {number, event_time_of(event), content_of(event), ref});
   if (!counts_now) return document;
 
-  document.counts = !event.cancelled() && (kind != DocumentKind::visit || event.visit().outcome() == Visit::DONE);
+  document.not_done = !event.cancelled() && kind == DocumentKind::visit && event.visit().outcome() != Visit::DONE;
+  document.counts = !event.cancelled() && !document.not_done;
   document.is_return = event.delivery().direction() == Delivery::RETURN;
   document.lines = document.counts ? lines_of(event, context.catalogue) : std::vector<Line>{};
   count_document(facts, document, context);

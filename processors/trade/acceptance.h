@@ -11,7 +11,6 @@
 //   accepted
 #pragma once
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -51,9 +50,8 @@ std::uint64_t content_of(const Event& event);
 Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day first_open_day,
               const AcceptanceLimits& limits, const MarketContext& context);
 
-// The SKUs whose facts will change when `event` is remembered.
-std::set<SkuNumber> skus_touched(const OutletFacts& facts, const Event& event, Millis arrival,
-                                 const MarketContext& context);
+// What will change when `event` is remembered.
+Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context);
 
 // Remembers an accepted or superseded event, found in the log as `ref`; an accepted one replaces the counted revision.
 // SKUs must be known. Returns its document.

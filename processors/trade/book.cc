@@ -26,6 +26,15 @@ bool operator<(const Request& a, const Request& b) {
   return std::tie(a.time, a.document->id) < std::tie(b.time, b.document->id);
 }
 
+Day SkuFacts::first_request(Day since) const {
+  auto first = kEndOfDays;
+  if (requested_on != kNoDay && since == opening.zero_since()) first = requested_on;
+  for (const auto& request : requests) {
+    if (request.day >= since) return std::min(first, request.day);
+  }
+  return first;
+}
+
 std::int64_t Book::level(Day day) const {
   if (anchor_ == kNoDay) return level_;
   const auto fallen = Wide{level_} - Wide{rate_} * (day - anchor_);
@@ -36,6 +45,37 @@ std::optional<Day> Book::zero_crossing() const {
   if (!accepted_ || rate_ == 0) return std::nullopt;
   const auto days = level_ / rate_ + (level_ % rate_ == 0 ? 0 : 1);
   return days < kEndOfDays - anchor_ ? anchor_ + static_cast<std::int32_t>(days) : kEndOfDays;
+}
+
+std::int64_t Book::rate_days() const {
+  std::int64_t days = 0;
+  for (const auto& pair : pairs_) days += pair.days;
+  return days;
+}
+
+Book::Delivered Book::delivered_until(Day day) const {
+  Delivered sum;
+  for (const auto& delivered : delivered_) {
+    if (delivered.day < day - kListedDays) continue;
+    sum.lines += delivered.lines;
+    sum.quantity += delivered.quantity;
+  }
+  return sum;
+}
+
+Day Book::delivered_changes(Day day) const {
+  for (const auto& delivered : delivered_) {
+    if (const auto too_old = delivered.day + kListedDays + 1; too_old > day) return too_old;
+  }
+  return kEndOfDays;
+}
+
+Book book_until(Day day, const SkuFacts& facts) {
+  auto book = facts.opening;
+  for (const auto& fact : facts.facts) {
+    if (fact.day <= day) book.take(fact);
+  }
+  return book;
 }
 
 bool Book::explained(const Fact& count) const {
@@ -72,9 +112,10 @@ bool Book::take(const Fact& fact) {
     latest_ = Latest::out;
     latest_day_ = fact.day;
     last_out_day_ = fact.day;
-    std::erase_if(delivered_, [&](const Delivered& old) { return old.day < fact.day - kListedDays; });
-    if (delivered_.empty() || delivered_.back().day != fact.day) delivered_.push_back({fact.day, 0});
+    std::erase_if(delivered_, [&](const DeliveredDay& old) { return old.day < fact.day - kListedDays; });
+    if (delivered_.empty() || delivered_.back().day != fact.day) delivered_.push_back({fact.day, 0, 0});
     delivered_.back().quantity += fact.quantity;
+    ++delivered_.back().lines;
   }
   return true;
 }
@@ -95,7 +136,10 @@ void Book::accept(const Fact& count) {
   level_ = narrowed(Wide{count.quantity} * kMillionth);
   anchor_ = count.day;
   // In place: the walks over a book's facts accept many counts, and the memory of the last id serves for the next.
-  if (!accepted_) accepted_.emplace();
+  if (!accepted_) {
+    accepted_.emplace();
+    first_accepted_day_ = count.day;
+  }
   accepted_->quantity = count.quantity;
   accepted_->time = count.time;
   accepted_->day = count.day;
@@ -122,6 +166,7 @@ void Book::save(BookState& state) const {
     count.set_day(accepted_->day.number);
     save_event(accepted_->event, *count.mutable_event());
   }
+  state.set_first_accepted_day(first_accepted_day_.number);
   state.set_moved_since_accepted(moved_since_accepted_);
   state.set_rejected(rejected_);
   state.set_rejected_quantity(rejected_quantity_);
@@ -135,6 +180,7 @@ void Book::save(BookState& state) const {
   for (const auto& delivered : delivered_) {
     state.add_delivered_days(delivered.day.number);
     state.add_delivered(delivered.quantity);
+    state.add_delivered_lines(delivered.lines);
   }
   state.set_level(level_);
   state.set_anchor(anchor_.number);
@@ -152,6 +198,7 @@ Book Book::load(const BookState& state) {
     const auto& count = state.accepted();
     book.accepted_ = {count.quantity(), count.time_ms(), Day{count.day()}, load_event(count.event())};
   }
+  book.first_accepted_day_ = Day{state.first_accepted_day()};
   book.moved_since_accepted_ = state.moved_since_accepted();
   book.rejected_ = state.rejected();
   book.rejected_quantity_ = state.rejected_quantity();
@@ -163,7 +210,7 @@ Book Book::load(const BookState& state) {
   book.delivered_before_zero_ = state.delivered_before_zero();
   book.last_out_day_ = Day{state.last_out_day()};
   for (int i = 0; i < state.delivered_days_size(); ++i) {
-    book.delivered_.push_back({Day{state.delivered_days(i)}, state.delivered(i)});
+    book.delivered_.push_back({Day{state.delivered_days(i)}, state.delivered(i), state.delivered_lines(i)});
   }
   book.level_ = state.level();
   book.anchor_ = Day{state.anchor()};

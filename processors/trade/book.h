@@ -66,12 +66,25 @@ class Book {
   [[nodiscard]] Latest latest() const { return latest_; }
   [[nodiscard]] Day latest_day() const { return latest_day_; }
   [[nodiscard]] Day last_out_day() const { return last_out_day_; }  // kNoDay: never
+  [[nodiscard]] Day anchor() const { return anchor_; }              // of the level: day of the last fact that moved it
   [[nodiscard]] std::int64_t rate() const { return rate_; }
   // At the end of a day not before the last fact's. 0 before the first accepted count.
   [[nodiscard]] std::int64_t level(Day day) const;
 
   // The day on which the level reaches 0, if nothing comes; nothing: it does not fall.
   [[nodiscard]] std::optional<Day> zero_crossing() const;
+
+  [[nodiscard]] Day first_accepted_day() const { return first_accepted_day_; }  // kNoDay: none yet
+  // Days between the counts that the rate is made of, in sum.
+  [[nodiscard]] std::int64_t rate_days() const;
+  // OUT lines of 1 or more with a day in [day - 90, day], for a day not before the last fact's.
+  struct Delivered {
+    std::int64_t lines = 0;
+    std::int64_t quantity = 0;
+  };
+  [[nodiscard]] Delivered delivered_until(Day day) const;
+  // The next day after `day` on which one of them is too old; kEndOfDays: none is left.
+  [[nodiscard]] Day delivered_changes(Day day) const;
 
   // While the latest is a count of 0: the first such count, and what was delivered in the 90 days before it.
   [[nodiscard]] Day zero_since() const { return zero_since_; }
@@ -86,14 +99,16 @@ class Book {
     std::int64_t sold;
     std::int32_t days;
   };
-  struct Delivered {
+  struct DeliveredDay {
     Day day;
     std::int64_t quantity;
+    std::int64_t lines;
   };
   [[nodiscard]] bool explained(const Fact& count) const;
   void accept(const Fact& count);
 
   std::optional<Count> accepted_;
+  Day first_accepted_day_ = kNoDay;
   std::int64_t moved_since_accepted_ = 0;  // OUT - RETURN
   bool rejected_ = false;                  // the latest count was
   std::int64_t rejected_quantity_ = 0;
@@ -105,7 +120,7 @@ class Book {
   Day zero_since_ = kNoDay;
   std::int64_t delivered_before_zero_ = 0;
   Day last_out_day_ = kNoDay;
-  std::vector<Delivered> delivered_;  // OUT lines of the last 90 days before the last OUT, days ascending
+  std::vector<DeliveredDay> delivered_;  // OUT lines of the last 90 days before the last OUT, days ascending
 
   std::int64_t level_ = 0;
   Day anchor_ = kNoDay;
@@ -119,10 +134,16 @@ struct SkuFacts {
   Book opening;                     // of everything before `facts`
   std::optional<Millis> out_since;  // start of the stockout that was going on then (stockout.h)
   EventRef out_event;
-  bool requested_in_spell = false;  // since opening.zero_since(), in time to stay listed
+  Day requested_on = kNoDay;  // the first request since opening.zero_since(), if the latest is a count of 0
   bool last_request_short = false;
   std::vector<Fact> facts;        // in order
   std::vector<Request> requests;  // in order
+
+  // The first day on which 1 or more was requested since a count of 0 on `since`; kEndOfDays: not yet.
+  [[nodiscard]] Day first_request(Day since) const;
 };
+
+// The book with the facts of days up to `day` alone.
+Book book_until(Day day, const SkuFacts& facts);
 
 }  // namespace fiverate

@@ -43,10 +43,15 @@ class Catalogue {
   // Has its version of the day a brand group (a key brand)? Before the first version that one applies.
   [[nodiscard]] bool in_brand_group(SkuNumber sku, Day day) const;
 
-  // Takes an accepted SKU event. A SKU without a brand (only a cancelled version came) is known but counts nowhere;
+  // Its guide price in fen on a day; nothing: it has none.
+  [[nodiscard]] std::optional<std::int64_t> guide_price(SkuNumber sku, Day day) const;
+  // The last day on which the guide price of `day` holds.
+  [[nodiscard]] Day guide_price_holds_until(SkuNumber sku, Day day) const;
+
+  // Takes an accepted SKU event. Guide prices of days before `first_open_day` are final and stay as they were. A SKU without a brand (only a cancelled version came) is known but counts nowhere;
   // should a brand come later, what was delivered before stays uncounted (a file replay, which reads SKUs first, counts
   // it). Returns its state, to be stored.
-  SkuState apply(const Sku& sku, bool cancelled = false);
+  SkuState apply(const Sku& sku, bool cancelled = false, Day first_open_day = kNoDay);
   // Takes back a stored SKU, in any order, before anything is asked.
   void restore(const SkuState& state);
 
@@ -54,12 +59,21 @@ class Catalogue {
   struct Version {
     Day valid_from;
     std::string brand_group;
+    std::optional<std::int64_t> guide_price;
+  };
+  // What holds from a day on. Differs from the versions where one came after its days were final.
+  struct Guide {
+    Day from;
+    std::optional<std::int64_t> price;
   };
   struct Entry {
     std::string sku_id;
     BrandNumber brand = kNoBrand;
     std::vector<Version> versions = {};  // ascending
+    std::vector<Guide> guides = {};      // ascending; the first from kNoDay, or none
   };
+  static void rule_guides(Entry& entry, Day first_open_day);
+  [[nodiscard]] std::vector<Guide>::const_iterator guide_on(SkuNumber sku, Day day) const;
   BrandNumber number_of_brand(const std::string& brand_id);
 
   std::vector<Entry> skus_;

@@ -30,6 +30,10 @@ struct Revision {
 
 inline constexpr std::int64_t kAbsent = -1;  // of a quantity: not said
 
+// Was the SKU seen on the shelf? on_shelf if the check says so, else by its facings, else by its count.
+enum class Shelf : std::uint8_t { not_said = 0, empty = 1, present = 2 };
+enum class PriceTag : std::uint8_t { not_said = 0, ok = 1, not_ok = 2 };
+
 // What one document says of one SKU, in units.
 struct Line {
   SkuNumber sku;
@@ -37,6 +41,9 @@ struct Line {
   std::int64_t requested = 0;  // of an order
   std::int64_t confirmed = 0;
   std::int64_t count = kAbsent;  // of a visit; the declared stock of an order
+  std::int64_t price = kAbsent;  // of a visit, in fen
+  Shelf shelf = Shelf::not_said;
+  PriceTag price_tag = PriceTag::not_said;
 };
 
 // One document with all its remembered revisions. The highest counts.
@@ -46,6 +53,7 @@ struct Document {
   std::vector<Revision> revisions;  // ascending by number; never empty
   bool counts = false;              // an activity: not cancelled, and a visit only if DONE
   bool is_return = false;
+  bool not_done = false;    // a visit that found the outlet closed or was refused
   std::vector<Line> lines;  // empty if it does not count
 
   [[nodiscard]] const Revision& counted() const { return revisions.back(); }

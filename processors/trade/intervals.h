@@ -15,6 +15,14 @@ struct Interval {
 };
 using Intervals = std::vector<Interval>;
 
+inline const Intervals kAllDays{{kNoDay, kEndOfDays}};
+
+inline bool contains(const Intervals& set, Day day) {
+  const auto after =
+      std::upper_bound(set.begin(), set.end(), day, [](Day a, const Interval& b) { return a < b.from; });
+  return after != set.begin() && day < (after - 1)->to;
+}
+
 // Appends to a set under construction. `next.from` must not be before the last one's `from`.
 inline void append(Intervals& set, Interval next) {
   if (next.to <= next.from) return;
@@ -40,6 +48,18 @@ inline Intervals intersection(const Intervals& a, const Intervals& b) {
     const Interval common{std::max(a[i].from, b[j].from), std::min(a[i].to, b[j].to)};
     if (common.from < common.to) result.push_back(common);
     (a[i].to < b[j].to ? i : j) += 1;
+  }
+  return result;
+}
+
+inline Intervals united(const Intervals& a, const Intervals& b) {
+  if (a.empty()) return b;
+  if (b.empty()) return a;
+  Intervals result;
+  result.reserve(a.size() + b.size());
+  for (std::size_t i = 0, j = 0; i < a.size() || j < b.size();) {
+    const bool from_a = j == b.size() || (i < a.size() && a[i].from <= b[j].from);
+    append(result, from_a ? a[i++] : b[j++]);
   }
   return result;
 }

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view kConfirmed = "R1";
 constexpr std::string_view kPredicted = "R2";
+constexpr std::string_view kOverstock = "R5";
+constexpr std::int64_t kOverstockDays = 45;
 
 void add_evidence(const EventRef& event, Transition& transition) {
   for (const auto& known : transition.evidence()) {
@@ -49,13 +51,28 @@ class Judge {
     const auto known = facts_.skus.find(sku_);
     if (known == facts_.skus.end()) return;
     sku_facts_ = &known->second;
-    // Both rules live on counts. Most SKUs of most shops have none, and the walk over their facts would be for nothing.
-    if (!was_counted(*sku_facts_) && alerts_.sent.empty() && !alerts_.predicted) return;
+    // The rules live on counts. Most SKUs of most shops have none, and the walk over their facts would be for nothing.
+    const bool firing = !alerts_.sent.empty() || alerts_.predicted || !alerts_.overstock.state.untouched();
+    if (!was_counted(*sku_facts_) && !firing) return;
     activity_ = activity_of(facts_);
     today_ = context_.calendar.day_of(asking_.clock);
     confirmed_stockouts();
     predicted_stockout();
+    overstock();
     alerts_.due = due_;
+  }
+
+  // Rule R5 alone, by the facts as they are.
+  void ask_ended_days() {
+    const auto known = facts_.skus.find(sku_);
+    if (known == facts_.skus.end()) return;
+    sku_facts_ = &known->second;
+    today_ = context_.calendar.day_of(asking_.clock);
+    if (alerts_.overstock.asked >= today_ - 1) return;
+    if (!was_counted(*sku_facts_) && alerts_.overstock.state.untouched()) return;
+    activity_ = activity_of(facts_);
+    last_book_ = book_until(kEndOfDays, *sku_facts_);
+    pass_ended_days();
   }
 
  private:
@@ -190,6 +207,27 @@ class Judge {
     if (now.known) add_evidence(now.last_count, transition);
   }
 
+  // ---- R5 ----
+
+  void overstock() {
+    pass_ended_days();
+    const auto says = overstock_says(*sku_facts_, last_book_, activity_, context_.calendar, alerts_.overstock);
+    if (says) look_again(context_.calendar.end_of(*says));
+  }
+
+  void pass_ended_days() {
+    pass_overstock(*sku_facts_, last_book_, activity_, context_.calendar, today_ - 1, alerts_.overstock,
+                   [&](Transition::State said, const Clocked& alert, Day day, const OverstockDay& on_day) {
+                     const auto at = context_.calendar.end_of(day);
+                     auto& transition = say(kOverstock, said, alert.severity, alert.episode, alert.transitions, at, alert.since);
+                     transition.set_known_at_ms(at);
+                     transition.set_value(on_day.level);
+                     transition.set_threshold(kOverstockDays * on_day.rate);
+                     transition.set_unit("millionths");
+                     if (on_day.last_count) add_evidence(*on_day.last_count, transition);
+                   });
+  }
+
   const OutletFacts& facts_;
   SkuNumber sku_;
   const Asking& asking_;
@@ -208,6 +246,14 @@ class Judge {
 void judge_sku(const OutletFacts& facts, SkuNumber sku, const Asking& asking, const MarketContext& context,
                SkuAlerts& alerts, std::vector<Transition>& transitions) {
   Judge(facts, sku, asking, context, alerts, transitions).ask();
+}
+
+void judge_ended_days(const OutletFacts& facts, const std::set<SkuNumber>& skus, const Asking& asking,
+                      const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions) {
+  for (const auto sku : skus) {
+    if (context.catalogue.brand_of(sku) == kNoBrand) continue;
+    Judge(facts, sku, asking, context, alerts[sku], transitions).ask_ended_days();
+  }
 }
 
 Millis due_of(const OutletAlerts& alerts) {
@@ -249,6 +295,8 @@ void save(const OutletAlerts& alerts, OutletState& state) {
     saved.set_predicted_since_ms(one.predicted_since);
     saved.set_predicted_severity(one.predicted_severity);
     if (one.predicted_by) save_event(*one.predicted_by, *saved.mutable_predicted_by());
+    if (!one.overstock.state.untouched()) save(one.overstock.state, *saved.mutable_overstock());
+    saved.set_overstock_asked(one.overstock.asked.number);
   }
 }
 
@@ -269,6 +317,7 @@ OutletAlerts load_alerts(const OutletState& state) {
     one.predicted_since = saved.predicted_since_ms();
     one.predicted_severity = static_cast<Transition::Severity>(saved.predicted_severity());
     if (saved.has_predicted_by()) one.predicted_by = load_event(saved.predicted_by());
+    one.overstock = {load(saved.overstock()), Day{saved.overstock_asked()}};
   }
   return alerts;
 }

@@ -1,20 +1,23 @@
-// The alerts of one outlet: which episodes of rules R1 and R2 have been said, and what has to be said now.
+// The alerts of one outlet: which episodes of rules R1, R2 and R5 have been said, and what has to be said now.
 //
 //   R1  an interval of fact. When facts change, the intervals that the facts show (stockout.h) are matched with those that
 //       were sent: what has moved keeps its episode, what is gone is RETRACTED, what is new fires.
 //   R2  judged at the clock, after each record that touches the SKU and at each 00:00; never restated.
+//   R5  judged at each 00:00 for the day that ended (overstock.h); never restated.
 //
 // Whether a moment has come without any event is known ahead: `due` of each SKU.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "alerts.pb.h"
 #include "processors/trade/outlet_facts.h"
+#include "processors/trade/overstock.h"
 
 namespace fiverate {
 
@@ -38,6 +41,8 @@ struct SkuAlerts {
   Millis predicted_since = 0;
   Transition::Severity predicted_severity = Transition::SEVERITY_UNSPECIFIED;
   std::optional<EventRef> predicted_by;  // the record after which it fired; nothing: a midnight
+
+  OverstockAlert overstock;  // R5
 };
 using OutletAlerts = std::map<SkuNumber, SkuAlerts>;
 
@@ -52,6 +57,10 @@ struct Asking {
 // Judges one SKU and appends what has to be said, in the order of the rules. Sets its `due`.
 void judge_sku(const OutletFacts& facts, SkuNumber sku, const Asking& asking, const MarketContext& context,
                SkuAlerts& alerts, std::vector<Transition>& transitions);
+
+// Judges the days that have ended by the facts as they are: before a record of the outlet changes those of `skus`.
+void judge_ended_days(const OutletFacts& facts, const std::set<SkuNumber>& skus, const Asking& asking,
+                      const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 // The earliest moment at which one of them is due; kNever: none.
 Millis due_of(const OutletAlerts& alerts);

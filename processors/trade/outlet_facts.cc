@@ -7,6 +7,7 @@
 namespace fiverate {
 namespace {
 
+constexpr std::uint32_t kTagShift = 2;   // of a price tag in what is saved of a shelf
 constexpr std::int64_t kShortTenths = 8;  // confirmed below 80 % of what was requested
 
 // What the document says of each SKU's stock, into the books or out of them.
@@ -37,23 +38,11 @@ void fold_stock(OutletFacts& facts, const Document& document, Day day, int sign)
   }
 }
 
-// The activity of the day, and what each brand saw on it.
-void fold_day(OutletFacts& facts, const Document& document, Day day, int sign, const MarketContext& context) {
+void fold_activity(OutletFacts& facts, Day day, int sign) {
   const auto active = facts.active_documents.try_emplace(day, 0).first;
   active->second += sign;
+  CHECK(active->second >= 0, day.number);
   if (active->second == 0) facts.active_documents.erase(active);
-
-  for (const auto& line : document.lines) {
-    const auto brand = context.catalogue.brand_of(line.sku);
-    if (brand == kNoBrand || line.quantity == 0) continue;
-    auto& days = facts.brands[brand];
-    auto at = std::lower_bound(days.begin(), days.end(), day, [](const BrandDay& a, Day b) { return a.day < b; });
-    if (at == days.end() || at->day != day) at = days.insert(at, BrandDay{day});
-    (document.is_return ? at->returned : at->delivered) += sign * line.quantity;
-    CHECK(at->delivered >= 0 && at->returned >= 0, document.id);
-    if (at->delivered == 0 && at->returned == 0) days.erase(at);
-    if (days.empty()) facts.brands.erase(brand);
-  }
 }
 
 // Columns by the kind of document: what it does not say takes no room.
@@ -68,6 +57,10 @@ void save_lines(const std::vector<Line>& lines, DocumentKind kind, OutletState::
     if (kind == DocumentKind::order) {
       saved.add_requested(line.requested);
       saved.add_confirmed(line.confirmed);
+    }
+    if (kind == DocumentKind::visit) {
+      saved.add_prices_after(line.price + 1);
+      saved.add_shelves(static_cast<std::uint32_t>(line.shelf) | static_cast<std::uint32_t>(line.price_tag) << kTagShift);
     }
   }
 }
@@ -86,6 +79,11 @@ std::vector<Line> load_lines(DocumentKind kind, const OutletState::Document& sav
       line.requested = saved.requested(i);
       line.confirmed = saved.confirmed(i);
     }
+    if (kind == DocumentKind::visit) {
+      line.price = saved.prices_after(i) - 1;
+      line.shelf = static_cast<Shelf>(saved.shelves(i) & ((1U << kTagShift) - 1));
+      line.price_tag = static_cast<PriceTag>(saved.shelves(i) >> kTagShift);
+    }
     lines.push_back(line);
   }
   return lines;
@@ -95,7 +93,7 @@ std::vector<Line> load_lines(DocumentKind kind, const OutletState::Document& sav
 void fold_document(OutletFacts& facts, const Document& document, int sign, const MarketContext& context) {
   if (!document.counts) return;
   const auto day = context.calendar.day_of(document.counted().event_time);
-  fold_day(facts, document, day, sign, context);
+  fold_activity(facts, day, sign);
   fold_stock(facts, document, day, sign);
 }
 
@@ -172,8 +170,7 @@ void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
   for (auto& [number, sku] : facts.skus) fold_before(sku, day, activity, context.calendar);
   std::erase_if(facts.documents, [&](const std::unique_ptr<Document>& document) {
     if (!is_old(document)) return false;
-    if (document->counts)
-      fold_day(facts, *document, context.calendar.day_of(document->counted().event_time), -1, context);
+    if (document->counts) fold_activity(facts, context.calendar.day_of(document->counted().event_time), -1);
     return true;
   });
 }
@@ -205,6 +202,7 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
     saved.set_document_id(document->id);
     saved.set_counts(document->counts);
     saved.set_is_return(document->is_return);
+    saved.set_not_done(document->not_done);
     for (const auto& revision : document->revisions) {
       saved.add_revisions(revision.number);
       saved.add_event_times(revision.event_time);
@@ -223,7 +221,7 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
       saved.set_out_since_ms(*sku.out_since);
       save_event(sku.out_event, *saved.mutable_out_event());
     }
-    saved.set_requested_in_spell(sku.requested_in_spell);
+    saved.set_requested_on(sku.requested_on.number);
     saved.set_last_request_short(sku.last_request_short);
   }
 }
@@ -251,7 +249,7 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
       sku.out_since = saved.out_since_ms();
       sku.out_event = load_event(saved.out_event());
     }
-    sku.requested_in_spell = saved.requested_in_spell();
+    sku.requested_on = Day{saved.requested_on()};
     sku.last_request_short = saved.last_request_short();
   }
   facts.documents.reserve(static_cast<std::size_t>(state.documents_size()));
@@ -261,6 +259,7 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
     document->id = saved.document_id();
     document->counts = saved.counts();
     document->is_return = saved.is_return();
+    document->not_done = saved.not_done();
     for (int i = 0; i < saved.revisions_size(); ++i) {
       document->revisions.push_back(
           {saved.revisions(i), saved.event_times(i), saved.contents(i), load_event(saved.events(i))});

@@ -1,5 +1,4 @@
-// What is known of one outlet: its versions, its documents, and, derived from them, what each brand saw on each day and
-// the book of each SKU. Everything that an outlet contributes is a function of this record (timeline.h).
+// What is known of one outlet: its versions, its documents, and, derived from them, the book of each SKU. Everything that an outlet contributes is a function of this record (timeline.h).
 //
 // Facts older than kMemoryDays before the watermark can neither be reached by an accepted event nor touch a day that is
 // not final: the longest effect of a purchase is two windows (repeat buying, 181 days), and a day is final 15 days
@@ -9,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,13 +49,6 @@ struct MarketContext {
   Places places;
 };
 
-// Derived: what one brand saw at the outlet on one day.
-struct BrandDay {
-  Day day;
-  std::int64_t delivered = 0;  // sum of OUT lines; > 0 means the outlet bought (quantities are never negative)
-  std::int64_t returned = 0;
-};
-
 struct OutletFacts {
   bool known = false;                   // an outlet event has come, be it a cancelled one
   std::vector<Version> versions;        // ascending by valid_from
@@ -66,9 +59,14 @@ struct OutletFacts {
   Day clock_day = kNoDay;  // contributions sent so far assume that it is this day
 
   // Derived from documents, kept up to date by count_document and uncount_document.
-  std::map<Day, std::int32_t> active_documents;         // how many activities a day
-  std::map<BrandNumber, std::vector<BrandDay>> brands;  // days ascending, only those with units
+  std::map<Day, std::int32_t> active_documents;  // how many activities a day
   std::map<SkuNumber, SkuFacts> skus;
+};
+
+// What a new record of an outlet will change.
+struct Touched {
+  std::set<SkuNumber> skus;
+  const Document* document = nullptr;  // that it is a revision of
 };
 
 // On which days is the outlet in the population?

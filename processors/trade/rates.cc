@@ -8,10 +8,44 @@
 namespace fiverate {
 namespace {
 
-Rate rate(std::string_view name, std::int64_t numerator, std::int64_t denominator, std::int64_t sample_min) {
-  if (denominator <= 0) return {name, numerator, denominator, 0, RateStatus::no_denominator};
-  return {name, numerator, denominator, millionths(numerator, denominator),
-          denominator < sample_min ? RateStatus::low_sample : RateStatus::ok};
+struct Formula {
+  BrandMeasure numerator;
+  BrandMeasure denominator;
+};
+
+// By RateName.
+constexpr std::array<Formula, kRateNames.size()> kFormulas{{
+    {BrandMeasure::buying_outlets, BrandMeasure::active_outlets},
+    {BrandMeasure::on_shelf_outlets, BrandMeasure::active_outlets},
+    {BrandMeasure::covered_counties, BrandMeasure::counties},
+    {BrandMeasure::shelf_present, BrandMeasure::shelf_checks},
+    {BrandMeasure::filled_units, BrandMeasure::requested_units},
+    {BrandMeasure::full_lines, BrandMeasure::order_lines},
+    {BrandMeasure::confirmed_lines, BrandMeasure::order_lines},
+    {BrandMeasure::requesting_outlets, BrandMeasure::ordering_outlets},
+    {BrandMeasure::repeat_buying_outlets, BrandMeasure::buying_outlets},
+    {BrandMeasure::net_delivered_units_change, BrandMeasure::previous_net_delivered_units},
+    {BrandMeasure::net_delivered_units, BrandMeasure::year_earlier_net_delivered_units},  // less the denominator
+    {BrandMeasure::price_tags_ok, BrandMeasure::price_tags_checked},
+    {BrandMeasure::stockout_days, BrandMeasure::known_days},
+    {BrandMeasure::zero_counts, BrandMeasure::listed_counts},
+    {BrandMeasure::sold_units, BrandMeasure::available_units},
+    {BrandMeasure::moving_outlets, BrandMeasure::holding_outlets},
+    {BrandMeasure::stock_units, BrandMeasure::sales_28d_units},
+}};
+
+std::int64_t value_of(std::span<const std::int64_t> values, BrandMeasure measure) {
+  return values[static_cast<std::size_t>(measure)];
+}
+
+Rate rate(RateName which, std::int64_t numerator, std::int64_t denominator) {
+  if (denominator <= 0) {
+    const bool infinite = which == RateName::stock_to_sales && numerator > 0;
+    return {which, numerator, denominator, 0, infinite ? RateStatus::infinite : RateStatus::no_denominator};
+  }
+  const bool small = which != RateName::coverage && denominator < kSampleMin;
+  return {which, numerator, denominator, millionths(numerator, denominator),
+          small ? RateStatus::low_sample : RateStatus::ok};
 }
 
 }  // namespace
@@ -25,19 +59,35 @@ std::int64_t millionths(std::int64_t numerator, std::int64_t denominator) {
   return static_cast<std::int64_t>(negative ? -rounded : rounded);
 }
 
-std::string value_text(const Rate& rate) {
-  const auto absolute = rate.value_millionths < 0 ? -rate.value_millionths : rate.value_millionths;
-  return fmt::format("{}{}.{:06}", rate.value_millionths < 0 ? "-" : "", absolute / 1'000'000, absolute % 1'000'000);
+std::string millionths_text(std::int64_t value_millionths) {
+  const auto absolute = value_millionths < 0 ? -value_millionths : value_millionths;
+  return fmt::format("{}{}.{:06}", value_millionths < 0 ? "-" : "", absolute / 1'000'000, absolute % 1'000'000);
 }
 
-std::array<Rate, 4> rates_of(std::span<const std::int64_t> measures) {
-  CHECK(measures.size() == kBrandMeasureNames.size(), measures.size());
-  const auto of = [&](BrandMeasure measure) { return measures[static_cast<std::size_t>(measure)]; };
-  return {rate("buying", of(BrandMeasure::buying_outlets), of(BrandMeasure::active_outlets), kSampleMin),
-          rate("coverage", of(BrandMeasure::covered_counties), of(BrandMeasure::counties), 0),
-          rate("repurchase", of(BrandMeasure::repeat_buying_outlets), of(BrandMeasure::buying_outlets), kSampleMin),
-          rate("growth", of(BrandMeasure::net_delivered_units_change), of(BrandMeasure::previous_net_delivered_units),
-               kSampleMin)};
+Rates rates_of(std::span<const std::int64_t> values) {
+  CHECK(values.size() == kBrandValueCount, values.size());
+  Rates rates{};
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    const auto which = static_cast<RateName>(i);
+    const auto denominator = value_of(values, kFormulas[i].denominator);
+    auto numerator = value_of(values, kFormulas[i].numerator);
+    if (which == RateName::growth_yoy) numerator -= denominator;
+    rates[i] = rate(which, numerator, denominator);
+  }
+  return rates;
+}
+
+std::optional<std::int64_t> observed_share(std::span<const std::int64_t> values) {
+  const auto known = value_of(values, BrandMeasure::known_days);
+  const auto all = known + value_of(values, BrandMeasure::unknown_days);
+  if (all == 0) return std::nullopt;
+  return millionths(known, all);
+}
+
+std::optional<RateStatus> price_status(std::span<const std::int64_t> values) {
+  const auto readings = value_of(values, BrandMeasure::price_readings);
+  if (readings == 0) return std::nullopt;
+  return readings < kPricesMin ? RateStatus::low_sample : RateStatus::ok;
 }
 
 }  // namespace fiverate

@@ -42,6 +42,13 @@ bool RegionTree::is_county(std::size_t region, Millis before) const {
   return false;
 }
 
+bool RegionTree::has_regional_rules(std::size_t region, Millis before) const {
+  const auto& state = nodes_[region].state;
+  const auto level = state.region().level();
+  return (level == Region::COUNTY || level == Region::CITY || level == Region::PROVINCE) && state.arrivals_size() > 0 &&
+         state.arrivals(0) < before;
+}
+
 std::vector<std::size_t> RegionTree::path_of(std::size_t region) const {
   std::vector<std::size_t> path{region};
   while (path.back() != kRoot) path.push_back(nodes_[path.back()].parent);

@@ -31,6 +31,8 @@ class RegionTree {
   // Whether it is to be counted as a county by what arrived before an instant: what comes after a day was final is not in
   // force for it, be it a county or its cancellation.
   [[nodiscard]] bool is_county(std::size_t region, Millis before) const;
+  // Whether regional rules are asked of it, by what arrived before an instant: a county, city or province.
+  [[nodiscard]] bool has_regional_rules(std::size_t region, Millis before) const;
   // The node of a region; an unknown one becomes a child of the root.
   std::size_t index_of(std::string_view region_id);
   // The region itself, its parent, ..., the root.

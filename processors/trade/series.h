@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,7 +30,7 @@ class Series {
       const auto sum_before = at == entries_.begin() ? 0 : (at - 1)->sum;
       at = entries_.insert(at, {day, sum_before});
     }
-    for (; at != entries_.end(); ++at) at->sum += value;
+    for (; at != entries_.end(); ++at) at->sum = wrapped_sum(at->sum, value);
   }
 
   // A flow's total up to the end of `day`; a step's value on `day`.
@@ -39,6 +41,19 @@ class Series {
   }
   // A flow's total of [first, last].
   [[nodiscard]] std::int64_t between(Day first, Day last) const { return through(last) - through(first - 1); }
+  [[nodiscard]] std::int64_t between(DayRange days) const { return between(days.first, days.last); }
+
+  // The sum of a step's values on the days of [first, last].
+  [[nodiscard]] std::int64_t days_between(Day first, Day last) const {
+    std::int64_t sum = 0;
+    auto after = std::upper_bound(entries_.begin(), entries_.end(), last,
+                                  [](Day a, const Entry& b) { return a < b.day; });
+    for (auto until = last + 1; after != entries_.begin() && until > first; until = after->day) {
+      --after;
+      sum += after->sum * (until - std::max(first, after->day));
+    }
+    return sum;
+  }
 
   // Merges everything before `day` into one entry: windows that begin on `day` or later do not change.
   void fold_before(Day day) {
@@ -54,34 +69,70 @@ class Series {
   std::vector<Entry> entries_;  // ascending, one a day
 };
 
+// How often each retail price of a SKU was read, by day.
+struct SkuPrices {
+  std::string sku_id;
+  std::vector<std::pair<std::int64_t, Series>> prices;  // ascending, in fen
+
+  Series& of(std::int64_t price) {
+    const auto at = std::lower_bound(prices.begin(), prices.end(), price,
+                                     [](const auto& entry, std::int64_t value) { return entry.first < value; });
+    return at != prices.end() && at->first == price ? at->second : prices.insert(at, {price, {}})->second;
+  }
+};
+
 // The series of one (brand, leaf): only those that something came for.
 class Cell {
  public:
   Series& of(Contribution contribution) {
-    for (auto& [which, series] : series_) {
-      if (which == contribution) return series;
+    auto& index = index_[static_cast<std::size_t>(contribution)];
+    if (index == 0) {
+      series_.emplace_back(contribution, Series{});
+      index = static_cast<std::uint8_t>(series_.size());
     }
-    return series_.emplace_back(contribution, Series{}).second;
+    return series_[index - 1U].second;
   }
   [[nodiscard]] const Series& get(Contribution contribution) const {
     static const Series kEmpty;
-    for (const auto& [which, series] : series_) {
-      if (which == contribution) return series;
-    }
-    return kEmpty;
+    const auto index = index_[static_cast<std::size_t>(contribution)];
+    return index == 0 ? kEmpty : series_[index - 1U].second;
   }
+  SkuPrices& prices_of(std::string_view sku_id) {
+    const auto at = std::lower_bound(prices_.begin(), prices_.end(), sku_id,
+                                     [](const SkuPrices& entry, std::string_view id) { return entry.sku_id < id; });
+    if (at != prices_.end() && at->sku_id == sku_id) return *at;
+    return *prices_.insert(at, SkuPrices{std::string(sku_id), {}});
+  }
+  [[nodiscard]] const std::vector<SkuPrices>& prices() const { return prices_; }
+
+  // Merges what is before `day`: windows that begin on it or later do not change.
   void fold_before(Day day) {
     for (auto& [which, series] : series_) series.fold_before(day);
+    for (auto& sku : prices_) {
+      for (auto& [price, series] : sku.prices) series.fold_before(day);
+      std::erase_if(sku.prices, [&](const auto& entry) { return entry.second.entries().back().day < day; });
+    }
+    std::erase_if(prices_, [](const SkuPrices& sku) { return sku.prices.empty(); });
   }
 
   void save(CellState& state) const {
     for (const auto& [which, series] : series_) {
-      std::int64_t sum_before = 0;
-      for (const auto& entry : series.entries()) {
-        state.add_contributions(static_cast<int>(which));
-        state.add_days(entry.day.number);
-        state.add_values(entry.sum - sum_before);
-        sum_before = entry.sum;
+      const auto contribution = static_cast<int>(which);
+      each_difference(series, [&](Day day, std::int64_t value) {
+        state.add_contributions(contribution);
+        state.add_days(day.number);
+        state.add_values(value);
+      });
+    }
+    for (const auto& sku : prices_) {
+      auto& saved = *state.add_prices();
+      saved.set_sku_id(sku.sku_id);
+      for (const auto& [price, series] : sku.prices) {
+        each_difference(series, [&, fen = price](Day day, std::int64_t count) {
+          saved.add_prices(fen);
+          saved.add_days(day.number);
+          saved.add_counts(count);
+        });
       }
     }
   }
@@ -90,11 +141,29 @@ class Cell {
     for (int i = 0; i < state.days_size(); ++i) {
       cell.of(static_cast<Contribution>(state.contributions(i))).add(Day{state.days(i)}, state.values(i));
     }
+    for (const auto& saved : state.prices()) cell.add_prices(saved);
     return cell;
+  }
+  // Of CellState or CellDeltas.
+  template <typename Prices>
+  void add_prices(const Prices& saved) {
+    auto& sku = prices_of(saved.sku_id());
+    for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
   }
 
  private:
+  template <typename Visit>
+  static void each_difference(const Series& series, Visit&& visit) {
+    std::int64_t sum_before = 0;
+    for (const auto& entry : series.entries()) {
+      visit(entry.day, wrapped_sum(entry.sum, wrapped_product(-1, sum_before)));
+      sum_before = entry.sum;
+    }
+  }
+
   std::vector<std::pair<Contribution, Series>> series_;
+  std::array<std::uint8_t, kContributionCount> index_{};  // into series_, from 1; 0: not there
+  std::vector<SkuPrices> prices_;                         // by SKU id
 };
 
 }  // namespace fiverate

@@ -25,12 +25,7 @@ struct Walk {
   }
 
   // Was it ordered in time to stay listed, while out since `since`?
-  [[nodiscard]] bool ordered_since(Day since) const {
-    if (facts.requested_in_spell && since == facts.opening.zero_since()) return true;
-    return std::any_of(facts.requests.begin(), facts.requests.end(), [&](const Request& request) {
-      return request.day >= since && request.day - since <= kChronicDays + 1;
-    });
-  }
+  [[nodiscard]] bool ordered_since(Day since) const { return facts.first_request(since) - since <= kChronicDays + 1; }
 
   // With the facts so far, the midnight that ends what is open.
   [[nodiscard]] Millis ends_by_itself() const {
@@ -91,16 +86,7 @@ void by_instant(std::span<const Fact> facts, Take&& take) {
   }
 }
 
-// The book with the facts of days up to `day` alone.
-Book book_until(Day day, const SkuFacts& facts) {
-  auto book = facts.opening;
-  for (const auto& fact : facts.facts) {
-    if (fact.day <= day) book.take(fact);
-  }
-  return book;
-}
-
-// The same where the book of all facts is at hand; mostly it is that.
+// The book until today, where the book of all facts is at hand; mostly it is that.
 const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
   if (facts.facts.empty() || facts.facts.back().day <= today) return last_book;
   return other.emplace(book_until(today, facts));
@@ -125,13 +111,8 @@ StockState state_at_end_of(Day day, const SkuFacts& facts) {
   const auto book = book_until(day, facts);
   if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
   const bool out = book.latest() == Book::Latest::zero;
-  if (out && day - book.zero_since() > kChronicDays) {
-    const auto since = book.zero_since();
-    const bool ordered = (facts.requested_in_spell && since == facts.opening.zero_since()) ||
-                         std::any_of(facts.requests.begin(), facts.requests.end(), [&](const Request& request) {
-                           return since <= request.day && request.day <= day;
-                         });
-    if (!ordered) return StockState::not_listed;
+  if (out && day - book.zero_since() > kChronicDays && facts.first_request(book.zero_since()) > day) {
+    return StockState::not_listed;
   }
   if (day - book.latest_day() >= kUnknownAfterDays) return StockState::unknown;
   return out ? StockState::out : StockState::in;
@@ -171,7 +152,8 @@ void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity,
   Walk walk(facts, activity, calendar);
   by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.take(instant); });
   const bool out = walk.book.latest() == Book::Latest::zero;
-  const bool requested = out && walk.ordered_since(walk.book.zero_since());
+  auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
+  if (requested_on >= day) requested_on = kNoDay;  // by a request that is kept, or by none
   if (requests_end != facts.requests.begin()) facts.last_request_short = (requests_end - 1)->short_confirmed;
   facts.out_since.reset();
   if (walk.open) {
@@ -181,7 +163,7 @@ void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity,
   facts.folded = true;
   auto opening = std::move(walk.book);  // the walk looks at the facts
   facts.opening = std::move(opening);
-  facts.requested_in_spell = requested;
+  facts.requested_on = requested_on;
   facts.facts.erase(facts.facts.begin(), end);
   facts.requests.erase(facts.requests.begin(), requests_end);
 }

@@ -1,9 +1,9 @@
 // The pure centre: what an outlet contributes to the market's measures, as functions of the day.
 //
-//   flow   +q on a day (units delivered, returned), at the place where the outlet counts on that day
-//   step   a distinct outlet: a member from a day on, +1, until a day, -1. Both are sent at once: the expiry of a window is
-//          known when the event arrives. Bought on day s: a member of window W on [s, s+W); of "repeat" where also a member W
-//          days earlier; both only on days on which the outlet is active, at its place of that day.
+//   flow   +q on a day (units, lines, readings), at the place where the outlet counts on that day
+//   step   a number that holds from a day on, until a day. Both are sent at once: the expiry of a window is known when the
+//          event arrives. Distinct outlets, sales between counts, stock: of active outlets, at the place of each day, from
+//          the facts of the whole window. Days in and out of stock: while the outlet is in the population.
 //
 // Whether an outlet is active depends on all its documents; were it dated ahead like the windows, each order would touch
 // every brand of the outlet. So the last stretch of activity is left open until the outlet's clock passes its end
@@ -13,21 +13,15 @@
 // corrections, cancellations, an outlet that changes region or class, the passing of time: all the same operation.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
+#include "processors/trade/delta.h"
 #include "processors/trade/outlet_facts.h"
+#include "processors/trade/sku_timeline.h"
 
 namespace fiverate {
-
-struct DatedDelta {
-  BrandNumber brand;
-  PlaceNumber place;
-  Contribution contribution;
-  Day day;
-  std::int64_t value;
-};
 
 // Where and when the outlet is there at all, and active.
 struct Presence {
@@ -35,38 +29,52 @@ struct Presence {
     Interval days;
     PlaceNumber place;
     bool in_population;
+    Intervals active;  // of its days, those in the population within kActiveDays of a document
     friend bool operator==(const Stretch&, const Stretch&) = default;
   };
   std::vector<Stretch> stretches;  // ascending, without gaps; empty: counts nowhere
-  Intervals active;                // days within kActiveDays of a document, the last one open as said above
+  // Where the outlet counts on a day.
+  [[nodiscard]] PlaceNumber place_on(Day day) const;
   friend bool operator==(const Presence&, const Presence&) = default;
 };
 Presence presence_of(const OutletFacts& facts);
 
 // The first day on which presence changes by the mere passing of time: the end of the open stretch of activity.
+// Nothing: no such day.
 std::optional<Day> activity_ends(const OutletFacts& facts);
 
-// Appends sign x the contributions of the outlet as a whole, or of one brand.
-void contribute_outlet(const Presence& presence, int sign, std::vector<DatedDelta>& deltas);
-void contribute_brand(const Presence& presence, BrandNumber brand, const std::vector<BrandDay>& days, int sign,
-                      std::vector<DatedDelta>& deltas);
+// What all SKUs of a brand make together at an outlet.
+struct BrandTimeline {
+  std::vector<Day> bought, requested;
+  Intervals on_shelf;
+  std::array<Intervals, kWindowCount> holding, moving;
+};
 
-// One change of an outlet's facts. Make it before the change, naming the brands whose facts will change; take the
-// difference after it: sorted, merged, without zeros. Changes of presence (and of the clock) reach all brands by themselves.
+// Differences of one change: make it before the facts change, ask for the differences after.
 //
-//   FactsChange change(facts, brands_of(document));
-//   count_document(facts, document, context);
-//   send(change.difference());
+//   const FactsChange change(facts, context, touched);
+//   const auto& document = remember(facts, ...);
+//   send(change.differences(&document));
 class FactsChange {
  public:
-  FactsChange(const OutletFacts& facts, std::set<BrandNumber> touched);
-  std::vector<DatedDelta> difference() const;
+  // `touched`: what a document will change; nothing: only versions or the clock change. All must outlive this.
+  FactsChange(const OutletFacts& facts, const MarketContext& context, const Touched& touched = {});
+
+  // `document`: what the one touched has become.
+  [[nodiscard]] Differences differences(const Document* document = nullptr) const;
 
  private:
+  using SkuTimelines = std::map<BrandNumber, std::map<SkuNumber, SkuTimeline>>;
+
+  void flows_of_moved(const Presence& after, const Document* document, Differences& differences) const;
+
   const OutletFacts& facts_;
-  std::set<BrandNumber> touched_;
+  const MarketContext& context_;
+  std::set<SkuNumber> touched_;
   Presence before_;
-  std::vector<DatedDelta> negated_;  // of the touched brands, before
+  std::vector<Day> ordered_before_;
+  Differences document_before_;  // taken back
+  SkuTimelines skus_before_;     // of touched brands, all their SKUs
 };
 
 }  // namespace fiverate

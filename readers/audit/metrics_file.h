@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/trade/intervals.h"
 
 namespace fiverate {
 
 class MetricsFile final : public Sink {
  public:
-  // Days outside [first, last] are not written.
-  static Result<std::unique_ptr<MetricsFile>> create(const std::filesystem::path& path, Day first, Day last);
+  // Only rows of `days` are written.
+  static Result<std::unique_ptr<MetricsFile>> create(const std::filesystem::path& path, Intervals days);
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override { return {}; }
@@ -32,14 +33,13 @@ class MetricsFile final : public Sink {
     std::int64_t bytes;
     std::int64_t lines;
   };
-  MetricsFile(std::FILE* file, std::filesystem::path path, Day first, Day last)
-      : file_(file, &std::fclose), path_(std::move(path)), first_(first), last_(last) {}
+  MetricsFile(std::FILE* file, std::filesystem::path path, Intervals days)
+      : file_(file, &std::fclose), path_(std::move(path)), wanted_(std::move(days)) {}
   Result<void> write_out();
 
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::filesystem::path path_;
-  Day first_;
-  Day last_;
+  Intervals wanted_;
   fmt::memory_buffer buffer_;
   std::int64_t bytes_ = 0;
   std::int64_t lines_ = 0;

@@ -91,19 +91,18 @@ Seat make_seat(std::string_view stage, const Input& input, const Definition& def
 // Market on a thread of its own, from the log of deltas into the file.
 class MarketThread {
  public:
-  MarketThread(const Definition& definition, const MarketCalendar& calendar, const ReplayOptions& options, MemoryLog& deltas,
-               Sink& file)
-      : deltas_(deltas), thread_([this, &definition, &calendar, &options, &file] {
+  MarketThread(const Definition& definition, const MarketCalendar& calendar, const ReplayOptions& options, Millis alerts_until,
+               MemoryLog& deltas, Sink& file)
+      : deltas_(deltas), sink_(file), thread_([this, &definition, &calendar, &options, alerts_until] {
           MemorySource source(deltas_, {kDeltas}, group_);
           Worker worker(source,
                         [&](const Input& input) -> Result<Seat> {
                           return make_seat(name_of(Stage::market), input, definition,
                                            std::make_unique<MarketStage>(
-                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited,
-                                                                     options.first_day.value_or(kNoDay),
-                                                                     options.last_day.value_or(kEndOfDays)},
+                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited, options.days,
+                                                                     alerts_until},
                                                calendar),
-                                           file);
+                                           sink_);
                         },
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
           result_ = worker.run({});
@@ -121,9 +120,28 @@ class MarketThread {
     thread_.join();
     return result_;
   }
+  // Of regional rules; after finish().
+  [[nodiscard]] std::vector<Transition>& transitions() { return sink_.transitions; }
 
  private:
+  struct FileAndSignals final : Sink {
+    explicit FileAndSignals(Sink& metrics_file) : file(metrics_file) {}
+    Result<void> send(OutRecord record) override {
+      if (record.topic != Topic::signals) return file.send(std::move(record));
+      SignalRecord signal;
+      CHECK(signal.ParseFromString(record.value), record.key);
+      transitions.push_back(std::move(*signal.mutable_transition()));
+      return {};
+    }
+    Result<void> flush() override { return file.flush(); }
+    Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
+
+    Sink& file;
+    std::vector<Transition> transitions;
+  };
+
   MemoryLog& deltas_;
+  FileAndSignals sink_;
   MemorySource::GroupOffsets group_;
   Result<void> result_;
   std::thread thread_;
@@ -210,10 +228,9 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   MemoryLog ledger({true, 0});  // written and read by this thread in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(ledger, deltas);
-  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
-                                  options.last_day.value_or(kEndOfDays));
+  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.days);
   if (!file) return tl::make_unexpected(file.error());
-  MarketThread market(definition, calendar, options, deltas, **file);
+  MarketThread market(definition, calendar, options, alerts_until, deltas, **file);
 
   // The intake of all source partitions, one after the other in canonical order.
   const IntakeSettings intake_settings{definition, false};
@@ -280,6 +297,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     FIVERATE_TRY(drain());
   }
   FIVERATE_TRY(market.finish());
+  std::move(market.transitions().begin(), market.transitions().end(), std::back_inserter(sink.transitions()));
 
   ReplaySummary summary;
   summary.records = static_cast<std::int64_t>(history.size());
@@ -315,12 +333,11 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   MemoryLog unused;
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(unused, deltas);
-  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.first_day.value_or(kNoDay),
-                                  std::min(options.last_day.value_or(kEndOfDays), options.through.value_or(kEndOfDays)));
+  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.days);
   if (!file) return tl::make_unexpected(file.error());
-  MarketThread market(definition, calendar, options, deltas, **file);
+  MarketThread market(definition, calendar, options, kOpenEnd, deltas, **file);
 
-  // Regions are told to market by intake, on a way of its own; every ledger partition holds them too, and the first one's
+  // Regions and SKUs are told to market by intake, on a way of its own; every ledger partition holds them too, and the first one's
   // are passed on here, before anything behind them in that partition is.
   class FirstPartition final : public Operator {
    public:
@@ -329,7 +346,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     Result<void> apply(const InRecord& record, Outbox& outbox) override {
       LedgerRecord ledger_record;
       if (record.key.empty() && ledger_record.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
-          ledger_record.event().has_region()) {
+          (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
         DeltasRecord copy;
         *copy.mutable_reference() = ledger_record;
         FIVERATE_TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
@@ -361,6 +378,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   ReplaySummary summary;
   for (const auto& [input, seat] : outlet.seats()) summary.records += seat.task->counters().records;
   FIVERATE_TRY(market.finish());
+  std::move(market.transitions().begin(), market.transitions().end(), std::back_inserter(sink.transitions()));
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;

@@ -15,14 +15,14 @@
 #include "ledger.pb.h"
 #include "processors/edge/history.h"
 #include "processors/stream/ports.h"
+#include "processors/trade/intervals.h"
 
 namespace fiverate {
 
 struct ReplayOptions {
   std::filesystem::path out;
   std::optional<Day> through;     // the last day to report; default: the latest day of an accepted document
-  std::optional<Day> first_day;   // limits what is written
-  std::optional<Day> last_day;
+  Intervals days = kAllDays;      // only their rows are written
 };
 
 struct ReplaySummary {

@@ -22,7 +22,18 @@ void append_field(std::string_view name, std::int64_t value, fmt::memory_buffer&
   fmt::format_to(std::back_inserter(out), "\"{}\":{},", name, value);
 }
 
+void append_row(const Evidence::Row& row, fmt::memory_buffer& out) {
+  out.push_back('{');
+  append_field("as_of", format_date(Day{row.as_of_day()}), out);
+  append_field("brand_id", row.brand_id(), out);
+  append_field("region_id", row.region_id(), out);
+  append_field("class_dimension", row.class_dimension(), out);
+  append_field("class_value", row.class_value(), out);
+  fmt::format_to(std::back_inserter(out), "\"window_days\":{}}}", row.window_days());
+}
+
 void append_evidence(const Evidence& evidence, fmt::memory_buffer& out) {
+  if (evidence.has_row()) return append_row(evidence.row(), out);
   append("{\"event_id\":", out);
   append_json_string(evidence.event_id(), out);
   if (!evidence.topic().empty()) {

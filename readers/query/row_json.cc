@@ -1,5 +1,8 @@
 #include "readers/query/row_json.h"
 
+#include <algorithm>
+#include <span>
+
 #include "processors/trade/measure.h"
 #include "processors/trade/rates.h"
 #include "schemas/check.h"
@@ -22,32 +25,69 @@ void append_name(std::string_view name, fmt::memory_buffer& out) {
   append("\":", out);
 }
 
-void append_measures(std::span<const std::string_view> names, const MetricsRow::Window& window, fmt::memory_buffer& out) {
-  CHECK(static_cast<std::size_t>(window.values_size()) <= names.size(), window.values_size());
-  for (int i = 0; i < window.values_size(); ++i) {
+std::span<const std::int64_t> values_of(const MetricsRow::Window& window) {
+  return {window.values().data(), static_cast<std::size_t>(window.values_size())};
+}
+
+// Quantiles are there only if something was read.
+bool is_published(BrandMeasure measure, std::span<const std::int64_t> values) {
+  const auto read = [&](BrandMeasure readings) { return values[static_cast<std::size_t>(readings)] > 0; };
+  if (measure >= BrandMeasure::price_q1_fen && measure <= BrandMeasure::price_q3_fen) {
+    return read(BrandMeasure::price_readings);
+  }
+  if (measure >= BrandMeasure::price_index_q1_bp && measure <= BrandMeasure::price_index_q3_bp) {
+    return read(BrandMeasure::price_index_readings);
+  }
+  return true;
+}
+
+void append_measures(bool of_brand, const MetricsRow::Window& window, fmt::memory_buffer& out) {
+  const auto names = of_brand ? std::span<const std::string_view>(kBrandMeasureNames)
+                              : std::span<const std::string_view>(kMarketMeasureNames);
+  const auto values = values_of(window);
+  CHECK(of_brand ? values.size() == kBrandValueCount : values.size() <= names.size(), values.size());
+  for (std::size_t i = 0; i < std::min(names.size(), values.size()); ++i) {
+    if (of_brand && !is_published(static_cast<BrandMeasure>(i), values)) continue;
     if (i > 0) out.push_back(',');
-    append_name(names[static_cast<std::size_t>(i)], out);
-    append(window.values(i), out);
+    append_name(names[i], out);
+    append(values[i], out);
   }
 }
 
+void append_millionths(std::int64_t value, fmt::memory_buffer& out) {
+  if (value < 0) out.push_back('-');
+  const auto absolute = value < 0 ? -value : value;
+  append(absolute / 1'000'000, out);
+  const fmt::format_int digits(1'000'000 + absolute % 1'000'000);  // "1ffffff"
+  out.push_back('.');
+  append({digits.data() + 1, digits.size() - 1}, out);
+}
+
 void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
+  const auto values = values_of(window);
   bool first = true;
-  for (const auto& rate : rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())})) {
+  for (const auto& rate : rates_of(values)) {
     if (!first) out.push_back(',');
     first = false;
-    append_name(rate.name, out);
+    append_name(rate.name(), out);
     append("{\"numerator\":", out);
     append(rate.numerator, out);
     append(",\"denominator\":", out);
     append(rate.denominator, out);
     if (rate.has_value()) {
       append(",\"value\":", out);
-      append(value_text(rate), out);
+      append_millionths(rate.value_millionths, out);
     }
     append(",\"status\":\"", out);
     append(name_of(rate.status), out);
-    append("\"}", out);
+    out.push_back('"');
+    if (rate.which == RateName::stockout_rate) {
+      if (const auto observed = observed_share(values)) {
+        append(",\"observed\":", out);
+        append_millionths(*observed, out);
+      }
+    }
+    out.push_back('}');
   }
 }
 
@@ -66,6 +106,7 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
   append(",\"class_dimension\":", head);
   append_json_string(row.class_dimension(), head);
   append(",\"class_value\":", head);
+  const auto period = period_of(Day{row.as_of_day()});
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
@@ -73,15 +114,24 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
       append_json_string(line.class_value(), out);
       append(",\"window_days\":", out);
       append(window.window_days(), out);
+      if (window.window_days() == kMonth) {
+        append(",\"period\":\"", out);
+        append(period, out);
+        out.push_back('"');
+      }
       append(",\"status\":\"", out);
       append(MetricsRow::Status_Name(row.status()), out);
       append("\",\"revision\":", out);
       append(row.revision(), out);
       append(",\"measures\":{", out);
-      append_measures(of_brand ? std::span<const std::string_view>(kBrandMeasureNames)
-                               : std::span<const std::string_view>(kMarketMeasureNames),
-                      window, out);
-      append("},\"rates\":{", out);
+      append_measures(of_brand, window, out);
+      out.push_back('}');
+      if (const auto status = of_brand ? price_status(values_of(window)) : std::nullopt) {
+        append(",\"price_status\":\"", out);
+        append(name_of(*status), out);
+        out.push_back('"');
+      }
+      append(",\"rates\":{", out);
       if (of_brand) append_rates(window, out);
       append("}}\n", out);
     }

@@ -20,7 +20,6 @@ struct Market {
   RateFilter rates{std::nullopt, "", "", 28};
   AlertFilter wanted;
 
-  // active, dormant, delivered, returned, net, previous net, change, buying, repeat buying, counties, covered
   void row(const std::string& brand, std::int64_t change, const std::string& region = "") {
     MetricsRow row;
     row.set_brand_id(brand);
@@ -30,7 +29,22 @@ struct Market {
     row.set_revision(1);
     auto& window = *row.add_lines()->add_windows();
     window.set_window_days(28);
-    for (const auto value : {200L, 5L, 1000L, 0L, 1000L, 1000L, change, 100L, 50L, 8L, 8L}) window.add_values(value);
+    BrandValues values{};
+    for (const auto& [measure, value] : {std::pair(BrandMeasure::active_outlets, 200L),
+                                         std::pair(BrandMeasure::on_shelf_outlets, 150L),
+                                         std::pair(BrandMeasure::net_delivered_units, 1000L),
+                                         std::pair(BrandMeasure::previous_net_delivered_units, 1000L),
+                                         std::pair(BrandMeasure::net_delivered_units_change, change),
+                                         std::pair(BrandMeasure::buying_outlets, 100L),
+                                         std::pair(BrandMeasure::counties, 8L),
+                                         std::pair(BrandMeasure::covered_counties, 8L),
+                                         std::pair(BrandMeasure::available_units, 400L),
+                                         std::pair(BrandMeasure::sold_units, 100L),
+                                         std::pair(BrandMeasure::known_days, 500L),
+                                         std::pair(BrandMeasure::stockout_days, 20L)}) {
+      values[static_cast<std::size_t>(measure)] = value;
+    }
+    window.mutable_values()->Add(values.begin(), values.end());
     rows.apply(row);
   }
 

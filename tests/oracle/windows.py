@@ -37,9 +37,15 @@ def window_before(day, window_days):
 
 
 def window_of_last_year(day, window_days):
-    """[D-363-window_days, D-364], which is W moved back by 364 days.
-
-    Reading: W of a month is moved by 364 days as well, so it has as many days and the same days of the week.
-    """
+    """[D-363-window_days, D-364], which is W moved back by 364 days; of a month the same dates, 29 February read as 28."""
     first, last = window_of(day, window_days)
+    if window_days == 0:
+        return date_last_year(first), date_last_year(last)
     return first - YEAR_DAYS, last - YEAR_DAYS
+
+
+def date_last_year(day):
+    then = date(1970, 1, 1) + timedelta(days=day)
+    if (then.month, then.day) == (2, 29):
+        then = then.replace(day=28)
+    return (then.replace(year=then.year - 1) - date(1970, 1, 1)).days

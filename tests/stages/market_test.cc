@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <random>
+
 #include "processors/stages/outlet.h"
 #include "tests/stages/bench.h"
 
@@ -10,6 +12,12 @@ namespace fiverate::test {
 namespace {
 
 constexpr std::size_t kDelivered = 2;  // BrandMeasure::delivered_units
+
+// The first window of the first line but the month.
+const MetricsRow::Window& of_last_days(const MetricsRow& row) {
+  const auto& windows = row.lines(0).windows();
+  return windows[0].window_days() == kMonth ? windows[1] : windows[0];
+}
 const Day kDay = nth(0);
 
 // Deltas of one outlet task, built word by word.
@@ -30,6 +38,19 @@ struct Told {
     cell.add_measures(static_cast<int>(Contribution::delivered_units));
     cell.add_days(day.number);
     cell.add_values(value);
+    return *this;
+  }
+  // Outlet-SKUs out of stock and in stock from a day on.
+  Told& skus(const std::string& region_id, Day from, std::int64_t out, std::int64_t in) {
+    auto& cell = *deltas.add_cells();
+    cell.set_brand_id("B1");
+    cell.set_region_id(region_id);
+    for (const auto& [contribution, value] :
+         {std::pair(Contribution::stockout_days, out), std::pair(Contribution::in_stock_days, in)}) {
+      cell.add_measures(static_cast<int>(contribution));
+      cell.add_days(from.number);
+      cell.add_values(value);
+    }
     return *this;
   }
   Told& not_last() {
@@ -72,7 +93,7 @@ class Market : public testing::Test {
       if (one.topic != topic) continue;
       const auto row = one.as<MetricsRow>();
       EXPECT_EQ(row.status(), topic == Topic::metrics ? MetricsRow::LIVE : MetricsRow::FINAL);
-      rows[one.key] = row.lines().empty() ? "gone" : std::to_string(row.lines(0).windows(0).values(kDelivered));
+      rows[one.key] = row.lines().empty() ? "gone" : std::to_string(of_last_days(row).values(kDelivered));
     }
     return rows;
   }
@@ -97,6 +118,68 @@ class Final : public Market {
 };
 
 using Rows = std::map<std::string, std::string>;
+
+// Two outlet tasks tell what they know of a county, in one order of many.
+class Closes : public Market {
+ public:
+  Closes() : Market(false) {}
+  void TestBody() override {}
+
+  static Millis midnight(std::int32_t days) { return shanghai().start_of(kDay + days); }
+  static Millis noon_of(std::int32_t days) { return midnight(days) + kDayMs / 2; }
+
+  // `order`: whose turn it is; `restart`: before that turn.
+  std::string run(const std::vector<int>& order, std::size_t restart) {
+    const std::vector<Told> first{Told(noon_of(0)).skus("north", kDay - 10, 0, 100),
+                                  Told(midnight(1)),
+                                  Told(noon_of(1)).skus("north", kDay - 10, 30, -30),  // a late correction
+                                  Told(midnight(2)),
+                                  Told(midnight(3)),
+                                  Told(noon_of(3)).skus("north", kDay - 10, -30, 30),  // taken back
+                                  Told(midnight(4)),
+                                  Told(midnight(5)),
+                                  Told(midnight(6)),
+                                  Told(midnight(7))};
+    std::vector<Told> second;
+    for (std::int32_t day = 0; day < 7; ++day) second.emplace_back(midnight(day + 1) - 1), second.emplace_back(midnight(day + 1));
+    std::array<std::size_t, 2> next{};
+    for (std::size_t turn = 0; turn < order.size(); ++turn) {
+      if (turn == restart) restarts();
+      const auto sender = static_cast<std::size_t>(order[turn]);
+      tells(order[turn], sender == 0 ? first[next[0]++] : second[next[1]++]);
+    }
+    std::string text;
+    for (const auto& one : bench.take(Topic::signals)) {
+      const auto transition = one.as<SignalRecord>().transition();
+      text += fmt::format("{} {} {} {} | ", transition.rule(), transition.region_id(),
+                          Transition::State_Name(transition.state()), shanghai().format(transition.at_ms()).substr(0, 10));
+    }
+    return text;
+  }
+  static std::vector<int> turns() {
+    std::vector<int> order(10, 0);
+    order.resize(24, 1);
+    return order;
+  }
+};
+
+// ---- the close of a day ---------------------------------------------------------------------------------------------
+
+TEST(Close, SeesWhatEachSenderHadToldBeforeItClosedTheDayItself) {
+  // Told on the 2nd, seen at the closes of the 2nd and the 3rd; taken back on the 4th, clear at those of the 4th to the 6th.
+  const std::string expected =
+      "R3 city FIRING 2026-03-04 | R3 north FIRING 2026-03-04 | "
+      "R3 city RESOLVED 2026-03-07 | R3 north RESOLVED 2026-03-07 | ";
+  auto order = Closes::turns();
+  EXPECT_EQ(Closes().run(order, 99), expected) << "the first is days ahead";
+  std::reverse(order.begin(), order.end());
+  EXPECT_EQ(Closes().run(order, 99), expected) << "the second is";
+  std::mt19937 random(20260301);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same orders in every run
+  for (int i = 0; i < 100; ++i) {
+    for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[random() % left]);
+    EXPECT_EQ(Closes().run(order, random() % order.size()), expected) << "order " << i;
+  }
+}
 
 // ---- final ----------------------------------------------------------------------------------------------------------
 
@@ -242,7 +325,7 @@ TEST_F(Live, ARegionThatComesLateMovesIntoPlace) {
 std::int64_t counties(const std::vector<Sent>& rows) {
   for (const auto& one : rows) {
     const auto row = one.as<MetricsRow>();
-    if (row.region_id() == "city") return row.lines(0).windows(0).values(static_cast<int>(BrandMeasure::counties));
+    if (row.region_id() == "city") return of_last_days(row).values(static_cast<int>(BrandMeasure::counties));
   }
   return -1;
 }

@@ -6,7 +6,7 @@
 //   shop.version(outlet("shop", nth(0), "north"));
 //   shop.takes(delivery("D1", "shop", noon(nth(3)), {{"s1", 10}}));
 //   shop.passes_to(nth(20));
-//   shop.value("B1", buying_in(0), nth(9)) == 1
+//   shop.value("B1", in_window(Contribution::buying_outlets, 1), nth(9)) == 1
 #pragma once
 
 #include <map>
@@ -33,7 +33,7 @@ class Shop {
   }
 
   void version(const Event& event, Day first_open_day = kNoDay) {
-    const FactsChange change(facts, {});
+    const FactsChange change(facts, context);
     apply_version(facts, event, first_open_day, context);
     send(change);
   }
@@ -42,20 +42,17 @@ class Shop {
   Verdict takes(const Event& event, Millis arrival, Day first_open_day = kNoDay) {
     auto verdict = judge(facts, event, arrival, first_open_day, limits, context);
     if (verdict.outcome != Outcome::accepted && verdict.outcome != Outcome::superseded) return verdict;
-    const auto skus = skus_touched(facts, event, arrival, context);
-    std::set<BrandNumber> brands;
-    for (const auto number : skus) brands.insert(context.catalogue.brand_of(number));
-    const FactsChange change(facts, brands);
+    const FactsChange change(facts, context, touched_by(facts, event, arrival, context));
     const EventRef ref{event.event_id()};
-    remember(facts, event, ref, arrival, context);
-    send(change);
+    const auto& document = remember(facts, event, ref, arrival, context);
+    send(change, &document);
     return verdict;
   }
   Verdict takes(const Event& event) { return takes(event, event_time_of(event)); }
 
   void passes_to(Day today) {
     if (today <= facts.clock_day) return;
-    const FactsChange change(facts, {});
+    const FactsChange change(facts, context);
     facts.clock_day = today;
     send(change);
   }
@@ -67,7 +64,7 @@ class Shop {
     for (const auto& [key, delta] : sent_) {
       const auto& [brand, where, what, when] = key;
       if (brand != brand_id || where != leaf || what != contribution) continue;
-      if (is_step(contribution) ? when <= day : when == day) sum += delta;
+      if (is_step(contribution) ? when <= day : when == day) sum = wrapped_sum(sum, delta);
     }
     return sum;
   }
@@ -79,20 +76,29 @@ class Shop {
     for (const auto& region_id : regions) sum += value(brand_id, contribution, day, {region_id, "", ""});
     return sum;
   }
+  // How often a price was read on a day, wherever.
+  [[nodiscard]] std::int64_t readings(std::int64_t price, Day day) const {
+    const auto found = prices_.find({price, day});
+    return found == prices_.end() ? 0 : found->second;
+  }
   [[nodiscard]] std::size_t differences() const { return differences_; }
 
  private:
-  void send(const FactsChange& change) {
-    for (const auto& delta : change.difference()) {
+  void send(const FactsChange& change, const Document* document = nullptr) {
+    const auto differences = change.differences(document);
+    for (const auto& price : differences.prices) prices_[{price.price, price.day}] += price.count;
+    for (const auto& delta : differences.deltas) {
       ++differences_;
       for (const auto leaf : context.places.leaves_of(delta.place)) {
-        sent_[{context.catalogue.brand_id(delta.brand), context.places.leaf(leaf), delta.contribution, delta.day}] +=
-            delta.value;
+        auto& sum =
+            sent_[{context.catalogue.brand_id(delta.brand), context.places.leaf(leaf), delta.contribution, delta.day}];
+        sum = wrapped_sum(sum, delta.value);
       }
     }
   }
 
   std::map<std::tuple<std::string, Leaf, Contribution, Day>, std::int64_t> sent_;
+  std::map<std::pair<std::int64_t, Day>, std::int64_t> prices_;
   std::size_t differences_ = 0;
 };
 

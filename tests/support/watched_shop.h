@@ -52,6 +52,7 @@ class WatchedShop {
   }
 
   void version(const Event& event) {
+    judge_ended_days(shop.facts, {number()}, {"shop", clock_}, shop.context, alerts, transitions);
     shop.version(event);
     ask({number()}, nullptr);
   }
@@ -59,7 +60,8 @@ class WatchedShop {
   void gets(const Event& event) { gets(event, event_time_of(event)); }
   void gets(const Event& event, Millis arrival) {
     waits_until(arrival);
-    const auto skus = skus_touched(shop.facts, event, arrival, shop.context);
+    const auto skus = touched_by(shop.facts, event, arrival, shop.context).skus;
+    judge_ended_days(shop.facts, skus, {"shop", clock_}, shop.context, alerts, transitions);
     const EventRef ref{event.event_id()};
     if (shop.takes(event, arrival).outcome == Outcome::accepted) ask(skus, &ref);
   }

@@ -117,7 +117,7 @@ class Pipeline(unittest.TestCase):
     def test_exit_codes_of_bad_usage(self):
         for words in (["rates", "--as-of", "yesterday"], ["rates", "--window", "5"], ["rates", "--from", "2026-01-01"],
                       ["rates", "-o", "xml"], ["rates", "--fnial"], ["topics"], ["status", "-o", "yaml"], ["replay", "--out", "x"],
-                      ["replay", "--in", "x"], ["replay", "--in", str(small_market()), "--out", "x", "--days", "2026-02-02,2026-02-01"],
+                      ["replay", "--in", "x"], ["replay", "--in", str(small_market()), "--out", "x", "--days", "2026-02-02..2026-02-01"],
                       ["import"], ["nonsense"], [], ["run", "--stage", "nonsense"]):
             with self.subTest(words):
                 done = self.market.call(*words)

@@ -18,9 +18,11 @@ std::string saved(const OutletFacts& facts, const MarketContext& context) {
 std::string derived(const OutletFacts& facts) {
   std::string text;
   for (const auto& [day, documents] : facts.active_documents) text += fmt::format("{}x{} ", day.number, documents);
-  for (const auto& [brand, days] : facts.brands) {
-    text += fmt::format("| brand {}: ", static_cast<int>(brand));
-    for (const auto& one : days) text += fmt::format("{}+{}-{} ", one.day.number, one.delivered, one.returned);
+  for (const auto& [number, sku] : facts.skus) {
+    for (const auto& fact : sku.facts) {
+      text += fmt::format("| {}: {} {}x{} ", static_cast<int>(number), fact.day.number, static_cast<int>(fact.kind), fact.quantity);
+    }
+    for (const auto& request : sku.requests) text += fmt::format("| {}: {} asked ", static_cast<int>(number), request.day.number);
   }
   return text;
 }
@@ -67,7 +69,7 @@ TEST(OutletFacts, WhatIsOldIsForgottenWholly) {
   auto shop = busy_shop();
   forget_before(shop.facts, nth(3), shop.context);
   ASSERT_EQ(shop.facts.documents.size(), 2U) << "the order of day 3 and the cancelled visit of day 4";
-  EXPECT_TRUE(shop.facts.brands.empty());
+  for (const auto& [number, sku] : shop.facts.skus) EXPECT_TRUE(sku.facts.empty()) << "folded";
   EXPECT_EQ(shop.facts.active_documents, (std::map<Day, std::int32_t>{{nth(3), 1}}));
   forget_before(shop.facts, nth(99), shop.context);
   EXPECT_TRUE(shop.facts.documents.empty());

@@ -45,14 +45,15 @@ class Rows : public testing::Test {
   }
   std::vector<MetricsRow> rows(std::int32_t on, Millis counties_known_before = 1) {
     const auto market_leaves = leaves(market);
-    return DayRows(regions, nth(on), counties_known_before, market_leaves).brand_rows("B1", leaves(brand));
+    return DayRows(regions, catalogue, nth(on), counties_known_before, market_leaves).brand_rows("B1", leaves(brand));
   }
   std::vector<MetricsRow> market_rows(std::int32_t on) {
     const auto market_leaves = leaves(market);
-    return DayRows(regions, nth(on), 1, market_leaves).market_rows();
+    return DayRows(regions, catalogue, nth(on), 1, market_leaves).market_rows();
   }
 
   RegionTree regions;
+  Catalogue catalogue;
   std::map<Leaf, Cell> brand;
   std::map<Leaf, Cell> market;
 };
@@ -214,9 +215,9 @@ TEST_F(Rows, OfTheMarketHaveDataQualityInTheWholeOnly) {
   EXPECT_EQ(named("quarantined_late"), 1);
   EXPECT_EQ(named("quarantined_future"), 0);
   ASSERT_NE(window_of(all, "north", "channel", "a", 91), nullptr);
-  EXPECT_EQ(window_of(all, "north", "", "", 7)->values_size(), 2);
+  EXPECT_EQ(window_of(all, "north", "", "", 7)->values_size(), 4);
   EXPECT_EQ(window_of(all, "south", "", "", 7), nullptr);
-  EXPECT_EQ(window_of(market_rows(7), "", "", "", 7)->values(2), 0) << "by day of arrival";
+  EXPECT_EQ(window_of(market_rows(7), "", "", "", 7)->values(4), 0) << "by day of arrival";
 }
 
 }  // namespace

@@ -15,6 +15,10 @@ namespace {
 
 const Leaf kNorth{"north", "", ""};
 const Leaf kSouth{"south", "", ""};
+constexpr auto kBuying7 = in_window(Contribution::buying_outlets, 1);
+constexpr auto kBuying28 = in_window(Contribution::buying_outlets, 2);
+constexpr auto kBuying91 = in_window(Contribution::buying_outlets, 3);
+constexpr auto kRepeat7 = in_window(Contribution::repeat_buying_outlets, 1);
 
 // The days of a step, as "3-9 17-23" (inclusive), within the first `until` days.
 std::string days_of(const Shop& shop, std::string_view brand, Contribution contribution, std::int32_t until) {
@@ -50,10 +54,10 @@ void buys(Shop& shop, std::int32_t on, std::int64_t quantity = 5) {
 TEST(Windows, APurchaseCountsOnItsDayAndTheRestOfTheWindow) {
   auto shop = open_shop();
   buys(shop, 3);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 200), "3-9");
-  EXPECT_EQ(days_of(shop, "B1", buying_in(1), 200), "3-30");
-  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 93), "3-93");
-  EXPECT_EQ(days_of(shop, "B2", buying_in(2), 200), "");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 200), "3-9");
+  EXPECT_EQ(days_of(shop, "B1", kBuying28, 200), "3-30");
+  EXPECT_EQ(days_of(shop, "B1", kBuying91, 93), "3-93");
+  EXPECT_EQ(days_of(shop, "B2", kBuying91, 200), "");
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3)), 5);
 }
 
@@ -72,9 +76,9 @@ TEST(Windows, PurchasesOfOneWindowCountOnce) {
                          {{3, 31}, "3-9 31-37", "", "3-58"}}) {
     auto shop = open_shop();
     for (const auto on : bought) buys(shop, on);
-    EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), buying_7) << bought.back();
-    EXPECT_EQ(days_of(shop, "B1", repeat_buying_in(0), 100), repeat_7) << bought.back();
-    EXPECT_EQ(days_of(shop, "B1", buying_in(1), 100), buying_28) << bought.back();
+    EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), buying_7) << bought.back();
+    EXPECT_EQ(days_of(shop, "B1", kRepeat7, 100), repeat_7) << bought.back();
+    EXPECT_EQ(days_of(shop, "B1", kBuying28, 100), buying_28) << bought.back();
   }
 }
 
@@ -82,18 +86,18 @@ TEST(Windows, OneThatComesLateFillsTheGap) {
   auto shop = open_shop();
   buys(shop, 3);
   buys(shop, 15);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "3-9 15-21");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "3-9 15-21");
   buys(shop, 9);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "3-21");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "3-21");
 }
 
 TEST(Windows, NothingBoughtIsNoPurchaseAndAReturnUndoesNone) {
   auto shop = open_shop();
   buys(shop, 3, 0);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "");
   buys(shop, 5, 4);
   shop.takes(returned("R5", "shop", noon(nth(5)), {{"s1", 4}}));
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 100), "5-11");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "5-11");
   EXPECT_EQ(shop.value("B1", Contribution::returned_units, nth(5)), 4);
 }
 
@@ -102,11 +106,11 @@ TEST(Windows, ACancellationTakesEverythingBack) {
   const auto first = delivery("D", "shop", noon(nth(3)), {{"s1", 5}, {"s2", 1}});
   shop.takes(first);
   shop.takes(cancelled(first, 2));
-  for (const auto* brand : {"B1", "B2"}) EXPECT_EQ(days_of(shop, brand, buying_in(2), 200), "");
+  for (const auto* brand : {"B1", "B2"}) EXPECT_EQ(days_of(shop, brand, kBuying91, 200), "");
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3)), 0);
   EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 200), "");
   shop.takes(revised(first, 3));
-  EXPECT_EQ(days_of(shop, "B2", buying_in(0), 100), "3-9");
+  EXPECT_EQ(days_of(shop, "B2", kBuying7, 100), "3-9");
 }
 
 // ---- active and dormant ---------------------------------------------------------------------------------------------
@@ -138,9 +142,9 @@ TEST(Activity, BuyersCountOnlyWhileActive) {
   auto shop = open_shop();
   buys(shop, 0);
   shop.passes_to(nth(100));
-  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 100), "0-55") << "bought 91 days ago at most, yet dormant from day 56";
+  EXPECT_EQ(days_of(shop, "B1", kBuying91, 100), "0-55") << "bought 91 days ago at most, yet dormant from day 56";
   shop.takes(visit("V", "shop", noon(nth(80))), noon(nth(81)));
-  EXPECT_EQ(days_of(shop, "B1", buying_in(2), 100), "0-55 80-90");
+  EXPECT_EQ(days_of(shop, "B1", kBuying91, 100), "0-55 80-90");
 }
 
 TEST(Activity, NothingIsSentWhileTimePassesWithoutAChange) {
@@ -162,13 +166,13 @@ TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3), kNorth), 5);
   for (const auto on : {5, 6}) {
     const auto& [here, there] = on == 5 ? std::pair(kNorth, kSouth) : std::pair(kSouth, kNorth);
-    for (const auto contribution : {buying_in(0), Contribution::active_outlets}) {
+    for (const auto contribution : {kBuying7, Contribution::active_outlets}) {
       const auto* brand = contribution == Contribution::active_outlets ? "" : "B1";
       EXPECT_EQ(shop.value(brand, contribution, nth(on), here), 1) << on;
       EXPECT_EQ(shop.value(brand, contribution, nth(on), there), 0) << on;
     }
   }
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "3-9") << "never twice, never none";
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "3-9") << "never twice, never none";
 }
 
 TEST(Place, ClassesMoveWithTheVersion) {
@@ -177,7 +181,7 @@ TEST(Place, ClassesMoveWithTheVersion) {
   shop.version(outlet("shop", nth(10), "north", Outlet::ACTIVE, {{"channel", "b"}}));
   buys(shop, 8);
   const auto buying = [&](std::string dimension, std::string value, std::int32_t on) {
-    return shop.value("B1", buying_in(0), nth(on), {"north", std::move(dimension), std::move(value)});
+    return shop.value("B1", kBuying7, nth(on), {"north", std::move(dimension), std::move(value)});
   };
   EXPECT_EQ(buying("channel", "a", 9), 1);
   EXPECT_EQ(buying("size", "big", 9), 1);
@@ -192,10 +196,10 @@ TEST(Place, OutsideThePopulationOnlyUnitsCount) {
   shop.version(outlet("shop", nth(5), "north", Outlet::CLOSED));
   buys(shop, 7);
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(7), kNorth), 5);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "");
   EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 60), "0-4");
   shop.version(outlet("shop", nth(9), "north", Outlet::ACTIVE));
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "9-13");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "9-13");
 }
 
 TEST(Place, BeforeTheFirstVersionItsRegionHoldsOutsideThePopulation) {
@@ -204,7 +208,7 @@ TEST(Place, BeforeTheFirstVersionItsRegionHoldsOutsideThePopulation) {
   shop.version(outlet("shop", nth(5), "south"));
   buys(shop, 2);
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(2), kSouth), 5);
-  EXPECT_EQ(days_of(shop, "B1", buying_in(0), 60), "5-8");
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "5-8");
 }
 
 TEST(Place, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
@@ -269,11 +273,13 @@ struct Told {
     if (what == Contribution::active_outlets) return active_on(on) ? 1 : 0;
     if (what == Contribution::dormant_outlets) return active_on(on) ? 0 : 1;
     for (std::size_t w = 0; w < kWindowCount; ++w) {
-      const auto window = kWindows[w];
-      const bool now = units(brand, on - window + 1, on, false) > 0;
-      const bool before = units(brand, on - 2 * window + 1, on - window, false) > 0;
-      if (what == buying_in(w)) return active_on(on) && now ? 1 : 0;
-      if (what == repeat_buying_in(w)) return active_on(on) && now && before ? 1 : 0;
+      const auto in = [&](DayRange days) {
+        return units(brand, days.first - nth(0), days.last - nth(0), false) > 0;
+      };
+      const bool now = in(window_of(kWindows[w], nth(on)));
+      const bool before = in(previous_of(kWindows[w], nth(on)));
+      if (what == in_window(Contribution::buying_outlets, w)) return active_on(on) && now ? 1 : 0;
+      if (what == in_window(Contribution::repeat_buying_outlets, w)) return active_on(on) && now && before ? 1 : 0;
     }
     return 0;
   }
@@ -324,8 +330,8 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
     measures.emplace_back(brand, Contribution::delivered_units);
     measures.emplace_back(brand, Contribution::returned_units);
     for (std::size_t w = 0; w < kWindowCount; ++w) {
-      measures.emplace_back(brand, buying_in(w));
-      measures.emplace_back(brand, repeat_buying_in(w));
+      measures.emplace_back(brand, in_window(Contribution::buying_outlets, w));
+      measures.emplace_back(brand, in_window(Contribution::repeat_buying_outlets, w));
     }
   }
   for (int on = -12; on <= today; ++on) {
