@@ -187,7 +187,9 @@ class StageThread {
   Result<void> attempt() {
     auto sink = KafkaSink::open(settings_.kafka);
     if (!sink) return tl::make_unexpected(sink.error());
-    auto source = KafkaSource::open(settings_.kafka, group_of(settings_.kafka, stage_), topics_of(stage_), member_);
+    // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.
+    const auto order = stage_ == Stage::intake ? ReadOrder::by_arrival : ReadOrder::as_fetched;
+    auto source = KafkaSource::open(settings_.kafka, group_of(settings_.kafka, stage_), topics_of(stage_), member_, order);
     if (!source) return tl::make_unexpected(source.error());
     Worker::Heartbeat heartbeat = WarnOfGaps();
     if (stage_ == Stage::intake) heartbeat = IntakeHeartbeat(settings_, **sink);

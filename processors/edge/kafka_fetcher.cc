@@ -7,6 +7,8 @@
 #include <charconv>
 #include <thread>
 
+#include "schemas/check.h"
+
 namespace fiverate {
 namespace {
 
@@ -116,13 +118,36 @@ Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, 
       client.last_error()));
 }
 
+void KafkaBell::ring() {
+  const std::lock_guard lock(mutex_);
+  ringing_ = true;
+  rang_.notify_one();
+}
+
+void KafkaBell::mute() {
+  const std::lock_guard lock(mutex_);
+  ringing_ = false;
+}
+
+void KafkaBell::wait_until(Clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  rang_.wait_until(lock, deadline, [&] { return ringing_; });
+}
+
+void KafkaFetcher::QueueRelease::operator()(rd_kafka_queue_t* queue) const {
+  rd_kafka_queue_cb_event_enable(queue, nullptr, nullptr);
+  rd_kafka_queue_destroy(queue);
+}
+
 Result<void> KafkaFetcher::assign(Places places) {
   const auto list = new_list(places.size());
   for (const auto& [input, place] : places) add(*list, settings_, input).offset = place.next;
   forget();
   places_ = std::move(places);
+  if (order_ == ReadOrder::by_arrival) open_lanes();  // before the first fetch: nothing goes to the consumer's queue
   const auto code = rd_kafka_assign(client_->get(), list.get());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  forget();
   places_.clear();
   return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be taken over", client_->last_error()));
 }
@@ -142,21 +167,112 @@ Result<void> KafkaFetcher::poll(milliseconds wait, std::vector<InRecord>& record
   const auto batch = std::make_shared<Batch>(Batch{client_, {}});
   taking_ = &records;
   taking_from_ = records.size();
-  auto timeout = std::max(wait, milliseconds(0));
-  while (!broken_ && batch->messages.size() < kPollRecordsMax) {
+  const auto timeout = std::max(wait, milliseconds(0));
+  if (order_ == ReadOrder::by_arrival) {
+    read_by_arrival(timeout, batch, records);
+  } else {
+    read_as_fetched(timeout, batch, records);
+  }
+  taking_ = nullptr;
+  if (!batch->messages.empty()) client_->broker_answered();
+  if (broken_) return tl::make_unexpected(*broken_);
+  return notice_absence();
+}
+
+void KafkaFetcher::read_as_fetched(milliseconds wait, const std::shared_ptr<Batch>& batch,
+                                   std::vector<InRecord>& records) {
+  for (auto timeout = wait; !broken_ && batch->messages.size() < kPollRecordsMax; timeout = milliseconds(0)) {
     KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message || broken_) break;
-    timeout = milliseconds(0);
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (auto handled = other_than_record(*message); !handled) broken_ = handled.error();
     } else if (auto* place = place_of(*message); place != nullptr) {
       take(std::move(message), *place, batch, records);
     }
   }
-  taking_ = nullptr;
-  if (!batch->messages.empty()) client_->broker_answered();
-  if (broken_) return tl::make_unexpected(*broken_);
-  return notice_absence();
+}
+
+void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batch>& batch,
+                                   std::vector<InRecord>& records) {
+  const auto until = Clock::now() + wait;
+  // The consumer's queue: rebalances, and errors that are of no partition.
+  for (auto timeout = lanes_.empty() ? wait : milliseconds(0); !broken_; timeout = milliseconds(0)) {
+    const KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
+    if (!message) break;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {  // librdkafka knows the topic anew: the lane is of the old one
+      broken_ = Error{Reaction::retry, fmt::format("A record of {} came beside its queue.", rd_kafka_topic_name(message->rkt))};
+    } else if (auto handled = other_than_record(*message); !handled) {
+      broken_ = handled.error();
+    }
+  }
+  while (!broken_) {
+    bell_.mute();
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      if (!lanes_[i].head) look_into(i);
+    }
+    while (!broken_ && batch->messages.size() < kPollRecordsMax) {
+      const auto number = merge_.next(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()));
+      if (!number) break;
+      auto& lane = lanes_[*number];
+      take(std::move(lane.head), *lane.entry, batch, records);
+      look_into(*number);
+    }
+    for (const auto number : merge_.take_left_behind()) {
+      spdlog::warn("kafka: more of {} is known to be there and does not come; reading on without it",
+                   named(settings_, lanes_[number].entry->first));
+    }
+    if (!batch->messages.empty() || Clock::now() >= until) break;
+    bell_.wait_until(until);
+  }
+}
+
+// Fetches its next record out of its queue, if it is there.
+void KafkaFetcher::look_into(std::size_t number) {
+  auto& lane = lanes_[number];
+  lane.head.reset();
+  while (!broken_) {
+    KafkaMessage message(rd_kafka_consume_queue(lane.queue.get(), 0));
+    if (!message) return merge_.is_empty(number, has_more(lane));
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) lane.heard = lane.ended = true;
+      if (auto handled = other_than_record(*message); !handled) broken_ = handled.error();
+    } else if (message->offset >= lane.entry->second.next) {  // see take()
+      lane.heard = true;
+      lane.ended = false;
+      merge_.offers(number, rd_kafka_message_timestamp(message.get(), nullptr));
+      lane.head = std::move(message);
+      return;
+    }
+  }
+}
+
+bool KafkaFetcher::has_more(const Lane& lane) const {
+  if (!lane.heard || lane.ended) return !lane.heard;
+  const auto& [input, place] = *lane.entry;
+  Extent known{-1, -1};
+  rd_kafka_get_watermark_offsets(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition,
+                                 &known.low, &known.high);
+  return place.next < known.high;
+}
+
+void KafkaFetcher::open_lanes() {
+  for (auto& entry : places_) {
+    const auto& input = entry.first;
+    auto& lane = lanes_.emplace_back();
+    lane.entry = &entry;
+    lane.queue.reset(
+        rd_kafka_queue_get_partition(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition));
+    CHECK(lane.queue != nullptr, name_of(input.topic), input.partition);
+    rd_kafka_queue_forward(lane.queue.get(), nullptr);
+    rd_kafka_queue_cb_event_enable(
+        lane.queue.get(), [](rd_kafka_t*, void* bell) { static_cast<KafkaBell*>(bell)->ring(); }, &bell_);
+  }
+  merge_ = ArrivalMerge(lanes_.size());
+}
+
+void KafkaFetcher::release() {
+  lanes_.clear();
+  merge_ = ArrivalMerge();
 }
 
 bool KafkaFetcher::all_done() const {
@@ -166,6 +282,7 @@ bool KafkaFetcher::all_done() const {
 void KafkaFetcher::forget() {
   known_.clear();
   last_ = {};
+  release();
 }
 
 // Nothing for a partition that is not ours (any more).

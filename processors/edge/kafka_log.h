@@ -29,6 +29,18 @@ inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question t
 inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
+// In what order a source hands over what several partitions hold; within a partition it is always the log's.
+//
+//   as_fetched   as it comes: right where partitions have nothing to do with each other
+//   by_arrival   while there is a backlog, merged by timestamp over all assigned partitions (stream/arrival_merge.h): a
+//                partition of which more is known to be in the log holds the others back until it has come, at most 2 s.
+//                At the end of the log nothing waits. Of each partition at most kLaneRecords or kLaneKib, and one fetch,
+//                are held in memory
+enum class ReadOrder : std::uint8_t { as_fetched, by_arrival };
+
+inline constexpr int kLaneRecords = 16'384;  // queued.min.messages
+inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
+
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused,
@@ -46,7 +58,8 @@ class KafkaSource final : public Source {
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings,
                                                                  const std::string& group,
                                                                  const std::vector<Topic>& topics,
-                                                                 const std::string& member = {});
+                                                                 const std::string& member = {},
+                                                                 ReadOrder order = ReadOrder::as_fetched);
   ~KafkaSource() override;
 
   void listen(Listener listener) override;

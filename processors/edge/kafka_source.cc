@@ -111,16 +111,24 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
 KafkaSource::KafkaSource(std::shared_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& settings, const std::string& group,
-                                                       const std::vector<Topic>& topics, const std::string& member) {
+                                                       const std::vector<Topic>& topics, const std::string& member,
+                                                       ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
   auto role = consumer_role(group);
+  if (order == ReadOrder::by_arrival) {
+    role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
+    role.defaults.emplace_back("queued.max.messages.kbytes", std::to_string(kLaneKib));
+    // A fetch is one for all partitions of a broker: while it waits for news of those that are read to the end, those
+    // whose queue was full cannot be fetched.
+    role.defaults.emplace_back("fetch.wait.max.ms", "20");
+  }
   if (!member.empty()) role.fixed.emplace_back("group.instance.id", member);
   role.on_rebalance = [raw = parts.get()](rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions) {
     raw->on_rebalance(code, *partitions);
   };
   auto client = KafkaClient::open(settings, std::move(role));
   if (!client) return tl::make_unexpected(client.error());
-  parts->fetcher = std::make_unique<KafkaFetcher>(settings, *client);
+  parts->fetcher = std::make_unique<KafkaFetcher>(settings, *client, order);
   std::unique_ptr<KafkaSource> source(new KafkaSource(parts));
 
   const auto list = new_list(topics.size());
@@ -132,6 +140,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
 
 KafkaSource::~KafkaSource() {
   parts_->leaving = true;
+  parts_->fetcher->release();
   // close() of librdkafka 2.0.2 may never return; then it keeps what it needs.
   if (!run_within(kKafkaEndWithin, [parts = parts_] { rd_kafka_consumer_close(parts->fetcher->client().get()); })) {
     spdlog::warn("kafka: leaving the group took more than {} s; the broker will notice", kKafkaEndWithin.count());

@@ -48,8 +48,8 @@ class KafkaEdgeTest : public ::testing::Test {
     EXPECT_TRUE(made) << made.error().what;
     return std::move(*made);
   }
-  std::unique_ptr<KafkaSource> source(std::vector<Topic> topics) {
-    auto made = KafkaSource::open(settings_, group_, topics);
+  std::unique_ptr<KafkaSource> source(std::vector<Topic> topics, ReadOrder order = ReadOrder::as_fetched) {
+    auto made = KafkaSource::open(settings_, group_, topics, {}, order);
     EXPECT_TRUE(made) << made.error().what;
     return std::move(*made);
   }
@@ -79,6 +79,8 @@ class KafkaEdgeTest : public ::testing::Test {
     const auto flushed = to->flush();
     ASSERT_TRUE(flushed) << flushed.error().what;
   }
+
+  void follow_through_rebalances(ReadOrder order);
 
   KafkaSettings settings_;
   TopicPlan plan_{{2, 3, 2}, false, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
@@ -377,7 +379,7 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
 
 // Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said
 // to begin.
-TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
+void KafkaEdgeTest::follow_through_rebalances(ReadOrder order) {
   make();
   for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 60'000);
   std::map<Input, std::int64_t> expected;
@@ -392,7 +394,7 @@ TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
                               return begin;
                             },
                             {}};
-  const auto from = source({Topic::orders});
+  const auto from = source({Topic::orders}, order);
   from->listen(listener);
   std::atomic<bool> disturbed = false;
   const std::jthread disturbing([&] {
@@ -424,6 +426,54 @@ TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
   }
   EXPECT_GT(assignments, 3);
   EXPECT_GT(read, 10'000U);
+}
+
+TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
+  follow_through_rebalances(ReadOrder::as_fetched);
+}
+TEST_F(KafkaEdgeTest, RecordsByArrivalFollowTheirAssignmentThroughRebalances) {
+  follow_through_rebalances(ReadOrder::by_arrival);
+}
+
+TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndWhatComesThenAtOnce) {
+  make();
+  // Far more of one partition than its lane holds, little of another, nothing of the others.
+  constexpr int kMany = 5 * kLaneRecords;
+  constexpr int kFew = 20;
+  fill(Topic::orders, 0, kMany);
+  {
+    const auto to = sink();
+    for (int i = 0; i < kFew; ++i) ASSERT_TRUE(to->send(record(Topic::deliveries, 1, i * (kMany / kFew))));
+    ASSERT_TRUE(to->flush());
+  }
+  const auto from = source({Topic::orders, Topic::deliveries}, ReadOrder::by_arrival);
+  std::map<Input, std::int64_t> next;
+  Millis last = 0;
+  int read = 0;
+  const auto until = Clock::now() + seconds(30);
+  while (read < kMany + kFew && Clock::now() < until) {
+    std::vector<InRecord> records;
+    const auto polled = from->poll(milliseconds(50), records);
+    ASSERT_TRUE(polled) << polled.error().what;
+    for (const auto& record : records) {
+      ASSERT_EQ(record.offset, next[record.input]++);
+      ASSERT_GE(record.timestamp, last) << name_of(record.input.topic) << " offset " << record.offset;
+      last = record.timestamp;
+    }
+    read += static_cast<int>(records.size());
+  }
+  ASSERT_EQ(read, kMany + kFew);
+  for (const auto& [input, lag] : from->lag()) EXPECT_EQ(lag, 0);
+
+  // Now each record is the last one of its partition; those in which nothing ever was hold nobody back.
+  for (int i = 0; i < 3; ++i) {
+    fill(Topic::deliveries, 1, 1);
+    const auto sent = Clock::now();
+    std::vector<InRecord> records;
+    while (records.empty() && Clock::now() - sent < seconds(10)) ASSERT_TRUE(from->poll(milliseconds(50), records));
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_LT(Clock::now() - sent, milliseconds(500));
+  }
 }
 
 // ---- the end of a result partition ---------------------------------------------------------------------------------
