@@ -1,13 +1,12 @@
 #include "processors/stages/intake.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/trade/acceptance.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,13 +1,12 @@
 #include "processors/stages/outlet.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 
 #include "metrics.pb.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -2,8 +2,6 @@
 // last is known only at the end (a history ends with its last accepted document), so rows behind it are cut off then.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 

@@ -1,9 +1,8 @@
 // The stage that knows what people do with alerts: transitions and commands in, present states and history out.
 #include "processors/stages/desk.h"
 
-#include <fmt/format.h>
-
 #include "schemas/decode.h"
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {

@@ -1,8 +1,7 @@
 // The stage that knows each shop: parking, cuts, time.
 #include "processors/stages/outlet.h"
 
-#include <fmt/format.h>
-
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
