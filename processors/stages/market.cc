@@ -11,7 +11,7 @@ namespace {
 
 // Keys of the store: m/<brand>\0<region>\0<dimension>\0<value> cells, r/<region> regions, l/<brand> published rows,
 // p/<sender> pieces, market.
-constexpr std::string_view kRegionPrefix = "r/";
+constexpr std::string_view kMarketRegionPrefix = "r/";
 constexpr std::string_view kMarketKey = "market";
 // Old days are merged now and then; growth against last year reaches back 363 + 91 days.
 constexpr std::int32_t kFoldEveryDays = 28;
@@ -86,7 +86,7 @@ Result<void> MarketStage::open(const Store& store) {
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
   }
-  return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
+  return store.scan(kMarketRegionPrefix, [&](std::string_view, std::string_view value) {
     RegionState region;
     CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
     regions_.restore(region);
@@ -126,7 +126,7 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
       const auto& event = deltas.reference().event();
       if (!event.has_region()) return {};
       const auto region = regions_.apply(event, deltas.reference().arrival_ms());
-      unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), region.SerializeAsString());
+      unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
       return {};
     }
     case DeltasRecord::kDeltas:

@@ -9,9 +9,7 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) { out.append(text.data(), text.data() + text.size()); }
-
-void append(std::int64_t value, fmt::memory_buffer& out) {
+void append_number(std::int64_t value, fmt::memory_buffer& out) {
   const fmt::format_int text(value);
   out.append(text.data(), text.data() + text.size());
 }
@@ -27,7 +25,7 @@ void append_measures(std::span<const std::string_view> names, const MetricsRow::
   for (int i = 0; i < window.values_size(); ++i) {
     if (i > 0) out.push_back(',');
     append_name(names[static_cast<std::size_t>(i)], out);
-    append(window.values(i), out);
+    append_number(window.values(i), out);
   }
 }
 
@@ -38,9 +36,9 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
     first = false;
     append_name(rate.name, out);
     append("{\"numerator\":", out);
-    append(rate.numerator, out);
+    append_number(rate.numerator, out);
     append(",\"denominator\":", out);
-    append(rate.denominator, out);
+    append_number(rate.denominator, out);
     if (rate.has_value()) {
       append(",\"value\":", out);
       append(value_text(rate), out);
@@ -72,11 +70,11 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
       append({head.data(), head.size()}, out);
       append_json_string(line.class_value(), out);
       append(",\"window_days\":", out);
-      append(window.window_days(), out);
+      append_number(window.window_days(), out);
       append(",\"status\":\"", out);
       append(MetricsRow::Status_Name(row.status()), out);
       append("\",\"revision\":", out);
-      append(row.revision(), out);
+      append_number(row.revision(), out);
       append(",\"measures\":{", out);
       append_measures(of_brand ? std::span<const std::string_view>(kBrandMeasureNames)
                                : std::span<const std::string_view>(kMarketMeasureNames),

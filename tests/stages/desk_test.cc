@@ -11,7 +11,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Matchers = std::vector<std::pair<std::string, std::string>>;
 
-const Millis kStart = noon(nth(0));
 constexpr Millis kHour = 60 * kMinuteMs;
 
 // Transition `number` of alert A, of outlet o1 in county north, an hour after the one before.

@@ -7,7 +7,6 @@
 namespace fiverate::test {
 namespace {
 
-const Millis kStart = noon(nth(0));
 constexpr Millis kHourMs = 60 * kMinuteMs;
 
 class Outlets : public testing::Test {

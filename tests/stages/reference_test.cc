@@ -9,7 +9,6 @@
 namespace fiverate::test {
 namespace {
 
-const Millis kNow = noon(nth(0));
 using Texts = std::vector<std::string>;
 
 class ReferenceTest : public testing::Test {
