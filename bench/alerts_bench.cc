@@ -1,8 +1,8 @@
 // What it costs to ask the rules about one SKU, and about a whole outlet at midnight, by the days of facts.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 
 #include "schemas/check.h"
+#include "schemas/format.h"
 #include "tests/support/watched_shop.h"
 
 namespace fiverate::bench {

@@ -1,6 +1,5 @@
 // Desk: transitions a second while so many silences hold, none of which matches; bytes an alert.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
 
 #include "alerts.pb.h"
 #include "bench/simulated_ledger.h"
@@ -8,6 +7,7 @@
 #include "processors/stream/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate::bench {
 namespace {

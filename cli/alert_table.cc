@@ -1,10 +1,9 @@
 #include "cli/alert_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "processors/trade/alert_names.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

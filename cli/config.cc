@@ -1,6 +1,5 @@
 #include "cli/config.h"
 
-#include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 
 #include "cli/settings.h"
 #include "schemas/did_you_mean.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

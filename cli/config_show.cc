@@ -1,8 +1,7 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "cli/settings.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 

@@ -1,6 +1,5 @@
 #include "cli/console.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 
 #include "cli/terminal.h"
 #include "schemas/check.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,11 +1,11 @@
 // fiverate: one program, a list of commands.
-#include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <cstdio>
 
 #include "cli/commands.h"
 #include "producers/import/csv_map.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

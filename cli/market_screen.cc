@@ -1,13 +1,12 @@
 #include "cli/market_screen.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <tuple>
 
 #include "cli/alert_table.h"
 #include "cli/rates_table.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,8 +1,7 @@
 #include "cli/picture.h"
 
-#include <fmt/format.h>
-
 #include "cli/terminal.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

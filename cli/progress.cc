@@ -1,4 +1,3 @@
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 
 #include "cli/console.h"
 #include "cli/terminal.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,13 +1,12 @@
 #include "cli/settings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
 
 #include "schemas/did_you_mean.h"
+#include "schemas/format.h"
 #include "schemas/time.h"
 
 namespace fiverate {

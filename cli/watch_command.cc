@@ -24,17 +24,17 @@ constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
 constexpr std::chrono::seconds kAskTimeEvery{5};
 
-std::atomic<bool> interrupted = false;
+std::atomic<bool> watch_interrupted = false;
 
 // Until Ctrl-C or the end of the seconds asked for (0: no end).
 class Watching {
  public:
   explicit Watching(std::int64_t seconds)
       : ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
-    std::signal(SIGINT, [](int) { interrupted = true; });
-    std::signal(SIGTERM, [](int) { interrupted = true; });
+    std::signal(SIGINT, [](int) { watch_interrupted = true; });
+    std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
-  [[nodiscard]] bool over() const { return interrupted || Clock::now() >= ends_; }
+  [[nodiscard]] bool over() const { return watch_interrupted || Clock::now() >= ends_; }
 
   // What has come; an error that time may heal is told and waited out.
   void poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) const {

@@ -1,11 +1,11 @@
 #include "cli/words.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,9 +1,10 @@
 #include "schemas/cause.h"
 
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <charconv>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,11 +1,11 @@
 // CHECK(condition, values...): an invariant, alive in release. A bug stops the process; it does not write wrong state.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+
+#include "schemas/format.h"
 
 namespace fiverate::internal {
 

@@ -1,9 +1,9 @@
 #include "schemas/did_you_mean.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <vector>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

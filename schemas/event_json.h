@@ -6,8 +6,6 @@
 // could not read, the checker then does not call that missing, and the gravest reason wins at the end.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -16,6 +14,7 @@
 #include <utility>
 
 #include "event.pb.h"
+#include "schemas/format.h"
 #include "schemas/reasons.h"
 
 namespace fiverate {

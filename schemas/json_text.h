@@ -8,22 +8,26 @@
 namespace fiverate {
 
 template <typename Buffer>
+void append(std::string_view text, Buffer& out) {
+  out.append(text.data(), text.data() + text.size());
+}
+
+template <typename Buffer>
 void append_json_string(std::string_view text, Buffer& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  const auto append = [&](std::string_view part) { out.append(part.data(), part.data() + part.size()); };
   out.push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': append("\\\""); break;
-      case '\\': append("\\\\"); break;
-      case '\b': append("\\b"); break;
-      case '\f': append("\\f"); break;
-      case '\n': append("\\n"); break;
-      case '\r': append("\\r"); break;
-      case '\t': append("\\t"); break;
+      case '"': append("\\\"", out); break;
+      case '\\': append("\\\\", out); break;
+      case '\b': append("\\b", out); break;
+      case '\f': append("\\f", out); break;
+      case '\n': append("\\n", out); break;
+      case '\r': append("\\r", out); break;
+      case '\t': append("\\t", out); break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
-          append("\\u00");
+          append("\\u00", out);
           out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
           out.push_back(kHex[static_cast<unsigned char>(c) & 0xF]);
         } else {

@@ -1,10 +1,11 @@
 #include "schemas/time.h"
 
 #include <date/tz.h>
-#include <fmt/format.h>
 
 #include <chrono>
 #include <utility>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kWithin{10};
 constexpr int kWithinMs = static_cast<int>(milliseconds(kWithin).count());
-constexpr int kAnswerMs = kWithinMs + 1'000;  // librdkafka's own deadline comes first and says more
+constexpr int kAdminAnswerMs = kWithinMs + 1'000;  // librdkafka's own deadline comes first and says more
 constexpr std::int32_t kReplicasForTwo = 3;
 
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewTopic_destroy>>;
@@ -110,7 +110,7 @@ Result<FoundTopics> find_topics(const KafkaSettings& settings, KafkaClient& clie
 
 // Waits for the answer to a call just made; a call that failed as a whole is an error.
 Result<KafkaEvent> answer_to(std::string_view what, KafkaClient& client, const KafkaQueue& queue) {
-  KafkaEvent event(rd_kafka_queue_poll(queue.get(), kAnswerMs));
+  KafkaEvent event(rd_kafka_queue_poll(queue.get(), kAdminAnswerMs));
   rd_kafka_poll(client.get(), 0);
   const auto code = event ? rd_kafka_event_error(event.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return event;

@@ -16,7 +16,7 @@ namespace {
 // desk.
 constexpr std::string_view kFiringPrefix = "f/";
 constexpr std::string_view kSilencePrefix = "s/";
-constexpr std::string_view kRegionPrefix = "r/";
+constexpr std::string_view kDeskRegionPrefix = "r/";
 constexpr std::string_view kDeskKey = "desk";
 
 constexpr std::string_view kRegionField = "region_id";
@@ -131,7 +131,7 @@ Result<void> DeskStage::open(const Store& store) {
     silences_[silence.silence().silence_id()] = std::move(silence);
     return true;
   }));
-  return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
+  return store.scan(kDeskRegionPrefix, [&](std::string_view, std::string_view value) {
     RegionState region;
     CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
     regions_.restore(region);
@@ -171,7 +171,7 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
       FIVERATE_TRY(pass_to(arrival, outbox));
       if (event.has_command()) return on_command(event, arrival, outbox);
       if (event.has_region()) {
-        unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(),
+        unsaved_.put(std::string(kDeskRegionPrefix) + event.region().region_id(),
                      regions_.apply(event, arrival).SerializeAsString());
       }
       return {};

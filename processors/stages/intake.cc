@@ -1,18 +1,17 @@
 #include "processors/stages/intake.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/trade/acceptance.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kArrivalKey = "arrival";
+constexpr std::string_view kIntakeArrivalKey = "arrival";
 
 }  // namespace
 
@@ -75,13 +74,13 @@ void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& defini
 }
 
 Result<void> Intake::open(const Store& store) {
-  const auto saved = store.get(kArrivalKey);
+  const auto saved = store.get(kIntakeArrivalKey);
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) clock_.load(**saved);
   return {};
 }
 
-void Intake::save(StoreBatch& batch) { batch.put(std::string(kArrivalKey), clock_.save()); }
+void Intake::save(StoreBatch& batch) { batch.put(std::string(kIntakeArrivalKey), clock_.save()); }
 
 Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   auto& event = *ledger_.mutable_event();

@@ -1,11 +1,10 @@
 #include "processors/stages/market.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "processors/stages/outlet.h"
 #include "schemas/check.h"
+#include "schemas/format.h"
 #include "schemas/json_text.h"
 
 namespace fiverate {
@@ -13,8 +12,8 @@ namespace {
 
 // Keys of the store: m/<brand>\0<region>\0<dimension>\0<value> cells, r/<region> regions, l/<brand> published rows,
 // p/<sender> pieces, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> held apart, market.
-constexpr std::string_view kRegionPrefix = "r/";
-constexpr std::string_view kSkuPrefix = "s/";
+constexpr std::string_view kMarketRegionPrefix = "r/";
+constexpr std::string_view kMarketSkuPrefix = "s/";
 constexpr std::string_view kAheadPrefix = "a/";
 constexpr std::string_view kMarketKey = "market";
 // Old days are merged now and then; growth against last year reaches back 363 + 91 days.
@@ -96,7 +95,7 @@ Result<void> MarketStage::open(const Store& store) {
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
   }
-  return store.scan(kRegionPrefix, [&](std::string_view, std::string_view value) {
+  return store.scan(kMarketRegionPrefix, [&](std::string_view, std::string_view value) {
     RegionState region;
     CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
     regions_.restore(region);
@@ -137,11 +136,11 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
       if (event.has_sku()) {
         const auto open = first_open_day(deltas.reference().arrival_ms(), calendar_);
         const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
-        unsaved_.put(std::string(kSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
+        unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
       }
       if (!event.has_region()) return {};
       const auto region = regions_.apply(event, deltas.reference().arrival_ms());
-      unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), region.SerializeAsString());
+      unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
       return {};
     }
     case DeltasRecord::kDeltas:

@@ -1,7 +1,5 @@
 #include "processors/stages/outlet.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -10,6 +8,7 @@
 #include "processors/trade/prices.h"
 #include "processors/trade/timeline.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

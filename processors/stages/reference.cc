@@ -1,16 +1,15 @@
 #include "processors/stages/reference.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "processors/trade/acceptance.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kArrivalKey = "arrival";
+constexpr std::string_view kReferenceArrivalKey = "arrival";
 constexpr std::string_view kWaitingKey = "waiting";
 
 std::string joined(std::initializer_list<std::string_view> parts) {
@@ -63,7 +62,7 @@ Result<void> Reference::open(const Store& store) {
   identities_.open(store);
   event_ids_.open(store);
   anchors_.open(store);
-  const auto arrival = store.get(kArrivalKey);
+  const auto arrival = store.get(kReferenceArrivalKey);
   if (!arrival) return tl::make_unexpected(arrival.error());
   if (*arrival) clock_.load(**arrival);
   const auto waiting = store.get(kWaitingKey);
@@ -93,7 +92,7 @@ void Reference::save(StoreBatch& batch) {
   identities_.save(batch);
   event_ids_.save(batch);
   anchors_.save(batch);
-  batch.put(std::string(kArrivalKey), clock_.save());
+  batch.put(std::string(kReferenceArrivalKey), clock_.save());
   if (!waiting_changed_) return;
   WaitingReferences saved;
   for (const auto& candidate : waiting_) {

@@ -1,12 +1,12 @@
 // One type of error through core and edges, named by what someone should do about it.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <cstdint>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 

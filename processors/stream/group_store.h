@@ -2,11 +2,10 @@
 // of its partition). Nothing on disk; lost with the group's offsets, which only means that the log is read again.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <charconv>
 
 #include "processors/stream/memory_log.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 

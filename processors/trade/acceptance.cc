@@ -1,12 +1,12 @@
 #include "processors/trade/acceptance.h"
 
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <algorithm>
 
 #include "schemas/check.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

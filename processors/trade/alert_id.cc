@@ -1,10 +1,11 @@
 #include "processors/trade/alert_id.h"
 
-#include <fmt/format.h>
 #include <openssl/sha.h>
 
 #include <array>
 #include <string_view>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 

@@ -52,8 +52,8 @@ Day may_change(Day day, const Book& book, std::span<const ActiveFrom> activity) 
 // Walks over the days after `alert.asked`; stops at `through`, after a transition if `once`, or where nothing can change.
 // `on` is told of each transition.
 template <typename On>
-void walk(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-          const MarketCalendar& calendar, Day through, bool once, OverstockAlert& alert, On&& on) {
+void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
+               const MarketCalendar& calendar, Day through, bool once, OverstockAlert& alert, On&& on) {
   auto day = alert.asked;
   if (day == kNoDay) day = last_book.first_accepted_day() - 1;  // nothing to judge before it was counted
   while (day < through) {
@@ -114,7 +114,7 @@ void pass_overstock(const SkuFacts& facts, const Book& last_book, std::span<cons
                     const MarketCalendar& calendar, Day through, OverstockAlert& alert, const SayOverstock& say) {
   if (through <= alert.asked) return;
   if (last_book.accepted() || alert.state.firing) {
-    walk(facts, last_book, activity, calendar, through, false, alert,
+    walk_days(facts, last_book, activity, calendar, through, false, alert,
          [&](Transition::State said, Day day, const OverstockDay& today) { say(said, alert.state, day, today); });
   }
   alert.asked = through;
@@ -131,7 +131,7 @@ std::optional<Day> overstock_says(const SkuFacts& facts, const Book& last_book, 
   if (!alert.state.firing && alert.state.held == 0 && all_seen && !may_fire) return std::nullopt;
   std::optional<Day> says;
   auto ahead = alert;
-  walk(facts, last_book, activity, calendar, kEndOfDays, true, ahead,
+  walk_days(facts, last_book, activity, calendar, kEndOfDays, true, ahead,
        [&](Transition::State, Day day, const OverstockDay&) { says = day; });
   return says;
 }

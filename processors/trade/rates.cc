@@ -1,9 +1,8 @@
 #include "processors/trade/rates.h"
 
-#include <fmt/format.h>
-
 #include "processors/trade/measure.h"
 #include "schemas/check.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

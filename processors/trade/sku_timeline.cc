@@ -11,9 +11,9 @@ void append_day(std::vector<Day>& days, Day day) {
   if (days.empty() || days.back() != day) days.push_back(day);
 }
 
-class Walk {
+class TimelineWalk {
  public:
-  explicit Walk(const SkuFacts& facts) : facts_(facts), book_(facts.opening) {}
+  explicit TimelineWalk(const SkuFacts& facts) : facts_(facts), book_(facts.opening) {}
 
   SkuTimeline run() {
     for (const auto& request : facts_.requests) append_day(timeline_.requested, request.day);
@@ -98,7 +98,7 @@ class Walk {
 
 }  // namespace
 
-SkuTimeline timeline_of(const SkuFacts& facts) { return Walk(facts).run(); }
+SkuTimeline timeline_of(const SkuFacts& facts) { return TimelineWalk(facts).run(); }
 
 std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {
   std::vector<SellThrough> found;

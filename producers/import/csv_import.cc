@@ -1,6 +1,5 @@
 #include "producers/import/csv_import.h"
 
-#include <spdlog/fmt/fmt.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

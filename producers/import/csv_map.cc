@@ -1,6 +1,5 @@
 #include "producers/import/csv_map.h"
 
-#include <spdlog/fmt/fmt.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <fstream>
 
 #include "schemas/did_you_mean.h"
+#include "schemas/format.h"
 #include "schemas/time.h"
 
 namespace fiverate {

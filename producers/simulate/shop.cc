@@ -1,12 +1,11 @@
 #include "producers/simulate/shop.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 
 #include "producers/simulate/season.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -1,11 +1,10 @@
 #include "producers/simulate/trouble.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "processors/trade/acceptance.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

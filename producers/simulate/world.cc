@@ -1,12 +1,11 @@
 #include "producers/simulate/world.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
 #include "producers/simulate/season.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

@@ -2,8 +2,6 @@
 // last is known only at the end (a history ends with its last accepted document), so rows behind it are cut off then.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -12,6 +10,7 @@
 
 #include "processors/stream/ports.h"
 #include "processors/trade/intervals.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 

@@ -8,10 +8,6 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) {
-  out.append(text.data(), text.data() + text.size());
-}
-
 void append_field(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
   fmt::format_to(std::back_inserter(out), "\"{}\":", name);
   append_json_string(text, out);

@@ -1,14 +1,13 @@
 // A transition of an alert as the line of the contract, canonical to the byte.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "alerts.pb.h"
 #include "processors/trade/alert_names.h"
+#include "schemas/format.h"
 #include "schemas/time.h"
 
 namespace fiverate {

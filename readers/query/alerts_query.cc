@@ -11,17 +11,13 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) {
-  out.append(text.data(), text.data() + text.size());
-}
-
-void append_name(std::string_view name, fmt::memory_buffer& out) {
+void append_next_name(std::string_view name, fmt::memory_buffer& out) {
   fmt::format_to(std::back_inserter(out), ",\"{}\":", name);
 }
 
 // An empty text is one that nobody has said.
 void append_text(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
-  append_name(name, out);
+  append_next_name(name, out);
   if (text.empty()) {
     append("null", out);
   } else {
@@ -30,7 +26,7 @@ void append_text(std::string_view name, std::string_view text, fmt::memory_buffe
 }
 
 void append_flag(std::string_view name, const std::optional<bool>& flag, fmt::memory_buffer& out) {
-  append_name(name, out);
+  append_next_name(name, out);
   append(!flag ? "null" : *flag ? "true" : "false", out);
 }
 
@@ -52,21 +48,21 @@ void append_fields(const Alert& alert, const MarketCalendar& calendar, fmt::memo
   append_flag("true_alarm", alert.has_true_alarm() ? std::optional(alert.true_alarm()) : std::nullopt, out);
   append_text("comment", alert.comment(), out);
   append_text("comment_by", alert.comment_by(), out);
-  append_name("silenced", out);
+  append_next_name("silenced", out);
   out.push_back('[');
   for (int i = 0; i < alert.silenced_size(); ++i) {
     if (i > 0) out.push_back(',');
     append_silence(alert.silenced(i), calendar, out);
   }
   append("]", out);
-  append_name("actions", out);
+  append_next_name("actions", out);
   fmt::format_to(std::back_inserter(out), "{}", alert.actions());
 }
 
 void append_object(const Action& action, const MarketCalendar& calendar, fmt::memory_buffer& out) {
   append("{\"alert_id\":", out);
   append_json_string(action.alert_id(), out);
-  append_name("action", out);
+  append_next_name("action", out);
   fmt::format_to(std::back_inserter(out), "{}", action.number());
   append_text("command_id", action.command_id(), out);
   append_text("author", action.author(), out);
@@ -76,7 +72,7 @@ void append_object(const Action& action, const MarketCalendar& calendar, fmt::me
   append_flag("true_alarm", action.has_true_alarm() ? std::optional(action.true_alarm()) : std::nullopt, out);
   append_text("text", action.text(), out);
   if (action.has_silence()) {
-    append_name("silence", out);
+    append_next_name("silence", out);
     append_silence(action.silence(), calendar, out);
   }
   out.push_back('}');
@@ -195,7 +191,7 @@ void append_json_line(const Alert& alert, std::span<const AlertLogRecord> histor
                       fmt::memory_buffer& out) {
   out.push_back('{');
   append_fields(alert, calendar, out);
-  append_name("history", out);
+  append_next_name("history", out);
   out.push_back('[');
   bool first = true;
   for (const auto& record : history) {

@@ -1,8 +1,6 @@
 // Alerts as people ask for them: the present states from `alerts`, the history from `alert-log`.
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include <functional>
 #include <map>
 #include <optional>
@@ -13,6 +11,7 @@
 
 #include "alerts.pb.h"
 #include "processors/stream/ports.h"
+#include "schemas/format.h"
 #include "schemas/time.h"
 
 namespace fiverate {

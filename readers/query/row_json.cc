@@ -12,9 +12,7 @@
 namespace fiverate {
 namespace {
 
-void append(std::string_view text, fmt::memory_buffer& out) { out.append(text.data(), text.data() + text.size()); }
-
-void append(std::int64_t value, fmt::memory_buffer& out) {
+void append_number(std::int64_t value, fmt::memory_buffer& out) {
   const fmt::format_int text(value);
   out.append(text.data(), text.data() + text.size());
 }
@@ -50,14 +48,14 @@ void append_measures(bool of_brand, const MetricsRow::Window& window, fmt::memor
     if (of_brand && !is_published(static_cast<BrandMeasure>(i), values)) continue;
     if (i > 0) out.push_back(',');
     append_name(names[i], out);
-    append(values[i], out);
+    append_number(values[i], out);
   }
 }
 
 void append_millionths(std::int64_t value, fmt::memory_buffer& out) {
   if (value < 0) out.push_back('-');
   const auto absolute = value < 0 ? -value : value;
-  append(absolute / 1'000'000, out);
+  append_number(absolute / 1'000'000, out);
   const fmt::format_int digits(1'000'000 + absolute % 1'000'000);  // "1ffffff"
   out.push_back('.');
   append({digits.data() + 1, digits.size() - 1}, out);
@@ -71,9 +69,9 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
     first = false;
     append_name(rate.name(), out);
     append("{\"numerator\":", out);
-    append(rate.numerator, out);
+    append_number(rate.numerator, out);
     append(",\"denominator\":", out);
-    append(rate.denominator, out);
+    append_number(rate.denominator, out);
     if (rate.has_value()) {
       append(",\"value\":", out);
       append_millionths(rate.value_millionths, out);
@@ -113,7 +111,7 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
       append({head.data(), head.size()}, out);
       append_json_string(line.class_value(), out);
       append(",\"window_days\":", out);
-      append(window.window_days(), out);
+      append_number(window.window_days(), out);
       if (window.window_days() == kMonth) {
         append(",\"period\":\"", out);
         append(period, out);
@@ -122,7 +120,7 @@ void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
       append(",\"status\":\"", out);
       append(MetricsRow::Status_Name(row.status()), out);
       append("\",\"revision\":", out);
-      append(row.revision(), out);
+      append_number(row.revision(), out);
       append(",\"measures\":{", out);
       append_measures(of_brand, window, out);
       out.push_back('}');

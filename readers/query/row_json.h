@@ -2,9 +2,8 @@
 // machines can be compared with cmp(1).
 #pragma once
 
-#include <spdlog/fmt/fmt.h>
-
 #include "metrics.pb.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 

@@ -1,6 +1,5 @@
 #include "schemas/decode.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/stubs/logging.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +11,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {

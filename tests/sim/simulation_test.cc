@@ -3,7 +3,6 @@
 // undisturbed run over one partition, to the byte, and nobody stops.
 //
 // Repeat a seed: FIVERATE_SEED=17 build/dev/tests/sim_tests
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "processors/trade/measure.h"
 #include "schemas/check.h"
+#include "schemas/format.h"
 #include "tests/support/random_history.h"
 #include "tests/support/rig.h"
 

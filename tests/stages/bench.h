@@ -18,6 +18,9 @@
 
 namespace fiverate::test {
 
+inline const Millis kStart = noon(nth(0));
+inline const Millis kNow = kStart;  // where time stands still
+
 struct Sent {
   Topic topic;
   std::int32_t partition;

@@ -1,9 +1,8 @@
 // The stage that knows what people do with alerts: transitions and commands in, present states and history out.
 #include "processors/stages/desk.h"
 
-#include <fmt/format.h>
-
 #include "schemas/decode.h"
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
@@ -12,7 +11,6 @@ namespace {
 using Texts = std::vector<std::string>;
 using Matchers = std::vector<std::pair<std::string, std::string>>;
 
-const Millis kStart = noon(nth(0));
 constexpr Millis kHour = 60 * kMinuteMs;
 
 // Transition `number` of alert A, of outlet o1 in county north, an hour after the one before.

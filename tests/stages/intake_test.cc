@@ -8,8 +8,6 @@
 namespace fiverate::test {
 namespace {
 
-const Millis kNow = noon(nth(0));
-
 class IntakeTest : public testing::Test {
  protected:
   Result<void> feed(const Event& event, Millis timestamp, Topic topic = Topic::deliveries) {

@@ -1,11 +1,10 @@
 // The stage that knows the market: when a day is final, when live rows are published, what is applied together.
 #include "processors/stages/market.h"
 
-#include <fmt/format.h>
-
 #include <random>
 
 #include "processors/stages/outlet.h"
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {

@@ -1,14 +1,12 @@
 // The stage that knows each shop: parking, cuts, time.
 #include "processors/stages/outlet.h"
 
-#include <fmt/format.h>
-
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
 namespace {
 
-const Millis kStart = noon(nth(0));
 constexpr Millis kHourMs = 60 * kMinuteMs;
 
 class Outlets : public testing::Test {

@@ -1,16 +1,14 @@
 // The reader of `reference`: what counts and where it is copied, what never changes, what waits.
 #include "processors/stages/reference.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "schemas/format.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
 namespace {
 
-const Millis kNow = noon(nth(0));
 using Texts = std::vector<std::string>;
 
 class ReferenceTest : public testing::Test {

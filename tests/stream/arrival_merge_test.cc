@@ -1,6 +1,6 @@
 #include "processors/stream/arrival_merge.h"
+#include "schemas/format.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <deque>

@@ -2,9 +2,9 @@
 // is refused.
 #include "processors/stream/task.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "schemas/format.h"
 #include "tests/stream/fake_operator.h"
 
 namespace fiverate::test {

@@ -1,9 +1,8 @@
 #include "tests/support/events.h"
 
-#include <fmt/format.h>
-
 #include "schemas/check.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate::test {
 namespace {

@@ -1,7 +1,5 @@
 #include "tests/support/random_history.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <random>
 #include <set>
@@ -9,6 +7,7 @@
 #include "processors/trade/acceptance.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {

@@ -1,7 +1,5 @@
 #include "tests/support/rig.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "processors/stages/desk.h"
@@ -13,6 +11,7 @@
 #include "processors/trade/acceptance.h"
 #include "readers/query/row_json.h"
 #include "schemas/check.h"
+#include "schemas/format.h"
 
 namespace fiverate::test {
 namespace {

@@ -7,12 +7,11 @@
 //   shop.log() == "R1 e1 FIRING 7d12:00\n"
 #pragma once
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 
 #include "processors/trade/outlet_alerts.h"
+#include "schemas/format.h"
 #include "tests/support/shop.h"
 
 namespace fiverate::test {

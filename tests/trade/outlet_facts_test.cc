@@ -1,8 +1,8 @@
 #include "processors/trade/outlet_facts.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "schemas/format.h"
 #include "tests/support/shop.h"
 
 namespace fiverate::test {

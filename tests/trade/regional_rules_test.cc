@@ -1,10 +1,10 @@
 // Rules R3 and R6 at their exact bounds.
 #include "processors/trade/regional_rules.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "processors/trade/prices.h"
+#include "schemas/format.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {

@@ -2,12 +2,12 @@
 // written plainly, over random histories of changes.
 #include "processors/trade/timeline.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
 
+#include "schemas/format.h"
 #include "tests/support/shop.h"
 
 namespace fiverate::test {
