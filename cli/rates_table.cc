@@ -49,7 +49,7 @@ struct ShownMeasure {
 constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, Word::net_delivered_units},
                                            {BrandMeasure::buying_outlets, Word::buying_outlets},
                                            {BrandMeasure::active_outlets, Word::active_outlets}};
-constexpr std::size_t kBrandMeasuresShown = 2;  // of them, in the compact table
+constexpr std::size_t kBrandMeasuresShown = 1;  // of them, in the compact table, which fits into 80 columns
 
 std::span<const std::int64_t> values_of(const MetricsRow::Window& window) {
   return {window.values().data(), static_cast<std::size_t>(window.values_size())};

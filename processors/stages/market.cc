@@ -1,6 +1,7 @@
 #include "processors/stages/market.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "processors/stages/outlet.h"
 #include "schemas/check.h"
@@ -15,13 +16,22 @@ namespace {
 constexpr std::string_view kMarketRegionPrefix = "r/";
 constexpr std::string_view kMarketSkuPrefix = "s/";
 constexpr std::string_view kAheadPrefix = "a/";
+constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
 // Old days are merged now and then; growth against last year reaches back 363 + 91 days.
 constexpr std::int32_t kFoldEveryDays = 28;
 constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
 
 std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
-  return fmt::format("{}{:08x}{:016x}", kAheadPrefix, place.first.number, place.second);
+  return fmt::format("{}{:0{}x}{:016x}", kAheadPrefix, place.first.number, kDayDigits, place.second);
+}
+
+std::pair<Day, std::int64_t> ahead_place(std::string_view key) {
+  std::pair<Day, std::int64_t> place;
+  key.remove_prefix(kAheadPrefix.size());
+  std::from_chars(key.data(), key.data() + kDayDigits, place.first.number, 16);
+  std::from_chars(key.data() + kDayDigits, key.data() + key.size(), place.second, 16);
+  return place;
 }
 
 std::string cell_key(const CellDeltas& cell) {
@@ -95,6 +105,18 @@ Result<void> MarketStage::open(const Store& store) {
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
   }
+  FIVERATE_TRY(store.scan(kMarketSkuPrefix, [&](std::string_view, std::string_view value) {
+    SkuState sku;
+    CHECK(sku.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    catalogue_.restore(sku);
+    return true;
+  }));
+  FIVERATE_TRY(store.scan(kAheadPrefix, [&](std::string_view key, std::string_view value) {
+    Deltas deltas;
+    CHECK(deltas.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+    ahead_.emplace(ahead_place(key), std::move(deltas));
+    return true;
+  }));
   return store.scan(kMarketRegionPrefix, [&](std::string_view, std::string_view value) {
     RegionState region;
     CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
@@ -107,6 +129,7 @@ void MarketStage::save(StoreBatch& batch) {
   cells_.save(batch);
   live_.save(batch);
   pieces_.save(batch);
+  regional_.save(batch);
   for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
   unsaved_.changes.clear();
   MarketState state;

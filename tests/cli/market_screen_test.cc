@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/picture.h"
+#include "processors/trade/measure.h"
 
 namespace fiverate {
 namespace {
