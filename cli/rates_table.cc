@@ -125,7 +125,8 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
           row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
                                                                : row.region_id(),
           row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
-          window.window_days() == kMonth ? TableCell(period_of(Day{row.as_of_day()})) : TableCell(window.window_days())};
+          window.window_days() == kMonth && mode == OutputMode::table ? TableCell(period_of(Day{row.as_of_day()}))
+                                                                      : TableCell(window.window_days())};
       if (!row.brand_id().empty()) {
         const auto rates = rates_of(values);
         if (mode == OutputMode::csv) {

@@ -46,7 +46,7 @@ constexpr std::array<Both, kWords> kWordTable{{
     {"active outlets", "活跃户数"},
     {"status", "状态"},
     {"(market)", "(全市场)"},
-    {"* fewer than 30 outlets", "* 样本不足 30 户"},
+    {"* fewer than 30", "* 样本不足 30"},
     {"fiverate, the market now", "fiverate 市场实时"},
     {"quarantined", "隔离记录"},
     {"brands,", "品牌,"},

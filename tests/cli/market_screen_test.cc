@@ -104,11 +104,11 @@ TEST(MarketScreen, SaysWhatIsThere) {
   EXPECT_EQ(market.drawn(), R"(fiverate, the market now   2026-03-02 12:00   Ctrl-C ends
 open alerts: 1   critical 0  warning 1  info 0   quarantined: 12
 
-brands, whole market, 28 days   as of 2026-03-02   * fewer than 30 outlets
+brands, whole market, 28 days   as of 2026-03-02   * fewer than 30
 )"
-                            "\x1b[1mbrand  buying  coverage  repurchase  growth  net units  buying outlets\x1b[0m\n"
-                            R"(LARK    50.0%    100.0%       50.0%   +8.3%       1000             100
-PLUM    50.0%    100.0%       50.0%  -17.8%       1000             100
+                            "\x1b[1mbrand  buying  coverage  on shelf  sell-through  stockout  growth  net units\x1b[0m\n"
+                            R"(LARK    50.0%    100.0%     75.0%         25.0%      4.0%   +8.3%       1000
+PLUM    50.0%    100.0%     75.0%         25.0%      4.0%  -17.8%       1000
 
 )"
                             "\x1b[1mseverity  what                     SKU    outlet   region   since\x1b[0m\n"
