@@ -5,7 +5,7 @@ import json
 import unittest
 from collections import Counter
 
-from support import Market, lines_of, nasty, oracle_of, shared_kafka, shuffled
+from support import Market, lines_of, nasty, oracle_of, same_lines, shared_kafka, shuffled
 
 SEEDS = (1, 2, 3)
 
@@ -34,6 +34,21 @@ class OracleLive(unittest.TestCase):
 
     def test_shuffled_in_many_partitions(self):
         self.check(2, [shuffled(nasty(2), 102)], (3, 5, 3))
+
+    def test_alerts_of_regions(self):
+        """A county in flood and drought: every rule fires, and a replay of the ledger says the same to the byte."""
+        folder = nasty(2, "--profile", "market")
+        market = Market(self, shared_kafka(), (2, 3, 2)).create_topics()
+        run = market.run()
+        market.import_history(folder)
+        market.await_caught_up()
+        run.stop()
+        out = folder.parent / "regions-replayed"
+        market.ok("replay", "--kafka", "--out", out)
+        expected = (out / "alerts.jsonl").read_bytes()
+        fired = Counter(row["rule"] for row in map(json.loads, expected.splitlines()) if row["state"] == "FIRING")
+        self.assertEqual(sorted(fired), ["R1", "R2", "R3", "R5", "R6"], fired)
+        same_lines(self, market.ok("alerts", "log"), expected)
 
     def test_an_import_takes_every_malformed_line(self):
         """Nothing that stands in a line stops an import: it is for the pipeline to judge."""
