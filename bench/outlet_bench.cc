@@ -9,9 +9,9 @@
 #include "processors/edge/rocks_store.h"
 #include "processors/stages/outlet.h"
 #include "processors/stream/memory_log.h"
-#include "processors/trade/acceptance.h"
-#include "processors/trade/outlet_alerts.h"
-#include "processors/trade/timeline.h"
+#include "processors/trade/facts/acceptance.h"
+#include "processors/trade/measures/timeline.h"
+#include "processors/trade/rules/outlet_alerts.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 

@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 #include "producers/import/csv_map.h"
 #include "schemas/format.h"
 

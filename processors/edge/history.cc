@@ -11,7 +11,7 @@
 #include <limits>
 #include <tuple>
 
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 
 namespace fiverate {

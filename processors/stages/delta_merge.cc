@@ -26,7 +26,7 @@ void DeltaMerge::add(const Differences& differences, const MarketContext& contex
   }
   for (const auto& price : differences.prices) {
     for (const auto leaf : context.places.leaves_of(price.place)) {
-      prices_[{leaf, price.sku, price.price, price.day}] += price.count;
+      prices_[{context.catalogue.brand_of(price.sku), leaf, price.sku, price.price, price.day}] += price.count;
     }
   }
 }
@@ -34,10 +34,10 @@ void DeltaMerge::add(const Differences& differences, const MarketContext& contex
 // The prices of the brand's SKUs at one leaf.
 void DeltaMerge::add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, LeafNumber leaf) const {
   std::map<std::string_view, CellDeltas::Prices> by_sku;
-  const PriceKey from{leaf, {}, 0, kNoDay};
-  for (auto at = prices_.lower_bound(from); at != prices_.end() && at->first.leaf == leaf; ++at) {
+  const PriceKey from{brand, leaf, {}, 0, kNoDay};
+  for (auto at = prices_.lower_bound(from); at != prices_.end() && at->first.brand == brand && at->first.leaf == leaf; ++at) {
     const auto& [key, count] = *at;
-    if (count == 0 || context.catalogue.brand_of(key.sku) != brand) continue;
+    if (count == 0) continue;
     auto& prices = by_sku[context.catalogue.sku_id(key.sku)];
     prices.add_prices(key.price);
     prices.add_days(key.day.number);
@@ -60,7 +60,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
     if (value != 0) cells.push_back(cell_of(key));
   }
   for (const auto& [key, count] : prices_) {
-    if (count != 0) cells.emplace_back(context.catalogue.brand_of(key.sku), key.leaf);
+    if (count != 0) cells.emplace_back(key.brand, key.leaf);
   }
   std::sort(cells.begin(), cells.end());
   cells.erase(std::unique(cells.begin(), cells.end()), cells.end());

@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "deltas.pb.h"
-#include "processors/trade/delta.h"
-#include "processors/trade/outlet_facts.h"
+#include "processors/trade/facts/outlet_facts.h"
+#include "processors/trade/measures/delta.h"
 
 namespace fiverate {
 
 class DeltaMerge {
  public:
-  // A cut is due when this many different (cell, contribution, day) have come together: about 512 KiB encoded. A function of
+  // A cut is due when this many different (cell, contribution, day) or prices have come together: about 512 KiB encoded. A function of
   // the records alone, so that cuts fall where they fell before.
   static constexpr std::size_t kKeysMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
@@ -40,6 +40,7 @@ class DeltaMerge {
     std::size_t operator()(const Key& key) const;
   };
   struct PriceKey {
+    BrandNumber brand;
     LeafNumber leaf;
     SkuNumber sku;
     std::int64_t price;

@@ -4,7 +4,7 @@
 #include <array>
 #include <tuple>
 
-#include "processors/trade/alert_names.h"
+#include "processors/trade/rules/alert_names.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "schemas/json_text.h"

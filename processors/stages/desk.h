@@ -37,7 +37,7 @@
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
-#include "processors/trade/region_tree.h"
+#include "processors/trade/reference/region_tree.h"
 #include "state.pb.h"
 
 namespace fiverate {

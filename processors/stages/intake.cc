@@ -4,7 +4,7 @@
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
 

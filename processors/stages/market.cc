@@ -18,9 +18,7 @@ constexpr std::string_view kMarketSkuPrefix = "s/";
 constexpr std::string_view kAheadPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
-// Old days are merged now and then; growth against last year reaches back 363 + 91 days.
-constexpr std::int32_t kFoldEveryDays = 28;
-constexpr std::int32_t kKeepDays = 363 + kLongestWindow + kFoldEveryDays;
+constexpr std::int32_t kFoldEveryDays = 28;  // old days are merged now and then
 
 std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
   return fmt::format("{}{:0{}x}{:016x}", kAheadPrefix, place.first.number, kDayDigits, place.second);
@@ -52,6 +50,9 @@ std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
   }
   return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
 }
+
+// Its last two parts are empty.
+bool is_of_all_classes(std::string_view key) { return key.ends_with(std::string_view("\0\0", 2)); }
 
 }  // namespace
 
@@ -104,6 +105,7 @@ Result<void> MarketStage::open(const Store& store) {
     next_final_ = Day{state.next_final_day()};
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
+    all_touched_ = state.all_touched();
   }
   FIVERATE_TRY(store.scan(kMarketSkuPrefix, [&](std::string_view, std::string_view value) {
     SkuState sku;
@@ -143,6 +145,7 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_next_final_day(next_final_.number);
   state.set_live_at_ms(live_at_);
   for (const auto& brand : touched_) state.add_touched_brands(brand);
+  state.set_all_touched(all_touched_);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
 }
 
@@ -160,8 +163,10 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
         const auto open = first_open_day(deltas.reference().arrival_ms(), calendar_);
         const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
         unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
+        touched_.insert(sku.brand_id());
       }
       if (!event.has_region()) return {};
+      all_touched_ = true;  // counties are in the rows of every brand
       const auto region = regions_.apply(event, deltas.reference().arrival_ms());
       unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
       return {};
@@ -214,6 +219,10 @@ Result<void> MarketStage::add(const Deltas& deltas) {
     }
     for (const auto& prices : part.prices()) (*cell)->add_prices(prices);
     touched_.insert(part.brand_id());
+    // Whole outlets are in the rows of every brand; data quality and visits are not.
+    all_touched_ = all_touched_ || (part.brand_id().empty() && std::any_of(part.measures().begin(), part.measures().end(), [](int m) {
+                                      return is_step(static_cast<Contribution>(m));
+                                    }));
   }
   return {};
 }
@@ -236,7 +245,7 @@ void MarketStage::hold_apart(Day closed_by_sender, std::int64_t offset, const De
     part.set_region_id(cell.region_id());
     for (int i = 0; i < cell.days_size(); ++i) {
       const auto contribution = static_cast<Contribution>(cell.measures(i));
-      if (contribution < Contribution::stocks_known || contribution > Contribution::unknown_days) continue;
+      if (!rules_look_at(contribution)) continue;
       part.add_measures(cell.measures(i));
       part.add_days(cell.days(i));
       part.add_values(cell.values(i));
@@ -277,8 +286,9 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
   if (close.at >= settings_.alerts_until) return {};
   std::map<std::string, std::map<std::string, RegionFacts>> brands;
   FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+    if (!is_of_all_classes(key) || key.front() == '\0') return true;
     const auto [brand_id, leaf] = parse_cell_key(key);
-    if (!brand_id.empty() && leaf.class_dimension.empty()) brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
+    brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
     return true;
   }));
   for (const auto& [place, deltas] : ahead_) {
@@ -376,7 +386,7 @@ Result<void> MarketStage::publish_final(Outbox& outbox) {
       if (!brand_id.empty()) publish(day_rows.brand_rows(brand_id, leaf_cells));
     }
   }
-  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open - kKeepDays);
+  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open);
   return {};
 }
 
@@ -398,7 +408,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const auto now = clock();
   if (now == kNever) return {};
   const bool new_day = live_at_ == kNever || calendar_.day_of(live_at_) != calendar_.day_of(now);
-  if (!new_day && (touched_.empty() || now < live_at_ + kLiveEvery)) return {};
+  if (!new_day && ((touched_.empty() && !all_touched_) || now < live_at_ + kLiveEvery)) return {};
   live_at_ = now;
 
   const auto cells = all_cells();
@@ -406,8 +416,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const auto market = cells->find("");
   const LeafCells none;
   const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
-  // Active outlets are in the rows of every brand.
-  const bool all = new_day || touched_.contains("");
+  const bool all = new_day || all_touched_;
   for (const auto& [brand_id, leaf_cells] : *cells) {
     if (!all && !touched_.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
@@ -415,6 +424,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
                                  offset, outbox));
   }
   touched_.clear();
+  all_touched_ = false;
   return {};
 }
 

@@ -21,12 +21,12 @@
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
-#include "processors/trade/catalogue.h"
-#include "processors/trade/intervals.h"
-#include "processors/trade/region_tree.h"
-#include "processors/trade/regional_rules.h"
-#include "processors/trade/rows.h"
-#include "processors/trade/series.h"
+#include "processors/trade/measures/intervals.h"
+#include "processors/trade/reference/catalogue.h"
+#include "processors/trade/reference/region_tree.h"
+#include "processors/trade/rows/rows.h"
+#include "processors/trade/rows/series.h"
+#include "processors/trade/rules/regional_rules.h"
 #include "state.pb.h"
 
 namespace fiverate {
@@ -98,7 +98,9 @@ class MarketStage final : public Operator {
   std::map<std::pair<Day, std::int64_t>, Deltas> ahead_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
-  std::set<std::string> touched_;  // brands with deltas since the last live rows
+  // Since the last live rows: brands with deltas; whether something changed that is in the rows of all.
+  std::set<std::string> touched_;
+  bool all_touched_ = false;
   StoreBatch unsaved_;
 };
 

@@ -4,9 +4,9 @@
 #include <charconv>
 
 #include "metrics.pb.h"
+#include "processors/trade/measures/timeline.h"
+#include "processors/trade/rows/prices.h"
 #include "schemas/check.h"
-#include "processors/trade/prices.h"
-#include "processors/trade/timeline.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
 
@@ -168,7 +168,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
       } else if (ledger.event().has_outlet()) {
         FIVERATE_TRY(on_outlet(ledger.event(), arrival, cause, outbox));
       } else if (ledger.event().has_sku()) {
-        FIVERATE_TRY(on_sku(ledger.event(), outbox));
+        FIVERATE_TRY(on_sku(ledger.event(), arrival, outbox));
       }
       break;
     case LedgerRecord::kRejection:
@@ -350,8 +350,10 @@ void OutletStage::quarantine_lines(const OutletRecord& outlet, const Document& d
   }
 }
 
+// By day of arrival; what comes back from quarantine after that day is final counts on the first that is not.
 void OutletStage::count_quality(Contribution contribution, Millis arrival, std::int64_t value) {
-  merge_.add({{{kNoBrand, kWholeMarket, contribution, context_.calendar.day_of(arrival), value}}, {}}, context_);
+  const auto day = std::max(context_.calendar.day_of(arrival), first_open_day(watermark_, context_.calendar));
+  merge_.add({{{kNoBrand, kWholeMarket, contribution, day, value}}, {}}, context_);
 }
 
 // ---- alerts ---------------------------------------------------------------------------------------------------------
@@ -412,8 +414,9 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
   return {};
 }
 
-Result<void> OutletStage::on_sku(const Event& event, Outbox& outbox) {
-  const auto state = context_.catalogue.apply(event.sku(), event.cancelled(), first_open_day(watermark_, context_.calendar));
+Result<void> OutletStage::on_sku(const Event& event, Millis arrival, Outbox& outbox) {
+  // By its arrival, as market does: both then judge prices alike.
+  const auto state = context_.catalogue.apply(event.sku(), event.cancelled(), first_open_day(arrival, context_.calendar));
   unsaved_.put(std::string(kSkuPrefix) + state.sku_id(), state.SerializeAsString());
   const auto waiting = wait_for_sku_.extract(state.sku_id());
   if (waiting.empty()) return {};

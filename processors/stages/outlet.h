@@ -22,9 +22,9 @@
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
 #include "processors/stream/watermark.h"
-#include "processors/trade/acceptance.h"
-#include "processors/trade/outlet_alerts.h"
-#include "processors/trade/outlet_facts.h"
+#include "processors/trade/facts/acceptance.h"
+#include "processors/trade/facts/outlet_facts.h"
+#include "processors/trade/rules/outlet_alerts.h"
 
 namespace fiverate {
 
@@ -82,7 +82,7 @@ class OutletStage final : public Operator {
   Result<void> pass_to(Millis clock, Outbox& outbox);
   Result<void> on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
   Result<void> on_outlet(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
-  Result<void> on_sku(const Event& event, Outbox& outbox);
+  Result<void> on_sku(const Event& event, Millis arrival, Outbox& outbox);
   Result<void> fire(const std::string& outlet_id, Outbox& outbox);
 
   // Why the document has to wait, if it has to: an unknown id, or one before it that waits and shares an id.

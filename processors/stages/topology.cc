@@ -1,8 +1,8 @@
 #include "processors/stages/topology.h"
 
 #include "deltas.pb.h"
-#include "processors/trade/acceptance.h"
-#include "processors/trade/measure.h"
+#include "processors/trade/facts/acceptance.h"
+#include "processors/trade/measures/measure.h"
 #include "schemas/check.h"
 
 namespace fiverate {

@@ -4,7 +4,7 @@
 //   intake      orders deliveries visits commands      source partition           (group offset) ledger, signals, quarantine
 //   reference   reference                              the one partition          identities     ledger, deltas, signals, quarantine
 //   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, signals, quarantine
-//   market      deltas                                 deltas partition           cells, regions metrics, metrics-final, signals
+//   market      deltas                                 deltas partition           cells, alerts  metrics, metrics-final, signals
 //   desk        signals                                signals partition          alerts         alerts, alert-log
 //
 // intake and reference run together as `--stage intake`.

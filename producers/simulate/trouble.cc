@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
 

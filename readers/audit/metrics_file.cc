@@ -17,10 +17,10 @@ constexpr std::size_t kBufferBytes = 1 << 20;
 
 }  // namespace
 
-Result<std::unique_ptr<MetricsFile>> MetricsFile::create(const std::filesystem::path& path, Intervals days) {
+Result<std::unique_ptr<MetricsFile>> MetricsFile::create(const std::filesystem::path& path) {
   std::FILE* const file = std::fopen(path.c_str(), "wb");
   if (file == nullptr) return fail(Reaction::stop, "Cannot write {}: {}", path.string(), std::strerror(errno));
-  return std::unique_ptr<MetricsFile>(new MetricsFile(file, path, std::move(days)));
+  return std::unique_ptr<MetricsFile>(new MetricsFile(file, path));
 }
 
 Result<void> MetricsFile::send(OutRecord record) {
@@ -28,7 +28,6 @@ Result<void> MetricsFile::send(OutRecord record) {
   MetricsRow row;
   CHECK(row.ParseFromString(record.value), record.key);
   const Day day{row.as_of_day()};
-  if (!contains(wanted_, day)) return {};
   if (days_.empty() || days_.back().day != day) {
     CHECK(days_.empty() || days_.back().day < day, format_date(day));
     days_.push_back({day, bytes_ + static_cast<std::int64_t>(buffer_.size()), lines_});

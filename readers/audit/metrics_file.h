@@ -9,15 +9,13 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
-#include "processors/trade/intervals.h"
 #include "schemas/format.h"
 
 namespace fiverate {
 
 class MetricsFile final : public Sink {
  public:
-  // Only rows of `days` are written.
-  static Result<std::unique_ptr<MetricsFile>> create(const std::filesystem::path& path, Intervals days);
+  static Result<std::unique_ptr<MetricsFile>> create(const std::filesystem::path& path);
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override { return {}; }
@@ -32,13 +30,11 @@ class MetricsFile final : public Sink {
     std::int64_t bytes;
     std::int64_t lines;
   };
-  MetricsFile(std::FILE* file, std::filesystem::path path, Intervals days)
-      : file_(file, &std::fclose), path_(std::move(path)), wanted_(std::move(days)) {}
+  MetricsFile(std::FILE* file, std::filesystem::path path) : file_(file, &std::fclose), path_(std::move(path)) {}
   Result<void> write_out();
 
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::filesystem::path path_;
-  Intervals wanted_;
   fmt::memory_buffer buffer_;
   std::int64_t bytes_ = 0;
   std::int64_t lines_ = 0;

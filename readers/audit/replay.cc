@@ -228,7 +228,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   MemoryLog ledger({true, 0});  // written and read by this thread in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(ledger, deltas);
-  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.days);
+  auto file = MetricsFile::create(options.out / "metrics.jsonl");
   if (!file) return tl::make_unexpected(file.error());
   MarketThread market(definition, calendar, options, alerts_until, deltas, **file);
 
@@ -333,7 +333,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   MemoryLog unused;
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(unused, deltas);
-  auto file = MetricsFile::create(options.out / "metrics.jsonl", options.days);
+  auto file = MetricsFile::create(options.out / "metrics.jsonl");
   if (!file) return tl::make_unexpected(file.error());
   MarketThread market(definition, calendar, options, kOpenEnd, deltas, **file);
 

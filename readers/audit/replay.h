@@ -15,7 +15,7 @@
 #include "ledger.pb.h"
 #include "processors/edge/history.h"
 #include "processors/stream/ports.h"
-#include "processors/trade/intervals.h"
+#include "processors/trade/measures/intervals.h"
 
 namespace fiverate {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "alerts.pb.h"
-#include "processors/trade/alert_names.h"
+#include "processors/trade/rules/alert_names.h"
 #include "schemas/format.h"
 #include "schemas/time.h"
 

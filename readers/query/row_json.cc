@@ -1,10 +1,9 @@
 #include "readers/query/row_json.h"
 
 #include <algorithm>
-#include <span>
 
-#include "processors/trade/measure.h"
-#include "processors/trade/rates.h"
+#include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/rates.h"
 #include "schemas/check.h"
 #include "schemas/json_text.h"
 #include "schemas/time.h"
@@ -23,22 +22,6 @@ void append_name(std::string_view name, fmt::memory_buffer& out) {
   append("\":", out);
 }
 
-std::span<const std::int64_t> values_of(const MetricsRow::Window& window) {
-  return {window.values().data(), static_cast<std::size_t>(window.values_size())};
-}
-
-// Quantiles are there only if something was read.
-bool is_published(BrandMeasure measure, std::span<const std::int64_t> values) {
-  const auto read = [&](BrandMeasure readings) { return values[static_cast<std::size_t>(readings)] > 0; };
-  if (measure >= BrandMeasure::price_q1_fen && measure <= BrandMeasure::price_q3_fen) {
-    return read(BrandMeasure::price_readings);
-  }
-  if (measure >= BrandMeasure::price_index_q1_bp && measure <= BrandMeasure::price_index_q3_bp) {
-    return read(BrandMeasure::price_index_readings);
-  }
-  return true;
-}
-
 void append_measures(bool of_brand, const MetricsRow::Window& window, fmt::memory_buffer& out) {
   const auto names = of_brand ? std::span<const std::string_view>(kBrandMeasureNames)
                               : std::span<const std::string_view>(kMarketMeasureNames);
@@ -50,15 +33,6 @@ void append_measures(bool of_brand, const MetricsRow::Window& window, fmt::memor
     append_name(names[i], out);
     append_number(values[i], out);
   }
-}
-
-void append_millionths(std::int64_t value, fmt::memory_buffer& out) {
-  if (value < 0) out.push_back('-');
-  const auto absolute = value < 0 ? -value : value;
-  append_number(absolute / 1'000'000, out);
-  const fmt::format_int digits(1'000'000 + absolute % 1'000'000);  // "1ffffff"
-  out.push_back('.');
-  append({digits.data() + 1, digits.size() - 1}, out);
 }
 
 void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
@@ -74,7 +48,7 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
     append_number(rate.denominator, out);
     if (rate.has_value()) {
       append(",\"value\":", out);
-      append_millionths(rate.value_millionths, out);
+      append(millionths_text(rate.value_millionths), out);
     }
     append(",\"status\":\"", out);
     append(name_of(rate.status), out);
@@ -82,7 +56,7 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
     if (rate.which == RateName::stockout_rate) {
       if (const auto observed = observed_share(values)) {
         append(",\"observed\":", out);
-        append_millionths(*observed, out);
+        append(millionths_text(*observed), out);
       }
     }
     out.push_back('}');
@@ -90,6 +64,10 @@ void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
 }
 
 }  // namespace
+
+std::span<const std::int64_t> values_of(const MetricsRow::Window& window) {
+  return {window.values().data(), static_cast<std::size_t>(window.values_size())};
+}
 
 void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
   const bool of_brand = !row.brand_id().empty();

@@ -1,4 +1,4 @@
-#include "cli/console.h"
+#include "cli/screen/console.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <climits>
 #include <vector>
 
-#include "cli/picture.h"
+#include "cli/screen/picture.h"
 
 namespace fiverate {
 namespace {

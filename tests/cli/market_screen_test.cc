@@ -1,12 +1,12 @@
 // The market on one screen: what has room, in which order, in both languages.
-#include "cli/market_screen.h"
+#include "cli/screen/market_screen.h"
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "cli/picture.h"
-#include "processors/trade/measure.h"
+#include "cli/screen/picture.h"
+#include "processors/trade/measures/measure.h"
 
 namespace fiverate {
 namespace {

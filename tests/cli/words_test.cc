@@ -1,12 +1,12 @@
 // Words for people and rows of alerts: complete in both languages, exact to the character.
-#include "cli/words.h"
+#include "cli/screen/words.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <map>
 
-#include "cli/alert_table.h"
+#include "cli/screen/alert_table.h"
 
 namespace fiverate {
 namespace {

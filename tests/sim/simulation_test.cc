@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "processors/trade/measure.h"
+#include "processors/trade/measures/measure.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 #include "tests/support/random_history.h"

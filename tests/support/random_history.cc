@@ -4,7 +4,7 @@
 #include <random>
 #include <set>
 
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"

@@ -8,7 +8,7 @@
 #include "processors/stages/outlet.h"
 #include "processors/stages/reference.h"
 #include "processors/stream/group_store.h"
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 #include "readers/query/row_json.h"
 #include "schemas/check.h"
 #include "schemas/format.h"

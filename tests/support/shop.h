@@ -15,8 +15,8 @@
 #include <string_view>
 #include <tuple>
 
-#include "processors/trade/acceptance.h"
-#include "processors/trade/timeline.h"
+#include "processors/trade/facts/acceptance.h"
+#include "processors/trade/measures/timeline.h"
 #include "schemas/decode.h"
 #include "tests/support/events.h"
 

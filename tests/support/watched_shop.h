@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <string>
 
-#include "processors/trade/outlet_alerts.h"
+#include "processors/trade/rules/outlet_alerts.h"
 #include "schemas/format.h"
 #include "tests/support/shop.h"
 

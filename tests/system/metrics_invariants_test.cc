@@ -13,8 +13,8 @@
 #include <span>
 
 #include "processors/edge/kafka_log.h"
-#include "processors/trade/measure.h"
-#include "processors/trade/rates.h"
+#include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/rates.h"
 #include "readers/query/rates_query.h"
 #include "schemas/format.h"
 

@@ -1,5 +1,5 @@
 // What becomes of a document: the verdicts in their order, and where their limits lie.
-#include "processors/trade/acceptance.h"
+#include "processors/trade/facts/acceptance.h"
 
 #include <gtest/gtest.h>
 

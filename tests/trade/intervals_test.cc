@@ -1,4 +1,4 @@
-#include "processors/trade/intervals.h"
+#include "processors/trade/measures/intervals.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

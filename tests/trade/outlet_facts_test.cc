@@ -1,4 +1,4 @@
-#include "processors/trade/outlet_facts.h"
+#include "processors/trade/facts/outlet_facts.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "processors/trade/rates.h"
+#include "processors/trade/rows/rates.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "processors/trade/measure.h"
+#include "processors/trade/measures/measure.h"
 
 namespace fiverate {
 namespace {

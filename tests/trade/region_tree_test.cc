@@ -1,4 +1,4 @@
-#include "processors/trade/region_tree.h"
+#include "processors/trade/reference/region_tree.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
 // Rules R3 and R6 at their exact bounds.
-#include "processors/trade/regional_rules.h"
+#include "processors/trade/rules/regional_rules.h"
 
 #include <gtest/gtest.h>
 
-#include "processors/trade/prices.h"
+#include "processors/trade/rows/prices.h"
 #include "schemas/format.h"
 #include "tests/support/events.h"
 

@@ -1,11 +1,11 @@
 // From the cells of leaves to published rows: windows, roll-up over regions, coverage, which lines exist.
-#include "processors/trade/rows.h"
+#include "processors/trade/rows/rows.h"
 
 #include <gtest/gtest.h>
 
 #include <memory>
 
-#include "processors/trade/measure.h"
+#include "processors/trade/measures/measure.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {

@@ -1,4 +1,4 @@
-#include "processors/trade/series.h"
+#include "processors/trade/rows/series.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,9 +1,9 @@
 // What a shop had of one SKU, day by day: tables that a market expert can check. Day 0 is 2026-03-01.
-#include "processors/trade/sku_timeline.h"
+#include "processors/trade/book/sku_timeline.h"
 
 #include <gtest/gtest.h>
 
-#include "processors/trade/stockout.h"
+#include "processors/trade/book/stockout.h"
 #include "schemas/format.h"
 #include "tests/support/shop.h"
 #include "tests/support/watched_shop.h"

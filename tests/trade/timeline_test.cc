@@ -1,6 +1,6 @@
 // What an outlet contributes, by day: tables that can be checked by hand, and a comparison with the definitions,
 // written plainly, over random histories of changes.
-#include "processors/trade/timeline.h"
+#include "processors/trade/measures/timeline.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,8 +1,8 @@
-#include "processors/trade/window.h"
+#include "processors/trade/measures/window.h"
 
 #include <gtest/gtest.h>
 
-#include "processors/trade/membership.h"
+#include "processors/trade/measures/membership.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {

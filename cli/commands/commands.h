@@ -1,0 +1,31 @@
+// The subcommands. Each adds itself to the program and sets what is to be run; main runs it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/commands/context.h"
+
+namespace fiverate {
+
+struct Program {
+  CLI::App app;
+  GlobalOptions options;
+  std::function<int(const Context&)> command;  // returns the exit code
+
+  Program() : app("Market information from orders, deliveries and store visits, as they happen.", "fiverate") {}
+};
+
+void add_topics(Program& program);
+void add_simulate(Program& program);
+void add_import(Program& program);
+void add_run(Program& program);
+void add_replay(Program& program);
+void add_rates(Program& program);
+void add_watch(Program& program);
+void add_alerts(Program& program);
+void add_quarantine(Program& program);
+void add_status(Program& program);
+void add_config(Program& program);
+
+}  // namespace fiverate

@@ -1,0 +1,254 @@
+// `quarantine`: what was rejected, why, and once more through the door.
+#include <algorithm>
+#include <set>
+
+#include "cli/commands/commands.h"
+#include "cli/commands/reading.h"
+#include "readers/query/quarantine_query.h"
+#include "schemas/decode.h"
+#include "schemas/json_text.h"
+#include "schemas/reasons.h"
+
+namespace fiverate {
+namespace {
+
+struct QuarantineArguments {
+  std::string reason;
+  std::string since;
+  bool summary = false;
+  std::vector<std::string> causes;
+  std::string output;
+};
+
+struct Rejection {
+  std::string cause;
+  Quarantined record;
+  std::size_t bytes = 0;
+};
+
+void check_reason(const std::string& reason) {
+  if (reason.empty() || reason_named(reason)) return;
+  std::string known;
+  for (const auto name : kReasonNames) known += fmt::format(" {}", name);
+  throw ExitError(kExitUsage, fmt::format("--reason: \"{}\" is none of{}.", reason, known));
+}
+
+// Those for which `wanted` holds, in the order of the topic; their bytes only if somebody wants them.
+std::vector<Rejection> rejections(const Context& context, bool with_bytes,
+                                  const std::function<bool(std::string_view, const Quarantined&)>& wanted) {
+  or_exit(reach(context.kafka));
+  std::vector<Rejection> found;
+  const auto reader = read_to_end(context, all_partitions(context, Topic::quarantine));
+  or_exit(read_quarantine(*reader, [&](std::string_view cause, Quarantined record) {
+    if (!wanted(cause, record)) return;
+    const auto bytes = record.value().size();
+    if (!with_bytes) record.clear_value();
+    found.push_back({std::string(cause), std::move(record), bytes});
+  }));
+  return found;
+}
+
+// A length of time back from now, or an instant.
+Millis since_argument(const Context& context, const std::string& text, const MarketCalendar& calendar) {
+  if (text.empty()) return kNever;
+  if (const auto length = parse_duration(text)) return market_now(context) - *length;
+  return time_argument(text, "--since", calendar);
+}
+
+int summarize(TextOutput& out, OutputMode mode, const std::vector<Rejection>& found, const MarketCalendar& calendar) {
+  struct Count {
+    std::int64_t records = 0;
+    Millis first = 0;
+    Millis last = 0;
+  };
+  std::map<std::string, Count> counts;
+  for (const auto& rejection : found) {
+    auto& count = counts[rejection.record.reason()];
+    const auto arrival = rejection.record.arrival_ms();
+    count.first = count.records == 0 ? arrival : std::min(count.first, arrival);
+    count.last = count.records == 0 ? arrival : std::max(count.last, arrival);
+    ++count.records;
+  }
+  TableWriter table(out, mode, {{"reason"}, {"records", ColumnType::number}, {"first_arrival"}, {"last_arrival"}});
+  for (const auto& [reason, count] : counts)
+    table.row({reason, count.records, calendar.format(count.first), calendar.format(count.last)});
+  table.finish();
+  return kExitDone;
+}
+
+TableCell said(const std::string& text) {
+  return text.empty() ? TableCell(std::nullopt) : TableCell(text);
+}
+
+int list(const Context& context, const QuarantineArguments& arguments) {
+  check_reason(arguments.reason);
+  TextOutput out(STDOUT_FILENO);
+  const auto mode = output_argument(arguments.output, out);
+  const MarketCalendar calendar(context.config().market.timezone);
+  const auto since = since_argument(context, arguments.since, calendar);
+  auto found = rejections(context, false, [&](std::string_view, const Quarantined& record) {
+    return (arguments.reason.empty() || record.reason() == arguments.reason) && record.arrival_ms() >= since;
+  });
+  if (arguments.summary) return summarize(out, mode, found, calendar);
+  std::stable_sort(found.begin(), found.end(), [](const Rejection& a, const Rejection& b) {
+    return a.record.arrival_ms() > b.record.arrival_ms();
+  });
+  TableWriter table(out, mode,
+                    {{"arrival"},
+                     {"reason"},
+                     {"topic"},
+                     {"partition", ColumnType::number},
+                     {"offset", ColumnType::number},
+                     {"event_id"},
+                     {"sku_id"},
+                     {"bytes", ColumnType::number},
+                     {"cause"},
+                     {"detail"}});
+  if (mode == OutputMode::table && out.is_terminal()) table.cut_lines_at(out.size().columns);
+  for (const auto& [cause, record, bytes] : found) {
+    table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(),
+               record.offset(), said(record.event_id()), said(record.sku_id()), bytes, cause, said(record.detail())});
+  }
+  table.finish();
+  return kExitDone;
+}
+
+// The bytes as a person can read them: as they are if they are text, else in hex.
+bool is_text(std::string_view bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+  });
+}
+
+std::string hex(std::string_view bytes) {
+  std::string text;
+  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return text;
+}
+
+int show(const Context& context, const QuarantineArguments& arguments) {
+  TextOutput out(STDOUT_FILENO);
+  const auto mode = output_argument(arguments.output, out);
+  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o: one record is shown as table or json.");
+  const MarketCalendar calendar(context.config().market.timezone);
+  const auto& cause = arguments.causes.front();
+  const auto found = rejections(context, true, [&](std::string_view one, const Quarantined&) { return one == cause; });
+  if (found.empty())
+    throw ExitError(kExitFailed,
+                    fmt::format("There is no rejected record {}. `fiverate quarantine ls` lists them.", cause));
+  const auto& record = found.front().record;
+  std::vector<std::pair<std::string, std::string>> fields{{"cause", cause},
+                                                          {"reason", record.reason()},
+                                                          {"detail", record.detail()},
+                                                          {"event_id", record.event_id()},
+                                                          {"sku_id", record.sku_id()},
+                                                          {"topic", record.topic()},
+                                                          {"partition", std::to_string(record.partition())},
+                                                          {"offset", std::to_string(record.offset())},
+                                                          {"arrival", calendar.format(record.arrival_ms())}};
+  const auto add_bytes = [&](const std::string& name, const std::string& bytes) {
+    fields.emplace_back(is_text(bytes) ? name : name + "_hex", is_text(bytes) ? bytes : hex(bytes));
+  };
+  add_bytes("key", record.key());
+  add_bytes("value", record.value());
+  // As far as it could be read.
+  if (Event event;
+      !is_text(record.value()) && (!decode(record.value(), event) || event.payload_case() != Event::PAYLOAD_NOT_SET)) {
+    fields.emplace_back("event", to_json(event));
+  }
+  if (mode == OutputMode::json) {
+    std::string line = "{";
+    for (const auto& [name, value] : fields) {
+      if (line.size() > 1) line += ',';
+      append_json_string(name, line);
+      line += ':';
+      if (name == "partition" || name == "offset" || name == "event") {
+        line += value;
+      } else {
+        append_json_string(value, line);
+      }
+    }
+    out.write(line + "}\n");
+  } else {
+    TableWriter table(out, mode, {{"field"}, {"value"}});
+    for (const auto& [name, value] : fields) table.row({name, said(value)});
+    table.finish();
+  }
+  out.flush();
+  return kExitDone;
+}
+
+int retry(const Context& context, const QuarantineArguments& arguments) {
+  check_reason(arguments.reason);
+  if (arguments.causes.empty() == arguments.reason.empty())
+    throw ExitError(kExitUsage, "What to send again: causes, or --reason REASON.");
+  const std::set<std::string, std::less<>> causes(arguments.causes.begin(), arguments.causes.end());
+  const auto found = rejections(context, true, [&](std::string_view cause, const Quarantined& record) {
+    return causes.empty() ? record.reason() == arguments.reason : causes.contains(cause);
+  });
+  if (found.size() < causes.size()) {
+    std::string missing;
+    for (const auto& cause : causes) {
+      if (std::none_of(found.begin(), found.end(), [&](const Rejection& one) { return one.cause == cause; }))
+        missing += " " + cause;
+    }
+    throw ExitError(kExitFailed, fmt::format("Nothing was sent. There is no rejected record{}.", missing));
+  }
+  const auto now = market_now(context);
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  std::int64_t sent = 0;
+  std::int64_t repeated = 0;
+  std::set<std::pair<std::string, std::string>> values;  // what was rejected again after a retry is there more than once
+  for (const auto& rejection : found) {
+    auto record = retry_of(rejection.record, now);
+    if (!record) continue;
+    if (!values.emplace(rejection.record.key(), rejection.record.value()).second) {
+      ++repeated;
+      continue;
+    }
+    or_exit(sink->send(std::move(*record)));
+    ++sent;
+  }
+  or_exit(sink->flush());
+  fmt::print("sent again: {}\n", sent);
+  const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
+  if (left > 0)
+    fmt::print(stderr,
+               "fiverate: {} cannot be sent again: single lines of events that count, or records without bytes\n",
+               left);
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_quarantine(Program& program) {
+  auto& quarantine = *program.app.add_subcommand("quarantine", "What was rejected, and why");
+  quarantine.require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, int (*run)(const Context&, const QuarantineArguments&)) {
+    auto* const command = quarantine.add_subcommand(name, help);
+    auto arguments = std::make_shared<QuarantineArguments>();
+    command->callback([&program, arguments, run] {
+      program.command = [arguments, run](const Context& context) { return run(context, *arguments); };
+    });
+    return std::pair(command, arguments);
+  };
+  {
+    const auto [command, arguments] = add("ls", "The rejected records, newest first", list);
+    command->add_option("--reason", arguments->reason, "Only this reason");
+    command->add_option("--since", arguments->since, "Only what arrived since: 12h, 2d, or a time");
+    command->add_flag("--summary", arguments->summary, "Only how many of each reason");
+    command->add_option("-o,--output", arguments->output, "table, json or csv");
+  }
+  {
+    const auto [command, arguments] = add("show", "One rejected record, with its bytes", show);
+    command->add_option("CAUSE", arguments->causes, "Its cause, such as deliveries/3/1234/0")->required()->expected(1);
+    command->add_option("-o,--output", arguments->output, "table or json");
+  }
+  {
+    const auto [command, arguments] = add("retry", "Send records again, with the arrival that they had", retry);
+    command->add_option("CAUSE", arguments->causes, "Which");
+    command->add_option("--reason", arguments->reason, "All of this reason");
+  }
+}
+
+}  // namespace fiverate

@@ -1,0 +1,69 @@
+// `rates`: what the market looks like, by the latest rows or the final ones.
+#include "cli/commands/commands.h"
+#include "cli/commands/reading.h"
+#include "cli/screen/rates_table.h"
+
+namespace fiverate {
+namespace {
+
+int rates(const Context& context, const RateArguments& arguments) {
+  TextOutput out(STDOUT_FILENO);
+  const auto mode = output_argument(arguments.output, out);
+  const bool final_rows = arguments.final_rows || !arguments.as_of.empty();
+  if (!final_rows && (!arguments.from.empty() || !arguments.through.empty())) {
+    throw ExitError(kExitUsage, "--from and --through go with --final.");
+  }
+  or_exit(reach(context.kafka));
+  RowWriter writer(out, mode);
+  bool any = false;
+  const auto show = [&](MetricsRow row) {
+    if (!arguments.filter.reduce(row)) return;
+    any = true;
+    writer.write(row);
+  };
+  ReaderOptions reading;
+  reading.until_end = true;
+  if (final_rows) {
+    const auto day = [&](const std::string& text, const char* option, Day otherwise) {
+      return text.empty() ? otherwise : day_argument(text, option);
+    };
+    auto first = day(arguments.from, "--from", kNoDay);
+    auto last = day(arguments.through, "--through", kEndOfDays);
+    if (!arguments.as_of.empty()) first = last = day_argument(arguments.as_of, "--as-of");
+    reading.inputs = all_partitions(context, Topic::metrics_final);
+    // Final rows carry the last instant of their day, and are written in order of days.
+    if (first != kNoDay) reading.from = FromTime{MarketCalendar(context.config().market.timezone).end_of(first) - 1};
+    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
+    or_exit(read_final(*reader, static_cast<std::int32_t>(reading.inputs.size()), first, last, show));
+  } else {
+    reading.inputs = all_partitions(context, Topic::metrics);
+    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
+    const auto latest = or_exit(read_latest(*reader));
+    for (const auto* row : latest.sorted()) show(*row);
+  }
+  writer.finish();
+  if (!any) {
+    fmt::print(stderr, "fiverate: no rows{}\n",
+               final_rows ? ": the day is not final yet (15 days after its end), or nothing was bought"
+                          : ": nothing has come yet, or the filters leave nothing");
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_rates(Program& program) {
+  auto* const command = program.app.add_subcommand("rates", "The latest rates, or the final ones of a day");
+  auto arguments = std::make_shared<RateArguments>();
+  add_filters(*command, *arguments);
+  command->add_option("--as-of", arguments->as_of, "The final values of this day");
+  command->add_flag("--final", arguments->final_rows, "All final rows, day by day, in canonical order");
+  command->add_option("--from", arguments->from, "With --final: first day");
+  command->add_option("--through", arguments->through, "With --final: last day");
+  command->add_option("-o,--output", arguments->output, "table, json or csv (default: table on a terminal, else json)");
+  command->callback([&program, arguments] {
+    program.command = [arguments](const Context& context) { return rates(context, *arguments); };
+  });
+}
+
+}  // namespace fiverate

@@ -1,0 +1,94 @@
+#include "cli/commands/reading.h"
+
+#include <chrono>
+
+#include "cli/commands/live.h"
+#include "processors/edge/kafka_groups.h"
+
+namespace fiverate {
+
+std::vector<Input> all_partitions(const Context& context, Topic topic) {
+  std::vector<Input> inputs;
+  for (std::int32_t partition = 0; partition < context.partitions().of(topic); ++partition)
+    inputs.push_back({topic, partition});
+  return inputs;
+}
+
+std::unique_ptr<KafkaReader> read_to_end(const Context& context, std::vector<Input> inputs) {
+  ReaderOptions reading;
+  reading.inputs = std::move(inputs);
+  reading.until_end = true;
+  return or_exit(KafkaReader::open(context.kafka, std::move(reading)));
+}
+
+std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> inputs, ReadFrom from) {
+  ReaderOptions reading;
+  reading.inputs = std::move(inputs);
+  reading.from = std::move(from);
+  return or_exit(KafkaReader::open(context.kafka, std::move(reading)));
+}
+
+namespace {
+
+Millis wall_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Millis market_now(const Context& context) {
+  const auto now = market_clock(context);
+  return now == kNever ? wall_clock() : now;
+}
+
+Millis market_clock(const Context& context) {
+  if (context.config().intake.clock == IntakeClock::wall) return wall_clock();
+  ReaderOptions reading;
+  reading.inputs = all_partitions(context, Topic::ledger);
+  reading.from = FromTail{1};
+  reading.until_end = true;
+  const auto reader = or_exit(KafkaReader::open(context.kafka, std::move(reading)));
+  auto latest = kNever;
+  std::vector<InRecord> records;
+  while (!reader->finished()) {
+    records.clear();
+    or_exit(reader->poll(std::chrono::milliseconds(100), records));
+    for (const auto& record : records) {
+      if (record.offset > 0) latest = std::max(latest, record.timestamp);  // the first one is the definition
+    }
+  }
+  return latest;
+}
+
+std::int64_t quarantined_so_far(const Context& context) {
+  std::int64_t records = 0;
+  const auto positions = or_exit(group_positions(context.kafka, group_of(context.kafka, Stage::intake),
+                                                 all_partitions(context, Topic::quarantine)));
+  for (const auto& [input, position] : positions) records += position.end;
+  return records;
+}
+
+Millis time_argument(const std::string& text, const char* option, const MarketCalendar& calendar) {
+  if (const auto instant = parse_time(text)) return *instant;
+  if (const auto local = calendar.parse_local(text)) return *local;
+  if (const auto day = parse_date(text)) return calendar.start_of(*day);
+  throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no time like 2026-03-02T12:00:00 and no day like 2026-03-02.",
+                                          option, text));
+}
+
+Millis duration_argument(const std::string& text, const char* option) {
+  const auto length = parse_duration(text);
+  if (!length)
+    throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no length of time like 90m, 12h, 2d or 1w.", option, text));
+  return *length;
+}
+
+Language language_argument(const std::string& text) {
+  if (text.empty()) return language_of_environment();
+  const auto language = language_named(text);
+  if (!language) throw ExitError(kExitUsage, fmt::format("--lang: \"{}\" is none of en, zh.", text));
+  return *language;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,108 @@
+// `replay`: recompute history into files.
+#include <algorithm>
+#include <chrono>
+
+#include "cli/commands/commands.h"
+#include "processors/edge/kafka_admin.h"
+#include "processors/edge/kafka_log.h"
+#include "readers/audit/replay.h"
+
+namespace fiverate {
+namespace {
+
+struct ReplayArguments {
+  std::string in;
+  bool kafka = false;
+  std::string out;
+  std::string through;
+  std::string days;
+};
+
+// "2026-03-01,2026-03-05..2026-03-09": days, and stretches of them.
+Intervals days_argument(const std::string& text) {
+  std::vector<Interval> days;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto end = std::min(text.find(',', from), text.size());
+    const auto part = text.substr(from, end - from);
+    const auto dots = part.find("..");
+    const auto first = day_argument(part.substr(0, dots), "--days");
+    const auto last = dots == std::string::npos ? first : day_argument(part.substr(dots + 2), "--days");
+    if (last < first) throw ExitError(kExitUsage, fmt::format("--days: {}: the first day is after the last.", part));
+    days.push_back({first, last + 1});
+    from = end + 1;
+  }
+  std::sort(days.begin(), days.end(), [](const Interval& a, const Interval& b) { return a.from < b.from; });
+  Intervals set;
+  for (const auto& stretch : days) append(set, stretch);
+  return set;
+}
+
+ReplayOptions options_of(const ReplayArguments& arguments) {
+  ReplayOptions options;
+  options.out = arguments.out;
+  if (!arguments.through.empty()) options.through = day_argument(arguments.through, "--through");
+  if (!arguments.days.empty()) options.days = days_argument(arguments.days);
+  return options;
+}
+
+History read_history(const std::filesystem::path& folder, const MarketCalendar& calendar) {
+  std::vector<MappedFile> files;
+  for (const auto* name : {"reference.jsonl", "events.jsonl"}) {
+    if (std::filesystem::exists(folder / name)) files.push_back(or_exit(MappedFile::open(folder / name)));
+  }
+  if (files.empty()) {
+    throw ExitError(kExitFailed, fmt::format("{} holds neither reference.jsonl nor events.jsonl.", folder.string()));
+  }
+  ProgressBar bar("reading", "bytes", std::nullopt);
+  return or_exit(History::read(std::move(files), calendar, [&](std::size_t done, std::size_t) {
+    bar.set(static_cast<std::int64_t>(done));
+  }));
+}
+
+int replay(const Context& context, const ReplayArguments& arguments) {
+  if (arguments.in.empty() == !arguments.kafka) {
+    throw ExitError(kExitUsage, "replay: say where from: --in DIR, or --kafka.");
+  }
+  const auto options = options_of(arguments);
+  const MarketCalendar calendar(context.config().market.timezone);
+  const auto begun = std::chrono::steady_clock::now();
+  ReplaySummary summary;
+  if (arguments.kafka) {
+    or_exit(reach(context.kafka));
+    const auto definition = context.definition();
+    ReaderOptions reading;
+    for (std::int32_t partition = 0; partition < definition.ledger_partitions(); ++partition) {
+      reading.inputs.push_back({Topic::ledger, partition});
+    }
+    reading.until_end = true;
+    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
+    summary = or_exit(replay_ledger(definition, *reader, calendar, options));
+  } else {
+    const auto history = read_history(arguments.in, calendar);
+    ProgressBar bar("replay", "records", static_cast<std::int64_t>(history.size()));
+    summary = or_exit(replay_files(history, calendar, options, [&](std::size_t done, std::size_t) {
+      bar.set(static_cast<std::int64_t>(done));
+    }));
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  fmt::print(stderr, "{} records -> {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined, {}\n",
+             summary.records, summary.lines, arguments.out, summary.transitions, summary.quarantined, human_duration(took));
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_replay(Program& program) {
+  auto* const command = program.app.add_subcommand("replay", "Recompute history into files, touching nothing live");
+  auto arguments = std::make_shared<ReplayArguments>();
+  command->add_option("--in", arguments->in, "Folder with reference.jsonl and events.jsonl; needs no Kafka");
+  command->add_flag("--kafka", arguments->kafka, "From the ledger in Kafka, as far as it goes now");
+  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl and quarantine.jsonl to")->required();
+  command->add_option("--through", arguments->through, "Last day to report (default: of the last accepted document)");
+  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY,... or DAY..DAY");
+  command->callback([&program, arguments] {
+    program.command = [arguments](const Context& context) { return replay(context, *arguments); };
+  });
+}
+
+}  // namespace fiverate

@@ -1,0 +1,154 @@
+// `run`: the processors.
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "cli/commands/commands.h"
+#include "cli/commands/live.h"
+#include "processors/edge/kafka_admin.h"
+#include "processors/edge/kafka_log.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::chrono::seconds kStopWithin{8};
+
+// In words, how the definition in the topics differs from that of this configuration.
+std::string definition_difference(const Context& context) {
+  ReaderOptions reading;
+  reading.inputs = {{Topic::ledger, 0}};
+  reading.until_end = true;
+  const auto reader = KafkaReader::open(context.kafka, reading);
+  if (!reader) return {};
+  std::vector<InRecord> records;
+  while (records.empty() && !(*reader)->finished()) {
+    if (!(*reader)->poll(std::chrono::milliseconds(100), records)) return {};
+  }
+  LedgerRecord first;
+  if (records.empty() || records.front().offset != 0 ||
+      !first.ParseFromArray(records.front().value.data(), static_cast<int>(records.front().value.size())) ||
+      !first.has_definition()) {
+    return {};
+  }
+  const auto& theirs = first.definition();
+  const auto ours = context.definition();
+  std::string difference;
+  const auto compare = [&](std::string_view what, const auto& in_topics, const auto& here) {
+    if (in_topics != here) difference += fmt::format("\n  definition: {} is {} in the topics, {} in this configuration", what, in_topics, here);
+  };
+  compare("market.timezone", theirs.timezone(), ours.timezone());
+  compare("topics.ledger_partitions", theirs.ledger_partitions(), ours.ledger_partitions());
+  compare("topics.market_partitions", theirs.market_partitions(), ours.market_partitions());
+  const auto source_partitions = [](const Definition& definition) {
+    return definition.sources_size() > 0 ? definition.sources(0).partitions() : 0;
+  };
+  compare("topics.source_partitions", source_partitions(theirs), source_partitions(ours));
+  compare("version of the formulas", theirs.formulas_version(), ours.formulas_version());
+  compare("version of the encodings", theirs.encodings_version(), ours.encodings_version());
+  return difference;
+}
+
+std::set<Stage> stages_of(const std::vector<std::string>& names) {
+  std::set<Stage> stages;
+  for (const auto& name : names) {
+    if (name == "intake") {
+      stages.insert(Stage::intake);
+    } else if (name == "outlet") {
+      stages.insert(Stage::outlet);
+    } else if (name == "market") {
+      stages.insert(Stage::market);
+    } else if (name == "desk") {
+      stages.insert(Stage::desk);
+    } else {
+      throw ExitError(kExitUsage, fmt::format("--stage: \"{}\" is none of intake, outlet, market, desk.", name));
+    }
+  }
+  if (stages.empty()) stages = {Stage::intake, Stage::outlet, Stage::market, Stage::desk};
+  return stages;
+}
+
+// Waits for Kafka as long as it takes, then sees that the topics are those of this configuration.
+Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop) {
+  for (;;) {
+    if (stop.stop_requested()) return false;
+    const auto reached = reach(context.kafka);
+    if (reached) break;
+    if (reached.error().reaction == Reaction::stop) return tl::make_unexpected(reached.error());
+    spdlog::warn("{} Trying again.", reached.error().what);
+  }
+  const auto findings = check_topics(context.kafka, context.topic_plan());
+  if (!findings) return tl::make_unexpected(findings.error());
+  std::string wrong;
+  bool other_definition = false;
+  for (const auto& finding : *findings) {
+    if (finding.setting == "topic" || finding.setting == "partitions") {
+      wrong += "\n  " + to_text(finding);
+    } else if (finding.setting.starts_with("definition")) {
+      if (!std::exchange(other_definition, true)) {
+        const auto difference = definition_difference(context);
+        wrong += difference.empty() ? "\n  " + to_text(finding) : difference;
+      }
+    } else {
+      spdlog::warn("{}", to_text(finding));
+    }
+  }
+  if (wrong.empty()) return true;
+  return fail(Reaction::stop,
+              "The topics are not those of this configuration:{}\nMake them with `fiverate topics create`, or go back to the "
+              "configuration that they were made with.",
+              wrong);
+}
+
+int run_stages(const Context& context, const std::vector<std::string>& names) {
+  const LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(names)};
+  const MarketCalendar calendar(context.config().market.timezone);
+
+  // Signals go to one thread, the others never see them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::stop_source stop;
+  std::jthread signal_thread([&](const std::stop_token& over) {
+    while (!over.stop_requested()) {
+      const timespec wait{0, 100'000'000};
+      if (sigtimedwait(&signals, nullptr, &wait) < 0) continue;
+      spdlog::info("stopping");
+      stop.request_stop();
+      // A call to a broker that is away may not come back in time. Whatever is cut off is repeated at the next start.
+      const auto until = std::chrono::steady_clock::now() + kStopWithin;
+      while (!over.stop_requested() && std::chrono::steady_clock::now() < until) {
+        const timespec short_wait{0, 100'000'000};
+        if (sigtimedwait(&signals, nullptr, &short_wait) >= 0) std::_Exit(kExitFailed);
+      }
+      if (over.stop_requested()) return;
+      spdlog::warn("not everything ended within {} s: leaving it, the next start goes on from the state", kStopWithin.count());
+      std::_Exit(kExitDone);
+    }
+  });
+
+  const auto ours = topics_are_ours(context, stop.get_token());
+  if (!ours) throw ExitError(kExitUsage, ours.error().what);
+  if (!*ours) return kExitDone;
+  spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));
+  or_exit(run_live(settings, calendar, stop));
+  spdlog::info("stopped");
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_run(Program& program) {
+  auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
+  auto stages = std::make_shared<std::vector<std::string>>();
+  run->add_option("--stage", *stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
+  run->callback([&program, stages] {
+    program.command = [stages](const Context& context) { return run_stages(context, *stages); };
+  });
+}
+
+}  // namespace fiverate

@@ -1,0 +1,211 @@
+// `simulate`: a made-up market, into the source topics or into files.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <limits>
+#include <thread>
+
+#include "cli/commands/commands.h"
+#include "cli/commands/source_topics.h"
+#include "processors/edge/kafka_log.h"
+#include "producers/import/decimal.h"
+#include "producers/simulate/market_output.h"
+#include "producers/simulate/simulate.h"
+
+namespace fiverate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct SimulateArguments {
+  std::string out;
+  std::string truth;
+  std::string start = "2026-01-05";
+  std::string speed = "0";
+  std::string trouble = "1";
+  std::vector<std::string> rates;
+  SimulateSettings settings;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first time the run ends in good order; the second time it just ends.
+extern "C" void interrupt(int signal) {
+  interrupted = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+// A decimal number of the command line, times `unit`, cut to an integer.
+std::int64_t decimal_argument(const std::string& text, const std::string& option, std::int64_t unit,
+                              std::int64_t highest) {
+  const auto number = Decimal::parse(text);
+  const auto value = number ? times(*number, {unit, 0}, Rounding::down) : std::nullopt;
+  if (!value || number->digits < 0 || *value > highest * unit) {
+    throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is not a number from 0 to {}.", option, text, highest));
+  }
+  return *value;
+}
+
+TroubleRates trouble_of(const SimulateArguments& arguments) {
+  TroubleRates rates;
+  rates.scale(decimal_argument(arguments.trouble, "--trouble", kOne, 20));
+  for (const auto& each : arguments.rates) {
+    const auto equals = each.find('=');
+    const auto mishap = mishap_named(each.substr(0, equals));
+    if (equals == std::string::npos || !mishap) {
+      throw ExitError(kExitUsage, fmt::format("--rate: \"{}\" is not NAME=SHARE with NAME one of {}.", each,
+                                              fmt::join(kMishapNames, ", ")));
+    }
+    rates.share[static_cast<std::size_t>(*mishap)] =
+        decimal_argument(each.substr(equals + 1), "--rate " + each.substr(0, equals), kCertain, 1);
+  }
+  return rates;
+}
+
+// Thousandths; 0: as fast as possible.
+std::int64_t speed_of(const SimulateArguments& arguments) {
+  return decimal_argument(arguments.speed, "--speed", kOne, 1'000'000);
+}
+
+SimulateSettings settings_of(const SimulateArguments& arguments) {
+  auto settings = arguments.settings;
+  const auto& size = settings.size;
+  if (size.brands > size.skus) {
+    throw ExitError(kExitUsage,
+                    fmt::format("--brands {} --skus {}: every brand has at least one SKU.", size.brands, size.skus));
+  }
+  settings.size.first_day = day_argument(arguments.start, "--start");
+  const auto earliest = parse_date("1992-01-02").value_or(kNoDay);
+  const auto latest = parse_date("9900-01-01").value_or(kNoDay);
+  if (settings.size.first_day < earliest || settings.size.first_day > latest) {
+    throw ExitError(kExitUsage, fmt::format("--start: \"{}\" is not between {} and {}.", arguments.start,
+                                            format_date(earliest), format_date(latest)));
+  }
+  settings.trouble = trouble_of(arguments);
+  const auto speed = speed_of(arguments);
+  if (speed > 0) settings.slice_ms = std::clamp<Millis>(speed, 1, kDayMs);  // a second of ours
+  return settings;
+}
+
+// From `begins` on lets the market's clock run `speed` thousandths as fast as ours; ends when asked to.
+class Pace {
+ public:
+  Pace(std::int64_t speed, Millis begins) : speed_(speed), begins_(begins) {}
+
+  [[nodiscard]] bool reach(Millis instant) {
+    while (interrupted == 0) {
+      const auto left = left_until(instant);
+      if (left <= Clock::duration::zero()) return true;
+      std::this_thread::sleep_for(std::min<Clock::duration>(left, std::chrono::milliseconds(50)));
+    }
+    return false;
+  }
+
+ private:
+  [[nodiscard]] Clock::duration left_until(Millis instant) {
+    if (speed_ == 0 || instant <= begins_) return Clock::duration::zero();
+    if (!begun_) begun_ = Clock::now();  // what comes before took as long as it took
+    return *begun_ + std::chrono::milliseconds((instant - begins_) * kOne / speed_) - Clock::now();
+  }
+
+  std::int64_t speed_;
+  Millis begins_;
+  std::optional<Clock::time_point> begun_;
+};
+
+SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& settings,
+                    const MarketCalendar& calendar, MarketOutput& output) {
+  const auto begins = calendar.start_of(settings.size.first_day);
+  const auto seconds = (calendar.start_of(settings.size.first_day + settings.size.days) - begins) / kSecondMs;
+  const auto speed = speed_of(arguments);
+  Pace pace(speed, calendar.start_of(settings.size.first_day + settings.fast_days));
+  ProgressBar bar("simulate", speed == 0 ? "outlet-days" : "s of the market",
+                  speed == 0 ? std::int64_t{settings.size.outlets} * settings.size.days : seconds);
+  SimulateHooks hooks;
+  hooks.reach = [&](Millis instant) { return pace.reach(instant); };
+  hooks.progress = [&](std::int64_t outlet_days, Millis clock) {
+    bar.set(speed == 0 ? outlet_days : (clock - begins) / kSecondMs);
+  };
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, interrupt);
+  return or_exit(simulate(settings, calendar, output, hooks));
+}
+
+int simulate_market(const Context& context, const SimulateArguments& arguments) {
+  const auto settings = settings_of(arguments);
+  if (!arguments.out.empty() && !arguments.truth.empty()) {
+    throw ExitError(kExitUsage, "--truth goes without --out, which writes truth.jsonl anyway.");
+  }
+  const MarketCalendar calendar(context.config().market.timezone);
+  const auto begun = Clock::now();
+  SimulateSummary summary;
+  if (!arguments.out.empty()) {
+    const auto files = or_exit(MarketFiles::create(arguments.out));
+    summary = run(arguments, settings, calendar, *files);
+  } else {
+    or_exit(reach(context.kafka));
+    check_source_topics(context, calendar, "simulate", calendar.start_of(settings.size.first_day));
+    std::optional<LineFile> truth;
+    if (!arguments.truth.empty()) truth = or_exit(LineFile::create(arguments.truth));
+    const auto sink = or_exit(KafkaSink::open(context.kafka));
+    SourceWriter writer(*sink, context.partitions());
+    MarketTopics topics(writer, std::move(truth));
+    summary = run(arguments, settings, calendar, topics);
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
+  fmt::print(stderr,
+             "{}{} reference events and {} events ({} order lines) of {} outlets in {}; the market's clock {} {}\n",
+             summary.complete ? "" : "ended early: ", summary.references, summary.events, summary.order_lines,
+             settings.size.outlets, human_duration(took), arguments.out.empty() ? "goes to" : "went to",
+             calendar.format(summary.clock));
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_simulate(Program& program) {
+  auto* const command =
+      program.app.add_subcommand("simulate", "Make up a market, into the source topics or into files");
+  auto arguments = std::make_shared<SimulateArguments>();
+  auto& size = arguments->settings.size;
+  command->add_option("--out", arguments->out,
+                      "Write events.jsonl, reference.jsonl and truth.jsonl into this folder, not into Kafka");
+  command->add_option("--truth", arguments->truth,
+                      "Into Kafka: write the hidden stock of every outlet, SKU and day to this file");
+  command->add_option("--outlets", size.outlets, "How many outlets")
+      ->check(CLI::Range(1, kSimulatedOutletsMax))
+      ->capture_default_str();
+  command->add_option("--brands", size.brands, "How many brands")
+      ->check(CLI::Range(1, kSimulatedBrandsMax))
+      ->capture_default_str();
+  command->add_option("--skus", size.skus, "How many SKUs, all brands together")
+      ->check(CLI::Range(1, kSimulatedSkusMax))
+      ->capture_default_str();
+  command->add_option("--days", size.days, "How many days")
+      ->check(CLI::Range(1, kSimulatedDaysMax))
+      ->capture_default_str();
+  command->add_option("--seed", size.seed, "Another seed, another market; the same, the same bytes")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--start", arguments->start, "The first day")->capture_default_str();
+  command
+      ->add_option("--speed", arguments->speed,
+                   "Market time over real time: 1 = real time, 60 = a minute a second, 0 = as fast as possible")
+      ->capture_default_str();
+  command
+      ->add_option("--fast-days", arguments->settings.fast_days,
+                   "With --speed: the first days as fast as possible, so that the market has a past")
+      ->check(CLI::Range(0, kSimulatedDaysMax))
+      ->capture_default_str();
+  command
+      ->add_option("--trouble", arguments->trouble,
+                   "Duplicates, corrections, late, broken events and wrong counts: 0 = none, 2 = twice as many")
+      ->capture_default_str();
+  command->add_option("--rate", arguments->rates, "NAME=SHARE: one of them alone, e.g. late=0.02 (docs/simulate.md)")
+      ->allow_extra_args(false);
+  command->add_flag("--open", arguments->settings.open, "Do not close the last days");
+  command->callback([&program, arguments] {
+    program.command = [arguments](const Context& context) { return simulate_market(context, *arguments); };
+  });
+}
+
+}  // namespace fiverate

@@ -1,0 +1,116 @@
+// `status`: per stage and partition, how far it is and how it does; `config show`.
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/commands.h"
+#include "cli/commands/live.h"
+#include "cli/commands/reading.h"
+#include "processors/edge/kafka_groups.h"
+#include "processors/stages/topology.h"
+
+namespace fiverate {
+namespace {
+
+struct TaskStatus {
+  Millis clock = kNever;
+  std::optional<std::int64_t> state_bytes;
+  std::int64_t repetitions = 0;
+  std::int64_t gaps = 0;
+  std::optional<std::int64_t> alerts_open;
+  std::int64_t records = 0;
+  std::int64_t quarantined = 0;
+
+  // Of what the task has read since it was opened; nothing: it has read nothing.
+  [[nodiscard]] TableCell quarantine_rate() const {
+    if (records <= 0) return std::nullopt;
+    const auto millionths = (quarantined * 1'000'000 + records / 2) / records;
+    return fmt::format("{}.{:06}", millionths / 1'000'000, millionths % 1'000'000);
+  }
+};
+
+// From the text that the task commits with its offset.
+TaskStatus parse_status(const Committed& committed) {
+  TaskStatus status;
+  // Where the state itself travels with the offset, it stands before (GroupStore).
+  if (const auto begin = committed.metadata.find('{'); begin != std::string::npos) {
+    const auto json = nlohmann::json::parse(committed.metadata.begin() + static_cast<std::ptrdiff_t>(begin),
+                                            committed.metadata.end(), nullptr, false);
+    if (!json.is_object()) return status;
+    status.clock = json.value("clock_ms", kNever);
+    if (begin == 0) status.state_bytes = json.value("state_bytes", std::int64_t{0});
+    status.repetitions = json.value("repetitions", std::int64_t{0});
+    status.gaps = json.value("gaps", std::int64_t{0});
+    status.records = json.value("records", std::int64_t{0});
+    status.quarantined = json.value("quarantined", std::int64_t{0});
+    if (json.contains("alerts_open")) status.alerts_open = json.value("alerts_open", std::int64_t{0});
+  }
+  return status;
+}
+
+int status(const Context& context, const std::string& output) {
+  TextOutput out(STDOUT_FILENO);
+  const auto mode = output_argument(output, out);
+  or_exit(reach(context.kafka));
+  const auto definition = context.definition();
+  const MarketCalendar calendar(definition.timezone());
+  TableWriter table(out, mode,
+                    {{"stage"},
+                     {"topic"},
+                     {"partition", ColumnType::number},
+                     {"clock"},
+                     {"offset", ColumnType::number},
+                     {"lag_records", ColumnType::number},
+                     {"state_bytes", ColumnType::number},
+                     {"repetitions", ColumnType::number},
+                     {"gaps", ColumnType::number},
+                     {"alerts_open", ColumnType::number},
+                     {"quarantine_rate", ColumnType::number}});
+  const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
+    for (const auto& [input, position] : or_exit(group_positions(context.kafka, group_of(context.kafka, stage), inputs))) {
+      const auto task = parse_status(position.committed);
+      table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
+                 task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
+                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset), position.lag(),
+                 task.state_bytes, task.repetitions, task.gaps, task.alerts_open, task.quarantine_rate()});
+    }
+  };
+  const auto partitions = [](Topic topic, std::int32_t count) {
+    std::vector<Input> inputs;
+    for (std::int32_t i = 0; i < count; ++i) inputs.push_back({topic, i});
+    return inputs;
+  };
+  add(Stage::intake, source_inputs(definition));
+  add(Stage::outlet, partitions(Topic::ledger, definition.ledger_partitions()));
+  add(Stage::market, partitions(Topic::deltas, definition.market_partitions()));
+  add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
+  table.finish();
+  if (mode == OutputMode::table) {
+    out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+void add_status(Program& program) {
+  auto* const command = program.app.add_subcommand("status", "How far each stage is: clock, lag, state, repetitions, open alerts, rejected share");
+  auto output = std::make_shared<std::string>();
+  command->add_option("-o,--output", *output, "table, json or csv");
+  command->callback([&program, output] { program.command = [output](const Context& context) { return status(context, *output); }; });
+}
+
+void add_config(Program& program) {
+  auto* const config = program.app.add_subcommand("config", "The configuration in effect");
+  config->require_subcommand(1);
+  auto* const show = config->add_subcommand("show", "Print it as TOML (secrets are left out)");
+  auto origin = std::make_shared<bool>(false);
+  show->add_flag("--origin", *origin, "Say where each value comes from");
+  show->callback([&program, origin] {
+    program.command = [origin](const Context& context) {
+      TextOutput out(STDOUT_FILENO);
+      out.write(show_config(context.loaded, *origin));
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace fiverate

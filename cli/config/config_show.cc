@@ -1,0 +1,58 @@
+#include <algorithm>
+
+#include "cli/config/settings.h"
+#include "schemas/format.h"
+
+namespace fiverate {
+
+bool is_secret(std::string_view key) {
+  const auto contains = [key](std::string_view part) { return key.find(part) != std::string_view::npos; };
+  return contains("password") || contains("secret") || contains("token") || key.starts_with("ssl.key.") ||
+         key == "sasl.oauthbearer.config";
+}
+
+std::string shown_value(const EffectiveValue& value) {
+  return is_secret(value.key) ? "(redacted)" : value.value;
+}
+
+std::string show_config(const LoadedConfig& loaded, bool with_origin) {
+  std::vector<std::string> lines;
+  std::size_t widest = 0;
+  for (const EffectiveValue& value : loaded.values) {
+    // Bare keys hold letters, digits, '_' and '-'; a quoted key is never split at its dots.
+    const std::string key = value.section == kKafka ? in_quotes(value.key) : value.key;
+    lines.push_back(fmt::format("{} = {}", key, value.is_number ? value.value : in_quotes(shown_value(value))));
+    widest = std::max(widest, lines.back().size());
+  }
+  constexpr std::size_t kCommentColumnMax = 60;  // one long value does not push every comment away
+  std::string out;
+  std::string_view section;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const EffectiveValue& value = loaded.values[i];
+    if (value.section != section) {
+      section = value.section;
+      out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", section);
+    }
+    out += with_origin ? fmt::format("{:<{}}  # {}\n", lines[i], std::min(widest, kCommentColumnMax), value.origin)
+                       : lines[i] + "\n";
+  }
+  return out;
+}
+
+std::string config_reference() {
+  std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
+  const Config defaults;
+  for (const auto& [name, value] : defaults.kafka.properties) {
+    out +=
+        fmt::format("| `kafka.{}` | `{}{}` | as librdkafka | `{}` | Any librdkafka property may stand in [kafka]. |\n",
+                    name, kKafkaVariablePrefix, upper_name(name), value);
+  }
+  for (const Setting& setting : settings()) {
+    const std::string value = setting.read(defaults);
+    out += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", setting.name(), setting.variable(), setting.kind(),
+                       value.empty() ? "(empty)" : "`" + value + "`", setting.help);
+  }
+  return out;
+}
+
+}  // namespace fiverate

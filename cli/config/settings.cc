@@ -1,0 +1,233 @@
+#include "cli/config/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "schemas/did_you_mean.h"
+#include "schemas/format.h"
+#include "schemas/time.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::size_t kPrefixBytesMax = 200;  // Kafka allows 249 for the whole topic name
+constexpr std::int32_t kPartitionsMax = 1024;
+constexpr std::int32_t kThreadsMax = 256;
+constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
+
+constexpr std::array<std::string_view, 2> kClockNames{"marks", "wall"};
+constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
+
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+std::optional<std::string> expected_prefix(std::string_view text) {
+  const bool legal = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
+  if (legal && text.size() <= kPrefixBytesMax) return std::nullopt;
+  return fmt::format("at most {} letters, digits, '.', '_' and '-'", kPrefixBytesMax);
+}
+
+std::optional<std::string> expected_zone(std::string_view text) {
+  try {
+    const MarketCalendar calendar{std::string(text)};
+    return std::nullopt;
+  } catch (const std::exception&) {
+    return "a time zone of the tz database, as Asia/Shanghai";
+  }
+}
+
+std::optional<std::string> expected_folder(std::string_view text) {
+  if (!text.empty() && text.find('\0') == std::string_view::npos) return std::nullopt;
+  return "the path of a folder";
+}
+
+// ---- the table
+
+using Integer = Setting::Integer;
+using Text = Setting::Text;
+using Choice = Setting::Choice;
+
+template <auto Section, auto Field>
+Integer integer(std::int32_t lowest, std::int32_t highest) {
+  return {[](Config& config) -> std::int32_t& { return config.*Section.*Field; }, lowest, highest};
+}
+
+template <auto Section, auto Field>
+Text text(std::string_view kind, std::optional<std::string> (*expected)(std::string_view)) {
+  return {[](Config& config) -> std::string& { return config.*Section.*Field; }, expected, kind};
+}
+
+template <auto Section, auto Field>
+Choice choice(std::span<const std::string_view> names) {
+  return {[](const Config& config) { return static_cast<std::size_t>(config.*Section.*Field); },
+          [](Config& config, std::size_t index) {
+            auto& field = config.*Section.*Field;
+            field = static_cast<std::remove_reference_t<decltype(field)>>(index);
+          },
+          names};
+}
+
+const std::vector<Setting>& table() {
+  using C = Config;
+  static const std::vector<Setting> kTable{
+      {"topics", "prefix", text<&C::topics, &C::Topics::prefix>("text", expected_prefix),
+       "Put before every topic name: several markets on one cluster."},
+      {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
+       "Partitions of orders, deliveries and visits, each. Fixed once the topics exist."},
+      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
+       "Partitions of the ledger: the most outlet tasks at work. Fixed once the topics exist."},
+      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),
+       "Partitions of deltas, signals and results: the most market tasks at work. Fixed once the topics exist."},
+      {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
+       "Copies of every partition; 3 in production."},
+      {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
+       "Business days are days in this zone."},
+      {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
+       "Who says what time it is: marks that the producer writes, or the wall clock (source topics then use "
+       "LogAppendTime)."},
+      {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
+      {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
+       "Memory for caches and write buffers of all local state together, in MiB."},
+      {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
+       "Threads of the intake stage in this process."},
+      {"run", "outlet_threads", integer<&C::run, &C::Run::outlet_threads>(1, kThreadsMax),
+       "Threads of the outlet stage in this process."},
+      {"run", "market_threads", integer<&C::run, &C::Run::market_threads>(1, kThreadsMax),
+       "Threads of the market stage in this process."},
+      {"run", "desk_threads", integer<&C::run, &C::Run::desk_threads>(1, kThreadsMax),
+       "Threads of the desk stage in this process."},
+      {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
+       "Longest time between two commits, in milliseconds: delay against throughput."},
+      {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Least important messages that are written."},
+      {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Log lines for people or for machines."},
+  };
+  return kTable;
+}
+
+}  // namespace
+
+std::span<const Setting> settings() {
+  return table();
+}
+
+std::string Setting::name() const {
+  return fmt::format("{}.{}", section, key);
+}
+
+std::string Setting::variable() const {
+  return std::string(kVariablePrefix) + upper_name(name());
+}
+
+std::string Setting::kind() const {
+  if (const auto* integer = std::get_if<Integer>(&value)) {
+    return fmt::format("an integer {}..{}", integer->lowest, integer->highest);
+  }
+  if (const auto* text = std::get_if<Text>(&value)) return std::string(text->kind);
+  std::string out;
+  const auto& names = std::get<Choice>(value).names;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) out += i + 1 == names.size() ? " or " : ", ";
+    out += in_quotes(names[i]);
+  }
+  return out;
+}
+
+std::string Setting::read(const Config& config) const {
+  if (const auto* choice = std::get_if<Choice>(&value)) return std::string(choice->names[choice->get(config)]);
+  Config copy = config;  // the accessors give a place to write
+  if (const auto* integer = std::get_if<Integer>(&value)) return fmt::to_string(integer->in(copy));
+  return std::get<Text>(value).in(copy);
+}
+
+// ---- finding and setting
+
+const Setting* setting_named(std::string_view section, std::string_view key) {
+  const auto found = std::find_if(table().begin(), table().end(),
+                                  [&](const Setting& each) { return each.section == section && each.key == key; });
+  return found == table().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names{std::string(kKafka)};
+  for (const Setting& setting : table()) {
+    if (names.back() != setting.section) names.emplace_back(setting.section);
+  }
+  return names;
+}
+
+bool is_section(std::string_view name) {
+  const auto names = section_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::optional<std::string> assign(const Setting& setting, std::string_view given, Config& config) {
+  if (const auto* integer = std::get_if<Integer>(&setting.value)) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), number);
+    if (error != std::errc{} || end != given.data() + given.size() || number < integer->lowest ||
+        number > integer->highest) {
+      return setting.kind();
+    }
+    integer->in(config) = static_cast<std::int32_t>(number);
+    return std::nullopt;
+  }
+  if (const auto* text = std::get_if<Text>(&setting.value)) {
+    if (auto expected = text->expected(given)) return expected;
+    text->in(config) = given;
+    return std::nullopt;
+  }
+  const auto& choice = std::get<Choice>(setting.value);
+  const auto found = std::find(choice.names.begin(), choice.names.end(), given);
+  if (found == choice.names.end()) return setting.kind();
+  choice.set(config, static_cast<std::size_t>(found - choice.names.begin()));
+  return std::nullopt;
+}
+
+std::string did_you_mean_key(std::string_view section, std::string_view key) {
+  std::vector<std::string> here;
+  std::vector<std::string> elsewhere;
+  for (const Setting& setting : table()) {
+    if (setting.section == section) here.emplace_back(setting.key);
+    if (setting.key == key) elsewhere.push_back(setting.name());
+  }
+  if (auto suggestion = did_you_mean(key, here); !suggestion.empty()) return suggestion;
+  return elsewhere.empty() ? std::string() : fmt::format("; did you mean {}?", in_quotes(elsewhere.front()));
+}
+
+// ---- names
+
+std::string in_quotes(std::string_view raw) {
+  std::string out = "\"";
+  for (const char c : raw) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string upper_name(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c == '.' || c == '-') c = '_';
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
+}  // namespace fiverate

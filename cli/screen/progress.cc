@@ -1,0 +1,153 @@
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+#include "cli/screen/console.h"
+#include "cli/screen/terminal.h"
+#include "schemas/format.h"
+
+namespace fiverate {
+namespace {
+
+// Three digits and a unit; `step` from one unit to the next.
+std::string three_digits(std::int64_t number, double step, std::string_view one,
+                         const std::vector<std::string_view>& units) {
+  const bool is_negative = number < 0;
+  double value = std::abs(static_cast<double>(number));
+  if (value < step) return fmt::format("{}{}", number, one);
+  std::size_t unit = 0;
+  for (value /= step; unit + 1 < units.size() && value >= (step > 1000.0 ? step - 0.5 : 999.5); ++unit) value /= step;
+  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return fmt::format("{}{:.{}f} {}", is_negative ? "-" : "", value, decimals, units[unit]);
+}
+
+}  // namespace
+
+std::string human_count(std::int64_t count) {
+  return three_digits(count, 1000.0, "", {"k", "M", "G", "T", "P", "E"});
+}
+
+std::string human_bytes(std::int64_t bytes) {
+  return three_digits(bytes, 1024.0, " B", {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"});
+}
+
+std::string human_duration(std::chrono::milliseconds duration) {
+  const std::int64_t ms = std::max<std::int64_t>(duration.count(), 0);
+  const std::int64_t seconds = ms / 1000;
+  if (ms < 1000) return fmt::format("{} ms", ms);
+  if (seconds < 10) return fmt::format("{}.{} s", seconds, ms % 1000 / 100);
+  if (seconds < 60) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} m {:02} s", seconds / 60, seconds % 60);
+  if (seconds < 86'400) return fmt::format("{} h {:02} m", seconds / 3600, seconds / 60 % 60);
+  return fmt::format("{} d {:02} h", seconds / 86'400, seconds / 3600 % 24);
+}
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
+constexpr auto kPlainLineEvery = std::chrono::seconds(10);
+constexpr double kRateMemorySeconds = 5.0;
+constexpr std::size_t kBarColumns = 20;
+constexpr std::size_t kTerminalColumns = 80;  // where the terminal does not say
+
+double seconds_of(steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+std::chrono::milliseconds milliseconds_of(double seconds) {
+  constexpr double kTenYears = 315e6;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, kTenYears) * 1000.0));
+}
+
+std::string per_second(double rate) {
+  return human_count(static_cast<std::int64_t>(std::llround(rate))) + "/s";
+}
+
+std::string bar_of(double share) {
+  const auto full = static_cast<std::size_t>(share * static_cast<double>(kBarColumns));
+  return fmt::format("[{}{}]", std::string(full, '='), std::string(kBarColumns - full, ' '));
+}
+
+}  // namespace
+
+ProgressBar::Screen ProgressBar::Screen::of_stderr() {
+  return {is_capable_terminal(STDERR_FILENO),
+          [](std::string_view text) {
+            // Progress is a courtesy: whether stderr takes it does not matter.
+            (void)std::fwrite(text.data(), 1, text.size(), stderr);
+          },
+          [] { return steady_clock::now(); },
+          [] {
+            winsize size{};
+            const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+            return known ? std::size_t{size.ws_col} : kTerminalColumns;
+          }};
+}
+
+ProgressBar::ProgressBar(std::string label, std::string noun, std::optional<std::int64_t> total, Screen screen)
+    : label_(std::move(label)),
+      noun_(std::move(noun)),
+      total_(total),
+      screen_(std::move(screen)),
+      started_(screen_.now()),
+      drawn_(started_) {}
+
+void ProgressBar::set(std::int64_t count) {
+  count_ = count;
+  const auto now = screen_.now();
+  if (now - drawn_ <
+      (screen_.is_terminal ? steady_clock::duration(kRedrawEvery) : steady_clock::duration(kPlainLineEvery))) {
+    return;
+  }
+  update_rate(now);
+  drawn_ = now;
+  drawn_count_ = count_;
+  draw(line(), false);
+}
+
+void ProgressBar::finish() {
+  if (std::exchange(finished_, true)) return;
+  draw(last_line(), true);
+}
+
+void ProgressBar::update_rate(steady_clock::time_point now) {
+  const double elapsed = seconds_of(now - drawn_);
+  const double recent = static_cast<double>(count_ - drawn_count_) / elapsed;
+  const double weight = rate_ ? 1.0 - std::exp(-elapsed / kRateMemorySeconds) : 1.0;
+  rate_ = rate_.value_or(0.0) * (1.0 - weight) + recent * weight;
+}
+
+// import  [=====               ]  27 %  1.23 M / 4.50 M events  152 k/s  ETA 21 s
+std::string ProgressBar::line() const {
+  const double rate = rate_.value_or(0.0);
+  if (!total_) return fmt::format("{}  {} {}  {}", label_, human_count(count_), noun_, per_second(rate));
+  const double share =
+      *total_ > 0 ? std::clamp(static_cast<double>(count_) / static_cast<double>(*total_), 0.0, 1.0) : 1.0;
+  const auto left = static_cast<double>(std::max<std::int64_t>(*total_ - count_, 0));
+  return fmt::format("{}  {}{:3} %  {} / {} {}  {}  ETA {}", label_, screen_.is_terminal ? bar_of(share) + "  " : "",
+                     static_cast<int>(share * 100.0), human_count(count_), human_count(*total_), noun_,
+                     per_second(rate), rate > 0.0 ? human_duration(milliseconds_of(left / rate)) : "-");
+}
+
+// import  4.50 M events in 29 s, 155 k/s
+std::string ProgressBar::last_line() const {
+  const double elapsed = seconds_of(screen_.now() - started_);
+  const double rate = elapsed > 0.0 ? static_cast<double>(count_) / elapsed : 0.0;
+  return fmt::format("{}  {} {} in {}, {}", label_, human_count(count_), noun_,
+                     human_duration(milliseconds_of(elapsed)), per_second(rate));
+}
+
+void ProgressBar::draw(const std::string& text, bool is_last) {
+  if (!screen_.is_terminal) return screen_.write(text + "\n");
+  const std::size_t columns =
+      std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line would wrap on some terminals
+  screen_.write(fmt::format("\r{}\x1b[K{}", cut_to(text, columns), is_last ? "\n" : ""));
+}
+
+}  // namespace fiverate

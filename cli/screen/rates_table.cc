@@ -1,0 +1,151 @@
+#include "cli/screen/rates_table.h"
+
+#include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/rates.h"
+
+namespace fiverate {
+namespace {
+
+// "69.2 %"; a small sample is marked, what has no denominator shows a dash.
+TableCell percent(const Rate& rate) {
+  if (!rate.has_value()) return std::nullopt;
+  const auto tenths = (rate.value_millionths + (rate.value_millionths < 0 ? -500 : 500)) / 1000;
+  const auto absolute = tenths < 0 ? -tenths : tenths;
+  return fmt::format("{}{}.{}%{}", tenths < 0 ? "-" : "", absolute / 10, absolute % 10,
+                     rate.status == RateStatus::low_sample ? "*" : "");
+}
+
+// "+8.3%" in green, "-17.8%" in red.
+TableCell signed_percent(const Rate& rate) {
+  const auto cell = percent(rate);
+  if (!cell.text() || rate.value_millionths == 0) return cell;
+  const bool grows = rate.value_millionths > 0;
+  return TableCell((grows ? "+" : "") + *cell.text()).colour(grows ? RowStyle::green : RowStyle::red);
+}
+
+// The value as published, for programs.
+TableCell plain_value(const Rate& rate) {
+  if (!rate.has_value()) return std::nullopt;
+  return millionths_text(rate.value_millionths);
+}
+
+// The rates that people look at; programs get all.
+struct ShownRate {
+  RateName rate;
+  Word word;
+};
+constexpr ShownRate kShownRates[] = {{RateName::buying, Word::buying},
+                                     {RateName::coverage, Word::coverage},
+                                     {RateName::on_shelf, Word::on_shelf},
+                                     {RateName::sell_through, Word::sell_through},
+                                     {RateName::stockout_rate, Word::stockout_rate},
+                                     {RateName::growth, Word::growth}};
+struct ShownMeasure {
+  BrandMeasure measure;
+  Word word;
+};
+constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, Word::net_delivered_units},
+                                           {BrandMeasure::buying_outlets, Word::buying_outlets},
+                                           {BrandMeasure::active_outlets, Word::active_outlets}};
+constexpr std::size_t kBrandMeasuresShown = 1;  // of them, in the compact table, which fits into 80 columns
+
+TableCell shown_percent(const Rate& rate) {
+  return rate.which == RateName::growth ? signed_percent(rate) : percent(rate);
+}
+
+}  // namespace
+
+void add_filters(CLI::App& command, RateArguments& arguments) {
+  command.add_option("--brand", arguments.brand, "Only this brand (\"\": the market as a whole)")
+      ->each([&arguments](const std::string& value) { arguments.filter.brand_id = value; });
+  command.add_option("--region", arguments.region, "Only this region (\"\": the whole market)")
+      ->each([&arguments](const std::string& value) { arguments.filter.region_id = value; });
+  command.add_option("--class", arguments.dimension, "Only this class dimension (\"\": all classes)")
+      ->each([&arguments](const std::string& value) { arguments.filter.class_dimension = value; });
+  command.add_option("--window", arguments.window, "Only this window: 7, 28 or 91 days, or 0: the calendar month")
+      ->check(CLI::IsMember({0, 7, 28, 91}))
+      ->each([&arguments](const std::string& value) { arguments.filter.window_days = std::stoi(value); });
+}
+
+std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language) {
+  std::vector<TableColumn> columns;
+  const auto add = [&](std::string_view name, Word shown, ColumnType type) {
+    columns.push_back({std::string(language ? word(shown, *language) : name), type});
+  };
+  add("as_of", Word::as_of, ColumnType::text);
+  add("brand_id", Word::brand, ColumnType::text);
+  add("region_id", Word::region, ColumnType::text);
+  add("class", Word::class_value, ColumnType::text);
+  add("window", Word::window, ColumnType::number);
+  if (mode == OutputMode::csv) {
+    for (const auto name : kRateNames) {
+      columns.push_back({std::string(name), ColumnType::number});
+      columns.push_back({std::string(name) + "_status", ColumnType::text});
+    }
+    for (const auto name : kBrandMeasureNames) columns.push_back({std::string(name), ColumnType::number});
+  } else {
+    for (const auto& [rate, shown] : kShownRates) add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
+    for (const auto& [measure, shown] : kShownMeasures) {
+      add(kBrandMeasureNames[static_cast<std::size_t>(measure)], shown, ColumnType::number);
+    }
+  }
+  add("status", Word::status, ColumnType::text);
+  return columns;
+}
+
+std::vector<TableColumn> brand_columns(Language language) {
+  std::vector<TableColumn> columns{{std::string(word(Word::brand, language)), ColumnType::text}};
+  const auto add = [&](Word name) { columns.push_back({std::string(word(name, language)), ColumnType::number}); };
+  for (const auto& shown : kShownRates) add(shown.word);
+  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) add(kShownMeasures[i].word);
+  return columns;
+}
+
+std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window) {
+  std::vector<TableCell> cells{brand_id};
+  const auto rates = rates_of(values_of(window));
+  for (const auto& shown : kShownRates) cells.push_back(shown_percent(rates[static_cast<std::size_t>(shown.rate)]));
+  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) {
+    cells.emplace_back(window.values(static_cast<int>(kShownMeasures[i].measure)));
+  }
+  return cells;
+}
+
+void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language) {
+  const auto columns = rate_columns(mode, std::nullopt).size();
+  for (const auto& line : row.lines()) {
+    if (line.class_value().empty() && !row.class_dimension().empty()) continue;
+    for (const auto& window : line.windows()) {
+      const auto values = values_of(window);
+      std::vector<TableCell> cells{
+          format_date(Day{row.as_of_day()}), row.brand_id(),
+          row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
+                                                               : row.region_id(),
+          row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
+          window.window_days() == kMonth && mode == OutputMode::table ? TableCell(period_of(Day{row.as_of_day()}))
+                                                                      : TableCell(window.window_days())};
+      if (!row.brand_id().empty()) {
+        const auto rates = rates_of(values);
+        if (mode == OutputMode::csv) {
+          for (const auto& rate : rates) {
+            cells.push_back(plain_value(rate));
+            cells.emplace_back(name_of(rate.status));
+          }
+          for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
+            const bool there = is_published(static_cast<BrandMeasure>(i), values);
+            cells.push_back(there ? TableCell(values[i]) : TableCell(std::nullopt));
+          }
+        } else {
+          for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));
+          for (const auto& shown : kShownMeasures) cells.emplace_back(values[static_cast<std::size_t>(shown.measure)]);
+        }
+      } else {
+        while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // outlets, visits and data quality: as JSON
+      }
+      cells.emplace_back(MetricsRow::Status_Name(row.status()));
+      table.row(std::move(cells));
+    }
+  }
+}
+
+}  // namespace fiverate

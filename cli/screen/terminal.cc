@@ -1,0 +1,162 @@
+#include "cli/screen/terminal.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <iterator>
+
+#include "cli/screen/console.h"
+#include "schemas/format.h"
+
+namespace fiverate {
+namespace {
+
+constexpr char32_t kReplacement = 0xFFFD;
+
+struct Range {
+  char32_t first;
+  char32_t last;
+};
+
+template <std::size_t Size>
+bool within(const std::array<Range, Size>& ranges, char32_t character) {
+  const auto next = std::upper_bound(ranges.begin(), ranges.end(), character,
+                                     [](char32_t each, const Range& range) { return each < range.first; });
+  return next != ranges.begin() && character <= std::prev(next)->last;
+}
+
+// The blocks of Unicode's EastAsianWidth.txt (W and F) and the combining marks (Mn, Cf) that names and notes contain.
+// wcwidth() would ask the locale, which is often "C" on servers.
+constexpr std::array<Range, 21> kWide{{{0x1100, 0x115F},   {0x231A, 0x231B},   {0x2329, 0x232A},   {0x23E9, 0x23EC},
+                                       {0x2E80, 0x303E},   {0x3041, 0x3247},   {0x3250, 0x4DBF},   {0x4E00, 0xA4CF},
+                                       {0xA960, 0xA97C},   {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE10, 0xFE19},
+                                       {0xFE30, 0xFE6F},   {0xFF01, 0xFF60},   {0xFFE0, 0xFFE6},   {0x16FE0, 0x18DFF},
+                                       {0x1B000, 0x1B2FF}, {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1FAFF},
+                                       {0x20000, 0x3FFFD}}};
+constexpr std::array<Range, 15> kZeroWidth{{{0x0300, 0x036F},
+                                            {0x0483, 0x0489},
+                                            {0x0591, 0x05BD},
+                                            {0x064B, 0x065F},
+                                            {0x1AB0, 0x1AFF},
+                                            {0x1DC0, 0x1DFF},
+                                            {0x200B, 0x200F},
+                                            {0x202A, 0x202E},
+                                            {0x2060, 0x206F},
+                                            {0x20D0, 0x20FF},
+                                            {0x302A, 0x302D},
+                                            {0x3099, 0x309A},
+                                            {0xFE00, 0xFE0F},
+                                            {0xFEFF, 0xFEFF},
+                                            {0xE0100, 0xE01EF}}};
+
+std::size_t width_of(char32_t character) {
+  if (character < 0x300) return 1;
+  if (within(kZeroWidth, character)) return 0;
+  return within(kWide, character) ? 2 : 1;
+}
+
+// ESC [ ... m at the left, or nothing. Only we write it: visible() takes it out of data.
+std::string_view take_colour(std::string_view& rest) {
+  const auto end = rest.starts_with("\x1b[") ? rest.find('m') : std::string_view::npos;
+  if (end == std::string_view::npos) return {};
+  const auto colour = rest.substr(0, end + 1);
+  rest.remove_prefix(colour.size());
+  return colour;
+}
+
+}  // namespace
+
+bool is_capable_terminal(int descriptor) {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(descriptor) == 1 && (kind == nullptr || std::string_view(kind) != "dumb");
+}
+
+char32_t take_character(std::string_view& rest) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(rest[i]); };
+  const unsigned lead = byte(0);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
+  if (length == 1) {
+    rest.remove_prefix(1);
+    return lead;
+  }
+  char32_t character = length == 2 ? lead & 0x1FU : length == 3 ? lead & 0x0FU : lead & 0x07U;
+  bool good = length != 0 && rest.size() >= length;
+  for (std::size_t i = 1; good && i < length; ++i) {
+    good = (byte(i) & 0xC0U) == 0x80U;
+    character = character << 6U | (byte(i) & 0x3FU);
+  }
+  good = good && !(length == 3 && (character < 0x800 || (character >= 0xD800 && character <= 0xDFFF))) &&
+         !(length == 4 && (character < 0x10000 || character > 0x10FFFF));
+  rest.remove_prefix(good ? length : 1);
+  return good ? character : kReplacement;
+}
+
+void append_utf8(std::string& out, char32_t character) {
+  const auto tail = [&](unsigned shift) { out += static_cast<char>(0x80U | (character >> shift & 0x3FU)); };
+  if (character < 0x80) {
+    out += static_cast<char>(character);
+  } else if (character < 0x800) {
+    out += static_cast<char>(0xC0U | character >> 6U);
+    tail(0);
+  } else if (character < 0x10000) {
+    out += static_cast<char>(0xE0U | character >> 12U);
+    tail(6), tail(0);
+  } else {
+    out += static_cast<char>(0xF0U | character >> 18U);
+    tail(12), tail(6), tail(0);
+  }
+}
+
+bool is_control(char32_t character) {
+  return character < 0x20 || (character >= 0x7F && character < 0xA0) || (character >= 0x2028 && character <= 0x202E) ||
+         (character >= 0x2066 && character <= 0x2069);
+}
+
+std::string visible(std::string_view raw) {
+  std::string out;
+  while (!raw.empty()) {
+    const char32_t character = take_character(raw);
+    if (character == U'\n') {
+      out += "\\n";
+    } else if (character == U'\t') {
+      out += "\\t";
+    } else if (is_control(character)) {
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character));
+    } else {
+      append_utf8(out, character);
+    }
+  }
+  return out;
+}
+
+std::string cut_to(std::string_view text, std::size_t columns) {
+  std::string out;
+  for (std::size_t used = 0; !text.empty();) {
+    if (const auto colour = take_colour(text); !colour.empty()) {
+      out += colour;
+      continue;
+    }
+    const char32_t character = take_character(text);
+    used += width_of(character);
+    if (used <= columns) append_utf8(out, character);
+  }
+  return out;
+}
+
+std::size_t display_width(std::string_view utf8) {
+  std::size_t width = 0;
+  while (!utf8.empty()) {
+    if (take_colour(utf8).empty()) width += width_of(take_character(utf8));
+  }
+  return width;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,139 @@
+#include "processors/trade/book/sku_timeline.h"
+
+#include <algorithm>
+
+#include "processors/trade/measures/window.h"
+
+namespace fiverate {
+namespace {
+
+void append_day(std::vector<Day>& days, Day day) {
+  if (days.empty() || days.back() != day) days.push_back(day);
+}
+
+class TimelineWalk {
+ public:
+  explicit TimelineWalk(const SkuFacts& facts) : facts_(facts), book_(facts.opening) {}
+
+  SkuTimeline run() {
+    for (const auto& request : facts_.requests) append_day(timeline_.requested, request.day);
+    auto from = std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()});  // kNoDay: nothing before
+    const auto& facts = facts_.facts;
+    for (std::size_t i = 0; i < facts.size();) {
+      const auto day = facts[i].day;
+      if (from != kNoDay) settle({from, day});
+      for (; i < facts.size() && facts[i].day == day; ++i) take(facts[i]);
+      count_listed(day);
+      from = day;
+    }
+    if (from != kNoDay) settle({from, kEndOfDays});
+    return std::move(timeline_);
+  }
+
+ private:
+  void take(const Fact& fact) {
+    const bool accepted = book_.take(fact);
+    if (fact.kind == FactKind::out) {
+      delivered_ += fact.quantity;
+      append_day(timeline_.bought, fact.day);
+    } else if (fact.kind == FactKind::returned) {
+      returned_ += fact.quantity;
+    } else if (accepted) {
+      timeline_.counts.push_back({fact.day, fact.quantity, delivered_, returned_});
+      if (fact.kind == FactKind::counted) {
+        ++counts_today_;
+        if (fact.quantity == 0) ++zeros_today_;
+      }
+    }
+  }
+
+  // An OUT line later on the same day makes it listed, too.
+  void count_listed(Day day) {
+    if (counts_today_ > 0 && book_.last_out_day() >= day - kListedDays) {
+      timeline_.listed_counts.push_back({day, counts_today_, zeros_today_});
+    }
+    counts_today_ = zeros_today_ = 0;
+  }
+
+  // With the facts so far, what the days are like until the next fact.
+  void settle(Interval days) {
+    const bool zero = book_.latest() == Book::Latest::zero;
+    if (book_.latest() != Book::Latest::none && !zero) {
+      append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
+    }
+    if (book_.accepted()) timeline_.levels.push_back({days, book_.level(days.from), book_.rate()});
+
+    const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
+    if (!zero) {
+      settle_listed(delivered, timeline_.in);
+      return;
+    }
+    // Out for long, it is not listed until it is ordered again.
+    const auto since = book_.zero_since();
+    const auto chronic = since + kChronicDays + 1;
+    const auto requested = std::max(chronic, facts_.first_request(since));
+    settle_listed({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
+    settle_listed({std::max(delivered.from, requested), delivered.to}, timeline_.out);
+  }
+
+  void settle_listed(Interval days, Intervals& known) {
+    const auto unknown_from = book_.latest_day() + kUnknownAfterDays;
+    const Interval still_known{days.from, std::min(days.to, unknown_from)};
+    append(known, still_known);
+    append(timeline_.unknown, {std::max(days.from, unknown_from), days.to});
+    if (&known != &timeline_.in) return;
+    if (const auto dry = book_.zero_crossing()) {
+      append(timeline_.estimated_out, {std::max(still_known.from, *dry), still_known.to});
+    }
+  }
+
+  const SkuFacts& facts_;
+  Book book_;
+  SkuTimeline timeline_;
+  std::int64_t delivered_ = 0;
+  std::int64_t returned_ = 0;
+  std::int64_t counts_today_ = 0;
+  std::int64_t zeros_today_ = 0;
+};
+
+}  // namespace
+
+SkuTimeline timeline_of(const SkuFacts& facts) { return TimelineWalk(facts).run(); }
+
+std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {
+  std::vector<SellThrough> found;
+  if (counts.size() < 2) return found;
+  // A count enters the window on its day, and leaves it with the window's length, or with its month.
+  const auto leaves = [&](const SkuTimeline::Count& count) {
+    return window == kMonth ? next_month_begins(count.day) : count.day + window;
+  };
+  std::vector<Day> changes;
+  changes.reserve(2 * counts.size());
+  for (const auto& count : counts) {
+    changes.push_back(count.day);
+    changes.push_back(leaves(count));
+  }
+  std::sort(changes.begin(), changes.end());
+  changes.erase(std::unique(changes.begin(), changes.end()), changes.end());
+
+  std::size_t first = 0;
+  std::size_t end = 0;
+  for (std::size_t i = 0; i + 1 < changes.size(); ++i) {
+    while (end < counts.size() && counts[end].day <= changes[i]) ++end;
+    while (first < end && leaves(counts[first]) <= changes[i]) ++first;
+    if (end - first < 2) continue;
+    const auto& a = counts[first];
+    const auto& b = counts[end - 1];
+    const auto available = a.quantity + b.delivered_before - a.delivered_before;
+    const auto sold = std::max<std::int64_t>(0, available - (b.returned_before - a.returned_before) - b.quantity);
+    if (!found.empty() && found.back().days.to == changes[i] && found.back().available == available &&
+        found.back().sold == sold) {
+      found.back().days.to = changes[i + 1];
+    } else {
+      found.push_back({{changes[i], changes[i + 1]}, available, sold});
+    }
+  }
+  return found;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,218 @@
+#include "processors/trade/book/stockout.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fiverate {
+namespace {
+
+constexpr std::int64_t kDeliveredAtLeast = 4;  // units in the 90 days before; else the shop does not live on it
+constexpr std::int32_t kCountAgeMax = 28;      // days
+constexpr std::int64_t kFiresBelowDays = 2;    // of supply
+constexpr std::int64_t kClearsAtDays = 3;
+
+// The machine that walks over the facts: a book, and the stockout that is going on.
+struct Walk {
+  const SkuFacts& facts;
+  std::span<const ActiveFrom> activity;
+  const MarketCalendar& calendar;
+  Book book = facts.opening;
+  std::optional<Stockout> open = {};
+
+  Walk(const SkuFacts& sku, std::span<const ActiveFrom> outlet, const MarketCalendar& days)
+      : facts(sku), activity(outlet), calendar(days) {
+    if (sku.out_since) open = Stockout{*sku.out_since, kOpenEnd, sku.out_event, {}};
+  }
+
+  // Was it ordered in time to stay listed, while out since `since`?
+  [[nodiscard]] bool ordered_since(Day since) const { return facts.first_request(since) - since <= kChronicDays + 1; }
+
+  // With the facts so far, the midnight that ends what is open.
+  [[nodiscard]] Millis ends_by_itself() const {
+    auto last_listed = book.last_out_day() + kListedDays;
+    if (!ordered_since(book.zero_since())) last_listed = std::min(last_listed, book.zero_since() + kChronicDays);
+    auto end = calendar.start_of(last_listed + 2);
+    for (const auto& stretch : activity) {
+      if (stretch.active || stretch.from <= calendar.day_of(open->start)) continue;
+      end = std::min(end, calendar.start_of(stretch.from));
+      break;
+    }
+    return end;
+  }
+
+  // All facts of one instant. Returns what has ended.
+  std::optional<Stockout> take(std::span<const Fact> instant) {
+    std::optional<Stockout> ended;
+    const auto& first = instant.front();
+    if (open) {
+      if (const auto end = ends_by_itself(); end <= calendar.start_of(first.day)) {
+        open->end = end;
+        ended = std::exchange(open, std::nullopt);
+      }
+    }
+    bool was_out = book.latest() == Book::Latest::zero;
+    const Document* begun_by = nullptr;
+    const Document* refilled_by = nullptr;
+    for (const auto& fact : instant) {
+      const bool accepted = book.take(fact);
+      if (!accepted || fact.kind == FactKind::returned) continue;
+      if (book.latest() == Book::Latest::zero) {
+        if (!was_out) begun_by = fact.document;
+        was_out = true;
+      } else {
+        if (refilled_by == nullptr) refilled_by = fact.document;
+        was_out = false;
+      }
+    }
+    const bool out = book.latest() == Book::Latest::zero;
+    if (open && !out) {
+      open->end = first.time;
+      open->ended_by = refilled_by->counted().event;
+      ended = std::exchange(open, std::nullopt);
+    } else if (!open && out && begun_by != nullptr && book.delivered_before_zero() >= kDeliveredAtLeast &&
+               active_on(first.day, activity)) {
+      open = Stockout{first.time, kOpenEnd, begun_by->counted().event, {}};
+    }
+    return ended;
+  }
+};
+
+// Calls `take` for the facts of each instant up to `end`.
+template <typename Take>
+void by_instant(std::span<const Fact> facts, Take&& take) {
+  for (std::size_t from = 0, to = 0; from < facts.size(); from = to) {
+    while (to < facts.size() && facts[to].time == facts[from].time) ++to;
+    take(facts.subspan(from, to - from));
+  }
+}
+
+// The book until today, where the book of all facts is at hand; mostly it is that.
+const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
+  if (facts.facts.empty() || facts.facts.back().day <= today) return last_book;
+  return other.emplace(book_until(today, facts));
+}
+
+bool lasts_less_than(std::int64_t days, std::int64_t level, std::int64_t rate) {
+  return level / days < rate;
+}
+
+}  // namespace
+
+bool active_on(Day day, std::span<const ActiveFrom> activity) {
+  bool active = false;
+  for (const auto& stretch : activity) {
+    if (stretch.from > day) break;
+    active = stretch.active;
+  }
+  return active;
+}
+
+StockState state_at_end_of(Day day, const SkuFacts& facts) {
+  const auto book = book_until(day, facts);
+  if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
+  const bool out = book.latest() == Book::Latest::zero;
+  if (out && day - book.zero_since() > kChronicDays && facts.first_request(book.zero_since()) > day) {
+    return StockState::not_listed;
+  }
+  if (day - book.latest_day() >= kUnknownAfterDays) return StockState::unknown;
+  return out ? StockState::out : StockState::in;
+}
+
+std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFrom> activity,
+                                const MarketCalendar& calendar, Book* last_book) {
+  std::vector<Stockout> found;
+  Walk walk(facts, activity, calendar);
+  by_instant(facts.facts, [&](std::span<const Fact> instant) {
+    if (auto ended = walk.take(instant)) found.push_back(std::move(*ended));
+  });
+  if (walk.open) {
+    walk.open->end = walk.ends_by_itself();
+    found.push_back(std::move(*walk.open));
+  }
+  if (last_book != nullptr) *last_book = std::move(walk.book);
+  return found;
+}
+
+bool believed(const SkuFacts& facts, const Document& document) {
+  auto book = facts.opening;
+  for (const auto& fact : facts.facts) {
+    const bool accepted = book.take(fact);
+    if (fact.document == &document && is_count(fact.kind)) return accepted;
+  }
+  return true;  // it does not count
+}
+
+void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity, const MarketCalendar& calendar) {
+  const auto end =
+      std::find_if(facts.facts.begin(), facts.facts.end(), [&](const Fact& fact) { return fact.day >= day; });
+  const auto requests_end = std::find_if(facts.requests.begin(), facts.requests.end(),
+                                         [&](const Request& request) { return request.day >= day; });
+  if (end == facts.facts.begin() && requests_end == facts.requests.begin()) return;
+
+  Walk walk(facts, activity, calendar);
+  by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.take(instant); });
+  const bool out = walk.book.latest() == Book::Latest::zero;
+  auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
+  if (requested_on >= day) requested_on = kNoDay;  // by a request that is kept, or by none
+  if (requests_end != facts.requests.begin()) facts.last_request_short = (requests_end - 1)->short_confirmed;
+  facts.out_since.reset();
+  if (walk.open) {
+    facts.out_since = walk.open->start;
+    facts.out_event = std::move(walk.open->begun_by);
+  }
+  facts.folded = true;
+  auto opening = std::move(walk.book);  // the walk looks at the facts
+  facts.opening = std::move(opening);
+  facts.requested_on = requested_on;
+  facts.facts.erase(facts.facts.begin(), end);
+  facts.requests.erase(facts.requests.begin(), requests_end);
+}
+
+Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool active) {
+  std::optional<Book> other;
+  const auto& book = book_of(facts, last_book, today, other);
+  Prediction prediction;
+  prediction.short_confirmed = facts.last_request_short;
+  for (const auto& request : facts.requests) {
+    if (request.day <= today) prediction.short_confirmed = request.short_confirmed;
+  }
+  if (!book.accepted()) return prediction;
+  prediction.known = true;
+  prediction.last_count = book.accepted()->event;
+  prediction.level = book.level(today);
+  prediction.rate = book.rate();
+  const bool askable = active && prediction.rate > 0 && today - book.accepted()->day <= kCountAgeMax &&
+                       book.latest() != Book::Latest::zero;
+  prediction.holds = askable && lasts_less_than(kFiresBelowDays, prediction.level, prediction.rate);
+  prediction.clear = !askable || !lasts_less_than(kClearsAtDays, prediction.level, prediction.rate);
+  return prediction;
+}
+
+std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_book, Day today, bool firing,
+                                      std::span<const ActiveFrom> activity) {
+  std::optional<Book> other;
+  const auto& book = book_of(facts, last_book, today, other);
+  std::optional<Day> next;
+  const auto consider = [&](Day day) {
+    if (day > today && (!next || day < *next)) next = day;
+  };
+  // What is known already, but of a day ahead.
+  for (const auto& fact : facts.facts) {
+    if (fact.day > today) consider(fact.day);
+  }
+  for (const auto& request : facts.requests) {
+    if (request.day > today) consider(request.day);
+  }
+  if (!book.accepted()) return next;
+  const auto too_old = book.accepted()->day + kCountAgeMax + 1;
+  if (firing) consider(too_old);
+  if (!firing && today >= too_old) return next;
+  for (const auto& stretch : activity) consider(stretch.from);
+  if (book.rate() == 0 || book.latest() == Book::Latest::zero) return next;
+  // level - n x rate < 2 x rate first holds for n = floor(level / rate) - 1.
+  const auto days = std::max<std::int64_t>(book.level(today) / book.rate() - 1, firing ? 0 : 1);
+  if (days < too_old - today) consider(today + static_cast<std::int32_t>(days));
+  return next;
+}
+
+}  // namespace fiverate

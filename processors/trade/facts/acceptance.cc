@@ -1,0 +1,274 @@
+#include "processors/trade/facts/acceptance.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "schemas/check.h"
+#include "schemas/decode.h"
+#include "schemas/format.h"
+
+namespace fiverate {
+namespace {
+
+bool same_identity(const Document& document, DocumentKind kind, std::string_view id) {
+  return document.kind == kind && document.id == id;
+}
+
+auto first_of_identity(const std::vector<std::unique_ptr<Document>>& documents, DocumentKind kind,
+                       std::string_view id) {
+  return std::lower_bound(documents.begin(), documents.end(), std::pair(kind, id),
+                          [](const auto& a, const auto& b) { return std::pair(a->kind, std::string_view(a->id)) < b; });
+}
+
+// Where the memory of ids begins for a record: documents of earlier days count as never seen.
+Millis memory_begins(Millis arrival, const MarketCalendar& calendar) {
+  return calendar.start_of(calendar.day_of(arrival) - kMemoryDays);
+}
+
+// The document of this identity that is still remembered, as an index; -1: none.
+std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std::string_view id, Millis memory) {
+  for (auto at = first_of_identity(facts.documents, kind, id);
+       at != facts.documents.end() && same_identity(**at, kind, id); ++at) {
+    if ((*at)->counted().event_time >= memory) return at - facts.documents.begin();
+  }
+  return -1;
+}
+
+Shelf shelf_of(const Visit::Check& check) {
+  if (!check.has_on_shelf() && !check.has_facings() && !check.has_count()) return Shelf::not_said;
+  const bool present = check.has_on_shelf()  ? check.on_shelf()
+                       : check.has_facings() ? check.facings() > 0
+                                             : check.count() > 0;
+  return present ? Shelf::present : Shelf::empty;
+}
+
+PriceTag price_tag_of(const Visit::Check& check) {
+  if (check.price_tag() == Visit::PRICE_TAG_UNSPECIFIED) return PriceTag::not_said;
+  return check.price_tag() == Visit::OK ? PriceTag::ok : PriceTag::not_ok;
+}
+
+// What an event says of each SKU. SKUs are known by now.
+std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
+  std::vector<Line> lines;
+  const auto add = [&](const std::string& sku_id) -> Line& {
+    const auto sku = catalogue.find(sku_id);
+    CHECK(sku.has_value(), sku_id);
+    return lines.emplace_back(Line{*sku});
+  };
+  for (const auto& said : event.order().lines()) {
+    auto& line = add(said.sku_id());
+    line.requested = said.requested();
+    line.confirmed = said.confirmed();
+    if (said.has_declared_stock()) line.count = said.declared_stock();
+  }
+  for (const auto& said : event.delivery().lines()) add(said.sku_id()).quantity = said.quantity();
+  for (const auto& said : event.visit().checks()) {
+    auto& line = add(said.sku_id());
+    if (said.has_count()) line.count = said.count();
+    if (said.has_retail_price_fen()) line.price = said.retail_price_fen();
+    line.shelf = shelf_of(said);
+    line.price_tag = price_tag_of(said);
+  }
+  return lines;
+}
+
+std::string days_late(Millis arrival, Millis event_time, Millis lateness) {
+  return fmt::format("arrived {} ms after its event_time, {} ms allowed", arrival - event_time, lateness);
+}
+
+}  // namespace
+
+Millis AcceptanceLimits::lateness_of(DocumentKind kind) const {
+  switch (kind) {
+    case DocumentKind::order:
+      return order_lateness;
+    case DocumentKind::delivery:
+      return delivery_lateness;
+    case DocumentKind::visit:
+      return visit_lateness;
+  }
+  CHECK(false);
+}
+
+DocumentKind kind_of(const Event& event) {
+  if (event.has_order()) return DocumentKind::order;
+  if (event.has_delivery()) return DocumentKind::delivery;
+  CHECK(event.has_visit());
+  return DocumentKind::visit;
+}
+
+const std::string& document_id_of(const Event& event) {
+  if (event.has_order()) return event.order().order_id();
+  if (event.has_delivery()) return event.delivery().delivery_id();
+  return event.visit().visit_id();
+}
+
+const std::string& outlet_id_of(const Event& event) {
+  if (event.has_order()) return event.order().outlet_id();
+  if (event.has_delivery()) return event.delivery().outlet_id();
+  if (event.has_visit()) return event.visit().outlet_id();
+  return event.outlet().outlet_id();
+}
+
+std::vector<std::string_view> sku_ids_of(const Event& event) {
+  std::vector<std::string_view> ids;
+  for (const auto& line : event.order().lines()) ids.push_back(line.sku_id());
+  for (const auto& line : event.delivery().lines()) ids.push_back(line.sku_id());
+  for (const auto& check : event.visit().checks()) ids.push_back(check.sku_id());
+  return ids;
+}
+
+std::uint64_t content_of(const Event& event) {
+  // Not thread-safe to share, and called once a record: keep the buffer of the thread.
+  thread_local std::string payload;
+  payload.clear();
+  const auto append = [&](const google::protobuf::MessageLite& message) { message.AppendPartialToString(&payload); };
+  switch (event.payload_case()) {
+    case Event::kOrder:
+      append(event.order());
+      break;
+    case Event::kDelivery:
+      append(event.delivery());
+      break;
+    case Event::kVisit:
+      append(event.visit());
+      break;
+    case Event::kOutlet:
+      append(event.outlet());
+      break;
+    case Event::kSku:
+      append(event.sku());
+      break;
+    case Event::kRegion:
+      append(event.region());
+      break;
+    case Event::kPolicy:
+      append(event.policy());
+      break;
+    case Event::kTarget:
+      append(event.target());
+      break;
+    case Event::kPlan:
+      append(event.plan());
+      break;
+    case Event::kAllocation:
+      append(event.allocation());
+      break;
+    case Event::kCalendar:
+      append(event.calendar());
+      break;
+    case Event::kCommand:
+      append(event.command());
+      break;
+    case Event::kMark:
+      append(event.mark());
+      break;
+    case Event::PAYLOAD_NOT_SET:
+      break;
+  }
+  const auto event_time = static_cast<std::uint64_t>(event_time_of(event));
+  const auto seed = event_time * 2 + (event.cancelled() ? 1U : 0U);
+  return XXH3_64bits_withSeed(payload.data(), payload.size(), seed) ^ static_cast<std::uint64_t>(event.payload_case());
+}
+
+Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day first_open_day,
+              const AcceptanceLimits& limits, const MarketContext& context) {
+  const auto reject = [](Reason reason, std::string detail) {
+    return Verdict{Outcome::rejected, reason, std::move(detail)};
+  };
+  const auto kind = kind_of(event);
+  const auto& id = document_id_of(event);
+  const auto event_time = event_time_of(event);
+  const auto number = revision_of(event);
+  const auto lateness = limits.lateness_of(kind);
+
+  if (event_time > arrival + limits.future_skew) {
+    return reject(Reason::future, fmt::format("event_time is {} ms after its arrival", event_time - arrival));
+  }
+  if (arrival - event_time > lateness) return reject(Reason::late, days_late(arrival, event_time, lateness));
+
+  const auto content = content_of(event);
+  const auto memory = memory_begins(arrival, context.calendar);
+  for (const auto& document : facts.documents) {
+    if (document->kind != kind || document->counted().event_time < memory) continue;
+    for (const auto& revision : document->revisions) {
+      if (revision.event.event_id != event.event_id()) continue;
+      if (document->id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
+      return reject(Reason::event_id_conflict,
+                    fmt::format("known as revision {} of {}", revision.number, document->id));
+    }
+  }
+
+  const auto index = remembered_index(facts, kind, id, memory);
+  if (index < 0) {
+    if (!event.cancelled() && context.calendar.day_of(event_time) < first_open_day) {
+      return reject(Reason::late, "its day is final");
+    }
+    return {Outcome::accepted};
+  }
+  const auto& document = *facts.documents[static_cast<std::size_t>(index)];
+  for (const auto& revision : document.revisions) {
+    if (revision.number != number) continue;
+    if (revision.content == content) return {Outcome::duplicate};
+    return reject(Reason::revision_conflict, fmt::format("revision {} is known with other content", number));
+  }
+  const auto& counted = document.counted();
+  if (number < counted.number) return {Outcome::superseded};
+  if (arrival - counted.event_time > lateness) {
+    return reject(Reason::late, "the replaced revision: " + days_late(arrival, counted.event_time, lateness));
+  }
+  const auto earliest = std::min(event_time, counted.event_time);
+  if (context.calendar.day_of(earliest) < first_open_day) return reject(Reason::late, "it would change a final day");
+  return {Outcome::accepted};
+}
+
+Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context) {
+  Touched touched;
+  touched.is_order = event.has_order();
+  for (const auto sku_id : sku_ids_of(event)) {
+    if (const auto sku = context.catalogue.find(sku_id)) touched.skus.insert(*sku);
+  }
+  const auto index =
+      remembered_index(facts, kind_of(event), document_id_of(event), memory_begins(arrival, context.calendar));
+  if (index >= 0) {
+    touched.document = facts.documents[static_cast<std::size_t>(index)].get();
+    for (const auto& line : touched.document->lines) touched.skus.insert(line.sku);
+  }
+  return touched;
+}
+
+const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
+                         const MarketContext& context) {
+  const auto kind = kind_of(event);
+  const auto& id = document_id_of(event);
+  const auto memory = memory_begins(arrival, context.calendar);
+  auto index = remembered_index(facts, kind, id, memory);
+  if (index < 0) {
+    // Behind a forgotten document of the same id, if there is one: the newest comes last.
+    auto at = facts.documents.begin() + (first_of_identity(facts.documents, kind, id) - facts.documents.begin());
+    while (at != facts.documents.end() && same_identity(**at, kind, id)) ++at;
+    const auto inserted = facts.documents.insert(at, std::make_unique<Document>());
+    (*inserted)->kind = kind;
+    (*inserted)->id = id;
+    index = inserted - facts.documents.begin();
+  }
+  auto& document = *facts.documents[static_cast<std::size_t>(index)];
+
+  const auto number = revision_of(event);
+  const auto place = std::lower_bound(document.revisions.begin(), document.revisions.end(), number,
+                                      [](const Revision& a, std::int64_t b) { return a.number < b; });
+  const bool counts_now = place == document.revisions.end();
+  if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
+  document.revisions.insert(place, {number, event_time_of(event), content_of(event), ref});
+  if (!counts_now) return document;
+
+  document.not_done = !event.cancelled() && kind == DocumentKind::visit && event.visit().outcome() != Visit::DONE;
+  document.counts = !event.cancelled() && !document.not_done;
+  document.is_return = event.delivery().direction() == Delivery::RETURN;
+  document.lines = document.counts ? lines_of(event, context.catalogue) : std::vector<Line>{};
+  count_document(facts, document, context);
+  return document;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,332 @@
+#include "processors/trade/measures/timeline.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <tuple>
+
+#include "processors/trade/measures/flows.h"
+#include "processors/trade/measures/membership.h"
+
+namespace fiverate {
+namespace {
+
+// Sends the steps of one brand at one outlet, `sign` times.
+class Steps {
+ public:
+  Steps(const Presence& presence, BrandNumber brand, int sign, std::vector<DatedDelta>& deltas)
+      : presence_(presence), brand_(brand), sign_(sign), deltas_(deltas) {}
+
+  void of_active(Contribution contribution, Interval days, std::int64_t value) const {
+    for (const auto& stretch : presence_.stretches) {
+      if (stretch.days.from >= days.to) break;
+      for (const auto& active : stretch.active) step(stretch, contribution, active, days, value);
+    }
+  }
+  void of_population(Contribution contribution, Interval days, std::int64_t value) const {
+    for (const auto& stretch : presence_.stretches) {
+      if (stretch.in_population) step(stretch, contribution, stretch.days, days, value);
+    }
+  }
+  void flow(Contribution contribution, Day day, std::int64_t value) const {
+    const auto place = presence_.place_on(day);
+    if (place != kNowhere && value != 0) deltas_.push_back({brand_, place, contribution, day, sign_ * value});
+  }
+
+ private:
+  void step(const Presence::Stretch& stretch, Contribution contribution, Interval a, Interval b,
+            std::int64_t value) const {
+    const Interval days{std::max(a.from, b.from), std::min(a.to, b.to)};
+    if (days.from >= days.to || value == 0) return;
+    const auto signed_value = wrapped_product(sign_, value);
+    deltas_.push_back({brand_, stretch.place, contribution, days.from, signed_value});
+    if (days.to == kEndOfDays) return;
+    deltas_.push_back({brand_, stretch.place, contribution, days.to, wrapped_product(-1, signed_value)});
+  }
+
+  const Presence& presence_;
+  BrandNumber brand_;
+  int sign_;
+  std::vector<DatedDelta>& deltas_;
+};
+
+// A change is sent by taking back what was and sending what is. What both begin with, which is most of it, is left out.
+class Change {
+ public:
+  Change(const Presence& before, const Presence& after, BrandNumber brand, std::vector<DatedDelta>& deltas)
+      : moved_(before != after), before_(before, brand, -1, deltas), after_(after, brand, +1, deltas) {}
+
+  template <typename Entries, typename Send>
+  void send(const Entries& before, const Entries& after, Send&& send_one) const {
+    auto skip = std::size_t{0};
+    if (!moved_) {
+      while (skip < before.size() && skip < after.size() && before[skip] == after[skip]) ++skip;
+    }
+    for (auto i = skip; i < before.size(); ++i) send_one(before_, before[i]);
+    for (auto i = skip; i < after.size(); ++i) send_one(after_, after[i]);
+  }
+  void active_days(Contribution contribution, const Intervals& before, const Intervals& after) const {
+    send(before, after, [&](const Steps& steps, Interval days) { steps.of_active(contribution, days, 1); });
+  }
+  void stock_days(Contribution contribution, const Intervals& before, const Intervals& after) const {
+    send(before, after, [&](const Steps& steps, Interval days) { steps.of_population(contribution, days, 1); });
+  }
+
+ private:
+  bool moved_;
+  Steps before_;
+  Steps after_;
+};
+
+void send_level(const Steps& steps, const SkuTimeline::Level& level) {
+  steps.of_active(Contribution::stocks_known, level.days, 1);
+  steps.of_active(Contribution::sales_rate, level.days, level.rate);
+  auto days = level.days;  // until it is down to 0
+  if (level.rate > 0) {
+    const auto left = level.level / level.rate + (level.level % level.rate == 0 ? 0 : 1);
+    if (left < days.to - days.from) days.to = days.from + static_cast<std::int32_t>(left);
+  }
+  steps.of_active(Contribution::stock_base, days,
+                  wrapped_sum(level.level, wrapped_product(level.rate, days.from.number)));
+  steps.of_active(Contribution::stock_slope, days, level.rate);
+}
+
+void change_sku(const Change& change, const SkuTimeline& before, const SkuTimeline& after) {
+  change.stock_days(Contribution::in_stock_days, before.in, after.in);
+  change.stock_days(Contribution::stockout_days, before.out, after.out);
+  change.stock_days(Contribution::unknown_days, before.unknown, after.unknown);
+  change.stock_days(Contribution::stockout_days_estimated, before.estimated_out, after.estimated_out);
+  for (const auto state : {&SkuTimeline::in, &SkuTimeline::out, &SkuTimeline::unknown}) {
+    change.active_days(Contribution::listed_skus, before.*state, after.*state);
+  }
+  change.send(before.levels, after.levels, send_level);
+  change.send(before.listed_counts, after.listed_counts,
+              [](const Steps& steps, const SkuTimeline::ListedCounts& counts) {
+                steps.flow(Contribution::listed_counts, counts.day, counts.counts);
+                steps.flow(Contribution::zero_counts, counts.day, counts.zeros);
+              });
+}
+
+void change_sell_through(const Change& change, const std::vector<SellThrough>& before,
+                         const std::vector<SellThrough>& after, std::size_t window) {
+  change.send(before, after, [&](const Steps& steps, const SellThrough& one) {
+    steps.of_active(in_window(Contribution::available_units, window), one.days, one.available);
+    steps.of_active(in_window(Contribution::sold_units, window), one.days, one.sold);
+  });
+}
+
+std::vector<Day> united_days(const std::vector<Day>& a, const std::vector<Day>& b) {
+  std::vector<Day> days;
+  days.reserve(a.size() + b.size());
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(days));
+  return days;
+}
+
+void change_members(const Change& change, Contribution first, const std::vector<Day>& before,
+                    const std::vector<Day>& after) {
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    change.active_days(in_window(first, w), members_of(before, kWindows[w]), members_of(after, kWindows[w]));
+  }
+}
+
+void change_brand(const Change& change, const BrandTimeline& before, const BrandTimeline& after, bool moved) {
+  if (moved || before.bought != after.bought) {
+    change_members(change, Contribution::buying_outlets, before.bought, after.bought);
+    for (std::size_t w = 0; w < kWindowCount; ++w) {
+      change.active_days(in_window(Contribution::repeat_buying_outlets, w), repeat_members_of(before.bought, kWindows[w]),
+                         repeat_members_of(after.bought, kWindows[w]));
+    }
+  }
+  if (moved || before.requested != after.requested) {
+    change_members(change, Contribution::requesting_outlets, before.requested, after.requested);
+  }
+  change.active_days(Contribution::on_shelf_outlets, before.on_shelf, after.on_shelf);
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    change.active_days(in_window(Contribution::holding_outlets, w), before.holding[w], after.holding[w]);
+    change.active_days(in_window(Contribution::moving_outlets, w), before.moving[w], after.moving[w]);
+  }
+}
+
+// An SKU's share in what its brand makes; its sales between counts by window are handed out.
+using SellThroughs = std::array<std::vector<SellThrough>, kWindowCount>;
+SellThroughs add_to_brand(const SkuTimeline& sku, BrandTimeline& brand) {
+  brand.bought = united_days(brand.bought, sku.bought);
+  brand.requested = united_days(brand.requested, sku.requested);
+  brand.on_shelf = united(brand.on_shelf, sku.on_shelf);
+  SellThroughs sell_throughs;
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    sell_throughs[w] = sell_through_of(sku.counts, kWindows[w]);
+    Intervals holding;
+    Intervals moving;
+    for (const auto& one : sell_throughs[w]) {
+      if (one.available > 0) append(holding, one.days);
+      if (one.sold > 0) append(moving, one.days);
+    }
+    brand.holding[w] = united(brand.holding[w], holding);
+    brand.moving[w] = united(brand.moving[w], moving);
+  }
+  return sell_throughs;
+}
+
+std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& calendar) {
+  std::vector<Day> days;
+  for (const auto& document : facts.documents) {
+    if (document->kind != DocumentKind::order) break;  // they come first
+    if (document->counts) days.push_back(calendar.day_of(document->counted().event_time));
+  }
+  std::sort(days.begin(), days.end());
+  days.erase(std::unique(days.begin(), days.end()), days.end());
+  return days;
+}
+
+void settle(std::vector<DatedDelta>& deltas) {
+  const auto key = [](const DatedDelta& d) { return std::tie(d.brand, d.place, d.contribution, d.day); };
+  std::sort(deltas.begin(), deltas.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < deltas.size();) {
+    auto sum = deltas[i];
+    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i) sum.value = wrapped_sum(sum.value, deltas[i].value);
+    if (sum.value != 0) deltas[kept++] = sum;
+  }
+  deltas.resize(kept);
+}
+
+void settle(std::vector<PriceDelta>& prices) {
+  const auto key = [](const PriceDelta& d) { return std::tie(d.sku, d.place, d.price, d.day); };
+  std::sort(prices.begin(), prices.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < prices.size();) {
+    auto sum = prices[i];
+    for (++i; i < prices.size() && key(prices[i]) == key(sum); ++i) sum.count += prices[i].count;
+    if (sum.count != 0) prices[kept++] = sum;
+  }
+  prices.resize(kept);
+}
+
+}  // namespace
+
+std::optional<Day> activity_ends(const OutletFacts& facts) {
+  if (facts.active_documents.empty()) return std::nullopt;
+  const auto end = facts.active_documents.rbegin()->first + kActiveDays;
+  if (end <= facts.clock_day) return std::nullopt;  // has ended, and has been sent
+  return end;
+}
+
+PlaceNumber Presence::place_on(Day day) const {
+  auto place = kNowhere;
+  for (const auto& stretch : stretches) {
+    if (stretch.days.from > day) break;
+    place = stretch.place;
+  }
+  return place;
+}
+
+Presence presence_of(const OutletFacts& facts) {
+  Intervals active;
+  for (const auto& [day, documents] : facts.active_documents) append(active, {day, day + kActiveDays});
+  if (activity_ends(facts)) active.back().to = kEndOfDays;
+  Presence presence;
+  for (std::size_t i = 0; i < facts.assignments.size(); ++i) {
+    const auto& assignment = facts.assignments[i];
+    const auto to = i + 1 < facts.assignments.size() ? facts.assignments[i + 1].from : kEndOfDays;
+    const Interval days{assignment.from, to};
+    presence.stretches.push_back({days, assignment.place, assignment.active,
+                                  assignment.active ? intersection({days}, active) : Intervals{}});
+  }
+  return presence;
+}
+
+FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context, const Touched& touched)
+    : facts_(facts),
+      context_(context),
+      touched_(touched.skus),
+      before_(presence_of(facts)) {
+  if (touched.is_order) ordered_before_ = order_days(facts, context.calendar);
+  if (const auto* document = touched.document) {
+    const auto day = context.calendar.day_of(document->counted().event_time);
+    contribute_document(*document, before_.place_on(day), -1, context, document_before_);
+  }
+  for (const auto sku : touched_) {
+    if (const auto brand = context.catalogue.brand_of(sku); brand != kNoBrand) skus_before_[brand];
+  }
+  if (skus_before_.empty()) return;
+  for (const auto& [number, sku] : facts.skus) {
+    const auto brand = skus_before_.find(context.catalogue.brand_of(number));
+    if (brand != skus_before_.end()) brand->second.emplace(number, timeline_of(sku));
+  }
+}
+
+// The outlet's other places: its documents count elsewhere now.
+void FactsChange::flows_of_moved(const Presence& after, const Document* document, Differences& differences) const {
+  for (const auto& other : facts_.documents) {
+    if (other.get() == document) continue;
+    const auto day = context_.calendar.day_of(other->counted().event_time);
+    const auto was = before_.place_on(day);
+    const auto is = after.place_on(day);
+    if (was == is) continue;
+    contribute_document(*other, was, -1, context_, differences);
+    contribute_document(*other, is, +1, context_, differences);
+  }
+}
+
+Differences FactsChange::differences(const Document* document) const {
+  auto differences = document_before_;
+  auto& deltas = differences.deltas;
+  const auto after = presence_of(facts_);
+  const bool moved = after != before_;
+  if (document != nullptr) {
+    const auto day = context_.calendar.day_of(document->counted().event_time);
+    contribute_document(*document, after.place_on(day), +1, context_, differences);
+  }
+  if (moved) flows_of_moved(after, document, differences);
+
+  const Change whole(before_, after, kNoBrand, deltas);
+  if (moved) {
+    for (const auto& [presence, sign] : {std::pair(&before_, -1), std::pair(&after, +1)}) {
+      const Steps steps(*presence, kNoBrand, sign, deltas);
+      steps.of_active(Contribution::active_outlets, {kNoDay, kEndOfDays}, 1);
+      steps.of_population(Contribution::dormant_outlets, {kNoDay, kEndOfDays}, 1);
+      const Steps none(*presence, kNoBrand, -sign, deltas);
+      none.of_active(Contribution::dormant_outlets, {kNoDay, kEndOfDays}, 1);
+    }
+  }
+  if (moved || ordered_before_) {
+    const auto ordered = order_days(facts_, context_.calendar);
+    change_members(whole, Contribution::ordering_outlets, ordered_before_.value_or(ordered), ordered);
+  }
+
+  // Brands: the touched ones, and all if the outlet has moved.
+  SkuTimelines skus_after;
+  for (const auto& [number, sku] : facts_.skus) {
+    const auto brand = context_.catalogue.brand_of(number);
+    if (brand == kNoBrand || (!moved && !skus_before_.contains(brand))) continue;
+    const auto known = skus_before_.find(brand);
+    const bool same = known != skus_before_.end() && !touched_.contains(number) && known->second.contains(number);
+    skus_after[brand].emplace(number, same ? known->second.at(number) : timeline_of(sku));
+  }
+  static const SkuTimeline kNothing;
+  for (const auto& [brand, skus] : skus_after) {
+    const Change change(before_, after, brand, deltas);
+    BrandTimeline brand_before;
+    BrandTimeline brand_after;
+    const auto known = skus_before_.find(brand);
+    for (const auto& [number, sku] : skus) {
+      const auto* was = &sku;
+      if (known != skus_before_.end()) {
+        const auto found = known->second.find(number);
+        was = found == known->second.end() ? &kNothing : &found->second;
+      }
+      const auto sold_before = add_to_brand(*was, brand_before);
+      const auto sold_after = add_to_brand(sku, brand_after);
+      if (!moved && !touched_.contains(number)) continue;
+      change_sku(change, *was, sku);
+      for (std::size_t w = 0; w < kWindowCount; ++w) change_sell_through(change, sold_before[w], sold_after[w], w);
+    }
+    change_brand(change, brand_before, brand_after, moved);
+  }
+  settle(differences.deltas);
+  settle(differences.prices);
+  return differences;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,178 @@
+// Prefix sums of dated deltas: any window is a difference of two look-ups, and deltas may come in any order.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "processors/trade/measures/measure.h"
+#include "schemas/time.h"
+#include "state.pb.h"
+
+namespace fiverate {
+
+class Series {
+ public:
+  struct Entry {
+    Day day;
+    std::int64_t sum;  // of everything up to and including this day
+  };
+
+  void add(Day day, std::int64_t value) {
+    // Deltas come mostly for the newest days: walk from the back.
+    auto at = entries_.end();
+    while (at != entries_.begin() && (at - 1)->day >= day) --at;
+    if (at == entries_.end() || at->day != day) {
+      const auto sum_before = at == entries_.begin() ? 0 : (at - 1)->sum;
+      at = entries_.insert(at, {day, sum_before});
+    }
+    for (; at != entries_.end(); ++at) at->sum = wrapped_sum(at->sum, value);
+  }
+
+  // A flow's total up to the end of `day`; a step's value on `day`.
+  [[nodiscard]] std::int64_t through(Day day) const {
+    const auto after = std::upper_bound(entries_.begin(), entries_.end(), day,
+                                        [](Day a, const Entry& b) { return a < b.day; });
+    return after == entries_.begin() ? 0 : (after - 1)->sum;
+  }
+  // A flow's total of [first, last].
+  [[nodiscard]] std::int64_t between(Day first, Day last) const { return through(last) - through(first - 1); }
+  [[nodiscard]] std::int64_t between(DayRange days) const { return between(days.first, days.last); }
+
+  // The sum of a step's values on the days of [first, last].
+  [[nodiscard]] std::int64_t days_between(Day first, Day last) const {
+    std::int64_t sum = 0;
+    auto after = std::upper_bound(entries_.begin(), entries_.end(), last,
+                                  [](Day a, const Entry& b) { return a < b.day; });
+    for (auto until = last + 1; after != entries_.begin() && until > first; until = after->day) {
+      --after;
+      sum += after->sum * (until - std::max(first, after->day));
+    }
+    return sum;
+  }
+
+  // Merges everything before `day` into one entry: windows that begin on `day` or later do not change.
+  void fold_before(Day day) {
+    const auto keep = std::lower_bound(entries_.begin(), entries_.end(), day,
+                                       [](const Entry& a, Day b) { return a.day < b; });
+    if (keep - entries_.begin() > 1) entries_.erase(entries_.begin(), keep - 1);
+  }
+
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+  [[nodiscard]] bool empty() const { return entries_.empty(); }
+
+ private:
+  std::vector<Entry> entries_;  // ascending, one a day
+};
+
+// How often each retail price of a SKU was read, by day.
+struct SkuPrices {
+  std::string sku_id;
+  std::vector<std::pair<std::int64_t, Series>> prices;  // ascending, in fen
+
+  Series& of(std::int64_t price) {
+    const auto at = std::lower_bound(prices.begin(), prices.end(), price,
+                                     [](const auto& entry, std::int64_t value) { return entry.first < value; });
+    return at != prices.end() && at->first == price ? at->second : prices.insert(at, {price, {}})->second;
+  }
+};
+
+// The series of one (brand, leaf): only those that something came for.
+class Cell {
+ public:
+  Series& of(Contribution contribution) {
+    auto& index = index_[static_cast<std::size_t>(contribution)];
+    if (index == 0) {
+      series_.emplace_back(contribution, Series{});
+      index = static_cast<std::uint8_t>(series_.size());
+    }
+    return series_[index - 1U].second;
+  }
+  [[nodiscard]] const Series& get(Contribution contribution) const {
+    static const Series kEmpty;
+    const auto index = index_[static_cast<std::size_t>(contribution)];
+    return index == 0 ? kEmpty : series_[index - 1U].second;
+  }
+  SkuPrices& prices_of(std::string_view sku_id) {
+    const auto at = std::lower_bound(prices_.begin(), prices_.end(), sku_id,
+                                     [](const SkuPrices& entry, std::string_view id) { return entry.sku_id < id; });
+    if (at != prices_.end() && at->sku_id == sku_id) return *at;
+    return *prices_.insert(at, SkuPrices{std::string(sku_id), {}});
+  }
+  [[nodiscard]] const std::vector<SkuPrices>& prices() const { return prices_; }
+
+  // Merges what no row of `first_open` or a later day looks at: of a step what was before that day, of sums over windows what
+  // was before the longest one, of net deliveries before that of a year earlier.
+  void fold_before(Day first_open) {
+    constexpr std::int32_t kYearEarlier = 364;
+    const auto windows_begin = first_open - kLongestWindow;
+    for (auto& [which, series] : series_) {
+      const bool of_a_year =
+          which == Contribution::delivered_units || which == Contribution::returned_units;
+      series.fold_before(of_a_year                 ? windows_begin - kYearEarlier
+                         : is_state_at_a_day(which) ? first_open
+                                                    : windows_begin);
+    }
+    for (auto& sku : prices_) {
+      for (auto& [price, series] : sku.prices) series.fold_before(windows_begin);
+      std::erase_if(sku.prices, [&](const auto& entry) { return entry.second.entries().back().day < windows_begin; });
+    }
+    std::erase_if(prices_, [](const SkuPrices& sku) { return sku.prices.empty(); });
+  }
+
+  void save(CellState& state) const {
+    for (const auto& [which, series] : series_) {
+      const auto contribution = static_cast<int>(which);
+      each_difference(series, [&](Day day, std::int64_t value) {
+        state.add_contributions(contribution);
+        state.add_days(day.number);
+        state.add_values(value);
+      });
+    }
+    for (const auto& sku : prices_) {
+      auto& saved = *state.add_prices();
+      saved.set_sku_id(sku.sku_id);
+      for (const auto& [price, series] : sku.prices) {
+        each_difference(series, [&, fen = price](Day day, std::int64_t count) {
+          saved.add_prices(fen);
+          saved.add_days(day.number);
+          saved.add_counts(count);
+        });
+      }
+    }
+  }
+  static Cell load(const CellState& state) {
+    Cell cell;
+    for (int i = 0; i < state.days_size(); ++i) {
+      cell.of(static_cast<Contribution>(state.contributions(i))).add(Day{state.days(i)}, state.values(i));
+    }
+    for (const auto& saved : state.prices()) cell.add_prices(saved);
+    return cell;
+  }
+  // Of CellState or CellDeltas.
+  template <typename Prices>
+  void add_prices(const Prices& saved) {
+    auto& sku = prices_of(saved.sku_id());
+    for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
+  }
+
+ private:
+  template <typename Visit>
+  static void each_difference(const Series& series, Visit&& visit) {
+    std::int64_t sum_before = 0;
+    for (const auto& entry : series.entries()) {
+      visit(entry.day, wrapped_sum(entry.sum, wrapped_product(-1, sum_before)));
+      sum_before = entry.sum;
+    }
+  }
+
+  std::vector<std::pair<Contribution, Series>> series_;
+  std::array<std::uint8_t, kContributionCount> index_{};  // into series_, from 1; 0: not there
+  std::vector<SkuPrices> prices_;                         // by SKU id
+};
+
+}  // namespace fiverate
