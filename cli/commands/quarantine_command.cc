@@ -1,5 +1,6 @@
 // `quarantine`: what was rejected, why, and once more through the door.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/commands/commands.h"
@@ -113,9 +114,17 @@ int list(const Context& context, const QuarantineArguments& arguments) {
   return kExitDone;
 }
 
+bool is_utf8(std::string_view bytes) {
+  try {
+    return !nlohmann::json(bytes).dump().empty();
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
 // The bytes as a person can read them: as they are if they are text, else in hex.
 bool is_text(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) {
+  return is_utf8(bytes) && std::all_of(bytes.begin(), bytes.end(), [](char c) {
     return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
   });
 }
@@ -214,7 +223,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
     fmt::print(stderr,
-               "fiverate: {} cannot be sent again: single lines of events that count, or records without bytes\n",
+               "fiverate: {} cannot be sent again: single lines of events that count, or records without (all of) their bytes\n",
                left);
   return kExitDone;
 }

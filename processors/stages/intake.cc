@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::string_view kIntakeArrivalKey = "arrival";
 
+// Brokers measure records as they are compressed: one can be larger than what fits into any record of ours.
+constexpr std::size_t kRejectedBytesKept = 512 * 1024;
+constexpr std::size_t kRejectedKeyKept = 64 * 1024;
+
 }  // namespace
 
 Millis ArrivalClock::arrival_of(const InRecord& record, const Event* mark) {
@@ -41,8 +45,15 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
   quarantined.set_partition(record.input.partition);
   quarantined.set_offset(record.offset);
   quarantined.set_arrival_ms(arrival);
-  quarantined.set_value(record.value.data(), record.value.size());
-  quarantined.set_key(record.key.data(), record.key.size());
+  const auto value = record.value.substr(0, kRejectedBytesKept);
+  const auto source_key = record.key.substr(0, kRejectedKeyKept);
+  quarantined.set_value(value.data(), value.size());
+  quarantined.set_key(source_key.data(), source_key.size());
+  if (value.size() < record.value.size() || source_key.size() < record.key.size()) {
+    quarantined.set_cut_off(true);
+    quarantined.set_detail(fmt::format("{} (of {} bytes and a key of {} only the beginning is kept here; all of it is at its source position)",
+                                       rejected.detail, record.value.size(), record.key.size()));
+  }
   const auto cause = Cause{sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
   outbox.plain(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());
 
@@ -51,7 +62,7 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
   note.mutable_rejection()->set_reason(std::string(name_of(rejected.reason)));
   note.mutable_rejection()->set_event_id(rejected.event_id);
   note.mutable_rejection()->set_document(document);
-  outbox.plain(Topic::ledger, partition, arrival, std::string(key), note.SerializeAsString());
+  outbox.plain(Topic::ledger, partition, arrival, std::string(key.substr(0, kRejectedKeyKept)), note.SerializeAsString());
 }
 
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "processors/stages/outlet.h"
+#include "processors/stream/key_parts.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 #include "schemas/json_text.h"
@@ -11,7 +12,7 @@
 namespace fiverate {
 namespace {
 
-// Keys of the store: m/<brand>\0<region>\0<dimension>\0<value> cells, r/<region> regions, l/<brand> published rows,
+// Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> published rows,
 // p/<sender> pieces, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> held apart, market.
 constexpr std::string_view kMarketRegionPrefix = "r/";
 constexpr std::string_view kMarketSkuPrefix = "s/";
@@ -33,26 +34,19 @@ std::pair<Day, std::int64_t> ahead_place(std::string_view key) {
 }
 
 std::string cell_key(const CellDeltas& cell) {
-  std::string key = cell.brand_id();
-  for (const auto* part : {&cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
-    key += '\0';
-    key += *part;
-  }
-  return key;
+  return joined_parts({cell.brand_id(), cell.region_id(), cell.class_dimension(), cell.class_value()});
 }
 
 std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
-  std::array<std::string, 4> parts;
-  for (auto& part : parts) {
-    const auto end = std::min(key.find('\0'), key.size());
-    part = key.substr(0, end);
-    key.remove_prefix(std::min(end + 1, key.size()));
-  }
+  auto parts = split_parts(key);
+  CHECK(parts.size() == 4, parts.size());
   return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
 }
 
-// Its last two parts are empty.
-bool is_of_all_classes(std::string_view key) { return key.ends_with(std::string_view("\0\0", 2)); }
+bool is_of_a_brand(std::string_view cell_key) { return !cell_key.starts_with(kPartEnds); }
+
+// Its last two parts are empty: behind the region's end stand theirs.
+bool is_of_all_classes(std::string_view cell_key) { return cell_key.ends_with(std::string_view("\0\0\0\0\0\0", 6)); }
 
 }  // namespace
 
@@ -286,7 +280,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
   if (close.at >= settings_.alerts_until) return {};
   std::map<std::string, std::map<std::string, RegionFacts>> brands;
   FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
-    if (!is_of_all_classes(key) || key.front() == '\0') return true;
+    if (!is_of_a_brand(key) || !is_of_all_classes(key)) return true;
     const auto [brand_id, leaf] = parse_cell_key(key);
     brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
     return true;

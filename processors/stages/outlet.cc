@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "metrics.pb.h"
+#include "processors/stream/key_parts.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rows/prices.h"
 #include "schemas/check.h"
@@ -15,7 +16,7 @@ namespace {
 
 // Keys of the store beside the outlets ("o/<outlet>"):
 //   c/<due, 16 hex digits><outlet>   calendar         s/<sku>   SkuState
-//   w/<sku>\0<outlet>                waits for a SKU  progress, first_day
+//   w/<sku, outlet>                  waits for a SKU  progress, first_day
 constexpr std::string_view kCalendarPrefix = "c/";
 constexpr std::string_view kSkuPrefix = "s/";
 constexpr std::string_view kWaitPrefix = "w/";
@@ -41,11 +42,7 @@ EventRef event_ref(std::string event_id, const Cause& cause) {
 }
 
 std::string wait_key(std::string_view sku_id, std::string_view outlet_id) {
-  std::string key(kWaitPrefix);
-  key += sku_id;
-  key += '\0';
-  key += outlet_id;
-  return key;
+  return std::string(kWaitPrefix) + joined_parts({sku_id, outlet_id});
 }
 
 }  // namespace
@@ -128,8 +125,9 @@ Result<void> OutletStage::open(const Store& store) {
   }));
   return store.scan(kWaitPrefix, [&](std::string_view key, std::string_view) {
     key.remove_prefix(kWaitPrefix.size());
-    const auto end = key.find('\0');
-    wait_for_sku_[std::string(key.substr(0, end))].emplace(key.substr(end + 1));
+    auto parts = split_parts(key);
+    CHECK(parts.size() == 2, store.where());
+    wait_for_sku_[std::move(parts[0])].insert(std::move(parts[1]));
     return true;
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "processors/stream/key_parts.h"
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
@@ -12,33 +13,24 @@ namespace {
 constexpr std::string_view kReferenceArrivalKey = "arrival";
 constexpr std::string_view kWaitingKey = "waiting";
 
-std::string joined(std::initializer_list<std::string_view> parts) {
-  std::string key;
-  for (const auto part : parts) {
-    key += part;
-    key += '\0';
-  }
-  return key;
-}
-
 std::string identity_of(const Event& event) {
   switch (event.payload_case()) {
-    case Event::kRegion: return joined({"region", event.region().region_id()});
-    case Event::kSku: return joined({"sku", event.sku().sku_id(), event.sku().valid_from()});
-    case Event::kOutlet: return joined({"outlet", event.outlet().outlet_id(), event.outlet().valid_from()});
-    case Event::kPolicy: return joined({"policy", event.policy().policy_id(), event.policy().valid_from()});
-    case Event::kTarget: return joined({"target", event.target().target_id(), event.target().valid_from()});
-    case Event::kPlan: return joined({"plan", event.plan().plan_id(), event.plan().valid_from()});
+    case Event::kRegion: return joined_parts({"region", event.region().region_id()});
+    case Event::kSku: return joined_parts({"sku", event.sku().sku_id(), event.sku().valid_from()});
+    case Event::kOutlet: return joined_parts({"outlet", event.outlet().outlet_id(), event.outlet().valid_from()});
+    case Event::kPolicy: return joined_parts({"policy", event.policy().policy_id(), event.policy().valid_from()});
+    case Event::kTarget: return joined_parts({"target", event.target().target_id(), event.target().valid_from()});
+    case Event::kPlan: return joined_parts({"plan", event.plan().plan_id(), event.plan().valid_from()});
     case Event::kAllocation:
-      return joined({"allocation", event.allocation().sku_id(), event.allocation().region_id(),
+      return joined_parts({"allocation", event.allocation().sku_id(), event.allocation().region_id(),
                      event.allocation().valid_from()});
-    case Event::kCalendar: return joined({"calendar", event.calendar().day()});
+    case Event::kCalendar: return joined_parts({"calendar", event.calendar().day()});
     default: return {};
   }
 }
 
-std::string region_anchor(std::string_view region_id) { return joined({"region", region_id}); }
-std::string sku_anchor(std::string_view sku_id) { return joined({"sku", sku_id}); }
+std::string region_anchor(std::string_view region_id) { return joined_parts({"region", region_id}); }
+std::string sku_anchor(std::string_view sku_id) { return joined_parts({"sku", sku_id}); }
 
 std::string anchor_key(const Event& event) {
   return event.has_region() ? region_anchor(event.region().region_id()) : sku_anchor(event.sku().sku_id());

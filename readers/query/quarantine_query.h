@@ -15,7 +15,7 @@ namespace fiverate {
 Result<void> read_quarantine(Source& quarantine, const std::function<void(std::string_view cause, Quarantined)>& visit);
 
 // The record to send so that it enters again: to the source partition that it came from, with the key and arrival that
-// it had. Nothing: it cannot be sent again (a single line of an accepted event, or no bytes).
+// it had. Nothing: it cannot be sent again (a single line of an accepted event, no bytes, or not all of them).
 std::optional<OutRecord> retry_of(const Quarantined& quarantined, Millis now);
 
 }  // namespace fiverate

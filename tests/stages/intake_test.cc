@@ -64,6 +64,18 @@ TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) 
   }
 }
 
+TEST_F(IntakeTest, OfAVeryLargeRecordOnlyTheBeginningIsKept) {
+  const std::string large(12'000'000, '\0');
+  ASSERT_TRUE(bench.feed(Topic::deliveries, large, std::nullopt, kNow).has_value());
+  const auto sent = bench.take();
+  ASSERT_EQ(sent.size(), 2U);
+  const auto quarantined = sent[0].as<Quarantined>();
+  EXPECT_EQ(quarantined.reason(), "malformed");
+  EXPECT_LT(quarantined.ByteSizeLong(), 600'000U) << "fits into a record of any broker";
+  EXPECT_TRUE(quarantined.cut_off());
+  EXPECT_NE(quarantined.detail().find("of 12000000 bytes"), std::string::npos);
+}
+
 TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
   Event event;
   event.set_event_id("c1");

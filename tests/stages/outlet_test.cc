@@ -35,6 +35,11 @@ class Outlets : public testing::Test {
     return sums[{std::string(brand), contribution}];
   }
   std::int64_t quality(Contribution contribution) { return sent("", contribution); }
+  // The day that it was last counted on.
+  Day quality_day(Contribution contribution) {
+    collect();
+    return days[{"", contribution}];
+  }
   std::vector<std::string> quarantined() {
     collect();
     return rejected;
@@ -53,6 +58,7 @@ class Outlets : public testing::Test {
         for (int i = 0; i < cell.values_size(); ++i) {
           auto& sum = sums[{cell.brand_id(), static_cast<Contribution>(cell.measures(i))}];
           sum = wrapped_sum(sum, cell.values(i));
+          days[{cell.brand_id(), static_cast<Contribution>(cell.measures(i))}] = Day{cell.days(i)};
         }
       }
     }
@@ -66,6 +72,7 @@ class Outlets : public testing::Test {
   }();
   Bench bench{*stages.front()};
   std::map<std::pair<std::string, Contribution>, std::int64_t> sums;
+  std::map<std::pair<std::string, Contribution>, Day> days;
   std::vector<std::string> rejected;
 };
 
@@ -91,6 +98,24 @@ TEST_F(Outlets, ADocumentOfAnUnknownOutletWaitsUntilItIsKnown) {
   enters(outlet("new shop", nth(-1), "south"), kStart + kHourMs);
   passes(kStart + 3 * kHourMs);
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 5);
+}
+
+TEST_F(Outlets, ADocumentWaitsForAnIdWithANulThroughARestart) {
+  const std::string odd("n\0w", 3);
+  enters(delivery("D", "shop", kStart, {{odd, 5}}), kStart);
+  passes(kStart + kMinuteMs);
+  restarts();
+  enters(sku(odd, "B9"), kStart + kHourMs);
+  passes(kStart + 2 * kHourMs);
+  EXPECT_EQ(sent("B9", Contribution::delivered_units), 5);
+}
+
+TEST_F(Outlets, QualityOfWhatComesBackLateCountsOnADayThatIsOpen) {
+  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  passes(kStart + 40 * kDayMs);
+  enters(delivery("E", "shop", kStart, {{"s1", 5}}), kStart);  // sent again, with the arrival that it had
+  passes(kStart + 40 * kDayMs + kMinuteMs);
+  EXPECT_EQ(quality_day(quarantined_for(Reason::late)), first_open_day(kStart + 40 * kDayMs, shanghai()));
 }
 
 TEST_F(Outlets, IsQuarantinedWhenTheDayIsOver) {

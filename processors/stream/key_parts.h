@@ -1,0 +1,42 @@
+// Keys of the store that are made of several texts, in order of the texts. NUL parts them; a NUL in a text (ids may hold any
+// character) is told from that by what follows.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fiverate {
+
+inline constexpr std::string_view kPartEnds{"\0\0", 2};
+inline constexpr std::string_view kNulInPart{"\0\1", 2};
+
+// Each part with its end behind it.
+inline std::string joined_parts(std::initializer_list<std::string_view> parts) {
+  std::string key;
+  for (const auto part : parts) {
+    for (const char c : part) c == '\0' ? key += kNulInPart : key += c;
+    key += kPartEnds;
+  }
+  return key;
+}
+
+inline std::vector<std::string> split_parts(std::string_view key) {
+  std::vector<std::string> parts(1);
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    if (key[i] != '\0') {
+      parts.back() += key[i];
+    } else if (key.substr(i, 2) == kNulInPart) {
+      parts.back() += '\0';
+      ++i;
+    } else {
+      parts.emplace_back();
+      ++i;
+    }
+  }
+  parts.pop_back();  // every part has its end
+  return parts;
+}
+
+}  // namespace fiverate
