@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kIntakeArrivalKey = "arrival";
 
 // Brokers measure records as they are compressed: one can be larger than what fits into any record of ours.
-constexpr std::size_t kRejectedBytesKept = 512 * 1024;
+constexpr std::size_t kRejectedBytesKept = 7 * 1024 * 1024;  // fits into a record of `quarantine`
 constexpr std::size_t kRejectedKeyKept = 64 * 1024;
 
 }  // namespace

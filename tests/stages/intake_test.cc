@@ -71,7 +71,7 @@ TEST_F(IntakeTest, OfAVeryLargeRecordOnlyTheBeginningIsKept) {
   ASSERT_EQ(sent.size(), 2U);
   const auto quarantined = sent[0].as<Quarantined>();
   EXPECT_EQ(quarantined.reason(), "malformed");
-  EXPECT_LT(quarantined.ByteSizeLong(), 600'000U) << "fits into a record of any broker";
+  EXPECT_LT(quarantined.ByteSizeLong(), 8U * 1024 * 1024) << "fits into a record of the topic";
   EXPECT_TRUE(quarantined.cut_off());
   EXPECT_NE(quarantined.detail().find("of 12000000 bytes"), std::string::npos);
 }
