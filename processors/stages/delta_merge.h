@@ -17,7 +17,7 @@ namespace fiverate {
 
 class DeltaMerge {
  public:
-  // A cut is due when this many different (cell, contribution, day) or prices have come together: about 512 KiB encoded. A function of
+  // A cut is due when this many different (cell, contribution, day) or prices have come together: about 512 KiB. A function of
   // the records alone, so that cuts fall where they fell before.
   static constexpr std::size_t kKeysMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;

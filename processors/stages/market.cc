@@ -208,10 +208,7 @@ Result<void> MarketStage::add(const Deltas& deltas) {
   for (const auto& part : deltas.cells()) {
     const auto cell = cells_.change(cell_key(part));
     if (!cell) return tl::make_unexpected(cell.error());
-    for (int i = 0; i < part.days_size(); ++i) {
-      (*cell)->of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
-    }
-    for (const auto& prices : part.prices()) (*cell)->add_prices(prices);
+    (*cell)->add(part);
     touched_.insert(part.brand_id());
     // Whole outlets are in the rows of every brand; data quality and visits are not.
     all_touched_ = all_touched_ || (part.brand_id().empty() && std::any_of(part.measures().begin(), part.measures().end(), [](int m) {
@@ -289,9 +286,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     if (place.first < day) continue;
     for (const auto& part : deltas.cells()) {
       Cell cell;
-      for (int i = 0; i < part.days_size(); ++i) {
-        cell.of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
-      }
+      cell.add(part);
       brands[part.brand_id()][part.region_id()].add(region_facts_of(cell, day), -1);
     }
   }

@@ -6,8 +6,10 @@
 // whatever the interleaving of deltas.
 //
 // A day closes when every sender has passed its end. Then the regional rules are asked, by what each sender had told before it
-// closed that day itself: what faster senders told since is held apart from that look (`ahead_`). LIVE rows say what is known so far, as of the clock's day; they are published only
-// when they changed, at most every kLiveEvery of log time.
+// closed that day itself: what faster senders told since is held apart from that look (`ahead_`).
+//
+// LIVE rows say what is known so far, as of the clock's day; they are published only when they changed, at most every
+// kLiveEvery of log time.
 #pragma once
 
 #include <limits>

@@ -30,6 +30,12 @@ constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 const Input kLedger{Topic::ledger, 0};
 const Input kDeltas{Topic::deltas, 0};
 
+void keep_transition(const OutRecord& record, std::vector<Transition>& transitions) {
+  SignalRecord signal;
+  CHECK(signal.ParseFromString(record.value), record.key);
+  if (signal.has_transition()) transitions.push_back(std::move(*signal.mutable_transition()));
+}
+
 // Sends each record to the log of its topic; keeps what was quarantined, and the transitions of alerts.
 class ReplaySink final : public Sink {
  public:
@@ -46,9 +52,7 @@ class ReplaySink final : public Sink {
       quarantined.clear_value();
       quarantined_.push_back(std::move(quarantined));
     } else if (record.topic == Topic::signals) {
-      SignalRecord signal;
-      CHECK(signal.ParseFromString(record.value), record.key);
-      if (signal.has_transition()) transitions_.push_back(std::move(*signal.mutable_transition()));
+      keep_transition(record, transitions_);
     }
     return {};
   }
@@ -128,9 +132,7 @@ class MarketThread {
     explicit FileAndSignals(Sink& metrics_file) : file(metrics_file) {}
     Result<void> send(OutRecord record) override {
       if (record.topic != Topic::signals) return file.send(std::move(record));
-      SignalRecord signal;
-      CHECK(signal.ParseFromString(record.value), record.key);
-      transitions.push_back(std::move(*signal.mutable_transition()));
+      keep_transition(record, transitions);
       return {};
     }
     Result<void> flush() override { return file.flush(); }

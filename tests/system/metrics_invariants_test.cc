@@ -16,6 +16,7 @@
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/rows/rates.h"
 #include "readers/query/rates_query.h"
+#include "readers/query/row_json.h"
 #include "schemas/format.h"
 
 namespace fiverate {
@@ -85,7 +86,7 @@ class Invariants {
 
  private:
   void look_at_shares(const MetricsRow& row, const MetricsRow::Window& window) {
-    const auto rates = rates_of({window.values().data(), static_cast<std::size_t>(window.values_size())});
+    const auto rates = rates_of(values_of(window));
     for (const auto name : kShares) {
       const auto& rate = rates[static_cast<std::size_t>(name)];
       if (rate.numerator >= 0 && rate.numerator <= rate.denominator) continue;

@@ -6,6 +6,7 @@
 #include "processors/trade/book/stockout.h"
 #include "schemas/format.h"
 #include "tests/support/shop.h"
+#include "tests/support/stock_state.h"
 #include "tests/support/watched_shop.h"
 
 namespace fiverate::test {

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "tests/support/stock_state.h"
 #include "tests/support/watched_shop.h"
 
 namespace fiverate::test {

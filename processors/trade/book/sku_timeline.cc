@@ -61,7 +61,9 @@ class TimelineWalk {
     if (book_.latest() != Book::Latest::none && !zero) {
       append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
     }
-    if (book_.accepted()) timeline_.levels.push_back({days, book_.level(days.from), book_.rate()});
+    if (book_.accepted()) {
+      timeline_.levels.push_back({days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
+    }
 
     const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
     if (!zero) {

@@ -18,6 +18,7 @@ struct SkuTimeline {
     Interval days;
     std::int64_t level;  // at the end of days.from
     std::int64_t rate;
+    Day dry;  // the first day on which nothing is left; kEndOfDays: it does not fall
     friend bool operator==(const Level&, const Level&) = default;
   };
   // An accepted count, with what came and went before it.
@@ -39,7 +40,7 @@ struct SkuTimeline {
   std::vector<Day> bought;     // days with an OUT line of 1 or more; ascending, each once
   std::vector<Day> requested;  // days with an order line of 1 or more; the same
   Intervals on_shelf;          // the latest OUT line or accepted count is at most 27 days old, and not a count of 0
-  // The state at the end of the day (stockout.h); on other days NOT_LISTED.
+  // The state at the end of the day (docs/rules.md); on other days NOT_LISTED.
   Intervals in, out, unknown;
   Intervals estimated_out;  // in, but the book says that it has run dry
   std::vector<Level> levels;

@@ -107,17 +107,6 @@ bool active_on(Day day, std::span<const ActiveFrom> activity) {
   return active;
 }
 
-StockState state_at_end_of(Day day, const SkuFacts& facts) {
-  const auto book = book_until(day, facts);
-  if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
-  const bool out = book.latest() == Book::Latest::zero;
-  if (out && day - book.zero_since() > kChronicDays && facts.first_request(book.zero_since()) > day) {
-    return StockState::not_listed;
-  }
-  if (day - book.latest_day() >= kUnknownAfterDays) return StockState::unknown;
-  return out ? StockState::out : StockState::in;
-}
-
 std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFrom> activity,
                                 const MarketCalendar& calendar, Book* last_book) {
   std::vector<Stockout> found;

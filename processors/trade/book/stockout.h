@@ -23,15 +23,6 @@ struct ActiveFrom {
 };
 bool active_on(Day day, std::span<const ActiveFrom> activity);
 
-// Of an SKU at the end of a day, by the facts of days up to it; the first that holds.
-enum class StockState : std::uint8_t {
-  not_listed,  // no OUT unit in the last 90 days; or out for more than 56 days, and not ordered since
-  unknown,     // the latest OUT line or accepted count is 56 days old or older
-  out,         // the latest of them is a count of 0
-  in,
-};
-StockState state_at_end_of(Day day, const SkuFacts& facts);
-
 struct Stockout {
   Millis start = 0;  // event time of the count of 0
   Millis end = kOpenEnd;

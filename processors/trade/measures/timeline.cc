@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <deque>
 #include <tuple>
 
 #include "processors/trade/measures/flows.h"
@@ -53,8 +53,8 @@ class Steps {
 // A change is sent by taking back what was and sending what is. What both begin with, which is most of it, is left out.
 class Change {
  public:
-  Change(const Presence& before, const Presence& after, BrandNumber brand, std::vector<DatedDelta>& deltas)
-      : moved_(before != after), before_(before, brand, -1, deltas), after_(after, brand, +1, deltas) {}
+  Change(const Presence& before, const Presence& after, bool moved, BrandNumber brand, std::vector<DatedDelta>& deltas)
+      : moved_(moved), before_(before, brand, -1, deltas), after_(after, brand, +1, deltas) {}
 
   template <typename Entries, typename Send>
   void send(const Entries& before, const Entries& after, Send&& send_one) const {
@@ -81,11 +81,7 @@ class Change {
 void send_level(const Steps& steps, const SkuTimeline::Level& level) {
   steps.of_active(Contribution::stocks_known, level.days, 1);
   steps.of_active(Contribution::sales_rate, level.days, level.rate);
-  auto days = level.days;  // until it is down to 0
-  if (level.rate > 0) {
-    const auto left = level.level / level.rate + (level.level % level.rate == 0 ? 0 : 1);
-    if (left < days.to - days.from) days.to = days.from + static_cast<std::int32_t>(left);
-  }
+  const Interval days{level.days.from, std::min(level.days.to, level.dry)};
   steps.of_active(Contribution::stock_base, days,
                   wrapped_sum(level.level, wrapped_product(level.rate, days.from.number)));
   steps.of_active(Contribution::stock_slope, days, level.rate);
@@ -147,25 +143,27 @@ void change_brand(const Change& change, const BrandTimeline& before, const Brand
   }
 }
 
-// An SKU's share in what its brand makes; its sales between counts by window are handed out.
 using SellThroughs = std::array<std::vector<SellThrough>, kWindowCount>;
-SellThroughs add_to_brand(const SkuTimeline& sku, BrandTimeline& brand) {
+SellThroughs sell_throughs_of(const SkuTimeline& sku) {
+  SellThroughs sold;
+  for (std::size_t w = 0; w < kWindowCount; ++w) sold[w] = sell_through_of(sku.counts, kWindows[w]);
+  return sold;
+}
+
+void add_to_brand(const SkuTimeline& sku, const SellThroughs& sold, BrandTimeline& brand) {
   brand.bought = united_days(brand.bought, sku.bought);
   brand.requested = united_days(brand.requested, sku.requested);
   brand.on_shelf = united(brand.on_shelf, sku.on_shelf);
-  SellThroughs sell_throughs;
   for (std::size_t w = 0; w < kWindowCount; ++w) {
-    sell_throughs[w] = sell_through_of(sku.counts, kWindows[w]);
     Intervals holding;
     Intervals moving;
-    for (const auto& one : sell_throughs[w]) {
+    for (const auto& one : sold[w]) {
       if (one.available > 0) append(holding, one.days);
       if (one.sold > 0) append(moving, one.days);
     }
     brand.holding[w] = united(brand.holding[w], holding);
     brand.moving[w] = united(brand.moving[w], moving);
   }
-  return sell_throughs;
 }
 
 std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& calendar) {
@@ -179,28 +177,17 @@ std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& cale
   return days;
 }
 
-void settle(std::vector<DatedDelta>& deltas) {
-  const auto key = [](const DatedDelta& d) { return std::tie(d.brand, d.place, d.contribution, d.day); };
-  std::sort(deltas.begin(), deltas.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+// Sorts, adds up what has one key, leaves out zeros.
+template <typename Delta, typename KeyOf>
+void settle(std::vector<Delta>& deltas, std::int64_t Delta::*value, KeyOf key) {
+  std::sort(deltas.begin(), deltas.end(), [&](const Delta& a, const Delta& b) { return key(a) < key(b); });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < deltas.size();) {
     auto sum = deltas[i];
-    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i) sum.value = wrapped_sum(sum.value, deltas[i].value);
-    if (sum.value != 0) deltas[kept++] = sum;
+    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i) sum.*value = wrapped_sum(sum.*value, deltas[i].*value);
+    if (sum.*value != 0) deltas[kept++] = sum;
   }
   deltas.resize(kept);
-}
-
-void settle(std::vector<PriceDelta>& prices) {
-  const auto key = [](const PriceDelta& d) { return std::tie(d.sku, d.place, d.price, d.day); };
-  std::sort(prices.begin(), prices.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < prices.size();) {
-    auto sum = prices[i];
-    for (++i; i < prices.size() && key(prices[i]) == key(sum); ++i) sum.count += prices[i].count;
-    if (sum.count != 0) prices[kept++] = sum;
-  }
-  prices.resize(kept);
 }
 
 }  // namespace
@@ -280,7 +267,7 @@ Differences FactsChange::differences(const Document* document) const {
   }
   if (moved) flows_of_moved(after, document, differences);
 
-  const Change whole(before_, after, kNoBrand, deltas);
+  const Change whole(before_, after, moved, kNoBrand, deltas);
   if (moved) {
     for (const auto& [presence, sign] : {std::pair(&before_, -1), std::pair(&after, +1)}) {
       const Steps steps(*presence, kNoBrand, sign, deltas);
@@ -295,37 +282,48 @@ Differences FactsChange::differences(const Document* document) const {
     change_members(whole, Contribution::ordering_outlets, ordered_before_.value_or(ordered), ordered);
   }
 
-  // Brands: the touched ones, and all if the outlet has moved.
-  SkuTimelines skus_after;
+  // Brands: the touched ones, and all if the outlet has moved. What is not touched is before as it is after.
+  struct SkuChange {
+    const SkuTimeline* before;
+    const SkuTimeline* after;
+  };
+  static const SkuTimeline kNothing;
+  std::map<BrandNumber, std::vector<SkuChange>> brands;
+  std::deque<SkuTimeline> made;
   for (const auto& [number, sku] : facts_.skus) {
     const auto brand = context_.catalogue.brand_of(number);
-    if (brand == kNoBrand || (!moved && !skus_before_.contains(brand))) continue;
     const auto known = skus_before_.find(brand);
-    const bool same = known != skus_before_.end() && !touched_.contains(number) && known->second.contains(number);
-    skus_after[brand].emplace(number, same ? known->second.at(number) : timeline_of(sku));
+    if (brand == kNoBrand || (!moved && known == skus_before_.end())) continue;
+    const auto* was = &kNothing;
+    if (known != skus_before_.end()) {
+      if (const auto found = known->second.find(number); found != known->second.end()) was = &found->second;
+    }
+    if (known != skus_before_.end() && !touched_.contains(number)) {
+      brands[brand].push_back({was, was});
+    } else {
+      const auto* is = &made.emplace_back(timeline_of(sku));
+      brands[brand].push_back({touched_.contains(number) ? was : is, is});
+    }
   }
-  static const SkuTimeline kNothing;
-  for (const auto& [brand, skus] : skus_after) {
-    const Change change(before_, after, brand, deltas);
+  for (const auto& [brand, skus] : brands) {
+    const Change change(before_, after, moved, brand, deltas);
     BrandTimeline brand_before;
     BrandTimeline brand_after;
-    const auto known = skus_before_.find(brand);
-    for (const auto& [number, sku] : skus) {
-      const auto* was = &sku;
-      if (known != skus_before_.end()) {
-        const auto found = known->second.find(number);
-        was = found == known->second.end() ? &kNothing : &found->second;
-      }
-      const auto sold_before = add_to_brand(*was, brand_before);
-      const auto sold_after = add_to_brand(sku, brand_after);
-      if (!moved && !touched_.contains(number)) continue;
-      change_sku(change, *was, sku);
-      for (std::size_t w = 0; w < kWindowCount; ++w) change_sell_through(change, sold_before[w], sold_after[w], w);
+    for (const auto& [was, is] : skus) {
+      const auto sold = sell_throughs_of(*is);
+      const auto sold_before = was == is ? sold : sell_throughs_of(*was);
+      add_to_brand(*was, sold_before, brand_before);
+      add_to_brand(*is, sold, brand_after);
+      if (!moved && was == is) continue;
+      change_sku(change, *was, *is);
+      for (std::size_t w = 0; w < kWindowCount; ++w) change_sell_through(change, sold_before[w], sold[w], w);
     }
     change_brand(change, brand_before, brand_after, moved);
   }
-  settle(differences.deltas);
-  settle(differences.prices);
+  settle(differences.deltas, &DatedDelta::value,
+         [](const DatedDelta& d) { return std::tie(d.brand, d.place, d.contribution, d.day); });
+  settle(differences.prices, &PriceDelta::count,
+         [](const PriceDelta& d) { return std::tie(d.sku, d.place, d.price, d.day); });
   return differences;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "deltas.pb.h"
 #include "processors/trade/measures/measure.h"
 #include "schemas/time.h"
 #include "state.pb.h"
@@ -153,14 +154,20 @@ class Cell {
     for (const auto& saved : state.prices()) cell.add_prices(saved);
     return cell;
   }
+  void add(const CellDeltas& part) {
+    for (int i = 0; i < part.days_size(); ++i) {
+      of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
+    }
+    for (const auto& prices : part.prices()) add_prices(prices);
+  }
+
+ private:
   // Of CellState or CellDeltas.
   template <typename Prices>
   void add_prices(const Prices& saved) {
     auto& sku = prices_of(saved.sku_id());
     for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
   }
-
- private:
   template <typename Visit>
   static void each_difference(const Series& series, Visit&& visit) {
     std::int64_t sum_before = 0;

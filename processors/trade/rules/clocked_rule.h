@@ -34,6 +34,7 @@ struct Clocked {
   Millis since = 0;  // first FIRING of the episode
 
   [[nodiscard]] bool untouched() const { return episode == 0 && held == 0; }
+  friend bool operator==(const Clocked&, const Clocked&) = default;
 };
 
 // The verdict of the next day, asked at `at`. What has to be said, if anything: FIRING (also a rise) or RESOLVED.

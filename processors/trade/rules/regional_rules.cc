@@ -108,8 +108,9 @@ bool ask_regional_rules(std::string_view brand_id, const std::map<std::string, R
       const auto known = alerts.find({std::string(rule.name), region_id});
       if (known == alerts.end() && !verdict.verdict.holds) continue;
       auto& alert = known == alerts.end() ? alerts[{std::string(rule.name), region_id}] : known->second;
+      const auto before = alert;
       const auto said = ask(alert, verdict.verdict, rule.runs, close.at);
-      changed = true;
+      changed = changed || alert != before;
       if (said != Transition::STATE_UNSPECIFIED) {
         transitions.push_back(transition_of(rule, brand_id, region_id, close, alert, said, verdict));
       }

@@ -1,0 +1,26 @@
+// The state of a SKU at the end of one day, asked plainly: what the timeline of all days (sku_timeline.h) is held against.
+#pragma once
+
+#include "processors/trade/book/book.h"
+
+namespace fiverate::test {
+
+// Of an SKU at the end of a day, by the facts of days up to it; the first that holds.
+enum class StockState : std::uint8_t {
+  not_listed,  // no OUT unit in the last 90 days; or out for more than 56 days, and not ordered since
+  unknown,     // the latest OUT line or accepted count is 56 days old or older
+  out,         // the latest of them is a count of 0
+  in,
+};
+inline StockState state_at_end_of(Day day, const SkuFacts& facts) {
+  const auto book = book_until(day, facts);
+  if (book.last_out_day() < day - kListedDays) return StockState::not_listed;
+  const bool out = book.latest() == Book::Latest::zero;
+  if (out && day - book.zero_since() > kChronicDays && facts.first_request(book.zero_since()) > day) {
+    return StockState::not_listed;
+  }
+  if (day - book.latest_day() >= kUnknownAfterDays) return StockState::unknown;
+  return out ? StockState::out : StockState::in;
+}
+
+}  // namespace fiverate::test
