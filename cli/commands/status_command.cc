@@ -6,6 +6,7 @@
 #include "cli/commands/reading.h"
 #include "processors/edge/kafka_groups.h"
 #include "processors/stages/topology.h"
+#include "processors/trade/rows/rates.h"
 
 namespace fiverate {
 namespace {
@@ -22,8 +23,7 @@ struct TaskStatus {
   // Of what the task has read since it was opened; nothing: it has read nothing.
   [[nodiscard]] TableCell quarantine_rate() const {
     if (records <= 0) return std::nullopt;
-    const auto millionths = (quarantined * 1'000'000 + records / 2) / records;
-    return fmt::format("{}.{:06}", millionths / 1'000'000, millionths % 1'000'000);
+    return millionths_text(millionths(quarantined, records));
   }
 };
 
