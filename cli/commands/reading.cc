@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "cli/commands/live.h"
+#include "cli/live/live.h"
 #include "processors/edge/kafka_groups.h"
 
 namespace fiverate {

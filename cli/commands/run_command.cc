@@ -1,13 +1,16 @@
 // `run`: the processors.
 #include <spdlog/spdlog.h>
 
+#include <charconv>
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "cli/commands/commands.h"
-#include "cli/commands/live.h"
+#include "cli/live/live.h"
+#include "cli/live/states.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
 
@@ -102,8 +105,35 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
               wrong);
 }
 
-int run_stages(const Context& context, const std::vector<std::string>& names) {
-  const LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(names)};
+struct RunArguments {
+  std::vector<std::string> stages;
+  std::optional<int> standby;
+  std::string twin;
+  std::vector<std::string> speak_from;
+};
+
+// "outlet-3:12345"
+std::pair<std::string, std::int64_t> speak_from_argument(const std::string& text, const Definition& definition) {
+  const auto colon = text.rfind(':');
+  const auto task = text.substr(0, colon);
+  std::int64_t offset = -1;
+  const auto* const end = text.data() + text.size();
+  const bool is_number = colon != std::string::npos && std::from_chars(text.data() + colon + 1, end, offset).ptr == end && offset >= 0;
+  std::string tasks;
+  for (const auto stage : {Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
+    for (const auto& input : inputs_of(stage, definition)) {
+      if (task_folder(stage, input.partition) == task && is_number) return {task, offset};
+      tasks += (tasks.empty() ? "" : ", ") + task_folder(stage, input.partition);
+    }
+  }
+  throw ExitError(kExitUsage, fmt::format("--speak-from: \"{}\" is no TASK:OFFSET, as outlet-0:12345. Tasks: {}.", text, tasks));
+}
+
+int run_stages(const Context& context, const RunArguments& arguments) {
+  LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(arguments.stages)};
+  settings.standby = arguments.standby.value_or(context.config().run.standby);
+  settings.twin = arguments.twin;
+  for (const auto& text : arguments.speak_from) settings.speak_from.insert(speak_from_argument(text, settings.definition));
   const MarketCalendar calendar(context.config().market.timezone);
 
   // Signals go to one thread, the others never see them.
@@ -144,10 +174,24 @@ int run_stages(const Context& context, const std::vector<std::string>& names) {
 
 void add_run(Program& program) {
   auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
-  auto stages = std::make_shared<std::vector<std::string>>();
-  run->add_option("--stage", *stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
-  run->callback([&program, stages] {
-    program.command = [stages](const Context& context) { return run_stages(context, *stages); };
+  auto arguments = std::make_shared<RunArguments>();
+  run->add_option("--stage", arguments->stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
+  run->add_option("--standby", arguments->standby,
+                  "Keep silent copies of so many tasks of each stage that other processes own, to take over at once (run.standby)")
+      ->check(CLI::Range(0, 1024));
+  run->add_option("--twin", arguments->twin,
+                  "Do all the work once more, in consumer groups with this name behind theirs: when either process dies nothing stops. "
+                  "Needs a state.dir of its own")
+      ->check([](const std::string& name) {
+        const bool good = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
+        return good ? std::string() : std::string("a name of letters, digits, '-' and '_'");
+      });
+  run->add_option("--speak-from", arguments->speak_from,
+                  "TASK:OFFSET, as outlet-3:12345: goes back before this offset of its input (to a snapshot or the beginning) and says again "
+                  "what follows from there on. Repairs a receiver that reports a gap")
+      ->delimiter(',');
+  run->callback([&program, arguments] {
+    program.command = [arguments](const Context& context) { return run_stages(context, *arguments); };
   });
 }
 

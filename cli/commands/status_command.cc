@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
-#include "cli/commands/live.h"
+#include "cli/live/live.h"
 #include "cli/commands/reading.h"
 #include "processors/edge/kafka_groups.h"
 #include "processors/stages/topology.h"

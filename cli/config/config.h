@@ -35,6 +35,10 @@ enum class IntakeClock : std::uint8_t {
   marks,  // the producing tool writes the marks, with its own timestamps (simulation, back-fill)
   wall,   // intake writes them, once a second (production; source topics use LogAppendTime)
 };
+enum class OnStop : std::uint8_t {
+  leave,  // the group: others take over at once
+  keep,   // the place in it until the session is over, for a restart
+};
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
 
@@ -66,7 +70,15 @@ struct Config {
     std::int32_t market_threads = 1;
     std::int32_t desk_threads = 1;
     std::int32_t commit_every_ms = 500;
+    std::int32_t standby = 0;
+    OnStop on_stop = OnStop::leave;
+    std::string health;
   } run;
+  struct Snapshots {
+    std::string dir;
+    std::int32_t every_s = 600;
+    std::int32_t keep = 3;
+  } snapshots;
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;

@@ -18,6 +18,7 @@ constexpr std::int32_t kThreadsMax = 256;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
 
 constexpr std::array<std::string_view, 2> kClockNames{"marks", "wall"};
+constexpr std::array<std::string_view, 2> kOnStopNames{"leave", "keep"};
 constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
 
@@ -44,6 +45,17 @@ std::optional<std::string> expected_zone(std::string_view text) {
 std::optional<std::string> expected_folder(std::string_view text) {
   if (!text.empty() && text.find('\0') == std::string_view::npos) return std::nullopt;
   return "the path of a folder";
+}
+
+std::optional<std::string> expected_folder_or_nothing(std::string_view text) {
+  return text.empty() ? std::nullopt : expected_folder(text);
+}
+
+// Whether the address is one of this machine shows when it is listened at.
+std::optional<std::string> expected_address(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (text.empty() || (colon != std::string_view::npos && colon > 0 && colon + 1 < text.size())) return std::nullopt;
+  return "an address and port, as 127.0.0.1:8081";
 }
 
 // ---- the table
@@ -103,6 +115,17 @@ const std::vector<Setting>& table() {
        "Threads of the desk stage in this process."},
       {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
        "Longest time between two commits, in milliseconds: delay against throughput."},
+      {"run", "standby", integer<&C::run, &C::Run::standby>(0, kPartitionsMax),
+       "Tasks of each stage that other processes own and of which this one keeps silent copies, to take over at once."},
+      {"run", "on_stop", choice<&C::run, &C::Run::on_stop>(kOnStopNames),
+       "What a process does that is asked to stop: leave its groups, and others take over at once; or keep its place for a restart."},
+      {"run", "health", text<&C::run, &C::Run::health>("an address and port, or nothing", expected_address),
+       "Where /livez and /readyz are served, as 127.0.0.1:8081. Empty: nowhere."},
+      {"snapshots", "dir", text<&C::snapshots, &C::Snapshots::dir>("a folder, or nothing", expected_folder_or_nothing),
+       "Folder that machines share, for copies of the states. Empty: no snapshots."},
+      {"snapshots", "every_s", integer<&C::snapshots, &C::Snapshots::every_s>(1, 86'400 * 7),
+       "Seconds from one snapshot of a task to the next."},
+      {"snapshots", "keep", integer<&C::snapshots, &C::Snapshots::keep>(1, 1'000), "Snapshots of each task that are kept."},
       {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Least important messages that are written."},
       {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Log lines for people or for machines."},
   };

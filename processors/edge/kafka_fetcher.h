@@ -28,10 +28,6 @@ KafkaPartitions new_list(std::size_t size);
 rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
                                 const Input& input);
 
-struct Extent {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-};
 // Error: stop if there is no such partition.
 Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input);
 

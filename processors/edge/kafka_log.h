@@ -26,6 +26,7 @@ inline constexpr std::int64_t kFromEnd = RD_KAFKA_OFFSET_END;
 inline constexpr std::size_t kPollRecordsMax = 2'000;     // a poll hands over at most; bounds what a revoke throws away
 inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker for so long: poll says retry
 inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question to the broker
+inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // leave()
 inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
@@ -66,9 +67,15 @@ class KafkaSource final : public Source {
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   Result<std::optional<Committed>> committed(const Input& input) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
+  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs) override;
+  Result<std::optional<Extent>> extent(const Input& input) override;
+  [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
-  // Of what is assigned, how many offsets lie between our position and the end, as last heard from the broker.
-  [[nodiscard]] std::map<Input, std::int64_t> lag() const;
+  // The group has given us our share, if only an empty one.
+  [[nodiscard]] bool assigned() const;
+  // Leaves the group: its partitions go to others at once. Without it a member with a name keeps them until its session is over, for
+  // a restart to take them up again. Calls the listener's `revoked`.
+  void leave();
 
  private:
   struct Parts;
@@ -136,6 +143,8 @@ class KafkaSink final : public Sink {
   Result<void> flush() override;
   // The last record that carries a cause; asks with a client of its own.
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
+  // May read the whole partition, if this sender wrote little or nothing there.
+  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
   // With a client of its own.
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 

@@ -10,7 +10,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kTailWithin{30};  // last_cause, all in all
+constexpr std::chrono::seconds kTailWithin{30};  // last_cause and last_said, each
+constexpr std::int64_t kBackAtLeast = 64;        // records: one fetch brings as many as one
 
 KafkaHeaders headers_of(const OutRecord& record) {
   KafkaHeaders headers;
@@ -66,6 +67,8 @@ struct KafkaSink::Parts {
 
   void on_delivery(const rd_kafka_message_t& message);
   Result<rd_kafka_topic_t*> handle_of(Topic topic);
+  // The last cause in a partition, of this sender or, if empty, of anyone.
+  Result<std::optional<Cause>> find_back(const Input& input, std::string_view sender);
   tl::unexpected<Error> die(Error error) {
     dead = std::move(error);
     return tl::make_unexpected(*dead);
@@ -136,6 +139,37 @@ Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
   }
   handle = std::move(made);
   return handle.get();
+}
+
+// The last offset may be gone (compaction, an aborted transaction), carry no cause or be another's: further and further back. One
+// who woke up late may have repeated something old behind what is newer, so the highest that is found counts.
+Result<std::optional<Cause>> KafkaSink::Parts::find_back(const Input& input, std::string_view sender) {
+  auto tail_client = KafkaClient::open(settings, consumer_role("fiverate-tail"));
+  if (!tail_client) return tl::make_unexpected(tail_client.error());
+  const auto span = query_extent(**tail_client, settings, input);
+  if (!span) return tl::make_unexpected(span.error());
+  KafkaFetcher fetcher(settings, std::move(*tail_client));
+  const auto deadline = Clock::now() + kTailWithin;
+  std::optional<Cause> last;
+  auto begin = span->high;
+  for (auto back = kBackAtLeast; begin > span->low && !last; back *= 8) {
+    const auto end = begin;
+    begin = std::max(span->low, span->high - back);
+    FIVERATE_TRY(fetcher.assign({{input, {begin, end, false}}}));
+    while (!fetcher.all_done()) {
+      std::vector<InRecord> records;
+      FIVERATE_TRY(fetcher.poll(milliseconds(kSliceMs), records));
+      for (auto& record : records) {
+        if (!record.cause || (!sender.empty() && record.cause->sender != sender)) continue;
+        if (sender.empty() || !last || record.cause->position > last->position) last = std::move(record.cause);
+      }
+      if (Clock::now() > deadline) {
+        return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.", named(settings, input),
+                    kTailWithin.count(), fetcher.client().last_error());
+      }
+    }
+  }
+  return last;
 }
 
 KafkaSink::KafkaSink(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -233,32 +267,14 @@ Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std:
   };
 }
 
-// The last offset may be gone (compaction, an aborted transaction) or carry no cause: further and further back.
 Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {
-  const Input input{topic, partition};
-  auto client = KafkaClient::open(parts_->settings, consumer_role("fiverate-tail"));
-  if (!client) return tl::make_unexpected(client.error());
-  const auto span = query_extent(**client, parts_->settings, input);
-  if (!span) return tl::make_unexpected(span.error());
-  KafkaFetcher fetcher(parts_->settings, std::move(*client));
-  const auto deadline = Clock::now() + kTailWithin;
-  std::optional<Cause> last;
-  for (std::int64_t back = 1, begin = span->high; begin > span->low && !last; back *= 8) {
-    begin = std::max(span->low, span->high - back);
-    FIVERATE_TRY(fetcher.assign({{input, {begin, span->high, false}}}));
-    while (!fetcher.all_done()) {
-      std::vector<InRecord> records;
-      FIVERATE_TRY(fetcher.poll(milliseconds(kSliceMs), records));
-      for (auto& record : records) {
-        if (record.cause) last = std::move(record.cause);
-      }
-      if (Clock::now() > deadline) {
-        return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.",
-                    named(parts_->settings, input), kTailWithin.count(), fetcher.client().last_error());
-      }
-    }
-  }
-  return last;
+  return parts_->find_back({topic, partition}, {});
+}
+
+Result<std::optional<CausePosition>> KafkaSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {
+  const auto found = parts_->find_back({topic, partition}, sender);
+  if (!found) return tl::make_unexpected(found.error());
+  return *found ? std::optional((*found)->position) : std::nullopt;
 }
 
 }  // namespace fiverate

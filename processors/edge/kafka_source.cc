@@ -13,7 +13,8 @@ using std::chrono::milliseconds;
 struct KafkaSource::Parts {
   Listener listener;
   std::unique_ptr<KafkaFetcher> fetcher;
-  bool leaving = false;  // set before another thread closes
+  bool leaving = false;   // set before another thread closes
+  bool assigned = false;  // since the last revocation
 
   Result<KafkaFetcher::Places> begin(const std::vector<Input>& inputs);
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
@@ -91,9 +92,10 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
   std::ranges::sort(inputs);
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     auto places = begin(inputs);
-    const auto assigned = places ? fetcher->assign(std::move(*places)) : tl::make_unexpected(places.error());
-    if (assigned) return;
-    fetcher->break_with(assigned.error());
+    const auto taken = places ? fetcher->assign(std::move(*places)) : tl::make_unexpected(places.error());
+    assigned = taken.has_value();
+    if (taken) return;
+    fetcher->break_with(taken.error());
     rd_kafka_assign(handle, nullptr);
     return;
   }
@@ -103,6 +105,7 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
   } else if (rd_kafka_assignment_lost(handle) != 0) {
     spdlog::warn("kafka: the group has given our partitions to others: we were too slow or away");
   }
+  assigned = false;
   // Records that are thrown away have not been handed over: the listener commits without them.
   if (listener.revoked && !inputs.empty()) listener.revoked(inputs);
   fetcher->unassign();
@@ -162,6 +165,31 @@ Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
   return found->begin()->second;
 }
 
+Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs) {
+  return ask_committed(*parts_->fetcher, inputs);
+}
+
+bool KafkaSource::assigned() const {
+  return parts_->assigned;
+}
+
+void KafkaSource::leave() {
+  auto* handle = parts_->fetcher->client().get();
+  // An unsubscribing member says goodbye also if it has a name; one that is only closed does not (KIP-345). It has left when it has
+  // forgotten the id that the group gave it.
+  if (rd_kafka_unsubscribe(handle) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const auto left = [&] {
+    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_memberid(handle), [](char* text) { rd_kafka_mem_free(nullptr, text); });
+    return !id || *id == '\0';
+  };
+  const auto until = std::chrono::steady_clock::now() + kKafkaLeaveWithin;
+  std::vector<InRecord> unwanted;
+  while (!left() && std::chrono::steady_clock::now() < until) {
+    if (!parts_->fetcher->poll(milliseconds(20), unwanted)) return;
+    unwanted.clear();
+  }
+}
+
 Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
   if (positions.empty()) return {};
   auto& client = parts_->fetcher->client();
@@ -191,6 +219,12 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
   }
   return tl::make_unexpected(
       kafka_error(code, fmt::format("Positions were not committed at {}", client.servers()), client.last_error()));
+}
+
+Result<std::optional<Extent>> KafkaSource::extent(const Input& input) {
+  const auto found = query_extent(parts_->fetcher->client(), parts_->fetcher->settings(), input);
+  if (!found) return tl::make_unexpected(found.error());
+  return *found;
 }
 
 std::map<Input, std::int64_t> KafkaSource::lag() const {

@@ -6,6 +6,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 #include <spdlog/spdlog.h>
@@ -218,6 +219,43 @@ Result<void> RocksStore::scan(std::string_view prefix,
   }
   if (!at->status().ok()) return tl::make_unexpected(store_error(at->status(), folder_));
   return {};
+}
+
+RocksStore::Checkpoint RocksStore::checkpoint() const {
+  return [open = std::weak_ptr(db_)](const fs::path& folder) -> Result<bool> {
+    const auto db = open.lock();
+    if (!db) return false;
+    rocksdb::Checkpoint* made = nullptr;
+    auto status = rocksdb::Checkpoint::Create(db.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> owned(made);
+    // Writes out what is in memory first, so that the copy is tables alone, which do not change any more.
+    if (status.ok()) status = made->CreateCheckpoint(folder.string());
+    if (!status.ok()) return tl::make_unexpected(store_error(status, folder));
+    return true;
+  };
+}
+
+std::string RocksStore::identity() const {
+  std::string identity;
+  return db_->GetDbIdentity(identity).ok() ? identity : std::string();
+}
+
+bool holds_state(const fs::path& folder) {
+  std::error_code code;
+  return fs::exists(folder, code) && !fs::is_empty(folder, code);
+}
+
+Result<std::optional<std::string>> read_value(const fs::path& folder, std::string_view key) {
+  rocksdb::Options options;
+  options.info_log = std::make_shared<Log>(folder);
+  rocksdb::DB* opened = nullptr;
+  auto status = rocksdb::DB::OpenForReadOnly(options, folder.string(), &opened);
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  std::string value;
+  if (status.ok()) status = db->Get({}, slice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return tl::make_unexpected(store_error(status, folder));
+  return value;
 }
 
 std::int64_t RocksStore::bytes() const {

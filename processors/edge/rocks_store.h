@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,11 @@ class RocksMemory {
   std::shared_ptr<rocksdb::WriteBufferManager> writes_;
 };
 
+// Whether there is a state in a folder.
+bool holds_state(const std::filesystem::path& folder);
+// A value of a store that nobody has open, as of a checkpoint.
+[[nodiscard]] Result<std::optional<std::string>> read_value(const std::filesystem::path& folder, std::string_view key);
+
 // Errors: retry: the folder is in use by another process (open waits 5 s for it: a rebalance hands folders over);
 // stop: damaged, disk full, may not be written to. After a failed write it refuses every other.
 class RocksStore final : public Store {
@@ -56,11 +62,18 @@ class RocksStore final : public Store {
   std::string where() const override { return folder_.string(); }
   std::int64_t bytes() const override;
 
+  // Makes a second folder of the state as it is now, whole batches, by hard links: both have to be on one disk. To be called from any
+  // thread, also while the store is written. False: the store is closed by now.
+  using Checkpoint = std::function<Result<bool>(const std::filesystem::path& folder)>;
+  [[nodiscard]] Checkpoint checkpoint() const;
+  // Tells apart two stores whose files have the same names.
+  [[nodiscard]] std::string identity() const;
+
  private:
   RocksStore(std::filesystem::path folder, std::unique_ptr<rocksdb::DB> db);
 
   std::filesystem::path folder_;
-  std::unique_ptr<rocksdb::DB> db_;
+  std::shared_ptr<rocksdb::DB> db_;  // shared with a checkpoint at work
   std::optional<Error> failed_;
 };
 

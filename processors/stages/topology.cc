@@ -1,5 +1,7 @@
 #include "processors/stages/topology.h"
 
+#include <algorithm>
+
 #include "deltas.pb.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/measure.h"
@@ -21,6 +23,45 @@ std::vector<Topic> result_topics_of(Stage stage) {
   if (stage == Stage::market) return {Topic::metrics, Topic::metrics_final};
   if (stage == Stage::desk) return {Topic::alerts, Topic::alert_log};
   return {};
+}
+
+std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition) {
+  std::vector<Input> targets;
+  const auto all_of = [&](Topic topic, std::int32_t partitions) {
+    for (std::int32_t i = 0; i < partitions; ++i) targets.push_back({topic, i});
+  };
+  switch (stage) {
+    case Stage::intake: return {};  // may repeat itself: it is told apart by its source's positions
+    case Stage::reference:
+      all_of(Topic::ledger, definition.ledger_partitions());
+      all_of(Topic::deltas, definition.market_partitions());
+      all_of(Topic::signals, definition.market_partitions());
+      targets.push_back({Topic::quarantine, partition});
+      return targets;
+    case Stage::outlet:
+      all_of(Topic::deltas, definition.market_partitions());
+      all_of(Topic::signals, definition.market_partitions());
+      targets.push_back({Topic::quarantine, partition});
+      targets.push_back({Topic::seals, partition});
+      return targets;
+    case Stage::market: return {{Topic::signals, partition}, {Topic::seals, partition}};
+    case Stage::desk: return {{Topic::seals, partition}};
+  }
+  return {};
+}
+
+std::vector<Input> inputs_of(Stage stage, const Definition& definition) {
+  if (stage == Stage::intake || stage == Stage::reference) {
+    auto inputs = source_inputs(definition);
+    std::erase_if(inputs, [&](const Input& input) { return stage_reading(input.topic) != stage; });
+    std::ranges::sort(inputs);
+    return inputs;
+  }
+  const auto topic = stage == Stage::outlet ? Topic::ledger : stage == Stage::market ? Topic::deltas : Topic::signals;
+  std::vector<Input> inputs;
+  const auto partitions = topic == Topic::ledger ? definition.ledger_partitions() : definition.market_partitions();
+  for (std::int32_t i = 0; i < partitions; ++i) inputs.push_back({topic, i});
+  return inputs;
 }
 
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts) {

@@ -29,6 +29,10 @@ constexpr std::string_view name_of(Stage stage) {
 Stage stage_reading(Topic topic);
 // Result topics of a stage whose tail a task reads before it speaks.
 std::vector<Topic> result_topics_of(Stage stage);
+// Where else a task writes, beside other senders.
+std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition);
+// What the tasks of a stage read, in order.
+std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 
 // What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
 // on with a state or topic of another definition.

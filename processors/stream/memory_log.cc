@@ -83,6 +83,20 @@ std::optional<Cause> MemoryLog::last_cause(const Input& input) {
   return partition.records.empty() ? std::nullopt : partition.records.back()->cause;
 }
 
+std::optional<CausePosition> MemoryLog::last_said(const Input& input, std::string_view sender) {
+  const std::lock_guard lock(mutex_);
+  const auto& records = partitions_[input].records;
+  const auto last = std::find_if(records.rbegin(), records.rend(),
+                                 [&](const auto& record) { return record->cause && record->cause->sender == sender; });
+  return last == records.rend() ? std::nullopt : std::optional((*last)->cause->position);
+}
+
+Extent MemoryLog::extent(const Input& input) {
+  const std::lock_guard lock(mutex_);
+  const auto& partition = partitions_[input];
+  return {partition.base, partition.base + static_cast<std::int64_t>(partition.records.size())};
+}
+
 MemorySource::MemorySource(MemoryLog& log, std::vector<Input> inputs, GroupOffsets& group, std::size_t batch_max)
     : log_(log), inputs_(std::move(inputs)), group_(group), batch_max_(batch_max) {}
 

@@ -33,6 +33,8 @@ class MemoryLog {
   [[nodiscard]] std::int64_t end_offset(const Input& input);
   [[nodiscard]] bool ended(const Input& input, std::int64_t offset);  // closed, and nothing at or behind `offset`
   [[nodiscard]] std::optional<Cause> last_cause(const Input& input);
+  [[nodiscard]] std::optional<CausePosition> last_said(const Input& input, std::string_view sender);
+  [[nodiscard]] Extent extent(const Input& input);
 
  private:
   struct Partition {
@@ -59,6 +61,7 @@ class MemorySource final : public Source {
   bool finished() const override;
   Result<std::optional<Committed>> committed(const Input& input) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
+  Result<std::optional<Extent>> extent(const Input& input) override { return log_.extent(input); }
 
  private:
   MemoryLog& log_;
@@ -81,6 +84,9 @@ class MemorySink final : public Sink {
   Result<void> flush() override { return {}; }
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override {
     return log_.last_cause({topic, partition});
+  }
+  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override {
+    return log_.last_said({topic, partition}, sender);
   }
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override {
     const Input input{topic, partition};

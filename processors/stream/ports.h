@@ -59,6 +59,12 @@ struct Committed {
   std::string metadata;
 };
 
+// What the log holds of an input: its first offset, and the one behind its last.
+struct Extent {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
 class Source {
  public:
   // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin.
@@ -75,7 +81,21 @@ class Source {
   [[nodiscard]] virtual bool finished() const { return false; }
   // What the group committed, for tasks without a store; nothing yet: none.
   [[nodiscard]] virtual Result<std::optional<Committed>> committed(const Input& input) = 0;
+  // The same of several, in one question.
+  [[nodiscard]] virtual Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs) {
+    std::map<Input, Committed> all;
+    for (const auto& input : inputs) {
+      auto one = committed(input);
+      if (!one) return tl::make_unexpected(one.error());
+      if (*one) all[input] = std::move(**one);
+    }
+    return all;
+  }
   [[nodiscard]] virtual Result<void> commit(const std::map<Input, Committed>& positions) = 0;
+  // How many records lie before the end, as last heard, of what is assigned; nothing: not known.
+  [[nodiscard]] virtual std::map<Input, std::int64_t> lag() const { return {}; }
+  // Nothing: not known (files).
+  [[nodiscard]] virtual Result<std::optional<Extent>> extent(const Input& /*input*/) { return std::nullopt; }
 };
 
 class Sink {
@@ -87,6 +107,12 @@ class Sink {
   [[nodiscard]] virtual Result<void> flush() = 0;
   // The cause of the last record in a result partition; nothing: it is empty.
   [[nodiscard]] virtual Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) = 0;
+  // The same of a partition that several write to, of what this sender wrote. Nothing: it has not written there, or that is not
+  // to be learnt; then it may repeat itself.
+  [[nodiscard]] virtual Result<std::optional<CausePosition>> last_said(Topic /*topic*/, std::int32_t /*partition*/,
+                                                                       std::string_view /*sender*/) {
+    return std::nullopt;
+  }
   // Reads a result partition on, whoever writes to it: each call appends what has come since the one before and waits for
   // nothing; the first begins so many records before the end. May outlive the sink. An empty one: nobody else can write here.
   using ReadOn = std::function<Result<void>(std::vector<InRecord>&)>;

@@ -9,7 +9,6 @@
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kTaskKey = "task";
 // What came while nobody looked (a takeover, a restart) is looked at as well.
 constexpr std::int64_t kGuardedBack = 10'000;
 
@@ -59,6 +58,7 @@ Result<std::int64_t> Task::restore() {
 }
 
 Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
+  guarded_.clear();
   for (const auto topic : result_topics) {
     if (holds_latest(topic)) {
       auto read_on = sink_.follow(topic, input_.partition, kGuardedBack);
@@ -72,7 +72,16 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
       return fail(Reaction::stop, "Topic {} partition {} holds records of {}, not of {}.", fiverate::name_of(topic),
                   input_.partition, (*last)->sender, name_);
     }
-    written_[topic] = (*last)->position;
+    written_[{topic, input_.partition}] = (*last)->position;
+  }
+  return {};
+}
+
+Result<void> Task::read_last_words(const std::vector<Input>& targets) {
+  for (const auto& target : targets) {
+    const auto last = sink_.last_said(target.topic, target.partition, name_);
+    if (!last) return tl::make_unexpected(last.error());
+    if (*last) written_[target] = std::max(written_[target], **last);
   }
   return {};
 }
@@ -82,7 +91,13 @@ Result<void> Task::guard_results() {
   for (auto& guarded : guarded_) {
     records.clear();
     FIVERATE_TRY(guarded.read_on(records));
-    for (const auto& record : records) guarded.window.read(record);
+    for (const auto& record : records) {
+      guarded.window.read(record);
+      // Whoever writes here writes in order, so all before it is here too: a twin that is faster has said it for us.
+      if (!record.cause || record.cause->sender != name_) continue;
+      auto& written = written_[record.input];
+      written = std::max(written, record.cause->position);
+    }
     auto overwritten = guarded.window.take_overwritten();
     if (overwritten.empty()) continue;
     spdlog::warn("{}: {} records of {} had older ones written over them by another process, and are written again", name_,
@@ -158,18 +173,25 @@ std::string Task::status() const {
 
 CausePosition Task::next_position() { return {current_offset_, next_index_++}; }
 
+bool Task::is_said(const Input& target, CausePosition position) const {
+  if (position.offset < speak_from_) return true;
+  const auto written = written_.find(target);
+  return written != written_.end() && position <= written->second;
+}
+
 void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
   auto& target = targets_[{topic, partition}];
   const auto position = next_position();
   const Link link{target.position, target.chain};
   target.chain = chained(target.chain, key, value);
   target.position = position;
+  if (is_said({topic, partition}, position)) return;
   send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, link});
 }
 
 void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
   const auto position = next_position();
-  if (const auto written = written_.find(topic); written != written_.end() && position <= written->second) return;
+  if (is_said({topic, partition}, position)) return;
   send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, std::nullopt});
 }
 

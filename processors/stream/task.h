@@ -22,6 +22,9 @@
 
 namespace fiverate {
 
+// Under this key a store holds the task's own part of its state, a TaskState.
+inline constexpr std::string_view kTaskKey = "task";
+
 // Where an operator puts what it has to say; each record gets the next cause of the input record at hand.
 class Outbox {
  public:
@@ -70,6 +73,13 @@ class Task final : private Outbox {
   // Finds out what of its results is already written, so that a rebuilt task repeats no history.
   // From now on guard_results() watches over them.
   [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
+  // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
+  // offset had it acknowledged before. It is computed all the same: state, causes and chains go on from it.
+  void stay_silent_until(std::int64_t offset) { speak_from_ = offset; }
+  // The same where no group remembers: leaves out what the task is found to have said, last in each of these partitions.
+  [[nodiscard]] Result<void> read_last_words(const std::vector<Input>& targets);
+  // Nothing that the next record causes would be said.
+  [[nodiscard]] bool is_silent() const { return next_offset_ < speak_from_; }
 
   // Reads on in the results that hold the latest of each key, and writes again what was overwritten by something older.
   [[nodiscard]] Result<void> guard_results();
@@ -97,6 +107,7 @@ class Task final : private Outbox {
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   CausePosition next_position();
+  [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
 
   [[nodiscard]] Result<Admission> admit(const InRecord& record) const;
@@ -117,7 +128,8 @@ class Task final : private Outbox {
   InRecord last_;                           // kept for the next fingerprint
   std::map<std::string, Place> senders_;
   std::map<Input, Place> targets_;
-  std::map<Topic, CausePosition> written_;  // results up to here are in the log already
+  std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here
+  std::int64_t speak_from_ = 0;
   struct Guarded {
     Sink::ReadOn read_on;
     ResultWindow window;

@@ -1,9 +1,17 @@
 #include "processors/stream/worker.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
 namespace fiverate {
 
-Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat)
-    : source_(source), make_seat_(std::move(make_seat)), options_(options), heartbeat_(std::move(heartbeat)) {
+Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat, Standby* standby)
+    : source_(source),
+      make_seat_(std::move(make_seat)),
+      options_(options),
+      heartbeat_(std::move(heartbeat)),
+      standby_(standby) {
   source_.listen({[this](const auto& inputs) { return take(inputs); }, [this](const auto& inputs) { give_up(inputs); }});
 }
 
@@ -30,7 +38,8 @@ Result<bool> Worker::round() {
   if (std::chrono::steady_clock::now() - last_commit_ >= options_.commit_every) FIVERATE_TRY(commit_all());
   for (const auto& [input, seat] : seats_) FIVERATE_TRY(seat.task->guard_results());
   if (heartbeat_) FIVERATE_TRY(heartbeat_(seats_));
-  return !records_.empty();
+  const bool copied = standby_ != nullptr && standby_->round(source_);
+  return copied || !records_.empty();
 }
 
 bool Worker::due(const Task& task) const {
@@ -42,6 +51,7 @@ Result<void> Worker::commit(Task& task) {
   FIVERATE_TRY(task.commit());
   // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
   uncommitted_[task.input()] = 0;
+  if (task.is_silent()) return {};  // the group stands further ahead
   const auto& store = *seats_.at(task.input()).store;
   const auto kept = store.group_text();
   return source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}});
@@ -56,25 +66,91 @@ Result<void> Worker::commit_all() {
 }
 
 Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inputs) {
+  const auto committed = source_.committed_of(inputs);
+  if (!committed) return tl::make_unexpected(committed.error());
   std::map<Input, std::int64_t> begin;
   for (const auto& input : inputs) {
-    auto seat = make_seat_(input);
+    const auto found = committed->find(input);
+    const auto known = found == committed->end() ? std::nullopt : std::optional(found->second);
+    auto seat = seat_of(input, known);
     if (!seat) return tl::make_unexpected(seat.error());
-    const auto offset = seat->task->restore();
+    const auto offset = begin_of(*seat, known);
     if (!offset) return tl::make_unexpected(offset.error());
     begin[input] = *offset;
     seats_.insert_or_assign(input, std::move(*seat));
   }
+  follow_others();
   return begin;
+}
+
+Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>& committed) {
+  if (standby_ != nullptr && committed) {
+    if (auto copy = standby_->release(input, committed->offset)) {
+      spdlog::info("{}: taking over at offset {}, {} records behind", copy->task->name(), copy->task->next_offset(),
+                   committed->offset - copy->task->next_offset());
+      return std::move(*copy);
+    }
+  }
+  auto seat = make_seat_(input);
+  if (!seat) return seat;
+  FIVERATE_TRY(seat->task->restore());
+  return seat;
+}
+
+void Worker::follow_others() {
+  if (standby_ == nullptr) return;
+  std::set<Input> ours;
+  for (const auto& [input, seat] : seats_) ours.insert(input);
+  standby_->follow(ours);
+}
+
+// Where to read on, and from where on to speak. What the group committed is said already, and need not be said again by a state that
+// is behind it (a lost disk, an older snapshot). The record before the next one is read again, to see that the log still holds it.
+Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Committed>& committed) {
+  auto& task = *seat.task;
+  const auto& input = task.input();
+  auto offset = std::max<std::int64_t>(0, task.next_offset() - 1);
+  const auto extent = source_.extent(input);
+  if (!extent) return tl::make_unexpected(extent.error());
+  if (*extent) {
+    const auto& [low, high] = **extent;
+    if (task.next_offset() < low) {
+      return fail(Reaction::stop,
+                  "PARTIAL: {} would have to be computed from {} partition {} offset {} on, but this log begins at {}: what was before "
+                  "is deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed from a part.",
+                  task.name(), name_of(input.topic), input.partition, task.next_offset(), low);
+    }
+    if (const auto known = std::max(task.next_offset(), committed ? committed->offset : 0); known > high) {
+      return fail(Reaction::stop,
+                  "{} partition {} ends at offset {}, but {} was read up to {}: the topic was truncated or made anew. Nothing is "
+                  "computed from another log.",
+                  name_of(input.topic), input.partition, high, task.name(), known);
+    }
+    offset = std::max(offset, low);  // the record before the next one may be deleted: then it is not compared
+  }
+  if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
+  if (seat.speak_from) {
+    task.stay_silent_until(*seat.speak_from);  // and repeats what is found in the results
+  } else if (committed) {
+    task.stay_silent_until(committed->offset);
+  } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
+    FIVERATE_TRY(task.read_last_words(seat.targets));
+  }
+  if (task.is_silent()) {
+    spdlog::info("{}: catching up silently in {} partition {} from offset {}: what follows from it was said before", task.name(),
+                 name_of(input.topic), input.partition, offset);
+  }
+  return offset;
 }
 
 void Worker::give_up(const std::vector<Input>& inputs) {
   for (const auto& input : inputs) {
     // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
-    if (const auto seat = seats_.find(input); seat != seats_.end() && seat->second.task->at_boundary()) {
-      static_cast<void>(commit(*seat->second.task));
-    }
-    seats_.erase(input);
+    const auto seat = seats_.find(input);
+    if (seat == seats_.end()) continue;
+    if (seat->second.task->at_boundary()) static_cast<void>(commit(*seat->second.task));
+    if (standby_ != nullptr) standby_->keep(input, std::move(seat->second));
+    seats_.erase(seat);
     uncommitted_.erase(input);
   }
 }

@@ -1,7 +1,7 @@
 // The engine: one thread that reads, folds and commits for the tasks that its group gives it.
 //
 //   poll -> task.process, record by record -> commit if due, only at a boundary -> guard the results
-//   -> the stage's heartbeat
+//   -> the stage's heartbeat -> copies of others' tasks read on (standby.h)
 //
 // An error of a task ends run(); whoever started the worker reacts to it (retry and drop_task: start anew from the stores;
 // stop: tell a person).
@@ -11,19 +11,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "processors/stream/ports.h"
-#include "processors/stream/task.h"
+#include "processors/stream/seat.h"
+#include "processors/stream/standby.h"
 
 namespace fiverate {
-
-// A task with what it owns.
-struct Seat {
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Operator> op;
-  std::unique_ptr<Task> task;
-};
 
 struct WorkerOptions {
   std::chrono::milliseconds poll_wait{100};
@@ -33,12 +29,12 @@ struct WorkerOptions {
 
 class Worker {
  public:
-  // Makes the task of an input: opens its store, builds its operator. Called when the input is assigned.
-  using MakeSeat = std::function<Result<Seat>(const Input&)>;
   // Called after each round and after each commit with the tasks at hand; intake reports its progress here.
   using Heartbeat = std::function<Result<void>(const std::map<Input, Seat>&)>;
 
-  Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat = {});
+  // `make_seat` is called when an input is assigned, if `standby` has no copy of it. It keeps copies of what others own, if there
+  // is one, and outlives the worker.
+  Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat = {}, Standby* standby = nullptr);
 
   // Until stopped, the source is finished, or an error.
   [[nodiscard]] Result<void> run(const std::stop_token& stop);
@@ -51,6 +47,9 @@ class Worker {
 
  private:
   Result<std::map<Input, std::int64_t>> take(const std::vector<Input>& inputs);
+  Result<Seat> seat_of(const Input& input, const std::optional<Committed>& committed);
+  Result<std::int64_t> begin_of(const Seat& seat, const std::optional<Committed>& committed);
+  void follow_others();
   void give_up(const std::vector<Input>& inputs);
   Result<void> commit(Task& task);
   [[nodiscard]] bool due(const Task& task) const;
@@ -59,6 +58,7 @@ class Worker {
   MakeSeat make_seat_;
   WorkerOptions options_;
   Heartbeat heartbeat_;
+  Standby* standby_;
   std::map<Input, Seat> seats_;
   std::vector<InRecord> records_;
   std::map<Input, std::int64_t> uncommitted_;

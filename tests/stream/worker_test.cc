@@ -21,7 +21,7 @@ class WorkerTest : public testing::Test {
   void writes(const Input& input, const std::string& value) {
     log.append({input.topic, input.partition, 5, "", value, std::nullopt, std::nullopt});
   }
-  Worker::MakeSeat seats() {
+  MakeSeat seats() {
     return [this](const Input& input) -> Result<Seat> {
       Seat seat;
       auto& content = contents[input];

@@ -1,0 +1,90 @@
+#include "cli/live/health.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fiverate {
+
+void HealthBoard::expect(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  threads_[name].round = Clock::now();
+}
+
+void HealthBoard::round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
+                        const std::map<Input, std::int64_t>& lag) {
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  auto& thread = threads_[name];
+  thread.round = now;
+  thread.assigned = assigned;
+  thread.trouble.clear();
+  std::map<std::string, TaskHealth> tasks;
+  for (const auto& [input, seat] : seats) {
+    auto& task = tasks[seat.task->name()];
+    const auto known = thread.tasks.find(seat.task->name());
+    const auto behind = lag.find(input);
+    task.next_offset = seat.task->next_offset();
+    task.lag = behind == lag.end() ? 0 : behind->second;
+    task.silent = seat.task->is_silent();
+    const bool stands = known != thread.tasks.end() && known->second.next_offset == task.next_offset && task.lag > 0;
+    task.moved = stands ? known->second.moved : now;
+  }
+  thread.tasks = std::move(tasks);
+}
+
+void HealthBoard::begins_anew(const std::string& name, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  auto& thread = threads_[name];
+  thread = {};
+  thread.round = Clock::now();
+  thread.trouble = why;
+}
+
+HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
+  const auto seconds_since = [&](Clock::time_point then) { return std::chrono::duration_cast<std::chrono::seconds>(now - then).count(); };
+  nlohmann::ordered_json stuck = nlohmann::ordered_json::array();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, thread] : threads_) {
+    if (now - thread.round > kStuckAfter) {
+      stuck.push_back({{"thread", name}, {"seconds", seconds_since(thread.round)}});
+    }
+    for (const auto& [task, health] : thread.tasks) {
+      if (now - health.moved <= kStuckAfter) continue;
+      stuck.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"seconds", seconds_since(health.moved)}});
+    }
+  }
+  const bool good = stuck.empty();
+  return {good, nlohmann::ordered_json{{"alive", good}, {"stuck", stuck}}.dump() + "\n"};
+}
+
+HealthBoard::Answer HealthBoard::readyz() const {
+  bool assigned = true;
+  bool restored = true;
+  bool caught_up = true;
+  nlohmann::ordered_json waiting = nlohmann::ordered_json::array();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, thread] : threads_) {
+    if (!thread.assigned) {
+      assigned = false;
+      nlohmann::ordered_json entry{{"thread", name}};
+      if (!thread.trouble.empty()) entry["because"] = thread.trouble;
+      waiting.push_back(std::move(entry));
+    }
+    for (const auto& [task, health] : thread.tasks) {
+      restored = restored && !health.silent;
+      caught_up = caught_up && health.lag <= kBehindMax;
+      if (health.silent || health.lag > kBehindMax) {
+        waiting.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"silent", health.silent}});
+      }
+    }
+  }
+  // Without an assignment nothing is known of what follows.
+  restored = restored && assigned;
+  caught_up = caught_up && restored;
+  const bool good = caught_up && !threads_.empty();
+  return {good, nlohmann::ordered_json{
+                    {"ready", good}, {"assigned", assigned}, {"restored", restored}, {"caught_up", caught_up}, {"waiting", waiting}}
+                        .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                    "\n"};
+}
+
+}  // namespace fiverate

@@ -1,0 +1,45 @@
+// A number that this process has to itself among those that share a state folder, for as long as it lives. With it the members of the
+// consumer groups have names that a restart takes up again: the partitions come back at once, where nameless members would be waited
+// for until their session is over.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "processors/stream/error.h"
+
+namespace fiverate {
+
+class InstanceSlot {
+ public:
+  static Result<InstanceSlot> take(const std::filesystem::path& folder) {
+    constexpr int kSlotsMax = 1024;
+    for (int number = 0; number < kSlotsMax; ++number) {
+      const auto path = folder / fmt::format("instance-{}.lock", number);
+      const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+      if (descriptor < 0) return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
+      if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return InstanceSlot(descriptor, number);
+      ::close(descriptor);
+    }
+    return fail(Reaction::stop, "More than {} processes share the state folder {}.", kSlotsMax, folder.string());
+  }
+  InstanceSlot(InstanceSlot&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}
+  InstanceSlot& operator=(InstanceSlot&&) = delete;
+  ~InstanceSlot() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] int number() const { return number_; }
+
+ private:
+  InstanceSlot(int descriptor, int number) : descriptor_(descriptor), number_(number) {}
+  int descriptor_;
+  int number_;
+};
+
+}  // namespace fiverate

@@ -1,0 +1,72 @@
+// The clock of intake: tells the ledger how far the source partitions of this worker are read, and with clock = wall writes the
+// marks into them. The only place behind the door of the house that looks at a clock.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "cli/config/config.h"
+#include "processors/edge/history_source.h"
+#include "processors/stages/progress.h"
+#include "processors/stream/seat.h"
+
+namespace fiverate {
+
+class IntakeHeartbeat {
+ public:
+  static constexpr std::chrono::seconds kProgressEvery{1};       // while something moves
+  static constexpr std::chrono::seconds kIdleProgressEvery{10};  // else
+  static constexpr std::chrono::seconds kMarkEvery{1};
+
+  IntakeHeartbeat(const Definition& definition, IntakeClock clock, Sink& sink)
+      : definition_(definition), clock_(clock), sink_(sink), book_(definition) {}
+
+  Result<void> operator()(const std::map<Input, Seat>& seats) {
+    for (const auto& input : mine_) {
+      if (!seats.contains(input)) book_.forget(input);
+    }
+    mine_.clear();
+    for (const auto& [input, seat] : seats) {
+      mine_.insert(input);
+      if (!seat.task->changed()) book_.acknowledge(input, seat.op->clock());
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (clock_ == IntakeClock::wall && now - marked_ >= kMarkEvery) {
+      marked_ = now;
+      FIVERATE_TRY(mark());
+    }
+    if (now - told_ < (book_.moved() ? kProgressEvery : kIdleProgressEvery)) return {};
+    told_ = now;
+    return tell();
+  }
+
+ private:
+  Result<void> mark() {
+    const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    for (const auto& input : mine_) {
+      FIVERATE_TRY(sink_.send({input.topic, input.partition, now, "", mark_value(now), std::nullopt, std::nullopt}));
+    }
+    return {};
+  }
+
+  Result<void> tell() {
+    const auto progress = book_.take();
+    if (!progress) return {};
+    const auto value = progress->SerializeAsString();
+    for (std::int32_t partition = 0; partition < definition_.ledger_partitions(); ++partition) {
+      FIVERATE_TRY(sink_.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
+    }
+    return {};
+  }
+
+  const Definition& definition_;
+  IntakeClock clock_;
+  Sink& sink_;
+  ProgressBook book_;
+  std::set<Input> mine_;
+  std::chrono::steady_clock::time_point told_{};
+  std::chrono::steady_clock::time_point marked_{};
+};
+
+}  // namespace fiverate

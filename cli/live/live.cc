@@ -1,0 +1,91 @@
+#include "cli/live/live.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "cli/live/health_server.h"
+#include "cli/live/instance_slot.h"
+#include "cli/live/stage_thread.h"
+#include "cli/live/states.h"
+
+namespace fiverate {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
+}
+
+int threads_of(const Config& config, Stage stage) {
+  switch (stage) {
+    case Stage::intake: return config.run.intake_threads;
+    case Stage::outlet: return config.run.outlet_threads;
+    case Stage::market: return config.run.market_threads;
+    case Stage::desk: return config.run.desk_threads;
+    case Stage::reference: break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string group_of(const KafkaSettings& settings, Stage stage, const std::string& twin) {
+  return fmt::format("{}fiverate-{}{}{}", settings.topic_prefix, name_of(stage == Stage::reference ? Stage::intake : stage),
+                     twin.empty() ? "" : "-", twin);
+}
+
+Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, const std::stop_source& stop) {
+  const auto& config = settings.config;
+  std::error_code folder_error;
+  std::filesystem::create_directories(config.state.dir, folder_error);
+  if (folder_error) return fail(Reaction::stop, "Cannot make the state folder {}: {}", config.state.dir, folder_error.message());
+  const auto slot = InstanceSlot::take(config.state.dir);
+  if (!slot) return tl::make_unexpected(slot.error());
+  if (settings.standby > 0 && slot->number() > 0) {
+    return fail(Reaction::stop,
+                "Another process works in the state folder {}. A standby keeps copies of what others own, so it needs a folder of its "
+                "own: set state.dir.",
+                config.state.dir);
+  }
+  HealthBoard health;
+  std::unique_ptr<HealthServer> health_server;
+  if (!config.run.health.empty()) {
+    auto opened = HealthServer::open(config.run.health, health);
+    if (!opened) return tl::make_unexpected(opened.error());
+    health_server = std::move(*opened);
+    spdlog::info("health: http://{}/livez and /readyz", health_server->address());
+  }
+  States states(config, definition_id(settings.definition), settings.speak_from);
+  const StageThread::Shared shared{settings, calendar, states, health};
+  const auto folder = std::filesystem::absolute(config.state.dir).string();
+  // One name a host, folder, process, stage and thread.
+  const auto process = fmt::format("{}-{}-{}", host_name(), chain_text(chained(0, "", folder)), slot->number());
+  std::mutex mutex;
+  Result<void> result;
+  std::vector<std::jthread> threads;
+  for (const auto stage : settings.stages) {
+    for (int i = 0; i < threads_of(config, stage); ++i) {
+      const auto name = fmt::format("{} {}", name_of(stage), i);
+      health.expect(name);
+      threads.emplace_back([&, stage, i, name] {
+        const auto member = fmt::format("{}-{}-{}", process, name_of(stage), i);
+        auto ended = StageThread(shared, stage, name, member, stop.get_token()).run();
+        if (ended) return;
+        spdlog::error("{}: {}", name_of(stage), ended.error().what);
+        const std::lock_guard lock(mutex);
+        if (result) result = std::move(ended);
+        static_cast<void>(std::stop_source(stop).request_stop());
+      });
+    }
+  }
+  threads.clear();  // joins
+  return result;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,173 @@
+#include "cli/live/stage_thread.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "cli/live/intake_heartbeat.h"
+#include "processors/edge/kafka_log.h"
+#include "processors/stages/desk.h"
+#include "processors/stages/intake.h"
+#include "processors/stages/market.h"
+#include "processors/stages/outlet.h"
+#include "processors/stages/reference.h"
+#include "processors/stream/group_store.h"
+#include "processors/stream/standby.h"
+#include "processors/stream/worker.h"
+
+namespace fiverate {
+namespace {
+
+using StageClock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kRestartAfter{1};
+constexpr std::chrono::seconds kGapIsReportedAfter{60};
+constexpr std::chrono::milliseconds kPollWait{50};
+
+// Says when a task has waited for a record that it has not got: its sender was cut off and should send again.
+class WarnOfGaps {
+ public:
+  void operator()(const std::map<Input, Seat>& seats) {
+    for (const auto& [input, seat] : seats) {
+      auto& known = known_[input];
+      const auto gaps = seat.task->counters().gaps;
+      if (gaps == known.reported) continue;
+      const auto now = StageClock::now();
+      if (!known.since) known.since = now;
+      if (now - *known.since < kGapIsReportedAfter) continue;
+      spdlog::warn(
+          "{}: {} records wait for one before them that has not come; their sender has to send again (it does so when it is started "
+          "anew; else start it with --speak-from)",
+          seat.task->name(), gaps - known.reported);
+      known = {gaps, std::nullopt};
+    }
+  }
+
+ private:
+  struct Known {
+    std::int64_t reported = 0;
+    std::optional<StageClock::time_point> since;
+  };
+  std::map<Input, Known> known_;
+};
+
+std::vector<Topic> topics_of(Stage stage) {
+  switch (stage) {
+    case Stage::intake:
+    case Stage::reference: return {kSourceTopics.begin(), kSourceTopics.end()};
+    case Stage::outlet: return {Topic::ledger};
+    case Stage::market: return {Topic::deltas};
+    case Stage::desk: return {Topic::signals};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> StageThread::run() {
+  shared_.health.expect(name_);
+  while (!stop_.stop_requested()) {
+    const auto ended = attempt();
+    if (ended) break;
+    if (ended.error().reaction == Reaction::stop) return ended;
+    spdlog::warn("{}: {} Starting again from the state.", name_of(stage_), ended.error().what);
+    shared_.health.begins_anew(name_, ended.error().what);
+    const auto until = StageClock::now() + kRestartAfter;
+    while (StageClock::now() < until && !stop_.stop_requested()) std::this_thread::sleep_for(kPollWait);
+  }
+  return {};
+}
+
+Result<void> StageThread::attempt() {
+  const auto& settings = shared_.settings;
+  auto sink = KafkaSink::open(settings.kafka);
+  if (!sink) return tl::make_unexpected(sink.error());
+  // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.
+  const auto order = stage_ == Stage::intake ? ReadOrder::by_arrival : ReadOrder::as_fetched;
+  auto source = KafkaSource::open(settings.kafka, group_of(settings.kafka, stage_, settings.twin), topics_of(stage_), member_, order);
+  if (!source) return tl::make_unexpected(source.error());
+  const auto make = [&](const Input& input) { return make_seat(input, **source, **sink); };
+
+  std::optional<Standby> standby;
+  if (settings.standby > 0) {
+    const auto open_reader = [&](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
+      ReaderOptions options;
+      for (const auto& [input, offset] : from) options.inputs.push_back(input);
+      options.from = from;
+      auto reader = KafkaReader::open(settings.kafka, std::move(options));
+      if (!reader) return tl::make_unexpected(reader.error());
+      return std::unique_ptr<Source>(std::move(*reader));
+    };
+    // The state of intake is its group's offsets: nothing to keep a copy of.
+    const auto stage = stage_ == Stage::intake ? Stage::reference : stage_;
+    standby.emplace(open_reader, make, inputs_of(stage, settings.definition), settings.standby,
+                    std::chrono::milliseconds{settings.config.run.commit_every_ms});
+  }
+
+  WarnOfGaps warn_of_gaps;
+  std::optional<IntakeHeartbeat> intake_heartbeat;
+  if (stage_ == Stage::intake) intake_heartbeat.emplace(settings.definition, settings.config.intake.clock, **sink);
+  const auto heartbeat = [&](const std::map<Input, Seat>& seats) -> Result<void> {
+    shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag());
+    warn_of_gaps(seats);
+    return intake_heartbeat ? (*intake_heartbeat)(seats) : Result<void>{};
+  };
+  Worker worker(**source, make, {kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}, heartbeat,
+                standby ? &*standby : nullptr);
+  FIVERATE_TRY(worker.run(stop_));
+  if (settings.config.run.on_stop == OnStop::leave) (*source)->leave();
+  return {};
+}
+
+Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& sink) const {
+  const auto& definition = shared_.settings.definition;
+  const auto stage = stage_reading(input.topic);
+  Seat seat;
+  if (stage == Stage::intake) {
+    auto committed = source.committed(input);
+    if (!committed) return tl::make_unexpected(committed.error());
+    seat.store = std::make_unique<GroupStore>(*committed);
+  } else {
+    auto opened = shared_.states.open(task_folder(stage, input.partition));
+    if (!opened) return tl::make_unexpected(opened.error());
+    seat.store = std::move(opened->store);
+    seat.rebuilt = opened->rebuilt;
+    seat.speak_from = opened->speak_from;
+  }
+  seat.op = make_operator(stage, input);
+  seat.task = std::make_unique<Task>(std::string(stage == Stage::intake ? name_of(input.topic) : name_of(stage)), input,
+                                     definition_id(definition), *seat.op, *seat.store, sink);
+  seat.result_topics = result_topics_of(stage);
+  seat.targets = shared_targets_of(stage, input.partition, definition);
+  spdlog::info("{}: reading {} partition {}", name_of(stage), name_of(input.topic), input.partition);
+  return seat;
+}
+
+std::unique_ptr<Operator> StageThread::make_operator(Stage stage, const Input& input) const {
+  const auto& settings = shared_.settings;
+  const auto& definition = settings.definition;
+  const IntakeSettings intake{definition, settings.config.intake.clock == IntakeClock::wall};
+  switch (stage) {
+    case Stage::intake: return std::make_unique<Intake>(intake);
+    case Stage::reference: return std::make_unique<Reference>(intake, cache_bytes());
+    case Stage::outlet:
+      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache_bytes()},
+                                           shared_.calendar);
+    case Stage::market:
+      return std::make_unique<MarketStage>(
+          MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache_bytes()}, shared_.calendar);
+    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache_bytes()});
+  }
+  return nullptr;
+}
+
+// Half of the budget is RocksDB's; the decoded records of all tasks share the other half, as if all tasks ran here.
+std::size_t StageThread::cache_bytes() const {
+  const auto& settings = shared_.settings;
+  const auto tasks = settings.definition.ledger_partitions() + 2 * settings.definition.market_partitions() + 1;
+  return (static_cast<std::size_t>(settings.config.state.memory_mib) << 20) / 2 / static_cast<std::size_t>(tasks);
+}
+
+}  // namespace fiverate

@@ -1,0 +1,140 @@
+#include "processors/stream/standby.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace fiverate {
+namespace {
+
+using StandbyClock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kReopenAfter{1};
+constexpr std::size_t kRecordsARound = 4'000;  // the worker's own tasks come first
+constexpr auto kForEver = std::numeric_limits<std::int64_t>::max();
+
+}  // namespace
+
+void Standby::keep(const Input& input, Seat seat) {
+  unfit_.erase(input);
+  if (!std::ranges::binary_search(eligible_, input)) return;
+  seat.task->stay_silent_until(kForEver);
+  copies_.insert_or_assign(input, std::move(seat));
+}
+
+// Beginning behind our own, so that processes that own neighbouring partitions keep copies of different ones.
+void Standby::follow(const std::set<Input>& ours) {
+  std::vector<Input> wanted;
+  const auto behind = ours.empty() ? eligible_.begin() : std::ranges::upper_bound(eligible_, *ours.rbegin());
+  const auto add = [&](auto from, auto to) {
+    for (auto at = from; at != to && wanted.size() < copies_max_; ++at) {
+      if (!ours.contains(*at) && !unfit_.contains(*at)) wanted.push_back(*at);
+    }
+  };
+  add(behind, eligible_.end());
+  add(eligible_.begin(), behind);
+  std::erase_if(copies_, [&](const auto& copy) { return std::ranges::find(wanted, copy.first) == wanted.end(); });
+  for (const auto& input : wanted) {
+    if (!copies_.contains(input)) open(input);
+  }
+  reread();
+}
+
+bool Standby::open(const Input& input) {
+  auto seat = make_seat_(input);
+  if (!seat) return give_up(input, seat.error()), false;
+  if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error()), false;
+  seat->task->stay_silent_until(kForEver);
+  spdlog::info("{}: standing by, from offset {}", seat->task->name(), seat->task->next_offset());
+  copies_.insert_or_assign(input, std::move(*seat));
+  return true;
+}
+
+void Standby::give_up(const Input& input, const Error& error) {
+  spdlog::warn("standby of {} partition {} is given up: {}", name_of(input.topic), input.partition, error.what);
+  copies_.erase(input);
+  unfit_.insert(input);
+}
+
+// The reader begins anew with the copies at hand.
+void Standby::reread() {
+  reader_.reset();
+  held_.clear();
+  held_count_ = 0;
+  committed_.clear();
+  asked_ = reopened_ = {};
+}
+
+bool Standby::round(Source& group) {
+  if (copies_.empty()) return false;
+  const auto now = StandbyClock::now();
+  if (now - asked_ >= kAskEvery) {
+    asked_ = now;
+    std::vector<Input> inputs;
+    for (const auto& [input, seat] : copies_) inputs.push_back(input);
+    const auto known = group.committed_of(inputs);
+    if (known) {
+      for (const auto& [input, committed] : *known) committed_[input] = committed.offset;
+    }
+  }
+  if (!reader_) {
+    if (now - reopened_ < kReopenAfter) return false;
+    reopened_ = now;
+    std::map<Input, std::int64_t> from;
+    for (const auto& [input, seat] : copies_) from[input] = seat.task->next_offset();
+    auto opened = open_reader_(from);
+    if (!opened) {
+      spdlog::warn("standby: {}", opened.error().what);
+      return false;
+    }
+    reader_ = std::move(*opened);
+  }
+  if (held_count_ < kHeldMax) {
+    std::vector<InRecord> records;
+    if (const auto polled = reader_->poll(std::chrono::milliseconds{0}, records); !polled) {
+      spdlog::warn("standby: {}", polled.error().what);
+      reader_.reset();
+      held_.clear();
+      held_count_ = 0;
+      return false;
+    }
+    held_count_ += records.size();
+    for (auto& record : records) held_[record.input].push_back(std::move(record));
+  }
+  bool moved = false;
+  std::vector<std::pair<Input, Error>> failed;
+  const bool save = now - saved_ >= commit_every_;
+  if (save) saved_ = now;
+  for (auto& [input, seat] : copies_) {
+    const auto before = seat.task->next_offset();
+    auto done = process(input, seat, committed_.contains(input) ? committed_.at(input) : 0);
+    moved = moved || seat.task->next_offset() != before;
+    if (done && save && seat.task->changed() && seat.task->at_boundary()) done = seat.task->commit();
+    if (!done) failed.emplace_back(input, done.error());
+  }
+  for (const auto& [input, error] : failed) give_up(input, error);
+  return moved;
+}
+
+Result<void> Standby::process(const Input& input, Seat& seat, std::int64_t until) {
+  auto& waiting = held_[input];
+  for (std::size_t count = 0; count < kRecordsARound && !waiting.empty() && waiting.front().offset < until; ++count) {
+    FIVERATE_TRY(seat.task->process(waiting.front()));
+    waiting.pop_front();
+    --held_count_;
+  }
+  return {};
+}
+
+std::optional<Seat> Standby::release(const Input& input, std::int64_t committed) {
+  const auto found = copies_.find(input);
+  if (found == copies_.end()) return std::nullopt;
+  auto seat = std::move(found->second);
+  copies_.erase(found);
+  // What it folded beyond that was perhaps never said: it was ours once, and was taken away before its outputs were acknowledged.
+  if (seat.task->next_offset() > committed) return std::nullopt;
+  return seat;
+}
+
+}  // namespace fiverate
