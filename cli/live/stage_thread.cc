@@ -141,7 +141,6 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
                                      definition_id(definition), *seat.op, *seat.store, sink);
   seat.result_topics = result_topics_of(stage);
   seat.targets = shared_targets_of(stage, input.partition, definition);
-  spdlog::info("{}: reading {} partition {}", name_of(stage), name_of(input.topic), input.partition);
   return seat;
 }
 

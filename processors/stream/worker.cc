@@ -136,10 +136,8 @@ Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Comm
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
     FIVERATE_TRY(task.read_last_words(seat.targets));
   }
-  if (task.is_silent()) {
-    spdlog::info("{}: catching up silently in {} partition {} from offset {}: what follows from it was said before", task.name(),
-                 name_of(input.topic), input.partition, offset);
-  }
+  spdlog::info("{}: reading {} partition {} from offset {}{}", task.name().substr(0, task.name().find('/')), name_of(input.topic),
+               input.partition, offset, task.is_silent() ? "; silent until it is where its group was" : "");
   return offset;
 }
 

@@ -97,6 +97,7 @@ TEST_F(ConfigTest, EverySettingWritesItsOwnField) {
     if (const auto* integer = std::get_if<Setting::Integer>(&setting.value)) other = std::to_string(integer->highest);
     if (const auto* choice = std::get_if<Setting::Choice>(&setting.value)) other = choice->names.back();
     if (setting.key == "timezone") other = "Europe/Berlin";
+    if (setting.key == "health") other = "127.0.0.1:8081";
     sources_.overrides = {setting.name() + "=" + other};
     const Config config = load_config(sources_).config;
     for (const Setting& each : settings()) {
@@ -335,6 +336,8 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
             "\n[intake]\nclock = \"marks\"\n"
             "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 512\n"
             "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
+            "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
+            "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"
             "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
   const std::string origins = with_short_path(show_config(loaded, true));
   EXPECT_EQ(origins.find("hunter2"), std::string::npos);

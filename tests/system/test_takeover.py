@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Who goes on when a process is gone: from a snapshot, a standby, a twin, or by an order to speak again; and what /livez and
+/readyz say meanwhile. The numbers are those of a replay, always."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, eventually, parts_of, replayed, shared_kafka, small_market
+
+SHORT_SESSION = {"session.timeout.ms": 6000}  # the shortest that a broker allows by default
+HISTORY = (100, 120)
+
+
+class Takeover(unittest.TestCase):
+    def setUp(self):
+        self.history = small_market(*HISTORY)
+        self.expected = replayed(self.history)
+
+    def market(self, **sections):
+        sections.setdefault("run", {})["commit_every_ms"] = 50
+        return Market(self, shared_kafka(), kafka=SHORT_SESSION, **sections).create_topics()
+
+    def written(self, market, topic):
+        return [(record.partition, record.key, record.value, record.headers) for record in market.records(topic)]
+
+    # ---- snapshots ----
+
+    def test_a_lost_disk_is_restored_from_a_snapshot_and_says_nothing_twice(self):
+        market = self.market()
+        options = ["-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
+        parts = parts_of(self.history, 3)
+        run = market.run(*options).is_working()
+        market.import_files(parts[0], open=True)
+        eventually(market.caught_up, 60, run.text)
+        run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
+        market.import_files(parts[1], open=True)
+        eventually(market.caught_up, 60, run.text)
+        run.stop()
+        said = self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")
+        shutil.rmtree(market.state)
+        run = market.run(*options).is_working()
+        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20, times=4)
+        eventually(market.caught_up, 60, run.text)
+        self.assertEqual(said, (self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")),
+                         "what is caught up is caught up in silence")
+        market.import_files(parts[2])
+        market.await_final(self.expected)
+        run.stop()
+
+    def test_without_a_snapshot_all_is_read_again_in_silence(self):
+        market = self.market()
+        parts = parts_of(self.history, 2)
+        run = market.run().is_working()
+        market.import_files(parts[0], open=True)
+        eventually(market.caught_up, 60, run.text)
+        run.stop()
+        topics = ("deltas", "signals", "quarantine", "metrics-final", "alert-log")
+        said = [self.written(market, topic) for topic in topics]
+        shutil.rmtree(market.state)
+        run = market.run().is_working()
+        run.says("silent until it is where its group was", 20)
+        eventually(market.caught_up, 60, run.text)
+        self.assertEqual(said, [self.written(market, topic) for topic in topics])
+        market.import_files(parts[1])
+        market.await_final(self.expected)
+        run.stop()
+
+    def test_damaged_snapshots_are_left_out(self):
+        market = self.market()
+        folder = market.folder / "snapshots"
+        options = ["-X", f"snapshots.dir={folder}", "-X", "snapshots.every_s=1"]
+        parts = parts_of(self.history, 2)
+        run = market.run(*options).is_working()
+        market.import_files(parts[0], open=True)
+        eventually(market.caught_up, 60, run.text)
+        run.says(r"market-\d: snapshot at offset \d+", 20, times=2)
+        run.stop()
+        for file in folder.glob("*/files/*"):
+            content = bytearray(file.read_bytes())
+            content[len(content) // 2] ^= 1
+            file.write_bytes(content)
+        shutil.rmtree(market.state)
+        run = market.run(*options).is_working()
+        run.says("is left out", 20)
+        market.import_files(parts[1])
+        market.await_final(self.expected)
+        run.stop()
+
+    # ---- standby, twin ----
+
+    def test_a_standby_takes_over(self):
+        market = self.market()
+        parts = parts_of(self.history, 3)
+        one = market.run("--standby", "8", state=market.folder / "one").is_working()
+        other = market.run("--standby", "8", state=market.folder / "other")
+        market.import_files(parts[0], open=True)
+        other.says("standing by", 60)
+        eventually(market.caught_up, 60, one.text)
+        market.import_files(parts[1], open=True)
+        eventually(market.caught_up, 60, one.text)
+        before = len(re.findall("taking over at offset", other.text()))
+        one.kill()
+        market.import_files(parts[2])
+        other.says("taking over at offset", 30, times=before + 4)
+        market.await_final(self.expected)
+        other.stop()
+
+    def test_a_standby_wants_a_folder_of_its_own(self):
+        market = self.market()
+        run = market.run().is_working()
+        market.fails(1, "run", "--standby", "1", says="needs a folder of its own")
+        run.stop()
+
+    def test_a_twin_goes_on_without_a_gap(self):
+        market = self.market()
+        parts = parts_of(self.history, 3)
+        one = market.run().is_working()
+        other = market.run("--twin", "b", state=market.folder / "other").is_working()
+        market.import_files(parts[0], open=True)
+        child = subprocess.Popen(market.command("import", parts[1], "--open"), env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL)
+        self.addCleanup(child.kill)
+        time.sleep(0.7)
+        one.kill()
+        self.assertEqual(child.wait(DONE_WITHIN), 0)
+        market.import_files(parts[2])
+        # The groups that `status` asks are those of the dead one: the rows tell.
+        eventually(lambda: market.final(self.expected) == self.expected, 90, other.text, every=0.5)
+        market.assert_no_contradiction()
+        other.stop()
+
+    # ---- an order to speak again ----
+
+    def test_speak_from_repairs_a_gap(self):
+        market = self.market()
+        parts = parts_of(self.history, 2)
+        run = market.run().is_working()
+        market.import_files(parts[0], open=True)
+        eventually(market.caught_up, 60, run.text)
+        run.stop()
+        before = market.records("deltas")
+        # Market loses its state and, with it, nothing: but what the senders are to say again, they say again.
+        run = market.run("--speak-from", "outlet-0:1,outlet-1:1").is_working()
+        run.says("set aside, for it is beyond offset 1", 20, times=2)
+        eventually(market.caught_up, 60, run.text)
+
+        def senders(records):
+            return [record.headers.split(b"fiverate-cause=")[1].split(b"/")[1] for record in records if b"fiverate-cause=outlet/" in record.headers]
+
+        repeated = senders(market.records("deltas")[len(before):])
+        again = market.records("deltas")
+        self.assertEqual(len(again) - len(before), sum(sender in (b"0", b"1") for sender in senders(before)))
+        self.assertTrue(set(repeated) <= {b"0", b"1", b"2", b"3"})
+        market.import_files(parts[1])
+        market.await_final(self.expected)
+        run.stop()
+        market.fails(2, "run", "--speak-from", "outlet-9:1", says="outlet-0, outlet-1")
+
+    # ---- health, leaving ----
+
+    def ask(self, address, path):
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def test_livez_and_readyz(self):
+        market = self.market(run={"health": "127.0.0.1:0"})
+        run = market.run()
+        run.says("health: http://", 20)
+        address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
+        self.assertEqual(self.ask(address, "/livez")[0], 200)
+        self.assertIn(self.ask(address, "/readyz")[0], (200, 503))
+        run.is_working()
+        eventually(lambda: self.ask(address, "/readyz")[0] == 200, 30, lambda: self.ask(address, "/readyz"))
+        self.assertEqual(self.ask(address, "/readyz")[1],
+                         {"ready": True, "assigned": True, "restored": True, "caught_up": True, "waiting": []})
+        self.assertEqual(self.ask(address, "/nothing")[0], 404)
+        run.stop()
+        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="203.0.113.1:8081 cannot be listened at")  # not of this machine
+
+    def test_asked_to_stop_it_hands_over_at_once(self):
+        market = self.market()
+        parts = parts_of(self.history, 2)
+        one = market.run(state=market.folder / "one").is_working()
+        other = market.run(state=market.folder / "other")
+        market.import_files(parts[0], open=True)
+        other.says(": reading ", 60)
+        eventually(market.caught_up, 60, one.text)
+        began = time.monotonic()
+        one.stop()
+        other.says("outlet: reading ledger partition 0", 5)
+        other.says("market: reading deltas partition 0", max(0.1, began + 5 - time.monotonic()))
+        self.assertLess(time.monotonic() - began, 5)
+        market.import_files(parts[1])
+        market.await_final(self.expected)
+        other.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
