@@ -1,0 +1,239 @@
+#include "tests/sim/seed_run.h"
+
+#include <algorithm>
+#include <set>
+
+#include "schemas/check.h"
+#include "schemas/reasons.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/sim_cluster.h"
+#include "tests/support/events.h"
+#include "tests/support/rig.h"
+
+namespace fiverate::test {
+namespace {
+
+constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
+
+Millis end_of(const std::vector<SourceRecord>& history) { return history.back().arrival + kUntilAllIsFinal; }
+
+// Kept apart from the storm's: another kind of fault must not make another history.
+HistoryShape shape_of(std::uint64_t seed, const SeedOptions& options) {
+  if (!options.seed_chooses_shape) return options.shape;
+  Chance chance(seed * 5 + 3);
+  HistoryShape shape;
+  if (chance.percent(70)) {
+    shape.outlets = static_cast<int>(chance.between(1, 3));
+    shape.documents = static_cast<int>(chance.between(5, 20));
+    shape.days = static_cast<int>(chance.between(3, 12));
+  }
+  shape.counties_change = chance.percent(15);
+  return shape;
+}
+
+ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sabotage, bool truncates) {
+  Chance chance(seed * 7 + 1);
+  ClusterPlan plan;
+  const auto count = [&](std::int32_t last) { return static_cast<std::int32_t>(chance.between(1, last)); };
+  plan.partitions = {count(3), count(4), count(3)};
+  plan.processes = chance.pick(std::vector<int>{1, 2, 3, 7});
+  plan.disks = static_cast<int>(chance.between(1, plan.processes));
+  plan.live_rows = chance.percent(50);
+  const bool early = chance.percent(80);
+  plan.time_known_early = options.time_known_early.value_or(early);
+  plan.backlog = chance.percent(25);
+  plan.severity = static_cast<int>(chance.between(1, 3));
+  if (sabotage != Sabotage::none || truncates) plan.severity = 1;
+  plan.steps = 400 + 120 * plan.processes;
+  plan.truncates = truncates;
+  return plan;
+}
+
+Sabotage sabotage_of(std::uint64_t seed) {
+  return seed % 10 == 3 ? static_cast<Sabotage>(1 + seed / 10 % 4) : Sabotage::none;
+}
+bool truncates(std::uint64_t seed) { return seed % 10 == 7; }
+
+// What is quarantined twice says the same twice. Whether a count was believed when it came depends on what had come by then.
+std::set<std::pair<std::string, std::string>> once_each(const std::vector<std::pair<std::string, std::string>>& quarantined) {
+  std::set<std::pair<std::string, std::string>> once(quarantined.begin(), quarantined.end());
+  std::erase_if(once, [](const auto& one) { return one.second == name_of(Reason::count_implausible); });
+  return once;
+}
+
+std::string lines_of(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += "  " + line + "\n";
+  return text;
+}
+
+class Judge {
+ public:
+  Judge(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
+      : cluster_(cluster), expected_(expected), live_rows_(live_rows), report_(report) {}
+
+  void plain(bool at_rest) {
+    if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
+    if (!at_rest) return fails("it does not come to rest");
+    if (cluster_.gaps() > 0) return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.gaps()));
+    if (auto different = compare(); !different.empty()) fails(std::move(different));
+  }
+
+  // Whatever was spoiled has to be found out, and nothing else may be.
+  void sabotaged(bool at_rest, const Saboteur& saboteur) {
+    const bool struck = saboteur.struck(cluster_.log());
+    if (struck) report_.faults[static_cast<std::size_t>(Fault::sabotage)] = 1;
+    if (!struck) return plain(at_rest);
+    if (cluster_.stopped()) {
+      report_.outcome = Outcome::stopped;
+    } else if (cluster_.gaps() > 0) {
+      report_.outcome = Outcome::gap;
+    } else if (!compare().empty()) {
+      report_.outcome = Outcome::compared;
+    } else {
+      fails(fmt::format("{} was not found out", kSabotageNames[static_cast<std::size_t>(saboteur.kind())]));
+    }
+  }
+
+  // Either somebody tells, or nothing is wrong; and what is final is right in any case, but for the losses that nothing can
+  // notice: see may_go_unnoticed().
+  void truncated(bool at_rest) {
+    if (!cluster_.truncation()) return plain(at_rest);
+    const auto different = cluster_.stopped() ? std::string() : compare();
+    const bool told = cluster_.stopped() || cluster_.gaps() > 0;
+    report_.outcome = cluster_.stopped()     ? Outcome::stopped
+                      : cluster_.gaps() > 0  ? Outcome::gap
+                      : different.empty()    ? Outcome::harmless
+                                             : Outcome::unnoticed;
+    if (may_go_unnoticed()) return;
+    if (!told && !different.empty()) return fails("a lost end went unnoticed\n" + different);
+    for (const auto& [key, row] : final_rows_of(cluster_.log())) {
+      const auto known = expected_.final_rows.find(key);
+      if (known == expected_.final_rows.end() || known->second != row) return fails("a wrong row became final after a lost end");
+    }
+  }
+
+ private:
+  // One line, and below it the details.
+  std::string compare() const {
+    const auto& log = cluster_.log();
+    const auto rows = final_rows_of(log);
+    if (rows != expected_.final_rows) {
+      return "FINAL rows differ\n" + first_differences(json_lines(expected_.final_rows), json_lines(rows));
+    }
+    if (auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_); !folds.empty()) {
+      return "a fold of the same log says something else\n" + lines_of(folds);
+    }
+    if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
+      return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
+    }
+    if (once_each(quarantined_of(log)) != once_each(expected_.quarantined)) return "other records are quarantined\n";
+    return {};
+  }
+
+  // Nothing chains the ledger, nor the copies of reference records and commands: their senders are source partitions, not
+  // every offset of which reaches every partition. What is cut there before anybody has read it is missed by nobody. And
+  // a task that says no more after the cut leaves nothing to see a gap by.
+  [[nodiscard]] bool may_go_unnoticed() const {
+    const auto& truncation = *cluster_.truncation();
+    if (truncation.input.topic == Topic::ledger) return true;
+    const auto unchained = [](const auto& record) { return !record->link; };
+    return std::ranges::any_of(truncation.cut, unchained) || is_last_word(truncation);
+  }
+  [[nodiscard]] bool is_last_word(const Truncation& truncation) const {
+    std::map<std::string, CausePosition> last_cut;
+    for (const auto& record : truncation.cut) {
+      if (record->link) last_cut[record->cause->sender] = std::max(last_cut[record->cause->sender], record->cause->position);
+    }
+    const auto& records = cluster_.log().all(truncation.input);
+    return std::ranges::any_of(last_cut, [&](const auto& one) {
+      return std::none_of(records.begin() + truncation.new_end, records.end(), [&](const auto& record) {
+        return record->link && record->cause->sender == one.first && record->cause->position > one.second;
+      });
+    });
+  }
+
+  void fails(std::string why) {
+    const auto end = why.find('\n');
+    report_.failure = why.substr(0, end);
+    if (end != std::string::npos) report_.details = why.substr(end + 1);
+  }
+
+  const SimCluster& cluster_;
+  const UndisturbedRun& expected_;
+  bool live_rows_;
+  SeedReport& report_;
+};
+
+}  // namespace
+
+UndisturbedRun undisturbed(const std::vector<SourceRecord>& history) {
+  Rig rig({1, 1, 1}, false);
+  auto today = shanghai().day_of(history.front().arrival);
+  for (const auto& record : history) {
+    if (const auto day = shanghai().day_of(record.arrival); day != today) {
+      rig.marks(shanghai().start_of(day) - 1);
+      rig.run();
+      today = day;
+    }
+    rig.arrives(record.topic, 0, record.arrival, record.key, record.value);
+  }
+  rig.marks(end_of(history));
+  rig.run();
+  return {rig.final_rows(), rig.quarantined(), confirmed_stockouts(rig.transitions())};
+}
+
+std::vector<SourceRecord> history_of(std::uint64_t seed, const SeedOptions& options) {
+  return random_history(seed, shape_of(seed, options));
+}
+
+SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
+  SeedReport report;
+  report.seed = seed;
+  report.sabotage = sabotage_of(seed);
+  report.truncated = truncates(seed);
+  const auto history = history_of(seed, options);
+  const auto expected = undisturbed(history);
+  CHECK(!expected.final_rows.empty(), seed);
+
+  const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
+  report.plan = fmt::format("{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}",
+                            history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market,
+                            plan.processes, plan.disks, plan.severity, plan.live_rows ? "; live rows" : "",
+                            plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; sources heard of late");
+  Chance chance(seed * 2 + 1);
+  Weather weather(chance);
+  std::optional<Saboteur> saboteur;
+  if (report.sabotage != Sabotage::none) saboteur.emplace(report.sabotage, chance);
+  SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr);
+  cluster.storm();
+  const bool at_rest = cluster.stopped() || cluster.calm();
+  report.faults = weather.counts();
+  report.repetitions = cluster.repetitions();
+  report.rewritten = cluster.rewritten();
+  Judge judge(cluster, expected, plan.live_rows, report);
+  if (report.truncated) {
+    judge.truncated(at_rest);
+  } else if (saboteur) {
+    judge.sabotaged(at_rest, *saboteur);
+  } else {
+    judge.plain(at_rest);
+  }
+  return report;
+}
+
+std::string to_text(const SeedReport& report) {
+  std::string happened;
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    if (report.faults[i] > 0) happened += fmt::format("{}{} {}", happened.empty() ? "" : ", ", report.faults[i], kFaultNames[i]);
+  }
+  auto text = fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped, {} results written again\n", report.seed,
+                          report.failure.empty() ? kOutcomeNames[static_cast<std::size_t>(report.outcome)] : report.failure,
+                          report.plan, happened, report.repetitions, report.rewritten);
+  if (report.sabotage != Sabotage::none) {
+    text += fmt::format("  sabotage: {}\n", kSabotageNames[static_cast<std::size_t>(report.sabotage)]);
+  }
+  return text + report.details;
+}
+
+}  // namespace fiverate::test
