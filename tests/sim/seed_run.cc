@@ -119,7 +119,7 @@ class Judge {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
     if (rows != expected_.final_rows) {
-      return "FINAL rows differ\n" + first_differences(json_lines(expected_.final_rows), json_lines(rows));
+      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
     if (auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_); !folds.empty()) {
       return "a fold of the same log says something else\n" + lines_of(folds);
@@ -219,6 +219,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   } else {
     judge.plain(at_rest);
   }
+  if (!report.failure.empty()) report.details += cluster.tasks();
   return report;
 }
 

@@ -312,14 +312,14 @@ void SimCluster::misfortune() {
     auto folder = disk.folders.begin();
     std::advance(folder, chance_.below(static_cast<std::int64_t>(disk.folders.size())));
     auto& state = folder->second;
-    if (chance_.percent(25)) {
+    if (!state.copy && chance_.percent(60)) {
       state.copy = *state.content;
       return;
     }
     for (auto& one : processes_) {
       if (state.locked && one->disk == &disk && one->up) kill(*one);
     }
-    const bool lost = !state.copy || chance_.percent(50);
+    const bool lost = !state.copy || chance_.percent(30);
     weather_.count(lost ? Fault::state_lost : Fault::old_copy);
     state.become(lost ? SimFolder::Content{} : *state.copy);
   } else {
@@ -353,6 +353,21 @@ void SimCluster::truncate() {
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end)};
 }
 
+std::string SimCluster::tasks() const {
+  std::string text;
+  for (const auto& process : processes_) {
+    for (const auto& run : process->runs) {
+      if (!run) continue;
+      for (const auto& [input, seat] : run->worker->seats()) {
+        const auto clock = seat.op->clock();
+        text += fmt::format("  {} in {}: {} of {} records, clock {}\n", seat.task->name(), process->name,
+                            seat.task->next_offset(), log_.end_offset(input), clock == kNever ? "never" : shanghai().format(clock));
+      }
+    }
+  }
+  return text;
+}
+
 // ---- afterwards -----------------------------------------------------------------------------------------------------
 
 bool SimCluster::calm() {
@@ -377,6 +392,7 @@ bool SimCluster::calm() {
         work(*process, stage);
         if (stopped_) return true;
         auto& run = process->runs[stage];
+        moved |= !run;  // it will begin again
         if (!run) continue;
         for (const auto& [input, seat] : run->worker->seats()) moved |= seat.task->next_offset() < log_.end_offset(input);
         react(*process, stage, run->worker->commit_all());

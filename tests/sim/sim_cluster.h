@@ -59,6 +59,8 @@ class SimCluster {
   [[nodiscard]] std::int64_t gaps() const { return gaps_; }
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
   [[nodiscard]] std::int64_t rewritten() const { return rewritten_; }
+  // A line a task: where it stands.
+  [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
 
  private:
