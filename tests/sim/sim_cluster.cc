@@ -70,10 +70,7 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
     process.disk = &disks_[static_cast<std::size_t>(i % plan_.disks)];
   }
   if (plan_.time_known_early) {
-    const auto begin = history.front().arrival - 1;
-    for (const auto& input : source_inputs(definition_)) {
-      log_.append({input.topic, input.partition, begin, "", mark(begin).SerializeAsString(), std::nullopt, std::nullopt});
-    }
+    mark_sources(history.front().arrival - 1);
     weather_.calm();
     CHECK(calm() && !stopped_);
   }
@@ -85,6 +82,13 @@ SimCluster::~SimCluster() {
   for (auto& process : processes_) {
     process->dead = true;  // nothing is said any more
     for (auto& run : process->runs) run.reset();
+  }
+}
+
+void SimCluster::mark_sources(Millis complete_through) {
+  const auto value = mark(complete_through).SerializeAsString();
+  for (const auto& input : source_inputs(definition_)) {
+    log_.append({input.topic, input.partition, complete_through, "", value, std::nullopt, std::nullopt});
   }
 }
 

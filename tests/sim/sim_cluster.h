@@ -49,6 +49,8 @@ class SimCluster {
   ~SimCluster();
 
   void storm();
+  // All source partitions are complete up to here.
+  void mark_sources(Millis complete_through);
   // False: it does not come to rest.
   bool calm();
 

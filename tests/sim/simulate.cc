@@ -2,6 +2,7 @@
 //
 //   simulate SEED              tells all of one seed
 //   simulate FIRST LAST        a line a failing seed; at the end a line of JSON with what happened
+//   simulate FIRST LAST FOLDER the same, and some of the seeds as files for oracle_witness.py
 // Exit 1 if a seed failed.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -26,11 +27,11 @@ int run_one(std::uint64_t seed) {
   return report.failure.empty() ? 0 : 1;
 }
 
-int run_many(std::uint64_t first, std::uint64_t last) {
+int run_many(std::uint64_t first, std::uint64_t last, const SeedOptions& options) {
   std::map<std::string, std::int64_t> counts;
   bool failed = false;
   for (auto seed = first; seed <= last; ++seed) {
-    const auto report = run_seed(seed);
+    const auto report = run_seed(seed, options);
     for (std::size_t i = 0; i < kFaults; ++i) counts[std::string(kFaultNames[i])] += report.faults[i];
     counts["repetitions"] += report.repetitions;
     counts["written again"] += report.rewritten;
@@ -53,10 +54,13 @@ int run_many(std::uint64_t first, std::uint64_t last) {
 
 int main(int argc, char** argv) {
   spdlog::set_level(spdlog::level::off);  // warnings about zombies are what is simulated
-  if (argc < 2 || argc > 3) {
-    fmt::print(stderr, "usage: simulate SEED | FIRST LAST\n");
+  if (argc < 2 || argc > 4) {
+    fmt::print(stderr, "usage: simulate SEED | FIRST LAST [FOLDER]\n");
     return 2;
   }
   const auto first = std::strtoull(argv[1], nullptr, 10);
-  return argc == 2 ? fiverate::test::run_one(first) : fiverate::test::run_many(first, std::strtoull(argv[2], nullptr, 10));
+  if (argc == 2) return fiverate::test::run_one(first);
+  fiverate::test::SeedOptions options;
+  if (argc == 4) options.for_the_oracle = argv[3];
+  return fiverate::test::run_many(first, std::strtoull(argv[2], nullptr, 10), options);
 }
