@@ -14,7 +14,9 @@
 namespace fiverate::test {
 namespace {
 
-bool is_source_topic(Topic topic) { return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end(); }
+bool is_source_topic(Topic topic) {
+  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
+}
 
 class CollectingSink final : public Sink {
  public:
@@ -30,7 +32,8 @@ class CollectingSink final : public Sink {
 
 bool same(const OutRecord& a, const OutRecord& b) {
   const auto link_of = [](const OutRecord& record) {
-    return record.link ? std::pair(record.link->previous, record.link->chain) : std::pair(CausePosition{}, std::uint64_t{0});
+    return record.link ? std::pair(record.link->previous, record.link->chain)
+                       : std::pair(CausePosition{}, std::uint64_t{0});
   };
   return a.cause->position == b.cause->position && a.key == b.key && a.value == b.value && a.timestamp == b.timestamp &&
          a.link.has_value() == b.link.has_value() && link_of(a) == link_of(b);
@@ -46,10 +49,12 @@ class Comparison {
   std::vector<std::string> run() {
     sort_by_sender();
     for (const auto& [input, records] : log_.partitions()) {
-      if (is_source_topic(input.topic) || std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end()) fold(input);
+      if (is_source_topic(input.topic) || std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end())
+        fold(input);
     }
     for (const auto& [sender, partitions] : said_) {
-      tell(fmt::format("{} has written to {}, and should have written nothing", sender, named(partitions.begin()->first)));
+      tell(fmt::format("{} has written to {}, and should have written nothing", sender,
+                       named(partitions.begin()->first)));
     }
     return std::move(told_);
   }
@@ -77,16 +82,19 @@ class Comparison {
     for (const auto& record : records) {
       if (const auto done = task.process(record); !done) return tell(done.error().what);
     }
-    if (task.counters().gaps > 0) tell(fmt::format("{} lacks records: {} wait for one before them", named(input), task.counters().gaps));
+    if (task.counters().gaps > 0)
+      tell(fmt::format("{} lacks records: {} wait for one before them", named(input), task.counters().gaps));
     auto& said = said_[task.name()];
     for (const auto& [target, expected] : sink.sent) compare(task.name(), target, expected, said[target]);
     for (const auto& [target, actual] : said) {
-      if (!sink.sent.contains(target)) tell(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
+      if (!sink.sent.contains(target))
+        tell(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
     }
     said_.erase(task.name());
   }
 
-  void compare(const std::string& sender, const Input& target, const SimLog::Records& expected, const SimLog::Records& actual) {
+  void compare(const std::string& sender, const Input& target, const SimLog::Records& expected,
+               const SimLog::Records& actual) {
     const auto where = fmt::format("{} to {}", sender, named(target));
     std::size_t next = 0;
     LastOfKeys last_actual;
@@ -96,8 +104,9 @@ class Comparison {
         ++next;
         continue;
       }
-      const auto known = std::lower_bound(expected.begin(), expected.end(), record->cause->position,
-                                          [](const auto& one, CausePosition position) { return one->cause->position < position; });
+      const auto known =
+          std::lower_bound(expected.begin(), expected.end(), record->cause->position,
+                           [](const auto& one, CausePosition position) { return one->cause->position < position; });
       const bool repeats = known != expected.end() && (*known)->cause->position == record->cause->position;
       if (repeats && static_cast<std::size_t>(known - expected.begin()) < next && same(**known, *record)) continue;
       return tell(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
@@ -114,7 +123,9 @@ class Comparison {
     if (last_expected != last_actual) tell(fmt::format("{}: the last record of a key is not the newest", where));
   }
 
-  static std::string named(const Input& input) { return fmt::format("{} partition {}", name_of(input.topic), input.partition); }
+  static std::string named(const Input& input) {
+    return fmt::format("{} partition {}", name_of(input.topic), input.partition);
+  }
   void tell(std::string line) {
     if (told_.size() < most_) told_.push_back(std::move(line));
   }
@@ -154,7 +165,8 @@ std::vector<Transition> transitions_of(const SimLog& log) {
   each_record(log, Topic::signals, [&](const OutRecord& record) {
     SignalRecord signal;
     CHECK(signal.ParseFromString(record.value));
-    if (signal.has_transition() && causes.insert(to_text(*record.cause)).second) transitions.push_back(signal.transition());
+    if (signal.has_transition() && causes.insert(to_text(*record.cause)).second)
+      transitions.push_back(signal.transition());
   });
   return transitions;
 }

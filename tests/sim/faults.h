@@ -14,7 +14,9 @@ namespace fiverate::test {
 class Chance {
  public:
   explicit Chance(std::uint64_t seed) : random_(seed) {}
-  std::int64_t below(std::int64_t end) { return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end)); }
+  std::int64_t below(std::int64_t end) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end));
+  }
   std::int64_t between(std::int64_t first, std::int64_t last) { return first + below(last - first + 1); }
   bool percent(int of_hundred) { return below(100) < of_hundred; }
   bool one_in(std::int64_t many) { return below(many) == 0; }
@@ -49,9 +51,9 @@ enum class Fault : std::uint8_t {
 };
 inline constexpr std::size_t kFaults = 18;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames{
-    "crashes",         "moves",          "rebalances", "zombies",     "refused commits", "two at once",
-    "lost acks",       "late requests",  "delayed acks", "connection losses", "store failures", "full disks",
-    "states lost",     "power cuts",     "old copies", "offsets lost", "truncations",   "sabotages"};
+    "crashes",     "moves",         "rebalances",   "zombies",           "refused commits", "two at once",
+    "lost acks",   "late requests", "delayed acks", "connection losses", "store failures",  "full disks",
+    "states lost", "power cuts",    "old copies",   "offsets lost",      "truncations",     "sabotages"};
 using FaultCounts = std::array<std::int64_t, kFaults>;
 
 // Which call of a port it is that may go wrong.
@@ -90,6 +92,8 @@ class Weather {
   FaultCounts counts_{};
 };
 
-inline tl::unexpected<Error> killed() { return fail(Reaction::drop_task, "The process was killed."); }
+inline tl::unexpected<Error> killed() {
+  return fail(Reaction::drop_task, "The process was killed.");
+}
 
 }  // namespace fiverate::test

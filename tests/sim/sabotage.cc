@@ -72,11 +72,14 @@ std::vector<OutRecord> Saboteur::on_the_wire(OutRecord record, const void* sink)
         dropped_ = std::move(record);
         done_ = true;
         return sent;
-      case Sabotage::swapped_pair: held_ = std::move(record); return sent;
+      case Sabotage::swapped_pair:
+        held_ = std::move(record);
+        return sent;
       case Sabotage::changed_delta:
         if (auto other = changed(record.value)) record.value = std::move(*other);
         break;
-      default: break;
+      default:
+        break;
     }
   }
   sent.push_back(std::move(record));

@@ -22,8 +22,8 @@ enum class Sabotage : std::uint8_t {
   swapped_pair,    // two records to one partition, the second first
   changed_delta,   // a number is one higher than what was said
 };
-inline constexpr std::array<std::string_view, 5> kSabotageNames{"none", "a fickle stage", "a dropped record", "a swapped pair",
-                                                                "a changed delta"};
+inline constexpr std::array<std::string_view, 5> kSabotageNames{"none", "a fickle stage", "a dropped record",
+                                                                "a swapped pair", "a changed delta"};
 
 class Saboteur {
  public:

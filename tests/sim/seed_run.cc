@@ -19,17 +19,20 @@ constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
 // Whoever lost a record is told by the next one of the same sender; so that there is one, time goes on after all is done.
 constexpr Millis kOneWordMore = 2 * kDayMs;
 
-Millis end_of(const std::vector<SourceRecord>& history) { return history.back().arrival + kUntilAllIsFinal; }
+Millis end_of(const std::vector<SourceRecord>& history) {
+  return history.back().arrival + kUntilAllIsFinal;
+}
 
 // Kept apart from the storm's: another kind of fault must not make another history.
 HistoryShape shape_of(std::uint64_t seed, const SeedOptions& options) {
   if (!options.seed_chooses_shape) return options.shape;
   Chance chance(seed * 5 + 3);
   HistoryShape shape;
-  if (chance.percent(70)) {
+  if (chance.percent(80)) {  // small ones, so that there can be many
     shape.outlets = static_cast<int>(chance.between(1, 3));
-    shape.documents = static_cast<int>(chance.between(5, 20));
-    shape.days = static_cast<int>(chance.between(3, 12));
+    shape.documents = static_cast<int>(chance.between(4, 16));
+    shape.days = static_cast<int>(chance.between(2, 9));
+    shape.silences = chance.percent(10);
   }
   shape.counties_change = chance.percent(15);
   return shape;
@@ -56,10 +59,13 @@ ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sab
 Sabotage sabotage_of(std::uint64_t seed) {
   return seed % 10 == 3 ? static_cast<Sabotage>(1 + seed / 10 % 4) : Sabotage::none;
 }
-bool truncates(std::uint64_t seed) { return seed % 10 == 7; }
+bool truncates(std::uint64_t seed) {
+  return seed % 10 == 7;
+}
 
 // What is quarantined twice says the same twice. Whether a count was believed when it came depends on what had come by then.
-std::set<std::pair<std::string, std::string>> once_each(const std::vector<std::pair<std::string, std::string>>& quarantined) {
+std::set<std::pair<std::string, std::string>> once_each(
+    const std::vector<std::pair<std::string, std::string>>& quarantined) {
   std::set<std::pair<std::string, std::string>> once(quarantined.begin(), quarantined.end());
   std::erase_if(once, [](const auto& one) { return one.second == name_of(Reason::count_implausible); });
   return once;
@@ -79,7 +85,8 @@ class Judge {
   void plain(bool at_rest) {
     if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
     if (!at_rest) return fails("it does not come to rest");
-    if (cluster_.gaps() > 0) return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.gaps()));
+    if (cluster_.gaps() > 0)
+      return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.gaps()));
     if (auto different = compare(); !different.empty()) fails(std::move(different));
   }
 
@@ -111,12 +118,14 @@ class Judge {
       report_.outcome = Outcome::harmless;
     } else {
       report_.outcome = rows == expected_.final_rows ? Outcome::only_in_log : Outcome::unnoticed;
-      if (report_.outcome == Outcome::unnoticed && !may_go_unnoticed()) fails("a lost end went unnoticed\n" + different);
+      if (report_.outcome == Outcome::unnoticed && !may_go_unnoticed())
+        fails("a lost end went unnoticed\n" + different);
     }
     if (may_go_unnoticed()) return;
     for (const auto& [key, row] : rows) {
       const auto known = expected_.final_rows.find(key);
-      if (known == expected_.final_rows.end() || known->second != row) return fails("a wrong row became final after a lost end");
+      if (known == expected_.final_rows.end() || known->second != row)
+        return fails("a wrong row became final after a lost end");
     }
   }
 
@@ -126,7 +135,8 @@ class Judge {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
     if (rows != expected_.final_rows) {
-      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + first_differences(json_lines(expected_.final_rows), json_lines(rows));
+      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) +
+             first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
     if (auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_); !folds.empty()) {
       return "a fold of the same log says something else\n" + lines_of(folds);
@@ -192,7 +202,9 @@ std::vector<SourceRecord> history_of(std::uint64_t seed, const SeedOptions& opti
   return history;
 }
 
-bool is_for_the_oracle(std::uint64_t seed) { return seed % 2 == 0; }
+bool is_for_the_oracle(std::uint64_t seed) {
+  return seed % 2 == 0;
+}
 
 void write_for_the_oracle(const std::filesystem::path& folder, const std::vector<SourceRecord>& history,
                           const std::map<std::string, std::string>& final_rows) {
@@ -223,10 +235,11 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   }
 
   const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
-  report.plan = fmt::format("{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}",
-                            history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market,
-                            plan.processes, plan.disks, plan.severity, plan.live_rows ? "; live rows" : "",
-                            plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; sources heard of late");
+  report.plan = fmt::format(
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}",
+      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
+      plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.backlog ? "; a backlog" : "",
+      plan.time_known_early ? "" : "; sources heard of late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;
@@ -264,11 +277,13 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
 std::string to_text(const SeedReport& report) {
   std::string happened;
   for (std::size_t i = 0; i < kFaults; ++i) {
-    if (report.faults[i] > 0) happened += fmt::format("{}{} {}", happened.empty() ? "" : ", ", report.faults[i], kFaultNames[i]);
+    if (report.faults[i] > 0)
+      happened += fmt::format("{}{} {}", happened.empty() ? "" : ", ", report.faults[i], kFaultNames[i]);
   }
-  auto text = fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped, {} results written again\n", report.seed,
-                          report.failure.empty() ? kOutcomeNames[static_cast<std::size_t>(report.outcome)] : report.failure,
-                          report.plan, happened, report.repetitions, report.rewritten);
+  auto text =
+      fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped, {} results written again\n", report.seed,
+                  report.failure.empty() ? kOutcomeNames[static_cast<std::size_t>(report.outcome)] : report.failure,
+                  report.plan, happened, report.repetitions, report.rewritten);
   if (report.sabotage != Sabotage::none) {
     text += fmt::format("  sabotage: {}\n", kSabotageNames[static_cast<std::size_t>(report.sabotage)]);
   }

@@ -25,22 +25,22 @@ struct UndisturbedRun {
 UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0);
 
 enum class Outcome : std::uint8_t {
-  right,          // everything holds
-  stopped,        // a task found out and stopped, as it should
-  gap,            // a task found out and waits for what is missing
-  compared,       // only the comparison at the end found out
-  harmless,       // what was cut made no difference
-  only_in_log,    // results are right, for it was read before it was cut; whoever reads the log anew finds the gap
-  unnoticed,      // an end without a chain was cut before it was read, and nothing tells: docs/reliability.md
+  right,        // everything holds
+  stopped,      // a task found out and stopped, as it should
+  gap,          // a task found out and waits for what is missing
+  compared,     // only the comparison at the end found out
+  harmless,     // what was cut made no difference
+  only_in_log,  // results are right, for it was read before it was cut; whoever reads the log anew finds the gap
+  unnoticed,    // an end without a chain was cut before it was read, and nothing tells: docs/reliability.md
 };
 inline constexpr std::array<std::string_view, 7> kOutcomeNames{"right",    "stopped",     "gap",      "compared",
                                                                "harmless", "only in log", "unnoticed"};
 
 struct SeedReport {
   std::uint64_t seed = 0;
-  std::string plan;                // what the seed chose
-  std::string failure;             // one line; empty: as it should be
-  std::string details;             // the first differences
+  std::string plan;     // what the seed chose
+  std::string failure;  // one line; empty: as it should be
+  std::string details;  // the first differences
   Sabotage sabotage = Sabotage::none;
   bool truncated = false;
   Outcome outcome = Outcome::right;

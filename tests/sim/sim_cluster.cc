@@ -105,7 +105,8 @@ void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
   for (const auto& record : history) {
     if (chance_.percent(10) && record.arrival - 1 > marked) marks(marked = record.arrival - 1);
     const auto partition = partition_of(record.key + salt, plan_.partitions.of(record.topic));
-    to_arrive_.push_back({record.topic, partition, record.arrival, record.key, record.value, std::nullopt, std::nullopt});
+    to_arrive_.push_back(
+        {record.topic, partition, record.arrival, record.key, record.value, std::nullopt, std::nullopt});
   }
   marks(end);
 }
@@ -131,7 +132,8 @@ void SimCluster::work(Process& process, std::size_t stage) {
     // Never by the clock: what moves a commit is the number of records, and the storm.
     run->worker = std::make_unique<Worker>(
         run->source, [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
-        WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000}, 1 + chance_.below(chance_.percent(50) ? 20 : 400)},
+        WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000},
+                      1 + chance_.below(chance_.percent(50) ? 20 : 400)},
         [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); });
   }
   const auto worked = run->worker->round();
@@ -194,7 +196,8 @@ Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const In
     if (!committed) return tl::make_unexpected(committed.error());
     seat.store = std::make_unique<GroupStore>(*committed);
   } else {
-    auto store = SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
+    auto store =
+        SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
     if (!store) return tl::make_unexpected(store.error());
     seat.store = std::move(*store);
   }
@@ -233,7 +236,8 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   if (!progress) return {};
   const auto value = progress->SerializeAsString();
   for (std::int32_t partition = 0; partition < definition_.ledger_partitions(); ++partition) {
-    FIVERATE_TRY(run.sink.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
+    FIVERATE_TRY(
+        run.sink.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
   }
   return {};
 }
@@ -365,7 +369,8 @@ std::string SimCluster::tasks() const {
       for (const auto& [input, seat] : run->worker->seats()) {
         const auto clock = seat.op->clock();
         text += fmt::format("  {} in {}: {} of {} records, clock {}\n", seat.task->name(), process->name,
-                            seat.task->next_offset(), log_.end_offset(input), clock == kNever ? "never" : shanghai().format(clock));
+                            seat.task->next_offset(), log_.end_offset(input),
+                            clock == kNever ? "never" : shanghai().format(clock));
       }
     }
   }
@@ -398,7 +403,8 @@ bool SimCluster::calm() {
         auto& run = process->runs[stage];
         moved |= !run;  // it will begin again
         if (!run) continue;
-        for (const auto& [input, seat] : run->worker->seats()) moved |= seat.task->next_offset() < log_.end_offset(input);
+        for (const auto& [input, seat] : run->worker->seats())
+          moved |= seat.task->next_offset() < log_.end_offset(input);
         react(*process, stage, run->worker->commit_all());
         if (stopped_) return true;
         if (run) run->sink.deliver_all();

@@ -45,7 +45,8 @@ struct Truncation {
 
 class SimCluster {
  public:
-  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather, Saboteur* saboteur);
+  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
+             Saboteur* saboteur);
   ~SimCluster();
 
   void storm();

@@ -22,12 +22,14 @@ class SimLog {
     const auto& records = all(input);
     for (auto at = static_cast<std::size_t>(offset); at < records.size() && max > 0; ++at, --max) {
       const auto& stored = records[at];
-      found.push_back({input, static_cast<std::int64_t>(at), stored->timestamp, stored->key, stored->value, stored->cause,
-                       stored->link, stored->arrival, stored});
+      found.push_back({input, static_cast<std::int64_t>(at), stored->timestamp, stored->key, stored->value,
+                       stored->cause, stored->link, stored->arrival, stored});
     }
   }
 
-  [[nodiscard]] std::int64_t end_offset(const Input& input) const { return static_cast<std::int64_t>(all(input).size()); }
+  [[nodiscard]] std::int64_t end_offset(const Input& input) const {
+    return static_cast<std::int64_t>(all(input).size());
+  }
 
   [[nodiscard]] const Records& all(const Input& input) const {
     static const Records kNone;

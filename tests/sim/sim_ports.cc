@@ -14,7 +14,8 @@ Result<void> SimSource::poll(std::chrono::milliseconds /*wait*/, std::vector<InR
   for (auto& [input, next] : next_) {
     const auto end = log_.end_offset(input);
     if (next > end) {  // as KafkaFetcher::not_in_log
-      return fail(Reaction::stop, "{} partition {} is to be read from offset {}, but it ends at {}: it was truncated or made anew.",
+      return fail(Reaction::stop,
+                  "{} partition {} is to be read from offset {}, but it ends at {}: it was truncated or made anew.",
                   name_of(input.topic), input.partition, next, end);
     }
     auto& chance = weather_.chance();

@@ -18,8 +18,14 @@ using LateRequests = std::vector<std::deque<OutRecord>>;
 
 class SimSource final : public Source {
  public:
-  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather, bool& dead)
-      : log_(log), group_(group), member_(std::move(member)), incarnation_(incarnation), weather_(weather), dead_(dead) {}
+  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather,
+            bool& dead)
+      : log_(log),
+        group_(group),
+        member_(std::move(member)),
+        incarnation_(incarnation),
+        weather_(weather),
+        dead_(dead) {}
 
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;

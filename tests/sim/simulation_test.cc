@@ -27,7 +27,9 @@ constexpr std::uint64_t kSeeds = kSanitized ? 48 : 200;
 constexpr std::uint64_t kSlices = 8;
 constexpr std::uint64_t kSeedsOfScenario = kSanitized ? 4 : 16;
 
-void be_quiet() { spdlog::set_level(spdlog::level::off); }  // warnings about zombies are what is simulated
+void be_quiet() {
+  spdlog::set_level(spdlog::level::off);
+}  // warnings about zombies are what is simulated
 
 void expect_right(std::uint64_t seed, const SeedOptions& options = {}) {
   const auto report = run_seed(seed, options);
