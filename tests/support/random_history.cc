@@ -21,7 +21,7 @@ class Writer {
 
   std::vector<SourceRecord> write() {
     write_reference();
-    if (chance(30)) gap_days_ = pick<std::int32_t>({30, 57, 57, 80, below(10) == 0 ? 200 : 60});
+    if (chance(30) && shape_.silences) gap_days_ = pick<std::int32_t>({30, 57, 57, 80, below(10) == 0 ? 200 : 60});
     for (int i = 0; i < shape_.documents; ++i) write_document();
     if (shape_.nasty) write_rubbish();
     std::stable_sort(records_.begin(), records_.end(),

@@ -28,6 +28,7 @@ struct HistoryShape {
   int documents = 40;
   int days = 24;
   bool nasty = true;             // off: documents are only valid, in time, and with revisions
+  bool silences = true;          // some histories have weeks in their middle in which nothing comes
   bool counties_change = false;  // counties are renamed, cancelled and brought back while documents come
 };
 

@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t kCacheBytes = 4096;  // small, so that states are evicted and read again
 constexpr std::size_t kAll = 1'000'000;
 
+}  // namespace
+
 std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows) {
   switch (stage_reading(input.topic)) {
     case Stage::intake:
@@ -42,28 +44,6 @@ std::string task_name_of(const Input& input) {
   const auto stage = stage_reading(input.topic);
   // What intake sends is caused by its source position.
   return std::string(stage == Stage::intake || stage == Stage::reference ? name_of(input.topic) : name_of(stage));
-}
-
-}  // namespace
-
-// ---- sink -----------------------------------------------------------------------------------------------------------
-
-Result<void> WireSink::send(OutRecord record) {
-  waiting_[{record.topic, record.partition}].push_back(std::move(record));
-  return {};
-}
-
-Result<void> WireSink::flush() {
-  deliver([](std::size_t all) { return all; });
-  return {};
-}
-
-void WireSink::deliver(const std::function<std::size_t(std::size_t)>& chosen) {
-  for (auto& [input, records] : waiting_) {
-    const auto count = static_cast<std::ptrdiff_t>(chosen(records.size()));
-    for (auto at = records.begin(); at != records.begin() + count; ++at) log_.append(std::move(*at));
-    records.erase(records.begin(), records.begin() + count);
-  }
 }
 
 // ---- actor ----------------------------------------------------------------------------------------------------------
@@ -105,11 +85,10 @@ Result<std::size_t> Actor::work(std::size_t records_max) {
   return records.size();
 }
 
-Result<bool> Actor::commit(bool crash_before_group) {
+Result<bool> Actor::commit() {
   if (!started_) return tl::make_unexpected(started_.error());
   if (!task_->at_boundary()) return false;
   FIVERATE_TRY(task_->commit());
-  if (crash_before_group) return true;
   durable_.group[input_] = {task_->next_offset(), store_->group_text().value_or("")};
   acknowledged_ = op_->clock();
   return true;

@@ -26,23 +26,10 @@
 
 namespace fiverate::test {
 
-// Holds back what was not flushed, as a producer does: a crash loses a part of it, a prefix of each partition gets
-// through.
-class WireSink final : public Sink {
- public:
-  explicit WireSink(MemoryLog& log) : log_(log) {}
-  Result<void> send(OutRecord record) override;
-  Result<void> flush() override;
-  Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override {
-    return log_.last_cause({topic, partition});
-  }
-  // Lets some of what waits get through, in order a partition: `chosen(n)` of n.
-  void deliver(const std::function<std::size_t(std::size_t)>& chosen);
-
- private:
-  MemoryLog& log_;
-  std::map<Input, std::vector<OutRecord>> waiting_;
-};
+// The operator of a task, with a small cache, so that states are evicted and read again.
+std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows);
+// The name that it sends under: what intake sends is caused by its source position.
+std::string task_name_of(const Input& input);
 
 // What outlives a process: the log, the group's offsets, the folders with states.
 struct Durable {
@@ -60,15 +47,13 @@ class Actor {
 
   // Reads on, at most so many records. The number of those read; 0: at the end.
   [[nodiscard]] Result<std::size_t> work(std::size_t records_max);
-  // If at a boundary: outputs flushed, state written; then the group's offset, unless it crashes before that.
-  [[nodiscard]] Result<bool> commit(bool crash_before_group = false);
-  WireSink& sink() { return sink_; }
+  // If at a boundary: state written, then the group's offset.
+  [[nodiscard]] Result<bool> commit();
 
   [[nodiscard]] const Input& input() const { return input_; }
   [[nodiscard]] const Task& task() const { return *task_; }
   // As acknowledged: of the last commit.
   [[nodiscard]] Millis acknowledged() const { return acknowledged_; }
-  [[nodiscard]] const std::shared_ptr<MemoryStore::Content>& state() const { return state_; }
 
  private:
   Result<void> start(const Definition& definition, bool live_rows);
@@ -76,7 +61,7 @@ class Actor {
   Durable& durable_;
   Input input_;
   std::shared_ptr<MemoryStore::Content> state_;
-  WireSink sink_;
+  MemorySink sink_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Operator> op_;
   std::unique_ptr<Task> task_;

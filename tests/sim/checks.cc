@@ -1,0 +1,184 @@
+#include "tests/sim/checks.h"
+
+#include <algorithm>
+#include <set>
+
+#include "deltas.pb.h"
+#include "metrics.pb.h"
+#include "processors/stages/topology.h"
+#include "processors/stream/memory_log.h"
+#include "processors/stream/task.h"
+#include "schemas/check.h"
+#include "tests/support/rig.h"
+
+namespace fiverate::test {
+namespace {
+
+bool is_source_topic(Topic topic) {
+  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
+}
+
+class CollectingSink final : public Sink {
+ public:
+  Result<void> send(OutRecord record) override {
+    sent[{record.topic, record.partition}].push_back(std::make_shared<const OutRecord>(std::move(record)));
+    return {};
+  }
+  Result<void> flush() override { return {}; }
+  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
+
+  std::map<Input, SimLog::Records> sent;
+};
+
+bool same(const OutRecord& a, const OutRecord& b) {
+  const auto link_of = [](const OutRecord& record) {
+    return record.link ? std::pair(record.link->previous, record.link->chain)
+                       : std::pair(CausePosition{}, std::uint64_t{0});
+  };
+  return a.cause->position == b.cause->position && a.key == b.key && a.value == b.value && a.timestamp == b.timestamp &&
+         a.link.has_value() == b.link.has_value() && link_of(a) == link_of(b);
+}
+
+using LastOfKeys = std::map<std::string_view, std::string_view>;
+
+class Comparison {
+ public:
+  Comparison(const SimLog& log, const Definition& definition, bool live_rows, std::size_t most)
+      : log_(log), definition_(definition), live_rows_(live_rows), most_(most) {}
+
+  std::vector<std::string> run() {
+    sort_by_sender();
+    for (const auto& [input, records] : log_.partitions()) {
+      if (is_source_topic(input.topic) || std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end())
+        fold(input);
+    }
+    for (const auto& [sender, partitions] : said_) {
+      tell(fmt::format("{} has written to {}, and should have written nothing", sender,
+                       named(partitions.begin()->first)));
+    }
+    return std::move(told_);
+  }
+
+ private:
+  // Everything that has a cause, by sender and partition.
+  void sort_by_sender() {
+    for (const auto& [input, records] : log_.partitions()) {
+      if (is_source_topic(input.topic)) continue;
+      for (const auto& record : records) {
+        if (record->cause) said_[record->cause->sender][input].push_back(record);
+      }
+    }
+  }
+
+  void fold(const Input& input) {
+    MemoryStore store;
+    CollectingSink sink;
+    const auto op = make_operator(input, definition_, live_rows_);
+    Task task(task_name_of(input), input, definition_id(definition_), *op, store, sink);
+    const auto begin = task.restore();
+    CHECK(begin.has_value(), begin.error().what);
+    std::vector<InRecord> records;
+    log_.read(input, 0, static_cast<std::size_t>(log_.end_offset(input)), records);
+    for (const auto& record : records) {
+      if (const auto done = task.process(record); !done) return tell(done.error().what);
+    }
+    if (task.counters().gaps > 0)
+      tell(fmt::format("{} lacks records: {} wait for one before them", named(input), task.counters().gaps));
+    auto& said = said_[task.name()];
+    for (const auto& [target, expected] : sink.sent) compare(task.name(), target, expected, said[target]);
+    for (const auto& [target, actual] : said) {
+      if (!sink.sent.contains(target))
+        tell(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
+    }
+    said_.erase(task.name());
+  }
+
+  void compare(const std::string& sender, const Input& target, const SimLog::Records& expected,
+               const SimLog::Records& actual) {
+    const auto where = fmt::format("{} to {}", sender, named(target));
+    std::size_t next = 0;
+    LastOfKeys last_actual;
+    for (const auto& record : actual) {
+      if (holds_latest(target.topic)) last_actual[record->key] = record->value;
+      if (next < expected.size() && same(*expected[next], *record)) {
+        ++next;
+        continue;
+      }
+      const auto known =
+          std::lower_bound(expected.begin(), expected.end(), record->cause->position,
+                           [](const auto& one, CausePosition position) { return one->cause->position < position; });
+      const bool repeats = known != expected.end() && (*known)->cause->position == record->cause->position;
+      if (repeats && static_cast<std::size_t>(known - expected.begin()) < next && same(**known, *record)) continue;
+      return tell(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
+                              repeats ? "something else" : "what should not be there",
+                              next < expected.size() ? to_text(*expected[next]->cause) : "nothing more"));
+    }
+    if (next < expected.size()) {
+      return tell(fmt::format("{}: {} records are missing, the first at {}", where, expected.size() - next,
+                              to_text(*expected[next]->cause)));
+    }
+    if (!holds_latest(target.topic)) return;
+    LastOfKeys last_expected;
+    for (const auto& record : expected) last_expected[record->key] = record->value;
+    if (last_expected != last_actual) tell(fmt::format("{}: the last record of a key is not the newest", where));
+  }
+
+  static std::string named(const Input& input) {
+    return fmt::format("{} partition {}", name_of(input.topic), input.partition);
+  }
+  void tell(std::string line) {
+    if (told_.size() < most_) told_.push_back(std::move(line));
+  }
+
+  const SimLog& log_;
+  const Definition& definition_;
+  bool live_rows_;
+  std::size_t most_;
+  std::map<std::string, std::map<Input, SimLog::Records>> said_;
+  std::vector<std::string> told_;
+};
+
+template <typename Visit>
+void each_record(const SimLog& log, Topic topic, Visit visit) {
+  for (const auto& [input, records] : log.partitions()) {
+    if (input.topic != topic) continue;
+    for (const auto& record : records) visit(*record);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Definition& definition, bool live_rows,
+                                                    std::size_t most) {
+  return Comparison(log, definition, live_rows, most).run();
+}
+
+std::map<std::string, std::string> final_rows_of(const SimLog& log) {
+  std::map<std::string, std::string> rows;
+  each_record(log, Topic::metrics_final, [&](const OutRecord& record) { rows.try_emplace(record.key, record.value); });
+  return rows;
+}
+
+std::vector<Transition> transitions_of(const SimLog& log) {
+  std::set<std::string> causes;
+  std::vector<Transition> transitions;
+  each_record(log, Topic::signals, [&](const OutRecord& record) {
+    SignalRecord signal;
+    CHECK(signal.ParseFromString(record.value));
+    if (signal.has_transition() && causes.insert(to_text(*record.cause)).second)
+      transitions.push_back(signal.transition());
+  });
+  return transitions;
+}
+
+std::vector<std::pair<std::string, std::string>> quarantined_of(const SimLog& log) {
+  std::vector<std::pair<std::string, std::string>> found;
+  each_record(log, Topic::quarantine, [&](const OutRecord& record) {
+    Quarantined quarantined;
+    CHECK(quarantined.ParseFromString(record.value));
+    found.emplace_back(quarantined.event_id(), quarantined.reason());
+  });
+  return found;
+}
+
+}  // namespace fiverate::test

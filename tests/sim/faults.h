@@ -1,0 +1,99 @@
+// Chance and faults of a simulated run. All choices of a run come from one generator in one thread, so a seed repeats it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "processors/stream/error.h"
+
+namespace fiverate::test {
+
+class Chance {
+ public:
+  explicit Chance(std::uint64_t seed) : random_(seed) {}
+  std::int64_t below(std::int64_t end) {
+    return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(end));
+  }
+  std::int64_t between(std::int64_t first, std::int64_t last) { return first + below(last - first + 1); }
+  bool percent(int of_hundred) { return below(100) < of_hundred; }
+  bool one_in(std::int64_t many) { return below(many) == 0; }
+  template <typename T>
+  const T& pick(const std::vector<T>& values) {
+    return values[static_cast<std::size_t>(below(static_cast<std::int64_t>(values.size())))];
+  }
+
+ private:
+  std::mt19937_64 random_;
+};
+
+enum class Fault : std::uint8_t {
+  crash,            // a process is killed, between two rounds or within a call
+  move,             // a partition goes to another process than before
+  rebalance,        // a group shares its partitions out anew
+  zombie,           // expelled without knowing, it went on reading and writing
+  refused_commit,   // its position was refused by the group
+  two_at_once,      // a task was begun while another process still ran it
+  lost_ack,         // records are in the log or not, their sender is not told
+  late_request,     // a record reached the log after its sender was gone
+  delayed_ack,      // a record was in the log, and read, before its sender knew
+  connection_loss,  // a call of Kafka failed
+  store_failure,    // a state could not be read or written for a moment
+  disk_full,        // states could not be written until there was room
+  state_lost,       // a state is gone
+  power_cut,        // states lost their last batches
+  old_copy,         // a state is a copy from an earlier time
+  offsets_lost,     // the group's offset of a partition went back or is gone
+  truncation,       // a partition of the log lost its acknowledged end
+  sabotage,         // a record was spoiled on purpose, and reached the log (or did not)
+};
+inline constexpr std::size_t kFaults = 18;
+inline constexpr std::array<std::string_view, kFaults> kFaultNames{
+    "crashes",     "moves",         "rebalances",   "zombies",           "refused commits", "two at once",
+    "lost acks",   "late requests", "delayed acks", "connection losses", "store failures",  "full disks",
+    "states lost", "power cuts",    "old copies",   "offsets lost",      "truncations",     "sabotages"};
+using FaultCounts = std::array<std::int64_t, kFaults>;
+
+// Which call of a port it is that may go wrong.
+enum class PortCall : std::uint8_t { poll, send, flush, store_read, store_write, group_commit, group_read };
+
+// Whether a call goes wrong. Off: it never does.
+class Weather {
+ public:
+  explicit Weather(Chance& chance) : chance_(chance) {}
+
+  // `severity` 1: a fault now and then; 3: many.
+  void begin(int severity) { severity_ = severity; }
+  void calm() { severity_ = 0; }
+  [[nodiscard]] bool is_calm() const { return severity_ == 0; }
+  [[nodiscard]] Chance& chance() { return chance_; }
+  void count(Fault fault, std::int64_t times = 1) { counts_[static_cast<std::size_t>(fault)] += times; }
+  [[nodiscard]] const FaultCounts& counts() const { return counts_; }
+
+  // The process is killed here: `dead` is set. Asked on both sides of whatever a call does.
+  bool kills(PortCall call, bool& dead) {
+    constexpr std::array<std::int64_t, 7> kOneIn{900, 9000, 160, 20'000, 160, 160, 300};
+    if (severity_ == 0 || !chance_.one_in(kOneIn[static_cast<std::size_t>(call)] / severity_)) return false;
+    dead = true;
+    count(Fault::crash);
+    return true;
+  }
+  bool strikes(Fault fault, std::int64_t one_in) {
+    if (severity_ == 0 || !chance_.one_in(one_in / severity_ + 1)) return false;
+    count(fault);
+    return true;
+  }
+
+ private:
+  Chance& chance_;
+  int severity_ = 0;
+  FaultCounts counts_{};
+};
+
+inline tl::unexpected<Error> killed() {
+  return fail(Reaction::drop_task, "The process was killed.");
+}
+
+}  // namespace fiverate::test

@@ -1,0 +1,294 @@
+#include "tests/sim/seed_run.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "schemas/check.h"
+#include "schemas/decode.h"
+#include "schemas/reasons.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/sim_cluster.h"
+#include "tests/support/events.h"
+#include "tests/support/rig.h"
+
+namespace fiverate::test {
+namespace {
+
+constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
+// Whoever lost a record is told by the next one of the same sender; so that there is one, time goes on after all is done.
+constexpr Millis kOneWordMore = 2 * kDayMs;
+
+Millis end_of(const std::vector<SourceRecord>& history) {
+  return history.back().arrival + kUntilAllIsFinal;
+}
+
+// Kept apart from the storm's: another kind of fault must not make another history.
+HistoryShape shape_of(std::uint64_t seed, const SeedOptions& options) {
+  if (!options.seed_chooses_shape) return options.shape;
+  Chance chance(seed * 5 + 3);
+  HistoryShape shape;
+  if (chance.percent(80)) {  // small ones, so that there can be many
+    shape.outlets = static_cast<int>(chance.between(1, 3));
+    shape.documents = static_cast<int>(chance.between(4, 16));
+    shape.days = static_cast<int>(chance.between(2, 9));
+    shape.silences = chance.percent(10);
+  }
+  shape.counties_change = chance.percent(15);
+  return shape;
+}
+
+ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sabotage, bool truncates) {
+  Chance chance(seed * 7 + 1);
+  ClusterPlan plan;
+  const auto count = [&](std::int32_t last) { return static_cast<std::int32_t>(chance.between(1, last)); };
+  plan.partitions = {count(3), count(4), count(3)};
+  plan.processes = chance.pick(std::vector<int>{1, 2, 3, 7});
+  plan.disks = static_cast<int>(chance.between(1, plan.processes));
+  plan.live_rows = chance.percent(50);
+  const bool early = chance.percent(80);
+  plan.time_known_early = options.time_known_early.value_or(early);
+  plan.backlog = chance.percent(25);
+  plan.severity = static_cast<int>(chance.between(1, 3));
+  if (sabotage != Sabotage::none || truncates) plan.severity = 1;
+  plan.steps = 400 + 120 * plan.processes;
+  plan.truncates = truncates;
+  return plan;
+}
+
+Sabotage sabotage_of(std::uint64_t seed) {
+  return seed % 10 == 3 ? static_cast<Sabotage>(1 + seed / 10 % 4) : Sabotage::none;
+}
+bool truncates(std::uint64_t seed) {
+  return seed % 10 == 7;
+}
+
+// What is quarantined twice says the same twice. Whether a count was believed when it came depends on what had come by then.
+std::set<std::pair<std::string, std::string>> once_each(
+    const std::vector<std::pair<std::string, std::string>>& quarantined) {
+  std::set<std::pair<std::string, std::string>> once(quarantined.begin(), quarantined.end());
+  std::erase_if(once, [](const auto& one) { return one.second == name_of(Reason::count_implausible); });
+  return once;
+}
+
+std::string lines_of(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += "  " + line + "\n";
+  return text;
+}
+
+class Judge {
+ public:
+  Judge(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
+      : cluster_(cluster), expected_(expected), live_rows_(live_rows), report_(report) {}
+
+  void plain(bool at_rest) {
+    if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
+    if (!at_rest) return fails("it does not come to rest");
+    if (cluster_.gaps() > 0)
+      return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.gaps()));
+    if (auto different = compare(); !different.empty()) fails(std::move(different));
+  }
+
+  // Whatever was spoiled has to be found out, and nothing else may be.
+  void sabotaged(bool at_rest, const Saboteur& saboteur) {
+    const bool struck = saboteur.struck(cluster_.log());
+    if (struck) report_.faults[static_cast<std::size_t>(Fault::sabotage)] = 1;
+    if (!struck) return plain(at_rest);
+    if (cluster_.stopped()) {
+      report_.outcome = Outcome::stopped;
+    } else if (cluster_.gaps() > 0) {
+      report_.outcome = Outcome::gap;
+    } else if (!compare().empty()) {
+      report_.outcome = Outcome::compared;
+    } else {
+      fails(fmt::format("{} was not found out", kSabotageNames[static_cast<std::size_t>(saboteur.kind())]));
+    }
+  }
+
+  // Either somebody tells, or nothing is wrong; and what is final is right, but for the losses that nothing can notice.
+  void truncated(bool at_rest) {
+    if (!cluster_.truncation()) return plain(at_rest);
+    const auto rows = final_rows_of(cluster_.log());
+    if (cluster_.stopped()) {
+      report_.outcome = Outcome::stopped;
+    } else if (cluster_.gaps() > 0) {
+      report_.outcome = Outcome::gap;
+    } else if (const auto different = compare(); different.empty()) {
+      report_.outcome = Outcome::harmless;
+    } else {
+      report_.outcome = rows == expected_.final_rows ? Outcome::only_in_log : Outcome::unnoticed;
+      if (report_.outcome == Outcome::unnoticed && !may_go_unnoticed())
+        fails("a lost end went unnoticed\n" + different);
+    }
+    if (may_go_unnoticed()) return;
+    for (const auto& [key, row] : rows) {
+      const auto known = expected_.final_rows.find(key);
+      if (known == expected_.final_rows.end() || known->second != row)
+        return fails("a wrong row became final after a lost end");
+    }
+  }
+
+ private:
+  // One line, and below it the details.
+  std::string compare() const {
+    const auto& log = cluster_.log();
+    const auto rows = final_rows_of(log);
+    if (rows != expected_.final_rows) {
+      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) +
+             first_differences(json_lines(expected_.final_rows), json_lines(rows));
+    }
+    if (auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_); !folds.empty()) {
+      return "a fold of the same log says something else\n" + lines_of(folds);
+    }
+    if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
+      return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
+    }
+    if (once_each(quarantined_of(log)) != once_each(expected_.quarantined)) return "other records are quarantined\n";
+    return {};
+  }
+
+  // Nothing chains the ledger, nor the copies of reference records and commands: their senders are source partitions, not
+  // every offset of which reaches every partition. What is cut there before anybody has read it is missed by nobody; and so
+  // is what came in its place, to one who had read on.
+  [[nodiscard]] bool may_go_unnoticed() const {
+    const auto& truncation = *cluster_.truncation();
+    if (truncation.input.topic == Topic::ledger) return true;
+    auto exposed = truncation.cut;
+    const auto& records = cluster_.log().all(truncation.input);
+    const auto replaced = std::min(truncation.new_end + static_cast<std::int64_t>(truncation.cut.size()),
+                                   static_cast<std::int64_t>(records.size()));
+    exposed.insert(exposed.end(), records.begin() + truncation.new_end, records.begin() + replaced);
+    return std::ranges::any_of(exposed, [](const auto& record) { return !record->link; });
+  }
+
+  void fails(std::string why) {
+    const auto end = why.find('\n');
+    report_.failure = why.substr(0, end);
+    if (end != std::string::npos) report_.details = why.substr(end + 1);
+  }
+
+  const SimCluster& cluster_;
+  const UndisturbedRun& expected_;
+  bool live_rows_;
+  SeedReport& report_;
+};
+
+}  // namespace
+
+UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then) {
+  Rig rig({1, 1, 1}, false);
+  auto today = shanghai().day_of(history.front().arrival);
+  for (const auto& record : history) {
+    if (const auto day = shanghai().day_of(record.arrival); day != today) {
+      rig.marks(shanghai().start_of(day) - 1);
+      rig.run();
+      today = day;
+    }
+    rig.arrives(record.topic, 0, record.arrival, record.key, record.value);
+  }
+  rig.marks(end_of(history) + and_then);
+  rig.run();
+  return {rig.final_rows(), rig.quarantined(), confirmed_stockouts(rig.transitions())};
+}
+
+std::vector<SourceRecord> history_of(std::uint64_t seed, const SeedOptions& options) {
+  auto history = random_history(seed, shape_of(seed, options));
+  if (!is_for_the_oracle(seed)) return history;
+  std::erase_if(history, [](const SourceRecord& record) {
+    Event event;
+    return !event.ParseFromString(record.value) || home_of(event.payload_case()) != record.topic;
+  });
+  return history;
+}
+
+bool is_for_the_oracle(std::uint64_t seed) {
+  return seed % 2 == 0;
+}
+
+void write_for_the_oracle(const std::filesystem::path& folder, const std::vector<SourceRecord>& history,
+                          const std::map<std::string, std::string>& final_rows) {
+  std::filesystem::create_directories(folder);
+  std::ofstream reference(folder / "reference.jsonl");
+  std::ofstream events(folder / "events.jsonl");
+  for (const auto& record : history) {
+    Event event;
+    CHECK(event.ParseFromString(record.value));
+    set_millis(*event.mutable_arrival_time(), record.arrival);
+    (record.topic == Topic::reference ? reference : events) << to_json(event) << '\n';
+  }
+  std::ofstream rows(folder / "metrics.jsonl");
+  for (const auto& line : json_lines(final_rows)) rows << line << '\n';
+  CHECK(reference.good() && events.good() && rows.good(), folder.string());
+}
+
+SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
+  SeedReport report;
+  report.seed = seed;
+  report.sabotage = sabotage_of(seed);
+  report.truncated = truncates(seed);
+  const auto history = history_of(seed, options);
+  const auto expected = undisturbed(history, report.truncated ? kOneWordMore : 0);
+  CHECK(!expected.final_rows.empty(), seed);
+  // A county that is cancelled is none to the oracle from the beginning; live, from the first open day.
+  if (!options.for_the_oracle.empty() && is_for_the_oracle(seed) && !shape_of(seed, options).counties_change) {
+    write_for_the_oracle(options.for_the_oracle / fmt::format("seed-{}", seed), history, expected.final_rows);
+  }
+
+  const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
+  report.plan = fmt::format(
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}",
+      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
+      plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.backlog ? "; a backlog" : "",
+      plan.time_known_early ? "" : "; sources heard of late");
+  Chance chance(seed * 2 + 1);
+  Weather weather(chance);
+  std::optional<Saboteur> saboteur;
+  if (report.sabotage != Sabotage::none) saboteur.emplace(report.sabotage, chance);
+  SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr);
+  cluster.storm();
+  bool at_rest = cluster.stopped() || cluster.calm();
+  if (report.truncated && !cluster.stopped()) {
+    cluster.mark_sources(end_of(history) + kOneWordMore);
+    at_rest = cluster.calm();
+  }
+  report.faults = weather.counts();
+  report.repetitions = cluster.repetitions();
+  report.rewritten = cluster.rewritten();
+  Judge judge(cluster, expected, plan.live_rows, report);
+  if (report.truncated) {
+    judge.truncated(at_rest);
+  } else if (saboteur) {
+    judge.sabotaged(at_rest, *saboteur);
+  } else {
+    judge.plain(at_rest);
+  }
+  if (const auto& truncation = cluster.truncation()) {
+    report.details += fmt::format("  {} partition {} lost its end, from {} on:\n", name_of(truncation->input.topic),
+                                  truncation->input.partition, truncation->new_end);
+    for (const auto& record : truncation->cut) {
+      report.details += fmt::format("    {}{}\n", record->cause ? to_text(*record->cause) : "no cause",
+                                    record->link ? " after " + to_text(record->link->previous) : "");
+    }
+  }
+  if (!report.failure.empty()) report.details += cluster.tasks();
+  return report;
+}
+
+std::string to_text(const SeedReport& report) {
+  std::string happened;
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    if (report.faults[i] > 0)
+      happened += fmt::format("{}{} {}", happened.empty() ? "" : ", ", report.faults[i], kFaultNames[i]);
+  }
+  auto text =
+      fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped, {} results written again\n", report.seed,
+                  report.failure.empty() ? kOutcomeNames[static_cast<std::size_t>(report.outcome)] : report.failure,
+                  report.plan, happened, report.repetitions, report.rewritten);
+  if (report.sabotage != Sabotage::none) {
+    text += fmt::format("  sabotage: {}\n", kSabotageNames[static_cast<std::size_t>(report.sabotage)]);
+  }
+  return text + report.details;
+}
+
+}  // namespace fiverate::test

@@ -1,0 +1,112 @@
+// The whole of fiverate on a simulated Kafka: processes with the real Worker, Task and stages, a thread of each of which runs
+// for one round at a time, in an order and with faults that a seed chooses. Who reacts to what is as in cli/commands/live.cc.
+//
+//   SimCluster cluster(plan, history, weather, saboteur);
+//   cluster.storm();     // faults
+//   cluster.calm();      // none any more; until everything is worked off
+//   cluster.log();       // what it left behind
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "processors/stages/progress.h"
+#include "processors/stages/topology.h"
+#include "processors/stream/worker.h"
+#include "tests/sim/sim_ports.h"
+#include "tests/sim/sim_store.h"
+#include "tests/support/random_history.h"
+
+namespace fiverate::test {
+
+// What a seed chooses before it begins.
+struct ClusterPlan {
+  PartitionCounts partitions;
+  int processes = 1;  // 1, 2, 3 or 7
+  int disks = 1;      // processes on one machine share their state folders
+  bool live_rows = true;
+  bool time_known_early = true;  // all source partitions have been heard of before documents come
+  bool backlog = false;          // everything has come before anybody reads
+  int severity = 1;
+  int steps = 1000;
+  bool truncates = false;  // once, somewhere
+};
+
+// An acknowledged end of a partition that is gone.
+struct Truncation {
+  Input input;
+  std::int64_t new_end = 0;
+  SimLog::Records cut;
+};
+
+class SimCluster {
+ public:
+  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
+             Saboteur* saboteur);
+  ~SimCluster();
+
+  void storm();
+  // All source partitions are complete up to here.
+  void mark_sources(Millis complete_through);
+  // False: it does not come to rest.
+  bool calm();
+
+  [[nodiscard]] const std::optional<Error>& stopped() const { return stopped_; }  // a person would have to look
+  [[nodiscard]] const SimLog& log() const { return log_; }
+  [[nodiscard]] const Definition& definition() const { return definition_; }
+  // Of all tasks, also of those that are gone.
+  [[nodiscard]] std::int64_t gaps() const { return gaps_; }
+  [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
+  [[nodiscard]] std::int64_t rewritten() const { return rewritten_; }
+  // A line a task: where it stands.
+  [[nodiscard]] std::string tasks() const;
+  [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
+
+ private:
+  static constexpr std::size_t kStages = 4;  // intake (with reference), outlet, market, desk
+  struct StageRun;
+  struct Process;
+
+  void lay_out(const std::vector<SourceRecord>& history, Millis end);
+  void arrive(std::int64_t count);
+  void work(Process& process, std::size_t stage);
+  void react(Process& process, std::size_t stage, const Result<void>& ended);
+  void end_run(Process& process, std::size_t stage);
+  void kill(Process& process);
+  void leave(Process& process);
+  void misfortune();
+  void cut_power(SimDisk& disk);
+  void truncate();
+  void late_request();
+  Result<Seat> make_seat(Process& process, std::size_t stage, const Input& input);
+  Result<void> heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats);
+  void count_tasks(StageRun& run);
+  Process* any_process(bool up);
+
+  ClusterPlan plan_;
+  Definition definition_;
+  Weather& weather_;
+  Chance& chance_;
+  Saboteur* saboteur_;
+  SimLog log_;
+  LateRequests late_;
+  std::array<std::unique_ptr<SimGroup>, kStages> groups_;
+  std::vector<SimDisk> disks_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  std::vector<OutRecord> to_arrive_;
+  std::size_t arrived_ = 0;
+  std::int64_t incarnations_ = 0;
+  std::map<Input, const Process*> owners_;
+  std::set<Input> begun_;
+  std::optional<Error> stopped_;
+  std::optional<Truncation> truncation_;
+  std::int64_t gaps_ = 0;
+  std::int64_t repetitions_ = 0;
+  std::int64_t rewritten_ = 0;
+};
+
+}  // namespace fiverate::test
