@@ -9,7 +9,6 @@
 namespace fiverate {
 namespace {
 
-using StandbyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kReopenAfter{1};
 constexpr std::size_t kRecordsARound = 4'000;  // the worker's own tasks come first
 constexpr auto kForEver = std::numeric_limits<std::int64_t>::max();
@@ -68,7 +67,7 @@ void Standby::reread() {
 
 bool Standby::round(Source& group) {
   if (copies_.empty()) return false;
-  const auto now = StandbyClock::now();
+  const auto now = now_();
   if (now - asked_ >= kAskEvery) {
     asked_ = now;
     std::vector<Input> inputs;

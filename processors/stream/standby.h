@@ -33,14 +33,17 @@ class Standby {
   static constexpr std::size_t kHeldMax = 20'000;  // records read ahead of the owners, of all copies together
   static constexpr std::chrono::milliseconds kAskEvery{100};  // how far the owners are
 
+  using Now = std::function<std::chrono::steady_clock::time_point()>;
+
   // `eligible`: all tasks there are. Of those that are not ours, at most `copies_max` are followed.
   Standby(OpenReader open_reader, MakeSeat make_seat, std::vector<Input> eligible, int copies_max,
-          std::chrono::milliseconds commit_every)
+          std::chrono::milliseconds commit_every, Now now = std::chrono::steady_clock::now)
       : open_reader_(std::move(open_reader)),
         make_seat_(std::move(make_seat)),
         eligible_(std::move(eligible)),
         copies_max_(static_cast<std::size_t>(copies_max)),
-        commit_every_(commit_every) {}
+        commit_every_(commit_every),
+        now_(std::move(now)) {}
 
   void keep(const Input& input, Seat seat);
   void follow(const std::set<Input>& ours);
@@ -62,6 +65,7 @@ class Standby {
   std::vector<Input> eligible_;
   std::size_t copies_max_;
   std::chrono::milliseconds commit_every_;
+  Now now_;
 
   std::map<Input, Seat> copies_;
   std::set<Input> unfit_;  // given up; not tried again until this process owned it

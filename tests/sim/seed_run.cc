@@ -46,6 +46,10 @@ ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sab
   plan.processes = chance.pick(std::vector<int>{1, 2, 3, 7});
   plan.disks = static_cast<int>(chance.between(1, plan.processes));
   plan.live_rows = chance.percent(50);
+  if (plan.processes > 1 && chance.percent(30)) {
+    plan.disks = plan.processes;
+    plan.standby = static_cast<int>(chance.between(1, 4));
+  }
   const bool early = chance.percent(80);
   plan.time_known_early = options.time_known_early.value_or(early);
   plan.backlog = chance.percent(25);
@@ -237,10 +241,10 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
 
   const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
   report.plan = fmt::format(
-      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}",
-      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
-      plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.backlog ? "; a backlog" : "",
-      plan.time_known_early ? "" : "; sources heard of late");
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}",
+      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes, plan.disks,
+      plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
+      plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; sources heard of late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;

@@ -13,12 +13,9 @@ namespace {
 
 constexpr std::array<Stage, 4> kThreads{Stage::intake, Stage::outlet, Stage::market, Stage::desk};
 
-std::vector<Input> inputs_of(Stage stage, const Definition& definition, const PartitionCounts& counts) {
-  if (stage == Stage::intake) return source_inputs(definition);
-  const auto topic = stage == Stage::outlet ? Topic::ledger : stage == Stage::market ? Topic::deltas : Topic::signals;
-  std::vector<Input> inputs;
-  for (std::int32_t partition = 0; partition < counts.of(topic); ++partition) inputs.push_back({topic, partition});
-  return inputs;
+// All that the group of a thread shares out.
+std::vector<Input> shared_out(Stage stage, const Definition& definition) {
+  return stage == Stage::intake ? source_inputs(definition) : inputs_of(stage, definition);
 }
 
 }  // namespace
@@ -29,6 +26,7 @@ struct SimCluster::StageRun {
   SimSink sink;
   ProgressBook book;
   std::set<Input> mine;
+  std::unique_ptr<Standby> standby;
   std::unique_ptr<Worker> worker;
   struct Tally {
     const Task* task = nullptr;
@@ -62,7 +60,7 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
     }
   }
   for (std::size_t stage = 0; stage < kStages; ++stage) {
-    groups_[stage] = std::make_unique<SimGroup>(inputs_of(kThreads[stage], definition_, plan_.partitions));
+    groups_[stage] = std::make_unique<SimGroup>(shared_out(kThreads[stage], definition_));
   }
   for (int i = 0; i < plan_.processes; ++i) {
     auto& process = *processes_.emplace_back(std::make_unique<Process>());
@@ -128,13 +126,29 @@ void SimCluster::work(Process& process, std::size_t stage) {
         ProgressBook(definition_),
         {},
         nullptr,
+        nullptr,
         {}});
+    if (plan_.standby > 0) {
+      // Its clock moves with each look at it.
+      run->standby = std::make_unique<Standby>(
+          [this, &process](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
+            return std::make_unique<SimReader>(log_, from, weather_, process.dead);
+          },
+          [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
+          inputs_of(kThreads[stage] == Stage::intake ? Stage::reference : kThreads[stage], definition_), plan_.standby,
+          std::chrono::milliseconds{300},
+          [at = std::chrono::steady_clock::time_point{std::chrono::hours{1}}]() mutable { return at += std::chrono::milliseconds{70}; });
+    }
     // Never by the clock: what moves a commit is the number of records, and the storm.
     run->worker = std::make_unique<Worker>(
-        run->source, [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
+        run->source,
+        [this, &process, stage](const Input& input) {
+          note_owner(process, stage, input);
+          return make_seat(process, stage, input);
+        },
         WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000},
                       1 + chance_.below(chance_.percent(50) ? 20 : 400)},
-        [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); });
+        [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); }, run->standby.get());
   }
   const auto worked = run->worker->round();
   react(process, stage, worked ? Result<void>{} : tl::make_unexpected(worked.error()));
@@ -200,13 +214,21 @@ Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const In
         SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
     if (!store) return tl::make_unexpected(store.error());
     seat.store = std::move(*store);
+    const auto saved = seat.store->get(kTaskKey);
+    if (!saved) return tl::make_unexpected(saved.error());
+    seat.rebuilt = !*saved;
+    seat.result_topics = result_topics_of(reads);
+    seat.targets = shared_targets_of(reads, input.partition, definition_);
   }
   seat.op = make_operator(input, definition_, plan_.live_rows);
   const bool again = !begun_.insert(input).second;
   if (saboteur_ != nullptr) seat.op = saboteur_->wrap(std::move(seat.op), again);
   seat.task = std::make_unique<Task>(task_name_of(input), input, definition_id(definition_), *seat.op, *seat.store,
                                      process.runs[stage]->sink);
-  FIVERATE_TRY(seat.task->read_tails(result_topics_of(reads)));
+  return seat;
+}
+
+void SimCluster::note_owner(Process& process, std::size_t stage, const Input& input) {
   auto& owner = owners_[input];
   if (owner != nullptr && owner != &process) {
     weather_.count(Fault::move);
@@ -214,7 +236,6 @@ Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const In
     if (run && run->worker->seats().contains(input)) weather_.count(Fault::two_at_once);
   }
   owner = &process;
-  return seat;
 }
 
 // As IntakeHeartbeat, with chance in place of the clock.

@@ -31,6 +31,7 @@ struct ClusterPlan {
   bool live_rows = true;
   bool time_known_early = true;  // all source partitions have been heard of before documents come
   bool backlog = false;          // everything has come before anybody reads
+  int standby = 0;               // copies that each process keeps of others' tasks; each has a disk of its own then
   int severity = 1;
   int steps = 1000;
   bool truncates = false;  // once, somewhere
@@ -83,6 +84,7 @@ class SimCluster {
   void truncate();
   void late_request();
   Result<Seat> make_seat(Process& process, std::size_t stage, const Input& input);
+  void note_owner(Process& process, std::size_t stage, const Input& input);
   Result<void> heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats);
   void count_tasks(StageRun& run);
   Process* any_process(bool up);

@@ -46,6 +46,14 @@ class SimLog {
     return std::nullopt;
   }
 
+  [[nodiscard]] std::optional<CausePosition> last_said(const Input& input, std::string_view sender) const {
+    const auto& records = all(input);
+    for (auto at = records.rbegin(); at != records.rend(); ++at) {
+      if ((*at)->cause && (*at)->cause->sender == sender) return (*at)->cause->position;
+    }
+    return std::nullopt;
+  }
+
   // The records that are gone.
   Records truncate(const Input& input, std::int64_t new_end) {
     auto& records = partitions_[input];

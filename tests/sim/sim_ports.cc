@@ -91,6 +91,24 @@ Result<void> SimSource::commit(const std::map<Input, Committed>& positions) {
   return {};
 }
 
+Result<std::optional<Extent>> SimSource::extent(const Input& input) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end of the log is not to be learnt.");
+  return Extent{0, log_.end_offset(input)};
+}
+
+Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InRecord>& records) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 500)) return fail(Reaction::retry, "Kafka is away.");
+  for (auto& [input, next] : next_) {
+    if (next > log_.end_offset(input)) return fail(Reaction::stop, "It was truncated.");
+    const auto before = records.size();
+    log_.read(input, next, weather_.is_calm() ? 4096 : static_cast<std::size_t>(weather_.chance().below(40)), records);
+    next += static_cast<std::int64_t>(records.size() - before);
+  }
+  return {};
+}
+
 // ---- sink -----------------------------------------------------------------------------------------------------------
 
 Result<void> SimSink::send(OutRecord record) {
@@ -127,6 +145,12 @@ Result<std::optional<Cause>> SimSink::last_cause(Topic topic, std::int32_t parti
   if (dead_) return killed();
   if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be read.");
   return log_.last_cause({topic, partition});
+}
+
+Result<std::optional<CausePosition>> SimSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be read.");
+  return log_.last_said({topic, partition}, sender);
 }
 
 Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::int64_t back) {

@@ -31,6 +31,7 @@ class SimSource final : public Source {
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   Result<std::optional<Committed>> committed(const Input& input) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
+  Result<std::optional<Extent>> extent(const Input& input) override;
 
  private:
   Result<bool> keep_up_with_the_group();
@@ -50,6 +51,24 @@ class SimSource final : public Source {
   std::map<Input, std::int64_t> next_;
 };
 
+// Reads fixed inputs from these offsets on, of no group: what a standby reads.
+class SimReader final : public Source {
+ public:
+  SimReader(const SimLog& log, std::map<Input, std::int64_t> next, Weather& weather, bool& dead)
+      : log_(log), next_(std::move(next)), weather_(weather), dead_(dead) {}
+
+  void listen(Listener /*listener*/) override {}
+  Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
+  Result<std::optional<Committed>> committed(const Input& /*input*/) override { return std::nullopt; }
+  Result<void> commit(const std::map<Input, Committed>& /*positions*/) override { return {}; }
+
+ private:
+  const SimLog& log_;
+  std::map<Input, std::int64_t> next_;
+  Weather& weather_;
+  bool& dead_;
+};
+
 // One incarnation of a producer: idempotent, in order a partition, without holes. Once a delivery has failed it is dead.
 class SimSink final : public Sink {
  public:
@@ -63,6 +82,7 @@ class SimSink final : public Sink {
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
+  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 
   // Some of what waits reaches the log; the sender is told only at its flush.
