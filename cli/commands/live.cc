@@ -22,6 +22,7 @@
 #include "processors/stages/outlet.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/reference.h"
+#include "processors/stream/failpoint.h"
 #include "processors/stream/group_store.h"
 #include "processors/stream/worker.h"
 
@@ -80,6 +81,7 @@ class IntakeHeartbeat {
     const auto value = progress->SerializeAsString();
     for (std::int32_t partition = 0; partition < settings_.definition.ledger_partitions(); ++partition) {
       FIVERATE_TRY(sink_.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
+      failpoint("progress.told");
     }
     return {};
   }
@@ -200,6 +202,7 @@ class StageThread {
   }
 
   Result<Seat> make_seat(const Input& input, Source& source, Sink& sink) {
+    failpoint("seat.assigned");
     const auto stage = stage_reading(input.topic);
     Seat seat;
     if (stage == Stage::intake) {
@@ -217,6 +220,7 @@ class StageThread {
     seat.task = std::make_unique<Task>(std::string(stage == Stage::intake ? name_of(input.topic) : name_of(stage)), input,
                                        definition_id(settings_.definition), *seat.op, *seat.store, sink);
     FIVERATE_TRY(seat.task->read_tails(result_topics_of(stage)));
+    failpoint("tails.read");
     spdlog::info("{}: reading {} partition {}", name_of(stage), name_of(input.topic), input.partition);
     return seat;
   }
@@ -279,6 +283,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   const RocksMemory memory((static_cast<std::size_t>(settings.config.state.memory_mib) << 20) / 2);
   const auto slot = InstanceSlot::take(settings.config.state.dir);
   if (!slot) return tl::make_unexpected(slot.error());
+  failpoint("run.start");
   const auto folder = std::filesystem::absolute(settings.config.state.dir).string();
   // One name a host, folder, process, stage and thread.
   const auto process = fmt::format("{}-{}-{}", host_name(), chain_text(chained(0, "", folder)), slot->number());

@@ -1,8 +1,10 @@
 // `run`: the processors.
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -10,6 +12,7 @@
 #include "cli/commands/live.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/stream/failpoint.h"
 
 namespace fiverate {
 namespace {
@@ -102,7 +105,20 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
               wrong);
 }
 
+// For drills (stream/failpoint.h). Whoever has it set by mistake sees it in the log.
+void arm_failpoint_of_environment() {
+  const char* const text = std::getenv("FAILPOINT");
+  if (text == nullptr) return;
+  const auto point = parse_failpoint(text);
+  if (!point) throw ExitError(kExitUsage, point.error().what);
+  const int number = point->stops ? SIGSTOP : SIGKILL;
+  spdlog::warn("FAILPOINT is set, this is a drill: the process {} itself at pass {} of {}", point->stops ? "freezes" : "kills",
+               point->pass, point->name);
+  arm_failpoint(*point, [number] { ::kill(::getpid(), number); });
+}
+
 int run_stages(const Context& context, const std::vector<std::string>& names) {
+  arm_failpoint_of_environment();
   const LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(names)};
   const MarketCalendar calendar(context.config().market.timezone);
 
@@ -118,6 +134,7 @@ int run_stages(const Context& context, const std::vector<std::string>& names) {
       const timespec wait{0, 100'000'000};
       if (sigtimedwait(&signals, nullptr, &wait) < 0) continue;
       spdlog::info("stopping");
+      failpoint("stop.asked");
       stop.request_stop();
       // A call to a broker that is away may not come back in time. Whatever is cut off is repeated at the next start.
       const auto until = std::chrono::steady_clock::now() + kStopWithin;

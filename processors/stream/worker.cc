@@ -1,5 +1,7 @@
 #include "processors/stream/worker.h"
 
+#include "processors/stream/failpoint.h"
+
 namespace fiverate {
 
 Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat)
@@ -44,7 +46,10 @@ Result<void> Worker::commit(Task& task) {
   uncommitted_[task.input()] = 0;
   const auto& store = *seats_.at(task.input()).store;
   const auto kept = store.group_text();
-  return source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}});
+  if (kept) failpoint("intake.appended");
+  FIVERATE_TRY(source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}}));
+  failpoint("commit.done");
+  return {};
 }
 
 Result<void> Worker::commit_all() {
@@ -62,6 +67,7 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
     if (!seat) return tl::make_unexpected(seat.error());
     const auto offset = seat->task->restore();
     if (!offset) return tl::make_unexpected(offset.error());
+    failpoint("state.read");
     begin[input] = *offset;
     seats_.insert_or_assign(input, std::move(*seat));
   }
@@ -70,10 +76,12 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
 
 void Worker::give_up(const std::vector<Input>& inputs) {
   for (const auto& input : inputs) {
+    failpoint("revoke.begin");
     // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
     if (const auto seat = seats_.find(input); seat != seats_.end() && seat->second.task->at_boundary()) {
       static_cast<void>(commit(*seat->second.task));
     }
+    failpoint("revoke.committed");
     seats_.erase(input);
     uncommitted_.erase(input);
   }
