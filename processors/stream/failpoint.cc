@@ -41,7 +41,8 @@ Result<Failpoint> parse_failpoint(std::string_view text) {
   if (!is_known(point.name)) {
     std::string names;
     for (const auto& known : kFailpoints) names += fmt::format("\n  {:<18}{}", known.name, known.crash_there);
-    return fail(Reaction::stop, "FAILPOINT=\"{}\": there is no such point. These are, and what a crash there means:{}", whole, names);
+    return fail(Reaction::stop, "FAILPOINT=\"{}\": there is no such point. These are, and what a crash there means:{}",
+                whole, names);
   }
   const bool counted = whole.size() > point.name.size();
   const auto pass = cut(text);
@@ -67,7 +68,9 @@ void arm_failpoint(Failpoint point, std::function<void()> strike) {
   detail::failpoint_armed = true;
 }
 
-void disarm_failpoint() { detail::failpoint_armed = false; }
+void disarm_failpoint() {
+  detail::failpoint_armed = false;
+}
 
 void detail::pass_failpoint(std::string_view name) {
   auto& one = armed();

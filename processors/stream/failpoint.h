@@ -24,18 +24,23 @@ struct FailpointName {
 
 inline constexpr std::array kFailpoints{
     FailpointName{"run.start", "before anything was read: the folder has a new lock file, nothing else"},
-    FailpointName{"seat.assigned", "the group gave a partition, its state is not open: the restarted process gets it again"},
+    FailpointName{"seat.assigned",
+                  "the group gave a partition, its state is not open: the restarted process gets it again"},
     FailpointName{"tails.read", "the end of the results is known, the state is not: nothing was changed"},
     FailpointName{"state.read", "the state is in memory, nothing was read from the log: nothing was changed"},
-    FailpointName{"output.sent", "a part of a record's outputs is on its way: all of them are sent again, the part is dropped behind"},
-    FailpointName{"progress.told", "intake told some ledger partitions how far it is: the others hear it after the restart"},
+    FailpointName{"output.sent",
+                  "a part of a record's outputs is on its way: all of them are sent again, the part is dropped behind"},
+    FailpointName{"progress.told",
+                  "intake told some ledger partitions how far it is: the others hear it after the restart"},
     FailpointName{"commit.begin", "outputs are on their way, some arrived: folded and sent again"},
     FailpointName{"commit.acked", "all outputs arrived, the state knows nothing of them: folded and sent again"},
     FailpointName{"commit.written", "the state is ahead of the group's offset: the state's counts"},
-    FailpointName{"intake.appended", "the ledger has what the group's offset does not cover: appended again, dropped behind"},
+    FailpointName{"intake.appended",
+                  "the ledger has what the group's offset does not cover: appended again, dropped behind"},
     FailpointName{"commit.done", "nothing is to be repeated"},
     FailpointName{"revoke.begin", "a partition is given up with what was not committed: its next owner repeats it"},
-    FailpointName{"revoke.committed", "committed, but the store is still open here: the next owner finds its lock released"},
+    FailpointName{"revoke.committed",
+                  "committed, but the store is still open here: the next owner finds its lock released"},
     FailpointName{"stop.asked", "asked to end in order, nothing of it done: as any other kill"},
 };
 
@@ -58,7 +63,8 @@ void pass_failpoint(std::string_view name);
 }  // namespace detail
 
 inline void failpoint(std::string_view name) {
-  if (detail::failpoint_armed) [[unlikely]] detail::pass_failpoint(name);
+  if (detail::failpoint_armed) [[unlikely]]
+    detail::pass_failpoint(name);
 }
 
 }  // namespace fiverate

@@ -27,8 +27,9 @@ TEST(Failpoint, WhatIsNoneIsRefusedWithTheReason) {
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().reaction, Reaction::stop);
   EXPECT_NE(unknown.error().what.find("commit.acked"), std::string::npos) << "the names are listed";
-  for (const auto* text : {"", ":", "commit.acked:", "commit.acked:0", "commit.acked:-1", "commit.acked:3x", "commit.acked::stop",
-                           "commit.acked:3:halt", "commit.acked:3:stop:", "commit.acked:99999999999999999999"}) {
+  for (const auto* text :
+       {"", ":", "commit.acked:", "commit.acked:0", "commit.acked:-1", "commit.acked:3x", "commit.acked::stop",
+        "commit.acked:3:halt", "commit.acked:3:stop:", "commit.acked:99999999999999999999"}) {
     EXPECT_FALSE(parse_failpoint(text)) << text;
   }
 }

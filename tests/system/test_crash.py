@@ -111,6 +111,28 @@ class Crash(unittest.TestCase):
         self.market.await_final(self.expected)
         run.stop()
 
+    def test_the_end_of_the_write_ahead_log_lost(self):
+        """Killed, and of some tasks the log of the store is cut at any byte, as by a power cut: their states are older."""
+        parts = parts_of(self.history, 5)
+        cuts = 0
+        for number, part in enumerate(parts[:-1]):
+            run = self.market.run()
+            child = self.importing(part, last=False)
+            run.is_working()
+            with self.subTest(seed=SEED, part=number):
+                self.strike(run, 1.5)
+                self.finish(child)
+                for log in sorted(self.market.state.glob("*-*/*.log")):
+                    if log.stat().st_size > 0 and self.random.random() < 0.6:
+                        os.truncate(log, self.random.randrange(log.stat().st_size))
+                        cuts += 1
+        self.assertGreater(cuts, 5)
+        run = self.market.run()
+        self.market.import_files(parts[-1])
+        self.market.await_final(self.expected)
+        self.market.same_alerts(least=100)
+        run.stop()
+
     def test_two_processes_with_states_of_their_own(self):
         parts = parts_of(self.history, 4)
         one = self.market.run()

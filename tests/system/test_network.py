@@ -30,7 +30,6 @@ class Network(unittest.TestCase):
         self.proxy.friendly()
         self.proxy.counts.clear()
         self.addCleanup(self.proxy.friendly)
-        # Whoever imports goes past the proxy as far as the broker lets it: to the broker's own address first.
         self.market = Market(self, self.proxy.address, kafka={"session.timeout.ms": SESSION_S * 1000},
                              run={"commit_every_ms": 50}).create_topics()
         self.parts = parts_of(self.history, 6)
@@ -60,13 +59,7 @@ class Network(unittest.TestCase):
 
     def test_connections_cut_at_random(self):
         self.proxy.cut(0.02)
-
-        def between(number):
-            time.sleep(0.3)
-
-        for part in self.parts[:-1]:  # an import may end in between, which it says; what it brought twice counts once
-            self.market.import_files(part, open=True)
-            between(part)
+        self.import_all_but_the_last()
         eventually(lambda: self.proxy.counts["cut"] >= 20, 60, lambda: dict(self.proxy.counts))
         self.finish()
 
