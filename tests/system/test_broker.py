@@ -67,7 +67,7 @@ class BrokerFaults(unittest.TestCase):
 
     def test_away_for_long(self):
         """Longer than any session and than an unacknowledged record is waited for; the process neither ends nor grows."""
-        history = small_market(*HISTORY)
+        history = small_market(40, 30, 2, brands=2, skus=6)
         parts = parts_of(history, 3)
         market = Market(self, self.broker.address, kafka={"session.timeout.ms": 6000}, run={"commit_every_ms": 50}).create_topics()
         run = market.run().is_working()

@@ -22,7 +22,7 @@ class Network(unittest.TestCase):
         cls.broker = Broker(scratch() / "broker-behind-a-proxy", advertise=cls.proxy.address).start()
         cls.addClassCleanup(cls.broker.kill)
         cls.proxy.to(cls.broker.address)
-        cls.history = small_market(40, 45, 2, brands=2, skus=6)
+        cls.history = small_market(40, 30, 2, brands=2, skus=6)
         cls.expected = replayed(cls.history)
 
     def setUp(self):
@@ -32,7 +32,7 @@ class Network(unittest.TestCase):
         self.addCleanup(self.proxy.friendly)
         self.market = Market(self, self.proxy.address, kafka={"session.timeout.ms": SESSION_S * 1000},
                              run={"commit_every_ms": 50}).create_topics()
-        self.parts = parts_of(self.history, 6)
+        self.parts = parts_of(self.history, 5)
         self.run_ = self.market.run().is_working()
 
     def import_all_but_the_last(self, between=lambda number: None):
@@ -50,17 +50,17 @@ class Network(unittest.TestCase):
         self.run_.stop()
 
     def test_answers_delayed_and_dropped(self):
-        self.proxy.delay_produce(0.05)
+        self.proxy.delay_produce(0.02)
         self.proxy.drop_produce(7)
         self.import_all_but_the_last()
-        eventually(lambda: self.proxy.counts["dropped"] >= 20 and self.market.caught_up(), 90, lambda: dict(self.proxy.counts))
+        eventually(lambda: self.proxy.counts["dropped"] >= 10 and self.market.caught_up(), 90, lambda: dict(self.proxy.counts))
         self.finish()
         same_lines(self, self.expected, (oracle_of(self.history) / "metrics.jsonl").read_bytes())
 
     def test_connections_cut_at_random(self):
         self.proxy.cut(0.02)
         self.import_all_but_the_last()
-        eventually(lambda: self.proxy.counts["cut"] >= 20, 60, lambda: dict(self.proxy.counts))
+        eventually(lambda: self.proxy.counts["cut"] >= 10, 60, lambda: dict(self.proxy.counts))
         self.finish()
 
     def test_all_is_swallowed_for_longer_than_a_session(self):
@@ -71,18 +71,17 @@ class Network(unittest.TestCase):
         self.addCleanup(child.kill)
         time.sleep(0.5)
         self.proxy.swallow(True)
-        time.sleep(2.5 * SESSION_S)
+        time.sleep(2 * SESSION_S)
         self.assertGreater(self.proxy.counts["swallowed"], 0)
         self.proxy.swallow(False)
         _, said = child.communicate(timeout=DONE_WITHIN)
         self.assertEqual(child.returncode, 0, said)
-        self.market.import_files(self.parts[4], open=True)
         self.finish()
 
     def test_the_broker_is_killed_while_it_acknowledges(self):
         """Answers are held on their way, so that the broker dies with records in its log of which nobody knows."""
         def strike(number):
-            if number not in (1, 3):
+            if number != 1:
                 return
             self.proxy.delay_produce(0.4)
             produced = self.proxy.counts["produce"]
