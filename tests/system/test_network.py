@@ -9,7 +9,8 @@ import time
 import unittest
 
 from proxy import Proxy
-from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Broker, Market, eventually, oracle_of, parts_of, replayed, same_lines, scratch, small_market
+from support import (CLEAN_ENVIRONMENT, DONE_WITHIN, Broker, Market, eventually, oracle_of, parts_of, replayed, same_lines, scratch,
+                     small_market)
 
 SESSION_S = 3
 
