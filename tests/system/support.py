@@ -349,7 +349,8 @@ class Process:
         self.out = self.log.with_suffix(".out")
         with open(self.log, "wb") as log, open(self.out, "wb") as out:
             self.child = subprocess.Popen(market.command(*words), stdout=out, stderr=log, stdin=subprocess.DEVNULL,
-                                          env={**CLEAN_ENVIRONMENT, **(environment or {})}, cwd=market.folder, preexec_fn=preexec)
+                                          env={**CLEAN_ENVIRONMENT, **(environment or {})}, cwd=market.folder,
+                                          preexec_fn=preexec)
         self.test.addCleanup(self.end)
 
     def text(self):
