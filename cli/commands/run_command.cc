@@ -1,9 +1,11 @@
 // `run`: the processors.
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "cli/live/states.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/stream/failpoint.h"
 
 namespace fiverate {
 namespace {
@@ -129,7 +132,20 @@ std::pair<std::string, std::int64_t> speak_from_argument(const std::string& text
   throw ExitError(kExitUsage, fmt::format("--speak-from: \"{}\" is no TASK:OFFSET, as outlet-0:12345. Tasks: {}.", text, tasks));
 }
 
+// For drills (stream/failpoint.h). Whoever has it set by mistake sees it in the log.
+void arm_failpoint_of_environment() {
+  const char* const text = std::getenv("FAILPOINT");
+  if (text == nullptr) return;
+  const auto point = parse_failpoint(text);
+  if (!point) throw ExitError(kExitUsage, point.error().what);
+  const int number = point->stops ? SIGSTOP : SIGKILL;
+  spdlog::warn("FAILPOINT is set, this is a drill: the process {} itself at pass {} of {}", point->stops ? "freezes" : "kills",
+               point->pass, point->name);
+  arm_failpoint(*point, [number] { ::kill(::getpid(), number); });
+}
+
 int run_stages(const Context& context, const RunArguments& arguments) {
+  arm_failpoint_of_environment();
   LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(arguments.stages)};
   settings.standby = arguments.standby.value_or(context.config().run.standby);
   settings.twin = arguments.twin;
@@ -148,6 +164,7 @@ int run_stages(const Context& context, const RunArguments& arguments) {
       const timespec wait{0, 100'000'000};
       if (sigtimedwait(&signals, nullptr, &wait) < 0) continue;
       spdlog::info("stopping");
+      failpoint("stop.asked");
       stop.request_stop();
       // A call to a broker that is away may not come back in time. Whatever is cut off is repeated at the next start.
       const auto until = std::chrono::steady_clock::now() + kStopWithin;

@@ -9,6 +9,7 @@
 #include "cli/config/config.h"
 #include "processors/edge/history_source.h"
 #include "processors/stages/progress.h"
+#include "processors/stream/failpoint.h"
 #include "processors/stream/seat.h"
 
 namespace fiverate {
@@ -56,6 +57,7 @@ class IntakeHeartbeat {
     const auto value = progress->SerializeAsString();
     for (std::int32_t partition = 0; partition < definition_.ledger_partitions(); ++partition) {
       FIVERATE_TRY(sink_.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
+      failpoint("progress.told");
     }
     return {};
   }

@@ -13,6 +13,7 @@
 #include "cli/live/instance_slot.h"
 #include "cli/live/stage_thread.h"
 #include "cli/live/states.h"
+#include "processors/stream/failpoint.h"
 
 namespace fiverate {
 namespace {
@@ -47,6 +48,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   if (folder_error) return fail(Reaction::stop, "Cannot make the state folder {}: {}", config.state.dir, folder_error.message());
   const auto slot = InstanceSlot::take(config.state.dir);
   if (!slot) return tl::make_unexpected(slot.error());
+  failpoint("run.start");
   if (settings.standby > 0 && slot->number() > 0) {
     return fail(Reaction::stop,
                 "Another process works in the state folder {}. A standby keeps copies of what others own, so it needs a folder of its "

@@ -14,6 +14,7 @@
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/reference.h"
+#include "processors/stream/failpoint.h"
 #include "processors/stream/group_store.h"
 #include "processors/stream/standby.h"
 #include "processors/stream/worker.h"
@@ -122,6 +123,7 @@ Result<void> StageThread::attempt() {
 }
 
 Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& sink) const {
+  failpoint("seat.assigned");
   const auto& definition = shared_.settings.definition;
   const auto stage = stage_reading(input.topic);
   Seat seat;

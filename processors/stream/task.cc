@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <xxhash.h>
 
+#include "processors/stream/failpoint.h"
 #include "schemas/check.h"
 #include "state.pb.h"
 
@@ -200,12 +201,15 @@ void Task::send(OutRecord record) {
   ++counters_.outputs;
   if (record.topic == Topic::quarantine) ++counters_.quarantined;
   if (auto sent = sink_.send(std::move(record)); !sent) send_error_ = sent.error();
+  failpoint("output.sent");
 }
 
 Result<void> Task::commit() {
   CHECK(op_.at_boundary(), name_);
   // A crash before this line: nothing is kept; all since the last commit is folded and sent again, and dropped there.
+  failpoint("commit.begin");
   FIVERATE_TRY(sink_.flush());
+  failpoint("commit.acked");
   // A crash here: outputs are out, the state is not: the same again.
   TaskState state;
   state.set_task(name_);
@@ -237,6 +241,7 @@ Result<void> Task::commit() {
   op_.save(batch);
   batch.put(std::string(kTaskKey), state.SerializeAsString());
   FIVERATE_TRY(store_.write(batch));
+  failpoint("commit.written");
   committed_offset_ = next_offset_;
   return {};
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "processors/stream/failpoint.h"
+
 namespace fiverate {
 
 Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat, Standby* standby)
@@ -54,7 +56,10 @@ Result<void> Worker::commit(Task& task) {
   if (task.is_silent()) return {};  // the group stands further ahead
   const auto& store = *seats_.at(task.input()).store;
   const auto kept = store.group_text();
-  return source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}});
+  if (kept) failpoint("intake.appended");
+  FIVERATE_TRY(source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}}));
+  failpoint("commit.done");
+  return {};
 }
 
 Result<void> Worker::commit_all() {
@@ -94,6 +99,7 @@ Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>&
   auto seat = make_seat_(input);
   if (!seat) return seat;
   FIVERATE_TRY(seat->task->restore());
+  failpoint("state.read");
   return seat;
 }
 
@@ -129,6 +135,7 @@ Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Comm
     offset = std::max(offset, low);  // the record before the next one may be deleted: then it is not compared
   }
   if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
+  failpoint("tails.read");
   if (seat.speak_from) {
     task.stay_silent_until(*seat.speak_from);  // and repeats what is found in the results
   } else if (committed) {
@@ -143,10 +150,12 @@ Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Comm
 
 void Worker::give_up(const std::vector<Input>& inputs) {
   for (const auto& input : inputs) {
+    failpoint("revoke.begin");
     // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
     const auto seat = seats_.find(input);
     if (seat == seats_.end()) continue;
     if (seat->second.task->at_boundary()) static_cast<void>(commit(*seat->second.task));
+    failpoint("revoke.committed");
     if (standby_ != nullptr) standby_->keep(input, std::move(seat->second));
     seats_.erase(seat);
     uncommitted_.erase(input);

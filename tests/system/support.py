@@ -80,15 +80,16 @@ def eventually(probe, within, what, every=0.05):
 class Broker:
     """One broker of deploy/kafka/kafka in a folder; stopped at the end of the process, whatever happens."""
 
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder, advertise=None):
+        self.folder, self.advertise = pathlib.Path(folder), advertise
         atexit.register(self.command, "kill")
 
     def start(self):
         port = () if (self.folder / "address").exists() else ("--port", "0")  # the same again after a stop
+        told = ("--advertise", self.advertise) if self.advertise else ()
 
         def attempt():
-            done = self.command("start", *port)
+            done = self.command("start", *port, *told)
             if done.returncode != 0 and "in use by another program" not in done.stderr:  # a killed one lets go of it a moment later
                 raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
             return done.returncode == 0
@@ -118,11 +119,11 @@ def shared_kafka():
 
 
 @functools.cache
-def small_market(outlets=20, days=60, seed=1):
+def small_market(outlets=20, days=60, seed=1, brands=3, skus=12):
     """Simulated. Without the broken records: what is cut off has lost its arrival, and is counted on another day in files."""
-    folder = scratch() / f"market-{outlets}-{days}-{seed}"
+    folder = scratch() / f"market-{outlets}-{days}-{seed}-{brands}-{skus}"
     subprocess.run([program(), "simulate", "--out", folder, "--outlets", str(outlets), "--days", str(days), "--seed", str(seed),
-                    "--brands", "3", "--skus", "12", "--rate", "broken=0"],
+                    "--brands", str(brands), "--skus", str(skus), "--rate", "broken=0"],
                    check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
     return folder
 
@@ -251,8 +252,10 @@ class Market:
     def import_history(self, folder):
         return self.import_files(*sorted(folder.glob("*.jsonl")))
 
-    def run(self, *options, state=None):
-        return Process(self, "run", *options, *(["-X", f"state.dir={state}"] if state else []))
+    def run(self, *options, state=None, failpoint=None, preexec=None):
+        """failpoint: as in processors/stream/failpoint.h. preexec: called in the child before the program."""
+        return Process(self, "run", *options, *(["-X", f"state.dir={state}"] if state else []), preexec=preexec,
+                       environment={"FAILPOINT": failpoint} if failpoint else {})
 
     # ---- what came out ----
 
@@ -287,6 +290,17 @@ class Market:
         same_lines(self.test, self.final(expected), expected)
         self.assert_no_contradiction()
 
+    def same_alerts(self, least=0):
+        """Every transition of the live run, whatever happened to it, is that of a fold of its ledger. Returns the folder of that."""
+        out = self.folder / f"from-kafka-{next(numbers)}"
+        self.ok("replay", "--kafka", "--out", out)
+        expected = (out / "alerts.jsonl").read_bytes()
+        self.test.assertGreaterEqual(expected.count(b'"state":"RESOLVED"'), least)
+        eventually(lambda: self.ok("alerts", "log").count(b"\n") >= expected.count(b"\n"), 60, "all alerts are logged")
+        same_lines(self.test, self.ok("alerts", "log"), expected)
+        self.assert_no_contradiction("alert-log")
+        return out
+
     def records(self, topic):
         """Everything in a topic, repetitions included."""
         raw = subprocess.run(["kcat", "-C", "-b", self.address, "-t", self.prefix + topic, "-e", "-q", "-f", "%p %o %K %S %h\n%k%s"],
@@ -300,13 +314,13 @@ class Market:
             records.append(Record(int(partition), int(offset), raw[end + 1 : key_end], raw[key_end:at], headers))
         return records
 
-    def assert_no_contradiction(self):
-        """A crash may repeat FINAL rows, identical in key, value and cause. Returns how many were repeated."""
+    def assert_no_contradiction(self, topic="metrics-final"):
+        """A crash may repeat what is written once, identical in key, value and cause. Returns how many were repeated."""
         seen, repeated = {}, 0
-        for record in self.records("metrics-final"):
+        for record in self.records(topic):
             what = (record.partition, record.value, record.headers)
             earlier = seen.setdefault(record.key, what)
-            self.test.assertEqual(earlier, what, f"FINAL row {record.key!r} was written with two values")
+            self.test.assertEqual(earlier, what, f"{record.key!r} of {topic} was written with two values")
             repeated += earlier is not what
         return repeated
 
@@ -329,13 +343,14 @@ def same_lines(test, found, expected):
 class Process:
     """A command that goes on, its output in files."""
 
-    def __init__(self, market, *words):
+    def __init__(self, market, *words, environment=None, preexec=None):
         self.test = market.test
         self.log = market.folder / f"{words[0]}-{next(numbers)}.log"
         self.out = self.log.with_suffix(".out")
         with open(self.log, "wb") as log, open(self.out, "wb") as out:
             self.child = subprocess.Popen(market.command(*words), stdout=out, stderr=log, stdin=subprocess.DEVNULL,
-                                          env=CLEAN_ENVIRONMENT, cwd=market.folder)
+                                          env={**CLEAN_ENVIRONMENT, **(environment or {})}, cwd=market.folder,
+                                          preexec_fn=preexec)
         self.test.addCleanup(self.end)
 
     def text(self):
@@ -368,6 +383,13 @@ class Process:
     def kill(self):
         self.send(signal.SIGKILL)
         self.child.wait(timeout=10)
+
+    def is_frozen(self):
+        """By SIGSTOP."""
+        return pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+    def memory_mib(self, what="VmRSS"):
+        return int(re.search(rf"{what}:\s+(\d+) kB", pathlib.Path(f"/proc/{self.child.pid}/status").read_text()).group(1)) / 1024
 
     def ends(self, code, within=30):
         """By itself."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What people get wrong and what disks do: a message that says what to do, the right exit code, and nothing lost."""
 
+import resource
 import shutil
 import subprocess
 import unittest
@@ -122,6 +123,54 @@ class State(unittest.TestCase):
         shutil.rmtree(market.state / "outlet-0")
         run = market.run().is_working()
         market.import_files(parts[1])
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_of_another_definition(self):
+        """As a newer or older program, or another time zone, would leave it."""
+        other = Market(self, shared_kafka(), market={"timezone": "Europe/Berlin"}).create_topics()
+        run = other.run().is_working()
+        other.import_history(small_market())
+        other.await_caught_up()
+        run.stop()
+        market = Market(self, shared_kafka()).create_topics()
+        market.import_history(small_market())
+        for folder in ("outlet-2", "market-1", "reference-0", "desk-0"):
+            with self.subTest(folder):
+                shutil.rmtree(market.state, ignore_errors=True)
+                shutil.copytree(other.state / folder, market.state / folder)
+                said = market.run().ends(1)
+                self.assertIn(str(market.state / folder), said)
+                self.assertIn("another definition", said)
+        shutil.rmtree(market.state)
+        run = market.run()
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_a_folder_that_cannot_be_written(self):
+        market = Market(self, shared_kafka()).create_topics()
+        market.state.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", market.state], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            self.skipTest(f"no tmpfs may be mounted: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", market.state], capture_output=True)
+        said = market.run().ends(1, within=20)
+        self.assertIn(str(market.state), said)
+        self.assertRegex(said, "(?i)read-only")
+        subprocess.run(["mount", "-o", "remount,rw,size=64m", market.state], check=True)
+        run = market.run()
+        market.import_history(small_market())
+        market.await_final(replayed(small_market()))
+        run.stop()
+
+    def test_too_few_files(self):
+        """64 descriptors do for nothing here: it ends and says so, and with more of them nothing is missing."""
+        market = Market(self, shared_kafka()).create_topics()
+        market.import_history(small_market())
+        run = market.run(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+        said = run.ends(1, within=60)
+        self.assertRegex(said, "(?i)too many open files")
+        run = market.run()
         market.await_final(replayed(small_market()))
         run.stop()
 

@@ -1,12 +1,30 @@
 #!/usr/bin/env python3
 """A broker that is away, comes late, stops, or is killed at work. It is one of its own: the shared one stays up."""
 
+import os
 import time
 import unittest
 
 from support import Broker, Market, Process, eventually, parts_of, replayed, scratch, small_market
 
 HISTORY = (100, 200)
+AWAY_S = int(os.environ.get("FIVERATE_TEST_AWAY", "35"))  # tests/system/drill --away 180
+GROWS_MIB = 64  # clients of librdkafka that are thrown away and made anew
+
+
+class Weight:
+    """Of a process."""
+
+    def __init__(self, run):
+        self.mib = run.memory_mib()
+        self.threads = len(os.listdir(f"/proc/{run.child.pid}/task"))
+        self.files = len(os.listdir(f"/proc/{run.child.pid}/fd"))
+
+    def __lt__(self, other):
+        return self.mib < other.mib
+
+    def __str__(self):
+        return f"{self.mib:.0f} MiB, {self.threads} threads, {self.files} files"
 
 
 class BrokerFaults(unittest.TestCase):
@@ -46,6 +64,34 @@ class BrokerFaults(unittest.TestCase):
         waiting.says("Trying again", 10)
         waiting.stop()
         working.stop()
+
+    def test_away_for_long(self):
+        """Longer than any session and than an unacknowledged record is waited for; the process neither ends nor grows."""
+        history = small_market(40, 30, 2, brands=2, skus=6)
+        parts = parts_of(history, 3)
+        market = Market(self, self.broker.address, kafka={"session.timeout.ms": 6000}, run={"commit_every_ms": 50}).create_topics()
+        run = market.run().is_working()
+        market.import_files(parts[0], open=True)
+        eventually(market.caught_up, 60, run.text)
+        before = Weight(run)
+        market.import_files(parts[1], open=True)
+        self.broker.kill()  # at work
+        until, heaviest = time.monotonic() + AWAY_S, before
+        while time.monotonic() < until:
+            time.sleep(1)
+            self.assertTrue(run.is_alive(), run.text())
+            heaviest = max(heaviest, Weight(run))
+        self.broker.start()
+        eventually(market.caught_up, 90, run.text)
+        market.import_files(parts[2])
+        market.await_final(replayed(history))
+        print(f"away for {AWAY_S} s: {before} before, at most {heaviest}, {Weight(run)} at the end")
+        self.assertLess(heaviest.mib, before.mib + GROWS_MIB)
+        self.assertLess(heaviest.threads, 3 * before.threads)
+        self.assertLess(Weight(run).files, 2 * before.files)
+        said = run.text().count("\n")
+        self.assertLess(said, 200 + 10 * AWAY_S, "it does not flood its log")
+        run.stop()
 
     def test_stopped_and_killed_at_work(self):
         history = small_market(*HISTORY)

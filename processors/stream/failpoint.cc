@@ -1,0 +1,82 @@
+#include "processors/stream/failpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <mutex>
+#include <utility>
+
+#include "schemas/check.h"
+
+namespace fiverate {
+namespace {
+
+struct Armed {
+  std::mutex mutex;  // stages pass in threads of their own
+  Failpoint point;
+  std::int64_t passed = 0;
+  std::function<void()> strike;
+};
+
+Armed& armed() {
+  static Armed one;
+  return one;
+}
+
+bool is_known(std::string_view name) {
+  return std::ranges::any_of(kFailpoints, [&](const auto& known) { return known.name == name; });
+}
+
+std::string_view cut(std::string_view& text) {
+  const auto end = std::min(text.find(':'), text.size());
+  const auto part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
+}  // namespace
+
+Result<Failpoint> parse_failpoint(std::string_view text) {
+  const auto whole = text;
+  Failpoint point{std::string(cut(text))};
+  if (!is_known(point.name)) {
+    std::string names;
+    for (const auto& known : kFailpoints) names += fmt::format("\n  {:<18}{}", known.name, known.crash_there);
+    return fail(Reaction::stop, "FAILPOINT=\"{}\": there is no such point. These are, and what a crash there means:{}",
+                whole, names);
+  }
+  const bool counted = whole.size() > point.name.size();
+  const auto pass = cut(text);
+  const auto* const end = pass.data() + pass.size();
+  const auto [stopped_at, problem] = std::from_chars(pass.data(), end, point.pass);
+  if (counted && (problem != std::errc{} || stopped_at != end || point.pass < 1)) {
+    return fail(Reaction::stop, "FAILPOINT=\"{}\": the pass behind the colon is a number from 1.", whole);
+  }
+  point.stops = text == "stop";
+  if (!text.empty() && !point.stops) {
+    return fail(Reaction::stop, "FAILPOINT=\"{}\": behind the pass only \"stop\" is known.", whole);
+  }
+  return point;
+}
+
+void arm_failpoint(Failpoint point, std::function<void()> strike) {
+  CHECK(is_known(point.name), point.name);
+  auto& one = armed();
+  const std::lock_guard lock(one.mutex);
+  one.point = std::move(point);
+  one.passed = 0;
+  one.strike = std::move(strike);
+  detail::failpoint_armed = true;
+}
+
+void disarm_failpoint() {
+  detail::failpoint_armed = false;
+}
+
+void detail::pass_failpoint(std::string_view name) {
+  auto& one = armed();
+  CHECK(is_known(name), name);  // a point that nobody can arm
+  const std::lock_guard lock(one.mutex);
+  if (name == one.point.name && ++one.passed == one.point.pass) one.strike();
+}
+
+}  // namespace fiverate

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""SIGTERM at any moment: a clean end within seconds. And a process that froze at the worst moment of a commit wakes up late."""
+
+import signal
+import time
+import unittest
+
+from support import Market, eventually, parts_of, replayed, shared_kafka, small_market
+
+STOPS_WITHIN = 5  # s
+SESSION_S = 3
+
+
+class Stop(unittest.TestCase):
+    def setUp(self):
+        self.history = small_market(40, 45, 2, brands=2, skus=6)
+        self.parts = list(parts_of(self.history, 18))
+        self.market = Market(self, shared_kafka(), kafka={"session.timeout.ms": SESSION_S * 1000},
+                             run={"commit_every_ms": 50}).create_topics()
+
+    def stops(self, run):
+        began = time.monotonic()
+        run.send(signal.SIGTERM)
+        run.send(signal.SIGCONT)
+        run.ends(0, within=10)
+        self.assertLess(time.monotonic() - began, STOPS_WITHIN, run.text())
+
+    def freeze(self, at):
+        """With something to do."""
+        self.market.import_files(self.parts.pop(0), open=True)
+        run = self.market.run(failpoint=f"{at}:stop")
+        eventually(lambda: run.is_frozen() or not run.is_alive(), 40, run.text)
+        self.assertTrue(run.is_alive(), run.text())
+        return run
+
+    def finish(self):
+        self.market.import_files(*self.parts)
+        self.market.await_final(replayed(self.history))
+        self.market.same_alerts(least=10)
+
+    def test_at_every_stage_of_its_life(self):
+        run = self.market.run()
+        run.says("running against", 20)
+        self.stops(run)
+        for at in ("run.start:1", "seat.assigned:3", "tails.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
+                   "commit.acked:3", "intake.appended:1", "commit.written:4"):
+            with self.subTest(at):
+                self.stops(self.freeze(at))
+        run = self.market.run().is_working()
+        self.market.import_files(*[self.parts.pop(0) for _ in range(4)], open=True)
+        self.stops(run)  # at work
+        run = self.market.run()
+        self.finish()
+        self.stops(run)
+
+    def test_twice(self):
+        """The second time at once, and with another code: it was not asked to be clean any more."""
+        run = self.freeze("commit.acked:2")
+        run.send(signal.SIGTERM)
+        run.send(signal.SIGCONT)
+        run.says("stopping|stopped", 5)
+        if run.is_alive():
+            run.send(signal.SIGTERM)
+        run.child.wait(timeout=STOPS_WITHIN)
+        self.assertIn(run.child.returncode, (0, 1), run.text())
+        run = self.market.run()
+        self.finish()
+        run.stop()
+
+    def test_a_zombie_in_the_middle_of_a_commit(self):
+        """Frozen between outputs and state, or state and group, for longer than its session; another process goes on meanwhile."""
+        for number, at in enumerate(("commit.acked:4", "commit.written:4")):
+            with self.subTest(at):
+                zombie = self.freeze(at)
+                other = self.market.run(state=self.market.folder / f"other-{number}").is_working()
+                self.market.import_files(self.parts.pop(0), self.parts.pop(0), open=True)
+                eventually(self.market.caught_up, 60, other.text)
+                seats = zombie.text().count(": reading ")
+                zombie.send(signal.SIGCONT)
+                eventually(lambda: zombie.text().count(": reading ") > seats, 60, zombie.text)
+                other.stop()
+                zombie.stop()
+        run = self.market.run()
+        self.finish()
+        run.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
