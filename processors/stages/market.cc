@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "processors/stages/outlet.h"
+#include "processors/stages/seal.h"
 #include "processors/stream/key_parts.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
@@ -100,6 +101,8 @@ Result<void> MarketStage::open(const Store& store) {
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
     all_touched_ = state.all_touched();
+    seal_ = state.seal();
+    next_sealed_ = Day{seal_.day()};
   }
   FIVERATE_TRY(store.scan(kMarketSkuPrefix, [&](std::string_view, std::string_view value) {
     SkuState sku;
@@ -140,6 +143,8 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_live_at_ms(live_at_);
   for (const auto& brand : touched_) state.add_touched_brands(brand);
   state.set_all_touched(all_touched_);
+  *state.mutable_seal() = seal_;
+  state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
 }
 
@@ -198,8 +203,11 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   FIVERATE_TRY(add(deltas));
   if (told_after > closed_before) hold_apart(told_after, offset, deltas);
   sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  if (told_after == kNoDay && sender->second.closed != kNoDay) {
+    next_sealed_ = next_sealed_ == kNoDay ? sender->second.closed : std::min(next_sealed_, sender->second.closed);
+  }
   FIVERATE_TRY(close_days(closed_before, outbox));
-  FIVERATE_TRY(publish_final(outbox));
+  FIVERATE_TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
 }
@@ -262,12 +270,19 @@ Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
   const auto closed = closed_by_all();
   if (closed <= after) return {};
   // Before anything was accepted there is nothing to judge.
-  if (const auto begins = history_begins(); begins != kNoDay) {
-    for (auto day = std::max(after + 1, begins); day <= closed; day = day + 1) {
+  const auto begins = history_begins();
+  const auto judged_from = begins == kNoDay ? closed + 1 : std::max(after + 1, begins);
+  for (auto day = std::min(judged_from, next_sealed_); day <= closed; day = day + 1) {
+    if (day >= judged_from) {
       FIVERATE_TRY(ask_rules(day, outbox));
       stop_holding(day);
     }
+    if (day < next_sealed_) continue;
+    // What is final at the day's end, and nothing that only the clock of now says.
+    FIVERATE_TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
+    write_seal(Stage::market, settings_.partition, day, calendar_.end_of(day), seal_, outbox);
   }
+  next_sealed_ = closed + 1;
   stop_holding(closed);
   return {};
 }
@@ -310,7 +325,9 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     auto alert_id = transition.alert_id();
     SignalRecord record;
     *record.mutable_transition() = std::move(transition);
-    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), record.SerializeAsString());
+    auto bytes = record.SerializeAsString();
+    chain_transition(alert_id, bytes, seal_);
+    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), std::move(bytes));
   }
   return {};
 }
@@ -346,8 +363,7 @@ Result<MarketStage::BrandCells> MarketStage::all_cells() {
   return brands;
 }
 
-Result<void> MarketStage::publish_final(Outbox& outbox) {
-  const auto first_open = first_open_day(clock(), calendar_);
+Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   if (first_open == kNoDay || first_open <= next_final_) return {};
   const auto begins = history_begins();
   const auto from = std::max(next_final_, begins);
@@ -366,8 +382,11 @@ Result<void> MarketStage::publish_final(Outbox& outbox) {
       for (auto& row : rows) {
         row.set_status(MetricsRow::FINAL);
         row.set_revision(1);
-        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, metrics_final_key(row),
-                     row.SerializeAsString());
+        auto key = metrics_final_key(row);
+        auto bytes = row.SerializeAsString();
+        chain_record(key, bytes, seal_);
+        sum_row(key, bytes, seal_);
+        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, std::move(key), std::move(bytes));
       }
     };
     if (owns_whole_market()) publish(day_rows.market_rows());
