@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "processors/stages/seal.h"
+#include "processors/trade/facts/sound.h"
 #include "processors/trade/rules/alert_names.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -120,7 +121,7 @@ Result<void> DeskStage::open(const Store& store) {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     DeskState state;
-    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**saved)) return damaged(store);
     clock_ = state.clock_ms();
     seal_ = state.seal();
   }
@@ -128,15 +129,12 @@ Result<void> DeskStage::open(const Store& store) {
     firing_.emplace(key.substr(kFiringPrefix.size()));
     return true;
   }));
-  FIVERATE_TRY(store.scan(kSilencePrefix, [&](std::string_view, std::string_view value) {
-    SilenceState silence;
-    CHECK(silence.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SilenceState>(store, kSilencePrefix, [&](std::string_view, SilenceState& silence) {
     silences_[silence.silence().silence_id()] = std::move(silence);
     return true;
   }));
-  return store.scan(kDeskRegionPrefix, [&](std::string_view, std::string_view value) {
-    RegionState region;
-    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  return read_messages<RegionState>(store, kDeskRegionPrefix, [&](std::string_view, const RegionState& region) {
+    if (!is_sound(region)) return false;
     regions_.restore(region);
     return true;
   });

@@ -6,6 +6,7 @@
 #include "processors/stages/outlet.h"
 #include "processors/stages/seal.h"
 #include "processors/stream/key_parts.h"
+#include "processors/trade/facts/sound.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 #include "schemas/json_text.h"
@@ -28,7 +29,6 @@ std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
 
 std::pair<Day, std::int64_t> ahead_place(std::string_view key) {
   std::pair<Day, std::int64_t> place;
-  key.remove_prefix(kAheadPrefix.size());
   std::from_chars(key.data(), key.data() + kDayDigits, place.first.number, 16);
   std::from_chars(key.data() + kDayDigits, key.data() + key.size(), place.second, 16);
   return place;
@@ -42,6 +42,10 @@ std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
   auto parts = split_parts(key);
   CHECK(parts.size() == 4, parts.size());
   return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
+}
+
+bool are_sound(const Deltas& deltas) {
+  return std::all_of(deltas.cells().begin(), deltas.cells().end(), [](const CellDeltas& cell) { return is_sound(cell); });
 }
 
 bool is_of_a_brand(std::string_view cell_key) { return !cell_key.starts_with(kPartEnds); }
@@ -74,7 +78,9 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
 
 Result<Cell> MarketStage::CellCodec::decode(std::string_view bytes) const {
   CellState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return fail(Reaction::stop, "not a CellState");
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state)) {
+    return fail(Reaction::stop, "not a CellState");
+  }
   return Cell::load(state);
 }
 
@@ -93,7 +99,7 @@ Result<void> MarketStage::open(const Store& store) {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     MarketState state;
-    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**saved)) return damaged(store);
     for (const auto& one : state.senders()) {
       senders_[one.name()] = {one.watermark_ms(), Day{one.closed_day()}, Day{one.first_day()}};
     }
@@ -104,21 +110,18 @@ Result<void> MarketStage::open(const Store& store) {
     seal_ = state.seal();
     next_sealed_ = Day{seal_.day()};
   }
-  FIVERATE_TRY(store.scan(kMarketSkuPrefix, [&](std::string_view, std::string_view value) {
-    SkuState sku;
-    CHECK(sku.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+    if (!is_sound(sku)) return false;
     catalogue_.restore(sku);
     return true;
   }));
-  FIVERATE_TRY(store.scan(kAheadPrefix, [&](std::string_view key, std::string_view value) {
-    Deltas deltas;
-    CHECK(deltas.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
+    if (key.size() < kDayDigits || !are_sound(deltas)) return false;
     ahead_.emplace(ahead_place(key), std::move(deltas));
     return true;
   }));
-  return store.scan(kMarketRegionPrefix, [&](std::string_view, std::string_view value) {
-    RegionState region;
-    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  return read_messages<RegionState>(store, kMarketRegionPrefix, [&](std::string_view, const RegionState& region) {
+    if (!is_sound(region)) return false;
     regions_.restore(region);
     return true;
   });
@@ -150,7 +153,7 @@ void MarketStage::save(StoreBatch& batch) {
 
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
   DeltasRecord deltas;
-  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !are_sound(deltas.deltas())) {
     return fail(Reaction::stop, "The topic deltas holds a record that is none, at offset {} of partition {}.", record.offset,
                 record.input.partition);
   }

@@ -6,6 +6,7 @@
 #include "metrics.pb.h"
 #include "processors/stages/seal.h"
 #include "processors/stream/key_parts.h"
+#include "processors/trade/facts/sound.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rows/prices.h"
 #include "schemas/check.h"
@@ -66,7 +67,7 @@ OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
 
 Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_view bytes) const {
   OutletState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state, context->catalogue.size())) {
     return fail(Reaction::stop, "not an OutletState");
   }
   OutletRecord record;
@@ -104,7 +105,7 @@ Result<void> OutletStage::open(const Store& store) {
   if (!progress) return tl::make_unexpected(progress.error());
   if (*progress) {
     ProgressState state;
-    if (!state.ParseFromString(**progress)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**progress)) return damaged(store);
     sources_.load(state);
     watermark_ = sources_.value();
   }
@@ -113,25 +114,23 @@ Result<void> OutletStage::open(const Store& store) {
   if (*first_day) std::from_chars((*first_day)->data(), (*first_day)->data() + (*first_day)->size(), first_day_.number);
   const auto seal = store.get(kOutletSealKey);
   if (!seal) return tl::make_unexpected(seal.error());
-  if (*seal && !seal_.ParseFromString(**seal)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+  if (*seal && !seal_.ParseFromString(**seal)) return damaged(store);
 
-  FIVERATE_TRY(store.scan(kSkuPrefix, [&](std::string_view, std::string_view value) {
-    SkuState state;
-    CHECK(state.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
+    if (!is_sound(state)) return false;
     context_.catalogue.restore(state);
     return true;
   }));
-  FIVERATE_TRY(store.scan(kCalendarPrefix, [&](std::string_view key, std::string_view) {
-    key.remove_prefix(kCalendarPrefix.size());
+  FIVERATE_TRY(read_all(store, kCalendarPrefix, [&](std::string_view key, std::string_view) {
+    if (key.size() < kDueDigits) return false;
     Millis due = 0;
     std::from_chars(key.data(), key.data() + kDueDigits, due, 16);
     calendar_.emplace(due, std::string(key.substr(kDueDigits)));
     return true;
   }));
-  return store.scan(kWaitPrefix, [&](std::string_view key, std::string_view) {
-    key.remove_prefix(kWaitPrefix.size());
+  return read_all(store, kWaitPrefix, [&](std::string_view key, std::string_view) {
     auto parts = split_parts(key);
-    CHECK(parts.size() == 2, store.where());
+    if (parts.size() != 2) return false;
     wait_for_sku_[std::move(parts[0])].insert(std::move(parts[1]));
     return true;
   });

@@ -300,13 +300,13 @@ class Market:
             records.append(Record(int(partition), int(offset), raw[end + 1 : key_end], raw[key_end:at], headers))
         return records
 
-    def assert_no_contradiction(self):
-        """A crash may repeat FINAL rows, identical in key, value and cause. Returns how many were repeated."""
+    def assert_no_contradiction(self, topic="metrics-final"):
+        """A crash may repeat FINAL rows and seals, identical in key, value and cause. Returns how many were repeated."""
         seen, repeated = {}, 0
-        for record in self.records("metrics-final"):
+        for record in self.records(topic):
             what = (record.partition, record.value, record.headers)
             earlier = seen.setdefault(record.key, what)
-            self.test.assertEqual(earlier, what, f"FINAL row {record.key!r} was written with two values")
+            self.test.assertEqual(earlier, what, f"{topic}: {record.key!r} was written with two values")
             repeated += earlier is not what
         return repeated
 
