@@ -37,8 +37,8 @@ Hash128 mixed(Hash128 hash, std::uint64_t with) {
 // Each part with its length behind it: ids may hold any character.
 Hash128 hash_of_cell(const CellDeltas& cell) {
   std::string parts;
-  parts.reserve(cell.brand_id().size() + cell.region_id().size() + cell.class_dimension().size() + cell.class_value().size() +
-                4 * sizeof(std::size_t));
+  parts.reserve(cell.brand_id().size() + cell.region_id().size() + cell.class_dimension().size() +
+                cell.class_value().size() + 4 * sizeof(std::size_t));
   for (const auto* part : {&cell.brand_id(), &cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
     const auto size = part->size();
     parts.append(*part).append(reinterpret_cast<const char*>(&size), sizeof(size));

@@ -15,7 +15,8 @@ using namespace fiverate;
 
 class ScratchFile {
  public:
-  ScratchFile() : path_(std::filesystem::temp_directory_path() / ("fiverate-fuzz-" + std::to_string(::getpid()) + ".toml")) {}
+  ScratchFile()
+      : path_(std::filesystem::temp_directory_path() / ("fiverate-fuzz-" + std::to_string(::getpid()) + ".toml")) {}
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;
   ~ScratchFile() { std::filesystem::remove(path_); }

@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(!map.sections.empty());
     for (const auto& section : map.sections) {
       CHECK(section.shape != nullptr);
-      for (const auto& field : section.fields) CHECK(field.shape != nullptr && section.find(field.shape->key) != nullptr);
+      for (const auto& field : section.fields)
+        CHECK(field.shape != nullptr && section.find(field.shape->key) != nullptr);
     }
   } catch (const MapError& error) {
     CHECK(!std::string_view(error.what()).empty());

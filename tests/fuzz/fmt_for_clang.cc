@@ -2,4 +2,5 @@
 #include <fmt/format.h>
 
 template void fmt::detail::vformat_to<char>(buffer<char>&, fmt::basic_string_view<char>,
-                                            fmt::basic_format_args<FMT_BUFFER_CONTEXT(fmt::type_identity_t<char>)>, locale_ref);
+                                            fmt::basic_format_args<FMT_BUFFER_CONTEXT(fmt::type_identity_t<char>)>,
+                                            locale_ref);

@@ -1,9 +1,8 @@
 // Records of signals through the whole desk stage, each with its length (2 bytes) before it. With a restart after each record desk
 // says the same as without.
-#include "processors/stages/desk.h"
-
 #include <algorithm>
 
+#include "processors/stages/desk.h"
 #include "processors/stream/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -40,7 +39,8 @@ std::string said_of(std::string_view bytes, bool with_restarts) {
   Listener listener;
   constexpr std::size_t kLengthBytes = 2;
   for (std::int64_t offset = 0; bytes.size() >= kLengthBytes; ++offset) {
-    const auto length = static_cast<std::size_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1]));
+    const auto length =
+        static_cast<std::size_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1]));
     const auto value = bytes.substr(kLengthBytes, length);
     bytes.remove_prefix(std::min(bytes.size(), kLengthBytes + length));
     SignalRecord signal;

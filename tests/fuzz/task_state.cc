@@ -19,11 +19,12 @@ struct Place {
   std::string_view key;
 };
 constexpr std::array kPlaces{
-    Place{Topic::ledger, "task"},   Place{Topic::ledger, "progress"}, Place{Topic::ledger, "first_day"}, Place{Topic::ledger, "seal"},
-    Place{Topic::ledger, "s/s1"},   Place{Topic::ledger, "c/*"},      Place{Topic::ledger, "w/*"},       Place{Topic::deltas, "task"},
-    Place{Topic::deltas, "market"}, Place{Topic::deltas, "s/s1"},     Place{Topic::deltas, "a/*"},       Place{Topic::deltas, "a/00004e20000000000000000a"},
-    Place{Topic::deltas, "r/r1"},   Place{Topic::signals, "task"},    Place{Topic::signals, "desk"},     Place{Topic::signals, "s/s1"},
-    Place{Topic::signals, "r/r1"},  Place{Topic::signals, "f/*"}};
+    Place{Topic::ledger, "task"},  Place{Topic::ledger, "progress"}, Place{Topic::ledger, "first_day"},
+    Place{Topic::ledger, "seal"},  Place{Topic::ledger, "s/s1"},     Place{Topic::ledger, "c/*"},
+    Place{Topic::ledger, "w/*"},   Place{Topic::deltas, "task"},     Place{Topic::deltas, "market"},
+    Place{Topic::deltas, "s/s1"},  Place{Topic::deltas, "a/*"},      Place{Topic::deltas, "a/00004e20000000000000000a"},
+    Place{Topic::deltas, "r/r1"},  Place{Topic::signals, "task"},    Place{Topic::signals, "desk"},
+    Place{Topic::signals, "s/s1"}, Place{Topic::signals, "r/r1"},    Place{Topic::signals, "f/*"}};
 
 std::unique_ptr<Operator> make_operator(Topic topic, const Definition& definition, const MarketCalendar& calendar) {
   if (topic == Topic::ledger) return std::make_unique<OutletStage>(OutletStage::Settings{definition}, calendar);
@@ -49,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MemoryLog log;
   MemorySink sink(log);
   const auto op = make_operator(place.topic, definition, calendar);
-  Task task(std::string(name_of(stage_reading(place.topic))), {place.topic, 0}, definition_id(definition), *op, store, sink);
+  Task task(std::string(name_of(stage_reading(place.topic))), {place.topic, 0}, definition_id(definition), *op, store,
+            sink);
   const auto restored = task.restore();
   CHECK(restored || (restored.error().reaction == Reaction::stop && !restored.error().what.empty()));
   return 0;

@@ -47,7 +47,8 @@ void add_event(std::string_view bytes, Seeds& seeds) {
   const auto encoded = event.SerializeAsString();
   seeds.add("event_json", kind, to_json(event));
   seeds.add("event_protobuf", kind, encoded);
-  seeds.add("registry_frame", kind, std::string("\0\0\0\7\0", 5) + encoded);  // the target puts the first byte before it
+  seeds.add("registry_frame", kind,
+            std::string("\0\0\0\7\0", 5) + encoded);  // the target puts the first byte before it
   seeds.add("registry_frame", "index" + kind, std::string("\0\0\0\7\2\0", 6) + encoded);
 }
 
@@ -57,17 +58,22 @@ void add_state(const Input& input, const MemoryStore::Content& content, Seeds& s
     if (input.topic == Topic::ledger && key.starts_with("o/")) seeds.add("outlet_record", "outlet", value);
     if (input.topic == Topic::deltas && key.starts_with("m/")) seeds.add("delta_record", "cell", value);
     const auto at = [&](Topic topic, std::string_view prefix, char place) {
-      if (input.topic == topic && key.starts_with(prefix)) seeds.add("task_state", "place" + std::to_string(place), place + value);
+      if (input.topic == topic && key.starts_with(prefix))
+        seeds.add("task_state", "place" + std::to_string(place), place + value);
     };
     const auto key_at = [&](Topic topic, std::string_view prefix, char place) {
       if (input.topic == topic && key.starts_with(prefix)) {
         seeds.add("task_state", "place" + std::to_string(place), place + key.substr(prefix.size()));
       }
     };
-    at(Topic::ledger, "task", 0), at(Topic::ledger, "progress", 1), at(Topic::ledger, "first_day", 2), at(Topic::ledger, "seal", 3);
-    at(Topic::ledger, "s/", 4), key_at(Topic::ledger, "c/", 5), key_at(Topic::ledger, "w/", 6), at(Topic::deltas, "task", 7);
-    at(Topic::deltas, "market", 8), at(Topic::deltas, "s/", 9), key_at(Topic::deltas, "a/", 10), at(Topic::deltas, "a/", 11);
-    at(Topic::deltas, "r/", 12), at(Topic::signals, "task", 13), at(Topic::signals, "desk", 14), at(Topic::signals, "s/", 15);
+    at(Topic::ledger, "task", 0), at(Topic::ledger, "progress", 1), at(Topic::ledger, "first_day", 2),
+        at(Topic::ledger, "seal", 3);
+    at(Topic::ledger, "s/", 4), key_at(Topic::ledger, "c/", 5), key_at(Topic::ledger, "w/", 6),
+        at(Topic::deltas, "task", 7);
+    at(Topic::deltas, "market", 8), at(Topic::deltas, "s/", 9), key_at(Topic::deltas, "a/", 10),
+        at(Topic::deltas, "a/", 11);
+    at(Topic::deltas, "r/", 12), at(Topic::signals, "task", 13), at(Topic::signals, "desk", 14),
+        at(Topic::signals, "s/", 15);
     at(Topic::signals, "r/", 16), key_at(Topic::signals, "f/", 17);
   }
 }

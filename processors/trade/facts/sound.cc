@@ -9,9 +9,9 @@
 namespace fiverate {
 namespace {
 
-constexpr std::int64_t kSavedQuantityMax = 1'000'000'001;       // what decode() lets pass, plus 1 where "not said" is 0
-constexpr std::int64_t kEventTimeEnds = 253'402'300'800'000;    // the year 10000
-constexpr std::uint32_t kSkuNumbersMax = 1 << 24;               // beyond it a number would only cost memory
+constexpr std::int64_t kSavedQuantityMax = 1'000'000'001;     // what decode() lets pass, plus 1 where "not said" is 0
+constexpr std::int64_t kEventTimeEnds = 253'402'300'800'000;  // the year 10000
+constexpr std::uint32_t kSkuNumbersMax = 1 << 24;             // beyond it a number would only cost memory
 constexpr std::uint32_t kShelfBits = 4;
 
 template <typename Column, typename... Columns>
@@ -32,7 +32,9 @@ bool are_contributions(const google::protobuf::RepeatedField<std::int32_t>& numb
   return all_within(numbers, 0, static_cast<std::int32_t>(kContributionCount) - 1);
 }
 
-bool are_severities(std::int32_t number) { return Transition::Severity_IsValid(number); }
+bool are_severities(std::int32_t number) {
+  return Transition::Severity_IsValid(number);
+}
 
 bool has_sound_lines(const OutletState::Document& document, std::size_t skus) {
   const auto kind = static_cast<DocumentKind>(document.kind());
@@ -53,7 +55,8 @@ bool has_sound_lines(const OutletState::Document& document, std::size_t skus) {
 }
 
 bool is_sound_document(const OutletState::Document& document, std::size_t skus) {
-  return document.kind() >= 0 && document.kind() <= static_cast<int>(DocumentKind::visit) && document.revisions_size() > 0 &&
+  return document.kind() >= 0 && document.kind() <= static_cast<int>(DocumentKind::visit) &&
+         document.revisions_size() > 0 &&
          equally_long(document.revisions(), document.event_times(), document.contents(), document.events()) &&
          all_within(document.event_times(), std::int64_t{0}, kEventTimeEnds - 1) && has_sound_lines(document, skus);
 }
@@ -61,13 +64,15 @@ bool is_sound_document(const OutletState::Document& document, std::size_t skus) 
 bool is_sound_book(const BookState& book) {
   constexpr int kLatestMax = 3;  // Book::Latest
   return equally_long(book.delivered_days(), book.delivered(), book.delivered_lines()) &&
-         equally_long(book.pair_days(), book.pair_sold(), book.pair_lengths()) &&
-         book.latest() >= 0 && book.latest() <= kLatestMax;
+         equally_long(book.pair_days(), book.pair_sold(), book.pair_lengths()) && book.latest() >= 0 &&
+         book.latest() <= kLatestMax;
 }
 
 bool is_sound_alert(const OutletState::SkuAlerts& alert, std::size_t skus) {
-  return alert.sku() < skus && are_severities(alert.predicted_severity()) && are_severities(alert.overstock().severity()) &&
-         std::all_of(alert.sent().begin(), alert.sent().end(), [](const auto& sent) { return are_severities(sent.severity()); });
+  return alert.sku() < skus && are_severities(alert.predicted_severity()) &&
+         are_severities(alert.overstock().severity()) &&
+         std::all_of(alert.sent().begin(), alert.sent().end(),
+                     [](const auto& sent) { return are_severities(sent.severity()); });
 }
 
 // Of CellState or CellDeltas.
@@ -97,11 +102,13 @@ bool is_sound(const SkuState& state) {
          all_within(state.guides_after(), std::int64_t{0}, kSavedQuantityMax);
 }
 
-bool is_sound(const RegionState& state) { return equally_long(state.arrivals(), state.county()); }
+bool is_sound(const RegionState& state) {
+  return equally_long(state.arrivals(), state.county());
+}
 
 bool is_sound(const CellState& state) {
-  return equally_long(state.contributions(), state.days(), state.values()) && are_contributions(state.contributions()) &&
-         are_days(state.days()) && has_sound_prices(state);
+  return equally_long(state.contributions(), state.days(), state.values()) &&
+         are_contributions(state.contributions()) && are_days(state.days()) && has_sound_prices(state);
 }
 
 bool is_sound(const CellDeltas& cell) {
