@@ -20,7 +20,7 @@ namespace fiverate {
 enum class Topic : std::uint8_t {
   orders, deliveries, visits, reference, commands,           // source
   ledger, deltas, signals,                                   // internal
-  metrics, metrics_final, alerts, alert_log, seals, quarantine  // results
+  metrics, metrics_final, alerts, alert_log, seals, quarantine  // results; outlet, market and desk share a partition of seals
 };
 inline constexpr std::size_t kTopicCount = 14;
 inline constexpr std::array<std::string_view, kTopicCount> kTopicNames{

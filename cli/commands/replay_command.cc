@@ -97,7 +97,7 @@ void add_replay(Program& program) {
   auto arguments = std::make_shared<ReplayArguments>();
   command->add_option("--in", arguments->in, "Folder with reference.jsonl and events.jsonl; needs no Kafka");
   command->add_flag("--kafka", arguments->kafka, "From the ledger in Kafka, as far as it goes now");
-  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl and quarantine.jsonl to")->required();
+  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to")->required();
   command->add_option("--through", arguments->through, "Last day to report (default: of the last accepted document)");
   command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY,... or DAY..DAY");
   command->callback([&program, arguments] {

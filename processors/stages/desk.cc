@@ -4,6 +4,8 @@
 #include <array>
 #include <tuple>
 
+#include "processors/stages/seal.h"
+#include "processors/trade/facts/sound.h"
 #include "processors/trade/rules/alert_names.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -108,6 +110,7 @@ bool is_silence_field(std::string_view field) {
 DeskStage::DeskStage(Settings settings)
     : settings_(std::move(settings)),
       definition_bytes_(definition_bytes(settings_.definition)),
+      calendar_(settings_.definition.timezone()),
       alerts_("a/", {}, settings_.cache_bytes),
       seen_("", {}, settings_.cache_bytes / 8) {}
 
@@ -118,22 +121,20 @@ Result<void> DeskStage::open(const Store& store) {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     DeskState state;
-    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**saved)) return damaged(store);
     clock_ = state.clock_ms();
+    seal_ = state.seal();
   }
   FIVERATE_TRY(store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
     firing_.emplace(key.substr(kFiringPrefix.size()));
     return true;
   }));
-  FIVERATE_TRY(store.scan(kSilencePrefix, [&](std::string_view, std::string_view value) {
-    SilenceState silence;
-    CHECK(silence.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SilenceState>(store, kSilencePrefix, [&](std::string_view, SilenceState& silence) {
     silences_[silence.silence().silence_id()] = std::move(silence);
     return true;
   }));
-  return store.scan(kDeskRegionPrefix, [&](std::string_view, std::string_view value) {
-    RegionState region;
-    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  return read_messages<RegionState>(store, kDeskRegionPrefix, [&](std::string_view, const RegionState& region) {
+    if (!is_sound(region)) return false;
     regions_.restore(region);
     return true;
   });
@@ -146,6 +147,7 @@ void DeskStage::save(StoreBatch& batch) {
   unsaved_.changes.clear();
   DeskState state;
   state.set_clock_ms(clock_);
+  *state.mutable_seal() = seal_;
   batch.put(std::string(kDeskKey), state.SerializeAsString());
 }
 
@@ -159,6 +161,7 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
     return fail(Reaction::stop, "The topic signals holds a record that is none, at offset {} of partition {}.",
                 record.offset, record.input.partition);
   }
+  seal_.set_next_offset(record.offset);  // a seal written now is of what came before
   switch (signal.body_case()) {
     case SignalRecord::kDefinition:
       return check_definition(Topic::signals, signal.definition(), definition_bytes_);
@@ -185,6 +188,10 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
 // Silences end before the record that says so is applied.
 Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
   if (time <= clock_) return {};
+  const auto today = calendar_.day_of(time);
+  if (clock_ == kNever || today > calendar_.day_of(clock_)) {
+    write_seal(Stage::desk, settings_.partition, today - 1, calendar_.start_of(today), seal_, outbox);
+  }
   clock_ = time;
   std::set<std::string, std::less<>> over;
   for (const auto& [silence_id, silence] : silences_) {
@@ -217,8 +224,7 @@ Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
   AlertLogRecord record;
   *record.mutable_transition() = transition;
   *record.mutable_region_path() = path_of(transition.region_id());
-  outbox.plain(Topic::alert_log, settings_.partition, transition.known_at_ms(), transition_key(transition),
-               record.SerializeAsString());
+  append(record, transition.known_at_ms(), transition_key(transition), outbox);
 
   const auto known_at = transition.known_at_ms();
   const bool first = !alert.has_last();
@@ -321,7 +327,7 @@ Result<void> DeskStage::on_alert_command(const Order& order, Outbox& outbox) {
   return {};
 }
 
-void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) const {
+void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) {
   alert.set_actions(alert.actions() + 1);
   AlertLogRecord record;
   auto& action = *record.mutable_action();
@@ -335,7 +341,13 @@ void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) 
   if (order.command.has_true_alarm()) action.set_true_alarm(order.command.true_alarm());
   action.set_text(order.command.text());
   if (order.silence != nullptr) *action.mutable_silence() = *order.silence;
-  outbox.plain(Topic::alert_log, settings_.partition, order.arrival, action_key(action), record.SerializeAsString());
+  append(record, order.arrival, action_key(action), outbox);
+}
+
+void DeskStage::append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox) {
+  auto bytes = record.SerializeAsString();
+  chain_record(key, bytes, seal_);
+  outbox.plain(Topic::alert_log, settings_.partition, timestamp, std::move(key), std::move(bytes));
 }
 
 // ---- silences -------------------------------------------------------------------------------------------------------

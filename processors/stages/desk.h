@@ -25,6 +25,10 @@
 //
 // Time is what the records say: arrival of commands and reference, known_at of transitions; the clock is the highest so
 // far. A silence is dropped when the clock reaches its end; alerts that carry it are then written anew.
+//
+// Seals: when the clock passes a midnight, of what was written to alert-log before the record that passes it; of the last day that
+// ended only. Nothing says here that time passes when nothing happens, so there may be no record for months, and one whose
+// timestamp is wrong by years is possible: seals of each day between would differ by their day alone.
 #pragma once
 
 #include <map>
@@ -38,6 +42,7 @@
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
 #include "processors/trade/reference/region_tree.h"
+#include "seals.pb.h"
 #include "state.pb.h"
 
 namespace fiverate {
@@ -90,19 +95,22 @@ class DeskStage final : public Operator {
 
   [[nodiscard]] bool matches(const SilenceState& silence, const Alert& alert) const;
   void attach_silences(Alert& alert) const;
-  void append_action(Alert& alert, const Order& order, Outbox& outbox) const;
+  void append_action(Alert& alert, const Order& order, Outbox& outbox);
+  void append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox);
   void write(const Alert& alert, Millis timestamp, Outbox& outbox) const;
   void set_firing(const std::string& alert_id, bool firing);
   void forget_silence(const std::string& silence_id);
 
   Settings settings_;
   std::string definition_bytes_;
+  MarketCalendar calendar_;
   RegionTree regions_;
   StateTable<Alert, MessageCodec<Alert>> alerts_;
   StateTable<bool, SeenCodec> seen_;              // ids of commands, kept for ever: people's pace
   std::set<std::string, std::less<>> firing_;     // ids of the alerts that fire: those that silences have to find
   std::map<std::string, SilenceState> silences_;  // by id, those that are not over
   Millis clock_ = kNever;
+  Seal seal_;  // as it would be now
   StoreBatch unsaved_;
 };
 

@@ -4,7 +4,9 @@
 #include <charconv>
 
 #include "processors/stages/outlet.h"
+#include "processors/stages/seal.h"
 #include "processors/stream/key_parts.h"
+#include "processors/trade/facts/sound.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 #include "schemas/json_text.h"
@@ -27,7 +29,6 @@ std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
 
 std::pair<Day, std::int64_t> ahead_place(std::string_view key) {
   std::pair<Day, std::int64_t> place;
-  key.remove_prefix(kAheadPrefix.size());
   std::from_chars(key.data(), key.data() + kDayDigits, place.first.number, 16);
   std::from_chars(key.data() + kDayDigits, key.data() + key.size(), place.second, 16);
   return place;
@@ -41,6 +42,10 @@ std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
   auto parts = split_parts(key);
   CHECK(parts.size() == 4, parts.size());
   return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
+}
+
+bool are_sound(const Deltas& deltas) {
+  return std::all_of(deltas.cells().begin(), deltas.cells().end(), [](const CellDeltas& cell) { return is_sound(cell); });
 }
 
 bool is_of_a_brand(std::string_view cell_key) { return !cell_key.starts_with(kPartEnds); }
@@ -73,7 +78,9 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
 
 Result<Cell> MarketStage::CellCodec::decode(std::string_view bytes) const {
   CellState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return fail(Reaction::stop, "not a CellState");
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state)) {
+    return fail(Reaction::stop, "not a CellState");
+  }
   return Cell::load(state);
 }
 
@@ -92,7 +99,7 @@ Result<void> MarketStage::open(const Store& store) {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     MarketState state;
-    if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**saved)) return damaged(store);
     for (const auto& one : state.senders()) {
       senders_[one.name()] = {one.watermark_ms(), Day{one.closed_day()}, Day{one.first_day()}};
     }
@@ -100,22 +107,21 @@ Result<void> MarketStage::open(const Store& store) {
     live_at_ = state.live_at_ms();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
     all_touched_ = state.all_touched();
+    seal_ = state.seal();
+    next_sealed_ = Day{seal_.day()};
   }
-  FIVERATE_TRY(store.scan(kMarketSkuPrefix, [&](std::string_view, std::string_view value) {
-    SkuState sku;
-    CHECK(sku.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+    if (!is_sound(sku)) return false;
     catalogue_.restore(sku);
     return true;
   }));
-  FIVERATE_TRY(store.scan(kAheadPrefix, [&](std::string_view key, std::string_view value) {
-    Deltas deltas;
-    CHECK(deltas.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
+    if (key.size() < kDayDigits || !are_sound(deltas)) return false;
     ahead_.emplace(ahead_place(key), std::move(deltas));
     return true;
   }));
-  return store.scan(kMarketRegionPrefix, [&](std::string_view, std::string_view value) {
-    RegionState region;
-    CHECK(region.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  return read_messages<RegionState>(store, kMarketRegionPrefix, [&](std::string_view, const RegionState& region) {
+    if (!is_sound(region)) return false;
     regions_.restore(region);
     return true;
   });
@@ -140,12 +146,14 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_live_at_ms(live_at_);
   for (const auto& brand : touched_) state.add_touched_brands(brand);
   state.set_all_touched(all_touched_);
+  *state.mutable_seal() = seal_;
+  state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
 }
 
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
   DeltasRecord deltas;
-  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
+  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !are_sound(deltas.deltas())) {
     return fail(Reaction::stop, "The topic deltas holds a record that is none, at offset {} of partition {}.", record.offset,
                 record.input.partition);
   }
@@ -198,8 +206,11 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   FIVERATE_TRY(add(deltas));
   if (told_after > closed_before) hold_apart(told_after, offset, deltas);
   sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  if (told_after == kNoDay && sender->second.closed != kNoDay) {
+    next_sealed_ = next_sealed_ == kNoDay ? sender->second.closed : std::min(next_sealed_, sender->second.closed);
+  }
   FIVERATE_TRY(close_days(closed_before, outbox));
-  FIVERATE_TRY(publish_final(outbox));
+  FIVERATE_TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
 }
@@ -262,12 +273,19 @@ Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
   const auto closed = closed_by_all();
   if (closed <= after) return {};
   // Before anything was accepted there is nothing to judge.
-  if (const auto begins = history_begins(); begins != kNoDay) {
-    for (auto day = std::max(after + 1, begins); day <= closed; day = day + 1) {
+  const auto begins = history_begins();
+  const auto judged_from = begins == kNoDay ? closed + 1 : std::max(after + 1, begins);
+  for (auto day = std::min(judged_from, next_sealed_); day <= closed; day = day + 1) {
+    if (day >= judged_from) {
       FIVERATE_TRY(ask_rules(day, outbox));
       stop_holding(day);
     }
+    if (day < next_sealed_) continue;
+    // What is final at the day's end, and nothing that only the clock of now says.
+    FIVERATE_TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
+    write_seal(Stage::market, settings_.partition, day, calendar_.end_of(day), seal_, outbox);
   }
+  next_sealed_ = closed + 1;
   stop_holding(closed);
   return {};
 }
@@ -310,7 +328,9 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     auto alert_id = transition.alert_id();
     SignalRecord record;
     *record.mutable_transition() = std::move(transition);
-    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), record.SerializeAsString());
+    auto bytes = record.SerializeAsString();
+    chain_transition(alert_id, bytes, seal_);
+    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), std::move(bytes));
   }
   return {};
 }
@@ -346,8 +366,7 @@ Result<MarketStage::BrandCells> MarketStage::all_cells() {
   return brands;
 }
 
-Result<void> MarketStage::publish_final(Outbox& outbox) {
-  const auto first_open = first_open_day(clock(), calendar_);
+Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   if (first_open == kNoDay || first_open <= next_final_) return {};
   const auto begins = history_begins();
   const auto from = std::max(next_final_, begins);
@@ -366,8 +385,11 @@ Result<void> MarketStage::publish_final(Outbox& outbox) {
       for (auto& row : rows) {
         row.set_status(MetricsRow::FINAL);
         row.set_revision(1);
-        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, metrics_final_key(row),
-                     row.SerializeAsString());
+        auto key = metrics_final_key(row);
+        auto bytes = row.SerializeAsString();
+        chain_record(key, bytes, seal_);
+        sum_row(key, bytes, seal_);
+        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, std::move(key), std::move(bytes));
       }
     };
     if (owns_whole_market()) publish(day_rows.market_rows());

@@ -8,6 +8,9 @@
 // A day closes when every sender has passed its end. Then the regional rules are asked, by what each sender had told before it
 // closed that day itself: what faster senders told since is held apart from that look (`ahead_`).
 //
+// Seals: one for each day that closes, with the rows that are final at its end and the transitions up to it. The first is of the
+// lowest day that any sender told first, so that they are the same whoever was faster.
+//
 // LIVE rows say what is known so far, as of the clock's day; they are published only when they changed, at most every
 // kLiveEvery of log time.
 #pragma once
@@ -29,6 +32,7 @@
 #include "processors/trade/rows/rows.h"
 #include "processors/trade/rows/series.h"
 #include "processors/trade/rules/regional_rules.h"
+#include "seals.pb.h"
 #include "state.pb.h"
 
 namespace fiverate {
@@ -78,7 +82,7 @@ class MarketStage final : public Operator {
   void hold_apart(Day closed_by_sender, std::int64_t offset, const Deltas& deltas);
   void stop_holding(Day closed);
   [[nodiscard]] Day closed_by_all() const;
-  Result<void> publish_final(Outbox& outbox);
+  Result<void> publish_final(Day first_open, Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
   Result<void> publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
                                Outbox& outbox);
@@ -103,6 +107,8 @@ class MarketStage final : public Operator {
   // Since the last live rows: brands with deltas; whether something changed that is in the rows of all.
   std::set<std::string> touched_;
   bool all_touched_ = false;
+  Seal seal_;                // as it would be now
+  Day next_sealed_ = kNoDay;  // until all senders have closed a day: the lowest that one of them told first
   StoreBatch unsaved_;
 };
 

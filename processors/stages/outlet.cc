@@ -4,7 +4,9 @@
 #include <charconv>
 
 #include "metrics.pb.h"
+#include "processors/stages/seal.h"
 #include "processors/stream/key_parts.h"
+#include "processors/trade/facts/sound.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rows/prices.h"
 #include "schemas/check.h"
@@ -16,12 +18,13 @@ namespace {
 
 // Keys of the store beside the outlets ("o/<outlet>"):
 //   c/<due, 16 hex digits><outlet>   calendar         s/<sku>   SkuState
-//   w/<sku, outlet>                  waits for a SKU  progress, first_day
+//   w/<sku, outlet>                  waits for a SKU  progress, first_day, seal
 constexpr std::string_view kCalendarPrefix = "c/";
 constexpr std::string_view kSkuPrefix = "s/";
 constexpr std::string_view kWaitPrefix = "w/";
 constexpr std::string_view kProgressKey = "progress";
 constexpr std::string_view kFirstDayKey = "first_day";
+constexpr std::string_view kOutletSealKey = "seal";
 constexpr std::size_t kDueDigits = 16;
 
 std::string calendar_key(Millis due, std::string_view outlet_id) {
@@ -64,7 +67,7 @@ OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
 
 Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_view bytes) const {
   OutletState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state, context->catalogue.size())) {
     return fail(Reaction::stop, "not an OutletState");
   }
   OutletRecord record;
@@ -102,31 +105,32 @@ Result<void> OutletStage::open(const Store& store) {
   if (!progress) return tl::make_unexpected(progress.error());
   if (*progress) {
     ProgressState state;
-    if (!state.ParseFromString(**progress)) return fail(Reaction::stop, "The state in {} is damaged.", store.where());
+    if (!state.ParseFromString(**progress)) return damaged(store);
     sources_.load(state);
     watermark_ = sources_.value();
   }
   const auto first_day = store.get(kFirstDayKey);
   if (!first_day) return tl::make_unexpected(first_day.error());
   if (*first_day) std::from_chars((*first_day)->data(), (*first_day)->data() + (*first_day)->size(), first_day_.number);
+  const auto seal = store.get(kOutletSealKey);
+  if (!seal) return tl::make_unexpected(seal.error());
+  if (*seal && !seal_.ParseFromString(**seal)) return damaged(store);
 
-  FIVERATE_TRY(store.scan(kSkuPrefix, [&](std::string_view, std::string_view value) {
-    SkuState state;
-    CHECK(state.ParseFromArray(value.data(), static_cast<int>(value.size())), store.where());
+  FIVERATE_TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
+    if (!is_sound(state)) return false;
     context_.catalogue.restore(state);
     return true;
   }));
-  FIVERATE_TRY(store.scan(kCalendarPrefix, [&](std::string_view key, std::string_view) {
-    key.remove_prefix(kCalendarPrefix.size());
+  FIVERATE_TRY(read_all(store, kCalendarPrefix, [&](std::string_view key, std::string_view) {
+    if (key.size() < kDueDigits) return false;
     Millis due = 0;
     std::from_chars(key.data(), key.data() + kDueDigits, due, 16);
     calendar_.emplace(due, std::string(key.substr(kDueDigits)));
     return true;
   }));
-  return store.scan(kWaitPrefix, [&](std::string_view key, std::string_view) {
-    key.remove_prefix(kWaitPrefix.size());
+  return read_all(store, kWaitPrefix, [&](std::string_view key, std::string_view) {
     auto parts = split_parts(key);
-    CHECK(parts.size() == 2, store.where());
+    if (parts.size() != 2) return false;
     wait_for_sku_[std::move(parts[0])].insert(std::move(parts[1]));
     return true;
   });
@@ -140,6 +144,7 @@ void OutletStage::save(StoreBatch& batch) {
   sources_.save(progress);
   batch.put(std::string(kProgressKey), progress.SerializeAsString());
   batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
+  batch.put(std::string(kOutletSealKey), seal_.SerializeAsString());
 }
 
 // ---- one record -----------------------------------------------------------------------------------------------------
@@ -152,6 +157,8 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
                 record.input.partition);
   }
   ++records_since_cut_;
+  chain_record(record.key, record.value, seal_);
+  seal_.set_next_offset(record.offset + 1);
   const auto arrival = ledger.arrival_ms();
   const auto cause = record.cause.value_or(Cause{});
   switch (ledger.body_case()) {
@@ -159,7 +166,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
       FIVERATE_TRY(check_definition(Topic::ledger, ledger.definition(), definition_bytes_));
       break;
     case LedgerRecord::kProgress:
-      return on_progress(ledger.progress(), outbox);
+      return on_progress(ledger.progress(), record.input.partition, outbox);
     case LedgerRecord::kEvent:
       if (is_document(ledger.event().payload_case())) {
         FIVERATE_TRY(on_document(ledger.event(), arrival, cause, outbox));
@@ -181,7 +188,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   return {};
 }
 
-Result<void> OutletStage::on_progress(const Progress& progress, Outbox& outbox) {
+Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t partition, Outbox& outbox) {
   sources_.apply(progress);
   const auto clock = sources_.value();
   if (clock > watermark_) {
@@ -191,6 +198,7 @@ Result<void> OutletStage::on_progress(const Progress& progress, Outbox& outbox) 
     for (auto day = watermark_ == kNever ? today : calendar.day_of(watermark_) + 1; day <= today; day = day + 1) {
       FIVERATE_TRY(pass_to(calendar.start_of(day), outbox));
       cut(watermark_, false, true, outbox);
+      write_seal(Stage::outlet, partition, day - 1, watermark_, seal_, outbox);
     }
     const bool minute_passed = clock / kMinuteMs != watermark_ / kMinuteMs || clock == watermark_;
     FIVERATE_TRY(pass_to(clock, outbox));
@@ -528,6 +536,9 @@ void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& ou
   auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
+      for (const auto& cell : parts[partition][piece].cells()) {
+        if (partition == 0 || !cell.brand_id().empty()) sum_deltas(cell, seal_);  // those of no brand go to every partition
+      }
       DeltasRecord record;
       auto& deltas = *record.mutable_deltas();
       deltas = std::move(parts[partition][piece]);

@@ -9,6 +9,9 @@
 //
 // Cuts, where merged deltas are sent: every progress record, one a midnight that it passes; every kRecordsMax records;
 // when the merge is full. All of it is in the log, so a replay cuts where the live run cut.
+//
+// Seals: one for each midnight that the watermark passes, right after the cut there. In its chain is every ledger record applied,
+// the progress record that passes the midnight included; in its sum every delta sent.
 #pragma once
 
 #include <map>
@@ -25,6 +28,7 @@
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/facts/outlet_facts.h"
 #include "processors/trade/rules/outlet_alerts.h"
+#include "seals.pb.h"
 
 namespace fiverate {
 
@@ -78,7 +82,7 @@ class OutletStage final : public Operator {
     std::string encode(const OutletRecord& record) const;
   };
 
-  Result<void> on_progress(const Progress& progress, Outbox& outbox);
+  Result<void> on_progress(const Progress& progress, std::int32_t partition, Outbox& outbox);
   Result<void> pass_to(Millis clock, Outbox& outbox);
   Result<void> on_document(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
   Result<void> on_outlet(const Event& event, Millis arrival, const Cause& cause, Outbox& outbox);
@@ -124,6 +128,7 @@ class OutletStage final : public Operator {
   DeltaMerge merge_;
   std::vector<Transition> transitions_;  // of the moment at hand
   std::int32_t records_since_cut_ = 0;
+  Seal seal_;  // as it would be now
 };
 
 }  // namespace fiverate

@@ -3,9 +3,9 @@
 //   stage       reads                                  one task a                 keeps          writes
 //   intake      orders deliveries visits commands      source partition           (group offset) ledger, signals, quarantine
 //   reference   reference                              the one partition          identities     ledger, deltas, signals, quarantine
-//   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, signals, quarantine
-//   market      deltas                                 deltas partition           cells, alerts  metrics, metrics-final, signals
-//   desk        signals                                signals partition          alerts         alerts, alert-log
+//   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, signals, quarantine, seals
+//   market      deltas                                 deltas partition           cells, alerts  metrics, metrics-final, signals, seals
+//   desk        signals                                signals partition          alerts         alerts, alert-log, seals
 //
 // intake and reference run together as `--stage intake`.
 #pragma once
@@ -27,7 +27,8 @@ constexpr std::string_view name_of(Stage stage) {
   return kNames[static_cast<std::size_t>(stage)];
 }
 Stage stage_reading(Topic topic);
-// Result topics of a stage whose tail a task reads before it speaks.
+// Result topics of a stage whose tail a task reads before it speaks. (Not quarantine and seals, where several stages write to one
+// partition: a rebuilt task writes there again what stands there, same key, same bytes.)
 std::vector<Topic> result_topics_of(Stage stage);
 // Where else a task writes, beside other senders.
 std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition);
@@ -37,7 +38,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
 // on with a state or topic of another definition.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 3;
+inline constexpr std::int32_t kEncodingsVersion = 4;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // as kept in states

@@ -151,4 +151,29 @@ struct MessageCodec {
   std::string encode(const Message& message) const { return message.SerializeAsString(); }
 };
 
+inline tl::unexpected<Error> damaged(const Store& store) {
+  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.where());
+}
+
+// All small records of a prefix, which an operator keeps in memory: `visit(key without the prefix, value)`; false: it cannot be ours.
+template <typename Visit>
+[[nodiscard]] Result<void> read_all(const Store& store, std::string_view prefix, Visit&& visit) {
+  bool sound = true;
+  FIVERATE_TRY(store.scan(prefix, [&](std::string_view key, std::string_view value) {
+    key.remove_prefix(prefix.size());
+    return sound = visit(key, value);
+  }));
+  if (!sound) return damaged(store);
+  return {};
+}
+
+// As read_all, of Protobuf messages: `visit(key, message)`.
+template <typename Message, typename Visit>
+[[nodiscard]] Result<void> read_messages(const Store& store, std::string_view prefix, Visit&& visit) {
+  return read_all(store, prefix, [&](std::string_view key, std::string_view value) {
+    Message message;
+    return message.ParseFromArray(value.data(), static_cast<int>(value.size())) && visit(key, message);
+  });
+}
+
 }  // namespace fiverate

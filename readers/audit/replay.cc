@@ -20,6 +20,7 @@
 #include "readers/audit/metrics_file.h"
 #include "readers/query/alert_json.h"
 #include "readers/query/row_json.h"
+#include "readers/query/seal_json.h"
 #include "schemas/check.h"
 
 namespace fiverate {
@@ -36,7 +37,11 @@ void keep_transition(const OutRecord& record, std::vector<Transition>& transitio
   if (signal.has_transition()) transitions.push_back(std::move(*signal.mutable_transition()));
 }
 
-// Sends each record to the log of its topic; keeps what was quarantined, and the transitions of alerts.
+void keep_seal(const OutRecord& record, std::vector<Seal>& seals) {
+  CHECK(seals.emplace_back().ParseFromString(record.value), record.key);
+}
+
+// Sends each record to the log of its topic; keeps what was quarantined, the transitions of alerts, and the seals.
 class ReplaySink final : public Sink {
  public:
   ReplaySink(MemoryLog& ledger, MemoryLog& deltas) : ledger_(ledger), deltas_(deltas) {}
@@ -53,6 +58,8 @@ class ReplaySink final : public Sink {
       quarantined_.push_back(std::move(quarantined));
     } else if (record.topic == Topic::signals) {
       keep_transition(record, transitions_);
+    } else if (record.topic == Topic::seals) {
+      keep_seal(record, seals_);
     }
     return {};
   }
@@ -61,12 +68,14 @@ class ReplaySink final : public Sink {
 
   [[nodiscard]] std::vector<Quarantined>& quarantined() { return quarantined_; }
   [[nodiscard]] std::vector<Transition>& transitions() { return transitions_; }
+  [[nodiscard]] std::vector<Seal>& seals() { return seals_; }
 
  private:
   MemoryLog& ledger_;
   MemoryLog& deltas_;
   std::vector<Quarantined> quarantined_;
   std::vector<Transition> transitions_;
+  std::vector<Seal> seals_;
 };
 
 // A replay that ends, ends whole: nothing has to be kept for a restart, and everything stays in memory.
@@ -124,15 +133,19 @@ class MarketThread {
     thread_.join();
     return result_;
   }
-  // Of regional rules; after finish().
-  [[nodiscard]] std::vector<Transition>& transitions() { return sink_.transitions; }
+  // Adds what it said beside the rows; after finish().
+  void add_to(std::vector<Transition>& transitions, std::vector<Seal>& seals) {
+    std::move(sink_.transitions.begin(), sink_.transitions.end(), std::back_inserter(transitions));
+    std::move(sink_.seals.begin(), sink_.seals.end(), std::back_inserter(seals));
+  }
 
  private:
-  struct FileAndSignals final : Sink {
-    explicit FileAndSignals(Sink& metrics_file) : file(metrics_file) {}
+  struct RowsAndRest final : Sink {
+    explicit RowsAndRest(Sink& metrics_file) : file(metrics_file) {}
     Result<void> send(OutRecord record) override {
-      if (record.topic != Topic::signals) return file.send(std::move(record));
-      keep_transition(record, transitions);
+      if (record.topic == Topic::metrics_final) return file.send(std::move(record));
+      if (record.topic == Topic::signals) keep_transition(record, transitions);
+      if (record.topic == Topic::seals) keep_seal(record, seals);
       return {};
     }
     Result<void> flush() override { return file.flush(); }
@@ -140,10 +153,11 @@ class MarketThread {
 
     Sink& file;
     std::vector<Transition> transitions;
+    std::vector<Seal> seals;
   };
 
   MemoryLog& deltas_;
-  FileAndSignals sink_;
+  RowsAndRest sink_;
   MemorySource::GroupOffsets group_;
   Result<void> result_;
   std::thread thread_;
@@ -181,6 +195,13 @@ Result<void> write_alerts(const std::filesystem::path& path, std::vector<Transit
     }
     append_json_line(transition, calendar, text);
   }
+  return write_text(path, {text.data(), text.size()});
+}
+
+Result<void> write_seals(const std::filesystem::path& path, std::vector<Seal>& seals) {
+  sort_canonically(seals);
+  fmt::memory_buffer text;
+  for (const auto& seal : seals) append_json_line(seal, text);
   return write_text(path, {text.data(), text.size()});
 }
 
@@ -299,7 +320,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     FIVERATE_TRY(drain());
   }
   FIVERATE_TRY(market.finish());
-  std::move(market.transitions().begin(), market.transitions().end(), std::back_inserter(sink.transitions()));
+  market.add_to(sink.transitions(), sink.seals());
 
   ReplaySummary summary;
   summary.records = static_cast<std::int64_t>(history.size());
@@ -311,6 +332,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
   summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
   FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, false));
+  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
   FIVERATE_TRY(write_quarantine(
       options.out / "quarantine.jsonl",
       quarantine_lines(sink.quarantined(), [&](const Quarantined& one) { return in_files(one, history); })));
@@ -380,13 +402,14 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   ReplaySummary summary;
   for (const auto& [input, seat] : outlet.seats()) summary.records += seat.task->counters().records;
   FIVERATE_TRY(market.finish());
-  std::move(market.transitions().begin(), market.transitions().end(), std::back_inserter(sink.transitions()));
+  market.add_to(sink.transitions(), sink.seals());
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
   summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
   FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, true));
+  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
   FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
   return summary;
 }

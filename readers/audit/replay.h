@@ -1,7 +1,12 @@
 // Replay: the same fold as the live stages, into files, touching nothing live.
 //
-// From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl
-// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl
+// From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl, seals.jsonl
+// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> the same files
+//
+// Seals. From Kafka those of outlet are the live ones, byte by byte; market has one partition here, so its chains are the live ones
+// if there is one there too, and else the sum over FINAL rows is that of all live partitions together (provided that all days are
+// written: ReplayOptions::days). From files there is another ledger, in canonical order: what is shared with a live run is the
+// FINAL rows, and so market's chain over them and its sum; the seals go on until the last day is final.
 //
 // Logs between the stages are in memory and bounded; market has a thread of its own. State is kept in memory.
 #pragma once

@@ -88,6 +88,7 @@ class Desk : public testing::Test {
                             region("south", "city", Region::COUNTY)}) {
       commands(one, kStart);
     }
+    bench.take();  // the first seal
   }
 
   std::unique_ptr<DeskStage> make() const {
@@ -120,6 +121,7 @@ class Desk : public testing::Test {
   Written written() {
     Written all;
     for (const auto& one : bench.take()) {
+      if (one.topic == Topic::seals) continue;
       EXPECT_EQ(one.partition, 1);
       EXPECT_FALSE(one.to_task);
       if (one.topic == Topic::alerts) {

@@ -137,7 +137,7 @@ void Book::accept(const Fact& count) {
   anchor_ = count.day;
   // In place: the walks over a book's facts accept many counts, and the memory of the last id serves for the next.
   if (!accepted_) {
-    accepted_.emplace();
+    accepted_ = Count{};
     first_accepted_day_ = count.day;
   }
   accepted_->quantity = count.quantity;

@@ -1,0 +1,123 @@
+#include "processors/stages/seal.h"
+
+#include <xxhash.h>
+
+#include <array>
+
+#include "schemas/format.h"
+
+namespace fiverate {
+namespace {
+
+__extension__ using Wide = unsigned __int128;
+
+struct Hash128 {
+  std::uint64_t high;
+  std::uint64_t low;
+};
+
+Hash128 hash_of(std::string_view bytes, std::uint64_t seed) {
+  const auto hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
+  return {hash.high64, hash.low64};
+}
+
+// MurmurHash3's finalizer: every bit of the input moves half of the output. Without it the difference of two days would be the
+// same in every cell, and a unit moved from one cell to another could go unnoticed.
+constexpr std::uint64_t spread(std::uint64_t bits) {
+  bits = (bits ^ bits >> 33) * 0xff51afd7ed558ccdULL;
+  bits = (bits ^ bits >> 33) * 0xc4ceb9fe1a85ec53ULL;
+  return bits ^ bits >> 33;
+}
+
+// A cell is hashed once, what varies within it is mixed in.
+Hash128 mixed(Hash128 hash, std::uint64_t with) {
+  return {spread(hash.high + with * 0x9e3779b97f4a7c15ULL), spread(hash.low ^ with * 0xc2b2ae3d27d4eb4fULL)};
+}
+
+// Each part with its length behind it: ids may hold any character.
+Hash128 hash_of_cell(const CellDeltas& cell) {
+  std::string parts;
+  parts.reserve(cell.brand_id().size() + cell.region_id().size() + cell.class_dimension().size() +
+                cell.class_value().size() + 4 * sizeof(std::size_t));
+  for (const auto* part : {&cell.brand_id(), &cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
+    const auto size = part->size();
+    parts.append(*part).append(reinterpret_cast<const char*>(&size), sizeof(size));
+  }
+  return hash_of(parts, 0);
+}
+
+// Without a seed: with one, a long record would cost a secret of its own.
+std::uint64_t chained_hash(std::uint64_t chain, std::string_view key, std::string_view value) {
+  const std::array words{chain, XXH3_64bits(key.data(), key.size()), XXH3_64bits(value.data(), value.size())};
+  return XXH3_64bits(words.data(), sizeof(words));
+}
+
+std::uint64_t of_day(std::int32_t what, std::int32_t day) {
+  return std::uint64_t{static_cast<std::uint32_t>(what)} << 32 | static_cast<std::uint32_t>(day);
+}
+
+class RunningSum {
+ public:
+  explicit RunningSum(Seal& seal) : seal_(seal), sum_(Wide{seal.sum_high()} << 64 | seal.sum_low()) {}
+  RunningSum(const RunningSum&) = delete;
+  RunningSum& operator=(const RunningSum&) = delete;
+  ~RunningSum() {
+    seal_.set_sum_high(static_cast<std::uint64_t>(sum_ >> 64));
+    seal_.set_sum_low(static_cast<std::uint64_t>(sum_));
+  }
+  // A negative value wraps around: -1 is 2^128 - 1.
+  void add(std::int64_t value, Hash128 hash) { sum_ += static_cast<Wide>(value) * (Wide{hash.high} << 64 | hash.low); }
+
+ private:
+  Seal& seal_;
+  Wide sum_;
+};
+
+}  // namespace
+
+std::string seal_key(const Seal& seal) {
+  return fmt::format(R"(["{}",{},"{}"])", seal.stage(), seal.partition(), format_date(Day{seal.day()}));
+}
+
+void chain_record(std::string_view key, std::string_view value, Seal& seal) {
+  seal.set_chain(chained_hash(seal.chain(), key, value));
+  seal.set_records(seal.records() + 1);
+}
+
+void chain_transition(std::string_view key, std::string_view value, Seal& seal) {
+  seal.set_transitions_chain(chained_hash(seal.transitions_chain(), key, value));
+  seal.set_transitions(seal.transitions() + 1);
+}
+
+void sum_deltas(const CellDeltas& cell, Seal& seal) {
+  RunningSum sum(seal);
+  const auto cell_hash = hash_of_cell(cell);
+  for (int i = 0; i < cell.days_size(); ++i) {
+    sum.add(cell.values(i), mixed(cell_hash, of_day(cell.measures(i), cell.days(i))));
+  }
+  for (const auto& prices : cell.prices()) {
+    auto sku_hash = hash_of(prices.sku_id(), cell_hash.low);
+    sku_hash.high ^= cell_hash.high;
+    for (int i = 0; i < prices.days_size(); ++i) {
+      const auto at_price = mixed(sku_hash, static_cast<std::uint64_t>(prices.prices(i)));
+      sum.add(prices.counts(i), mixed(at_price, of_day(-1, prices.days(i))));
+    }
+  }
+}
+
+void sum_row(std::string_view key, std::string_view value, Seal& seal) {
+  RunningSum(seal).add(1, hash_of(value, hash_of(key, 0).low));
+}
+
+void add_sum(const Seal& other, Seal& seal) {
+  RunningSum(seal).add(1, {other.sum_high(), other.sum_low()});
+}
+
+void write_seal(Stage stage, std::int32_t partition, Day day, Millis day_ends, Seal& seal, Outbox& outbox) {
+  seal.set_stage(std::string(name_of(stage)));
+  seal.set_partition(partition);
+  seal.set_day(day.number);
+  outbox.plain(Topic::seals, partition, day_ends, seal_key(seal), seal.SerializeAsString());
+}
+
+}  // namespace fiverate

@@ -1,0 +1,55 @@
+// A record of deltas as market adds it up: what is not sound is refused; the rest goes into cells, which are saved and read back
+// the same, and whose sums do not depend on the order.
+#include <algorithm>
+#include <map>
+
+#include "deltas.pb.h"
+#include "processors/stages/seal.h"
+#include "processors/trade/facts/sound.h"
+#include "processors/trade/rows/series.h"
+#include "schemas/check.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+using namespace fiverate;
+
+std::string saved(const Cell& cell) {
+  CellState state;
+  cell.save(state);
+  CHECK(is_sound(state));
+  return state.SerializeAsString();
+}
+
+void check_cell(const Cell& cell) {
+  const auto once = saved(cell);
+  CellState state;
+  CHECK(state.ParseFromString(once));
+  CHECK(saved(Cell::load(state)) == once);
+}
+
+void check_deltas(const Deltas& deltas) {
+  for (const auto& part : deltas.cells()) {
+    if (!is_sound(part)) return;
+  }
+  std::map<std::string, Cell> cells;
+  Seal forwards;
+  Seal backwards;
+  for (const auto& part : deltas.cells()) {
+    cells[part.region_id()].add(part);
+    sum_deltas(part, forwards);
+  }
+  for (auto part = deltas.cells().rbegin(); part != deltas.cells().rend(); ++part) sum_deltas(*part, backwards);
+  CHECK(forwards.SerializeAsString() == backwards.SerializeAsString());
+  for (const auto& [region, cell] : cells) check_cell(cell);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  DeltasRecord record;
+  if (record.ParseFromArray(data, static_cast<int>(size))) check_deltas(record.deltas());
+  CellState state;
+  if (state.ParseFromArray(data, static_cast<int>(size)) && is_sound(state)) check_cell(Cell::load(state));
+  return 0;
+}

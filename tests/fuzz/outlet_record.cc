@@ -1,0 +1,39 @@
+// The record of an outlet as the outlet stage keeps it, from our own disk: what is not sound is refused; what is goes through
+// memory and back, and from then on stays the same to the byte.
+#include "processors/trade/facts/outlet_facts.h"
+#include "processors/trade/facts/sound.h"
+#include "processors/trade/rules/outlet_alerts.h"
+#include "schemas/check.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+using namespace fiverate;
+
+std::string through_memory(const OutletState& state, MarketContext& context) {
+  OutletState again;
+  save(load(state, context), context, again);
+  save(load_alerts(state), again);
+  return again.SerializeAsString();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const MarketCalendar calendar("Asia/Shanghai");
+  constexpr std::uint32_t kSkus = 8;
+  MarketContext context{calendar, {}, {}};
+  for (std::uint32_t number = 0; number < kSkus; ++number) {
+    SkuState sku;
+    sku.set_sku_id(std::to_string(number));
+    sku.set_number(number);
+    context.catalogue.restore(sku);
+  }
+  OutletState state;
+  if (!state.ParseFromArray(data, static_cast<int>(size)) || !is_sound(state, context.catalogue.size())) return 0;
+  const auto once = through_memory(state, context);
+  CHECK(state.ParseFromString(once));
+  CHECK(is_sound(state, context.catalogue.size()));
+  CHECK(through_memory(state, context) == once);
+  return 0;
+}
