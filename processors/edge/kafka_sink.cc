@@ -2,6 +2,7 @@
 #include <array>
 
 #include "processors/edge/kafka_fetcher.h"
+#include "processors/stream/acknowledged_ends.h"
 #include "schemas/check.h"
 
 namespace fiverate {
@@ -62,6 +63,7 @@ struct KafkaSink::Parts {
   std::map<Topic, KafkaTopicHandle> topics;  // before the client in destruction: declared behind it
   std::int64_t sent = 0;
   std::int64_t acknowledged = 0;
+  AcknowledgedEnds ends;
   std::optional<Error> dead;
   milliseconds stalled_after = kStalledAfter;
 
@@ -106,6 +108,9 @@ constexpr int kSliceMs = 50;
 void KafkaSink::Parts::on_delivery(const rd_kafka_message_t& message) {
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++acknowledged;
+    const auto topic = topic_of(settings, rd_kafka_topic_name(message.rkt));
+    const auto noted = topic ? ends.note({*topic, message.partition}, message.offset) : Result<void>{};
+    if (!noted && !dead) dead = noted.error();
     return;
   }
   if (dead) return;  // the first says why

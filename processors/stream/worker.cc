@@ -154,9 +154,10 @@ void Worker::give_up(const std::vector<Input>& inputs) {
     // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
     const auto seat = seats_.find(input);
     if (seat == seats_.end()) continue;
-    if (seat->second.task->at_boundary()) static_cast<void>(commit(*seat->second.task));
+    const bool whole = !seat->second.task->at_boundary() || commit(*seat->second.task).has_value();
     failpoint("revoke.committed");
-    if (standby_ != nullptr) standby_->keep(input, std::move(seat->second));
+    // After a failed write what is in memory takes for saved what is not on the disk.
+    if (standby_ != nullptr && whole) standby_->keep(input, std::move(seat->second));
     seats_.erase(seat);
     uncommitted_.erase(input);
   }

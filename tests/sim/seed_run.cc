@@ -96,7 +96,8 @@ class Judge {
 
   // Whatever was spoiled has to be found out, and nothing else may be.
   void sabotaged(bool at_rest, const Saboteur& saboteur) {
-    const bool struck = saboteur.struck(cluster_.log());
+    // What a fickle stage says in silence leaves no trace in the log but the chain of what it says later.
+    const bool struck = saboteur.struck(cluster_.log()) || (saboteur.kind() == Sabotage::fickle_stage && cluster_.stopped());
     if (struck) report_.faults[static_cast<std::size_t>(Fault::sabotage)] = 1;
     if (!struck) return plain(at_rest);
     if (cluster_.stopped()) {

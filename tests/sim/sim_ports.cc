@@ -136,6 +136,7 @@ Result<void> SimSink::flush() {
     if (auto held = saboteur_->release(this)) waiting_[{held->topic, held->partition}].push_back(std::move(*held));
   }
   deliver_all();
+  if (failed_) return tl::make_unexpected(*failed_);
   if (saboteur_ != nullptr) saboteur_->acknowledged(this);
   if (weather_.kills(PortCall::flush, dead_)) return killed();
   return {};
@@ -164,8 +165,9 @@ Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::i
   };
 }
 
-void SimSink::deliver(std::deque<OutRecord>& records, std::int64_t count) {
+void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
   for (; count > 0; --count) {
+    if (auto noted = ends_.note(target, log_.end_offset(target)); !noted) failed_ = noted.error();
     log_.append(std::move(records.front()));
     records.pop_front();
   }
@@ -177,19 +179,19 @@ void SimSink::deliver_some() {
     if (records.empty() || weather_.chance().percent(30)) continue;
     const auto count = 1 + weather_.chance().below(static_cast<std::int64_t>(records.size()));
     weather_.count(Fault::delayed_ack, count);
-    deliver(records, count);
+    deliver(input, records, count);
   }
 }
 
 void SimSink::deliver_all() {
-  for (auto& [input, records] : waiting_) deliver(records, static_cast<std::int64_t>(records.size()));
+  for (auto& [input, records] : waiting_) deliver(input, records, static_cast<std::int64_t>(records.size()));
 }
 
 void SimSink::abandon() {
   auto& chance = weather_.chance();
   for (auto& [input, records] : waiting_) {
     if (records.empty()) continue;
-    deliver(records, chance.below(static_cast<std::int64_t>(records.size()) + 1));
+    deliver(input, records, chance.below(static_cast<std::int64_t>(records.size()) + 1));
     if (records.empty() || !chance.percent(40)) continue;
     records.erase(records.begin() + 1 + chance.below(static_cast<std::int64_t>(records.size())), records.end());
     late_.push_back(std::move(records));

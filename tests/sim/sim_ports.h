@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "processors/stream/acknowledged_ends.h"
 #include "processors/stream/ports.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/sabotage.h"
@@ -90,7 +91,7 @@ class SimSink final : public Sink {
   void deliver_all();
 
  private:
-  void deliver(std::deque<OutRecord>& records, std::int64_t count);
+  void deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count);
   // Of each partition a part has reached the log, a part will, the rest never does.
   void abandon();
 
@@ -100,6 +101,7 @@ class SimSink final : public Sink {
   Weather& weather_;
   bool& dead_;
   std::map<Input, std::deque<OutRecord>> waiting_;
+  AcknowledgedEnds ends_;
   std::optional<Error> failed_;
 };
 

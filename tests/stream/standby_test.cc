@@ -138,6 +138,57 @@ TEST_F(StandbyTest, OneThatFailsIsGivenUpAndTheOthersGoOn) {
   EXPECT_EQ(standby.copies().at(kMine).task->next_offset(), 1);
 }
 
+// A source that takes its input away again at the second poll.
+class Revoking final : public Source {
+ public:
+  Revoking(MemoryLog& log, Input input) : log_(log), input_(input) {}
+  void listen(Listener listener) override { listener_ = std::move(listener); }
+  Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override {
+    if (++polls_ > 1) {
+      listener_.revoked({input_});
+      return {};
+    }
+    FIVERATE_TRY(listener_.assigned({input_}));
+    log_.read(input_, 0, 100, wait, records);
+    return {};
+  }
+  Result<std::optional<Committed>> committed(const Input& /*input*/) override { return std::nullopt; }
+  Result<void> commit(const std::map<Input, Committed>& /*positions*/) override { return {}; }
+
+ private:
+  MemoryLog& log_;
+  Input input_;
+  Listener listener_;
+  int polls_ = 0;
+};
+
+class FullStore final : public MemoryStore {
+ public:
+  Result<void> write(const StoreBatch& /*batch*/) override { return fail(Reaction::stop, "the disk is full"); }
+};
+
+TEST_F(StandbyTest, WhatIsTakenAwayGoesOnAsACopyUnlessItCouldNotBeSaved) {
+  writes(kTheirs, "1");
+  for (const bool full : {false, true}) {
+    SCOPED_TRACE(full);
+    here.clear();
+    const auto make = [&](const Input& input) -> Result<Seat> {
+      auto seat = seats(here)(input);
+      if (!full) return seat;
+      seat->store = std::make_unique<FullStore>();
+      seat->task = std::make_unique<Task>("outlet", input, "d1", *seat->op, *seat->store, sink);
+      return seat;
+    };
+    Standby standby(reader(), make, {kTheirs}, 4, 1h);
+    Revoking source(log, kTheirs);
+    Worker worker(source, make, calm, {}, &standby);
+    ASSERT_TRUE(worker.round().has_value());
+    ASSERT_TRUE(worker.round().has_value());
+    // An operator takes for saved what it gave to a write that failed: its memory and its disk have parted.
+    EXPECT_EQ(standby.copies().contains(kTheirs), !full);
+  }
+}
+
 // ---- catching up without a standby -----------------------------------------------------------------------------------
 
 class SilenceTest : public StandbyTest {

@@ -251,15 +251,27 @@ std::vector<std::string> json_lines(const std::map<std::string, std::string>& ro
 }
 
 std::string first_differences(const std::vector<std::string>& expected, const std::vector<std::string>& actual) {
-  const auto only_in = [](const auto& a, const auto& b, const char* title) {
-    std::vector<std::string> only;
-    std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(only));
-    std::string text = only.empty() ? "" : fmt::format("{} lines {}:\n", only.size(), title);
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, only.size()); ++i)
-      text += "  " + only[i].substr(0, 400) + "\n";
-    return text;
+  constexpr std::size_t kShown = 3;
+  constexpr std::size_t kWidth = 400;
+  std::vector<std::string> missing;
+  std::vector<std::string> surplus;
+  std::set_difference(expected.begin(), expected.end(), actual.begin(), actual.end(), std::back_inserter(missing));
+  std::set_difference(actual.begin(), actual.end(), expected.begin(), expected.end(), std::back_inserter(surplus));
+  std::string text;
+  const auto show = [&](const std::vector<std::string>& only, const char* title) {
+    if (only.empty()) return;
+    text += fmt::format("{} lines {}:\n", only.size(), title);
+    for (std::size_t i = 0; i < std::min(kShown, only.size()); ++i) text += "  " + only[i].substr(0, kWidth) + "\n";
   };
-  return only_in(expected, actual, "only expected") + only_in(actual, expected, "only here");
+  show(missing, "only expected");
+  show(surplus, "only here");
+  // Long lines of one key mostly differ behind what is shown.
+  for (std::size_t i = 0; i < std::min({kShown, missing.size(), surplus.size()}); ++i) {
+    const auto at = static_cast<std::size_t>(std::ranges::mismatch(missing[i], surplus[i]).in1 - missing[i].begin());
+    const auto from = at < 40 ? 0 : at - 40;
+    text += fmt::format("  line {} differs: ...{} instead of ...{}\n", i + 1, surplus[i].substr(from, 120), missing[i].substr(from, 120));
+  }
+  return text;
 }
 
 }  // namespace fiverate::test
