@@ -39,9 +39,9 @@ class WarnOfGaps {
       if (!known.since) known.since = now;
       if (now - *known.since < kGapIsReportedAfter) continue;
       spdlog::warn(
-          "{}: {} records wait for one before them that has not come; their sender has to send again (it does so when it is started "
-          "anew; else start it with --speak-from)",
-          seat.task->name(), gaps - known.reported);
+          "{}: {} records wait for one before them that has not come. If their sender does not send it again by itself (after a restart, "
+          "say), start the process that has this task with: run --speak-from {}",
+          seat.task->name(), gaps - known.reported, seat.task->counters().speak_from);
       known = {gaps, std::nullopt};
     }
   }

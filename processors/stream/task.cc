@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 #include <xxhash.h>
 
+#include <algorithm>
+
 #include "processors/stream/failpoint.h"
 #include "schemas/check.h"
 #include "state.pb.h"
@@ -155,7 +157,15 @@ Result<void> Task::process(const InRecord& record) {
       remember_sender(record);
       break;
     case Admission::repetition: ++counters_.repetitions; break;
-    case Admission::gap: ++counters_.gaps; break;
+    case Admission::gap: {
+      ++counters_.gaps;
+      const auto known = senders_.find(record.cause->sender);
+      auto sender = record.cause->sender;
+      std::ranges::replace(sender, '/', '-');
+      const auto seen = known == senders_.end() ? 0 : known->second.position.offset;
+      counters_.speak_from = fmt::format("{}:{}", sender, std::max<std::int64_t>(0, seen));
+      break;
+    }
   }
   if (send_error_) return tl::make_unexpected(*send_error_);
   ++counters_.records;

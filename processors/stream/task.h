@@ -57,6 +57,7 @@ struct TaskCounters {
   std::int64_t records = 0;
   std::int64_t repetitions = 0;  // dropped
   std::int64_t gaps = 0;         // not applied, predecessor missing
+  std::string speak_from = {};   // with gaps: what the sender would have to be started with, "outlet-3:1234"
   std::int64_t outputs = 0;
   std::int64_t rewritten = 0;    // results that something older had overwritten
   std::int64_t quarantined = 0;  // outputs to the topic quarantine
