@@ -45,14 +45,16 @@ Result<bool> Worker::round() {
 }
 
 bool Worker::due(const Task& task) const {
+  if (!task.at_boundary()) return false;
   const auto count = uncommitted_.find(task.input());
-  return task.at_boundary() && count != uncommitted_.end() && count->second >= options_.commit_records;
+  return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= options_.commit_records);
 }
 
 Result<void> Worker::commit(Task& task) {
   FIVERATE_TRY(task.commit());
   // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
   uncommitted_[task.input()] = 0;
+  overdue_.erase(task.input());
   if (task.is_silent()) return {};  // the group stands further ahead
   const auto& store = *seats_.at(task.input()).store;
   const auto kept = store.group_text();
@@ -65,7 +67,12 @@ Result<void> Worker::commit(Task& task) {
 Result<void> Worker::commit_all() {
   last_commit_ = std::chrono::steady_clock::now();
   for (auto& [input, seat] : seats_) {
-    if (seat.task->changed() && seat.task->at_boundary()) FIVERATE_TRY(commit(*seat.task));
+    if (!seat.task->changed()) continue;
+    if (!seat.task->at_boundary()) {
+      overdue_.insert(input);
+    } else {
+      FIVERATE_TRY(commit(*seat.task));
+    }
   }
   return {};
 }
@@ -160,6 +167,7 @@ void Worker::give_up(const std::vector<Input>& inputs) {
     if (standby_ != nullptr && whole) standby_->keep(input, std::move(seat->second));
     seats_.erase(seat);
     uncommitted_.erase(input);
+    overdue_.erase(input);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <vector>
 
@@ -40,7 +41,8 @@ class Worker {
   [[nodiscard]] Result<void> run(const std::stop_token& stop);
   // One round of the loop, for tests that interleave workers by hand. True if there was anything to do.
   [[nodiscard]] Result<bool> round();
-  // Commits every task that stands at a boundary.
+  // Commits every task that stands at a boundary; the others at their next one. (A busy outlet task stands at one only right after a
+  // cut, and would hardly ever be met there.)
   [[nodiscard]] Result<void> commit_all();
 
   [[nodiscard]] const std::map<Input, Seat>& seats() const { return seats_; }
@@ -62,6 +64,7 @@ class Worker {
   std::map<Input, Seat> seats_;
   std::vector<InRecord> records_;
   std::map<Input, std::int64_t> uncommitted_;
+  std::set<Input> overdue_;
   std::chrono::steady_clock::time_point last_commit_ = std::chrono::steady_clock::now();
 };
 

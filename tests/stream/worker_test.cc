@@ -175,6 +175,20 @@ TEST_F(WorkerTest, CommitsWhatIsRevokedAndIgnoresWhatIsStillOnItsWay) {
   EXPECT_TRUE(worker.seats().empty());
 }
 
+// An outlet task under load is between two boundaries whenever the clock says "now".
+TEST_F(WorkerTest, WhatIsDueBetweenBoundariesIsCommittedAtTheNextOne) {
+  for (const auto* value : {"1", "hold", "2"}) writes(kFirst, value);
+  MemorySource source(log, {kFirst}, group);
+  Worker worker(source, seats(), calm);
+  ASSERT_TRUE(worker.round().has_value());
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(kFirst), "-");
+  for (const auto* value : {"3", "end", "hold", "4"}) writes(kFirst, value);
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(kFirst), "6");
+  EXPECT_EQ(group.at(kFirst).offset, 5);
+}
+
 TEST(GroupStore, TravelsAsText) {
   GroupStore store(std::nullopt);
   StoreBatch batch;

@@ -1,0 +1,93 @@
+// How fast a state is copied into a snapshot and back: a store of so many MB that do not compress, on the disk of the temporary folder
+// (TMPDIR). Both ways read, hash, write and wait for the disk; what was just written comes from the page cache, as on a shared disk
+// it would not.
+#include <benchmark/benchmark.h>
+
+#include <filesystem>
+#include <random>
+
+#include "processors/edge/snapshots.h"
+#include "processors/stream/task.h"
+#include "schemas/check.h"
+#include "state.pb.h"
+
+namespace fiverate {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kValueBytes = 4096;
+
+struct StateOnDisk {
+  explicit StateOnDisk(std::int64_t megabytes) : root(fs::temp_directory_path() / "fiverate-snapshot-bench") {
+    fs::remove_all(root);
+    fs::create_directories(root);
+    auto opened = RocksStore::open(root / "outlet-0", memory);
+    CHECK(opened.has_value());
+    store = std::move(*opened);
+    std::mt19937_64 random(1);
+    std::string value(kValueBytes, ' ');
+    const auto values = megabytes * 1'000'000 / static_cast<std::int64_t>(kValueBytes);
+    for (std::int64_t i = 0; i < values;) {
+      StoreBatch batch;
+      for (int in_batch = 0; in_batch < 1000 && i < values; ++in_batch, ++i) {
+        for (auto& byte : value) byte = static_cast<char>(random());
+        batch.put(fmt::format("o/R{:010}", i), value);
+      }
+      TaskState state;
+      state.set_task("outlet/0");
+      state.set_next_offset(i);
+      batch.put(std::string(kTaskKey), state.SerializeAsString());
+      CHECK(store->write(batch).has_value());
+    }
+  }
+  ~StateOnDisk() {
+    store.reset();
+    fs::remove_all(root);
+  }
+
+  fs::path root;
+  RocksMemory memory{256 << 20};
+  std::unique_ptr<RocksStore> store;
+  SnapshotFolder snapshots{root / "shared", ""};
+};
+
+void bytes_per_second(benchmark::State& bench, std::int64_t bytes) {
+  bench.counters["MB/s"] = benchmark::Counter(static_cast<double>(bytes) / 1e6 * static_cast<double>(bench.iterations()),
+                                              benchmark::Counter::kIsRate);
+}
+
+void snapshot_take(benchmark::State& bench) {
+  StateOnDisk state(bench.range(0));
+  std::int64_t bytes = 0;
+  for (auto _ : bench) {
+    bench.PauseTiming();
+    fs::remove_all(state.root / "shared");
+    bench.ResumeTiming();
+    const auto taken = state.snapshots.take(state.store->checkpoint(), state.store->identity(), "outlet-0", state.root / "checkpoint");
+    CHECK(taken.has_value() && taken->has_value());
+    bytes = (*taken)->copied_bytes;
+  }
+  bytes_per_second(bench, bytes);
+}
+
+void snapshot_restore(benchmark::State& bench) {
+  StateOnDisk state(bench.range(0));
+  CHECK(state.snapshots.take(state.store->checkpoint(), state.store->identity(), "outlet-0", state.root / "checkpoint").has_value());
+  std::int64_t bytes = 0;
+  for (auto _ : bench) {
+    bench.PauseTiming();
+    fs::remove_all(state.root / "again");
+    bench.ResumeTiming();
+    const auto restored = state.snapshots.restore("outlet-0", "", state.root / "again");
+    CHECK(restored.has_value() && restored->has_value());
+    bytes = (*restored)->bytes();
+  }
+  bytes_per_second(bench, bytes);
+}
+
+BENCHMARK(snapshot_take)->Arg(1000)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
+BENCHMARK(snapshot_restore)->Arg(1000)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
+
+}  // namespace
+}  // namespace fiverate
