@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "schemas/format.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 namespace {

@@ -21,11 +21,6 @@ inline constexpr Millis kMinuteMs = 60 * kSecondMs;
 inline constexpr Millis kDayMs = 86'400'000;
 inline constexpr Millis kNever = std::numeric_limits<Millis>::min();  // "no time yet": before every instant
 
-// Within 1970..9999, where all arithmetic on days is safe. Events say no other instant (parse_time, check_fields); Kafka takes
-// any number for a timestamp.
-inline constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant that is too late
-constexpr bool is_instant(Millis millis) { return millis >= 0 && millis < kYear10000Ms; }
-
 // A business day, counted from 1970-01-01. Differences of days are plain integers.
 struct Day {
   std::int32_t number = 0;

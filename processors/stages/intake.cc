@@ -7,6 +7,7 @@
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 namespace {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "schemas/time.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 

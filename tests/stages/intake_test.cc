@@ -5,6 +5,7 @@
 
 #include "processors/stages/progress.h"
 #include "schemas/decode.h"
+#include "schemas/instant.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
