@@ -8,6 +8,8 @@ namespace fiverate {
 
 inline constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant that is too late
 
-constexpr bool is_instant(Millis millis) { return millis >= 0 && millis < kYear10000Ms; }
+constexpr bool is_instant(Millis millis) {
+  return millis >= 0 && millis < kYear10000Ms;
+}
 
 }  // namespace fiverate

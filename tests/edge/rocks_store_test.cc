@@ -338,7 +338,9 @@ TEST_F(RocksStoreTest, ALogCutAtAnyByteOfItsTailLosesWholeBatchesFromTheEnd) {
   const bool every_byte = std::getenv("FIVERATE_TEST_EVERY_BYTE") != nullptr;
   const std::size_t stride = test::kSanitized ? 13 : 1;
   const std::size_t wide_stride = test::kSanitized ? 67 : 11;
-  for (auto size = whole - 1; size > whole - kTailBytes; size -= every_byte ? 1 : size > whole - 512 ? stride : wide_stride) {
+  for (auto size = whole - 1; size > whole - kTailBytes; size -= every_byte           ? 1
+                                                                 : size > whole - 512 ? stride
+                                                                                      : wide_stride) {
     fs::remove_all(copy);
     fs::copy(folder_(), copy, fs::copy_options::recursive);
     fs::resize_file(copy / logs.front().filename(), size);

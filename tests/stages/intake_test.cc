@@ -165,17 +165,20 @@ TEST_F(IntakeTest, ATimestampBeyondTheYear9999IsQuarantinedAndMovesNothing) {
   }
   EXPECT_EQ(intake.clock(), kNow);
   // The retry brings the arrival under which it lies in `quarantine`, and passes.
-  ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, kMax, "", kNow).has_value());
+  ASSERT_TRUE(
+      bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, kMax, "", kNow).has_value());
   EXPECT_TRUE(bench.take().at(0).as<LedgerRecord>().has_event());
   ASSERT_TRUE(feed(some_delivery(), kYear10000Ms - 1).has_value());
-  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1) << "what a calendar can bear, counts";
+  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1)
+      << "what a calendar can bear, counts";
 }
 
 TEST_F(IntakeTest, ATimestampBefore1970IsRaisedLikeAnyEarlyOne) {
   for (const auto timestamp : {Millis{-1}, kNever, kNever + 1}) {
     ASSERT_TRUE(feed(some_delivery(), timestamp).has_value());
     EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
-    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", timestamp).has_value());
+    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", timestamp)
+                    .has_value());
     EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0) << "of a retry";
   }
   EXPECT_EQ(intake.clock(), kNever);
