@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "schemas/format.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 namespace {
@@ -15,7 +16,6 @@ using std::chrono::seconds;
 
 constexpr Millis kHourMs = 60 * kMinuteMs;
 constexpr Millis k1992Ms = 694'224'000'000;           // 1992-01-01T00:00Z
-constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant that is too late
 constexpr int kYearMin = 1970;
 constexpr int kYearMax = 9999;
 
@@ -205,7 +205,7 @@ std::optional<Millis> parse_time(std::string_view text) {
   if (!scan_wall_clock(in, local) || !scan_offset(in, offset) || !in.at_end()) return std::nullopt;
   const Millis instant = local.ms - offset;
   // The year as written was checked with the date; the offset may still carry the instant out of the range.
-  if (instant < 0 || instant >= kYear10000Ms) return std::nullopt;
+  if (!is_instant(instant)) return std::nullopt;
   // Leap seconds are inserted at the end of a UTC day and nowhere else.
   if (local.leap_second && instant % kDayMs != 0) return std::nullopt;
   return instant;

@@ -7,6 +7,7 @@
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 namespace {
@@ -20,12 +21,12 @@ constexpr std::size_t kRejectedKeyKept = 64 * 1024;
 }  // namespace
 
 Millis ArrivalClock::arrival_of(const InRecord& record, const Event* mark) {
+  auto said = is_instant(record.timestamp) ? record.timestamp : kNever;
   // A retry is never later than itself, whatever its header says.
-  if (record.arrival) return std::min(*record.arrival, std::max(highest_, record.timestamp));
-  auto said = record.timestamp;
+  if (record.arrival) return std::max<Millis>(std::min(*record.arrival, std::max(highest_, said)), 0);
   if (marks_speak_ && mark != nullptr) said = std::max(said, millis_of(mark->mark().complete_through()));
   highest_ = std::max(highest_, said);
-  return highest_;
+  return std::max<Millis>(highest_, 0);
 }
 
 void ArrivalClock::load(std::string_view text) {
@@ -33,6 +34,11 @@ void ArrivalClock::load(std::string_view text) {
 }
 
 std::string ArrivalClock::save() const { return fmt::format("{}", highest_); }
+
+std::optional<Rejected> check_timestamp(const InRecord& record, const Event& event) {
+  if (record.arrival || record.timestamp < kYear10000Ms) return std::nullopt;
+  return Rejected{Reason::bad_value, fmt::format("the Kafka timestamp {} is later than the year 9999", record.timestamp), event.event_id()};
+}
 
 void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document, std::string_view key,
                     const Definition& definition, Outbox& outbox) {
@@ -96,12 +102,13 @@ void Intake::save(StoreBatch& batch) { batch.put(std::string(kIntakeArrivalKey),
 Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   auto& event = *ledger_.mutable_event();
   auto rejected = decode(record.value, event);
+  if (const auto home = home_of(event.payload_case()); !rejected && home && home != record.input.topic) {
+    rejected = Rejected{Reason::bad_payload, fmt::format("a payload of the topic {}", name_of(*home)), event.event_id()};
+  }
+  if (!rejected) rejected = check_timestamp(record, event);
   const bool mark = !rejected && event.has_mark();
   const auto arrival = clock_.arrival_of(record, mark ? &event : nullptr);
   if (mark) return {};  // its arrival is all that it says
-  if (const auto home = home_of(event.payload_case()); !rejected && home != record.input.topic) {
-    rejected = Rejected{Reason::bad_payload, fmt::format("a payload of the topic {}", name_of(*home)), event.event_id()};
-  }
   // A broken mark is no document; what holds a mark beside something else cannot be told, and counts as one.
   const bool broken_mark = rejected && rejected->reason != Reason::bad_payload && event.has_mark();
   const bool document = record.input.topic != Topic::commands && !broken_mark;

@@ -18,7 +18,7 @@ namespace fiverate {
 
 // The arrival of a source partition's records: the Kafka timestamp, raised to the highest so far. A retried record brings
 // its original arrival and raises nothing. In both clocks a mark says what time it is: by its own timestamp, and with clock =
-// marks by what it says to be complete.
+// marks by what it says to be complete. A timestamp outside 1970..9999 says nothing: the record arrives at the highest so far.
 class ArrivalClock {
  public:
   explicit ArrivalClock(bool marks_speak) : marks_speak_(marks_speak) {}
@@ -39,6 +39,9 @@ struct IntakeSettings {
   bool wall_clock = false;
 };
 
+// The Kafka timestamp is later than the year 9999. With the clock raised to it, all that follows in the partition would be late.
+// (An early one is raised like any other, and a retried record brings the arrival that counts.)
+std::optional<Rejected> check_timestamp(const InRecord& record, const Event& event);
 // What intake and reference write alike: the record to quarantine, and the note of it into the ledger partition of `key`.
 void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document, std::string_view key,
                     const Definition& definition, Outbox& outbox);

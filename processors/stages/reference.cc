@@ -102,13 +102,14 @@ Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
   Candidate candidate;
   candidate.record = record;
   auto rejected = decode(record.value, candidate.event);
+  if (!rejected && !candidate.event.has_mark() && home_of(candidate.event.payload_case()) != Topic::reference) {
+    rejected = Rejected{Reason::bad_payload, "not a reference record", candidate.event.event_id()};
+  }
+  if (!rejected) rejected = check_timestamp(record, candidate.event);
   const bool mark = !rejected && candidate.event.has_mark();
   candidate.arrival = clock_.arrival_of(record, mark ? &candidate.event : nullptr);
   FIVERATE_TRY(expire(outbox));
   if (mark) return {};
-  if (!rejected && home_of(candidate.event.payload_case()) != Topic::reference) {
-    rejected = Rejected{Reason::bad_payload, "not a reference record", candidate.event.event_id()};
-  }
   if (rejected) {
     reject(candidate, *rejected, outbox);
     return {};

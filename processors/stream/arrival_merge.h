@@ -1,6 +1,6 @@
 // Which of several partitions is read next, so that what they hold comes by arrival: out of several lanes the one whose
 // record at hand has the lowest arrival, and at the same arrival the first lane. Arrival here is the record's timestamp,
-// raised to the highest that its lane has given so far.
+// raised to the highest that its lane has given so far; what no instant is raises nothing (see ArrivalClock).
 //
 //   a lane offers a record    it competes
 //   a lane is at its end      it holds nobody back: what comes live passes at once
@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "schemas/time.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 
@@ -30,7 +30,7 @@ class ArrivalMerge {
 
   void offers(std::size_t lane, Millis timestamp) {
     auto& it = lanes_[lane];
-    it.arrival = std::max(it.arrival, timestamp);
+    if (is_instant(timestamp)) it.arrival = std::max(it.arrival, timestamp);
     it.has = Has::record;
     it.awaited_since.reset();
   }

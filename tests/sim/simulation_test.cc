@@ -13,15 +13,11 @@
 #include "tests/sim/seed_run.h"
 #include "tests/support/events.h"
 #include "tests/support/rig.h"
+#include "tests/support/sanitized.h"
 
 namespace fiverate::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 constexpr std::uint64_t kSeeds = kSanitized ? 48 : 200;
 // One ctest case holds a slice of the seeds, so that cases run in parallel.
 constexpr std::uint64_t kSlices = 8;

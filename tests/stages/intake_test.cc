@@ -1,8 +1,11 @@
 // The only door: what passes, what is turned away and noted, what time it is.
 #include "processors/stages/intake.h"
 
+#include <limits>
+
 #include "processors/stages/progress.h"
 #include "schemas/decode.h"
+#include "schemas/instant.h"
 #include "tests/stages/bench.h"
 
 namespace fiverate::test {
@@ -140,6 +143,49 @@ TEST_F(IntakeTest, ARetriedRecordBringsItsArrivalAndRaisesNothing) {
     EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), arrival);
   }
   EXPECT_EQ(intake.clock(), 100);
+}
+
+TEST_F(IntakeTest, ATimestampBeyondTheYear9999IsQuarantinedAndMovesNothing) {
+  constexpr auto kMax = std::numeric_limits<Millis>::max();
+  ASSERT_TRUE(feed(some_delivery(), kMax).has_value());
+  EXPECT_EQ(intake.clock(), kNever) << "nothing was heard of the partition yet";
+  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
+  ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
+  bench.take();
+  for (const auto timestamp : {kMax, kMax - 1, kYear10000Ms}) {
+    for (const auto& event : {some_delivery(), mark(kNow + 500)}) {
+      ASSERT_TRUE(feed(event, timestamp).has_value());
+      const auto sent = bench.take();
+      ASSERT_EQ(sent.size(), 2U) << timestamp;
+      EXPECT_EQ(sent[0].as<Quarantined>().reason(), "bad_value");
+      EXPECT_EQ(sent[0].as<Quarantined>().arrival_ms(), kNow);
+      EXPECT_EQ(sent[1].as<LedgerRecord>().arrival_ms(), kNow);
+      EXPECT_EQ(sent[1].as<LedgerRecord>().rejection().document(), !event.has_mark());
+    }
+  }
+  EXPECT_EQ(intake.clock(), kNow);
+  // The retry brings the arrival under which it lies in `quarantine`, and passes.
+  ASSERT_TRUE(
+      bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, kMax, "", kNow).has_value());
+  EXPECT_TRUE(bench.take().at(0).as<LedgerRecord>().has_event());
+  ASSERT_TRUE(feed(some_delivery(), kYear10000Ms - 1).has_value());
+  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1)
+      << "what a calendar can bear, counts";
+}
+
+TEST_F(IntakeTest, ATimestampBefore1970IsRaisedLikeAnyEarlyOne) {
+  for (const auto timestamp : {Millis{-1}, kNever, kNever + 1}) {
+    ASSERT_TRUE(feed(some_delivery(), timestamp).has_value());
+    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
+    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", timestamp)
+                    .has_value());
+    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0) << "of a retry";
+  }
+  EXPECT_EQ(intake.clock(), kNever);
+  ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
+  bench.take();
+  ASSERT_TRUE(feed(some_delivery(), -1).has_value());
+  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow);
 }
 
 // ---- progress -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "processors/stages/reference.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "schemas/format.h"
 #include "tests/stages/bench.h"
@@ -76,6 +77,17 @@ TEST_F(ReferenceTest, ACancellationIsCompletedWithWhatNeverChanges) {
   EXPECT_EQ(copy.region().level(), Region::COUNTY);
   enters(cancelled(sku("s1", "B1"), 2), kNow);
   EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().event().sku().brand_id(), "B1");
+}
+
+TEST_F(ReferenceTest, ATimestampBeyondTheYear9999IsQuarantinedAndMovesNothing) {
+  enters(kCity, kNow);
+  happened();
+  const auto before = readers.front()->clock();
+  enters(kNorth, std::numeric_limits<Millis>::max());
+  EXPECT_EQ(happened(), Texts{kNorth.event_id() + ": bad_value"});
+  EXPECT_EQ(readers.front()->clock(), before);
+  enters(kNorth, kNow + 1);
+  EXPECT_EQ(happened(), Texts{kNorth.event_id()});
 }
 
 // ---- verdicts -------------------------------------------------------------------------------------------------------

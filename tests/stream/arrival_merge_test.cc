@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <limits>
 #include <string>
 
 namespace fiverate {
@@ -68,6 +69,8 @@ TEST_F(ArrivalMergeTest, TakesByArrivalOverAllLanes) {
       {"all at their ends", {{}, {}}, ""},
       {"arrival never runs back in a lane", {{{10, 50, 20, 60}}, {{30, 55}}}, "a10 b30 a50 a20 b55 a60"},
       {"a back-fill of old events behind new ones", {{{100, 1, 2}}, {{99, 101}}}, "b99 a100 a1 a2 b101"},
+      {"what no instant is raises nothing", {{{10, std::numeric_limits<Millis>::max(), 30}}, {{20, -1, 40}}},
+       fmt::format("a10 a{} b20 b-1 a30 b40", std::numeric_limits<Millis>::max())},
   };
   for (const auto& [what, lanes, expected] : cases) {
     begin(lanes);

@@ -51,12 +51,12 @@ class StandbyTest : public testing::Test {
       return source;
     };
   }
-  void rounds(Standby& standby, Source& group) {
+  void rounds(Standby& standby, Source& source) {
     for (int i = 0; i < 3; ++i) {
-      standby.round(group);
+      standby.round(source);
       std::this_thread::sleep_for(Standby::kAskEvery);
     }
-    standby.round(group);
+    standby.round(source);
   }
 
   MemoryLog log;
