@@ -7,6 +7,12 @@
 #include "producers/import/csv_map.h"
 #include "schemas/format.h"
 
+#ifdef FIVERATE_JEMALLOC
+// Read by jemalloc at the start: what is free goes back to the system in time, also from threads that have nothing to do.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,narenas:4";
+#endif
+
 namespace fiverate {
 namespace {
 
