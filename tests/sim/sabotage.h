@@ -42,6 +42,7 @@ class Saboteur {
 
   // Is the log another than it would have been? Not if what was dropped came from elsewhere, in order.
   [[nodiscard]] bool struck(const SimLog& log) const;
+  [[nodiscard]] bool spoiled_anything() const { return !changed_.empty(); }
   [[nodiscard]] Sabotage kind() const { return kind_; }
 
  private:

@@ -96,16 +96,18 @@ class Judge {
 
   // Whatever was spoiled has to be found out, and nothing else may be.
   void sabotaged(bool at_rest, const Saboteur& saboteur) {
-    // What a fickle stage says in silence leaves no trace in the log but the chain of what it says later.
-    const bool struck = saboteur.struck(cluster_.log()) || (saboteur.kind() == Sabotage::fickle_stage && cluster_.stopped());
+    const bool struck = saboteur.struck(cluster_.log());
     if (struck) report_.faults[static_cast<std::size_t>(Fault::sabotage)] = 1;
-    if (!struck) return plain(at_rest);
+    // What is spoiled in silence stands nowhere, but what is said behind it is chained to it.
+    if (!struck && !saboteur.spoiled_anything()) return plain(at_rest);
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
     } else if (cluster_.gaps() > 0) {
       report_.outcome = Outcome::gap;
     } else if (!compare().empty()) {
       report_.outcome = Outcome::compared;
+    } else if (!struck) {
+      report_.outcome = Outcome::right;
     } else {
       fails(fmt::format("{} was not found out", kSabotageNames[static_cast<std::size_t>(saboteur.kind())]));
     }
