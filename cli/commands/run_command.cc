@@ -6,11 +6,13 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "cli/commands/commands.h"
+#include "cli/live/health_server.h"
 #include "cli/live/live.h"
 #include "cli/live/states.h"
 #include "processors/edge/kafka_admin.h"
@@ -178,11 +180,17 @@ int run_stages(const Context& context, const RunArguments& arguments) {
     }
   });
 
+  HealthBoard health;
+  std::unique_ptr<HealthServer> health_server;  // before Kafka is asked: who waits for it is alive
+  if (!settings.config.run.health.empty()) {
+    health_server = or_exit(HealthServer::open(settings.config.run.health, health));
+    spdlog::info("health: http://{}/livez and /readyz", health_server->address());
+  }
   const auto ours = topics_are_ours(context, stop.get_token());
   if (!ours) throw ExitError(kExitUsage, ours.error().what);
   if (!*ours) return kExitDone;
   spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));
-  or_exit(run_live(settings, calendar, stop));
+  or_exit(run_live(settings, calendar, health, stop));
   spdlog::info("stopped");
   return kExitDone;
 }

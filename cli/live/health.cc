@@ -31,6 +31,11 @@ void HealthBoard::round(const std::string& name, bool assigned, const std::map<I
   thread.tasks = std::move(tasks);
 }
 
+void HealthBoard::at_work(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  threads_[name].round = Clock::now();
+}
+
 void HealthBoard::begins_anew(const std::string& name, const std::string& why) {
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
@@ -48,7 +53,7 @@ HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
       stuck.push_back({{"thread", name}, {"seconds", seconds_since(thread.round)}});
     }
     for (const auto& [task, health] : thread.tasks) {
-      if (now - health.moved <= kStuckAfter) continue;
+      if (now - health.moved <= kStandsAfter) continue;
       stuck.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"seconds", seconds_since(health.moved)}});
     }
   }

@@ -1,6 +1,7 @@
 // What the threads of a process say of themselves, for /livez and /readyz.
 //
-//   alive   no thread is longer than kStuckAfter in one round of work, and no task stands still for so long while records wait
+//   alive   no thread is longer than kStuckAfter in one round of work, and no task stands still for kStandsAfter while records wait (a part
+//           of Kafka may be away for a while)
 //   ready   every thread has its share of the partitions (assigned), no task is still catching up with what it said before
 //           (restored), and none is further behind than a poll (caught up)
 //
@@ -23,12 +24,15 @@ class HealthBoard {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kStuckAfter{60};
+  static constexpr std::chrono::seconds kStandsAfter{300};
   static constexpr std::int64_t kBehindMax = 2'000;  // records: what one poll hands over
 
   // Thread `name` ("outlet 0") exists and has done nothing yet.
   void expect(const std::string& name);
   // A round is over. `assigned`: the group has given the thread its share, if only an empty one.
   void round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats, const std::map<Input, std::int64_t>& lag);
+  // Between two rounds, in work that takes long and comes on: a state that is restored.
+  void at_work(const std::string& name);
   // An error that time may heal ended its work; it begins anew.
   void begins_anew(const std::string& name, const std::string& why);
 

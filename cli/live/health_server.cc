@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <charconv>
@@ -100,7 +101,9 @@ struct HealthServer::Parts {
     acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (!error && connections < kConnectionsMax) std::make_shared<Exchange>(std::move(socket), board, connections)->start();
-      accept();
+      if (!error) return accept();
+      pause.expires_after(std::chrono::milliseconds(200));  // out of descriptors, say
+      pause.async_wait([this](beast::error_code) { accept(); });
     });
   }
 
@@ -108,6 +111,7 @@ struct HealthServer::Parts {
   int connections = 0;  // before the context: exchanges go with it
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
+  asio::steady_timer pause{context};
   std::thread thread;
 };
 

@@ -29,6 +29,17 @@ class InstanceSlot {
     }
     return fail(Reaction::stop, "More than {} processes share the state folder {}.", kSlotsMax, folder.string());
   }
+  // Holds the whole folder, alone (a standby keeps states open that others there would want) or with others that share it.
+  static Result<InstanceSlot> enter(const std::filesystem::path& folder, bool alone) {
+    const auto path = folder / "folder.lock";
+    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor < 0) return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
+    if (::flock(descriptor, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return InstanceSlot(descriptor, 0);
+    ::close(descriptor);
+    return fail(Reaction::stop,
+                "Another process works in the state folder {}{}. A standby or a twin needs a folder of its own: set state.dir.",
+                folder.string(), alone ? "" : " and has it to itself");
+  }
   InstanceSlot(InstanceSlot&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}
   InstanceSlot& operator=(InstanceSlot&&) = delete;
   ~InstanceSlot() {

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "cli/live/health_server.h"
+#include "cli/live/health.h"
 #include "cli/live/instance_slot.h"
 #include "cli/live/stage_thread.h"
 #include "cli/live/states.h"
@@ -41,27 +41,29 @@ std::string group_of(const KafkaSettings& settings, Stage stage, const std::stri
                      twin.empty() ? "" : "-", twin);
 }
 
-Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, const std::stop_source& stop) {
+Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, HealthBoard& health,
+                      const std::stop_source& stop) {
   const auto& config = settings.config;
   std::error_code folder_error;
   std::filesystem::create_directories(config.state.dir, folder_error);
   if (folder_error) return fail(Reaction::stop, "Cannot make the state folder {}: {}", config.state.dir, folder_error.message());
+  const auto entered = InstanceSlot::enter(config.state.dir, settings.standby > 0 || !settings.twin.empty());
+  if (!entered) return tl::make_unexpected(entered.error());
   const auto slot = InstanceSlot::take(config.state.dir);
   if (!slot) return tl::make_unexpected(slot.error());
   failpoint("run.start");
-  if (settings.standby > 0 && slot->number() > 0) {
-    return fail(Reaction::stop,
-                "Another process works in the state folder {}. A standby keeps copies of what others own, so it needs a folder of its "
-                "own: set state.dir.",
-                config.state.dir);
+  if (settings.standby > 0) {
+    for (const auto stage : settings.stages) {
+      if (threads_of(config, stage) <= 1) continue;
+      return fail(Reaction::stop, "With --standby a stage has one thread a process: run.{}_threads is {}. Start more processes instead.",
+                  name_of(stage), threads_of(config, stage));
+    }
   }
-  HealthBoard health;
-  std::unique_ptr<HealthServer> health_server;
-  if (!config.run.health.empty()) {
-    auto opened = HealthServer::open(config.run.health, health);
-    if (!opened) return tl::make_unexpected(opened.error());
-    health_server = std::move(*opened);
-    spdlog::info("health: http://{}/livez and /readyz", health_server->address());
+  if (!config.snapshots.dir.empty() && !std::filesystem::is_directory(config.snapshots.dir, folder_error)) {
+    return fail(Reaction::stop,
+                "snapshots.dir: {} is no folder. Make it, or mount it: where it is only missing for a while, states would be built from the "
+                "log's beginning.",
+                config.snapshots.dir);
   }
   States states(config, definition_id(settings.definition), settings.speak_from);
   const StageThread::Shared shared{settings, calendar, states, health};
@@ -87,6 +89,9 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
     }
   }
   threads.clear();  // joins
+  for (const auto& [task, offset] : states.orders()) {
+    spdlog::warn("--speak-from {}:{} was not carried out: the task did not come to this process, or not to where it was", task, offset);
+  }
   return result;
 }
 

@@ -17,6 +17,8 @@ namespace fiverate {
 // The consumer group of a stage; intake and reference share one. A twin has groups of its own.
 std::string group_of(const KafkaSettings& settings, Stage stage, const std::string& twin = {});
 
+class HealthBoard;
+
 struct LiveSettings {
   Config config;
   KafkaSettings kafka;
@@ -28,6 +30,7 @@ struct LiveSettings {
 };
 
 // Until `stop` or an error that needs a person. Logs what happens.
-Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, const std::stop_source& stop);
+Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, HealthBoard& health,
+                      const std::stop_source& stop);
 
 }  // namespace fiverate

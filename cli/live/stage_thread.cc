@@ -113,6 +113,10 @@ Result<void> StageThread::attempt() {
   const auto heartbeat = [&](const std::map<Input, Seat>& seats) -> Result<void> {
     shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag());
     warn_of_gaps(seats);
+    for (const auto& [input, seat] : seats) {
+      const bool said = seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed();
+      if (said) shared_.states.carried_out(task_folder(stage_reading(input.topic), input.partition));
+    }
     return intake_heartbeat ? (*intake_heartbeat)(seats) : Result<void>{};
   };
   Worker worker(**source, make, {kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}, heartbeat,
@@ -124,6 +128,7 @@ Result<void> StageThread::attempt() {
 
 Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& sink) const {
   failpoint("seat.assigned");
+  shared_.health.at_work(name_);
   const auto& definition = shared_.settings.definition;
   const auto stage = stage_reading(input.topic);
   Seat seat;
@@ -132,7 +137,10 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
     if (!committed) return tl::make_unexpected(committed.error());
     seat.store = std::make_unique<GroupStore>(*committed);
   } else {
-    auto opened = shared_.states.open(task_folder(stage, input.partition));
+    auto opened = shared_.states.open(task_folder(stage, input.partition), [this] {
+      shared_.health.at_work(name_);
+      return !stop_.stop_requested();
+    });
     if (!opened) return tl::make_unexpected(opened.error());
     seat.store = std::move(opened->store);
     seat.rebuilt = opened->rebuilt;

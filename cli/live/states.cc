@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <limits>
 #include <system_error>
 
 #include "processors/stream/task.h"
@@ -34,21 +35,28 @@ States::~States() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<States::Opened> States::open(const std::string& folder_name) {
+Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on) {
   const auto folder = dir_ / folder_name;
   Opened opened;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto order = speak_from_.extract(folder_name)) opened.speak_from = order.mapped();
+    if (const auto order = speak_from_.find(folder_name); order != speak_from_.end()) opened.speak_from = order->second;
   }
   if (opened.speak_from) FIVERATE_TRY(go_back_before(folder, *opened.speak_from));
-  if (!holds_state(folder)) {
-    const auto restored = restore(folder_name, folder, opened.speak_from);
-    if (!restored) return tl::make_unexpected(restored.error());
-    opened.rebuilt = true;
-  }
   auto store = RocksStore::open(folder, memory_);
   if (!store) return tl::make_unexpected(store.error());
+  const auto saved = (*store)->get(kTaskKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  opened.rebuilt = !*saved;  // nothing was ever committed here
+  if (opened.rebuilt && snapshots_) {
+    store->reset();
+    std::error_code code;
+    fs::remove_all(folder, code);
+    const auto restored = restore(folder_name, folder, opened.speak_from, going_on);
+    if (!restored) return tl::make_unexpected(restored.error());
+    store = RocksStore::open(folder, memory_);
+    if (!store) return tl::make_unexpected(store.error());
+  }
   if (snapshots_) {
     const std::lock_guard lock(mutex_);
     open_.insert_or_assign(folder_name, Open{(*store)->checkpoint(), (*store)->identity()});
@@ -57,10 +65,20 @@ Result<States::Opened> States::open(const std::string& folder_name) {
   return opened;
 }
 
-Result<bool> States::restore(const std::string& folder_name, const fs::path& folder, std::optional<std::int64_t> at_most) {
-  if (!snapshots_) return false;
-  const auto found = at_most ? snapshots_->restore(folder_name, definition_id_, folder, *at_most)
-                             : snapshots_->restore(folder_name, definition_id_, folder);
+void States::carried_out(const std::string& folder_name) {
+  const std::lock_guard lock(mutex_);
+  if (speak_from_.erase(folder_name) > 0) spdlog::info("{}: has said again what it was to say (--speak-from)", folder_name);
+}
+
+std::map<std::string, std::int64_t> States::orders() {
+  const std::lock_guard lock(mutex_);
+  return speak_from_;
+}
+
+Result<bool> States::restore(const std::string& folder_name, const fs::path& folder, std::optional<std::int64_t> at_most,
+                             const SnapshotFolder::GoingOn& going_on) {
+  const auto newest = std::numeric_limits<std::int64_t>::max();
+  const auto found = snapshots_->restore(folder_name, definition_id_, folder, at_most.value_or(newest), going_on);
   if (!found) return tl::make_unexpected(found.error());
   if (!*found) spdlog::info("{}: no snapshot of it; it is built from the log's beginning", folder_name);
   return found->has_value();
@@ -78,8 +96,11 @@ Result<void> States::go_back_before(const fs::path& folder, std::int64_t offset)
   }
   const fs::path aside = folder.string() + ".before-speak-from";
   std::error_code code;
-  fs::remove_all(aside, code);
-  fs::rename(folder, aside, code);
+  if (fs::exists(aside, code)) {  // of a first try: that is the one to keep
+    fs::remove_all(folder, code);
+  } else {
+    fs::rename(folder, aside, code);
+  }
   if (code) return fail(Reaction::stop, "{} cannot be set aside: {}.", folder.string(), code.message());
   spdlog::info("{}: set aside, for it is beyond offset {}; remove {} when all is well", folder.string(), offset, aside.string());
   return {};
@@ -87,12 +108,14 @@ Result<void> States::go_back_before(const fs::path& folder, std::int64_t offset)
 
 void States::take_snapshots() {
   std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_; })) {
+  while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_.load(); })) {
     const auto open = open_;
     lock.unlock();
     for (const auto& [folder_name, one] : open) {
       const auto began = std::chrono::steady_clock::now();
-      const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"));
+      const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
+                                          [this] { return !stopping_; });
+      if (stopping_) return;
       if (!taken) {
         spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
       } else if (*taken) {
@@ -101,8 +124,6 @@ void States::take_snapshots() {
                      static_cast<double>((*taken)->snapshot.bytes()) / 1e6, static_cast<double>((*taken)->copied_bytes) / 1e6,
                      seconds);
       }
-      const std::lock_guard stop_lock(mutex_);
-      if (stopping_) return;
     }
     lock.lock();
   }

@@ -2,6 +2,7 @@
 // snapshots of those that are open, in a thread of its own.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -35,14 +36,20 @@ class States {
     bool rebuilt = false;
     std::optional<std::int64_t> speak_from;
   };
-  [[nodiscard]] Result<Opened> open(const std::string& folder_name);
+  // `going_on` is called now and then while a snapshot is copied; false: leave off.
+  [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
+
+  // An order to speak again is done; those that are not.
+  void carried_out(const std::string& folder_name);
+  [[nodiscard]] std::map<std::string, std::int64_t> orders();
 
  private:
   struct Open {
     RocksStore::Checkpoint checkpoint;
     std::string identity;
   };
-  Result<bool> restore(const std::string& folder_name, const std::filesystem::path& folder, std::optional<std::int64_t> at_most);
+  Result<bool> restore(const std::string& folder_name, const std::filesystem::path& folder, std::optional<std::int64_t> at_most,
+                       const SnapshotFolder::GoingOn& going_on);
   // Sets a state aside that is beyond this offset.
   Result<void> go_back_before(const std::filesystem::path& folder, std::int64_t offset);
   void take_snapshots();
@@ -55,7 +62,7 @@ class States {
 
   std::mutex mutex_;
   std::condition_variable stopped_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
   std::map<std::string, std::int64_t> speak_from_;  // those not yet carried out
   std::map<std::string, Open> open_;
   std::thread thread_;

@@ -228,7 +228,9 @@ KafkaRole consumer_role(std::string group) {
       joined(common_defaults(), {
                                     {"session.timeout.ms", "10000"},   // a dead process is replaced after it
                                     {"heartbeat.interval.ms", "500"},  // how soon a member hears that partitions move
-                                    {"socket.timeout.ms", "15000"},    // a broker that hangs is away, too
+                                    // A state is restored between two polls; whether we hang, /livez says.
+                                    {"max.poll.interval.ms", "1800000"},
+                                    {"socket.timeout.ms", "15000"},  // a broker that hangs is away, too
                                     // A full queue stops the fetching; librdkafka looks again only after
                                     // the backoff (its defaults cost three quarters of the speed).
                                     {"fetch.error.backoff.ms", "5"},

@@ -313,6 +313,7 @@ void KafkaFetcher::take(KafkaMessage message, Places::value_type& entry, const s
     return;
   }
   place.next = message->offset + 1;
+  place.ended = false;
   place.done = place.next >= place.end;
 
   auto& record = records.emplace_back();
@@ -333,6 +334,7 @@ Result<void> KafkaFetcher::other_than_record(const rd_kafka_message_t& message) 
   const auto* said = rd_kafka_message_errstr(&message);
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     client_->broker_answered();
+    if (entry != nullptr) entry->second.ended = true;
     if (entry != nullptr && message.offset >= entry->second.end) entry->second.done = true;
     return {};
   }

@@ -62,6 +62,7 @@ class KafkaFetcher {
     std::int64_t next = 0;      // offset expected, or kFromBeginning, kFromEnd
     std::int64_t end = kNoEnd;  // nothing from here on is handed over
     bool done = false;          // `end` is reached
+    bool ended = false;         // nothing was behind the last record, but perhaps marks of transactions
   };
   using Places = std::map<Input, Place>;
 

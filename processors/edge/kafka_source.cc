@@ -235,7 +235,7 @@ std::map<Input, std::int64_t> KafkaSource::lag() const {
                                    topic_name(parts_->fetcher->settings(), input.topic).c_str(), input.partition,
                                    &span.low, &span.high);
     if (span.high < 0 || place.next == kFromEnd) continue;
-    lag[input] = std::max<std::int64_t>(0, span.high - std::max(place.next, span.low));
+    lag[input] = place.ended ? 0 : std::max<std::int64_t>(0, span.high - std::max(place.next, span.low));
   }
   return lag;
 }

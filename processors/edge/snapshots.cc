@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <set>
 #include <sstream>
 
@@ -50,10 +51,10 @@ struct Copied {
 };
 
 // To the disk, not only on its way: what calls itself a copy has to survive the machine.
-Result<Copied> copy_checked(const fs::path& from, const fs::path& to) {
+Result<Copied> copy_checked(const fs::path& from, const fs::path& to, const SnapshotFolder::GoingOn& going_on = {}) {
   const File in(std::fopen(from.c_str(), "rb"));
   if (!in) return io_error("read", from);
-  const File out(std::fopen(to.c_str(), "wb"));
+  const File out(std::fopen(to.c_str(), "wbx"));  // ours alone
   if (!out) return io_error("written", to);
   const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(), XXH3_freeState);
   XXH3_128bits_reset(hash.get());
@@ -65,6 +66,7 @@ Result<Copied> copy_checked(const fs::path& from, const fs::path& to) {
     XXH3_128bits_update(hash.get(), buffer.data(), count);
     if (std::fwrite(buffer.data(), 1, count, out.get()) != count) return io_error("written", to);
     copied.bytes += static_cast<std::int64_t>(count);
+    if (going_on && !going_on()) return fail(Reaction::retry, "Snapshots: left off at {}.", to.string());
   }
   if (std::ferror(in.get()) != 0) return io_error("read", from);
   if (std::fflush(out.get()) != 0 || ::fsync(::fileno(out.get())) != 0) return io_error("written", to);
@@ -122,15 +124,23 @@ std::string manifest_name(const Snapshot& snapshot, std::string_view text) {
   return fmt::format("{:020}-{}.json", snapshot.next_offset, checksum_of(text));
 }
 
-// Newest first.
+// Newest first: what was taken last, by the clock of the shared disk.
 std::vector<fs::path> manifests_in(const fs::path& home) {
-  std::vector<fs::path> found;
+  std::vector<std::pair<fs::file_time_type, fs::path>> found;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(home, code)) {
-    if (entry.path().extension() == ".json") found.push_back(entry.path());
+    if (entry.path().extension() == ".json") found.emplace_back(entry.last_write_time(code), entry.path());
   }
   std::ranges::sort(found, std::greater());
-  return found;
+  std::vector<fs::path> paths;
+  for (auto& [taken_at, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+// Of no other process, also where all have the same pid.
+std::string partly_name(std::string_view name) {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return fmt::format("{}-{:016x}{}", name, random(), kPartly);
 }
 
 std::optional<Snapshot> read_manifest(const fs::path& path) {
@@ -167,12 +177,13 @@ struct Scratch {
   }
 };
 
-Result<void> copy_back(const Snapshot& snapshot, const fs::path& home, const fs::path& folder) {
+Result<void> copy_back(const Snapshot& snapshot, const fs::path& home, const fs::path& folder,
+                       const SnapshotFolder::GoingOn& going_on) {
   const auto began = std::chrono::steady_clock::now();
   auto told = began;
   std::int64_t done = 0;
   for (const auto& file : snapshot.files) {
-    const auto copied = copy_checked(home / kFiles / file.checksum, folder / file.name);
+    const auto copied = copy_checked(home / kFiles / file.checksum, folder / file.name, going_on);
     if (!copied) return tl::make_unexpected(copied.error());
     if (copied->checksum != file.checksum || copied->bytes != file.bytes) {
       return fail(Reaction::retry, "Snapshots: {} is damaged.", (home / kFiles / file.checksum).string());
@@ -206,7 +217,8 @@ std::vector<Snapshot> SnapshotFolder::list(const std::string& folder_name) const
 
 Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksStore::Checkpoint& checkpoint,
                                                                   const std::string& store_identity,
-                                                                  const std::string& folder_name, const fs::path& scratch) {
+                                                                  const std::string& folder_name, const fs::path& scratch,
+                                                                  const GoingOn& going_on) {
   const auto home = home_of(folder_name);
   const auto shared = home / kFiles;
   std::error_code code;
@@ -244,14 +256,17 @@ Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksSto
     if (const auto found = known.find(name); found != known.end() && found->second.bytes == bytes) {
       const auto stored = shared / found->second.checksum;
       fs::last_write_time(stored, fs::file_time_type::clock::now(), code);  // see kUnnamedFor
-      if (!code) {
+      if (!code && static_cast<std::int64_t>(fs::file_size(stored, code)) == bytes) {
         taken.snapshot.files.push_back(found->second);
         continue;
       }
     }
-    const auto partly = shared / fmt::format("{}-{}{}", name, ::getpid(), kPartly);
-    const auto copied = copy_checked(path, partly);
-    if (!copied) return tl::make_unexpected(copied.error());
+    const auto partly = shared / partly_name(name);
+    const auto copied = copy_checked(path, partly, going_on);
+    if (!copied) {
+      fs::remove(partly, code);
+      return tl::make_unexpected(copied.error());
+    }
     FIVERATE_TRY(rename_file(partly, shared / copied->checksum));
     taken.snapshot.files.push_back({name, copied->bytes, copied->checksum});
     taken.copied_bytes += copied->bytes;
@@ -259,7 +274,7 @@ Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksSto
   FIVERATE_TRY(sync_folder(shared));
 
   const auto text = manifest_text(taken.snapshot);
-  const auto partly = home / fmt::format("{}{}", ::getpid(), kPartly);
+  const auto partly = home / partly_name("manifest");
   {
     const auto manifest = copy.folder / "manifest";
     std::ofstream(manifest, std::ios::binary) << text;
@@ -297,7 +312,8 @@ void SnapshotFolder::prune(const std::string& folder_name) const {
 }
 
 Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name, const std::string& definition_id,
-                                                        const fs::path& folder, std::int64_t at_most) const {
+                                                        const fs::path& folder, std::int64_t at_most,
+                                                        const GoingOn& going_on) const {
   for (auto& snapshot : list(folder_name)) {
     if (snapshot.next_offset > at_most) continue;
     if (snapshot.definition_id != definition_id) {
@@ -309,7 +325,8 @@ Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folde
     fs::create_directories(copy.folder, code);
     if (code) return fail(Reaction::stop, "The folder {} cannot be made: {}.", copy.folder.string(), code.message());
     const auto began = std::chrono::steady_clock::now();
-    if (const auto copied = copy_back(snapshot, home_of(folder_name), copy.folder); !copied) {
+    if (const auto copied = copy_back(snapshot, home_of(folder_name), copy.folder, going_on); !copied) {
+      if (going_on && !going_on()) return tl::make_unexpected(copied.error());
       spdlog::warn("{}: the snapshot at offset {} is left out. {}", snapshot.task, snapshot.next_offset, copied.error().what);
       continue;
     }

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -48,17 +49,23 @@ class SnapshotFolder {
     Snapshot snapshot;
     std::int64_t copied_bytes = 0;  // the rest was there
   };
+  // Called now and then while files are copied; false: leave off.
+  using GoingOn = std::function<bool()>;
+
   // Of what `checkpoint` gives, by way of the folder `scratch`, which must lie on the state's disk. Then drops the oldest beyond
   // `keep`. Nothing: the newest has this offset already, or
   // the store is closed.
   [[nodiscard]] Result<std::optional<Taken>> take(const RocksStore::Checkpoint& checkpoint, const std::string& store_identity,
-                                                  const std::string& folder_name, const std::filesystem::path& scratch);
+                                                  const std::string& folder_name, const std::filesystem::path& scratch,
+                                                  const GoingOn& going_on = {});
 
   // Makes `folder` (absent or empty) the state of the newest snapshot of this definition that is not behind `at_most`. One with a
-  // damaged or missing file is left out with a warning. Nothing: there is none.
+  // damaged or missing file is left out with a warning. Nothing: there is none. Newest is what was taken last: topics that were made anew
+  // begin at low offsets.
   [[nodiscard]] Result<std::optional<Snapshot>> restore(const std::string& folder_name, const std::string& definition_id,
                                                         const std::filesystem::path& folder,
-                                                        std::int64_t at_most = std::numeric_limits<std::int64_t>::max()) const;
+                                                        std::int64_t at_most = std::numeric_limits<std::int64_t>::max(),
+                                                        const GoingOn& going_on = {}) const;
 
   // Newest first. `folder_name` of a task is that of its state: "outlet-3".
   [[nodiscard]] std::vector<Snapshot> list(const std::string& folder_name) const;

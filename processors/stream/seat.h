@@ -20,6 +20,7 @@ struct Seat {
   std::vector<Input> targets = {};        // of its outputs, those that others write to as well
   bool rebuilt = false;                   // its state is new, or that of a snapshot
   std::optional<std::int64_t> speak_from = std::nullopt;  // by order of a person, instead of where the group stands
+  std::int64_t spoken_until = 0;                          // the order is carried out when it is there: what the group had committed
 };
 
 // Makes the task of an input: opens its store, builds its operator.

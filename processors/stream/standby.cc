@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace fiverate {
@@ -11,49 +10,46 @@ namespace {
 
 constexpr std::chrono::seconds kReopenAfter{1};
 constexpr std::size_t kRecordsARound = 4'000;  // the worker's own tasks come first
-constexpr auto kForEver = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
 void Standby::keep(const Input& input, Seat seat) {
   unfit_.erase(input);
   if (!std::ranges::binary_search(eligible_, input)) return;
-  seat.task->stay_silent_until(kForEver);
+  seat.task->stand_by();
   copies_.insert_or_assign(input, std::move(seat));
 }
 
 // Beginning behind our own, so that processes that own neighbouring partitions keep copies of different ones.
 void Standby::follow(const std::set<Input>& ours) {
-  std::vector<Input> wanted;
+  wanted_.clear();
   const auto behind = ours.empty() ? eligible_.begin() : std::ranges::upper_bound(eligible_, *ours.rbegin());
   const auto add = [&](auto from, auto to) {
-    for (auto at = from; at != to && wanted.size() < copies_max_; ++at) {
-      if (!ours.contains(*at) && !unfit_.contains(*at)) wanted.push_back(*at);
+    for (auto at = from; at != to && wanted_.size() < copies_max_; ++at) {
+      if (!ours.contains(*at) && !unfit_.contains(*at)) wanted_.push_back(*at);
     }
   };
   add(behind, eligible_.end());
   add(eligible_.begin(), behind);
-  std::erase_if(copies_, [&](const auto& copy) { return std::ranges::find(wanted, copy.first) == wanted.end(); });
-  for (const auto& input : wanted) {
-    if (!copies_.contains(input)) open(input);
-  }
+  std::erase_if(copies_, [&](const auto& copy) { return std::ranges::find(wanted_, copy.first) == wanted_.end(); });
   reread();
 }
 
-bool Standby::open(const Input& input) {
+void Standby::open(const Input& input) {
   auto seat = make_seat_(input);
-  if (!seat) return give_up(input, seat.error()), false;
-  if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error()), false;
-  seat->task->stay_silent_until(kForEver);
+  if (!seat) return give_up(input, seat.error());
+  if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error());
+  seat->task->stand_by();
   spdlog::info("{}: standing by, from offset {}", seat->task->name(), seat->task->next_offset());
   copies_.insert_or_assign(input, std::move(*seat));
-  return true;
+  reread();
 }
 
 void Standby::give_up(const Input& input, const Error& error) {
   spdlog::warn("standby of {} partition {} is given up: {}", name_of(input.topic), input.partition, error.what);
   copies_.erase(input);
   unfit_.insert(input);
+  reread();  // without it
 }
 
 // The reader begins anew with the copies at hand.
@@ -61,46 +57,25 @@ void Standby::reread() {
   reader_.reset();
   held_.clear();
   held_count_ = 0;
-  committed_.clear();
   asked_ = reopened_ = {};
 }
 
 bool Standby::round(Source& group) {
+  // One at a time, for the worker's own tasks wait meanwhile.
+  const auto missing = std::ranges::find_if(wanted_, [&](const auto& input) { return !copies_.contains(input) && !unfit_.contains(input); });
+  if (missing != wanted_.end()) open(*missing);
   if (copies_.empty()) return false;
   const auto now = now_();
   if (now - asked_ >= kAskEvery) {
     asked_ = now;
     std::vector<Input> inputs;
     for (const auto& [input, seat] : copies_) inputs.push_back(input);
-    const auto known = group.committed_of(inputs);
-    if (known) {
+    if (const auto known = group.committed_of(inputs)) {
       for (const auto& [input, committed] : *known) committed_[input] = committed.offset;
     }
+    if (std::erase_if(stalled_, [&](const auto& one) { return committed_[one.first] != one.second; }) > 0) reread();
   }
-  if (!reader_) {
-    if (now - reopened_ < kReopenAfter) return false;
-    reopened_ = now;
-    std::map<Input, std::int64_t> from;
-    for (const auto& [input, seat] : copies_) from[input] = seat.task->next_offset();
-    auto opened = open_reader_(from);
-    if (!opened) {
-      spdlog::warn("standby: {}", opened.error().what);
-      return false;
-    }
-    reader_ = std::move(*opened);
-  }
-  if (held_count_ < kHeldMax) {
-    std::vector<InRecord> records;
-    if (const auto polled = reader_->poll(std::chrono::milliseconds{0}, records); !polled) {
-      spdlog::warn("standby: {}", polled.error().what);
-      reader_.reset();
-      held_.clear();
-      held_count_ = 0;
-      return false;
-    }
-    held_count_ += records.size();
-    for (auto& record : records) held_[record.input].push_back(std::move(record));
-  }
+  read_on(group);
   bool moved = false;
   std::vector<std::pair<Input, Error>> failed;
   const bool save = now - saved_ >= commit_every_;
@@ -113,7 +88,56 @@ bool Standby::round(Source& group) {
     if (!done) failed.emplace_back(input, done.error());
   }
   for (const auto& [input, error] : failed) give_up(input, error);
+  if (!moved && held_count_ >= kHeldMax) relieve();
   return moved;
+}
+
+void Standby::read_on(Source& group) {
+  const auto now = now_();
+  if (!reader_) {
+    if (now - reopened_ < kReopenAfter) return;
+    reopened_ = now;
+    std::map<Input, std::int64_t> from;
+    std::vector<Input> behind;
+    for (const auto& [input, seat] : copies_) {
+      if (stalled_.contains(input)) continue;
+      const auto extent = group.extent(input);
+      if (!extent) return;
+      if (*extent && seat.task->next_offset() < (*extent)->low) {
+        behind.push_back(input);
+      } else {
+        from[input] = seat.task->next_offset();
+      }
+    }
+    for (const auto& input : behind) give_up(input, {Reaction::stop, "the log begins behind it and no snapshot reaches it"});
+    if (!behind.empty() || from.empty()) return;
+    auto opened = open_reader_(from);
+    if (!opened) {
+      spdlog::warn("standby: {}", opened.error().what);
+      return;
+    }
+    reader_ = std::move(*opened);
+  }
+  if (held_count_ >= kHeldMax) return;
+  std::vector<InRecord> records;
+  if (const auto polled = reader_->poll(std::chrono::milliseconds{0}, records); !polled) {
+    spdlog::warn("standby: {}", polled.error().what);
+    reread();
+    reopened_ = now;
+    return;
+  }
+  held_count_ += records.size();
+  for (auto& record : records) held_[record.input].push_back(std::move(record));
+}
+
+// One owner stands still and its records fill the room of all: they are read again when it moves.
+void Standby::relieve() {
+  const auto fullest =
+      std::ranges::max_element(held_, {}, [](const auto& one) { return one.second.size(); });
+  if (fullest == held_.end()) return;
+  const auto known = committed_.find(fullest->first);
+  stalled_[fullest->first] = known == committed_.end() ? 0 : known->second;
+  reread();
 }
 
 Result<void> Standby::process(const Input& input, Seat& seat, std::int64_t until) {

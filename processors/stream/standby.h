@@ -3,8 +3,8 @@
 // to read but the last moments.
 //
 //   keep      a task that goes to somebody else goes on here as a copy
-//   follow    which tasks: called whenever tasks have come or gone; stores are opened here, of tasks that are not here yet
-//   round     reads on; part of each round of the worker
+//   follow    which tasks: called whenever tasks have come or gone
+//   round     opens one copy that is not there yet, reads on; part of each round of the worker
 //   release   the copy, if it is fit to go on as the task itself
 //
 // A copy that fails (a damaged store, another definition) is given up with a warning; the work of the process goes on without it.
@@ -55,7 +55,9 @@ class Standby {
   [[nodiscard]] const std::map<Input, Seat>& copies() const { return copies_; }
 
  private:
-  bool open(const Input& input);
+  void open(const Input& input);
+  void read_on(Source& group);
+  void relieve();
   void give_up(const Input& input, const Error& error);
   void reread();
   Result<void> process(const Input& input, Seat& seat, std::int64_t until);
@@ -68,7 +70,9 @@ class Standby {
   Now now_;
 
   std::map<Input, Seat> copies_;
+  std::vector<Input> wanted_;
   std::set<Input> unfit_;  // given up; not tried again until this process owned it
+  std::map<Input, std::int64_t> stalled_;  // not read until its owner has committed something else than this: it fills the room of all
   std::unique_ptr<Source> reader_;
   std::map<Input, std::deque<InRecord>> held_;
   std::size_t held_count_ = 0;

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "processors/stream/failpoint.h"
 #include "schemas/check.h"
@@ -78,6 +79,11 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
     written_[{topic, input_.partition}] = (*last)->position;
   }
   return {};
+}
+
+void Task::stand_by() {
+  speak_from_ = std::numeric_limits<std::int64_t>::max();
+  guarded_.clear();
 }
 
 Result<void> Task::read_last_words(const std::vector<Input>& targets) {

@@ -77,6 +77,8 @@ class Task final : private Outbox {
   // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
   // offset had it acknowledged before. It is computed all the same: state, causes and chains go on from it.
   void stay_silent_until(std::int64_t offset) { speak_from_ = offset; }
+  // A copy of a task that others own: says nothing, watches over nothing.
+  void stand_by();
   // The same where no group remembers: leaves out what the task is found to have said, last in each of these partitions.
   [[nodiscard]] Result<void> read_last_words(const std::vector<Input>& targets);
   // Nothing that the next record causes would be said.

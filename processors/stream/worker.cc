@@ -96,10 +96,11 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
 }
 
 Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>& committed) {
-  if (standby_ != nullptr && committed) {
-    if (auto copy = standby_->release(input, committed->offset)) {
+  if (standby_ != nullptr) {
+    const auto said = committed ? committed->offset : 0;
+    if (auto copy = standby_->release(input, said)) {
       spdlog::info("{}: taking over at offset {}, {} records behind", copy->task->name(), copy->task->next_offset(),
-                   committed->offset - copy->task->next_offset());
+                   said - copy->task->next_offset());
       return std::move(*copy);
     }
   }
@@ -119,7 +120,7 @@ void Worker::follow_others() {
 
 // Where to read on, and from where on to speak. What the group committed is said already, and need not be said again by a state that
 // is behind it (a lost disk, an older snapshot). The record before the next one is read again, to see that the log still holds it.
-Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Committed>& committed) {
+Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>& committed) {
   auto& task = *seat.task;
   const auto& input = task.input();
   auto offset = std::max<std::int64_t>(0, task.next_offset() - 1);
@@ -144,7 +145,8 @@ Result<std::int64_t> Worker::begin_of(const Seat& seat, const std::optional<Comm
   if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
   failpoint("tails.read");
   if (seat.speak_from) {
-    task.stay_silent_until(*seat.speak_from);  // and repeats what is found in the results
+    task.stay_silent_until(*seat.speak_from);
+    seat.spoken_until = committed ? committed->offset : 0;
   } else if (committed) {
     task.stay_silent_until(committed->offset);
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something

@@ -50,7 +50,7 @@ class Worker {
  private:
   Result<std::map<Input, std::int64_t>> take(const std::vector<Input>& inputs);
   Result<Seat> seat_of(const Input& input, const std::optional<Committed>& committed);
-  Result<std::int64_t> begin_of(const Seat& seat, const std::optional<Committed>& committed);
+  Result<std::int64_t> begin_of(Seat& seat, const std::optional<Committed>& committed);
   void follow_others();
   void give_up(const std::vector<Input>& inputs);
   Result<void> commit(Task& task);

@@ -25,7 +25,7 @@ class HealthTest : public testing::Test {
   MemorySink sink{log};
   std::map<Input, Seat> seats;
   HealthBoard board;
-  const HealthBoard::Clock::time_point later = HealthBoard::Clock::now() + HealthBoard::kStuckAfter + std::chrono::seconds(1);
+  const HealthBoard::Clock::time_point later = HealthBoard::Clock::now() + HealthBoard::kStandsAfter + std::chrono::seconds(1);
 };
 
 TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {

@@ -119,6 +119,8 @@ TEST_F(StandbyTest, AtMostSoManyBeginningBehindOurOwn) {
   for (std::int32_t i = 0; i < 6; ++i) all.push_back({Topic::ledger, i});
   Standby standby(reader(), seats(here), all, 2, 1h);
   standby.follow({{Topic::ledger, 3}, {Topic::ledger, 4}});
+  MemorySource source(log, {}, group);
+  rounds(standby, source);
   std::vector<Input> followed;
   for (const auto& [input, seat] : standby.copies()) followed.push_back(input);
   EXPECT_EQ(followed, (std::vector<Input>{{Topic::ledger, 0}, {Topic::ledger, 5}}));

@@ -24,7 +24,9 @@ class Takeover(unittest.TestCase):
 
     def market(self, **sections):
         sections.setdefault("run", {})["commit_every_ms"] = 50
-        return Market(self, shared_kafka(), kafka=SHORT_SESSION, **sections).create_topics()
+        market = Market(self, shared_kafka(), kafka=SHORT_SESSION, **sections).create_topics()
+        (market.folder / "snapshots").mkdir()
+        return market
 
     def written(self, market, topic):
         return [(record.partition, record.key, record.value, record.headers) for record in market.records(topic)]
@@ -115,7 +117,13 @@ class Takeover(unittest.TestCase):
         market = self.market()
         run = market.run().is_working()
         market.fails(1, "run", "--standby", "1", says="needs a folder of its own")
+        market.fails(1, "run", "--twin", "b", says="needs a folder of its own")
         run.stop()
+        run = market.run("--standby", "1").is_working()
+        market.fails(1, "run", says="has it to itself")
+        run.stop()
+        market.fails(1, "run", "--standby", "1", "-X", "run.outlet_threads=2", says="run.outlet_threads is 2")
+        market.fails(1, "run", "-X", f"snapshots.dir={market.folder / 'unmounted'}", says="is no folder")
 
     def test_a_twin_goes_on_without_a_gap(self):
         market = self.market()
