@@ -25,8 +25,8 @@ struct LiveSettings {
   Definition definition;
   std::set<Stage> stages;   // intake (with reference), outlet, market, desk
   int standby = 0;          // how many tasks of each stage that others own are kept warm here
-  std::string twin;         // of this name: does all the work of the processes without it once more
-  std::map<std::string, std::int64_t> speak_from;  // by task_folder: says again what it said from this input offset on
+  std::string twin = {};         // of this name: does all the work of the processes without it once more
+  std::map<std::string, std::int64_t> speak_from = {};  // by task_folder: says again what it said from this input offset on
 };
 
 // Until `stop` or an error that needs a person. Logs what happens.
