@@ -28,7 +28,7 @@ constexpr std::string_view name_of(Stage stage) {
 }
 Stage stage_reading(Topic topic);
 // Result topics of a stage whose tail a task reads before it speaks. (Not quarantine and seals, where several stages write to one
-// partition: a rebuilt task writes there again what stands there, same key, same bytes.)
+// partition: shared_targets_of.)
 std::vector<Topic> result_topics_of(Stage stage);
 // Where else a task writes, beside other senders.
 std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition);
