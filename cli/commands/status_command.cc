@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
-#include "cli/live/live.h"
 #include "cli/commands/reading.h"
+#include "cli/live/live.h"
 #include "processors/edge/kafka_groups.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"

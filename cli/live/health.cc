@@ -4,11 +4,6 @@
 
 namespace fiverate {
 
-void HealthBoard::expect(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  threads_[name].round = Clock::now();
-}
-
 void HealthBoard::round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
                         const std::map<Input, std::int64_t>& lag) {
   const auto now = Clock::now();

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,12 +26,10 @@ class HealthBoard {
   static constexpr std::chrono::seconds kStandsAfter{300};
   static constexpr std::int64_t kBehindMax = 2'000;  // records: what one poll hands over
 
-  // Thread `name` ("outlet 0") exists and has done nothing yet.
-  void expect(const std::string& name);
+  // Thread `name` ("outlet 0") is there and comes on, though no round is over: it begins, or restores a state.
+  void at_work(const std::string& name);
   // A round is over. `assigned`: the group has given the thread its share, if only an empty one.
   void round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats, const std::map<Input, std::int64_t>& lag);
-  // Between two rounds, in work that takes long and comes on: a state that is restored.
-  void at_work(const std::string& name);
   // An error that time may heal ended its work; it begins anew.
   void begins_anew(const std::string& name, const std::string& why);
 

@@ -76,7 +76,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   for (const auto stage : settings.stages) {
     for (int i = 0; i < threads_of(config, stage); ++i) {
       const auto name = fmt::format("{} {}", name_of(stage), i);
-      health.expect(name);
+      health.at_work(name);  // before it runs, so that none is missed
       threads.emplace_back([&, stage, i, name] {
         const auto member = fmt::format("{}-{}-{}", process, name_of(stage), i);
         auto ended = StageThread(shared, stage, name, member, stop.get_token()).run();

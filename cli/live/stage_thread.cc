@@ -68,7 +68,6 @@ std::vector<Topic> topics_of(Stage stage) {
 }  // namespace
 
 Result<void> StageThread::run() {
-  shared_.health.expect(name_);
   while (!stop_.stop_requested()) {
     const auto ended = attempt();
     if (ended) break;

@@ -130,7 +130,8 @@ class KafkaReader final : public Source {
 // compacted topic it erases its key); a timestamp before 1 ms is written as 1 ms, since 0 would mean "now" to
 // librdkafka.
 //
-//   errors   stop: the record is too large, or we may not write, or the log has lost what it acknowledged; retry: no room and nothing moves for kStalledAfter;
+//   errors   stop: the record is too large, or we may not write, or the log has lost what it acknowledged; retry: no room and nothing
+//            moves for kStalledAfter;
 //            drop_task: a delivery failed, the producer broke, or flush saw nothing move for kStalledAfter: this object
 //            is dead from then on and says so each time; make a new one
 // Destruction drops what is not acknowledged.

@@ -29,7 +29,7 @@ class HealthTest : public testing::Test {
 };
 
 TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
-  board.expect("outlet 0");
+  board.at_work("outlet 0");
   EXPECT_TRUE(board.livez().good);
   EXPECT_FALSE(board.readyz().good);
   EXPECT_NE(board.readyz().json.find("\"assigned\":false"), std::string::npos);
@@ -39,7 +39,7 @@ TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
 
 TEST_F(HealthTest, EveryThreadCounts) {
   works(0);
-  board.expect("market 0");
+  board.at_work("market 0");
   EXPECT_FALSE(board.readyz().good);
 }
 
