@@ -31,6 +31,11 @@ class Takeover(unittest.TestCase):
     def written(self, market, topic):
         return [(record.partition, record.key, record.value, record.headers) for record in market.records(topic)]
 
+    def work_off(self, market, part, run):
+        """A part of the history, by `run` or whoever is with it."""
+        market.import_files(part, open=True)
+        eventually(market.caught_up, 60, run.text)
+
     # ---- snapshots ----
 
     def test_a_lost_disk_is_restored_from_a_snapshot_and_says_nothing_twice(self):
@@ -38,11 +43,9 @@ class Takeover(unittest.TestCase):
         options = ["-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
         parts = parts_of(self.history, 3)
         run = market.run(*options).is_working()
-        market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        self.work_off(market, parts[0], run)
         run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
-        market.import_files(parts[1], open=True)
-        eventually(market.caught_up, 60, run.text)
+        self.work_off(market, parts[1], run)
         run.stop()
         said = self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")
         shutil.rmtree(market.state)
@@ -59,8 +62,7 @@ class Takeover(unittest.TestCase):
         market = self.market()
         parts = parts_of(self.history, 2)
         run = market.run().is_working()
-        market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        self.work_off(market, parts[0], run)
         run.stop()
         topics = ("deltas", "signals", "quarantine", "metrics-final", "alert-log")
         said = [self.written(market, topic) for topic in topics]
@@ -79,8 +81,7 @@ class Takeover(unittest.TestCase):
         options = ["-X", f"snapshots.dir={folder}", "-X", "snapshots.every_s=1"]
         parts = parts_of(self.history, 2)
         run = market.run(*options).is_working()
-        market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        self.work_off(market, parts[0], run)
         run.says(r"market-\d: snapshot at offset \d+", 20, times=2)
         run.stop()
         for file in folder.glob("*/files/*"):
@@ -104,8 +105,7 @@ class Takeover(unittest.TestCase):
         market.import_files(parts[0], open=True)
         other.says("standing by", 60)
         eventually(market.caught_up, 60, one.text)
-        market.import_files(parts[1], open=True)
-        eventually(market.caught_up, 60, one.text)
+        self.work_off(market, parts[1], one)
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         market.import_files(parts[2])
@@ -148,8 +148,7 @@ class Takeover(unittest.TestCase):
         market = self.market()
         parts = parts_of(self.history, 2)
         run = market.run().is_working()
-        market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        self.work_off(market, parts[0], run)
         run.stop()
         before = market.records("deltas")
         # Market loses its state and, with it, nothing: but what the senders are to say again, they say again.
