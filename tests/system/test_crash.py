@@ -64,7 +64,7 @@ class Crash(unittest.TestCase):
                 self.market.ends = said.split("the market's clock goes to ")[1].strip()
         self.market.await_final(self.expected)
         self.assertGreaterEqual(kills_at_work, 5, "most kills have to strike at work")
-        self.assertGreater(self.market.assert_no_contradiction("seals"), 0, "some seals are said twice")
+        self.market.assert_no_contradiction("seals")
         out = self.market.same_alerts(least=100)
         self.assertEqual((out / "metrics.jsonl").read_bytes(), self.expected)
         run.stop()
