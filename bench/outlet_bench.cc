@@ -36,11 +36,12 @@ struct Folded {
 };
 
 // Feeds the whole market through the stage and commits as a task does.
-Folded fold(const SimulatedLedger& ledger, bool deliveries_only, std::size_t cache_bytes, Store& store) {
+Folded fold(const SimulatedLedger& ledger, bool deliveries_only, bool facts_alone, std::size_t cache_bytes, Store& store) {
   Folded folded;
   OutletStage stage({definition(), 1, cache_bytes}, calendar());
   CHECK(stage.open(store).has_value());
   CountingOutbox outbox;
+  outbox.wanted = !facts_alone;
   std::int64_t offset = 0;
   std::int64_t since_commit = 0;
   const auto commit = [&] {
@@ -81,7 +82,7 @@ void report(benchmark::State& state, const Folded& folded, double seconds, doubl
 
 // ---- the stage ------------------------------------------------------------------------------------------------------
 
-void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes) {
+void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes, bool facts_alone = false) {
   const auto& ledger = SimulatedLedger::shared();
   const auto folder = std::filesystem::temp_directory_path() / ("fiverate-bench-" + std::to_string(getpid()));
   Folded folded;
@@ -96,7 +97,7 @@ void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std
       CHECK(opened.has_value());
       store = std::move(*opened);
     }
-    folded = fold(ledger, deliveries_only, cache_bytes, *store);
+    folded = fold(ledger, deliveries_only, facts_alone, cache_bytes, *store);
     state_bytes = 0;
     CHECK(store
               ->scan("o/",
@@ -113,6 +114,8 @@ void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std
 BENCHMARK_CAPTURE(outlet_stage, deliveries_only, true, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all, false, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_rocks, false, true, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
+// What a task does that has lost its state, up to where its group stands.
+BENCHMARK_CAPTURE(outlet_stage, all_rocks_facts_alone, false, true, kAmple, true)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 
@@ -215,7 +218,7 @@ struct States {
  private:
   States() {
     MemoryStore store;
-    fold(SimulatedLedger::shared(), false, kAmple, store);
+    fold(SimulatedLedger::shared(), false, false, kAmple, store);
     CHECK(store
               .scan("s/",
                     [&](std::string_view, std::string_view value) {

@@ -46,6 +46,8 @@ class CountingOutbox final : public Outbox {
   std::int64_t bytes = 0;
   std::int64_t signals = 0;
   std::vector<std::string>* keep_deltas = nullptr;
+  bool wanted = true;
+  [[nodiscard]] bool is_wanted() const override { return wanted; }
 
  private:
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;

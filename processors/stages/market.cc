@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "processors/stages/outlet.h"
 #include "processors/stages/seal.h"
@@ -105,6 +106,7 @@ Result<void> MarketStage::open(const Store& store) {
     }
     next_final_ = Day{state.next_final_day()};
     live_at_ = state.live_at_ms();
+    all_live_at_ = state.all_live_at();
     touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
     all_touched_ = state.all_touched();
     seal_ = state.seal();
@@ -144,11 +146,17 @@ void MarketStage::save(StoreBatch& batch) {
   }
   state.set_next_final_day(next_final_.number);
   state.set_live_at_ms(live_at_);
+  state.set_all_live_at(all_live_at_);
   for (const auto& brand : touched_) state.add_touched_brands(brand);
   state.set_all_touched(all_touched_);
   *state.mutable_seal() = seal_;
   state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
+}
+
+Result<void> MarketStage::resume(std::string_view tally) {
+  if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
+  return fail(Reaction::stop, "What the group keeps of the seal of a market task cannot be read.");
 }
 
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
@@ -324,6 +332,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     }
     **regional_.change(brand_id) = std::move(after);
   }
+  if (!outbox.is_wanted()) return {};
   for (auto& transition : transitions) {
     auto alert_id = transition.alert_id();
     SignalRecord record;
@@ -374,6 +383,12 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   // Nothing accepted later can lie before the first open day: without history so far there are no rows.
   if (begins == kNoDay || from >= first_open) return {};
 
+  if (outbox.is_wanted()) FIVERATE_TRY(write_final(from, first_open, outbox));
+  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open);
+  return {};
+}
+
+Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) {
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
   const auto market = cells->find("");
@@ -397,7 +412,6 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
       if (!brand_id.empty()) publish(day_rows.brand_rows(brand_id, leaf_cells));
     }
   }
-  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open);
   return {};
 }
 
@@ -421,21 +435,23 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const bool new_day = live_at_ == kNever || calendar_.day_of(live_at_) != calendar_.day_of(now);
   if (!new_day && ((touched_.empty() && !all_touched_) || now < live_at_ + kLiveEvery)) return {};
   live_at_ = now;
+  const bool all = new_day || all_touched_;
+  if (all) all_live_at_ = offset;
+  const auto touched = std::exchange(touched_, {});
+  all_touched_ = false;
+  if (!outbox.is_wanted()) return {};
 
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
   const auto market = cells->find("");
   const LeafCells none;
   const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
-  const bool all = new_day || all_touched_;
   for (const auto& [brand_id, leaf_cells] : *cells) {
-    if (!all && !touched_.contains(brand_id)) continue;
+    if (!all && !touched.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
     FIVERATE_TRY(publish_changes(brand_id, brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, leaf_cells),
                                  offset, outbox));
   }
-  touched_.clear();
-  all_touched_ = false;
   return {};
 }
 

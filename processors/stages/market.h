@@ -11,6 +11,9 @@
 // Seals: one for each day that closes, with the rows that are final at its end and the transitions up to it. The first is of the
 // lowest day that any sender told first, so that they are the same whoever was faster.
 //
+// Facts alone (Outbox::is_wanted): cells are added to and rules asked, no rows are worked out. What the live rows of a brand were
+// last is needed to see that they changed; hence all is worked out from the last record on at which all brands had theirs anew.
+//
 // LIVE rows say what is known so far, as of the clock's day; they are published only when they changed, at most every
 // kLiveEvery of log time.
 #pragma once
@@ -61,6 +64,8 @@ class MarketStage final : public Operator {
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override;
+  [[nodiscard]] std::optional<Said> said() const override { return Said{seal_.SerializeAsString(), all_live_at_}; }
+  Result<void> resume(std::string_view tally) override;
 
  private:
   struct Sender {
@@ -83,6 +88,7 @@ class MarketStage final : public Operator {
   void stop_holding(Day closed);
   [[nodiscard]] Day closed_by_all() const;
   Result<void> publish_final(Day first_open, Outbox& outbox);
+  Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
   Result<void> publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
                                Outbox& outbox);
@@ -104,6 +110,7 @@ class MarketStage final : public Operator {
   std::map<std::pair<Day, std::int64_t>, Deltas> ahead_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
+  std::int64_t all_live_at_ = 0;  // offset at which the live rows of all brands were worked out last, whatever they had been before
   // Since the last live rows: brands with deltas; whether something changed that is in the rows of all.
   std::set<std::string> touched_;
   bool all_touched_ = false;

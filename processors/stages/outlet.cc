@@ -149,6 +149,13 @@ void OutletStage::save(StoreBatch& batch) {
   batch.put(std::string(kOutletSealKey), seal_.SerializeAsString());
 }
 
+Result<void> OutletStage::resume(std::string_view tally) {
+  merge_ = {};
+  records_since_cut_ = 0;
+  if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
+  return fail(Reaction::stop, "What the group keeps of the seal of an outlet task cannot be read.");
+}
+
 // ---- one record -----------------------------------------------------------------------------------------------------
 
 Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
@@ -158,9 +165,12 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
     return fail(Reaction::stop, "The ledger holds a record that is none, at offset {} of partition {}.", record.offset,
                 record.input.partition);
   }
-  ++records_since_cut_;
-  chain_record(record.key, record.value, seal_);
-  seal_.set_next_offset(record.offset + 1);
+  wanted_ = outbox.is_wanted();
+  if (wanted_) {
+    ++records_since_cut_;
+    chain_record(record.key, record.value, seal_);
+    seal_.set_next_offset(record.offset + 1);
+  }
   const auto arrival = ledger.arrival_ms();
   const auto cause = record.cause.value_or(Cause{});
   switch (ledger.body_case()) {
@@ -283,9 +293,9 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
       const auto touched = touched_by(outlet.facts, event, arrival, context_);
       judge_ended_days(outlet.facts, touched.skus, {outlet_id_of(event), alert_clock(outlet)}, context_, outlet.alerts,
                        transitions_);
-      const FactsChange change(outlet.facts, context_, touched);
+      const auto before = before_change(outlet, touched);
       const auto& document = remember(outlet.facts, event, ref, arrival, context_);
-      merge_.add(change.differences(&document), context_);
+      tell(before, &document);
       quarantine_lines(outlet, document, event, arrival, cause, outbox);
       ask_alerts(outlet_id_of(event), outlet, touched.skus, &ref, outbox);
       const auto day = context_.calendar.day_of(event_time_of(event));
@@ -307,6 +317,15 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
   }
 }
 
+std::optional<FactsChange> OutletStage::before_change(const OutletRecord& outlet, const Touched& touched) const {
+  if (!wanted_) return std::nullopt;
+  return std::optional<FactsChange>(std::in_place, outlet.facts, context_, touched);
+}
+
+void OutletStage::tell(const std::optional<FactsChange>& change, const Document* document) {
+  if (change) merge_.add(change->differences(document), context_);
+}
+
 void OutletStage::quarantine(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
                              Outbox& outbox) {
   count_quality(quarantined_for(rejected.reason), arrival, 1);
@@ -316,6 +335,7 @@ void OutletStage::quarantine(const Event& event, Millis arrival, const Cause& ca
 // The whole event, or the line of `sku_id`.
 void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cause& cause, const Rejected& rejected,
                                    const std::string& sku_id, Outbox& outbox) {
+  if (!wanted_) return;
   const auto ref = event_ref(rejected.event_id, cause);
   Quarantined quarantined;
   quarantined.set_reason(std::string(name_of(rejected.reason)));
@@ -339,6 +359,7 @@ void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cau
 // The counts of a document just taken that its books do not believe, and the prices that nobody asks.
 void OutletStage::quarantine_lines(const OutletRecord& outlet, const Document& document, const Event& event,
                                    Millis arrival, const Cause& cause, Outbox& outbox) {
+  if (!wanted_) return;
   const auto day = context_.calendar.day_of(document.counted().event_time);
   for (const auto& line : document.lines) {
     const auto& sku_id = context_.catalogue.sku_id(line.sku);
@@ -360,6 +381,7 @@ void OutletStage::quarantine_lines(const OutletRecord& outlet, const Document& d
 
 // By day of arrival; what comes back from quarantine after that day is final counts on the first that is not.
 void OutletStage::count_quality(Contribution contribution, Millis arrival, std::int64_t value) {
+  if (!wanted_) return;
   const auto day = std::max(context_.calendar.day_of(arrival), first_open_day(watermark_, context_.calendar));
   merge_.add({{{kNoBrand, kWholeMarket, contribution, day, value}}, {}}, context_);
 }
@@ -388,6 +410,7 @@ void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet,
 }
 
 void OutletStage::send_alerts(Outbox& outbox) {
+  if (!wanted_) transitions_.clear();
   for (auto& transition : transitions_) {
     const auto partition = partition_of(transition.brand_id(), settings_.market_partitions);
     const auto known_at = transition.known_at_ms();
@@ -412,9 +435,9 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
   std::set<SkuNumber> skus;
   for (const auto& [sku, known] : outlet.facts.skus) skus.insert(sku);
   judge_ended_days(outlet.facts, skus, {outlet_id, alert_clock(outlet)}, context_, outlet.alerts, transitions_);
-  const FactsChange change(outlet.facts, context_);
+  const auto before = before_change(outlet);
   apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
-  merge_.add(change.differences(), context_);
+  tell(before);
   const auto ref = event_ref(event.event_id(), cause);
   ask_alerts(outlet_id, outlet, skus, &ref, outbox);
   release(outlet, outbox);
@@ -506,9 +529,9 @@ void OutletStage::set_clock(OutletRecord& outlet) {
   if (clock == kNever) return;
   const auto today = context_.calendar.day_of(clock);
   if (today <= outlet.facts.clock_day) return;
-  const FactsChange change(outlet.facts, context_);
+  const auto before = before_change(outlet);
   outlet.facts.clock_day = today;
-  merge_.add(change.differences(), context_);
+  tell(before);
 }
 
 void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
@@ -535,6 +558,7 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
 // ---- cuts -----------------------------------------------------------------------------------------------------------
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
+  if (!wanted_) return;
   auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {

@@ -10,11 +10,14 @@
 // Cuts, where merged deltas are sent: every progress record, one a midnight that it passes; every kRecordsMax records;
 // when the merge is full. All of it is in the log, so a replay cuts where the live run cut.
 //
+// Facts alone (Outbox::is_wanted): documents are judged and remembered, alerts change their state, and nothing else is worked out.
+//
 // Seals: one for each midnight that the watermark passes, right after the cut there. In its chain is every ledger record applied,
 // the progress record that passes the midnight included; in its sum every delta sent.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,6 +30,7 @@
 #include "processors/stream/watermark.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/facts/outlet_facts.h"
+#include "processors/trade/measures/timeline.h"
 #include "processors/trade/rules/outlet_alerts.h"
 #include "seals.pb.h"
 
@@ -57,6 +61,8 @@ class OutletStage final : public Operator {
   bool at_boundary() const override { return records_since_cut_ == 0; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return watermark_; }
+  [[nodiscard]] std::optional<Said> said() const override { return Said{seal_.SerializeAsString()}; }
+  Result<void> resume(std::string_view tally) override;
 
   // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends
   // there.
@@ -106,6 +112,10 @@ class OutletStage final : public Operator {
   void quarantine_lines(const OutletRecord& outlet, const Document& document, const Event& event, Millis arrival,
                         const Cause& cause, Outbox& outbox);
   void send_alerts(Outbox& outbox);
+  // What the outlet contributes, before a change of its facts; after it, what of that has become another is told. Nothing if that is
+  // not wanted.
+  [[nodiscard]] std::optional<FactsChange> before_change(const OutletRecord& outlet, const Touched& touched = {}) const;
+  void tell(const std::optional<FactsChange>& change, const Document* document = nullptr);
   void count_quality(Contribution contribution, Millis arrival, std::int64_t value);
   void set_clock(OutletRecord& outlet);
   void note_due(const std::string& outlet_id, OutletRecord& outlet);
@@ -128,6 +138,7 @@ class OutletStage final : public Operator {
   DeltaMerge merge_;
   std::vector<Transition> transitions_;  // of the moment at hand
   std::int32_t records_since_cut_ = 0;
+  bool wanted_ = true;  // what the record at hand causes
   Seal seal_;  // as it would be now
 };
 

@@ -2,10 +2,8 @@
 // of its partition). Nothing on disk; lost with the group's offsets, which only means that the log is read again.
 #pragma once
 
-#include <charconv>
-
+#include "processors/stream/hex.h"
 #include "processors/stream/memory_log.h"
-#include "schemas/format.h"
 
 namespace fiverate {
 
@@ -21,8 +19,8 @@ class GroupStore final : public MemoryStore {
   std::optional<std::string> group_text() const override {
     std::string text;
     const auto all = scan("", [&](std::string_view key, std::string_view value) {
-      text += fmt::format("{}{}=", text.empty() ? "" : " ", key);
-      for (const char byte : value) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+      if (!text.empty()) text += ' ';
+      text.append(key).append("=").append(to_hex(value));
       return true;
     });
     return all ? std::optional(text) : std::nullopt;
@@ -36,13 +34,7 @@ class GroupStore final : public MemoryStore {
       text.remove_prefix(std::min(pair.size() + 1, text.size()));
       const auto equals = pair.find('=');
       if (equals == std::string_view::npos) continue;
-      std::string value;
-      for (auto at = equals + 1; at + 1 < pair.size(); at += 2) {
-        unsigned byte = 0;
-        std::from_chars(pair.data() + at, pair.data() + at + 2, byte, 16);
-        value.push_back(static_cast<char>(byte));
-      }
-      content[std::string(pair.substr(0, equals))] = std::move(value);
+      if (auto value = from_hex(pair.substr(equals + 1))) content[std::string(pair.substr(0, equals))] = std::move(*value);
     }
     return content;
   }

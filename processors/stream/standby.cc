@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "processors/stream/continuation.h"
+
 namespace fiverate {
 namespace {
 
@@ -71,7 +73,10 @@ bool Standby::round(Source& group) {
     std::vector<Input> inputs;
     for (const auto& [input, seat] : copies_) inputs.push_back(input);
     if (const auto known = group.committed_of(inputs)) {
-      for (const auto& [input, committed] : *known) committed_[input] = committed.offset;
+      for (const auto& [input, committed] : *known) {
+        committed_[input] = committed.offset;
+        if (const auto continuation = continuation_in(committed.metadata)) copies_.at(input).task->catch_up(*continuation);
+      }
     }
     if (std::erase_if(stalled_, [&](const auto& one) { return committed_[one.first] != one.second; }) > 0) reread();
   }

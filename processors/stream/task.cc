@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "processors/stream/continuation.h"
 #include "processors/stream/failpoint.h"
 #include "schemas/check.h"
 #include "state.pb.h"
@@ -18,7 +19,27 @@ constexpr std::int64_t kGuardedBack = 10'000;
 
 std::uint64_t fingerprint(const InRecord& record) { return chained(0, record.key, record.value); }
 
+void save_targets(const auto& targets, auto& saved) {
+  for (const auto& [target, sent] : targets) {
+    auto& one = *saved.Add();
+    one.set_topic(static_cast<int>(target.topic));
+    one.set_partition(target.partition);
+    one.set_offset(sent.position.offset);
+    one.set_index(sent.position.index);
+    one.set_chain(sent.chain);
+  }
+}
+
+void load_targets(const auto& saved, auto& targets) {
+  targets.clear();
+  for (const auto& one : saved) {
+    targets[{static_cast<Topic>(one.topic()), one.partition()}] = {{one.offset(), one.index()}, one.chain()};
+  }
+}
+
 }  // namespace
+
+Result<void> Operator::resume(std::string_view /*tally*/) { return fail(Reaction::stop, "This stage goes on from its own state only."); }
 
 Task::Task(std::string stage, Input input, std::string definition_id, Operator& op, Store& store, Sink& sink)
     : name_(sender_name(stage, input.partition)),
@@ -27,6 +48,8 @@ Task::Task(std::string stage, Input input, std::string definition_id, Operator& 
       op_(op),
       store_(store),
       sink_(sink) {}
+
+Task::~Task() = default;
 
 Result<std::int64_t> Task::restore() {
   const auto saved = store_.get(kTaskKey);
@@ -52,10 +75,8 @@ Result<std::int64_t> Task::restore() {
     for (const auto& sender : state.senders()) {
       senders_[sender.name()] = {{sender.offset(), sender.index()}, sender.chain()};
     }
-    for (const auto& target : state.targets()) {
-      targets_[{static_cast<Topic>(target.topic()), target.partition()}] = {{target.offset(), target.index()},
-                                                                           target.chain()};
-    }
+    load_targets(state.targets(), targets_);
+    if (state.has_continuation()) continuation_ = std::make_unique<const Continuation>(state.continuation());
   }
   FIVERATE_TRY(op_.open(store_));
   return next_offset_ > 0 ? next_offset_ - 1 : 0;
@@ -79,6 +100,29 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
     written_[{topic, input_.partition}] = (*last)->position;
   }
   return {};
+}
+
+void Task::catch_up(const Continuation& continuation) {
+  if (continuation.offset() <= std::max(next_offset_, continuation_ ? continuation_->offset() : 0)) return;
+  continuation_ = std::make_unique<const Continuation>(continuation);
+}
+
+// All before its offset is folded: from here on it is as if the task had said it.
+Result<void> Task::go_on() {
+  load_targets(continuation_->targets(), targets_);
+  const auto done = std::move(continuation_);
+  return op_.resume(done->tally());
+}
+
+std::string Task::continuation_text() const {
+  const auto said = op_.said();
+  if (!said || continuation_) return {};
+  Continuation continuation;
+  continuation.set_offset(next_offset_);
+  continuation.set_facts_until(std::min(said->facts_until, next_offset_));
+  save_targets(targets_, *continuation.mutable_targets());
+  continuation.set_tally(said->tally);
+  return to_group_text(continuation);
 }
 
 void Task::stand_by() {
@@ -153,6 +197,7 @@ Result<void> Task::process(const InRecord& record) {
     return record.offset == next_offset_ - 1 && next_offset_ == committed_offset_ ? check_fingerprint(record)
                                                                                   : Result<void>{};
   }
+  if (continuation_ && record.offset >= continuation_->offset()) FIVERATE_TRY(go_on());
   const auto admission = admit(record);
   if (!admission) return tl::make_unexpected(admission.error());
   current_offset_ = record.offset;
@@ -177,6 +222,7 @@ Result<void> Task::process(const InRecord& record) {
   ++counters_.records;
   next_offset_ = record.offset + 1;
   last_ = record;
+  if (continuation_ && next_offset_ >= continuation_->offset()) return go_on();
   return {};
 }
 
@@ -188,6 +234,8 @@ std::string Task::status() const {
                      counters_.quarantined, report.empty() ? "" : ",", report);
 }
 
+bool Task::is_wanted() const { return !continuation_ || current_offset_ >= continuation_->facts_until(); }
+
 CausePosition Task::next_position() { return {current_offset_, next_index_++}; }
 
 bool Task::is_said(const Input& target, CausePosition position) const {
@@ -197,6 +245,7 @@ bool Task::is_said(const Input& target, CausePosition position) const {
 }
 
 void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+  if (continuation_) return;
   auto& target = targets_[{topic, partition}];
   const auto position = next_position();
   const Link link{target.position, target.chain};
@@ -207,6 +256,7 @@ void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::s
 }
 
 void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+  if (continuation_) return;
   const auto position = next_position();
   if (is_said({topic, partition}, position)) return;
   send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, std::nullopt});
@@ -245,14 +295,8 @@ Result<void> Task::commit() {
     saved.set_index(seen.position.index);
     saved.set_chain(seen.chain);
   }
-  for (const auto& [target, sent] : targets_) {
-    auto& saved = *state.add_targets();
-    saved.set_topic(static_cast<int>(target.topic));
-    saved.set_partition(target.partition);
-    saved.set_offset(sent.position.offset);
-    saved.set_index(sent.position.index);
-    saved.set_chain(sent.chain);
-  }
+  save_targets(targets_, *state.mutable_targets());
+  if (continuation_) *state.mutable_continuation() = *continuation_;
   StoreBatch batch;
   op_.save(batch);
   batch.put(std::string(kTaskKey), state.SerializeAsString());

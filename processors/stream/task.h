@@ -12,7 +12,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +28,8 @@ namespace fiverate {
 // Under this key a store holds the task's own part of its state, a TaskState.
 inline constexpr std::string_view kTaskKey = "task";
 
+class Continuation;  // continuation.h
+
 // Where an operator puts what it has to say; each record gets the next cause of the input record at hand.
 class Outbox {
  public:
@@ -33,6 +38,8 @@ class Outbox {
   virtual void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
   // Without a chain: from intake, and to result topics (left out if a result partition already holds it).
   virtual void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
+  // False: nothing of what this record causes is wanted, nor are sums and chains of it, which will come from elsewhere (resume()).
+  [[nodiscard]] virtual bool is_wanted() const { return true; }
 };
 
 // A stage: the core behind a task. No I/O, no clock, no threads in it.
@@ -49,6 +56,15 @@ class Operator {
   virtual void save(StoreBatch& batch) = 0;
   // What time it is for this operator: intake, the highest arrival of its partition; behind it, the watermark.
   [[nodiscard]] virtual Millis clock() const = 0;
+  // What it has to know, beside what it folds of each record, to go on from here: what follows from its outputs. `facts_until`: from
+  // this offset on all has to be worked out, wanted or not. Nothing: all has to be from the beginning.
+  struct Said {
+    std::string tally;
+    std::int64_t facts_until = std::numeric_limits<std::int64_t>::max();
+  };
+  [[nodiscard]] virtual std::optional<Said> said() const { return std::nullopt; }
+  // Takes what said() told at this offset in a task that had worked out all; whatever is held back is part of that and is dropped.
+  [[nodiscard]] virtual Result<void> resume(std::string_view tally);
   // What else `status` is to show, as a member of a JSON object ("\"alerts_open\":3"); empty: nothing.
   [[nodiscard]] virtual std::string report() const { return {}; }
 };
@@ -67,6 +83,9 @@ class Task final : private Outbox {
  public:
   // `stage`: sender name of the outputs, and identity of the store. All outlive the task.
   Task(std::string stage, Input input, std::string definition_id, Operator& op, Store& store, Sink& sink);
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  ~Task() override;
 
   // Reads the state. Refuses a store of another task or another definition. Returns the offset to read from: one before the
   // next if there is one, to see that the log still holds it.
@@ -77,12 +96,14 @@ class Task final : private Outbox {
   // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
   // offset had it acknowledged before. It is computed all the same: state, causes and chains go on from it.
   void stay_silent_until(std::int64_t offset) { speak_from_ = offset; }
+  // Folds facts alone up to its offset and goes on there as it says. No effect if the task is there already.
+  void catch_up(const Continuation& continuation);
   // A copy of a task that others own: says nothing, watches over nothing.
   void stand_by();
   // The same where no group remembers: leaves out what the task is found to have said, last in each of these partitions.
   [[nodiscard]] Result<void> read_last_words(const std::vector<Input>& targets);
   // Nothing that the next record causes would be said.
-  [[nodiscard]] bool is_silent() const { return next_offset_ < speak_from_; }
+  [[nodiscard]] bool is_silent() const { return next_offset_ < speak_from_ || continuation_; }
 
   // Reads on in the results that hold the latest of each key, and writes again what was overwritten by something older.
   [[nodiscard]] Result<void> guard_results();
@@ -97,6 +118,8 @@ class Task final : private Outbox {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
+  // To be left with the group's offset, at a boundary: with what another can go on from here.
+  [[nodiscard]] std::string continuation_text() const;
   // For whoever asks the group how it is doing: clock, counters, size of the state (JSON).
   [[nodiscard]] std::string status() const;
 
@@ -109,6 +132,8 @@ class Task final : private Outbox {
 
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  [[nodiscard]] bool is_wanted() const override;
+  [[nodiscard]] Result<void> go_on();
   CausePosition next_position();
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
@@ -133,6 +158,7 @@ class Task final : private Outbox {
   std::map<Input, Place> targets_;
   std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here
   std::int64_t speak_from_ = 0;
+  std::unique_ptr<const Continuation> continuation_;  // not there yet
   struct Guarded {
     Sink::ReadOn read_on;
     ResultWindow window;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "processors/stream/continuation.h"
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
@@ -59,7 +60,9 @@ Result<void> Worker::commit(Task& task) {
   const auto& store = *seats_.at(task.input()).store;
   const auto kept = store.group_text();
   if (kept) failpoint("intake.appended");
-  FIVERATE_TRY(source_.commit({{task.input(), {task.next_offset(), kept ? *kept + ' ' + task.status() : task.status()}}}));
+  auto text = kept ? *kept : task.continuation_text();
+  if (!text.empty()) text += ' ';
+  FIVERATE_TRY(source_.commit({{task.input(), {task.next_offset(), text + task.status()}}}));
   failpoint("commit.done");
   return {};
 }
@@ -149,6 +152,7 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
     seat.spoken_until = committed ? committed->offset : 0;
   } else if (committed) {
     task.stay_silent_until(committed->offset);
+    if (const auto continuation = continuation_in(committed->metadata)) task.catch_up(*continuation);
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
     FIVERATE_TRY(task.read_last_words(seat.targets));
   }

@@ -20,6 +20,7 @@ class FickleOutbox final : public Outbox {
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
     inner_.plain(topic, partition, timestamp, std::move(key), std::move(value));
   }
+  bool is_wanted() const override { return inner_.is_wanted(); }
 
  private:
   Outbox& inner_;
@@ -37,6 +38,8 @@ class FickleOperator final : public Operator {
   bool at_boundary() const override { return inner_->at_boundary(); }
   void save(StoreBatch& batch) override { inner_->save(batch); }
   Millis clock() const override { return inner_->clock(); }
+  std::optional<Said> said() const override { return inner_->said(); }
+  Result<void> resume(std::string_view tally) override { return inner_->resume(tally); }
   std::string report() const override { return inner_->report(); }
 
  private:
