@@ -1,5 +1,5 @@
 // An operator that can be followed by eye: adds up the numbers that it reads, says the sum to two tasks behind it and
-// to a result topic, and keeps it. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
+// to a result topic, and keeps it. What it counts of what it said (`said_`) it cannot tell from its facts. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
 #pragma once
 
 #include <string>
@@ -27,6 +27,9 @@ class Adder final : public Operator {
       return {};
     }
     sum_ += std::stoll(value);
+    if (!outbox.is_wanted()) return {};
+    ++said_;
+    ++worked_out;
     const auto text = std::to_string(sum_ + lie);
     outbox.to_task(Topic::deltas, 0, record.timestamp, "", text);
     if (sum_ % 2 == 0) outbox.to_task(Topic::deltas, 1, record.timestamp, "", text);
@@ -37,13 +40,23 @@ class Adder final : public Operator {
   bool at_boundary() const override { return !holds_; }
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
   Millis clock() const override { return sum_; }
+  std::optional<Said> said() const override { return Said{std::to_string(said_), work_from}; }
+  Result<void> resume(std::string_view tally) override {
+    said_ = std::stoll(std::string(tally));
+    return {};
+  }
+
+  std::int64_t count() const { return said_; }
 
   std::vector<std::string> applied;
+  std::int64_t worked_out = 0;
   std::int64_t lie = 0;  // breaks determinism
+  std::int64_t work_from = std::numeric_limits<std::int64_t>::max();  // Said::facts_until
   bool says_latest = false;  // the sum, under one key, to a topic that holds the latest
 
  private:
   std::int64_t sum_ = 0;
+  std::int64_t said_ = 0;
   bool holds_ = false;
 };
 

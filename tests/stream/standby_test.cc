@@ -63,7 +63,7 @@ class StandbyTest : public testing::Test {
   MemorySink sink{log};
   MemorySource::GroupOffsets group;
   MemorySource::GroupOffsets unused_group;
-  std::map<Input, std::shared_ptr<MemoryStore::Content>> here;
+  std::map<Input, std::shared_ptr<MemoryStore::Content>> here, there;
   int opened = 0;
   const WorkerOptions calm{0ms, 1h, 1'000'000};
 };
@@ -98,6 +98,31 @@ TEST_F(StandbyTest, TheOneTakenOverSpeaksOnFromWhereTheGroupStands) {
   ASSERT_TRUE(worker.commit_all().has_value());
   EXPECT_EQ(here.at(kTheirs)->at("sum"), "6");
   EXPECT_EQ(group.at(kTheirs).offset, 3);
+}
+
+TEST_F(StandbyTest, WorksOutNothingWhereTheGroupSaysHowToGoOn) {
+  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
+  {
+    MemorySource theirs(log, {kTheirs}, group);
+    Worker owner(theirs, seats(there), calm);
+    ASSERT_TRUE(owner.round().has_value());
+    ASSERT_TRUE(owner.commit_all().has_value());
+  }
+  writes(kTheirs, "4");
+  const auto said_by_owner = said();
+  MemorySource source(log, {kTheirs}, group);
+  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms);
+  standby.follow({});
+  rounds(standby, source);
+  const auto& copy = standby.copies().at(kTheirs);
+  EXPECT_EQ(copy.task->next_offset(), 3);
+  EXPECT_EQ(static_cast<const Adder&>(*copy.op).worked_out, 0);
+  EXPECT_EQ(static_cast<const Adder&>(*copy.op).count(), 3) << "as told by the group";
+  Worker worker(source, seats(here), calm, {}, &standby);
+  ASSERT_TRUE(worker.round().has_value());
+  auto all = said_by_owner;
+  all.emplace_back("outlet/1/3/0");
+  EXPECT_EQ(said(), all);
 }
 
 TEST_F(StandbyTest, ACopyAheadOfTheGroupIsNotTakenFromMemory) {

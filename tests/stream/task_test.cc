@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "processors/stream/continuation.h"
 #include "schemas/format.h"
 #include "tests/stream/fake_operator.h"
 
@@ -256,6 +257,124 @@ TEST_F(TaskTest, ARebuiltTaskIsSilentUpToTheTailOfItsResults) {
   EXPECT_EQ(values_of({Topic::metrics_final, 0}), (Values{"1", "3", "6"})) << "nothing twice, nothing missing";
   EXPECT_EQ(values_of(kDeltas), (Values{"1", "3", "1", "3", "6"})) << "to tasks it says all of it again";
 }
+
+// ---- facts alone ----------------------------------------------------------------------------------------------------
+
+class FactsAlone : public TaskTest {
+ protected:
+  // One that has lost nothing says all of this; after three records, the group is told how to go on.
+  FactsAlone() {
+    for (const auto* value : {"1", "2", "3", "4", "5"}) writes(value);
+    Process first(log, "outlet", kLedger, content);
+    const auto records = read(log, kLedger);
+    EXPECT_TRUE(first.process({records[0], records[1], records[2]}).has_value());
+    continuation = *continuation_in(first.task.continuation_text());
+    EXPECT_TRUE(first.process({records[3], records[4]}).has_value());
+    said = read(log, kDeltas);
+  }
+  // The deltas behind those of the first, with their links.
+  std::vector<std::string> said_by_others(std::size_t from) {
+    std::vector<std::string> lines;
+    for (const auto& record : read(log, kDeltas, static_cast<std::int64_t>(from))) lines.push_back(line_of(record));
+    return lines;
+  }
+  static std::string line_of(const InRecord& record) {
+    return fmt::format("{} {} {:x} {}", to_text(*record.cause), to_text(record.link->previous), record.link->chain, record.value);
+  }
+
+  std::vector<InRecord> said;
+  Continuation continuation;
+  std::shared_ptr<MemoryStore::Content> lost = std::make_shared<MemoryStore::Content>();
+};
+
+TEST_F(FactsAlone, GoesOnAsIfItHadSaidAllItself) {
+  Process rebuilt(log, "outlet", kLedger, lost);
+  rebuilt.task.catch_up(continuation);
+  EXPECT_TRUE(rebuilt.task.is_silent());
+  const auto records = read(log, kLedger);
+  ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
+  EXPECT_EQ(rebuilt.adder.count(), 0) << "nothing is worked out";
+  EXPECT_EQ(rebuilt.task.continuation_text(), "") << "nobody could go on from here";
+  ASSERT_TRUE(rebuilt.process({records[2], records[3], records[4]}).has_value());
+  EXPECT_FALSE(rebuilt.task.is_silent());
+  EXPECT_EQ(rebuilt.adder.count(), 5);
+  EXPECT_EQ(said_by_others(5), (Values{line_of(said[3]), line_of(said[4])}));
+}
+
+TEST_F(FactsAlone, ARestartOnTheWayStaysSilentWhateverTheGroupRemembers) {
+  const auto records = read(log, kLedger);
+  {
+    Process rebuilt(log, "outlet", kLedger, lost);
+    rebuilt.task.catch_up(continuation);
+    ASSERT_TRUE(rebuilt.process({records[0]}).has_value());
+    ASSERT_TRUE(rebuilt.task.commit().has_value());
+  }
+  Process again(log, "outlet", kLedger, lost);
+  ASSERT_EQ(*again.task.restore(), 0);
+  EXPECT_TRUE(again.task.is_silent());
+  ASSERT_TRUE(again.process(records).has_value());
+  EXPECT_EQ(said_by_others(5), (Values{line_of(said[3]), line_of(said[4])}));
+  EXPECT_EQ(again.adder.count(), 5);
+}
+
+TEST_F(FactsAlone, ALaterOneTakesThePlaceOfOneThatIsNotReached) {
+  Process other(log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+  const auto records = read(log, kLedger);
+  ASSERT_TRUE(other.process({records[0]}).has_value());
+  const auto earlier = *continuation_in(other.task.continuation_text());
+  Process rebuilt(log, "outlet", kLedger, lost);
+  rebuilt.task.catch_up(earlier);
+  rebuilt.task.catch_up(continuation);
+  rebuilt.task.catch_up(earlier);
+  const auto before = read(log, kDeltas).size();
+  ASSERT_TRUE(rebuilt.process(records).has_value());
+  EXPECT_EQ(said_by_others(before), (Values{line_of(said[3]), line_of(said[4])}));
+}
+
+TEST_F(FactsAlone, FromWhereTheOperatorNeedsItAllIsWorkedOutUnsaid) {
+  continuation.set_facts_until(1);
+  Process rebuilt(log, "outlet", kLedger, lost);
+  rebuilt.task.catch_up(continuation);
+  const auto records = read(log, kLedger);
+  ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
+  EXPECT_EQ(rebuilt.adder.count(), 1) << "of the second record";
+  EXPECT_EQ(said_by_others(5), Values{});
+  ASSERT_TRUE(rebuilt.process({records[2]}).has_value());
+  EXPECT_EQ(rebuilt.adder.count(), 3) << "as the first one had counted";
+}
+
+TEST_F(FactsAlone, ALogWithAHoleBeforeTheOffsetChangesNothing) {
+  Process rebuilt(log, "outlet", kLedger, lost);
+  rebuilt.task.catch_up(continuation);
+  auto records = read(log, kLedger);
+  records.erase(records.begin() + 2);  // as with the marker of a transaction
+  ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
+  EXPECT_TRUE(rebuilt.task.is_silent());
+  ASSERT_TRUE(rebuilt.process({records[2]}).has_value());
+  EXPECT_EQ(rebuilt.adder.count(), 4);
+  EXPECT_EQ(read(log, kDeltas).back().link->chain, said[3].link->chain);
+}
+
+TEST(ContinuationText, IsReadOutOfWhatTheGroupKeeps) {
+  Continuation continuation;
+  continuation.set_offset(7);
+  continuation.set_tally(std::string("\0\xff x", 4));
+  const auto found = continuation_in(to_group_text(continuation) + R"( {"clock_ms":1})");
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->SerializeAsString(), continuation.SerializeAsString());
+  for (const auto* text : {"", R"({"clock_ms":1})", "continue=", "continue=0", "continue=zz", "continue=ff"}) {
+    const auto none = continuation_in(text);
+    EXPECT_TRUE(!none || none->offset() == 0) << text;
+  }
+}
+
+TEST(ContinuationText, OneThatIsTooLongIsLeftOut) {
+  Continuation continuation;
+  continuation.set_tally(std::string(kContinuationMax, 'x'));
+  EXPECT_EQ(to_group_text(continuation), "");
+}
+
+// ---- results of others ----------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
   log.append({Topic::metrics_final, 0, 0, "", "x", Cause{"outlet/7", {0, 0}}, std::nullopt});
