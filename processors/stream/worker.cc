@@ -36,7 +36,7 @@ Result<bool> Worker::round() {
     auto& task = *seat->second.task;
     FIVERATE_TRY(task.process(record));
     ++uncommitted_[record.input];
-    if (due(task)) FIVERATE_TRY(commit(task));
+    if (due(task)) FIVERATE_TRY(commit({&task}));
   }
   if (std::chrono::steady_clock::now() - last_commit_ >= options_.commit_every) FIVERATE_TRY(commit_all());
   for (const auto& [input, seat] : seats_) FIVERATE_TRY(seat.task->guard_results());
@@ -51,33 +51,39 @@ bool Worker::due(const Task& task) const {
   return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= options_.commit_records);
 }
 
-Result<void> Worker::commit(Task& task) {
-  FIVERATE_TRY(task.commit());
-  // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
-  uncommitted_[task.input()] = 0;
-  overdue_.erase(task.input());
-  if (task.is_silent()) return {};  // the group stands further ahead
-  const auto& store = *seats_.at(task.input()).store;
-  const auto kept = store.group_text();
-  if (kept) failpoint("intake.appended");
-  auto text = kept ? *kept : task.continuation_text();
-  if (!text.empty()) text += ' ';
-  FIVERATE_TRY(source_.commit({{task.input(), {task.next_offset(), text + task.status()}}}));
-  failpoint("commit.done");
+// All of them with one question to the group: with many partitions each would cost a way there and back.
+Result<void> Worker::commit(const std::vector<Task*>& tasks) {
+  std::map<Input, Committed> positions;
+  for (auto* task : tasks) {
+    FIVERATE_TRY(task->commit());
+    // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
+    uncommitted_[task->input()] = 0;
+    overdue_.erase(task->input());
+    if (task->is_silent()) continue;  // the group stands further ahead
+    const auto kept = seats_.at(task->input()).store->group_text();
+    if (kept) failpoint("intake.appended");
+    auto text = kept ? *kept : task->continuation_text();
+    if (!text.empty()) text += ' ';
+    positions[task->input()] = {task->next_offset(), text + task->status()};
+  }
+  if (positions.empty()) return {};
+  FIVERATE_TRY(source_.commit(positions));
+  for (std::size_t i = 0; i < positions.size(); ++i) failpoint("commit.done");
   return {};
 }
 
 Result<void> Worker::commit_all() {
   last_commit_ = std::chrono::steady_clock::now();
+  std::vector<Task*> tasks;
   for (auto& [input, seat] : seats_) {
     if (!seat.task->changed()) continue;
     if (!seat.task->at_boundary()) {
       overdue_.insert(input);
     } else {
-      FIVERATE_TRY(commit(*seat.task));
+      tasks.push_back(seat.task.get());
     }
   }
-  return {};
+  return commit(tasks);
 }
 
 Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inputs) {
@@ -162,14 +168,20 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
 }
 
 void Worker::give_up(const std::vector<Input>& inputs) {
+  std::vector<Task*> tasks;
   for (const auto& input : inputs) {
     failpoint("revoke.begin");
-    // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
+    const auto seat = seats_.find(input);
+    if (seat != seats_.end() && seat->second.task->at_boundary()) tasks.push_back(seat->second.task.get());
+  }
+  // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
+  const bool committed = commit(tasks).has_value();
+  for (const auto& input : inputs) {
+    failpoint("revoke.committed");
     const auto seat = seats_.find(input);
     if (seat == seats_.end()) continue;
-    const bool whole = !seat->second.task->at_boundary() || commit(*seat->second.task).has_value();
-    failpoint("revoke.committed");
     // After a failed write what is in memory takes for saved what is not on the disk.
+    const bool whole = committed || !seat->second.task->at_boundary();
     if (standby_ != nullptr && whole) standby_->keep(input, std::move(seat->second));
     seats_.erase(seat);
     uncommitted_.erase(input);

@@ -53,7 +53,7 @@ class Worker {
   Result<std::int64_t> begin_of(Seat& seat, const std::optional<Committed>& committed);
   void follow_others();
   void give_up(const std::vector<Input>& inputs);
-  Result<void> commit(Task& task);
+  Result<void> commit(const std::vector<Task*>& tasks);
   [[nodiscard]] bool due(const Task& task) const;
 
   Source& source_;
