@@ -23,8 +23,10 @@ ENVIRONMENTS = (
 
 def replay(program, history, out, environment=None):
     """The results, as bytes; of quarantine what does not say where a line stands."""
-    subprocess.run([program, "replay", "--in", history, "--out", out], check=True, stderr=subprocess.DEVNULL,
-                   env={**{name: value for name, value in os.environ.items() if name in ("PATH", "TSAN_OPTIONS")}, **(environment or {})})
+    done = subprocess.run([program, "replay", "--in", history, "--out", out], stderr=subprocess.PIPE, text=True,
+                          env={**{name: value for name, value in os.environ.items() if name in ("PATH", "TSAN_OPTIONS")}, **(environment or {})})
+    if done.returncode != 0:
+        sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
     quarantined = (out / "quarantine.jsonl").read_bytes().splitlines()
     reasons = sorted(line.split(b'"file"')[0] for line in quarantined)
     return [(out / name).read_bytes() for name in RESULTS] + [b"\n".join(reasons)]

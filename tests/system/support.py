@@ -410,3 +410,4 @@ class Process:
         if self.is_alive():
             self.send(signal.SIGCONT)
             self.kill()
+        self.test.assertNotIn("Sanitizer", self.text())  # what is killed has no exit code to say so

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""All threads of the program at once, for the thread sanitizer: stages in two threads each, snapshots, the health server, standbys, while
+partitions come and go. Short, since such a build is up to fifty times slower. What it reports fails a test (support.py).
+"""
+
+import re
+import shutil
+import threading
+import unittest
+import urllib.error
+import urllib.request
+
+from support import Market, eventually, parts_of, replayed, shared_kafka, small_market
+
+SETTLED_WITHIN = 90  # s
+
+
+class Threads(unittest.TestCase):
+    def setUp(self):
+        self.history = small_market(10, 30, 4, brands=1, skus=3)
+        self.expected = replayed(self.history)
+        self.market = Market(self, shared_kafka(), (2, 4, 2), kafka={"session.timeout.ms": 6000},
+                             run={"commit_every_ms": 50, "health": "127.0.0.1:0"}).create_topics()
+
+    def work_off(self, part, run):
+        self.market.import_files(part, open=True)
+        eventually(self.market.caught_up, SETTLED_WITHIN, run.text)
+
+    def ask_for_health(self, run):
+        """From now on, all the time."""
+        run.says("health: http://", 20)
+        address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
+        over = threading.Event()
+
+        def ask():
+            while not over.wait(0.01):
+                for path in ("/livez", "/readyz"):
+                    try:
+                        urllib.request.urlopen(f"http://{address}{path}", timeout=5).read()
+                    except urllib.error.HTTPError:
+                        pass  # not ready
+                    except OSError:
+                        over.set()  # gone
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        self.addCleanup(asking.join)
+        self.addCleanup(over.set)
+
+    def test_threads_of_a_stage_while_a_guest_comes_and_goes_and_a_disk_is_lost(self):
+        snapshots = self.market.folder / "snapshots"
+        snapshots.mkdir()
+        options = [word for setting in (f"snapshots.dir={snapshots}", "snapshots.every_s=1",
+                                        *(f"run.{stage}_threads=2" for stage in ("intake", "outlet", "market", "desk")))
+                   for word in ("-X", setting)]
+        parts = parts_of(self.history, 4)
+        run = self.market.run(*options)
+        self.ask_for_health(run)
+        self.work_off(parts[0], run)
+        guest = self.market.run(*options, state=self.market.folder / "guest")
+        guest.says("reading ledger", SETTLED_WITHIN)
+        self.market.import_files(parts[1], open=True)
+        guest.stop()  # at work
+        run.says(r"outlet-\d: snapshot at offset \d+", SETTLED_WITHIN)
+        self.work_off(parts[2], run)
+        run.stop()
+        shutil.rmtree(self.market.state)
+        run = self.market.run(*options)
+        self.ask_for_health(run)
+        run.says(r"outlet/\d: restored from the snapshot at offset \d+", SETTLED_WITHIN)
+        self.market.import_files(parts[3])
+        self.market.await_final(self.expected)
+        run.stop()
+
+    def test_a_standby_takes_over(self):
+        parts = parts_of(self.history, 3)
+        one = self.market.run("--standby", "8", state=self.market.folder / "one").is_working()
+        other = self.market.run("--standby", "8", state=self.market.folder / "other")
+        self.ask_for_health(other)
+        self.market.import_files(parts[0], open=True)
+        other.says("standing by", SETTLED_WITHIN)
+        self.work_off(parts[1], one)
+        before = len(re.findall("taking over at offset", other.text()))
+        one.kill()
+        self.market.import_files(parts[2])
+        other.says("taking over at offset", SETTLED_WITHIN, times=before + 3)
+        self.market.await_final(self.expected)
+        other.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
