@@ -153,11 +153,11 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
   }
   if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
   failpoint("tails.read");
+  // Also where the group remembers nothing: the task may have been a copy, which says nothing at all.
+  task.stay_silent_until(seat.speak_from ? *seat.speak_from : committed ? committed->offset : 0);
   if (seat.speak_from) {
-    task.stay_silent_until(*seat.speak_from);
     seat.spoken_until = committed ? committed->offset : 0;
   } else if (committed) {
-    task.stay_silent_until(committed->offset);
     if (const auto continuation = continuation_in(committed->metadata)) task.catch_up(*continuation);
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
     FIVERATE_TRY(task.read_last_words(seat.targets));

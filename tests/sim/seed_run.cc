@@ -141,13 +141,12 @@ class Judge {
   std::string compare() const {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
+    const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_);
     if (rows != expected_.final_rows) {
-      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) +
+      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + lines_of(folds) +
              first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
-    if (auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_); !folds.empty()) {
-      return "a fold of the same log says something else\n" + lines_of(folds);
-    }
+    if (!folds.empty()) return "a fold of the same log says something else\n" + lines_of(folds);
     if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
       return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
     }

@@ -125,6 +125,19 @@ TEST_F(StandbyTest, WorksOutNothingWhereTheGroupSaysHowToGoOn) {
   EXPECT_EQ(said(), all);
 }
 
+TEST_F(StandbyTest, TheOneTakenOverSpeaksAlsoWhereTheGroupHasCommittedNothing) {
+  MemorySource source(log, {kTheirs}, group);
+  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms);
+  standby.follow({});
+  rounds(standby, source);
+  ASSERT_EQ(standby.copies().size(), 1U);
+  Worker worker(source, seats(here), calm, {}, &standby);
+  ASSERT_TRUE(worker.round().has_value());
+  writes(kTheirs, "1");
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(said(), std::vector<std::string>{"outlet/1/0/0"});
+}
+
 TEST_F(StandbyTest, ACopyAheadOfTheGroupIsNotTakenFromMemory) {
   for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
   MemorySource source(log, {kTheirs}, group);
