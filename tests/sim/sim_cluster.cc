@@ -26,6 +26,7 @@ struct SimCluster::StageRun {
   SimSink sink;
   ProgressBook book;
   std::set<Input> mine;
+  bool told_in_calm = false;
   std::unique_ptr<Standby> standby;
   std::unique_ptr<Worker> worker;
   struct Tally {
@@ -251,7 +252,9 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
     run.mine.insert(input);
     if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock());
   }
-  const bool told = weather_.is_calm() ? run.book.moved() : chance_.percent(run.book.moved() ? 40 : 4);
+  // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
+  const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
+  const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
   if (!told) return {};
   const auto progress = run.book.take();
   if (!progress) return {};
