@@ -1,5 +1,15 @@
-// The states of the tasks of a process: opens the store of each, from its folder, else from the newest snapshot, else new; and takes
-// snapshots of those that are open, in a thread of its own.
+// The states of the tasks of a process: opens the store of each and takes snapshots of those that are open, in a thread of its own.
+//
+// What a task begins from is the state in its folder, unless the newest snapshot is so far ahead of it that copying it back takes less
+// time than reading on; without either it begins anew. Any state is a right one, behind its group or ahead of it: nothing is written to
+// a store, or to a snapshot, before Kafka has acknowledged what follows from it (stream/task.h). A state that a snapshot replaces stays
+// whole until the copy is:
+//
+//   outlet-3                     the state
+//   outlet-3.newer               a snapshot that is copied back, to take its place
+//   outlet-3.older               what it replaces, for a moment. Found without the state: put back
+//   outlet-3.before-speak-from   set aside by an order to speak again, for a person to remove
+//   outlet-3.checkpoint          what a snapshot is copied from
 #pragma once
 
 #include <atomic>
@@ -36,7 +46,7 @@ class States {
     bool rebuilt = false;
     std::optional<std::int64_t> speak_from;
   };
-  // `going_on` is called now and then while a snapshot is copied; false: leave off.
+  // `going_on` is called now and then while a snapshot is copied; false: leave off. Errors: those of RocksStore::open; retry: left off.
   [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
 
   // An order to speak again is done; those that are not.
@@ -48,10 +58,9 @@ class States {
     RocksStore::Checkpoint checkpoint;
     std::string identity;
   };
-  Result<bool> restore(const std::string& folder_name, const std::filesystem::path& folder, std::optional<std::int64_t> at_most,
-                       const SnapshotFolder::GoingOn& going_on);
-  // Sets a state aside that is beyond this offset.
-  Result<void> go_back_before(const std::filesystem::path& folder, std::int64_t offset);
+  // From a snapshot into `folder`. False: none is wanted.
+  Result<bool> copy_back(const std::string& folder_name, const std::filesystem::path& folder,
+                         const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on);
   void take_snapshots();
 
   std::filesystem::path dir_;

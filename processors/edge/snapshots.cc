@@ -311,15 +311,16 @@ void SnapshotFolder::prune(const std::string& folder_name) const {
   }
 }
 
-Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name, const std::string& definition_id,
-                                                        const fs::path& folder, std::int64_t at_most,
-                                                        const GoingOn& going_on) const {
+Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name,
+                                                        const std::string& definition_id, const fs::path& folder,
+                                                        const Wanted& wanted, const GoingOn& going_on) const {
   for (auto& snapshot : list(folder_name)) {
-    if (snapshot.next_offset > at_most) continue;
+    if (snapshot.next_offset > wanted.at_most) continue;
     if (snapshot.definition_id != definition_id) {
       spdlog::info("snapshots: {} at offset {} is of another definition and left out", folder_name, snapshot.next_offset);
       continue;
     }
+    if (wanted.is_worth_it && !wanted.is_worth_it(snapshot)) return std::nullopt;
     const Scratch copy(folder.string() + ".restoring");
     std::error_code code;
     fs::create_directories(copy.folder, code);

@@ -58,6 +58,24 @@ class Takeover(unittest.TestCase):
         market.await_final(self.expected)
         run.stop()
 
+    def test_a_state_that_is_far_behind_gives_way_to_a_snapshot(self):
+        market = self.market()
+        options = ["-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
+        parts = parts_of(self.history, 3)
+        run = market.run(*options[:2]).is_working()
+        self.work_off(market, parts[0], run)
+        run.stop()
+        shutil.copytree(market.state, market.folder / "a-week-ago")
+        run = market.run(*options).is_working()
+        self.work_off(market, parts[1], run)
+        run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
+        run.stop()
+        run = market.run(*options, state=market.folder / "a-week-ago").is_working()
+        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20)
+        market.import_files(parts[2])
+        market.await_final(self.expected)
+        run.stop()
+
     def test_without_a_snapshot_all_is_read_again_in_silence(self):
         market = self.market()
         parts = parts_of(self.history, 2)
