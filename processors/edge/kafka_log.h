@@ -28,6 +28,7 @@ inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker 
 inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question to the broker
 inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // leave()
 inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
+inline constexpr std::chrono::milliseconds kAskAgainEvery{200};  // a listener for what it left out
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
 // In what order a source hands over what several partitions hold; within a partition it is always the log's.
@@ -52,6 +53,9 @@ inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
 // A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its
 // partitions back at once, where a nameless one that was killed is waited for.
 //
+// A partition that the listener leaves out is asked for again every kAskAgainEvery; when it answers, the others are fetched anew from
+// where they are.
+//
 // Records that this poll took before their partition was revoked are not handed over. Without a listener a partition
 // begins where the group committed, else at its beginning.
 class KafkaSource final : public Source {
@@ -71,7 +75,7 @@ class KafkaSource final : public Source {
   Result<std::optional<Extent>> extent(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
-  // The group has given us our share, if only an empty one.
+  // The group has given us our share, if only an empty one, and the listener has left nothing out.
   [[nodiscard]] bool assigned() const;
   // Leaves the group: its partitions go to others at once. Without it a member with a name keeps them until its session is over, for
   // a restart to take them up again. Calls the listener's `revoked`.

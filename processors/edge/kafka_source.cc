@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "processors/edge/kafka_fetcher.h"
-#include "schemas/check.h"
 
 namespace fiverate {
 
@@ -15,8 +14,12 @@ struct KafkaSource::Parts {
   std::unique_ptr<KafkaFetcher> fetcher;
   bool leaving = false;   // set before another thread closes
   bool assigned = false;  // since the last revocation
+  std::vector<Input> left_out;  // of what is assigned, by the listener
+  std::chrono::steady_clock::time_point asked{};
 
+  // Notes what the listener leaves out.
   Result<KafkaFetcher::Places> begin(const std::vector<Input>& inputs);
+  Result<void> ask_again();
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 };
 
@@ -71,12 +74,26 @@ Result<KafkaFetcher::Places> KafkaSource::Parts::begin(const std::vector<Input>&
     }
   }
   KafkaFetcher::Places places;
+  left_out.clear();
   for (const auto& input : inputs) {
-    const auto offset = offsets.find(input);
-    CHECK(offset != offsets.end(), name_of(input.topic), input.partition);  // the listener's promise
-    places[input].next = offset->second;
+    if (const auto offset = offsets.find(input); offset != offsets.end()) {
+      places[input].next = offset->second;
+    } else {
+      left_out.push_back(input);
+    }
   }
+  asked = std::chrono::steady_clock::now();
   return places;
+}
+
+Result<void> KafkaSource::Parts::ask_again() {
+  if (left_out.empty() || std::chrono::steady_clock::now() - asked < kAskAgainEvery) return {};
+  auto places = begin(std::vector(left_out));
+  if (!places) return tl::make_unexpected(places.error());
+  if (places->empty()) return {};
+  // Anew, all of them: a group that shares out eagerly lets nothing be added.
+  for (const auto& [input, place] : fetcher->places()) places->emplace(input, place);
+  return fetcher->assign(std::move(*places));
 }
 
 void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions) {
@@ -106,6 +123,7 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
     spdlog::warn("kafka: the group has given our partitions to others: we were too slow or away");
   }
   assigned = false;
+  left_out.clear();
   // Records that are thrown away have not been handed over: the listener commits without them.
   if (listener.revoked && !inputs.empty()) listener.revoked(inputs);
   fetcher->unassign();
@@ -155,6 +173,7 @@ void KafkaSource::listen(Listener listener) {
 }
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
+  FIVERATE_TRY(parts_->ask_again());
   return parts_->fetcher->poll(wait, records);
 }
 
@@ -170,7 +189,7 @@ Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<I
 }
 
 bool KafkaSource::assigned() const {
-  return parts_->assigned;
+  return parts_->assigned && parts_->left_out.empty();
 }
 
 void KafkaSource::leave() {

@@ -67,7 +67,8 @@ struct Extent {
 
 class Source {
  public:
-  // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin.
+  // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin; what it leaves out is
+  // not read, and it is asked for again in a later poll, until it answers or what was left out is no longer ours.
   struct Listener {
     std::function<Result<std::map<Input, std::int64_t>>(const std::vector<Input>&)> assigned;
     std::function<void(const std::vector<Input>&)> revoked;

@@ -37,6 +37,7 @@ void Standby::follow(const std::set<Input>& ours) {
 
 void Standby::open(const Input& input) {
   auto seat = make_seat_(input);
+  if (!seat && seat.error().reaction == Reaction::wait) return;  // in the next round
   if (!seat) return give_up(input, seat.error());
   if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error());
   seat->task->stand_by();

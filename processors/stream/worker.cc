@@ -85,13 +85,18 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
     const auto found = committed->find(input);
     const auto known = found == committed->end() ? std::nullopt : std::optional(found->second);
     auto seat = seat_of(input, known);
+    if (!seat && seat.error().reaction == Reaction::wait) {
+      if (waiting_.insert(input).second) spdlog::warn("{} The task waits for it, the others go on.", seat.error().what);
+      continue;
+    }
     if (!seat) return tl::make_unexpected(seat.error());
     const auto offset = begin_of(*seat, known);
     if (!offset) return tl::make_unexpected(offset.error());
     begin[input] = *offset;
+    waiting_.erase(input);
     seats_.insert_or_assign(input, std::move(*seat));
   }
-  follow_others();
+  if (!begin.empty() || inputs.empty()) follow_others();
   return begin;
 }
 
@@ -113,7 +118,7 @@ Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>&
 
 void Worker::follow_others() {
   if (standby_ == nullptr) return;
-  std::set<Input> ours;
+  auto ours = waiting_;
   for (const auto& [input, seat] : seats_) ours.insert(input);
   standby_->follow(ours);
 }
@@ -160,6 +165,7 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
 void Worker::give_up(const std::vector<Input>& inputs) {
   for (const auto& input : inputs) {
     failpoint("revoke.begin");
+    waiting_.erase(input);
     // The best effort to leave nothing to repeat; the next owner would repeat it rightly.
     const auto seat = seats_.find(input);
     if (seat == seats_.end()) continue;

@@ -229,6 +229,7 @@ TEST_F(StatesTest, OneThatAnotherProcessHoldsIsLeftToIt) {
   States states(config_, "d1", {});
   const auto opened = states.open(kTask, {});
   ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().reaction, Reaction::wait);
   EXPECT_THAT(opened.error().what, HasSubstr("in use by another process"));
   EXPECT_EQ(offset_of(**held), 1);
 }

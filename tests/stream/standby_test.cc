@@ -140,6 +140,24 @@ TEST_F(StandbyTest, OneThatFailsIsGivenUpAndTheOthersGoOn) {
   EXPECT_EQ(standby.copies().at(kMine).task->next_offset(), 1);
 }
 
+TEST_F(StandbyTest, OneWhoseStoreIsHeldIsNotGivenUp) {
+  writes(kTheirs, "1");
+  group[kTheirs] = {1, ""};
+  MemorySource source(log, {}, group);
+  int held_for = 2;
+  Standby standby(
+      reader(),
+      [&](const Input& input) -> Result<Seat> {
+        if (held_for-- > 0) return fail(Reaction::wait, "in use by another process");
+        return seats(here)(input);
+      },
+      {kTheirs}, 4, 0ms);
+  standby.follow({});
+  rounds(standby, source);
+  rounds(standby, source);
+  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 1);
+}
+
 // A source that takes its input away again at the second poll.
 class Revoking final : public Source {
  public:
