@@ -46,7 +46,8 @@ inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused,
-//                    or the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently)
+//                    the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently), or another
+//                    member has come under our name
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //

@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 struct KafkaSource::Parts {
   Listener listener;
   std::unique_ptr<KafkaFetcher> fetcher;
+  std::string member;
   bool leaving = false;   // set before another thread closes
   bool assigned = false;  // since the last revocation
   std::vector<Input> left_out;  // of what is assigned, by the listener
@@ -20,6 +21,8 @@ struct KafkaSource::Parts {
   // Notes what the listener leaves out.
   Result<KafkaFetcher::Places> begin(const std::vector<Input>& inputs);
   Result<void> ask_again();
+  // Nobody else has come under our name.
+  [[nodiscard]] Result<void> is_itself() const;
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 };
 
@@ -96,6 +99,16 @@ Result<void> KafkaSource::Parts::ask_again() {
   return fetcher->assign(std::move(*places));
 }
 
+// Whoever comes under a name takes the place of the one before. To come again would throw the other out, and so on for ever.
+Result<void> KafkaSource::Parts::is_itself() const {
+  if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
+  return fail(
+      Reaction::stop,
+      "Another process has joined the consumer group under our name, {}, and has taken our place. Two processes "
+      "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
+      member);
+}
+
 void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions) {
   auto* handle = fetcher->client().get();
   if (leaving) {
@@ -135,6 +148,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
                                                        const std::vector<Topic>& topics, const std::string& member,
                                                        ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
+  parts->member = member;
   auto role = consumer_role(group);
   if (order == ReadOrder::by_arrival) {
     role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
@@ -174,7 +188,9 @@ void KafkaSource::listen(Listener listener) {
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
   FIVERATE_TRY(parts_->ask_again());
-  return parts_->fetcher->poll(wait, records);
+  auto polled = parts_->fetcher->poll(wait, records);
+  FIVERATE_TRY(parts_->is_itself());
+  return polled;
 }
 
 Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
@@ -232,6 +248,7 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) return {};
+  FIVERATE_TRY(parts_->is_itself());
   if (group_moves(code)) {
     client.heard(code, fmt::format("a position was not committed, its next owner will: {}", rd_kafka_err2str(code)));
     return {};

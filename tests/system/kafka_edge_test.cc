@@ -377,6 +377,30 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   EXPECT_TRUE(second->commit({{{Topic::orders, 0}, {5, {}}}}));
 }
 
+TEST_F(KafkaEdgeTest, WhoComesUnderANameEndsTheOneBefore) {
+  make();
+  const auto open = [&] { return std::move(*KafkaSource::open(settings_, group_, {Topic::orders}, "twice")); };
+  const auto polls_until = [](KafkaSource& from, const auto& done) {
+    std::vector<InRecord> records;
+    Result<void> polled;
+    for (const auto until = Clock::now() + seconds(30); polled && !done() && Clock::now() < until;) {
+      polled = from.poll(milliseconds(50), records);
+    }
+    return polled;
+  };
+  const auto first = open();
+  ASSERT_TRUE(polls_until(*first, [&] { return first->assigned(); }));
+  const auto second = open();
+  ASSERT_TRUE(polls_until(*second, [&] { return second->assigned(); }));
+  const auto ended = polls_until(*first, [] { return false; });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().reaction, Reaction::stop) << "to come again would end the other";
+  EXPECT_TRUE(contains(ended.error().what, "under our name, twice")) << ended.error().what;
+  const auto committed = first->commit({{{Topic::orders, 0}, {5, {}}}});
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().reaction, Reaction::stop) << committed.error().what;
+}
+
 // What another process still holds does not keep the rest from beginning, in either order of reading.
 TEST_F(KafkaEdgeTest, WhatTheListenerLeavesOutComesLaterAndTheRestGoesOn) {
   make();
