@@ -95,7 +95,7 @@ States::States(const Config& config, std::string definition_id, std::map<std::st
       speak_from_(std::move(speak_from)) {
   if (config.snapshots.dir.empty()) return;
   snapshots_.emplace(config.snapshots.dir, config.topics.prefix, config.snapshots.keep);
-  thread_ = std::thread([this] { take_snapshots(); });
+  thread_ = std::thread([this] { take_snapshots_now_and_then(); });
 }
 
 States::~States() {
@@ -177,26 +177,52 @@ Result<bool> States::copy_back(const std::string& folder_name, const fs::path& f
   return found->has_value();
 }
 
-void States::take_snapshots() {
+void States::take_snapshots_now_and_then() {
   std::unique_lock lock(mutex_);
   while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_.load(); })) {
-    const auto open = open_;
     lock.unlock();
-    for (const auto& [folder_name, one] : open) {
-      const auto began = std::chrono::steady_clock::now();
-      const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
-                                          [this] { return !stopping_; });
-      if (stopping_) return;
-      if (!taken) {
-        spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
-      } else if (*taken) {
-        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-        spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name, (*taken)->snapshot.next_offset,
-                     static_cast<double>((*taken)->snapshot.bytes()) / 1e6, static_cast<double>((*taken)->copied_bytes) / 1e6,
-                     seconds);
-      }
-    }
+    take_snapshots();
     lock.lock();
+  }
+}
+
+void States::take_snapshots() {
+  if (!snapshots_) return;
+  std::map<std::string, Open> open;
+  {
+    const std::lock_guard lock(mutex_);
+    open = open_;
+  }
+  for (const auto& [folder_name, one] : open) {
+    if (stopping_) return;
+    if (is_our_turn(folder_name, one)) take_snapshot(folder_name, one);
+  }
+}
+
+// An owner, its standbys and its twins have the same state in different files: taken in turn, each snapshot would be a full copy. Whoever
+// took the last one goes on, until no new one has come for kLeftToOthers rounds. (By rounds, not by the age of a file: clocks differ.)
+bool States::is_our_turn(const std::string& folder_name, const Open& one) {
+  constexpr int kLeftToOthers = 2;
+  const auto taken = snapshots_->list(folder_name);
+  if (taken.empty() || taken.front().store == one.identity) return true;
+  const auto& newest = taken.front();
+  auto& others = others_[folder_name];
+  if (others.store != newest.store || others.next_offset != newest.next_offset)
+    others = {newest.store, newest.next_offset, 0};
+  return ++others.rounds > kLeftToOthers;
+}
+
+void States::take_snapshot(const std::string& folder_name, const Open& one) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
+                                      [this] { return !stopping_; });
+  if (!taken) {
+    if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
+  } else if (*taken) {
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name,
+                 (*taken)->snapshot.next_offset, static_cast<double>((*taken)->snapshot.bytes()) / 1e6,
+                 static_cast<double>((*taken)->copied_bytes) / 1e6, seconds);
   }
 }
 

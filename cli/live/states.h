@@ -49,6 +49,10 @@ class States {
   // `going_on` is called now and then while a snapshot is copied; false: leave off. Errors: those of RocksStore::open; retry: left off.
   [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
 
+  // Takes a snapshot of each state that is open and has moved, unless somebody else takes them; the thread does it every
+  // snapshots.every_s. For tests: from one thread, and while that one waits.
+  void take_snapshots();
+
   // An order to speak again is done; those that are not.
   void carried_out(const std::string& folder_name);
   [[nodiscard]] std::map<std::string, std::int64_t> orders();
@@ -61,7 +65,9 @@ class States {
   // From a snapshot into `folder`. False: none is wanted.
   Result<bool> copy_back(const std::string& folder_name, const std::filesystem::path& folder,
                          const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on);
-  void take_snapshots();
+  bool is_our_turn(const std::string& folder_name, const Open& one);
+  void take_snapshot(const std::string& folder_name, const Open& one);
+  void take_snapshots_now_and_then();
 
   std::filesystem::path dir_;
   std::string definition_id_;
@@ -74,6 +80,12 @@ class States {
   std::atomic<bool> stopping_ = false;
   std::map<std::string, std::int64_t> speak_from_;  // those not yet carried out
   std::map<std::string, Open> open_;
+  struct Others {
+    std::string store;  // of the newest snapshot
+    std::int64_t next_offset = 0;
+    int rounds = 0;  // that it has been the newest
+  };
+  std::map<std::string, Others> others_;  // of the thread: by task_folder, what another process takes
   std::thread thread_;
 };
 

@@ -234,5 +234,62 @@ TEST_F(StatesTest, OneThatAnotherProcessHoldsIsLeftToIt) {
   EXPECT_EQ(offset_of(**held), 1);
 }
 
+// ---- who takes snapshots ---------------------------------------------------------------------------------------------
+
+TEST_F(StatesTest, WhereSeveralHaveAStateOneTakesItsSnapshots) {
+  config_.snapshots.every_s = 604'800;  // rounds are ours
+  auto elsewhere = config_;
+  elsewhere.state.dir = root_ / "standby";
+  States owner(config_, "d1", {});
+  States standby(elsewhere, "d1", {});
+  const auto owned = std::move(*owner.open(kTask, {}));
+  const auto copy = std::move(*standby.open(kTask, {}));
+  const SnapshotFolder snapshots(root_ / "shared", "demo.");
+  const auto newest = [&] { return snapshots.list(kTask).front(); };
+  std::int64_t offset = 0;
+  const auto both_go_on = [&] {
+    commit(*copy.store, ++offset);
+    standby.take_snapshots();
+    commit(*owned.store, offset);
+    owner.take_snapshots();
+  };
+  both_go_on();
+  const auto taker = newest().store;
+  for (int round = 0; round < 6; ++round) {
+    both_go_on();
+    EXPECT_EQ(newest().next_offset, offset) << "each round has one";
+    EXPECT_EQ(newest().store, taker);
+  }
+}
+
+TEST_F(StatesTest, WhoTakesThemNoLongerIsFollowedByAnother) {
+  config_.snapshots.every_s = 604'800;
+  snapshot_at(1);  // whose machine is gone
+  States states(config_, "d1", {});
+  const auto opened = std::move(*states.open(kTask, {}));
+  const SnapshotFolder snapshots(root_ / "shared", "demo.");
+  for (const std::int64_t offset : {2, 3}) {
+    commit(*opened.store, offset);
+    states.take_snapshots();
+    EXPECT_EQ(snapshots.list(kTask).front().next_offset, 1) << "it may come yet";
+  }
+  for (const std::int64_t offset : {4, 5}) {
+    commit(*opened.store, offset);
+    states.take_snapshots();
+    EXPECT_EQ(snapshots.list(kTask).front().next_offset, offset);
+  }
+}
+
+TEST_F(StatesTest, WhoComesBackWithItsStateGoesOnTakingThem) {
+  config_.snapshots.every_s = 604'800;
+  for (const std::int64_t offset : {1, 2}) {
+    States states(config_, "d1", {});
+    const auto opened = std::move(*states.open(kTask, {}));
+    commit(*opened.store, offset);
+    states.take_snapshots();
+    EXPECT_EQ(SnapshotFolder(root_ / "shared", "demo.").list(kTask).front().next_offset, offset);
+  }
+}
+
 }  // namespace
 }  // namespace fiverate::test
