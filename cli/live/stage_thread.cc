@@ -112,7 +112,7 @@ Result<void> StageThread::attempt() {
   std::optional<IntakeHeartbeat> intake_heartbeat;
   if (stage_ == Stage::intake) intake_heartbeat.emplace(settings.definition, settings.config.intake.clock, **sink);
   const auto heartbeat = [&](const std::map<Input, Seat>& seats) -> Result<void> {
-    shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag());
+    shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag(), standby ? &*standby : nullptr);
     warn_of_gaps(seats);
     for (const auto& [input, seat] : seats) {
       const bool said = seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed();

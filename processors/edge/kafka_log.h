@@ -72,7 +72,8 @@ class KafkaSource final : public Source {
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   Result<std::optional<Committed>> committed(const Input& input) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
-  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs) override;
+  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs,
+                                                  std::chrono::milliseconds within) override;
   Result<std::optional<Extent>> extent(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 

@@ -34,10 +34,11 @@ std::optional<Input> input_of(const KafkaSettings& settings, const rd_kafka_topi
   return Input{*topic, partition.partition};
 }
 
-Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs) {
+Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs,
+                                                 milliseconds within = kKafkaAnswerWithin) {
   const auto list = new_list(inputs.size());
   for (const auto& input : inputs) add(*list, fetcher.settings(), input);
-  auto code = rd_kafka_committed(fetcher.client().get(), list.get(), kAnswerMs);
+  auto code = rd_kafka_committed(fetcher.client().get(), list.get(), static_cast<int>(within.count()));
   for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) code = list->elems[i].err;
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::make_unexpected(kafka_error(
@@ -200,8 +201,9 @@ Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
   return found->begin()->second;
 }
 
-Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs) {
-  return ask_committed(*parts_->fetcher, inputs);
+Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs,
+                                                             std::chrono::milliseconds within) {
+  return ask_committed(*parts_->fetcher, inputs, within);
 }
 
 bool KafkaSource::assigned() const {

@@ -58,7 +58,7 @@ void Standby::reread() {
   reader_.reset();
   held_.clear();
   held_count_ = 0;
-  asked_ = reopened_ = {};
+  reopened_ = {};
 }
 
 bool Standby::round(Source& group) {
@@ -67,13 +67,14 @@ bool Standby::round(Source& group) {
   if (missing != wanted_.end()) open(*missing);
   if (copies_.empty()) return false;
   const auto now = now_();
-  if (now - asked_ >= kAskEvery) {
-    asked_ = now;
+  if (now >= ask_at_) {
     std::vector<Input> inputs;
     for (const auto& [input, seat] : copies_) inputs.push_back(input);
-    if (const auto known = group.committed_of(inputs)) {
+    const auto known = group.committed_of(inputs, kAskWithin);
+    if (known) {
       for (const auto& [input, committed] : *known) committed_[input] = committed.offset;
     }
+    ask_at_ = now_() + (known ? std::chrono::milliseconds(kAskEvery) : std::chrono::milliseconds(kAskAgainAfter));
     if (std::erase_if(stalled_, [&](const auto& one) { return committed_[one.first] != one.second; }) > 0) reread();
   }
   read_on(group);
@@ -149,6 +150,13 @@ Result<void> Standby::process(const Input& input, Seat& seat, std::int64_t until
     --held_count_;
   }
   return {};
+}
+
+std::optional<std::int64_t> Standby::behind(const Input& input) const {
+  const auto copy = copies_.find(input);
+  const auto committed = committed_.find(input);
+  if (copy == copies_.end() || committed == committed_.end()) return std::nullopt;
+  return std::max<std::int64_t>(0, committed->second - copy->second.task->next_offset());
 }
 
 std::optional<Seat> Standby::release(const Input& input, std::int64_t committed) {

@@ -7,6 +7,11 @@
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
+namespace {
+
+constexpr std::chrono::seconds kGroupAnswersWithin{10};  // before anything can begin
+
+}  // namespace
 
 Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat, Standby* standby)
     : source_(source),
@@ -78,7 +83,7 @@ Result<void> Worker::commit_all() {
 }
 
 Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inputs) {
-  const auto committed = source_.committed_of(inputs);
+  const auto committed = source_.committed_of(inputs, kGroupAnswersWithin);
   if (!committed) return tl::make_unexpected(committed.error());
   std::map<Input, std::int64_t> begin;
   for (const auto& input : inputs) {
