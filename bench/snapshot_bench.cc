@@ -79,7 +79,7 @@ void snapshot_restore(benchmark::State& bench) {
     bench.PauseTiming();
     fs::remove_all(state.root / "again");
     bench.ResumeTiming();
-    const auto restored = state.snapshots.restore("outlet-0", "", state.root / "again");
+    const auto restored = state.snapshots.restore("outlet-0", "", state.root / "again", {});
     CHECK(restored.has_value() && restored->has_value());
     bytes = (*restored)->bytes();
   }

@@ -16,6 +16,9 @@ struct Program {
   Program() : app("Market information from orders, deliveries and store visits, as they happen.", "fiverate") {}
 };
 
+// Of --twin NAME: what is wrong with it; empty: nothing.
+std::string check_twin_name(const std::string& name);
+
 void add_topics(Program& program);
 void add_simulate(Program& program);
 void add_import(Program& program);

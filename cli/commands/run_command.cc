@@ -197,6 +197,12 @@ int run_stages(const Context& context, const RunArguments& arguments) {
 
 }  // namespace
 
+std::string check_twin_name(const std::string& name) {
+  constexpr auto kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  const bool good = !name.empty() && name.find_first_not_of(kAllowed) == std::string::npos;
+  return good ? std::string() : std::string("a name of letters, digits, '-' and '_'");
+}
+
 void add_run(Program& program) {
   auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
   auto arguments = std::make_shared<RunArguments>();
@@ -205,12 +211,10 @@ void add_run(Program& program) {
                   "Keep silent copies of so many tasks of each stage that other processes own, to take over at once (run.standby)")
       ->check(CLI::Range(0, 1024));
   run->add_option("--twin", arguments->twin,
-                  "Do all the work once more, in consumer groups with this name behind theirs: when either process dies nothing stops. "
+                  "Do all the work once more, in consumer groups with this name behind theirs: when either process "
+                  "dies nothing stops. "
                   "Needs a state.dir of its own")
-      ->check([](const std::string& name) {
-        const bool good = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
-        return good ? std::string() : std::string("a name of letters, digits, '-' and '_'");
-      });
+      ->check(check_twin_name);
   run->add_option("--speak-from", arguments->speak_from,
                   "TASK:OFFSET, as outlet-3:12345: goes back before this offset of its input (to a snapshot or the beginning) and says again "
                   "what follows from there on. Repairs a receiver that reports a gap")

@@ -3,6 +3,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/live/health_server.h"
 #include "cli/live/live.h"
 #include "processors/edge/kafka_groups.h"
 #include "processors/stages/topology.h"
@@ -46,7 +47,23 @@ TaskStatus parse_status(const Committed& committed) {
   return status;
 }
 
-int status(const Context& context, const std::string& output) {
+// The copies that the process of this configuration keeps of what others own: it alone knows them.
+std::string standbys_of(const std::string& address) {
+  const auto answer = ask_health(address, "/readyz");
+  if (!answer) return fmt::format("standbys: not known. {}\n", answer.error().what);
+  const auto json = nlohmann::json::parse(*answer, nullptr, false);
+  std::string text;
+  for (const auto& copy :
+       json.is_object() ? json.value("standbys", nlohmann::json::array()) : nlohmann::json::array()) {
+    const auto behind = copy.value("behind_records", nlohmann::json());
+    text += fmt::format("  {}  offset {}, {} records behind its owner\n", copy.value("task", "?"),
+                        copy.value("offset", -1LL), behind.is_number() ? behind.dump() : "?");
+  }
+  return text.empty() ? fmt::format("standbys at {}: none\n", address)
+                      : fmt::format("standbys at {}:\n{}", address, text);
+}
+
+int status(const Context& context, const std::string& output, const std::string& twin) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(output, out);
   or_exit(reach(context.kafka));
@@ -65,7 +82,8 @@ int status(const Context& context, const std::string& output) {
                      {"alerts_open", ColumnType::number},
                      {"quarantine_rate", ColumnType::number}});
   const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
-    for (const auto& [input, position] : or_exit(group_positions(context.kafka, group_of(context.kafka, stage), inputs))) {
+    for (const auto& [input, position] :
+         or_exit(group_positions(context.kafka, group_of(context.kafka, stage, twin), inputs))) {
       const auto task = parse_status(position.committed);
       table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
                  task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
@@ -85,6 +103,9 @@ int status(const Context& context, const std::string& output) {
   table.finish();
   if (mode == OutputMode::table) {
     out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
+    if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
+      out.write(standbys_of(address));
+    }
   }
   return kExitDone;
 }
@@ -95,7 +116,12 @@ void add_status(Program& program) {
   auto* const command = program.app.add_subcommand("status", "How far each stage is: clock, lag, state, repetitions, open alerts, rejected share");
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
-  command->callback([&program, output] { program.command = [output](const Context& context) { return status(context, *output); }; });
+  auto twin = std::make_shared<std::string>();
+  command->add_option("--twin", *twin, "Of the processes that run with --twin NAME, instead of those without")
+      ->check(check_twin_name);
+  command->callback([&program, output, twin] {
+    program.command = [output, twin](const Context& context) { return status(context, *output, *twin); };
+  });
 }
 
 void add_config(Program& program) {

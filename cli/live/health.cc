@@ -5,7 +5,7 @@
 namespace fiverate {
 
 void HealthBoard::round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
-                        const std::map<Input, std::int64_t>& lag) {
+                        const std::map<Input, std::int64_t>& lag, const Standby* standby) {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
@@ -24,6 +24,11 @@ void HealthBoard::round(const std::string& name, bool assigned, const std::map<I
     task.moved = stands ? known->second.moved : now;
   }
   thread.tasks = std::move(tasks);
+  thread.copies.clear();
+  if (standby == nullptr) return;
+  for (const auto& [input, seat] : standby->copies()) {
+    thread.copies.push_back({seat.task->name(), seat.task->next_offset(), standby->behind(input)});
+  }
 }
 
 void HealthBoard::at_work(const std::string& name) {
@@ -61,6 +66,7 @@ HealthBoard::Answer HealthBoard::readyz() const {
   bool restored = true;
   bool caught_up = true;
   nlohmann::ordered_json waiting = nlohmann::ordered_json::array();
+  nlohmann::ordered_json standbys = nlohmann::ordered_json::array();
   const std::lock_guard lock(mutex_);
   for (const auto& [name, thread] : threads_) {
     if (!thread.assigned) {
@@ -68,6 +74,11 @@ HealthBoard::Answer HealthBoard::readyz() const {
       nlohmann::ordered_json entry{{"thread", name}};
       if (!thread.trouble.empty()) entry["because"] = thread.trouble;
       waiting.push_back(std::move(entry));
+    }
+    for (const auto& copy : thread.copies) {
+      nlohmann::ordered_json entry{{"task", copy.task}, {"offset", copy.next_offset}, {"behind_records", nullptr}};
+      if (copy.behind) entry["behind_records"] = *copy.behind;
+      standbys.push_back(std::move(entry));
     }
     for (const auto& [task, health] : thread.tasks) {
       restored = restored && !health.silent;
@@ -81,8 +92,12 @@ HealthBoard::Answer HealthBoard::readyz() const {
   restored = restored && assigned;
   caught_up = caught_up && restored;
   const bool good = caught_up && !threads_.empty();
-  return {good, nlohmann::ordered_json{
-                    {"ready", good}, {"assigned", assigned}, {"restored", restored}, {"caught_up", caught_up}, {"waiting", waiting}}
+  return {good, nlohmann::ordered_json{{"ready", good},
+                                       {"assigned", assigned},
+                                       {"restored", restored},
+                                       {"caught_up", caught_up},
+                                       {"waiting", waiting},
+                                       {"standbys", standbys}}
                         .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
                     "\n"};
 }

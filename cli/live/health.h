@@ -12,10 +12,12 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "processors/stream/seat.h"
+#include "processors/stream/standby.h"
 
 namespace fiverate {
 
@@ -29,7 +31,9 @@ class HealthBoard {
   // Thread `name` ("outlet 0") is there and comes on, though no round is over: it begins, or restores a state.
   void at_work(const std::string& name);
   // A round is over. `assigned`: the group has given the thread its share, if only an empty one.
-  void round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats, const std::map<Input, std::int64_t>& lag);
+  // `standby`: the copies that it keeps, if any; /readyz tells how far they are, and does not wait for them.
+  void round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
+             const std::map<Input, std::int64_t>& lag, const Standby* standby = nullptr);
   // An error that time may heal ended its work; it begins anew.
   void begins_anew(const std::string& name, const std::string& why);
 
@@ -53,6 +57,12 @@ class HealthBoard {
     bool assigned = false;
     std::string trouble;
     std::map<std::string, TaskHealth> tasks;
+    struct Copy {
+      std::string task;
+      std::int64_t next_offset = 0;
+      std::optional<std::int64_t> behind;  // records; nothing: not known
+    };
+    std::vector<Copy> copies;
   };
   mutable std::mutex mutex_;
   std::map<std::string, Thread> threads_;

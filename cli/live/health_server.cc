@@ -143,4 +143,28 @@ Result<std::unique_ptr<HealthServer>> HealthServer::open(const std::string& addr
   return std::unique_ptr<HealthServer>(new HealthServer(std::move(parts)));
 }
 
+Result<std::string> ask_health(const std::string& address, const std::string& path) {
+  constexpr std::chrono::seconds kAnswerWithin{2};
+  const auto endpoint = endpoint_of(address);
+  if (!endpoint) return fail(Reaction::stop, "{} is no address and port.", address);
+  asio::io_context context;
+  beast::tcp_stream stream(context);
+  beast::flat_buffer buffer;
+  http::request<http::empty_body> request{http::verb::get, path, 11};
+  request.set(http::field::host, address);
+  http::response<http::string_body> response;
+  beast::error_code failed = asio::error::would_block;
+  stream.expires_after(kAnswerWithin);
+  stream.async_connect(*endpoint, [&](beast::error_code error) {
+    if ((failed = error)) return;
+    http::async_write(stream, request, [&](beast::error_code sent, std::size_t) {
+      if ((failed = sent)) return;
+      http::async_read(stream, buffer, response, [&](beast::error_code read, std::size_t) { failed = read; });
+    });
+  });
+  context.run();
+  if (failed) return fail(Reaction::retry, "{} does not answer: {}.", address, failed.message());
+  return std::move(response.body());
+}
+
 }  // namespace fiverate

@@ -22,4 +22,7 @@ class HealthServer {
   std::unique_ptr<Parts> parts_;
 };
 
+// What a process answers at such an address, within 2 s. Error: retry: nobody answers there.
+[[nodiscard]] Result<std::string> ask_health(const std::string& address, const std::string& path);
+
 }  // namespace fiverate

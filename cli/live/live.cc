@@ -1,9 +1,7 @@
 #include "cli/live/live.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -11,17 +9,13 @@
 
 #include "cli/live/health.h"
 #include "cli/live/instance_slot.h"
+#include "cli/live/member_name.h"
 #include "cli/live/stage_thread.h"
 #include "cli/live/states.h"
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
 namespace {
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
-}
 
 int threads_of(const Config& config, Stage stage) {
   switch (stage) {
@@ -67,9 +61,8 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   }
   States states(config, definition_id(settings.definition), settings.speak_from);
   const StageThread::Shared shared{settings, calendar, states, health};
-  const auto folder = std::filesystem::absolute(config.state.dir).string();
-  // One name a host, folder, process, stage and thread.
-  const auto process = fmt::format("{}-{}-{}", host_name(), chain_text(chained(0, "", folder)), slot->number());
+  const auto process = process_name(config.state.dir, slot->number());
+  if (!process) return tl::make_unexpected(process.error());
   std::mutex mutex;
   Result<void> result;
   std::vector<std::jthread> threads;
@@ -78,7 +71,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
       const auto name = fmt::format("{} {}", name_of(stage), i);
       health.at_work(name);  // before it runs, so that none is missed
       threads.emplace_back([&, stage, i, name] {
-        const auto member = fmt::format("{}-{}-{}", process, name_of(stage), i);
+        const auto member = fmt::format("{}-{}-{}", *process, name_of(stage), i);
         auto ended = StageThread(shared, stage, name, member, stop.get_token()).run();
         if (ended) return;
         spdlog::error("{}: {}", name_of(stage), ended.error().what);

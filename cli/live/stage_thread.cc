@@ -2,8 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -54,15 +57,13 @@ class WarnOfGaps {
   std::map<Input, Known> known_;
 };
 
-std::vector<Topic> topics_of(Stage stage) {
-  switch (stage) {
-    case Stage::intake:
-    case Stage::reference: return {kSourceTopics.begin(), kSourceTopics.end()};
-    case Stage::outlet: return {Topic::ledger};
-    case Stage::market: return {Topic::deltas};
-    case Stage::desk: return {Topic::signals};
-  }
-  return {};
+// Of a thread: intake and reference run in one.
+std::vector<Topic> topics_of(Stage stage, const Definition& definition) {
+  auto inputs = inputs_of(stage, definition);
+  if (stage == Stage::intake) std::ranges::copy(inputs_of(Stage::reference, definition), std::back_inserter(inputs));
+  std::set<Topic> topics;
+  for (const auto& input : inputs) topics.insert(input.topic);
+  return {topics.begin(), topics.end()};
 }
 
 }  // namespace
@@ -86,7 +87,8 @@ Result<void> StageThread::attempt() {
   if (!sink) return tl::make_unexpected(sink.error());
   // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.
   const auto order = stage_ == Stage::intake ? ReadOrder::by_arrival : ReadOrder::as_fetched;
-  auto source = KafkaSource::open(settings.kafka, group_of(settings.kafka, stage_, settings.twin), topics_of(stage_), member_, order);
+  auto source = KafkaSource::open(settings.kafka, group_of(settings.kafka, stage_, settings.twin),
+                                  topics_of(stage_, settings.definition), member_, order);
   if (!source) return tl::make_unexpected(source.error());
   const auto make = [&](const Input& input) { return make_seat(input, **source, **sink); };
 
@@ -110,7 +112,7 @@ Result<void> StageThread::attempt() {
   std::optional<IntakeHeartbeat> intake_heartbeat;
   if (stage_ == Stage::intake) intake_heartbeat.emplace(settings.definition, settings.config.intake.clock, **sink);
   const auto heartbeat = [&](const std::map<Input, Seat>& seats) -> Result<void> {
-    shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag());
+    shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag(), standby ? &*standby : nullptr);
     warn_of_gaps(seats);
     for (const auto& [input, seat] : seats) {
       const bool said = seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed();

@@ -2,8 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
-#include <limits>
 #include <system_error>
 
 #include "processors/stream/task.h"
@@ -12,6 +12,84 @@
 namespace fiverate {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// About as much is copied back (100 MB/s) in the time in which a record is folded in silence (50,000 a second).
+constexpr std::int64_t kBytesPerRecord = 2'000;
+
+fs::path beside(const fs::path& folder, std::string_view what) {
+  return folder.string() + "." + std::string(what);
+}
+
+tl::unexpected<Error> cannot_move(const fs::path& folder, const std::error_code& code) {
+  return fail(Reaction::stop, "{} cannot be moved or removed: {}.", folder.string(), code.message());
+}
+
+// A crash between two renames of replace().
+Result<void> put_back(const fs::path& folder) {
+  const auto older = beside(folder, "older");
+  std::error_code code;
+  if (!fs::exists(older, code)) return {};
+  if (fs::exists(folder, code)) {
+    fs::remove_all(older, code);
+  } else {
+    fs::rename(older, folder, code);
+  }
+  if (code) return cannot_move(older, code);
+  return {};
+}
+
+// Nobody has either of them open.
+Result<void> replace(const fs::path& folder, const fs::path& newer) {
+  const auto older = beside(folder, "older");
+  std::error_code code;
+  fs::rename(folder, older, code);
+  if (code) return cannot_move(folder, code);
+  // A crash here: put_back().
+  fs::rename(newer, folder, code);
+  if (code) {
+    std::error_code ignored;
+    fs::rename(older, folder, ignored);
+    return cannot_move(newer, code);
+  }
+  fs::remove_all(older, code);  // or at the next start
+  return {};
+}
+
+// A state that is beyond where a task is to speak from.
+Result<void> set_aside(const fs::path& folder, std::int64_t offset) {
+  const auto aside = beside(folder, "before-speak-from");
+  std::error_code code;
+  if (fs::exists(aside, code)) {  // of a first try: that is the one to keep
+    fs::remove_all(folder, code);
+  } else {
+    fs::rename(folder, aside, code);
+  }
+  if (code) return cannot_move(folder, code);
+  spdlog::info("{}: set aside, for it is beyond offset {}; remove {} when all is well", folder.string(), offset,
+               aside.string());
+  return {};
+}
+
+// Nothing: nothing was ever committed here.
+Result<std::optional<TaskState>> state_in(const Store& store) {
+  const auto saved = store.get(kTaskKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (!*saved) return std::nullopt;
+  TaskState state;
+  if (state.ParseFromString(**saved)) return state;
+  return fail(Reaction::stop,
+              "The state in {} is damaged: remove the folder, it is rebuilt from a snapshot or the log.",
+              store.where());
+}
+
+// Before this offset the task cannot say anything again.
+std::int64_t may_speak_from(const TaskState& state) {
+  return std::max(state.next_offset(), state.has_continuation() ? state.continuation().offset() : 0);
+}
+
+}  // namespace
 
 std::string task_folder(Stage stage, std::int32_t partition) { return fmt::format("{}-{}", name_of(stage), partition); }
 
@@ -23,7 +101,7 @@ States::States(const Config& config, std::string definition_id, std::map<std::st
       speak_from_(std::move(speak_from)) {
   if (config.snapshots.dir.empty()) return;
   snapshots_.emplace(config.snapshots.dir, config.topics.prefix, config.snapshots.keep);
-  thread_ = std::thread([this] { take_snapshots(); });
+  thread_ = std::thread([this] { take_snapshots_now_and_then(); });
 }
 
 States::~States() {
@@ -42,20 +120,41 @@ Result<States::Opened> States::open(const std::string& folder_name, const Snapsh
     const std::lock_guard lock(mutex_);
     if (const auto order = speak_from_.find(folder_name); order != speak_from_.end()) opened.speak_from = order->second;
   }
-  if (opened.speak_from) FIVERATE_TRY(go_back_before(folder, *opened.speak_from));
+  FIVERATE_TRY(put_back(folder));
   auto store = RocksStore::open(folder, memory_);
   if (!store) return tl::make_unexpected(store.error());
-  const auto saved = (*store)->get(kTaskKey);
-  if (!saved) return tl::make_unexpected(saved.error());
-  opened.rebuilt = !*saved;  // nothing was ever committed here
-  if (opened.rebuilt && snapshots_) {
+  auto here = state_in(**store);
+  if (!here) return tl::make_unexpected(here.error());
+  if (*here && opened.speak_from && may_speak_from(**here) > *opened.speak_from) {
     store->reset();
-    std::error_code code;
-    fs::remove_all(folder, code);
-    const auto restored = restore(folder_name, folder, opened.speak_from, going_on);
-    if (!restored) return tl::make_unexpected(restored.error());
+    FIVERATE_TRY(set_aside(folder, *opened.speak_from));
+    here->reset();
     store = RocksStore::open(folder, memory_);
     if (!store) return tl::make_unexpected(store.error());
+  }
+  opened.rebuilt = !*here;
+  // A state of another definition is not replaced: the task refuses it, and a person looks.
+  if (snapshots_ && (!*here || (*here)->definition_id() == definition_id_)) {
+    SnapshotFolder::Wanted wanted;
+    if (opened.speak_from) wanted.at_most = *opened.speak_from;
+    if (*here) {
+      wanted.is_worth_it = [offset = (*here)->next_offset()](const Snapshot& snapshot) {
+        return snapshot.next_offset - offset > snapshot.bytes() / kBytesPerRecord;
+      };
+    }
+    const auto newer = beside(folder, "newer");
+    // The store stays open meanwhile: nobody else begins here.
+    const auto copied = copy_back(folder_name, newer, wanted, going_on);
+    if (!copied) return tl::make_unexpected(copied.error());
+    if (*copied) {
+      store->reset();
+      FIVERATE_TRY(replace(folder, newer));
+      store = RocksStore::open(folder, memory_);
+      if (!store) return tl::make_unexpected(store.error());
+      opened.rebuilt = true;
+    } else if (!*here) {
+      spdlog::info("{}: no snapshot of it; it is built from the log's beginning", folder_name);
+    }
   }
   if (snapshots_) {
     const std::lock_guard lock(mutex_);
@@ -75,57 +174,61 @@ std::map<std::string, std::int64_t> States::orders() {
   return speak_from_;
 }
 
-Result<bool> States::restore(const std::string& folder_name, const fs::path& folder, std::optional<std::int64_t> at_most,
-                             const SnapshotFolder::GoingOn& going_on) {
-  const auto newest = std::numeric_limits<std::int64_t>::max();
-  const auto found = snapshots_->restore(folder_name, definition_id_, folder, at_most.value_or(newest), going_on);
+Result<bool> States::copy_back(const std::string& folder_name, const fs::path& folder,
+                               const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on) {
+  std::error_code code;
+  fs::remove_all(folder, code);  // of one that was killed
+  const auto found = snapshots_->restore(folder_name, definition_id_, folder, wanted, going_on);
   if (!found) return tl::make_unexpected(found.error());
-  if (!*found) spdlog::info("{}: no snapshot of it; it is built from the log's beginning", folder_name);
   return found->has_value();
 }
 
-Result<void> States::go_back_before(const fs::path& folder, std::int64_t offset) {
-  if (!holds_state(folder)) return {};
-  {
-    const auto store = RocksStore::open(folder, memory_);  // nobody else has it
-    if (!store) return tl::make_unexpected(store.error());
-    const auto saved = (*store)->get(kTaskKey);
-    if (!saved) return tl::make_unexpected(saved.error());
-    TaskState state;
-    if (*saved && state.ParseFromString(**saved) && state.next_offset() <= offset) return {};
+void States::take_snapshots_now_and_then() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_.load(); })) {
+    lock.unlock();
+    take_snapshots();
+    lock.lock();
   }
-  const fs::path aside = folder.string() + ".before-speak-from";
-  std::error_code code;
-  if (fs::exists(aside, code)) {  // of a first try: that is the one to keep
-    fs::remove_all(folder, code);
-  } else {
-    fs::rename(folder, aside, code);
-  }
-  if (code) return fail(Reaction::stop, "{} cannot be set aside: {}.", folder.string(), code.message());
-  spdlog::info("{}: set aside, for it is beyond offset {}; remove {} when all is well", folder.string(), offset, aside.string());
-  return {};
 }
 
 void States::take_snapshots() {
-  std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_.load(); })) {
-    const auto open = open_;
-    lock.unlock();
-    for (const auto& [folder_name, one] : open) {
-      const auto began = std::chrono::steady_clock::now();
-      const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
-                                          [this] { return !stopping_; });
-      if (stopping_) return;
-      if (!taken) {
-        spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
-      } else if (*taken) {
-        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-        spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name, (*taken)->snapshot.next_offset,
-                     static_cast<double>((*taken)->snapshot.bytes()) / 1e6, static_cast<double>((*taken)->copied_bytes) / 1e6,
-                     seconds);
-      }
-    }
-    lock.lock();
+  if (!snapshots_) return;
+  std::map<std::string, Open> open;
+  {
+    const std::lock_guard lock(mutex_);
+    open = open_;
+  }
+  for (const auto& [folder_name, one] : open) {
+    if (stopping_) return;
+    if (is_our_turn(folder_name, one)) take_snapshot(folder_name, one);
+  }
+}
+
+// An owner, its standbys and its twins have the same state in different files: taken in turn, each snapshot would be a full copy. Whoever
+// took the last one goes on, until no new one has come for kLeftToOthers rounds. (By rounds, not by the age of a file: clocks differ.)
+bool States::is_our_turn(const std::string& folder_name, const Open& one) {
+  constexpr int kLeftToOthers = 2;
+  const auto taken = snapshots_->list(folder_name);
+  if (taken.empty() || taken.front().store == one.identity) return true;
+  const auto& newest = taken.front();
+  auto& others = others_[folder_name];
+  if (others.store != newest.store || others.next_offset != newest.next_offset)
+    others = {newest.store, newest.next_offset, 0};
+  return ++others.rounds > kLeftToOthers;
+}
+
+void States::take_snapshot(const std::string& folder_name, const Open& one) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
+                                      [this] { return !stopping_; });
+  if (!taken) {
+    if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
+  } else if (*taken) {
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name,
+                 (*taken)->snapshot.next_offset, static_cast<double>((*taken)->snapshot.bytes()) / 1e6,
+                 static_cast<double>((*taken)->copied_bytes) / 1e6, seconds);
   }
 }
 

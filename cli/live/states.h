@@ -1,5 +1,15 @@
-// The states of the tasks of a process: opens the store of each, from its folder, else from the newest snapshot, else new; and takes
-// snapshots of those that are open, in a thread of its own.
+// The states of the tasks of a process: opens the store of each and takes snapshots of those that are open, in a thread of its own.
+//
+// What a task begins from is the state in its folder, unless the newest snapshot is so far ahead of it that copying it back takes less
+// time than reading on; without either it begins anew. Any state is a right one, behind its group or ahead of it: nothing is written to
+// a store, or to a snapshot, before Kafka has acknowledged what follows from it (stream/task.h). A state that a snapshot replaces stays
+// whole until the copy is:
+//
+//   outlet-3                     the state
+//   outlet-3.newer               a snapshot that is copied back, to take its place
+//   outlet-3.older               what it replaces, for a moment. Found without the state: put back
+//   outlet-3.before-speak-from   set aside by an order to speak again, for a person to remove
+//   outlet-3.checkpoint          what a snapshot is copied from
 #pragma once
 
 #include <atomic>
@@ -36,8 +46,12 @@ class States {
     bool rebuilt = false;
     std::optional<std::int64_t> speak_from;
   };
-  // `going_on` is called now and then while a snapshot is copied; false: leave off.
+  // `going_on` is called now and then while a snapshot is copied; false: leave off. Errors: those of RocksStore::open; retry: left off.
   [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
+
+  // Takes a snapshot of each state that is open and has moved, unless somebody else takes them; the thread does it every
+  // snapshots.every_s. For tests: from one thread, and while that one waits.
+  void take_snapshots();
 
   // An order to speak again is done; those that are not.
   void carried_out(const std::string& folder_name);
@@ -48,11 +62,12 @@ class States {
     RocksStore::Checkpoint checkpoint;
     std::string identity;
   };
-  Result<bool> restore(const std::string& folder_name, const std::filesystem::path& folder, std::optional<std::int64_t> at_most,
-                       const SnapshotFolder::GoingOn& going_on);
-  // Sets a state aside that is beyond this offset.
-  Result<void> go_back_before(const std::filesystem::path& folder, std::int64_t offset);
-  void take_snapshots();
+  // From a snapshot into `folder`. False: none is wanted.
+  Result<bool> copy_back(const std::string& folder_name, const std::filesystem::path& folder,
+                         const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on);
+  bool is_our_turn(const std::string& folder_name, const Open& one);
+  void take_snapshot(const std::string& folder_name, const Open& one);
+  void take_snapshots_now_and_then();
 
   std::filesystem::path dir_;
   std::string definition_id_;
@@ -65,6 +80,12 @@ class States {
   std::atomic<bool> stopping_ = false;
   std::map<std::string, std::int64_t> speak_from_;  // those not yet carried out
   std::map<std::string, Open> open_;
+  struct Others {
+    std::string store;  // of the newest snapshot
+    std::int64_t next_offset = 0;
+    int rounds = 0;  // that it has been the newest
+  };
+  std::map<std::string, Others> others_;  // of the thread: by task_folder, what another process takes
   std::thread thread_;
 };
 

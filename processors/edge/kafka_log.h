@@ -28,6 +28,7 @@ inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker 
 inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question to the broker
 inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // leave()
 inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
+inline constexpr std::chrono::milliseconds kAskAgainEvery{200};  // a listener for what it left out
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
 // In what order a source hands over what several partitions hold; within a partition it is always the log's.
@@ -45,12 +46,16 @@ inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused,
-//                    or the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently)
+//                    the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently), or another
+//                    member has come under our name
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //
 // A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its
 // partitions back at once, where a nameless one that was killed is waited for.
+//
+// A partition that the listener leaves out is asked for again every kAskAgainEvery; when it answers, the others are fetched anew from
+// where they are.
 //
 // Records that this poll took before their partition was revoked are not handed over. Without a listener a partition
 // begins where the group committed, else at its beginning.
@@ -67,11 +72,12 @@ class KafkaSource final : public Source {
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   Result<std::optional<Committed>> committed(const Input& input) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
-  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs) override;
+  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs,
+                                                  std::chrono::milliseconds within) override;
   Result<std::optional<Extent>> extent(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
-  // The group has given us our share, if only an empty one.
+  // The group has given us our share, if only an empty one, and the listener has left nothing out.
   [[nodiscard]] bool assigned() const;
   // Leaves the group: its partitions go to others at once. Without it a member with a name keeps them until its session is over, for
   // a restart to take them up again. Calls the listener's `revoked`.

@@ -49,6 +49,22 @@ std::size_t bytes_of(const OutRecord& record) {
          kRecordOverheadBytes;
 }
 
+// What comes back with the acknowledgement of a record, in the place of a pointer.
+struct Tag {
+  Topic topic;
+  std::int64_t number;  // of the record, among all that were sent
+
+  static constexpr int kTopicBits = 8;
+  [[nodiscard]] void* packed() const {
+    return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number) << kTopicBits |
+                                   static_cast<std::uintptr_t>(topic));
+  }
+  static Tag of(const void* packed) {
+    const auto bits = reinterpret_cast<std::uintptr_t>(packed);
+    return {static_cast<Topic>(bits & ((1U << kTopicBits) - 1)), static_cast<std::int64_t>(bits >> kTopicBits)};
+  }
+};
+
 rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
   rd_kafka_vu_t made{};
   made.vtype = type;
@@ -108,8 +124,8 @@ constexpr int kSliceMs = 50;
 void KafkaSink::Parts::on_delivery(const rd_kafka_message_t& message) {
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++acknowledged;
-    const auto topic = topic_of(settings, rd_kafka_topic_name(message.rkt));
-    const auto noted = topic ? ends.note({*topic, message.partition}, message.offset) : Result<void>{};
+    const auto tag = Tag::of(message._private);
+    const auto noted = ends.note({tag.topic, message.partition}, tag.number, message.offset);
     if (!noted && !dead) dead = noted.error();
     return;
   }
@@ -206,7 +222,7 @@ Result<void> KafkaSink::send(OutRecord record) {
   if (!topic) return tl::make_unexpected(topic.error());
   auto headers = headers_of(record);
 
-  std::array<rd_kafka_vu_t, 7> arguments{};
+  std::array<rd_kafka_vu_t, 8> arguments{};
   std::size_t count = 0;
   const auto add_argument = [&](rd_kafka_vtype_t type) -> auto& {
     return (arguments[count++] = argument(type)).u;
@@ -217,6 +233,7 @@ Result<void> KafkaSink::send(OutRecord record) {
   add_argument(RD_KAFKA_VTYPE_TIMESTAMP).i64 = std::max<Millis>(record.timestamp, 1);
   add_argument(RD_KAFKA_VTYPE_KEY).mem = {record.key.data(), record.key.size()};
   add_argument(RD_KAFKA_VTYPE_VALUE).mem = {record.value.empty() ? nullptr : record.value.data(), record.value.size()};
+  add_argument(RD_KAFKA_VTYPE_OPAQUE).ptr = Tag{record.topic, p.sent}.packed();
   if (headers) add_argument(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
 
   Patience patience(p.acknowledged, p.stalled_after);

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "processors/edge/kafka_fetcher.h"
-#include "schemas/check.h"
 
 namespace fiverate {
 
@@ -13,10 +12,17 @@ using std::chrono::milliseconds;
 struct KafkaSource::Parts {
   Listener listener;
   std::unique_ptr<KafkaFetcher> fetcher;
+  std::string member;
   bool leaving = false;   // set before another thread closes
   bool assigned = false;  // since the last revocation
+  std::vector<Input> left_out;  // of what is assigned, by the listener
+  std::chrono::steady_clock::time_point asked{};
 
+  // Notes what the listener leaves out.
   Result<KafkaFetcher::Places> begin(const std::vector<Input>& inputs);
+  Result<void> ask_again();
+  // Nobody else has come under our name.
+  [[nodiscard]] Result<void> is_itself() const;
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 };
 
@@ -28,10 +34,11 @@ std::optional<Input> input_of(const KafkaSettings& settings, const rd_kafka_topi
   return Input{*topic, partition.partition};
 }
 
-Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs) {
+Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs,
+                                                 milliseconds within = kKafkaAnswerWithin) {
   const auto list = new_list(inputs.size());
   for (const auto& input : inputs) add(*list, fetcher.settings(), input);
-  auto code = rd_kafka_committed(fetcher.client().get(), list.get(), kAnswerMs);
+  auto code = rd_kafka_committed(fetcher.client().get(), list.get(), static_cast<int>(within.count()));
   for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) code = list->elems[i].err;
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::make_unexpected(kafka_error(
@@ -71,12 +78,36 @@ Result<KafkaFetcher::Places> KafkaSource::Parts::begin(const std::vector<Input>&
     }
   }
   KafkaFetcher::Places places;
+  left_out.clear();
   for (const auto& input : inputs) {
-    const auto offset = offsets.find(input);
-    CHECK(offset != offsets.end(), name_of(input.topic), input.partition);  // the listener's promise
-    places[input].next = offset->second;
+    if (const auto offset = offsets.find(input); offset != offsets.end()) {
+      places[input].next = offset->second;
+    } else {
+      left_out.push_back(input);
+    }
   }
+  asked = std::chrono::steady_clock::now();
   return places;
+}
+
+Result<void> KafkaSource::Parts::ask_again() {
+  if (left_out.empty() || std::chrono::steady_clock::now() - asked < kAskAgainEvery) return {};
+  auto places = begin(std::vector(left_out));
+  if (!places) return tl::make_unexpected(places.error());
+  if (places->empty()) return {};
+  // Anew, all of them: a group that shares out eagerly lets nothing be added.
+  for (const auto& [input, place] : fetcher->places()) places->emplace(input, place);
+  return fetcher->assign(std::move(*places));
+}
+
+// Whoever comes under a name takes the place of the one before. To come again would throw the other out, and so on for ever.
+Result<void> KafkaSource::Parts::is_itself() const {
+  if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
+  return fail(
+      Reaction::stop,
+      "Another process has joined the consumer group under our name, {}, and has taken our place. Two processes "
+      "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
+      member);
 }
 
 void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions) {
@@ -106,6 +137,7 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
     spdlog::warn("kafka: the group has given our partitions to others: we were too slow or away");
   }
   assigned = false;
+  left_out.clear();
   // Records that are thrown away have not been handed over: the listener commits without them.
   if (listener.revoked && !inputs.empty()) listener.revoked(inputs);
   fetcher->unassign();
@@ -117,6 +149,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
                                                        const std::vector<Topic>& topics, const std::string& member,
                                                        ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
+  parts->member = member;
   auto role = consumer_role(group);
   if (order == ReadOrder::by_arrival) {
     role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
@@ -155,7 +188,10 @@ void KafkaSource::listen(Listener listener) {
 }
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
-  return parts_->fetcher->poll(wait, records);
+  FIVERATE_TRY(parts_->ask_again());
+  auto polled = parts_->fetcher->poll(wait, records);
+  FIVERATE_TRY(parts_->is_itself());
+  return polled;
 }
 
 Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
@@ -165,12 +201,13 @@ Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
   return found->begin()->second;
 }
 
-Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs) {
-  return ask_committed(*parts_->fetcher, inputs);
+Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs,
+                                                             std::chrono::milliseconds within) {
+  return ask_committed(*parts_->fetcher, inputs, within);
 }
 
 bool KafkaSource::assigned() const {
-  return parts_->assigned;
+  return parts_->assigned && parts_->left_out.empty();
 }
 
 void KafkaSource::leave() {
@@ -213,6 +250,7 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) return {};
+  FIVERATE_TRY(parts_->is_itself());
   if (group_moves(code)) {
     client.heard(code, fmt::format("a position was not committed, its next owner will: {}", rd_kafka_err2str(code)));
     return {};

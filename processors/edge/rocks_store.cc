@@ -13,19 +13,15 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <system_error>
-#include <thread>
 
 namespace fiverate {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kLockWithin{5};  // the one who leaves needs a moment to close
-constexpr std::chrono::milliseconds kLockEvery{100};
 // What one store holds back before it writes a table: a share of the budget, for a store that rests keeps its own.
 constexpr std::size_t kWriteBufferShare = 16;
 constexpr std::size_t kWriteBufferBytesMin = 1 << 20;
@@ -79,7 +75,7 @@ Error store_error(const rocksdb::Status& status, const fs::path& folder) {
   };
   if (is_full(status)) return says(Reaction::stop, "cannot be written: the disk is full. Make room and start again");
   if (status.IsCorruption()) return says(Reaction::stop, "is damaged: remove the folder, it is rebuilt from the log");
-  if (is_locked(status)) return says(Reaction::retry, "is in use by another process");
+  if (is_locked(status)) return says(Reaction::wait, "is in use by another process");
   if (mentions(status, "Read-only file system") || mentions(status, "Permission denied")) {
     return says(Reaction::stop, "may not be written to: the file system is read-only, or the rights are missing");
   }
@@ -181,17 +177,11 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   FIVERATE_TRY(check_not_beheaded(folder));
 
   const auto options = options_with(folder, memory.cache_, memory.writes_, memory.write_buffer_bytes_);
-  const auto deadline = std::chrono::steady_clock::now() + kLockWithin;
-  for (;;) {
-    rocksdb::DB* opened = nullptr;
-    const auto status = rocksdb::DB::Open(options, folder.string(), &opened);
-    std::unique_ptr<rocksdb::DB> db(opened);
-    if (status.ok()) return std::unique_ptr<RocksStore>(new RocksStore(folder, std::move(db)));
-    if (!is_locked(status) || std::chrono::steady_clock::now() > deadline) {
-      return tl::make_unexpected(store_error(status, folder));
-    }
-    std::this_thread::sleep_for(kLockEvery);
-  }
+  rocksdb::DB* opened = nullptr;
+  const auto status = rocksdb::DB::Open(options, folder.string(), &opened);
+  std::unique_ptr<rocksdb::DB> db(opened);
+  if (!status.ok()) return tl::make_unexpected(store_error(status, folder));
+  return std::unique_ptr<RocksStore>(new RocksStore(folder, std::move(db)));
 }
 
 RocksStore::RocksStore(fs::path folder, std::unique_ptr<rocksdb::DB> db)

@@ -46,8 +46,7 @@ bool holds_state(const std::filesystem::path& folder);
 // A value of a store that nobody has open, as of a checkpoint.
 [[nodiscard]] Result<std::optional<std::string>> read_value(const std::filesystem::path& folder, std::string_view key);
 
-// Errors: retry: the folder is in use by another process (open waits 5 s for it: a rebalance hands folders over);
-// stop: damaged, disk full, may not be written to. After a failed write it refuses every other.
+// Errors: wait: the folder is in use by another process, or still by this one; stop: damaged, disk full, may not be written to. After a failed write it refuses every other.
 class RocksStore final : public Store {
  public:
   // Makes the folder if it is absent.

@@ -234,6 +234,7 @@ Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksSto
   if (!*saved) return std::nullopt;  // nothing was committed yet
   TaskState state;
   if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state of {} is damaged.", folder_name);
+  if (state.has_continuation()) return std::nullopt;
 
   Taken taken{{state.task(), state.definition_id(), state.next_offset(), store_identity, {}}, 0};
   const auto before = list(folder_name);
@@ -311,15 +312,16 @@ void SnapshotFolder::prune(const std::string& folder_name) const {
   }
 }
 
-Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name, const std::string& definition_id,
-                                                        const fs::path& folder, std::int64_t at_most,
-                                                        const GoingOn& going_on) const {
+Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name,
+                                                        const std::string& definition_id, const fs::path& folder,
+                                                        const Wanted& wanted, const GoingOn& going_on) const {
   for (auto& snapshot : list(folder_name)) {
-    if (snapshot.next_offset > at_most) continue;
+    if (snapshot.next_offset > wanted.at_most) continue;
     if (snapshot.definition_id != definition_id) {
       spdlog::info("snapshots: {} at offset {} is of another definition and left out", folder_name, snapshot.next_offset);
       continue;
     }
+    if (wanted.is_worth_it && !wanted.is_worth_it(snapshot)) return std::nullopt;
     const Scratch copy(folder.string() + ".restoring");
     std::error_code code;
     fs::create_directories(copy.folder, code);

@@ -53,18 +53,24 @@ class SnapshotFolder {
   using GoingOn = std::function<bool()>;
 
   // Of what `checkpoint` gives, by way of the folder `scratch`, which must lie on the state's disk. Then drops the oldest beyond
-  // `keep`. Nothing: the newest has this offset already, or
-  // the store is closed.
+  // `keep`. Nothing: the newest has this offset already, the store is closed, or the state is on its way to where its task may speak
+  // (stream/continuation.h).
   [[nodiscard]] Result<std::optional<Taken>> take(const RocksStore::Checkpoint& checkpoint, const std::string& store_identity,
                                                   const std::string& folder_name, const std::filesystem::path& scratch,
                                                   const GoingOn& going_on = {});
 
-  // Makes `folder` (absent or empty) the state of the newest snapshot of this definition that is not behind `at_most`. One with a
-  // damaged or missing file is left out with a warning. Nothing: there is none. Newest is what was taken last: topics that were made anew
-  // begin at low offsets.
-  [[nodiscard]] Result<std::optional<Snapshot>> restore(const std::string& folder_name, const std::string& definition_id,
-                                                        const std::filesystem::path& folder,
-                                                        std::int64_t at_most = std::numeric_limits<std::int64_t>::max(),
+  struct Wanted {
+    std::int64_t at_most =
+        std::numeric_limits<std::int64_t>::max();  // input offset; one that is behind it is passed over
+    // Asked of each that comes into question, before it is copied; false ends the search: those that are older are worth less.
+    std::function<bool(const Snapshot&)> is_worth_it = {};
+  };
+  // Makes `folder` (absent or empty) the state of the newest snapshot of this definition that is wanted. One with a damaged or missing
+  // file is left out with a warning. Nothing: there is none. Newest is what was taken last: topics that were made anew begin at low
+  // offsets. Errors: retry: left off by `going_on`; stop: the folder cannot be made.
+  [[nodiscard]] Result<std::optional<Snapshot>> restore(const std::string& folder_name,
+                                                        const std::string& definition_id,
+                                                        const std::filesystem::path& folder, const Wanted& wanted,
                                                         const GoingOn& going_on = {}) const;
 
   // Newest first. `folder_name` of a task is that of its state: "outlet-3".

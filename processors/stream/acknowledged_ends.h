@@ -1,10 +1,16 @@
-// How far a producer knows the partitions that it writes to be filled. A log grows, so each acknowledgement names a higher offset
-// than the one before; a lower one means that the log has lost an end that was acknowledged (an unclean election), or was made anew.
-// It is the one place that notices the loss of records which nobody has read yet and no chain ties together.
+// How far a producer knows the partitions that it writes to be filled. A log grows, so each record comes to a higher offset than those
+// sent before it; a lower one means that the log has lost an end that was acknowledged (an unclean election), or was made anew. It is the
+// one place that notices the loss of records which nobody has read yet and no chain ties together.
+//
+// Not every acknowledgement tells where a record stands (librdkafka 2.0.2, rdkafka_request.c and rdkafka_msg.c):
+//   a repetition that the broker knows       its first offset, perhaps after later records were acknowledged: the numbers tell the order
+//   one that it knows no details of any more (DUPLICATE_SEQUENCE_NUMBER) its records are counted on from -1: -1, 0, 1, 2...
+//   one that a later success stands for      RD_KAFKA_OFFSET_INVALID, negative
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "processors/stream/ports.h"
 
@@ -12,24 +18,37 @@ namespace fiverate {
 
 class AcknowledgedEnds {
  public:
-  // A record stands at this offset. Nothing: as it should be. An error: stop. A negative offset tells nothing (the broker had the
-  // record already).
-  [[nodiscard]] Result<void> note(const Input& target, std::int64_t offset) {
-    if (offset < 0) return {};
-    auto& end = ends_.try_emplace(target, -1).first->second;
-    if (offset <= end) {
-      return fail(Reaction::stop,
-                  "{} partition {} has lost records that were acknowledged: the next one came to offset {} after {}. Was a broker elected "
-                  "that was behind (unclean.leader.election.enable), or the topic made anew? What follows from the lost records is not to be "
-                  "had from this log.",
-                  name_of(target.topic), target.partition, offset, end);
+  // The record that was sent as the `number`th (rising, of all partitions together) stands at this offset; those of a batch come one after
+  // another. Nothing: as it should be, or it tells nothing. An error: stop.
+  [[nodiscard]] Result<void> note(const Input& target, std::int64_t number, std::int64_t offset) {
+    auto& end = ends_[target];
+    if (offset < 0 || offset == end.untold) {
+      end.untold = offset + 1;
+      return {};
     }
-    end = offset;
+    end.untold.reset();
+    if (number < end.number) return {};
+    if (offset <= end.offset) {
+      return fail(Reaction::stop,
+                  "{} partition {} has lost records that were acknowledged: the next one came to offset {} after {}. "
+                  "Was a broker elected "
+                  "that was behind (unclean.leader.election.enable), or the topic made anew? What follows from the "
+                  "lost records is not to be "
+                  "had from this log.",
+                  name_of(target.topic), target.partition, offset, end.offset);
+    }
+    end.number = number;
+    end.offset = offset;
     return {};
   }
 
  private:
-  std::map<Input, std::int64_t> ends_;
+  struct End {
+    std::int64_t number = -1;
+    std::int64_t offset = -1;
+    std::optional<std::int64_t> untold;  // what the next record of a batch without offsets would say
+  };
+  std::map<Input, End> ends_;
 };
 
 }  // namespace fiverate

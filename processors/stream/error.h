@@ -11,6 +11,7 @@
 namespace fiverate {
 
 enum class Reaction : std::uint8_t {
+  wait,       // another process holds what this task alone needs: it is tried again, the others go on
   retry,      // the other side is away or slow: the same again, later
   drop_task,  // what was sent is not known to have arrived: throw task and producer away, go back to the state's offset
   stop,       // a person has to look: a wrong configuration, a damaged state, a broken promise

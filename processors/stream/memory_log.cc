@@ -101,13 +101,18 @@ MemorySource::MemorySource(MemoryLog& log, std::vector<Input> inputs, GroupOffse
     : log_(log), inputs_(std::move(inputs)), group_(group), batch_max_(batch_max) {}
 
 Result<void> MemorySource::poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) {
-  if (!assigned_) {
-    auto begin = listener_.assigned(inputs_);
+  std::vector<Input> waiting;
+  for (const auto& input : inputs_) {
+    if (!next_.contains(input)) waiting.push_back(input);
+  }
+  if (!waiting.empty() || !assigned_) {
+    auto begin = listener_.assigned(waiting);
     if (!begin) return tl::make_unexpected(begin.error());
-    next_ = std::move(*begin);
+    next_.merge(*begin);
     assigned_ = true;
   }
   for (const auto& input : inputs_) {
+    if (!next_.contains(input)) continue;
     const auto before = records.size();
     // Only wait when there is a single input: with several, the loop of the worker comes back soon enough.
     log_.read(input, next_[input], batch_max_, inputs_.size() == 1 ? wait : std::chrono::milliseconds{0}, records);
@@ -117,7 +122,7 @@ Result<void> MemorySource::poll(std::chrono::milliseconds wait, std::vector<InRe
 }
 
 bool MemorySource::finished() const {
-  if (!assigned_) return false;
+  if (next_.size() < inputs_.size() || !assigned_) return false;
   for (const auto& [input, next] : next_) {
     if (!log_.ended(input, next)) return false;
   }

@@ -67,7 +67,8 @@ struct Extent {
 
 class Source {
  public:
-  // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin.
+  // Told inside poll, in this order: what is no longer ours, then what is. `assigned` answers where to begin; what it leaves out is
+  // not read, and it is asked for again in a later poll, until it answers or what was left out is no longer ours.
   struct Listener {
     std::function<Result<std::map<Input, std::int64_t>>(const std::vector<Input>&)> assigned;
     std::function<void(const std::vector<Input>&)> revoked;
@@ -81,8 +82,9 @@ class Source {
   [[nodiscard]] virtual bool finished() const { return false; }
   // What the group committed, for tasks without a store; nothing yet: none.
   [[nodiscard]] virtual Result<std::optional<Committed>> committed(const Input& input) = 0;
-  // The same of several, in one question.
-  [[nodiscard]] virtual Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs) {
+  // The same of several, in one question that is waited for at most so long (error: retry).
+  [[nodiscard]] virtual Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs,
+                                                                        std::chrono::milliseconds /*within*/) {
     std::map<Input, Committed> all;
     for (const auto& input : inputs) {
       auto one = committed(input);

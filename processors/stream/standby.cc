@@ -39,6 +39,7 @@ void Standby::follow(const std::set<Input>& ours) {
 
 void Standby::open(const Input& input) {
   auto seat = make_seat_(input);
+  if (!seat && seat.error().reaction == Reaction::wait) return;  // in the next round
   if (!seat) return give_up(input, seat.error());
   if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error());
   seat->task->stand_by();
@@ -59,7 +60,7 @@ void Standby::reread() {
   reader_.reset();
   held_.clear();
   held_count_ = 0;
-  asked_ = reopened_ = {};
+  reopened_ = {};
 }
 
 bool Standby::round(Source& group) {
@@ -68,16 +69,17 @@ bool Standby::round(Source& group) {
   if (missing != wanted_.end()) open(*missing);
   if (copies_.empty()) return false;
   const auto now = now_();
-  if (now - asked_ >= kAskEvery) {
-    asked_ = now;
+  if (now >= ask_at_) {
     std::vector<Input> inputs;
     for (const auto& [input, seat] : copies_) inputs.push_back(input);
-    if (const auto known = group.committed_of(inputs)) {
+    const auto known = group.committed_of(inputs, kAskWithin);
+    if (known) {
       for (const auto& [input, committed] : *known) {
         committed_[input] = committed.offset;
         if (const auto continuation = continuation_in(committed.metadata)) copies_.at(input).task->catch_up(*continuation);
       }
     }
+    ask_at_ = now_() + (known ? std::chrono::milliseconds(kAskEvery) : std::chrono::milliseconds(kAskAgainAfter));
     if (std::erase_if(stalled_, [&](const auto& one) { return committed_[one.first] != one.second; }) > 0) reread();
   }
   read_on(group);
@@ -153,6 +155,13 @@ Result<void> Standby::process(const Input& input, Seat& seat, std::int64_t until
     --held_count_;
   }
   return {};
+}
+
+std::optional<std::int64_t> Standby::behind(const Input& input) const {
+  const auto copy = copies_.find(input);
+  const auto committed = committed_.find(input);
+  if (copy == copies_.end() || committed == committed_.end()) return std::nullopt;
+  return std::max<std::int64_t>(0, committed->second - copy->second.task->next_offset());
 }
 
 std::optional<Seat> Standby::release(const Input& input, std::int64_t committed) {

@@ -32,6 +32,10 @@ class Standby {
 
   static constexpr std::size_t kHeldMax = 20'000;  // records read ahead of the owners, of all copies together
   static constexpr std::chrono::milliseconds kAskEvery{100};  // how far the owners are
+  // The worker's own tasks wait for the answer. It comes within milliseconds, or the coordinator hangs: then it is not asked again at once,
+  // so that they lose at most a twentieth of their time.
+  static constexpr std::chrono::milliseconds kAskWithin{500};
+  static constexpr std::chrono::seconds kAskAgainAfter{10};
 
   using Now = std::function<std::chrono::steady_clock::time_point()>;
 
@@ -53,6 +57,8 @@ class Standby {
   std::optional<Seat> release(const Input& input, std::int64_t committed);
 
   [[nodiscard]] const std::map<Input, Seat>& copies() const { return copies_; }
+  // How many records its owner has committed that a copy has not read, as last heard; nothing: not known.
+  [[nodiscard]] std::optional<std::int64_t> behind(const Input& input) const;
 
  private:
   void open(const Input& input);
@@ -77,7 +83,7 @@ class Standby {
   std::map<Input, std::deque<InRecord>> held_;
   std::size_t held_count_ = 0;
   std::map<Input, std::int64_t> committed_;
-  std::chrono::steady_clock::time_point asked_{};
+  std::chrono::steady_clock::time_point ask_at_{};
   std::chrono::steady_clock::time_point saved_{};
   std::chrono::steady_clock::time_point reopened_{};
 };

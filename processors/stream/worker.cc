@@ -8,6 +8,11 @@
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
+namespace {
+
+constexpr std::chrono::seconds kGroupAnswersWithin{10};  // before anything can begin
+
+}  // namespace
 
 Worker::Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat, Standby* standby)
     : source_(source),
@@ -87,20 +92,25 @@ Result<void> Worker::commit_all() {
 }
 
 Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inputs) {
-  const auto committed = source_.committed_of(inputs);
+  const auto committed = source_.committed_of(inputs, kGroupAnswersWithin);
   if (!committed) return tl::make_unexpected(committed.error());
   std::map<Input, std::int64_t> begin;
   for (const auto& input : inputs) {
     const auto found = committed->find(input);
     const auto known = found == committed->end() ? std::nullopt : std::optional(found->second);
     auto seat = seat_of(input, known);
+    if (!seat && seat.error().reaction == Reaction::wait) {
+      if (waiting_.insert(input).second) spdlog::warn("{} The task waits for it, the others go on.", seat.error().what);
+      continue;
+    }
     if (!seat) return tl::make_unexpected(seat.error());
     const auto offset = begin_of(*seat, known);
     if (!offset) return tl::make_unexpected(offset.error());
     begin[input] = *offset;
+    waiting_.erase(input);
     seats_.insert_or_assign(input, std::move(*seat));
   }
-  follow_others();
+  if (!begin.empty() || inputs.empty()) follow_others();
   return begin;
 }
 
@@ -122,7 +132,7 @@ Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>&
 
 void Worker::follow_others() {
   if (standby_ == nullptr) return;
-  std::set<Input> ours;
+  auto ours = waiting_;
   for (const auto& [input, seat] : seats_) ours.insert(input);
   standby_->follow(ours);
 }
@@ -171,6 +181,7 @@ void Worker::give_up(const std::vector<Input>& inputs) {
   std::vector<Task*> tasks;
   for (const auto& input : inputs) {
     failpoint("revoke.begin");
+    waiting_.erase(input);
     const auto seat = seats_.find(input);
     if (seat != seats_.end() && seat->second.task->at_boundary()) tasks.push_back(seat->second.task.get());
   }

@@ -4,7 +4,7 @@
 //   -> the stage's heartbeat -> copies of others' tasks read on (standby.h)
 //
 // An error of a task ends run(); whoever started the worker reacts to it (retry and drop_task: start anew from the stores;
-// stop: tell a person).
+// stop: tell a person). A task whose store another process still holds (wait) begins when it lets go; the others do not wait for it.
 #pragma once
 
 #include <chrono>
@@ -62,6 +62,7 @@ class Worker {
   Heartbeat heartbeat_;
   Standby* standby_;
   std::map<Input, Seat> seats_;
+  std::set<Input> waiting_;  // ours, but another process holds their stores
   std::vector<InRecord> records_;
   std::map<Input, std::int64_t> uncommitted_;
   std::set<Input> overdue_;

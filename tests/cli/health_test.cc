@@ -69,6 +69,24 @@ TEST_F(HealthTest, ATaskThatStandsStillWhileRecordsWaitIsStuck) {
   EXPECT_EQ(board.livez(later).json.find("outlet/3\",\"offset\":0,\"lag"), board.livez(later).json.find("outlet/3\",\"offset"));
 }
 
+TEST_F(HealthTest, TellsHowFarStandbysAreAndDoesNotWaitForThem) {
+  MemorySource::GroupOffsets group;
+  group[kLedger] = {40, ""};
+  MemorySource source(log, {}, group);
+  Standby standby([](const auto&) -> Result<std::unique_ptr<Source>> { return fail(Reaction::retry, "no log"); },
+                  [this](const Input&) -> Result<Seat> { return std::move(seats.extract(kLedger).mapped()); },
+                  {kLedger}, 1, std::chrono::seconds(1));
+  standby.follow({});
+  standby.round(source);
+  board.round("outlet 0", true, seats, {}, &standby);
+  EXPECT_TRUE(board.readyz().good);
+  EXPECT_NE(board.readyz().json.find(R"("standbys":[{"task":"outlet/3","offset":0,"behind_records":40}])"),
+            std::string::npos)
+      << board.readyz().json;
+  board.round("outlet 0", true, seats, {});
+  EXPECT_NE(board.readyz().json.find(R"("standbys":[])"), std::string::npos);
+}
+
 TEST_F(HealthTest, WaitingForKafkaIsAliveAndNotReadyAndSaysWhy) {
   works(0);
   board.begins_anew("outlet 0", "No Kafka broker could be reached.");

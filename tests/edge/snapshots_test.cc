@@ -57,7 +57,7 @@ class SnapshotsTest : public testing::Test {
     return all;
   }
   std::optional<Snapshot> restore(const std::string& to, std::int64_t at_most = 1'000'000, const std::string& definition = "d1") {
-    auto restored = snapshots_.restore("outlet-3", definition, root_ / to, at_most);
+    auto restored = snapshots_.restore("outlet-3", definition, root_ / to, {at_most, {}});
     EXPECT_TRUE(restored.has_value()) << restored.error().what;
     return *restored;
   }
@@ -188,6 +188,23 @@ TEST_F(SnapshotsTest, OneOfAnotherDefinitionIsLeftOut) {
   advance(*store, 1);
   ASSERT_TRUE(take(*store).has_value());
   EXPECT_FALSE(restore("again", 1'000'000, "d2").has_value());
+}
+
+TEST_F(SnapshotsTest, WhereTheNewestIsNotWorthItAnOlderOneIsNeither) {
+  auto store = open();
+  for (std::int64_t offset = 1; offset <= 2; ++offset) {
+    advance(*store, offset);
+    ASSERT_TRUE(take(*store).has_value());
+  }
+  std::vector<std::int64_t> asked;
+  const auto restored = snapshots_.restore("outlet-3", "d1", root_ / "again", {100, [&](const auto& snapshot) {
+                                                                                 asked.push_back(snapshot.next_offset);
+                                                                                 return false;
+                                                                               }});
+  ASSERT_TRUE(restored.has_value()) << restored.error().what;
+  EXPECT_FALSE(restored->has_value());
+  EXPECT_EQ(asked, std::vector<std::int64_t>{2});
+  EXPECT_FALSE(fs::exists(root_ / "again"));
 }
 
 TEST_F(SnapshotsTest, TwoThatBeginFromOneSnapshotDoNotTakeEachOthersFilesForTheirOwn) {

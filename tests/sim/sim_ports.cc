@@ -167,7 +167,7 @@ Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::i
 
 void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
   for (; count > 0; --count) {
-    if (auto noted = ends_.note(target, log_.end_offset(target)); !noted) failed_ = noted.error();
+    if (auto noted = ends_.note(target, acknowledged_++, log_.end_offset(target)); !noted) failed_ = noted.error();
     log_.append(std::move(records.front()));
     records.pop_front();
   }

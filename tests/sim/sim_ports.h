@@ -102,6 +102,7 @@ class SimSink final : public Sink {
   bool& dead_;
   std::map<Input, std::deque<OutRecord>> waiting_;
   AcknowledgedEnds ends_;
+  std::int64_t acknowledged_ = 0;
   std::optional<Error> failed_;
 };
 

@@ -5,19 +5,47 @@
 namespace fiverate::test {
 namespace {
 
+const Input kOne{Topic::ledger, 1};
+const Input kTwo{Topic::ledger, 2};
+
 TEST(AcknowledgedEnds, RiseInEachPartitionElseTheLogHasLostSomething) {
   AcknowledgedEnds ends;
-  const Input one{Topic::ledger, 1};
-  const Input two{Topic::ledger, 2};
-  EXPECT_TRUE(ends.note(one, 7).has_value());
-  EXPECT_TRUE(ends.note(two, 3).has_value());
-  EXPECT_TRUE(ends.note(one, 9).has_value()) << "others write there too";
-  EXPECT_TRUE(ends.note(one, -1).has_value()) << "the broker had it already";
-  const auto lost = ends.note(one, 9);
+  EXPECT_TRUE(ends.note(kOne, 0, 7).has_value());
+  EXPECT_TRUE(ends.note(kTwo, 1, 3).has_value());
+  EXPECT_TRUE(ends.note(kOne, 2, 9).has_value()) << "others write there too";
+  const auto lost = ends.note(kOne, 3, 9);
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().reaction, Reaction::stop);
   EXPECT_NE(lost.error().what.find("ledger partition 1 has lost records"), std::string::npos) << lost.error().what;
-  EXPECT_FALSE(ends.note(two, 0).has_value());
+  EXPECT_FALSE(ends.note(kTwo, 4, 0).has_value());
+}
+
+TEST(AcknowledgedEnds, ABatchThatTheBrokerHadAlreadyIsCountedFromMinusOneAndTellsNothing) {
+  AcknowledgedEnds ends;
+  EXPECT_TRUE(ends.note(kOne, 0, 100).has_value());
+  std::int64_t number = 1;
+  for (const std::int64_t offset : {-1, 0, 1, 2}) EXPECT_TRUE(ends.note(kOne, number++, offset).has_value()) << offset;
+  EXPECT_TRUE(ends.note(kOne, number++, 105).has_value());
+  EXPECT_FALSE(ends.note(kOne, number++, 3).has_value()) << "that was another batch";
+}
+
+TEST(AcknowledgedEnds, OneThatALaterSuccessStandsForTellsNothing) {
+  AcknowledgedEnds ends;
+  EXPECT_TRUE(ends.note(kOne, 0, 100).has_value());
+  EXPECT_TRUE(ends.note(kOne, 1, -1001).has_value());
+  EXPECT_TRUE(ends.note(kOne, 2, -1001).has_value());
+  EXPECT_TRUE(ends.note(kOne, 3, 103).has_value());
+}
+
+TEST(AcknowledgedEnds, ARepetitionIsAcknowledgedWhereItStoodAtFirst) {
+  AcknowledgedEnds ends;
+  EXPECT_TRUE(ends.note(kOne, 0, 100).has_value());
+  // 1 and 2 were written but refused (too few replicas), 3 was acknowledged before they were repeated.
+  EXPECT_TRUE(ends.note(kOne, 3, 103).has_value());
+  EXPECT_TRUE(ends.note(kOne, 1, 101).has_value());
+  EXPECT_TRUE(ends.note(kOne, 2, 102).has_value());
+  EXPECT_TRUE(ends.note(kOne, 4, 104).has_value());
+  EXPECT_FALSE(ends.note(kOne, 5, 104).has_value());
 }
 
 }  // namespace

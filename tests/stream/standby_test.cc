@@ -178,6 +178,78 @@ TEST_F(StandbyTest, OneThatFailsIsGivenUpAndTheOthersGoOn) {
   EXPECT_EQ(standby.copies().at(kMine).task->next_offset(), 1);
 }
 
+TEST_F(StandbyTest, OneWhoseStoreIsHeldIsNotGivenUp) {
+  writes(kTheirs, "1");
+  group[kTheirs] = {1, ""};
+  MemorySource source(log, {}, group);
+  int held_for = 2;
+  Standby standby(
+      reader(),
+      [&](const Input& input) -> Result<Seat> {
+        if (held_for-- > 0) return fail(Reaction::wait, "in use by another process");
+        return seats(here)(input);
+      },
+      {kTheirs}, 4, 0ms);
+  standby.follow({});
+  rounds(standby, source);
+  rounds(standby, source);
+  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 1);
+}
+
+// A group whose coordinator does not answer in time.
+class Hanging final : public Source {
+ public:
+  void listen(Listener) override {}
+  Result<void> poll(std::chrono::milliseconds, std::vector<InRecord>&) override { return {}; }
+  Result<std::optional<Committed>> committed(const Input&) override { return std::nullopt; }
+  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>&,
+                                                  std::chrono::milliseconds within) override {
+    ++asked;
+    longest = std::max(longest, within);
+    if (hangs) return fail(Reaction::retry, "timed out");
+    return std::map<Input, Committed>{{kTheirs, {1, ""}}};
+  }
+  Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
+
+  bool hangs = true;
+  int asked = 0;
+  std::chrono::milliseconds longest{0};
+};
+
+TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsNotAskedAgainAtOnce) {
+  writes(kTheirs, "1");
+  Hanging source;
+  std::chrono::steady_clock::time_point time{1h};
+  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms, [&] { return time; });
+  standby.follow({});
+  const auto rounds_for = [&](std::chrono::milliseconds length) {
+    for (const auto until = time + length; time < until; time += 50ms) standby.round(source);
+  };
+  rounds_for(Standby::kAskAgainAfter - 100ms);
+  EXPECT_EQ(source.asked, 1) << "the worker's own tasks wait meanwhile";
+  EXPECT_LE(source.longest, 1s);
+  EXPECT_FALSE(standby.behind(kTheirs).has_value());
+  source.hangs = false;
+  rounds_for(2s);
+  EXPECT_GT(source.asked, 10);
+  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 1);
+}
+
+TEST_F(StandbyTest, TellsHowFarACopyIsBehindItsOwner) {
+  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
+  group[kTheirs] = {2, ""};
+  MemorySource source(log, {kMine}, group);
+  Standby standby(reader(), seats(here), {kMine, kTheirs}, 4, 0ms);
+  standby.follow({kMine});
+  EXPECT_FALSE(standby.behind(kTheirs).has_value());
+  rounds(standby, source);
+  EXPECT_EQ(standby.behind(kTheirs), 0);
+  group[kTheirs] = {30, ""};  // further than the log can be read
+  rounds(standby, source);
+  EXPECT_EQ(standby.behind(kTheirs), 27);
+  EXPECT_FALSE(standby.behind(kMine).has_value());
+}
+
 // A source that takes its input away again at the second poll.
 class Revoking final : public Source {
  public:

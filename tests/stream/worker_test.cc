@@ -114,6 +114,33 @@ TEST_F(WorkerTest, ATaskThatCannotBeMadeEndsTheRun) {
   EXPECT_EQ(worker.run({}).error().reaction, Reaction::stop);
 }
 
+TEST_F(WorkerTest, ATaskWhoseStoreIsHeldWaitsAndTheOthersGoOn) {
+  for (const auto* value : {"1", "2"}) {
+    writes(kFirst, value);
+    writes(kSecond, value);
+  }
+  MemorySource source(log, {kFirst, kSecond}, group);
+  int held_for = 3;
+  Worker worker(
+      source,
+      [&](const Input& input) -> Result<Seat> {
+        if (input == kSecond && held_for-- > 0) return fail(Reaction::wait, "in use by another process");
+        return seats()(input);
+      },
+      calm);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(worker.round().has_value());
+    EXPECT_FALSE(worker.seats().contains(kSecond));
+  }
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(kFirst), "3");
+  group[kSecond] = {1, ""};  // whoever held it has come so far meanwhile
+  ASSERT_TRUE(worker.round().has_value());
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(kSecond), "3");
+  EXPECT_EQ(saved_sum(kFirst), "3") << "not read again";
+}
+
 TEST_F(WorkerTest, StopsWhenAsked) {
   MemorySource source(log, {kFirst}, group);
   std::stop_source stop;

@@ -377,6 +377,71 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   EXPECT_TRUE(second->commit({{{Topic::orders, 0}, {5, {}}}}));
 }
 
+TEST_F(KafkaEdgeTest, WhoComesUnderANameEndsTheOneBefore) {
+  make();
+  const auto open = [&] { return std::move(*KafkaSource::open(settings_, group_, {Topic::orders}, "twice")); };
+  const auto polls_until = [](KafkaSource& from, const auto& done) {
+    std::vector<InRecord> records;
+    Result<void> polled;
+    for (const auto until = Clock::now() + seconds(30); polled && !done() && Clock::now() < until;) {
+      polled = from.poll(milliseconds(50), records);
+    }
+    return polled;
+  };
+  const auto first = open();
+  ASSERT_TRUE(polls_until(*first, [&] { return first->assigned(); }));
+  const auto second = open();
+  ASSERT_TRUE(polls_until(*second, [&] { return second->assigned(); }));
+  const auto ended = polls_until(*first, [] { return false; });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().reaction, Reaction::stop) << "to come again would end the other";
+  EXPECT_TRUE(contains(ended.error().what, "under our name, twice")) << ended.error().what;
+  const auto committed = first->commit({{{Topic::orders, 0}, {5, {}}}});
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().reaction, Reaction::stop) << committed.error().what;
+}
+
+// What another process still holds does not keep the rest from beginning, in either order of reading.
+TEST_F(KafkaEdgeTest, WhatTheListenerLeavesOutComesLaterAndTheRestGoesOn) {
+  make();
+  for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 30'000);
+  for (const auto order : {ReadOrder::as_fetched, ReadOrder::by_arrival}) {
+    const auto from = source({Topic::orders}, order);
+    bool held = true;
+    std::map<Input, std::int64_t> expected;
+    from->listen({[&](const std::vector<Input>& given) -> Result<std::map<Input, std::int64_t>> {
+                    std::map<Input, std::int64_t> begin;
+                    for (const auto& input : given) {
+                      if (held && input.partition == 1) continue;
+                      expected[input] = begin[input] = 100 * input.partition;
+                    }
+                    return begin;
+                  },
+                  {}});
+    std::map<std::int32_t, std::size_t> read;
+    const auto poll = [&] {
+      std::vector<InRecord> records;
+      const auto polled = from->poll(milliseconds(20), records);
+      ASSERT_TRUE(polled) << polled.error().what;
+      for (const auto& record : records) {
+        ASSERT_EQ(record.offset, expected[record.input]++);
+        ++read[record.input.partition];
+      }
+    };
+    auto until = Clock::now() + seconds(30);
+    while (read[0] < 5'000 && Clock::now() < until) poll();
+    EXPECT_GE(read[0], 5'000U);
+    EXPECT_EQ(read[1], 0U);
+    EXPECT_FALSE(from->assigned());
+    held = false;  // in the middle of the other
+    until = Clock::now() + seconds(30);
+    while ((read[0] < 30'000 || read[1] < 29'900) && Clock::now() < until) poll();
+    EXPECT_EQ(read[0], 30'000U);
+    EXPECT_EQ(read[1], 29'900U);
+    EXPECT_TRUE(from->assigned());
+  }
+}
+
 // Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said
 // to begin.
 void KafkaEdgeTest::follow_through_rebalances(ReadOrder order) {

@@ -5,6 +5,7 @@ The history comes in parts, so that each fault strikes somewhere else in it. The
 (default 1), which is printed on failure.
 """
 
+import fcntl
 import os
 import random
 import shutil
@@ -163,6 +164,22 @@ class Crash(unittest.TestCase):
         self.market.await_final(self.expected)
         one.stop()
         other.stop()
+
+    def test_a_state_that_another_process_holds_keeps_one_task_waiting(self):
+        run = self.market.run().is_working()
+        run.stop()
+        with open(self.market.state / "outlet-2" / "LOCK", "r+") as held:
+            fcntl.lockf(held, fcntl.LOCK_EX)  # as RocksDB does
+            run = self.market.run()
+            run.says("outlet-2 is in use by another process .*The task waits for it", 40)
+            for partition in (0, 1, 3):
+                run.says(f"outlet: reading ledger partition {partition}", 10)
+            self.market.import_history(self.history)
+            lag = {task["partition"]: task["lag_records"] for task in self.market.status() if task["stage"] == "outlet"}
+            self.assertGreater(lag[2], 0)
+        run.says("outlet: reading ledger partition 2", 10)
+        self.market.await_final(self.expected)
+        run.stop()
 
 
 if __name__ == "__main__":

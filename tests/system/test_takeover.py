@@ -58,6 +58,24 @@ class Takeover(unittest.TestCase):
         market.await_final(self.expected)
         run.stop()
 
+    def test_a_state_that_is_far_behind_gives_way_to_a_snapshot(self):
+        market = self.market()
+        options = ["-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
+        parts = parts_of(self.history, 3)
+        run = market.run(*options[:2]).is_working()
+        self.work_off(market, parts[0], run)
+        run.stop()
+        shutil.copytree(market.state, market.folder / "a-week-ago")
+        run = market.run(*options).is_working()
+        self.work_off(market, parts[1], run)
+        run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
+        run.stop()
+        run = market.run(*options, state=market.folder / "a-week-ago").is_working()
+        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20)
+        market.import_files(parts[2])
+        market.await_final(self.expected)
+        run.stop()
+
     def test_without_a_snapshot_all_is_read_again_in_silence(self):
         market = self.market()
         parts = parts_of(self.history, 2)
@@ -99,13 +117,26 @@ class Takeover(unittest.TestCase):
 
     def test_a_standby_takes_over(self):
         market = self.market()
+        options = ["--standby", "8", "-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
         parts = parts_of(self.history, 3)
-        one = market.run("--standby", "8", state=market.folder / "one").is_working()
-        other = market.run("--standby", "8", state=market.folder / "other")
+        one = market.run(*options, state=market.folder / "one").is_working()
+        other = market.run(*options, "-X", "run.health=127.0.0.1:0", state=market.folder / "other")
         market.import_files(parts[0], open=True)
         other.says("standing by", 60)
         eventually(market.caught_up, 60, one.text)
         self.work_off(market, parts[1], one)
+        other.says("health: http://", 1)
+        address = re.search(r"health: http://(\S+)/livez", other.text()).group(1)
+
+        def followed():
+            standbys = self.ask(address, "/readyz")[1]["standbys"]
+            return standbys and all(standby["behind_records"] == 0 for standby in standbys) and standbys
+
+        tasks = [standby["task"] for standby in eventually(followed, 20, lambda: self.ask(address, "/readyz"))]
+        self.assertTrue(any(task.startswith("outlet/") for task in tasks), tasks)
+        shown = market.ok("-X", f"run.health={address}", "status", "-o", "table").decode()
+        for task in tasks:
+            self.assertRegex(shown, rf"{task}  offset \d+, \d+ records behind its owner")
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         market.import_files(parts[2])
@@ -137,8 +168,11 @@ class Takeover(unittest.TestCase):
         one.kill()
         self.assertEqual(child.wait(DONE_WITHIN), 0)
         market.import_files(parts[2])
-        # The groups that `status` asks are those of the dead one: the rows tell.
+        # The groups that `status` asks by itself are those of the dead one.
         eventually(lambda: market.final(self.expected) == self.expected, 90, other.text, every=0.5)
+        rows = [json.loads(line) for line in market.ok("status", "--twin", "b", "-o", "json").splitlines()]
+        self.assertEqual({row["lag_records"] for row in rows}, {0})
+        market.fails(2, "status", "--twin", "b/c", says="letters, digits")
         market.assert_no_contradiction()
         other.stop()
 
@@ -187,7 +221,7 @@ class Takeover(unittest.TestCase):
         run.is_working()
         eventually(lambda: self.ask(address, "/readyz")[0] == 200, 30, lambda: self.ask(address, "/readyz"))
         self.assertEqual(self.ask(address, "/readyz")[1],
-                         {"ready": True, "assigned": True, "restored": True, "caught_up": True, "waiting": []})
+                         {"ready": True, "assigned": True, "restored": True, "caught_up": True, "waiting": [], "standbys": []})
         self.assertEqual(self.ask(address, "/nothing")[0], 404)
         run.stop()
         market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="203.0.113.1:8081 cannot be listened at")  # not of this machine
