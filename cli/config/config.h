@@ -62,7 +62,7 @@ struct Config {
   } intake;
   struct State {
     std::string dir = "fiverate-state";
-    std::int32_t memory_mib = 512;
+    std::int32_t memory_mib = 1024;
   } state;
   struct Run {
     std::int32_t intake_threads = 1;

@@ -104,7 +104,7 @@ const std::vector<Setting>& table() {
        "LogAppendTime)."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
-       "Memory for caches and write buffers of all local state together, in MiB."},
+       "Memory of a process of `fiverate run`, about, in MiB; below 256 its fixed parts do not fit."},
       {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
        "Threads of the intake stage in this process."},
       {"run", "outlet_threads", integer<&C::run, &C::Run::outlet_threads>(1, kThreadsMax),

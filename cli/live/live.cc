@@ -10,13 +10,12 @@
 #include "cli/live/health.h"
 #include "cli/live/instance_slot.h"
 #include "cli/live/member_name.h"
+#include "cli/live/memory.h"
 #include "cli/live/stage_thread.h"
 #include "cli/live/states.h"
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
-namespace {
-
 int threads_of(const Config& config, Stage stage) {
   switch (stage) {
     case Stage::intake: return config.run.intake_threads;
@@ -27,8 +26,6 @@ int threads_of(const Config& config, Stage stage) {
   }
   return 0;
 }
-
-}  // namespace
 
 std::string group_of(const KafkaSettings& settings, Stage stage, const std::string& twin) {
   return fmt::format("{}fiverate-{}{}{}", settings.topic_prefix, name_of(stage == Stage::reference ? Stage::intake : stage),
@@ -59,7 +56,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
                 "log's beginning.",
                 config.snapshots.dir);
   }
-  States states(config, definition_id(settings.definition), settings.speak_from);
+  States states(config, shares_of(settings).stores_bytes, definition_id(settings.definition), settings.speak_from);
   const StageThread::Shared shared{settings, calendar, states, health};
   const auto process = process_name(config.state.dir, slot->number());
   if (!process) return tl::make_unexpected(process.error());

@@ -19,6 +19,9 @@ std::string group_of(const KafkaSettings& settings, Stage stage, const std::stri
 
 class HealthBoard;
 
+// Threads of a stage in this process; reference has none of its own.
+int threads_of(const Config& config, Stage stage);
+
 struct LiveSettings {
   Config config;
   KafkaSettings kafka;

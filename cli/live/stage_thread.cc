@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/live/intake_heartbeat.h"
+#include "cli/live/memory.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stages/desk.h"
 #include "processors/stages/intake.h"
@@ -83,22 +84,27 @@ Result<void> StageThread::run() {
 
 Result<void> StageThread::attempt() {
   const auto& settings = shared_.settings;
-  auto sink = KafkaSink::open(settings.kafka);
+  const auto memory = shares_of(settings);
+  auto kafka = settings.kafka;
+  kafka.send_kib = memory.send_kib;
+  auto sink = KafkaSink::open(kafka);
   if (!sink) return tl::make_unexpected(sink.error());
   // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.
   const auto order = stage_ == Stage::intake ? ReadOrder::by_arrival : ReadOrder::as_fetched;
-  auto source = KafkaSource::open(settings.kafka, group_of(settings.kafka, stage_, settings.twin),
+  kafka.fetch_kib = order == ReadOrder::by_arrival ? memory.lane_kib : memory.fetch_kib;
+  auto source = KafkaSource::open(kafka, group_of(settings.kafka, stage_, settings.twin),
                                   topics_of(stage_, settings.definition), member_, order);
   if (!source) return tl::make_unexpected(source.error());
   const auto make = [&](const Input& input) { return make_seat(input, **source, **sink); };
 
   std::optional<Standby> standby;
   if (settings.standby > 0) {
+    kafka.fetch_kib = memory.fetch_kib;
     const auto open_reader = [&](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
       ReaderOptions options;
       for (const auto& [input, offset] : from) options.inputs.push_back(input);
       options.from = from;
-      auto reader = KafkaReader::open(settings.kafka, std::move(options));
+      auto reader = KafkaReader::open(kafka, std::move(options));
       if (!reader) return tl::make_unexpected(reader.error());
       return std::unique_ptr<Source>(std::move(*reader));
     };
@@ -158,26 +164,20 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
 std::unique_ptr<Operator> StageThread::make_operator(Stage stage, const Input& input) const {
   const auto& settings = shared_.settings;
   const auto& definition = settings.definition;
+  const auto cache = shares_of(settings).decoded_bytes;
   const IntakeSettings intake{definition, settings.config.intake.clock == IntakeClock::wall};
   switch (stage) {
     case Stage::intake: return std::make_unique<Intake>(intake);
-    case Stage::reference: return std::make_unique<Reference>(intake, cache_bytes());
+    case Stage::reference: return std::make_unique<Reference>(intake, cache);
     case Stage::outlet:
-      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache_bytes()},
+      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache},
                                            shared_.calendar);
     case Stage::market:
       return std::make_unique<MarketStage>(
-          MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache_bytes()}, shared_.calendar);
-    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache_bytes()});
+          MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache}, shared_.calendar);
+    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache});
   }
   return nullptr;
-}
-
-// Half of the budget is RocksDB's; the decoded records of all tasks share the other half, as if all tasks ran here.
-std::size_t StageThread::cache_bytes() const {
-  const auto& settings = shared_.settings;
-  const auto tasks = settings.definition.ledger_partitions() + 2 * settings.definition.market_partitions() + 1;
-  return (static_cast<std::size_t>(settings.config.state.memory_mib) << 20) / 2 / static_cast<std::size_t>(tasks);
 }
 
 }  // namespace fiverate

@@ -34,7 +34,6 @@ class StageThread {
   Result<void> attempt();
   [[nodiscard]] Result<Seat> make_seat(const Input& input, Source& source, Sink& sink) const;
   [[nodiscard]] std::unique_ptr<Operator> make_operator(Stage stage, const Input& input) const;
-  [[nodiscard]] std::size_t cache_bytes() const;
 
   Shared shared_;
   Stage stage_;

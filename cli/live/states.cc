@@ -93,10 +93,10 @@ std::int64_t may_speak_from(const TaskState& state) {
 
 std::string task_folder(Stage stage, std::int32_t partition) { return fmt::format("{}-{}", name_of(stage), partition); }
 
-States::States(const Config& config, std::string definition_id, std::map<std::string, std::int64_t> speak_from)
+States::States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from)
     : dir_(config.state.dir),
       definition_id_(std::move(definition_id)),
-      memory_((static_cast<std::size_t>(config.state.memory_mib) << 20) / 2),
+      memory_(memory_bytes),
       snapshot_every_(config.snapshots.every_s),
       speak_from_(std::move(speak_from)) {
   if (config.snapshots.dir.empty()) return;

@@ -36,7 +36,7 @@ std::string task_folder(Stage stage, std::int32_t partition);
 class States {
  public:
   // `speak_from`: by task_folder, the offset from which on it is to say again what it said (--speak-from).
-  States(const Config& config, std::string definition_id, std::map<std::string, std::int64_t> speak_from);
+  States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from);
   States(const States&) = delete;
   States& operator=(const States&) = delete;
   ~States();

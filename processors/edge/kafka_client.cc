@@ -62,6 +62,8 @@ const Reserved* reserved(std::string_view name) {
   return nullptr;
 }
 
+constexpr std::int32_t kFetchKib = 1'024;  // of one partition in one answer
+
 KafkaProperties common_defaults() {
   return {
       {"client.id", "fiverate"},         {"socket.nagle.disable", "true"},     {"socket.keepalive.enable", "true"},
@@ -221,7 +223,7 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
 
 // ---- roles ---------------------------------------------------------------------------------------------------------
 
-KafkaRole consumer_role(std::string group) {
+KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_CONSUMER;
   role.defaults =
@@ -235,7 +237,9 @@ KafkaRole consumer_role(std::string group) {
                                     // the backoff (its defaults cost three quarters of the speed).
                                     {"fetch.error.backoff.ms", "5"},
                                     {"queued.min.messages", "500000"},
-                                    {"queued.max.messages.kbytes", "131072"},
+                                    {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
+                                    // One answer brings no more than there is room for.
+                                    {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
                                 });
   role.fixed = {
       {"group.id", std::move(group)},
@@ -250,14 +254,14 @@ KafkaRole consumer_role(std::string group) {
   return role;
 }
 
-KafkaRole producer_role() {
+KafkaRole producer_role(std::int32_t send_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_PRODUCER;
   role.defaults = joined(common_defaults(), {
                                                 {"linger.ms", "5"},
                                                 {"compression.type", built_in("lz4") ? "lz4" : "none"},
                                                 {"queue.buffering.max.messages", "1000000"},
-                                                {"queue.buffering.max.kbytes", "262144"},
+                                                {"queue.buffering.max.kbytes", std::to_string(send_kib)},
                                                 {"partitioner", "murmur2_random"},  // as Java; ours are explicit
                                             });
   role.fixed = {
@@ -276,7 +280,7 @@ KafkaRole admin_role() {
 }
 
 Result<void> check_properties(const KafkaSettings& settings) {
-  for (const auto& role : {consumer_role("check"), producer_role()}) {
+  for (const auto& role : {consumer_role("check", settings.fetch_kib), producer_role(settings.send_kib)}) {
     if (const auto conf = build(settings, role); !conf) return tl::make_unexpected(conf.error());
   }
   return {};

@@ -27,6 +27,8 @@ namespace fiverate {
 struct KafkaSettings {
   std::map<std::string, std::string> properties;  // librdkafka's, verbatim: bootstrap.servers, security.protocol, ...
   std::string topic_prefix;                       // "demo." makes demo.orders, demo.ledger, ...
+  std::int32_t fetch_kib = 131'072;  // what a consumer holds of what it has fetched ahead, at most (by_arrival: of each partition kLaneKib)
+  std::int32_t send_kib = 262'144;   // what a producer holds that is not yet acknowledged
 };
 
 std::string topic_name(const KafkaSettings& settings, Topic topic);
@@ -57,8 +59,8 @@ struct KafkaRole {
   std::function<void(const rd_kafka_message_t&)> on_delivery;
 };
 
-KafkaRole consumer_role(std::string group);
-KafkaRole producer_role();
+KafkaRole consumer_role(std::string group, std::int32_t fetch_kib);
+KafkaRole producer_role(std::int32_t send_kib);
 KafkaRole admin_role();
 
 // Owns an rd_kafka_t. Shared by a source and the records it handed out: their bytes lie in librdkafka's memory, so the

@@ -5,7 +5,7 @@ namespace fiverate {
 Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
                                                        const std::vector<Input>& inputs) {
   constexpr int kWithinMs = 10'000;
-  auto client = KafkaClient::open(settings, consumer_role(group));
+  auto client = KafkaClient::open(settings, consumer_role(group, settings.fetch_kib));
   if (!client) return tl::make_unexpected(client.error());
   const KafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(inputs.size())));
   for (const auto& input : inputs) {

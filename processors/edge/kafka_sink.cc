@@ -165,7 +165,7 @@ Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
 // The last offset may be gone (compaction, an aborted transaction), carry no cause or be another's: further and further back. One
 // who woke up late may have repeated something old behind what is newer, so the highest that is found counts.
 Result<std::optional<Cause>> KafkaSink::Parts::find_back(const Input& input, std::string_view sender) {
-  auto tail_client = KafkaClient::open(settings, consumer_role("fiverate-tail"));
+  auto tail_client = KafkaClient::open(settings, consumer_role("fiverate-tail", settings.fetch_kib));
   if (!tail_client) return tl::make_unexpected(tail_client.error());
   const auto span = query_extent(**tail_client, settings, input);
   if (!span) return tl::make_unexpected(span.error());
@@ -199,7 +199,7 @@ KafkaSink::~KafkaSink() = default;
 Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const KafkaSettings& settings) {
   auto parts = std::make_unique<Parts>();
   parts->settings = settings;
-  auto role = producer_role();
+  auto role = producer_role(settings.send_kib);
   role.on_delivery = [raw = parts.get()](const rd_kafka_message_t& message) { raw->on_delivery(message); };
   auto client = KafkaClient::open(settings, std::move(role));
   if (!client) return tl::make_unexpected(client.error());

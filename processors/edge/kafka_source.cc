@@ -150,10 +150,9 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
                                                        ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
   parts->member = member;
-  auto role = consumer_role(group);
+  auto role = consumer_role(group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
   if (order == ReadOrder::by_arrival) {
     role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
-    role.defaults.emplace_back("queued.max.messages.kbytes", std::to_string(kLaneKib));
     // A fetch is one for all partitions of a broker: while it waits for news of those that are read to the end, those
     // whose queue was full cannot be fetched.
     role.defaults.emplace_back("fetch.wait.max.ms", "20");

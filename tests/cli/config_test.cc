@@ -70,7 +70,7 @@ TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
   EXPECT_EQ(config.market.timezone, "Asia/Shanghai");
   EXPECT_EQ(config.intake.clock, IntakeClock::marks);
   EXPECT_EQ(config.state.dir, "fiverate-state");
-  EXPECT_EQ(config.state.memory_mib, 512);
+  EXPECT_EQ(config.state.memory_mib, 1024);
   EXPECT_EQ(config.run.intake_threads, 1);
   EXPECT_EQ(config.run.outlet_threads, 1);
   EXPECT_EQ(config.run.market_threads, 1);
@@ -334,7 +334,7 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
             "replication = 1\n"
             "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
             "\n[intake]\nclock = \"marks\"\n"
-            "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 512\n"
+            "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
             "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
             "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
             "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"

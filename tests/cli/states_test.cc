@@ -77,7 +77,7 @@ class StatesTest : public testing::Test {
     std::string error;
   };
   Begun begin(std::map<std::string, std::int64_t> orders = {}, const SnapshotFolder::GoingOn& going_on = {}) {
-    States states(config_, "d1", std::move(orders));
+    States states(config_, 64 << 20, "d1", std::move(orders));
     const auto opened = states.open(kTask, going_on);
     if (!opened) return {-1, false, opened.error().what};
     return {offset_of(*opened->store), opened->rebuilt, {}};
@@ -105,7 +105,7 @@ TEST_F(StatesTest, AStateThatMayNotSpeakYetIsNoUseToAnOrderToSpeakAgain) {
 }
 
 TEST_F(StatesTest, NoSnapshotIsTakenOfAStateThatMayNotSpeakYet) {
-  States states(config_, "d1", {});
+  States states(config_, 64 << 20, "d1", {});
   const auto opened = states.open(kTask, {});
   commit(*opened->store, 100, "d1", 200);
   states.take_snapshots();
@@ -216,7 +216,7 @@ TEST_F(StatesTest, ByOrderItGoesBackBeforeAnOffset) {
 }
 
 TEST_F(StatesTest, AnOrderIsThereUntilItIsCarriedOut) {
-  States states(config_, "d1", {{kTask, 100}});
+  States states(config_, 64 << 20, "d1", {{kTask, 100}});
   EXPECT_EQ(states.open(kTask, {})->speak_from, 100);
   EXPECT_EQ(states.orders().size(), 1U);
   states.carried_out(kTask);
@@ -227,7 +227,7 @@ TEST_F(StatesTest, ADamagedStateIsForAPerson) {
   state_at(1);
   std::ofstream(folder() / "CURRENT") << "MANIFEST-999999\n";
   snapshot_at(1'000'000'000);
-  States states(config_, "d1", {});
+  States states(config_, 64 << 20, "d1", {});
   const auto opened = states.open(kTask, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::stop);
@@ -246,7 +246,7 @@ TEST_F(StatesTest, OneThatAnotherProcessHoldsIsLeftToIt) {
   state_at(1);
   const auto held = RocksStore::open(folder(), memory_);
   ASSERT_TRUE(held.has_value());
-  States states(config_, "d1", {});
+  States states(config_, 64 << 20, "d1", {});
   const auto opened = states.open(kTask, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::wait);
@@ -260,8 +260,8 @@ TEST_F(StatesTest, WhereSeveralHaveAStateOneTakesItsSnapshots) {
   config_.snapshots.every_s = 604'800;  // rounds are ours
   auto elsewhere = config_;
   elsewhere.state.dir = root_ / "standby";
-  States owner(config_, "d1", {});
-  States standby(elsewhere, "d1", {});
+  States owner(config_, 64 << 20, "d1", {});
+  States standby(elsewhere, 64 << 20, "d1", {});
   const auto owned = std::move(*owner.open(kTask, {}));
   const auto copy = std::move(*standby.open(kTask, {}));
   const SnapshotFolder snapshots(root_ / "shared", "demo.");
@@ -285,7 +285,7 @@ TEST_F(StatesTest, WhereSeveralHaveAStateOneTakesItsSnapshots) {
 TEST_F(StatesTest, WhoTakesThemNoLongerIsFollowedByAnother) {
   config_.snapshots.every_s = 604'800;
   snapshot_at(1);  // whose machine is gone
-  States states(config_, "d1", {});
+  States states(config_, 64 << 20, "d1", {});
   const auto opened = std::move(*states.open(kTask, {}));
   const SnapshotFolder snapshots(root_ / "shared", "demo.");
   for (const std::int64_t offset : {2, 3}) {
@@ -303,7 +303,7 @@ TEST_F(StatesTest, WhoTakesThemNoLongerIsFollowedByAnother) {
 TEST_F(StatesTest, WhoComesBackWithItsStateGoesOnTakingThem) {
   config_.snapshots.every_s = 604'800;
   for (const std::int64_t offset : {1, 2}) {
-    States states(config_, "d1", {});
+    States states(config_, 64 << 20, "d1", {});
     const auto opened = std::move(*states.open(kTask, {}));
     commit(*opened.store, offset);
     states.take_snapshots();

@@ -126,6 +126,7 @@ void SimCluster::work(Process& process, std::size_t stage) {
         {log_, late_, saboteur_, weather_, process.dead},
         ProgressBook(definition_),
         {},
+        false,
         nullptr,
         nullptr,
         {}});
