@@ -165,6 +165,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
     return fail(Reaction::stop, "The ledger holds a record that is none, at offset {} of partition {}.", record.offset,
                 record.input.partition);
   }
+  outlets_.relieve();
   wanted_ = outbox.is_wanted();
   if (wanted_) {
     ++records_since_cut_;

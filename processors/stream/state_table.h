@@ -17,15 +17,16 @@ namespace fiverate {
 template <typename T, typename Codec>
 class StateTable {
  public:
-  // `budget_bytes` counts encoded sizes; what is dirty stays whatever the budget.
+  // `budget_bytes` counts encoded sizes; what is dirty stays whatever the budget, until relieve().
   StateTable(std::string prefix, Codec codec, std::size_t budget_bytes)
       : prefix_(std::move(prefix)), codec_(std::move(codec)), budget_bytes_(budget_bytes) {}
 
   void open(const Store& store) { store_ = &store; }
 
-  // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save().
+  // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or relieve().
   [[nodiscard]] Result<T*> get(std::string_view key) {
     if (auto* cached = find(key)) return cached;
+    if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second, true);
     auto bytes = store_->get(prefix_ + std::string(key));
     if (!bytes) return tl::make_unexpected(bytes.error());
     return load(key, bytes->has_value() ? std::string_view(**bytes) : std::string_view{}, bytes->has_value());
@@ -43,6 +44,10 @@ class StateTable {
   [[nodiscard]] Result<void> scan(std::string_view prefix, Visit&& visit) {
     // First bring what is only in the store into memory beside what is only in memory, then walk memory alone.
     Result<void> loaded;
+    for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
+      if (find(at->first) != nullptr) continue;
+      if (auto record = load(at->first, at->second, true); !record) return tl::make_unexpected(record.error());
+    }
     const auto whole = prefix_ + std::string(prefix);
     const auto scanned = store_->scan(whole, [&](std::string_view key, std::string_view bytes) {
       const auto own = key.substr(prefix_.size());
@@ -61,17 +66,15 @@ class StateTable {
   }
 
   void save(StoreBatch& batch) {
-    for (const auto& key : dirty_) {
-      auto& entry = entries_.find(key)->second;
-      auto bytes = codec_.encode(entry.value);
-      bytes_ += bytes.size() - entry.bytes;
-      entry.bytes = bytes.size();
-      entry.dirty = false;
-      batch.put(prefix_ + key, std::move(bytes));
-    }
-    dirty_.clear();
-    ++generation_;
-    if (bytes_ > budget_bytes_) evict();
+    encode_dirty();
+    for (auto& [key, bytes] : unsaved_) batch.put(prefix_ + key, std::move(bytes));
+    unsaved_.clear();
+  }
+
+  // For a table of which many large records change between two saves: now and then they are encoded, and what is beyond the budget
+  // goes. To be called where no pointer is held.
+  void relieve(std::size_t changed_max = 256) {
+    if (dirty_.size() >= changed_max) encode_dirty();
   }
 
  private:
@@ -82,6 +85,20 @@ class StateTable {
     bool dirty = false;
     bool exists = false;  // in the store, or dirty
   };
+
+  void encode_dirty() {
+    for (auto& key : dirty_) {
+      auto& entry = entries_.find(key)->second;
+      auto bytes = codec_.encode(entry.value);
+      bytes_ += bytes.size() - entry.bytes;
+      entry.bytes = bytes.size();
+      entry.dirty = false;
+      unsaved_.insert_or_assign(std::move(key), std::move(bytes));
+    }
+    dirty_.clear();
+    ++generation_;
+    if (bytes_ > budget_bytes_) evict();
+  }
 
   T* find(std::string_view key) {
     const auto found = entries_.find(key);
@@ -134,6 +151,7 @@ class StateTable {
   const Store* store_ = nullptr;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> dirty_;
+  std::map<std::string, std::string, std::less<>> unsaved_;  // encoded, of the next batch
   std::size_t bytes_ = 0;
   std::uint64_t generation_ = 1;
 };
