@@ -71,6 +71,93 @@ rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
   return made;
 }
 
+// Reads ends of partitions, for all tasks that begin together: one client, and what senders said last is looked up once.
+class TailReader {
+ public:
+  static Result<std::unique_ptr<TailReader>> open(const KafkaSettings& settings) {
+    auto client = KafkaClient::open(settings, consumer_role("fiverate-tail", settings.fetch_kib));
+    if (!client) return tl::make_unexpected(client.error());
+    return std::unique_ptr<TailReader>(new TailReader(settings, std::move(*client)));
+  }
+
+  // The last cause of anyone; nothing: none is there.
+  Result<std::optional<Cause>> last_of_all(const Input& input) {
+    std::optional<Cause> last;
+    Tail tail;
+    FIVERATE_TRY(begin(input, tail));
+    while (!last && tail.begin > tail.low) {
+      FIVERATE_TRY(read_back(input, tail, [&](Cause cause) { last = std::move(cause); }));
+    }
+    return last;
+  }
+
+  // The highest position of this sender: one who woke up late may have repeated something old behind what is newer.
+  Result<std::optional<CausePosition>> last_of(const Input& input, const std::string& sender) {
+    const auto known = tails_.try_emplace(input);
+    auto& tail = known.first->second;
+    if (known.second) FIVERATE_TRY(begin(input, tail));
+    while (!tail.said.contains(sender) && tail.begin > tail.low) {
+      FIVERATE_TRY(read_back(input, tail, [&](const Cause& cause) {
+        const auto [said, is_new] = tail.said.try_emplace(cause.sender, cause.position);
+        if (!is_new) said->second = std::max(said->second, cause.position);
+      }));
+    }
+    const auto said = tail.said.find(sender);
+    return said == tail.said.end() ? std::nullopt : std::optional(said->second);
+  }
+
+ private:
+  struct Tail {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    std::int64_t begin = 0;  // read from here on
+    std::int64_t back = kBackAtLeast;
+    std::map<std::string, CausePosition> said;
+  };
+
+  TailReader(const KafkaSettings& settings, std::shared_ptr<KafkaClient> client)
+      : settings_(settings), fetcher_(settings, std::move(client)) {}
+
+  Result<void> begin(const Input& input, Tail& tail) {
+    const auto span = query_extent(fetcher_.client(), settings_, input);
+    if (!span) return tl::make_unexpected(span.error());
+    tail.low = span->low;
+    tail.high = tail.begin = span->high;
+    return {};
+  }
+
+  // A stretch before what is read already. The last offsets may be gone (compaction, an aborted transaction), carry no cause or be
+  // another's: further and further back.
+  template <typename Visit>
+  Result<void> read_back(const Input& input, Tail& tail, Visit visit) {
+    const auto end = tail.begin;
+    const auto from = std::max(tail.low, tail.high - tail.back);
+    const auto deadline = Clock::now() + kTailWithin;
+    FIVERATE_TRY(fetcher_.assign({{input, {from, end, false}}}));
+    while (!fetcher_.all_done()) {
+      std::vector<InRecord> records;
+      FIVERATE_TRY(fetcher_.poll(kSlice, records));
+      for (auto& record : records) {
+        if (record.cause) visit(std::move(*record.cause));
+      }
+      if (Clock::now() > deadline) {
+        return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.", named(settings_, input),
+                    kTailWithin.count(), fetcher_.client().last_error());
+      }
+    }
+    fetcher_.unassign();
+    tail.begin = from;
+    tail.back *= 8;
+    return {};
+  }
+
+  static constexpr milliseconds kSlice{50};
+
+  KafkaSettings settings_;
+  KafkaFetcher fetcher_;
+  std::map<Input, Tail> tails_;
+};
+
 }  // namespace
 
 struct KafkaSink::Parts {
@@ -85,8 +172,19 @@ struct KafkaSink::Parts {
 
   void on_delivery(const rd_kafka_message_t& message);
   Result<rd_kafka_topic_t*> handle_of(Topic topic);
-  // The last cause in a partition, of this sender or, if empty, of anyone.
-  Result<std::optional<Cause>> find_back(const Input& input, std::string_view sender);
+  std::unique_ptr<TailReader> tails;  // while tasks begin
+  // Asks it; an error costs the client.
+  template <typename Ask>
+  auto of_tails(Ask ask) -> decltype(ask(*tails)) {
+    if (!tails) {
+      auto opened = TailReader::open(settings);
+      if (!opened) return tl::make_unexpected(opened.error());
+      tails = std::move(*opened);
+    }
+    auto answer = ask(*tails);
+    if (!answer) tails.reset();
+    return answer;
+  }
   tl::unexpected<Error> die(Error error) {
     dead = std::move(error);
     return tl::make_unexpected(*dead);
@@ -162,37 +260,6 @@ Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
   return handle.get();
 }
 
-// The last offset may be gone (compaction, an aborted transaction), carry no cause or be another's: further and further back. One
-// who woke up late may have repeated something old behind what is newer, so the highest that is found counts.
-Result<std::optional<Cause>> KafkaSink::Parts::find_back(const Input& input, std::string_view sender) {
-  auto tail_client = KafkaClient::open(settings, consumer_role("fiverate-tail", settings.fetch_kib));
-  if (!tail_client) return tl::make_unexpected(tail_client.error());
-  const auto span = query_extent(**tail_client, settings, input);
-  if (!span) return tl::make_unexpected(span.error());
-  KafkaFetcher fetcher(settings, std::move(*tail_client));
-  const auto deadline = Clock::now() + kTailWithin;
-  std::optional<Cause> last;
-  auto begin = span->high;
-  for (auto back = kBackAtLeast; begin > span->low && !last; back *= 8) {
-    const auto end = begin;
-    begin = std::max(span->low, span->high - back);
-    FIVERATE_TRY(fetcher.assign({{input, {begin, end, false}}}));
-    while (!fetcher.all_done()) {
-      std::vector<InRecord> records;
-      FIVERATE_TRY(fetcher.poll(milliseconds(kSliceMs), records));
-      for (auto& record : records) {
-        if (!record.cause || (!sender.empty() && record.cause->sender != sender)) continue;
-        if (sender.empty() || !last || record.cause->position > last->position) last = std::move(record.cause);
-      }
-      if (Clock::now() > deadline) {
-        return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.", named(settings, input),
-                    kTailWithin.count(), fetcher.client().last_error());
-      }
-    }
-  }
-  return last;
-}
-
 KafkaSink::KafkaSink(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 KafkaSink::~KafkaSink() = default;
 
@@ -266,6 +333,7 @@ Result<void> KafkaSink::send(OutRecord record) {
 
 Result<void> KafkaSink::flush() {
   auto& p = *parts_;
+  p.tails.reset();  // those who begin have begun; what it remembers grows old
   Patience patience(p.acknowledged, p.stalled_after);
   while (!p.dead && p.acknowledged < p.sent) {
     rd_kafka_flush(p.client->get(), kSliceMs);  // without lingering
@@ -290,13 +358,11 @@ Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std:
 }
 
 Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {
-  return parts_->find_back({topic, partition}, {});
+  return parts_->of_tails([&](TailReader& tails) { return tails.last_of_all({topic, partition}); });
 }
 
 Result<std::optional<CausePosition>> KafkaSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {
-  const auto found = parts_->find_back({topic, partition}, sender);
-  if (!found) return tl::make_unexpected(found.error());
-  return *found ? std::optional((*found)->position) : std::nullopt;
+  return parts_->of_tails([&](TailReader& tails) { return tails.last_of({topic, partition}, std::string(sender)); });
 }
 
 }  // namespace fiverate

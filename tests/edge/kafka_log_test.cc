@@ -301,7 +301,7 @@ TEST(KafkaReaderTest, RecordsOutliveTheirReader) {
 
 TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
   const MockKafka kafka;
-  KafkaRole role = producer_role();
+  KafkaRole role = producer_role(KafkaSettings{}.send_kib);
   const auto client = KafkaClient::open(kafka.settings(), std::move(role));
   ASSERT_TRUE(client);
   const auto put = [&](const std::vector<std::pair<std::string, std::string>>& headers) {

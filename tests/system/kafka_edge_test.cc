@@ -584,7 +584,7 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
   make();
   fill(Topic::alerts, 0, 10);
   {
-    KafkaRole role = producer_role();
+    KafkaRole role = producer_role(KafkaSettings{}.send_kib);
     role.fixed.emplace_back("transactional.id", settings_.topic_prefix + "t");
     role.fixed.emplace_back("transaction.timeout.ms", "10000");
     std::erase_if(role.fixed, [](const auto& property) { return property.first == "message.timeout.ms"; });
