@@ -31,12 +31,11 @@ inline MemoryShares shares_of(const LiveSettings& settings) {
   for (const auto stage : settings.stages) threads += threads_of(config, stage);
   const auto readers = threads * (settings.standby > 0 ? 2 : 1);
   const auto lanes = static_cast<std::int64_t>(source_inputs(definition).size());
-  const auto part = [&](std::int64_t of, std::int64_t least) {
-    return static_cast<std::int32_t>(std::max(kib / 8 / of, least));
-  };
+  const auto part = [&](std::int64_t of, std::int64_t least) { return static_cast<std::int32_t>(std::max(kib / 8 / of, least)); };
+  constexpr std::int64_t kRecordKib = kRecordBytesMax >> 10;  // a producer has to have room for one
   return {static_cast<std::size_t>(kib << 10) / 4,
           static_cast<std::size_t>(kib << 10) / 4 / static_cast<std::size_t>(tasks), part(readers, 1024),
-          std::min(part(readers * lanes, 64), kLaneKib), part(threads, 4096)};
+          std::min(part(readers * lanes, 64), kLaneKib), part(threads, 2 * kRecordKib)};
 }
 
 }  // namespace fiverate

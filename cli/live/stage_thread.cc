@@ -87,6 +87,7 @@ Result<void> StageThread::attempt() {
   const auto memory = shares_of(settings);
   auto kafka = settings.kafka;
   kafka.send_kib = memory.send_kib;
+  kafka.fetch_kib = 1024;  // of readers of ends and of results
   auto sink = KafkaSink::open(kafka);
   if (!sink) return tl::make_unexpected(sink.error());
   // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.

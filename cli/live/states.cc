@@ -48,10 +48,8 @@ Result<void> replace(const fs::path& folder, const fs::path& newer) {
   if (code) return cannot_move(folder, code);
   // A crash here: put_back().
   fs::rename(newer, folder, code);
-  if (code) {
-    std::error_code ignored;
-    fs::rename(older, folder, ignored);
-    return cannot_move(newer, code);
+  if (code) {  // another process of this machine has put the older one back meanwhile
+    return fail(Reaction::retry, "{} could not take its place: {}.", newer.string(), code.message());
   }
   fs::remove_all(older, code);  // or at the next start
   return {};

@@ -11,6 +11,7 @@ namespace fiverate {
 namespace {
 
 constexpr std::chrono::seconds kReopenAfter{1};
+constexpr std::chrono::milliseconds kHeldAgainAfter{200};
 constexpr std::size_t kRecordsARound = 4'000;  // the worker's own tasks come first
 
 }  // namespace
@@ -39,7 +40,10 @@ void Standby::follow(const std::set<Input>& ours) {
 
 void Standby::open(const Input& input) {
   auto seat = make_seat_(input);
-  if (!seat && seat.error().reaction == Reaction::wait) return;  // in the next round
+  if (!seat && seat.error().reaction == Reaction::wait) {
+    not_before_[input] = now_() + kHeldAgainAfter;
+    return;
+  }
   if (!seat) return give_up(input, seat.error());
   if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error());
   seat->task->stand_by();
@@ -65,7 +69,10 @@ void Standby::reread() {
 
 bool Standby::round(Source& group) {
   // One at a time, for the worker's own tasks wait meanwhile.
-  const auto missing = std::ranges::find_if(wanted_, [&](const auto& input) { return !copies_.contains(input) && !unfit_.contains(input); });
+  const auto missing = std::ranges::find_if(wanted_, [&](const auto& input) {
+    const auto held = not_before_.find(input);
+    return !copies_.contains(input) && !unfit_.contains(input) && (held == not_before_.end() || now_() >= held->second);
+  });
   if (missing != wanted_.end()) open(*missing);
   if (copies_.empty()) return false;
   const auto now = now_();

@@ -77,6 +77,7 @@ class Standby {
 
   std::map<Input, Seat> copies_;
   std::vector<Input> wanted_;
+  std::map<Input, std::chrono::steady_clock::time_point> not_before_;  // another process holds their stores: tried again then
   std::set<Input> unfit_;  // given up; not tried again until this process owned it
   std::map<Input, std::int64_t> stalled_;  // not read until its owner has committed something else than this: it fills the room of all
   std::unique_ptr<Source> reader_;

@@ -109,12 +109,25 @@ void Task::catch_up(const Continuation& continuation) {
 
 // All before its offset is folded: from here on it is as if the task had said it.
 Result<void> Task::go_on() {
+  note_fingerprint();
+  if (fingerprint_timestamp_ != continuation_->last_timestamp() || fingerprint_hash_ != continuation_->last_hash()) {
+    return fail(Reaction::stop,
+                "{} partition {} has another record before offset {} than the task had that committed it: the topic was truncated or made "
+                "anew. Nothing is computed from another log.",
+                fiverate::name_of(input_.topic), input_.partition, continuation_->offset());
+  }
   load_targets(continuation_->targets(), targets_);
   const auto done = std::move(continuation_);
   return op_.resume(done->tally());
 }
 
-std::string Task::continuation_text() const {
+void Task::note_fingerprint() {
+  if (!last_.owner) return;
+  fingerprint_timestamp_ = last_.timestamp;
+  fingerprint_hash_ = fingerprint(last_);
+}
+
+std::string Task::continuation_text() {
   const auto said = op_.said();
   if (!said || continuation_) return {};
   Continuation continuation;
@@ -122,6 +135,9 @@ std::string Task::continuation_text() const {
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
   save_targets(targets_, *continuation.mutable_targets());
   continuation.set_tally(said->tally);
+  note_fingerprint();
+  continuation.set_last_timestamp(fingerprint_timestamp_);
+  continuation.set_last_hash(fingerprint_hash_);
   return to_group_text(continuation);
 }
 
@@ -281,11 +297,8 @@ Result<void> Task::commit() {
   state.set_task(name_);
   state.set_definition_id(definition_id_);
   state.set_next_offset(next_offset_);
-  if (last_.owner) {
-    fingerprint_timestamp_ = last_.timestamp;
-    fingerprint_hash_ = fingerprint(last_);
-    last_ = {};
-  }
+  note_fingerprint();
+  last_ = {};
   state.set_last_timestamp(fingerprint_timestamp_);
   state.set_last_hash(fingerprint_hash_);
   for (const auto& [sender, seen] : senders_) {

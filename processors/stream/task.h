@@ -94,7 +94,8 @@ class Task final : private Outbox {
   // From now on guard_results() watches over them.
   [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
   // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
-  // offset had it acknowledged before. It is computed all the same: state, causes and chains go on from it.
+  // offset had it acknowledged before. Unless catch_up() says how to go on, it is computed all the same: state, causes and chains go
+  // on from it.
   void stay_silent_until(std::int64_t offset) { speak_from_ = offset; }
   // Folds facts alone up to its offset and goes on there as it says. No effect if the task is there already.
   void catch_up(const Continuation& continuation);
@@ -119,7 +120,7 @@ class Task final : private Outbox {
   [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
   // To be left with the group's offset, at a boundary: with what another can go on from here.
-  [[nodiscard]] std::string continuation_text() const;
+  [[nodiscard]] std::string continuation_text();
   // For whoever asks the group how it is doing: clock, counters, size of the state (JSON).
   [[nodiscard]] std::string status() const;
 
@@ -134,6 +135,7 @@ class Task final : private Outbox {
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   [[nodiscard]] bool is_wanted() const override;
   [[nodiscard]] Result<void> go_on();
+  void note_fingerprint();
   CausePosition next_position();
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
@@ -151,7 +153,7 @@ class Task final : private Outbox {
 
   std::int64_t next_offset_ = 0;
   std::int64_t committed_offset_ = 0;
-  std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_ when the state was written
+  std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_ when it was noted last, at the latest at a commit
   std::uint64_t fingerprint_hash_ = 0;
   InRecord last_;                           // kept for the next fingerprint
   std::map<std::string, Place> senders_;

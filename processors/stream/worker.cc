@@ -56,9 +56,20 @@ bool Worker::due(const Task& task) const {
   return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= options_.commit_records);
 }
 
-// All of them with one question to the group: with many partitions each would cost a way there and back.
+// As many as fit with one question to the group: with many partitions each would cost a way there and back. (The broker keeps what one
+// question brings in one batch of its own topic, of 1 MiB by default.)
 Result<void> Worker::commit(const std::vector<Task*>& tasks) {
+  constexpr std::size_t kTextMax = 256 << 10;
   std::map<Input, Committed> positions;
+  std::size_t text_bytes = 0;
+  const auto tell_group = [&]() -> Result<void> {
+    if (positions.empty()) return {};
+    FIVERATE_TRY(source_.commit(positions));
+    for (std::size_t i = 0; i < positions.size(); ++i) failpoint("commit.done");
+    positions.clear();
+    text_bytes = 0;
+    return {};
+  };
   for (auto* task : tasks) {
     FIVERATE_TRY(task->commit());
     // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
@@ -69,12 +80,12 @@ Result<void> Worker::commit(const std::vector<Task*>& tasks) {
     if (kept) failpoint("intake.appended");
     auto text = kept ? *kept : task->continuation_text();
     if (!text.empty()) text += ' ';
-    positions[task->input()] = {task->next_offset(), text + task->status()};
+    text += task->status();
+    text_bytes += text.size();
+    positions[task->input()] = {task->next_offset(), std::move(text)};
+    if (text_bytes >= kTextMax) FIVERATE_TRY(tell_group());
   }
-  if (positions.empty()) return {};
-  FIVERATE_TRY(source_.commit(positions));
-  for (std::size_t i = 0; i < positions.size(); ++i) failpoint("commit.done");
-  return {};
+  return tell_group();
 }
 
 Result<void> Worker::commit_all() {
@@ -117,7 +128,8 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
 Result<Seat> Worker::seat_of(const Input& input, const std::optional<Committed>& committed) {
   if (standby_ != nullptr) {
     const auto said = committed ? committed->offset : 0;
-    if (auto copy = standby_->release(input, said)) {
+    // One with an order to speak again was folded in silence, perhaps beyond where it has to begin: its store is opened anew.
+    if (auto copy = standby_->release(input, said); copy && !copy->speak_from) {
       spdlog::info("{}: taking over at offset {}, {} records behind", copy->task->name(), copy->task->next_offset(),
                    said - copy->task->next_offset());
       return std::move(*copy);

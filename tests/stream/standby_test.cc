@@ -39,6 +39,7 @@ class StandbyTest : public testing::Test {
       seat.op = std::make_unique<Adder>();
       seat.task = std::make_unique<Task>("outlet", input, "d1", *seat.op, *seat.store, sink);
       seat.targets = {{Topic::deltas, 0}};
+      seat.speak_from = order;
       return seat;
     };
   }
@@ -64,6 +65,7 @@ class StandbyTest : public testing::Test {
   MemorySource::GroupOffsets group;
   MemorySource::GroupOffsets unused_group;
   std::map<Input, std::shared_ptr<MemoryStore::Content>> here, there;
+  std::optional<std::int64_t> order;
   int opened = 0;
   const WorkerOptions calm{0ms, 1h, 1'000'000};
 };
@@ -136,6 +138,22 @@ TEST_F(StandbyTest, TheOneTakenOverSpeaksAlsoWhereTheGroupHasCommittedNothing) {
   writes(kTheirs, "1");
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(said(), std::vector<std::string>{"outlet/1/0/0"});
+}
+
+TEST_F(StandbyTest, ACopyIsNotTakenForAnOrderToSpeakAgain) {
+  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
+  group[kTheirs] = {3, ""};
+  order = 1;
+  MemorySource source(log, {kTheirs}, group);
+  Standby standby(reader(), seats(here), {kTheirs}, 4, 1h);
+  standby.follow({});
+  rounds(standby, source);
+  ASSERT_EQ(standby.copies().at(kTheirs).task->next_offset(), 3);
+  here.clear();  // States sets aside what is beyond the order
+  Worker worker(source, seats(here), calm, {}, &standby);
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(opened, 2);
+  EXPECT_EQ(said(), (std::vector<std::string>{"outlet/1/1/0", "outlet/1/2/0"}));
 }
 
 TEST_F(StandbyTest, ACopyAheadOfTheGroupIsNotTakenFromMemory) {

@@ -343,16 +343,31 @@ TEST_F(FactsAlone, FromWhereTheOperatorNeedsItAllIsWorkedOutUnsaid) {
   EXPECT_EQ(rebuilt.adder.count(), 3) << "as the first one had counted";
 }
 
+TEST_F(FactsAlone, AnotherLogThanTheOneItWasSaidFromStops) {
+  MemoryLog made_anew;
+  for (const auto* value : {"1", "2", "9", "4", "5"}) {
+    made_anew.append({Topic::ledger, 0, 5, "", value, std::nullopt, std::nullopt});
+  }
+  Process rebuilt(made_anew, "outlet", kLedger, lost);
+  rebuilt.task.catch_up(continuation);
+  const auto done = rebuilt.process(read(made_anew, kLedger));
+  ASSERT_FALSE(done.has_value());
+  EXPECT_EQ(done.error().reaction, Reaction::stop);
+  EXPECT_TRUE(read(made_anew, kDeltas).empty());
+}
+
 TEST_F(FactsAlone, ALogWithAHoleBeforeTheOffsetChangesNothing) {
   Process rebuilt(log, "outlet", kLedger, lost);
-  rebuilt.task.catch_up(continuation);
   auto records = read(log, kLedger);
-  records.erase(records.begin() + 2);  // as with the marker of a transaction
-  ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
+  for (auto& record : records) record.offset += record.offset >= 2 ? 1 : 0;  // as with the marker of a transaction
+  continuation.set_offset(5);                                                // two of them
+  rebuilt.task.catch_up(continuation);
+  ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
   EXPECT_TRUE(rebuilt.task.is_silent());
-  ASSERT_TRUE(rebuilt.process({records[2]}).has_value());
+  records[3].offset = 5;
+  ASSERT_TRUE(rebuilt.process({records[3]}).has_value());
   EXPECT_EQ(rebuilt.adder.count(), 4);
-  EXPECT_EQ(read(log, kDeltas).back().link->chain, said[3].link->chain);
+  EXPECT_EQ(read(log, kDeltas).back().value, said[3].value);
 }
 
 TEST(ContinuationText, IsReadOutOfWhatTheGroupKeeps) {
