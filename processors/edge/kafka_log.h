@@ -45,9 +45,9 @@ inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
 
 // The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
 //
-//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, or a topic is not there; stop: refused,
-//                    the position is not in the log (auto.offset.reset=error: nothing is ever skipped silently), or another
-//                    member has come under our name
+//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic is not there, or another member has come
+//                    under our name; stop: refused, or the position is not in the log (auto.offset.reset=error: nothing is ever
+//                    skipped silently)
 //   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
 //

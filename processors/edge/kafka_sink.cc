@@ -71,6 +71,8 @@ rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
   return made;
 }
 
+}  // namespace
+
 // Reads ends of partitions, for all tasks that begin together: one client, and what senders said last is looked up once.
 class TailReader {
  public:
@@ -157,8 +159,6 @@ class TailReader {
   KafkaFetcher fetcher_;
   std::map<Input, Tail> tails_;
 };
-
-}  // namespace
 
 struct KafkaSink::Parts {
   KafkaSettings settings;

@@ -100,12 +100,13 @@ Result<void> KafkaSource::Parts::ask_again() {
   return fetcher->assign(std::move(*places));
 }
 
-// Whoever comes under a name takes the place of the one before. To come again would throw the other out, and so on for ever.
+// Whoever comes under a name takes the place of the one before. That may be this very process, whose answer was lost while a broker went
+// away; so it begins anew, and only a person can tell two processes with one name, which take turns for ever.
 Result<void> KafkaSource::Parts::is_itself() const {
   if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
   return fail(
-      Reaction::stop,
-      "Another process has joined the consumer group under our name, {}, and has taken our place. Two processes "
+      Reaction::retry,
+      "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, two processes "
       "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
       member);
 }

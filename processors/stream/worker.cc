@@ -75,6 +75,7 @@ Result<void> Worker::commit(const std::vector<Task*>& tasks) {
     // A crash here: the state is ahead of the group's offset, which only says how far we are; the state's own counts.
     uncommitted_[task->input()] = 0;
     overdue_.erase(task->input());
+    untold_.erase(task->input());
     if (task->is_silent()) continue;  // the group stands further ahead
     const auto kept = seats_.at(task->input()).store->group_text();
     if (kept) failpoint("intake.appended");
@@ -92,7 +93,7 @@ Result<void> Worker::commit_all() {
   last_commit_ = std::chrono::steady_clock::now();
   std::vector<Task*> tasks;
   for (auto& [input, seat] : seats_) {
-    if (!seat.task->changed()) continue;
+    if (!seat.task->changed() && !untold_.contains(input)) continue;
     if (!seat.task->at_boundary()) {
       overdue_.insert(input);
     } else {
@@ -119,6 +120,8 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
     if (!offset) return tl::make_unexpected(offset.error());
     begin[input] = *offset;
     waiting_.erase(input);
+    // What was written but not told, for the group was lost then: nothing else may come that would make the task commit again.
+    if ((known ? known->offset : 0) < seat->task->next_offset()) untold_.insert(input);
     seats_.insert_or_assign(input, std::move(*seat));
   }
   if (!begin.empty() || inputs.empty()) follow_others();
@@ -209,6 +212,7 @@ void Worker::give_up(const std::vector<Input>& inputs) {
     seats_.erase(seat);
     uncommitted_.erase(input);
     overdue_.erase(input);
+    untold_.erase(input);
   }
 }
 

@@ -66,6 +66,7 @@ class Worker {
   std::vector<InRecord> records_;
   std::map<Input, std::int64_t> uncommitted_;
   std::set<Input> overdue_;
+  std::set<Input> untold_;  // the group stands behind the state
   std::chrono::steady_clock::time_point last_commit_ = std::chrono::steady_clock::now();
 };
 

@@ -73,6 +73,25 @@ TEST_F(WorkerTest, GoesOnWhereTheStateStandsWhateverTheGroupSays) {
   EXPECT_EQ(saved_sum(kFirst), "1");
 }
 
+TEST_F(WorkerTest, TellsAGroupThatHasNotHeardHowFarTheStateIs) {
+  writes(kFirst, "1");
+  writes(kFirst, "2");
+  const auto work = [&] {
+    MemorySource source(log, {kFirst}, group);
+    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
+    ASSERT_TRUE(worker.round().has_value());
+    ASSERT_TRUE(worker.round().has_value());
+  };
+  work();
+  ASSERT_EQ(group.at(kFirst).offset, 2);
+  group[kFirst] = {1, ""};  // the last commit was not heard, for the broker was away; and nothing else comes
+  work();
+  EXPECT_EQ(group.at(kFirst).offset, 2);
+  group.clear();
+  work();
+  EXPECT_EQ(group.at(kFirst).offset, 2);
+}
+
 TEST_F(WorkerTest, CommitsAfterSoManyRecordsButOnlyAtABoundary) {
   for (const auto* value : {"1", "hold", "2", "3", "end", "4"}) writes(kFirst, value);
   MemorySource source(log, {kFirst}, group, 1);
