@@ -110,7 +110,7 @@ InRecord in_record(Topic topic, std::int64_t offset, const LedgerLine& line) {
   return record;
 }
 
-void CountingOutbox::to_task(Topic topic, std::int32_t, Millis, std::string, std::string value) {
+void CountingOutbox::to_task(Topic topic, std::int32_t, Millis, std::string, std::string value, std::vector<Cause>) {
   ++records;
   bytes += static_cast<std::int64_t>(value.size());
   if (topic == Topic::signals) ++signals;

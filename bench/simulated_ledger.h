@@ -50,7 +50,8 @@ class CountingOutbox final : public Outbox {
   [[nodiscard]] bool is_wanted() const override { return wanted; }
 
  private:
-  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
+               std::vector<Cause> said) override;
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
 };
 

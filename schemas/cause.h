@@ -5,8 +5,11 @@
 //                      From intake the cause is the source position: "deliveries/3/1234/0".
 //   fiverate-previous  "1230/2": the sender's cause before this one to the same partition; "-" for the first.
 //   fiverate-chain     16 hex digits: the chained hash of all earlier outputs of this sender to this partition.
-// The last two stand only on records from task to task (deltas, signals): a source partition does not reach every
-// partition with every offset, so there is nothing to chain behind intake.
+// The last two stand on records from task to task (ledger, deltas, signals).
+//
+//   fiverate-said      once a sender, on progress, which has no cause: the cause of the last record that it had sent to this
+//                      partition and that was acknowledged before the progress was sent. Who has not got it lacks something.
+//                      Also on deltas: the copy of a reference record that came before.
 #pragma once
 
 #include <compare>
@@ -20,6 +23,7 @@ namespace fiverate {
 inline constexpr std::string_view kCauseHeader = "fiverate-cause";
 inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
 inline constexpr std::string_view kChainHeader = "fiverate-chain";
+inline constexpr std::string_view kSaidHeader = "fiverate-said";
 // Set by `quarantine retry` on a source record: the arrival (ms, decimal) that beats the Kafka timestamp.
 inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
 

@@ -125,10 +125,10 @@ std::pair<std::string, std::int64_t> speak_from_argument(const std::string& text
   const auto* const end = text.data() + text.size();
   const bool is_number = colon != std::string::npos && std::from_chars(text.data() + colon + 1, end, offset).ptr == end && offset >= 0;
   std::string tasks;
-  for (const auto stage : {Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
+  for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
     for (const auto& input : inputs_of(stage, definition)) {
-      if (task_folder(stage, input.partition) == task && is_number) return {task, offset};
-      tasks += (tasks.empty() ? "" : ", ") + task_folder(stage, input.partition);
+      if (task_folder(input) == task && is_number) return {task, offset};
+      tasks += (tasks.empty() ? "" : ", ") + task_folder(input);
     }
   }
   throw ExitError(kExitUsage, fmt::format("--speak-from: \"{}\" is no TASK:OFFSET, as outlet-0:12345. Tasks: {}.", text, tasks));

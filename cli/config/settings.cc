@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kPrefixBytesMax = 200;  // Kafka allows 249 for the whole topic name
 constexpr std::int32_t kPartitionsMax = 1024;
+// Intake keeps with its group's offset what it has said to each of them, in 4,096 bytes.
+constexpr std::int32_t kTaskPartitionsMax = 128;
 constexpr std::int32_t kThreadsMax = 256;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
 
@@ -91,9 +93,9 @@ const std::vector<Setting>& table() {
        "Put before every topic name: several markets on one cluster."},
       {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
        "Partitions of orders, deliveries and visits, each. Fixed once the topics exist."},
-      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
+      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kTaskPartitionsMax),
        "Partitions of the ledger: the most outlet tasks at work. Fixed once the topics exist."},
-      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),
+      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kTaskPartitionsMax),
        "Partitions of deltas, signals and results: the most market tasks at work. Fixed once the topics exist."},
       {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
        "Copies of every partition; 3 in production."},

@@ -21,7 +21,7 @@ class IntakeHeartbeat {
   static constexpr std::chrono::seconds kMarkEvery{1};
 
   IntakeHeartbeat(const Definition& definition, IntakeClock clock, Sink& sink)
-      : definition_(definition), clock_(clock), sink_(sink), book_(definition) {}
+      : clock_(clock), sink_(sink), book_(definition) {}
 
   Result<void> operator()(const std::map<Input, Seat>& seats) {
     for (const auto& input : mine_) {
@@ -30,7 +30,7 @@ class IntakeHeartbeat {
     mine_.clear();
     for (const auto& [input, seat] : seats) {
       mine_.insert(input);
-      if (!seat.task->changed()) book_.acknowledge(input, seat.op->clock());
+      if (!seat.task->changed()) book_.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
     }
     const auto now = std::chrono::steady_clock::now();
     if (clock_ == IntakeClock::wall && now - marked_ >= kMarkEvery) {
@@ -38,8 +38,13 @@ class IntakeHeartbeat {
       FIVERATE_TRY(mark());
     }
     if (now - told_ < (book_.moved() ? kProgressEvery : kIdleProgressEvery)) return {};
-    told_ = now;
-    return tell();
+    const auto progress = book_.take();
+    if (!progress.empty()) told_ = now;  // the first goes out as soon as something is known: whoever has begun again waits for it
+    for (const auto& record : progress) {
+      FIVERATE_TRY(sink_.send(record));
+      failpoint("progress.told");
+    }
+    return {};
   }
 
  private:
@@ -51,18 +56,6 @@ class IntakeHeartbeat {
     return {};
   }
 
-  Result<void> tell() {
-    const auto progress = book_.take();
-    if (!progress) return {};
-    const auto value = progress->SerializeAsString();
-    for (std::int32_t partition = 0; partition < definition_.ledger_partitions(); ++partition) {
-      FIVERATE_TRY(sink_.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
-      failpoint("progress.told");
-    }
-    return {};
-  }
-
-  const Definition& definition_;
   IntakeClock clock_;
   Sink& sink_;
   ProgressBook book_;

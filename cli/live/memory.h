@@ -14,6 +14,9 @@
 
 namespace fiverate {
 
+// Of readers of ends and of results, which come and go.
+inline constexpr std::int32_t kTailKib = 1024;
+
 struct MemoryShares {
   std::size_t stores_bytes = 0;
   std::size_t decoded_bytes = 0;  // of each task, as if all tasks ran here

@@ -87,7 +87,7 @@ Result<void> StageThread::attempt() {
   const auto memory = shares_of(settings);
   auto kafka = settings.kafka;
   kafka.send_kib = memory.send_kib;
-  kafka.fetch_kib = 1024;  // of readers of ends and of results
+  kafka.fetch_kib = kTailKib;
   auto sink = KafkaSink::open(kafka);
   if (!sink) return tl::make_unexpected(sink.error());
   // Intake makes one order out of several logs; behind it, partitions have nothing to do with each other.
@@ -123,7 +123,7 @@ Result<void> StageThread::attempt() {
     warn_of_gaps(seats);
     for (const auto& [input, seat] : seats) {
       const bool said = seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed();
-      if (said) shared_.states.carried_out(task_folder(stage_reading(input.topic), input.partition));
+      if (said) shared_.states.carried_out(task_folder(input));
     }
     return intake_heartbeat ? (*intake_heartbeat)(seats) : Result<void>{};
   };
@@ -141,11 +141,13 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
   const auto stage = stage_reading(input.topic);
   Seat seat;
   if (stage == Stage::intake) {
+    seat.speak_from = shared_.states.order_of(task_folder(input));
     auto committed = source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
-    seat.store = std::make_unique<GroupStore>(*committed);
+    // To speak again it goes back to the beginning: there is no older state.
+    seat.store = std::make_unique<GroupStore>(seat.speak_from ? std::nullopt : *committed);
   } else {
-    auto opened = shared_.states.open(task_folder(stage, input.partition), [this] {
+    auto opened = shared_.states.open(task_folder(input), [this] {
       shared_.health.at_work(name_);
       return !stop_.stop_requested();
     });

@@ -89,7 +89,10 @@ std::int64_t may_speak_from(const TaskState& state) {
 
 }  // namespace
 
-std::string task_folder(Stage stage, std::int32_t partition) { return fmt::format("{}-{}", name_of(stage), partition); }
+std::string task_folder(const Input& input) {
+  const auto stage = stage_reading(input.topic);
+  return fmt::format("{}-{}", stage == Stage::intake ? name_of(input.topic) : name_of(stage), input.partition);
+}
 
 States::States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from)
     : dir_(config.state.dir),
@@ -114,10 +117,7 @@ States::~States() {
 Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on) {
   const auto folder = dir_ / folder_name;
   Opened opened;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto order = speak_from_.find(folder_name); order != speak_from_.end()) opened.speak_from = order->second;
-  }
+  opened.speak_from = order_of(folder_name);
   FIVERATE_TRY(put_back(folder));
   auto store = RocksStore::open(folder, memory_);
   if (!store) return tl::make_unexpected(store.error());
@@ -160,6 +160,12 @@ Result<States::Opened> States::open(const std::string& folder_name, const Snapsh
   }
   opened.store = std::move(*store);
   return opened;
+}
+
+std::optional<std::int64_t> States::order_of(const std::string& folder_name) {
+  const std::lock_guard lock(mutex_);
+  const auto order = speak_from_.find(folder_name);
+  return order == speak_from_.end() ? std::nullopt : std::optional(order->second);
 }
 
 void States::carried_out(const std::string& folder_name) {

@@ -29,8 +29,8 @@
 
 namespace fiverate {
 
-// "outlet-3": the folder of a task's state, and its name on the command line.
-std::string task_folder(Stage stage, std::int32_t partition);
+// "outlet-3", "deliveries-0": the task of an input on the command line, and the folder of its state if it has one.
+std::string task_folder(const Input& input);
 
 // Thread-safe.
 class States {
@@ -53,7 +53,8 @@ class States {
   // snapshots.every_s. For tests: from one thread, and while that one waits.
   void take_snapshots();
 
-  // An order to speak again is done; those that are not.
+  // The order of a task to speak again, if there is one that is not carried out; that it is; all that are not.
+  [[nodiscard]] std::optional<std::int64_t> order_of(const std::string& folder_name);
   void carried_out(const std::string& folder_name);
   [[nodiscard]] std::map<std::string, std::int64_t> orders();
 

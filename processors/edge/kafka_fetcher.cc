@@ -63,6 +63,10 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
       read_into(chain, parse_chain(text), name, record);
     } else if (name == kArrivalHeader) {
       read_into(record.arrival, parse_millis(text), name, record);
+    } else if (name == kSaidHeader) {
+      std::optional<Cause> said;
+      read_into(said, parse_cause(text), name, record);
+      if (said) record.said.push_back(std::move(*said));
     }
   }
   if (previous && chain) {

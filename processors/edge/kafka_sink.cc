@@ -28,6 +28,7 @@ KafkaHeaders headers_of(const OutRecord& record) {
     put(kChainHeader, chain_text(record.link->chain));
   }
   if (record.arrival) put(kArrivalHeader, std::to_string(*record.arrival));
+  for (const auto& said : record.said) put(kSaidHeader, to_text(said));
   return headers;
 }
 
@@ -43,10 +44,11 @@ std::string shown(std::string_view key) {
 
 // Frame of a record, names of headers: generously.
 constexpr std::size_t kRecordOverheadBytes = 512;
+constexpr std::size_t kSaidBytes = 64;
 
 std::size_t bytes_of(const OutRecord& record) {
   return record.key.size() + record.value.size() + (record.cause ? record.cause->sender.size() : 0) +
-         kRecordOverheadBytes;
+         record.said.size() * kSaidBytes + kRecordOverheadBytes;
 }
 
 // What comes back with the acknowledgement of a record, in the place of a pointer.

@@ -179,6 +179,7 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
       }
       return {};
     }
+    case SignalRecord::kProgress:
     case SignalRecord::BODY_NOT_SET:
       return {};
   }

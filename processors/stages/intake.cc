@@ -68,7 +68,7 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
   note.mutable_rejection()->set_reason(std::string(name_of(rejected.reason)));
   note.mutable_rejection()->set_event_id(rejected.event_id);
   note.mutable_rejection()->set_document(document);
-  outbox.plain(Topic::ledger, partition, arrival, std::string(key.substr(0, kRejectedKeyKept)), note.SerializeAsString());
+  outbox.to_task(Topic::ledger, partition, arrival, std::string(key.substr(0, kRejectedKeyKept)), note.SerializeAsString());
 }
 
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox) {
@@ -86,7 +86,7 @@ void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& defini
   }
   const auto partitions = topic == Topic::ledger ? definition.ledger_partitions() : definition.market_partitions();
   for (std::int32_t partition = 0; partition < partitions; ++partition) {
-    outbox.plain(topic, partition, body.arrival_ms(), "", value);
+    outbox.to_task(topic, partition, body.arrival_ms(), "", value);
   }
 }
 
@@ -121,8 +121,8 @@ Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   ledger_.set_arrival_ms(arrival);
   if (document) {
     const auto& outlet_id = outlet_id_of(event);
-    outbox.plain(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), arrival, outlet_id,
-                 ledger_.SerializeAsString());
+    outbox.to_task(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), arrival, outlet_id,
+                   ledger_.SerializeAsString());
   } else {
     copy_to_all(Topic::signals, ledger_, settings_.definition, outbox);
   }

@@ -2,8 +2,8 @@
 // record alone, and appends to the ledger partition of the outlet. What does not pass goes to `quarantine` with its reason
 // and bytes, and a note of it into the ledger, so that data quality replays too.
 //
-// Keeps no state but the highest arrival so far, which travels with the group's offset. At-least-once: whatever is appended
-// twice is dropped behind by its source position.
+// Keeps no state but the highest arrival so far, which travels with the group's offset, as does how its outputs are chained. Whatever
+// is appended twice is dropped behind by its source position; whatever is lost is missed there.
 #pragma once
 
 #include <optional>

@@ -184,6 +184,7 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
     case DeltasRecord::kDeltas:
       CHECK(record.cause.has_value(), record.offset);
       return on_deltas(record.cause->sender, std::move(*deltas.mutable_deltas()), record.offset, outbox);
+    case DeltasRecord::kProgress:
     case DeltasRecord::BODY_NOT_SET: return {};
   }
   return {};

@@ -109,6 +109,7 @@ Result<void> OutletStage::open(const Store& store) {
     ProgressState state;
     if (!state.ParseFromString(**progress)) return damaged(store);
     sources_.load(state);
+    copied_until_ = state.copied_until();
     watermark_ = sources_.value();
   }
   const auto first_day = store.get(kFirstDayKey);
@@ -144,6 +145,7 @@ void OutletStage::save(StoreBatch& batch) {
   unsaved_.changes.clear();
   ProgressState progress;
   sources_.save(progress);
+  progress.set_copied_until(copied_until_);
   batch.put(std::string(kProgressKey), progress.SerializeAsString());
   batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
   batch.put(std::string(kOutletSealKey), seal_.SerializeAsString());
@@ -203,6 +205,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
 
 Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t partition, Outbox& outbox) {
   sources_.apply(progress);
+  copied_until_ = std::max(copied_until_, progress.copied_until());
   const auto clock = sources_.value();
   if (clock > watermark_) {
     const auto& calendar = context_.calendar;
@@ -560,6 +563,8 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
 
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
   if (!wanted_) return;
+  std::vector<Cause> said;
+  if (copied_until_ > 0) said.push_back({sender_name(name_of(Topic::reference), 0), {copied_until_ - 1, 0}});
   auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {
@@ -575,7 +580,7 @@ void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& ou
       deltas.set_last_piece(piece + 1 == parts[partition].size());
       deltas.set_first_day(first_day_.number);
       outbox.to_task(Topic::deltas, static_cast<std::int32_t>(partition), clock == kNever ? 0 : clock, "",
-                     record.SerializeAsString());
+                     record.SerializeAsString(), said);
     }
   }
   records_since_cut_ = 0;

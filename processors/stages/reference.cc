@@ -303,8 +303,8 @@ Result<void> Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
   FIVERATE_TRY(complete(*ledger.mutable_event()));
   if (candidate.event.has_outlet()) {
     const auto& outlet_id = candidate.event.outlet().outlet_id();
-    outbox.plain(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), candidate.arrival, outlet_id,
-                 ledger.SerializeAsString());
+    outbox.to_task(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), candidate.arrival, outlet_id,
+                   ledger.SerializeAsString());
     return {};
   }
   for (const auto topic : kInternalTopics) copy_to_all(topic, ledger, settings_.definition, outbox);

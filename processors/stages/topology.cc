@@ -31,7 +31,7 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
     for (std::int32_t i = 0; i < partitions; ++i) targets.push_back({topic, i});
   };
   switch (stage) {
-    case Stage::intake: return {};  // may repeat itself: it is told apart by its source's positions
+    case Stage::intake: return {};  // without its group's offset it repeats itself from the beginning
     case Stage::reference:
       all_of(Topic::ledger, definition.ledger_partitions());
       all_of(Topic::deltas, definition.market_partitions());

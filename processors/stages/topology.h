@@ -38,7 +38,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
 // on with a state or topic of another definition.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 5;
+inline constexpr std::int32_t kEncodingsVersion = 6;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // as kept in states

@@ -13,7 +13,7 @@
 
 namespace fiverate {
 
-// "continue=<hex>", for the text kept with a group's offset; nothing if it is longer than kContinuationMax: without it, all is
+// "continue=<base64>", for the text kept with a group's offset; nothing if it is longer than kContinuationMax: without it, all is
 // worked out again.
 std::string to_group_text(const Continuation& continuation);
 // Kafka keeps 4,096 bytes with an offset (offset.metadata.max.bytes), and the task's status stands there too.

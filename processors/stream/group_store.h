@@ -1,8 +1,9 @@
 // The store of a task whose state is so small that it travels with the group's offset, as text (intake: the highest arrival
-// of its partition). Nothing on disk; lost with the group's offsets, which only means that the log is read again.
+// of its partition, and how its outputs are chained). Nothing on disk; lost with the group's offsets, which only means that the log is
+// read again.
 #pragma once
 
-#include "processors/stream/hex.h"
+#include "processors/stream/base64.h"
 #include "processors/stream/memory_log.h"
 
 namespace fiverate {
@@ -15,12 +16,12 @@ class GroupStore final : public MemoryStore {
 
   std::string where() const override { return "the group's offsets"; }
 
-  // "key=hex key=hex"; Kafka keeps 4,096 bytes. What stands behind it without "=" is not ours.
+  // "key=base64 key=base64"; Kafka keeps 4,096 bytes (offset.metadata.max.bytes). What stands behind it without "=" is not ours.
   std::optional<std::string> group_text() const override {
     std::string text;
     const auto all = scan("", [&](std::string_view key, std::string_view value) {
       if (!text.empty()) text += ' ';
-      text.append(key).append("=").append(to_hex(value));
+      text.append(key).append("=").append(to_base64(value));
       return true;
     });
     return all ? std::optional(text) : std::nullopt;
@@ -34,7 +35,7 @@ class GroupStore final : public MemoryStore {
       text.remove_prefix(std::min(pair.size() + 1, text.size()));
       const auto equals = pair.find('=');
       if (equals == std::string_view::npos) continue;
-      if (auto value = from_hex(pair.substr(equals + 1))) content[std::string(pair.substr(0, equals))] = std::move(*value);
+      if (auto value = from_base64(pair.substr(equals + 1))) content[std::string(pair.substr(0, equals))] = std::move(*value);
     }
     return content;
   }

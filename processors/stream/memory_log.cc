@@ -52,6 +52,7 @@ void MemoryLog::read(const Input& input, std::int64_t offset, std::size_t max, s
     record.value = stored->value;
     record.cause = stored->cause;
     record.link = stored->link;
+    record.said = stored->said;
     record.owner = stored;
     records.push_back(std::move(record));
   }

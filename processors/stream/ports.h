@@ -39,6 +39,7 @@ struct InRecord {
   std::optional<Link> link;            // headers; from task to task only
   std::optional<Millis> arrival;       // header of a retried source record
   std::shared_ptr<const void> owner;
+  std::vector<Cause> said = {};        // headers: what others had said here before
 };
 
 // A record to write.
@@ -51,6 +52,7 @@ struct OutRecord {
   std::optional<Cause> cause;
   std::optional<Link> link;
   std::optional<Millis> arrival = std::nullopt;  // header of a retried source record
+  std::vector<Cause> said = {};                  // headers: what others had said there before
 };
 
 // Where a group stands in an input: next offset to read and a short text kept with it.

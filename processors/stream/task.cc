@@ -19,22 +19,30 @@ constexpr std::int64_t kGuardedBack = 10'000;
 
 std::uint64_t fingerprint(const InRecord& record) { return chained(0, record.key, record.value); }
 
-void save_targets(const auto& targets, auto& saved) {
+TargetsState to_state(const auto& targets, std::int64_t next_offset) {
+  TargetsState state;
   for (const auto& [target, sent] : targets) {
-    auto& one = *saved.Add();
-    one.set_topic(static_cast<int>(target.topic));
-    one.set_partition(target.partition);
-    one.set_offset(sent.position.offset);
-    one.set_index(sent.position.index);
-    one.set_chain(sent.chain);
+    state.add_topics(static_cast<int>(target.topic));
+    state.add_partitions(target.partition);
+    state.add_behind(next_offset - sent.position.offset);
+    state.add_indexes(sent.position.index);
+    state.add_chains(sent.chain);
   }
+  return state;
 }
 
-void load_targets(const auto& saved, auto& targets) {
-  targets.clear();
-  for (const auto& one : saved) {
-    targets[{static_cast<Topic>(one.topic()), one.partition()}] = {{one.offset(), one.index()}, one.chain()};
+// False: the columns do not belong together.
+bool load(const TargetsState& state, std::int64_t next_offset, auto& targets) {
+  const auto size = state.topics_size();
+  for (const auto other : {state.partitions_size(), state.behind_size(), state.indexes_size(), state.chains_size()}) {
+    if (other != size) return false;
   }
+  targets.clear();
+  for (int i = 0; i < size; ++i) {
+    targets[{static_cast<Topic>(state.topics(i)), state.partitions(i)}] = {{next_offset - state.behind(i), state.indexes(i)},
+                                                                          state.chains(i)};
+  }
+  return true;
 }
 
 }  // namespace
@@ -56,7 +64,7 @@ Result<std::int64_t> Task::restore() {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     TaskState state;
-    if (!state.ParseFromString(**saved)) {
+    if (!state.ParseFromString(**saved) || !load(state.targets(), state.next_offset(), targets_)) {
       return fail(Reaction::stop, "The state of {} is damaged ({}). Remove the folder: it is rebuilt from the log.", name_,
                   store_.where());
     }
@@ -75,7 +83,7 @@ Result<std::int64_t> Task::restore() {
     for (const auto& sender : state.senders()) {
       senders_[sender.name()] = {{sender.offset(), sender.index()}, sender.chain()};
     }
-    load_targets(state.targets(), targets_);
+    note_acknowledged();
     if (state.has_continuation()) continuation_ = std::make_unique<const Continuation>(state.continuation());
   }
   FIVERATE_TRY(op_.open(store_));
@@ -116,8 +124,10 @@ Result<void> Task::go_on() {
                 "anew. Nothing is computed from another log.",
                 fiverate::name_of(input_.topic), input_.partition, continuation_->offset());
   }
-  load_targets(continuation_->targets(), targets_);
   const auto done = std::move(continuation_);
+  if (!load(done->targets(), done->offset(), targets_)) {
+    return fail(Reaction::stop, "What the group keeps with the offset of {} is damaged.", name_);
+  }
   return op_.resume(done->tally());
 }
 
@@ -133,7 +143,7 @@ std::string Task::continuation_text() {
   Continuation continuation;
   continuation.set_offset(next_offset_);
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
-  save_targets(targets_, *continuation.mutable_targets());
+  *continuation.mutable_targets() = to_state(targets_, next_offset_);
   continuation.set_tally(said->tally);
   note_fingerprint();
   continuation.set_last_timestamp(fingerprint_timestamp_);
@@ -185,8 +195,17 @@ Result<void> Task::check_fingerprint(const InRecord& record) const {
               fiverate::name_of(input_.topic), input_.partition, record.offset, name_, store_.where());
 }
 
+// Whose record it is that has not come, and what should have.
+const Cause* Task::missing(const InRecord& record) const {
+  for (const auto& said : record.said) {
+    const auto known = senders_.find(said.sender);
+    if (known == senders_.end() || known->second.position < said.position) return &said;
+  }
+  return nullptr;
+}
+
 Result<Task::Admission> Task::admit(const InRecord& record) const {
-  if (!record.cause) return Admission::apply;
+  if (!record.cause) return missing(record) == nullptr ? Admission::apply : Admission::gap;
   const auto known = senders_.find(record.cause->sender);
   const auto seen = known == senders_.end() ? Place{} : known->second;
   if (record.cause->position <= seen.position) return Admission::repetition;
@@ -198,7 +217,7 @@ Result<Task::Admission> Task::admit(const InRecord& record) const {
                 "nothing was applied.",
                 record.cause->sender, to_text(record.cause->position), name_);
   }
-  return Admission::apply;
+  return missing(record) == nullptr ? Admission::apply : Admission::gap;
 }
 
 void Task::remember_sender(const InRecord& record) {
@@ -226,8 +245,9 @@ Result<void> Task::process(const InRecord& record) {
     case Admission::repetition: ++counters_.repetitions; break;
     case Admission::gap: {
       ++counters_.gaps;
-      const auto known = senders_.find(record.cause->sender);
-      auto sender = record.cause->sender;
+      const auto* const said = missing(record);
+      auto sender = said != nullptr ? said->sender : record.cause->sender;
+      const auto known = senders_.find(sender);
       std::ranges::replace(sender, '/', '-');
       const auto seen = known == senders_.end() ? 0 : known->second.position.offset;
       counters_.speak_from = fmt::format("{}:{}", sender, std::max<std::int64_t>(0, seen));
@@ -260,7 +280,8 @@ bool Task::is_said(const Input& target, CausePosition position) const {
   return written != written_.end() && position <= written->second;
 }
 
-void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
+void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
+                   std::vector<Cause> said) {
   if (continuation_) return;
   auto& target = targets_[{topic, partition}];
   const auto position = next_position();
@@ -268,7 +289,7 @@ void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::s
   target.chain = chained(target.chain, key, value);
   target.position = position;
   if (is_said({topic, partition}, position)) return;
-  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, link});
+  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, link, std::nullopt, std::move(said)});
 }
 
 void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
@@ -308,7 +329,7 @@ Result<void> Task::commit() {
     saved.set_index(seen.position.index);
     saved.set_chain(seen.chain);
   }
-  save_targets(targets_, *state.mutable_targets());
+  *state.mutable_targets() = to_state(targets_, next_offset_);
   if (continuation_) *state.mutable_continuation() = *continuation_;
   StoreBatch batch;
   op_.save(batch);
@@ -316,7 +337,14 @@ Result<void> Task::commit() {
   FIVERATE_TRY(store_.write(batch));
   failpoint("commit.written");
   committed_offset_ = next_offset_;
+  note_acknowledged();
   return {};
+}
+
+void Task::note_acknowledged() {
+  auto acknowledged = std::make_shared<Acknowledged>();
+  for (const auto& [target, sent] : targets_) acknowledged->emplace(target, sent.position);
+  acknowledged_ = std::move(acknowledged);
 }
 
 }  // namespace fiverate

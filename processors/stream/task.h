@@ -4,7 +4,8 @@
 //   crash, restart      the task goes on from its state's offset and sends again, identically, what it had sent since;
 //                       receivers drop repetitions by their cause
 //   two at once         the same: whatever both send, one of them is a repetition
-//   something lost      the receiver sees that the predecessor is missing and applies nothing until it has come
+//   something lost      the receiver sees that the predecessor is missing and applies nothing until it has come; at the latest by
+//                       the next progress record, which tells what each source's task had said in this partition
 //   determinism broken  the chained hash differs at the next new record: the receiver stops
 //
 // The state is never ahead of what was sent: outputs acknowledged, then one batch with state and offset (commit()).
@@ -35,8 +36,10 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
   // To the tasks behind: chained, so that the receiver notices gaps and divergence.
-  virtual void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
-  // Without a chain: from intake, and to result topics (left out if a result partition already holds it).
+  // `said`: what the receiver has to have from others before it applies this one.
+  virtual void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
+                       std::vector<Cause> said = {}) = 0;
+  // Without a chain: to result topics (left out if a result partition already holds it).
   virtual void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) = 0;
   // False: nothing of what this record causes is wanted, nor are sums and chains of it, which will come from elsewhere (resume()).
   [[nodiscard]] virtual bool is_wanted() const { return true; }
@@ -119,6 +122,9 @@ class Task final : private Outbox {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
+  // Up to where what it has sent to other tasks is acknowledged: the last record of each partition, as of the last commit.
+  using Acknowledged = std::map<Input, CausePosition>;
+  [[nodiscard]] std::shared_ptr<const Acknowledged> acknowledged() const { return acknowledged_; }
   // To be left with the group's offset, at a boundary: with what another can go on from here.
   [[nodiscard]] std::string continuation_text();
   // For whoever asks the group how it is doing: clock, counters, size of the state (JSON).
@@ -131,15 +137,18 @@ class Task final : private Outbox {
   };
   enum class Admission : std::uint8_t { apply, repetition, gap };
 
-  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
+               std::vector<Cause> said) override;
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   [[nodiscard]] bool is_wanted() const override;
   [[nodiscard]] Result<void> go_on();
   void note_fingerprint();
+  void note_acknowledged();
   CausePosition next_position();
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
 
+  [[nodiscard]] const Cause* missing(const InRecord& record) const;
   [[nodiscard]] Result<Admission> admit(const InRecord& record) const;
   void remember_sender(const InRecord& record);
   [[nodiscard]] Result<void> check_fingerprint(const InRecord& record) const;
@@ -158,6 +167,7 @@ class Task final : private Outbox {
   InRecord last_;                           // kept for the next fingerprint
   std::map<std::string, Place> senders_;
   std::map<Input, Place> targets_;
+  std::shared_ptr<const Acknowledged> acknowledged_ = std::make_shared<const Acknowledged>();
   std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here
   std::int64_t speak_from_ = 0;
   std::unique_ptr<const Continuation> continuation_;  // not there yet

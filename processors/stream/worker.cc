@@ -10,7 +10,8 @@
 namespace fiverate {
 namespace {
 
-constexpr std::chrono::seconds kGroupAnswersWithin{10};  // before anything can begin
+constexpr std::chrono::milliseconds kGroupAnswersWithin{10'000};  // before anything can begin
+constexpr std::chrono::milliseconds kAskedAgainWithin{500};        // others are at work meanwhile
 
 }  // namespace
 
@@ -104,9 +105,11 @@ Result<void> Worker::commit_all() {
 }
 
 Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inputs) {
-  const auto committed = source_.committed_of(inputs, kGroupAnswersWithin);
-  if (!committed) return tl::make_unexpected(committed.error());
   std::map<Input, std::int64_t> begin;
+  const bool again = !inputs.empty() && std::ranges::all_of(inputs, [this](const Input& input) { return waiting_.contains(input); });
+  const auto committed = source_.committed_of(inputs, again ? kAskedAgainWithin : kGroupAnswersWithin);
+  if (!committed && again && committed.error().reaction == Reaction::retry) return begin;  // not yet
+  if (!committed) return tl::make_unexpected(committed.error());
   for (const auto& input : inputs) {
     const auto found = committed->find(input);
     const auto known = found == committed->end() ? std::nullopt : std::optional(found->second);
@@ -124,7 +127,7 @@ Result<std::map<Input, std::int64_t>> Worker::take(const std::vector<Input>& inp
     if ((known ? known->offset : 0) < seat->task->next_offset()) untold_.insert(input);
     seats_.insert_or_assign(input, std::move(*seat));
   }
-  if (!begin.empty() || inputs.empty()) follow_others();
+  if (!begin.empty() || !again) follow_others();
   return begin;
 }
 

@@ -238,10 +238,6 @@ std::vector<std::string> quarantine_lines(const std::vector<Quarantined>& quaran
   return lines;
 }
 
-OutRecord progress_record(const LedgerRecord& progress) {
-  return {Topic::ledger, 0, progress.arrival_ms(), "", progress.SerializeAsString(), std::nullopt, std::nullopt};
-}
-
 // One pass over the history; alerts are asked up to the end of `alerts_through`.
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
@@ -276,8 +272,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
           book.acknowledge(input, seat.op->clock());
         }
         if (!book.moved()) return {};
-        const auto record = book.take();
-        return record ? sink.send(progress_record(*record)) : Result<void>{};
+        for (auto& record : book.take()) FIVERATE_TRY(sink.send(std::move(record)));
+        return {};
       });
 
   OutletStage* outlet_stage = nullptr;
@@ -308,15 +304,10 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   // Every day up to the last counts as final.
   const auto through = options.through.value_or(outlet_stage == nullptr ? kNoDay : outlet_stage->last_day());
   if (outlet_stage != nullptr && outlet_stage->last_day() != kNoDay) {
-    LedgerRecord last;
+    ProgressBook last(definition);
     const auto end = calendar.end_of(std::max(through, outlet_stage->last_day())) + kFinalAfter;
-    for (std::size_t i = 0; i < source_inputs(definition).size(); ++i) {
-      auto& entry = *last.mutable_progress()->add_entries();
-      entry.set_source(static_cast<std::int32_t>(i));
-      entry.set_arrival_ms(end);
-    }
-    last.set_arrival_ms(end);
-    FIVERATE_TRY(sink.send(progress_record(last)));
+    for (const auto& input : source_inputs(definition)) last.acknowledge(input, end);
+    for (auto& record : last.take()) FIVERATE_TRY(sink.send(std::move(record)));
     FIVERATE_TRY(drain());
   }
   FIVERATE_TRY(market.finish());

@@ -17,7 +17,7 @@ class Listener final : public Outbox {
   std::string said;
 
  private:
-  void to_task(Topic, std::int32_t, Millis, std::string, std::string) override { CHECK(false); }
+  void to_task(Topic, std::int32_t, Millis, std::string, std::string, std::vector<Cause>) override { CHECK(false); }
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
     said += fmt::format("{} {} {} {} {}\n", name_of(topic), partition, timestamp, key, value);
   }

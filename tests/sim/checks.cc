@@ -32,12 +32,14 @@ class CollectingSink final : public Sink {
 };
 
 bool same(const OutRecord& a, const OutRecord& b) {
+  const auto said_text = [](const Cause& cause) { return to_text(cause); };
   const auto link_of = [](const OutRecord& record) {
     return record.link ? std::pair(record.link->previous, record.link->chain)
                        : std::pair(CausePosition{}, std::uint64_t{0});
   };
   return a.cause->position == b.cause->position && a.key == b.key && a.value == b.value && a.timestamp == b.timestamp &&
-         a.link.has_value() == b.link.has_value() && link_of(a) == link_of(b);
+         a.link.has_value() == b.link.has_value() && link_of(a) == link_of(b) &&
+         std::ranges::equal(a.said, b.said, {}, said_text, said_text);
 }
 
 using LastOfKeys = std::map<std::string_view, std::string_view>;

@@ -11,11 +11,12 @@ namespace {
 class FickleOutbox final : public Outbox {
  public:
   FickleOutbox(Outbox& inner, Saboteur& saboteur) : inner_(inner), saboteur_(saboteur) {}
-  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
+  void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
+               std::vector<Cause> said) override {
     if (topic == Topic::deltas) {
       if (auto other = saboteur_.changed(value)) value = std::move(*other);
     }
-    inner_.to_task(topic, partition, timestamp, std::move(key), std::move(value));
+    inner_.to_task(topic, partition, timestamp, std::move(key), std::move(value), std::move(said));
   }
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
     inner_.plain(topic, partition, timestamp, std::move(key), std::move(value));
@@ -139,9 +140,12 @@ bool Saboteur::struck(const SimLog& log) const {
 
 std::optional<std::string> first_out_of_order(const SimLog& log) {
   for (const auto& [input, records] : log.partitions()) {
-    if (input.topic != Topic::deltas && input.topic != Topic::signals) continue;
     std::map<std::string, CausePosition> last;
     for (const auto& record : records) {
+      for (const auto& said : record->said) {
+        if (last[said.sender] >= said.position) continue;
+        return fmt::format("{} partition {} lacks {}, which was said there", name_of(input.topic), input.partition, to_text(said));
+      }
       if (!record->link) continue;
       auto& seen = last[record->cause->sender];
       if (record->cause->position <= seen) continue;

@@ -113,7 +113,7 @@ class Judge {
     }
   }
 
-  // Either somebody tells, or nothing is wrong; and what is final is right, but for the losses that nothing can notice.
+  // Either somebody tells, or nothing is wrong; and what is final is right.
   void truncated(bool at_rest) {
     if (!cluster_.truncation()) return plain(at_rest);
     const auto rows = final_rows_of(cluster_.log());
@@ -124,11 +124,9 @@ class Judge {
     } else if (const auto different = compare(); different.empty()) {
       report_.outcome = Outcome::harmless;
     } else {
-      report_.outcome = rows == expected_.final_rows ? Outcome::only_in_log : Outcome::unnoticed;
-      if (report_.outcome == Outcome::unnoticed && !may_go_unnoticed())
-        fails("a lost end went unnoticed\n" + different);
+      report_.outcome = Outcome::only_in_log;
+      if (rows != expected_.final_rows) fails("a lost end went unnoticed\n" + different);
     }
-    if (may_go_unnoticed()) return;
     for (const auto& [key, row] : rows) {
       const auto known = expected_.final_rows.find(key);
       if (known == expected_.final_rows.end() || known->second != row)
@@ -152,20 +150,6 @@ class Judge {
     }
     if (once_each(quarantined_of(log)) != once_each(expected_.quarantined)) return "other records are quarantined\n";
     return {};
-  }
-
-  // Nothing chains the ledger, nor the copies of reference records and commands: their senders are source partitions, not
-  // every offset of which reaches every partition. What is cut there before anybody has read it is missed by nobody; and so
-  // is what came in its place, to one who had read on.
-  [[nodiscard]] bool may_go_unnoticed() const {
-    const auto& truncation = *cluster_.truncation();
-    if (truncation.input.topic == Topic::ledger) return true;
-    auto exposed = truncation.cut;
-    const auto& records = cluster_.log().all(truncation.input);
-    const auto replaced = std::min(truncation.new_end + static_cast<std::int64_t>(truncation.cut.size()),
-                                   static_cast<std::int64_t>(records.size()));
-    exposed.insert(exposed.end(), records.begin() + truncation.new_end, records.begin() + replaced);
-    return std::ranges::any_of(exposed, [](const auto& record) { return !record->link; });
   }
 
   void fails(std::string why) {

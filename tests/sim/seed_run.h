@@ -31,10 +31,9 @@ enum class Outcome : std::uint8_t {
   compared,     // only the comparison at the end found out
   harmless,     // what was cut made no difference
   only_in_log,  // results are right, for it was read before it was cut; whoever reads the log anew finds the gap
-  unnoticed,    // an end without a chain was cut before it was read, and nothing tells: see Judge::may_go_unnoticed
 };
-inline constexpr std::array<std::string_view, 7> kOutcomeNames{"right",    "stopped",     "gap",      "compared",
-                                                               "harmless", "only in log", "unnoticed"};
+inline constexpr std::array<std::string_view, 6> kOutcomeNames{"right",    "stopped",  "gap",
+                                                               "compared", "harmless", "only in log"};
 
 struct SeedReport {
   std::uint64_t seed = 0;

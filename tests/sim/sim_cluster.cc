@@ -251,19 +251,13 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   run.mine.clear();
   for (const auto& [input, seat] : seats) {
     run.mine.insert(input);
-    if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock());
+    if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
   }
   // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
   const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
   const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
   if (!told) return {};
-  const auto progress = run.book.take();
-  if (!progress) return {};
-  const auto value = progress->SerializeAsString();
-  for (std::int32_t partition = 0; partition < definition_.ledger_partitions(); ++partition) {
-    FIVERATE_TRY(
-        run.sink.send({Topic::ledger, partition, progress->arrival_ms(), "", value, std::nullopt, std::nullopt}));
-  }
+  for (auto& record : run.book.take()) FIVERATE_TRY(run.sink.send(std::move(record)));
   return {};
 }
 

@@ -27,6 +27,7 @@ struct Sent {
   std::string key;
   std::string value;
   bool to_task;
+  std::vector<Cause> said;
 
   template <typename Message>
   [[nodiscard]] Message as() const {
@@ -74,11 +75,12 @@ class Bench final : public Outbox {
   [[nodiscard]] std::int64_t next_offset() const { return offset_; }
 
  private:
-  void to_task(Topic topic, std::int32_t partition, Millis, std::string key, std::string value) override {
-    sent_.push_back({topic, partition, std::move(key), std::move(value), true});
+  void to_task(Topic topic, std::int32_t partition, Millis, std::string key, std::string value,
+               std::vector<Cause> said) override {
+    sent_.push_back({topic, partition, std::move(key), std::move(value), true, std::move(said)});
   }
   void plain(Topic topic, std::int32_t partition, Millis, std::string key, std::string value) override {
-    sent_.push_back({topic, partition, std::move(key), std::move(value), false});
+    sent_.push_back({topic, partition, std::move(key), std::move(value), false, {}});
   }
 
   Operator* op_;

@@ -1,6 +1,8 @@
 // The only door: what passes, what is turned away and noted, what time it is.
 #include "processors/stages/intake.h"
 
+#include <gmock/gmock.h>
+
 #include <limits>
 
 #include "processors/stages/progress.h"
@@ -32,7 +34,7 @@ TEST_F(IntakeTest, ADocumentGoesToTheLedgerPartitionOfItsOutlet) {
   EXPECT_EQ(sent[0].topic, Topic::ledger);
   EXPECT_EQ(sent[0].partition, partition_of("shop", 3));
   EXPECT_EQ(sent[0].key, "shop");
-  EXPECT_FALSE(sent[0].to_task) << "behind intake nothing is chained";
+  EXPECT_TRUE(sent[0].to_task) << "chained, so that the receiver notices what it lacks";
   const auto record = sent[0].as<LedgerRecord>();
   EXPECT_EQ(record.arrival_ms(), kNow + 9);
   EXPECT_EQ(record.event().delivery().delivery_id(), "D");
@@ -194,22 +196,50 @@ TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
   const auto definition = make_definition("Asia/Shanghai", {2, 1, 1});
   ProgressBook book(definition);
   EXPECT_FALSE(book.moved());
-  EXPECT_EQ(book.take(), std::nullopt);
+  EXPECT_TRUE(book.take().empty());
   book.acknowledge({Topic::deliveries, 1}, 70);
   book.acknowledge({Topic::orders, 0}, 50);
   book.acknowledge({Topic::orders, 0}, 40);
   book.acknowledge({Topic::visits, 0}, kNever);
   book.acknowledge({Topic::ledger, 0}, 99);  // no source
   EXPECT_TRUE(book.moved());
-  const auto record = book.take();
-  ASSERT_EQ(record->progress().entries_size(), 2);
-  EXPECT_EQ(record->progress().entries(0).source(), 0) << "orders/0";
-  EXPECT_EQ(record->progress().entries(0).arrival_ms(), 50);
-  EXPECT_EQ(record->progress().entries(1).source(), 3) << "orders 0 1, deliveries 0 1";
-  EXPECT_EQ(record->arrival_ms(), 70);
+  const auto entries = [&]() -> std::vector<std::pair<int, Millis>> {
+    const auto records = book.take();
+    EXPECT_EQ(records.size(), 1U) << "the one ledger partition: to deltas and signals nothing was said";
+    LedgerRecord record;
+    EXPECT_TRUE(record.ParseFromString(records.at(0).value));
+    EXPECT_EQ(record.arrival_ms(), records.at(0).timestamp);
+    std::vector<std::pair<int, Millis>> all;
+    for (const auto& entry : record.progress().entries()) all.emplace_back(entry.source(), entry.arrival_ms());
+    return all;
+  };
+  EXPECT_THAT(entries(), testing::ElementsAre(testing::Pair(0, 50), testing::Pair(3, 70))) << "orders 0 1, deliveries 0 1";
   EXPECT_FALSE(book.moved());
   book.forget({Topic::deliveries, 1});
-  EXPECT_EQ(book.take()->progress().entries_size(), 1);
+  EXPECT_THAT(entries(), testing::ElementsAre(testing::Pair(0, 50)));
+}
+
+TEST(ProgressBook, TellsEachPartitionWhatWasSaidThere) {
+  const auto definition = make_definition("Asia/Shanghai", {2, 2, 1});
+  ProgressBook book(definition);
+  const auto said = [](Task::Acknowledged positions) { return std::make_shared<const Task::Acknowledged>(std::move(positions)); };
+  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  book.acknowledge({Topic::reference, 0}, 60, said({{{Topic::ledger, 1}, {3, 1}}, {{Topic::deltas, 0}, {3, 2}}}));
+  const auto told = [&] {
+    std::vector<std::string> all;
+    for (const auto& record : book.take()) {
+      auto line = fmt::format("{}/{}", name_of(record.topic), record.partition);
+      for (const auto& one : record.said) line += fmt::format(" {}", to_text(one));
+      all.push_back(line);
+    }
+    return all;
+  };
+  EXPECT_THAT(told(), testing::UnorderedElementsAre("ledger/0 deliveries/1/5/0", "ledger/1 deliveries/1/7/1 reference/0/3/1", "deltas/0 reference/0/3/2"));
+  EXPECT_FALSE(book.moved());
+  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  EXPECT_FALSE(book.moved()) << "another commit, nothing new in it";
+  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {8, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  EXPECT_TRUE(book.moved()) << "of the same arrival, but something more was said";
 }
 
 }  // namespace

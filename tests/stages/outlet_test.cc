@@ -1,6 +1,8 @@
 // The stage that knows each shop: parking, cuts, time.
 #include "processors/stages/outlet.h"
 
+#include <gmock/gmock.h>
+
 #include "schemas/format.h"
 #include "tests/stages/bench.h"
 
@@ -209,6 +211,25 @@ TEST_F(Cuts, FallAtEveryProgressRecordAndOneAMidnight) {
   passes(kStart + 3 * kDayMs);
   EXPECT_EQ(shown(), (Texts{"03-02T00:00 closes 03-01", "03-03T00:00 closes 03-02", "03-04T00:00 closes 03-03",
                             "03-04T12:00 closes 03-03 settled"}));
+}
+
+TEST_F(Cuts, NeedTheCopiesOfReferenceThatCameBeforeThem) {
+  const auto needs = [&](std::int64_t copied_until, Millis clock) {
+    auto progress = progress_to(clock, definition);
+    progress.mutable_progress()->set_copied_until(copied_until);
+    EXPECT_TRUE(bench.feed(Topic::ledger, progress.SerializeAsString()).has_value());
+    std::set<std::string> said;
+    for (const auto& one : bench.take(Topic::deltas)) {
+      EXPECT_LE(one.said.size(), 1U);
+      said.insert(one.said.empty() ? "nothing" : to_text(one.said[0]));
+    }
+    return said;
+  };
+  EXPECT_THAT(needs(0, kStart), testing::ElementsAre("nothing"));
+  EXPECT_THAT(needs(8, kStart + kDayMs), testing::ElementsAre("reference/0/7/0"));
+  EXPECT_THAT(needs(0, kStart + 2 * kDayMs), testing::ElementsAre("reference/0/7/0")) << "another worker's progress says nothing of it";
+  restarts();
+  EXPECT_THAT(needs(0, kStart + 3 * kDayMs), testing::ElementsAre("reference/0/7/0"));
 }
 
 TEST_F(Cuts, AreEmptyOnlyAtACloseOrAFullMinute) {

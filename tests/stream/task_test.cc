@@ -157,15 +157,57 @@ TEST_F(Receiver, KeepsSendersApart) {
   EXPECT_EQ(market.adder.applied.size(), 2U);
 }
 
-TEST_F(Receiver, HasNoGapCheckBehindIntake) {
-  for (const auto offset : {3, 9, 5}) {
-    auto record = again(0);
-    record.link.reset();
-    record.cause = Cause{"deliveries/0", {offset, 0}};
-    ASSERT_TRUE(market.task.process(record).has_value());
-  }
-  EXPECT_EQ(market.adder.applied.size(), 2U) << "not every source offset reaches every partition; 5 comes after 9";
-  EXPECT_EQ(market.task.counters().repetitions, 1);
+TEST_F(Receiver, NoticesWhatItLacksByWhatOthersSayWasSaid) {
+  const auto progress = [&](const std::vector<Cause>& said) {
+    InRecord record{kDeltas, next++, 5, "", "0", std::nullopt, std::nullopt, std::nullopt, sent[0].owner, said};
+    EXPECT_TRUE(market.task.process(record).has_value());
+  };
+  ASSERT_TRUE(receives({0, 1}).has_value());
+  progress({*sent[1].cause});
+  EXPECT_EQ(market.adder.applied, (Values{"2", "6", "0"}));
+  progress({*sent[0].cause, Cause{"outlet/7", {4, 0}}});
+  EXPECT_EQ(market.adder.applied.size(), 3U) << "of outlet/7 nothing has come";
+  EXPECT_EQ(market.task.counters().gaps, 1);
+  EXPECT_EQ(market.task.counters().speak_from, "outlet-7:0");
+  progress({*sent[2].cause});
+  EXPECT_EQ(market.adder.applied.size(), 3U);
+  EXPECT_EQ(market.task.counters().speak_from, fmt::format("outlet-0:{}", sent[1].cause->position.offset));
+  ASSERT_TRUE(receives({2}).has_value());
+  progress({*sent[2].cause});
+  EXPECT_EQ(market.adder.applied, (Values{"2", "6", "0", "12", "0"}));
+}
+
+TEST_F(Receiver, AppliesNothingThatNeedsWhatHasNotCome) {
+  auto record = again(0);
+  record.said = {Cause{"reference/0", {3, 0}}};
+  ASSERT_TRUE(market.task.process(record).has_value());
+  ASSERT_TRUE(receives({1}).has_value());
+  EXPECT_TRUE(market.adder.applied.empty()) << "nor what comes behind it";
+  EXPECT_EQ(market.task.counters().gaps, 2);
+  auto copy = again(0);
+  copy.link = Link{{-1, 0}, 0};
+  copy.cause = Cause{"reference/0", {3, 5}};
+  ASSERT_TRUE(market.task.process(copy).has_value());
+  record.offset = next++;
+  ASSERT_TRUE(market.task.process(record).has_value());
+  EXPECT_EQ(market.adder.applied, (Values{"2", "2"}));
+}
+
+TEST_F(TaskTest, WhatIsAcknowledgedIsThatOfTheLastCommit) {
+  writes("2");
+  writes("1");
+  Process one(log, "outlet", kLedger, content);
+  const auto records = read(log, kLedger);
+  ASSERT_TRUE(one.process({records[0]}).has_value());
+  EXPECT_TRUE(one.task.acknowledged()->empty());
+  ASSERT_TRUE(one.task.commit().has_value());
+  const Task::Acknowledged after_first{{kDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
+  EXPECT_EQ(*one.task.acknowledged(), after_first);
+  ASSERT_TRUE(one.process({records[1]}).has_value());
+  EXPECT_EQ(*one.task.acknowledged(), after_first);
+  Process restarted(log, "outlet", kLedger, content);
+  ASSERT_TRUE(restarted.task.restore().has_value());
+  EXPECT_EQ(*restarted.task.acknowledged(), after_first);
 }
 
 // ---- restart --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "processors/stream/base64.h"
 #include "processors/stream/group_store.h"
 #include "tests/stream/fake_operator.h"
 
@@ -233,6 +234,61 @@ TEST_F(WorkerTest, WhatIsDueBetweenBoundariesIsCommittedAtTheNextOne) {
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(saved_sum(kFirst), "6");
   EXPECT_EQ(group.at(kFirst).offset, 5);
+}
+
+// Says one thing to each of so many partitions.
+class Announcer final : public Operator {
+ public:
+  explicit Announcer(std::int32_t partitions) : partitions_(partitions) {}
+  Result<void> open(const Store& /*store*/) override { return {}; }
+  Result<void> apply(const InRecord& record, Outbox& outbox) override {
+    for (std::int32_t i = 0; i < partitions_; ++i) outbox.to_task(Topic::ledger, i, 0, "", std::string(record.value));
+    return {};
+  }
+  bool at_boundary() const override { return true; }
+  void save(StoreBatch& batch) override { batch.put("arrival", std::to_string(1'790'000'000'000)); }
+  Millis clock() const override { return 0; }
+
+ private:
+  std::int32_t partitions_;
+};
+
+TEST(GroupStore, HasRoomForWhatWasSaidTo128PartitionsLongAgo) {
+  MemoryLog log;
+  const Input input{Topic::deliveries, 1023};
+  Announcer announcer(128);
+  GroupStore store(std::nullopt);
+  MemorySink sink(log);
+  Task task("deliveries", input, "0123456789abcdef", announcer, store, sink);
+  ASSERT_TRUE(task.restore().has_value());
+  InRecord record{input, 0, 0, "", "x", std::nullopt, std::nullopt, std::nullopt, std::make_shared<int>(0)};
+  ASSERT_TRUE(task.process(record).has_value());
+  Announcer silent(0);
+  ASSERT_TRUE(task.commit().has_value());
+  Task later("deliveries", input, "0123456789abcdef", silent, store, sink);
+  ASSERT_TRUE(later.restore().has_value());
+  record.offset = 10'000'000'000;
+  ASSERT_TRUE(later.process(record).has_value());
+  ASSERT_TRUE(later.commit().has_value());
+  EXPECT_LT(store.group_text()->size() + later.status().size(), 4096U);
+  GroupStore read(Committed{10'000'000'001, *store.group_text() + " " + later.status()});
+  Task again("deliveries", input, "0123456789abcdef", silent, read, sink);
+  ASSERT_TRUE(again.restore().has_value());
+  EXPECT_EQ(again.acknowledged()->size(), 128U);
+  EXPECT_EQ(again.acknowledged()->at({Topic::ledger, 127}), (CausePosition{0, 127}));
+}
+
+TEST(Base64, BringsEveryTextBack) {
+  std::string bytes;
+  for (int i = 0; i < 600; ++i) {
+    const auto text = to_base64(bytes);
+    EXPECT_EQ(text.find_first_of(" \n"), std::string::npos);
+    EXPECT_EQ(from_base64(text), bytes) << i;
+    bytes += static_cast<char>(i * 7);
+  }
+  for (const auto* rubbish : {"a", "abc", "ab=c", "a===", "====", " abc", "abc ", "ab\nc", "\xff\xff\xff\xff"}) {
+    EXPECT_EQ(from_base64(rubbish), std::nullopt) << rubbish;
+  }
 }
 
 TEST(GroupStore, TravelsAsText) {

@@ -135,13 +135,6 @@ std::unique_ptr<Actor> Rig::make_actor(Input input, std::shared_ptr<MemoryStore:
   return std::make_unique<Actor>(durable_, definition_, input, std::move(state), live_rows_);
 }
 
-void Rig::append_progress(const LedgerRecord& progress) {
-  for (std::int32_t partition = 0; partition < counts_.ledger; ++partition) {
-    durable_.log.append({Topic::ledger, partition, progress.arrival_ms(), "", progress.SerializeAsString(),
-                         std::nullopt, std::nullopt});
-  }
-}
-
 void Rig::run() {
   // Reference goes first, so that what a document refers to is known before it.
   std::vector<Input> order = inputs();
@@ -153,7 +146,9 @@ void Rig::run() {
   for (bool moved = true; moved;) {
     moved = false;
     for (const auto& input : order) {
-      if (input == Input{Topic::ledger, 0} && book_->moved()) append_progress(*book_->take());
+      if (input == Input{Topic::ledger, 0} && book_->moved()) {
+        for (auto& record : book_->take()) durable_.log.append(std::move(record));
+      }
       auto& actor = *actors_.at(input);
       const auto worked = actor.work(kAll);
       CHECK(worked.has_value(), actor.task().name(), worked.error().what);
@@ -161,7 +156,7 @@ void Rig::run() {
       moved = true;
       const auto committed = actor.commit();
       CHECK(committed.has_value(), actor.task().name(), committed.error().what);
-      book_->acknowledge(input, actor.acknowledged());
+      book_->acknowledge(input, actor.acknowledged(), actor.task().acknowledged());
     }
   }
 }

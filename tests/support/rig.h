@@ -87,7 +87,6 @@ class Rig {
   [[nodiscard]] std::vector<Input> inputs() const;  // of all tasks, in the order of the flow
   [[nodiscard]] std::unique_ptr<Actor> make_actor(Input input, std::shared_ptr<MemoryStore::Content> state);
   [[nodiscard]] Actor& actor(Input input) { return *actors_.at(input); }
-  void append_progress(const LedgerRecord& progress);
 
   // All records of a partition, or of all partitions of a topic.
   [[nodiscard]] std::vector<InRecord> records(Topic topic);
