@@ -216,8 +216,9 @@ void add_run(Program& program) {
                   "Needs a state.dir of its own")
       ->check(check_twin_name);
   run->add_option("--speak-from", arguments->speak_from,
-                  "TASK:OFFSET, as outlet-3:12345: goes back before this offset of its input (to a snapshot or the beginning) and says again "
-                  "what follows from there on. Repairs a receiver that reports a gap")
+                  "TASK:OFFSET, as outlet-3:12345 or deliveries-0:77, several with commas: goes back before this offset of its input (to a "
+                  "snapshot or the beginning, intake to the beginning) and says again what follows from there on. Repairs a receiver "
+                  "that reports a gap")
       ->delimiter(',');
   run->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return run_stages(context, *arguments); };

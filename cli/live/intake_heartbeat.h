@@ -38,7 +38,9 @@ class IntakeHeartbeat {
       FIVERATE_TRY(mark());
     }
     if (now - told_ < (book_.moved() ? kProgressEvery : kIdleProgressEvery)) return {};
-    const auto progress = book_.take();
+    const bool again = now - told_all_ >= kIdleProgressEvery;
+    const auto progress = book_.take(again);
+    if (!progress.empty() && again) told_all_ = now;
     if (!progress.empty()) told_ = now;  // the first goes out as soon as something is known: whoever has begun again waits for it
     for (const auto& record : progress) {
       FIVERATE_TRY(sink_.send(record));
@@ -61,6 +63,7 @@ class IntakeHeartbeat {
   ProgressBook book_;
   std::set<Input> mine_;
   std::chrono::steady_clock::time_point told_{};
+  std::chrono::steady_clock::time_point told_all_{};
   std::chrono::steady_clock::time_point marked_{};
 };
 

@@ -38,14 +38,16 @@ class WarnOfGaps {
     for (const auto& [input, seat] : seats) {
       auto& known = known_[input];
       const auto gaps = seat.task->counters().gaps;
+      const auto orders = seat.task->lacks();
+      if (orders.empty()) known = {gaps, std::nullopt};
       if (gaps == known.reported) continue;
       const auto now = StageClock::now();
       if (!known.since) known.since = now;
       if (now - *known.since < kGapIsReportedAfter) continue;
       spdlog::warn(
-          "{}: {} records wait for one before them that has not come. If their sender does not send it again by itself (after a restart, "
-          "say), start the process that has this task with: run --speak-from {}",
-          seat.task->name(), gaps - known.reported, seat.task->counters().speak_from);
+          "{}: {} records wait for others before them that have not come. If their senders do not send them again by themselves (after a "
+          "restart, say), start the process that has these tasks with: run --speak-from {}",
+          seat.task->name(), gaps - known.reported, orders);
       known = {gaps, std::nullopt};
     }
   }

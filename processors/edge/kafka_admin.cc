@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kWithin{10};
 constexpr int kWithinMs = static_cast<int>(milliseconds(kWithin).count());
 constexpr int kAdminAnswerMs = kWithinMs + 1'000;  // librdkafka's own deadline comes first and says more
+constexpr milliseconds kAskAgainAfter{100};
 constexpr std::int32_t kReplicasForTwo = 3;
 
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewTopic_destroy>>;
@@ -141,8 +142,17 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
   }
   const KafkaQueue queue(rd_kafka_queue_new(client.get()));
   const auto options = options_for(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-  rd_kafka_DescribeConfigs(client.get(), asked.data(), asked.size(), options.get(), queue.get());
-  const auto answer = answer_to("The settings of the topics cannot be read", client, queue);
+  // A connection that is cut while it is asked is made anew, and a question may be asked twice.
+  const auto until = Clock::now() + kWithin;
+  const auto ask = [&] {
+    rd_kafka_DescribeConfigs(client.get(), asked.data(), asked.size(), options.get(), queue.get());
+    return answer_to("The settings of the topics cannot be read", client, queue);
+  };
+  auto answer = ask();
+  while (!answer && answer.error().reaction == Reaction::retry && Clock::now() < until) {
+    std::this_thread::sleep_for(kAskAgainAfter);
+    answer = ask();
+  }
   if (!answer) return tl::make_unexpected(answer.error());
 
   FoundSettings found;

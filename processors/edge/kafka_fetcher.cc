@@ -55,6 +55,9 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
        ++i) {
     const std::string_view name(name_text);
     const std::string_view text(static_cast<const char*>(value), value == nullptr ? 0 : size);
+    // On a source record anybody may have put them: what was copied from one of our topics is a record like any other.
+    const bool ours = std::ranges::find(kSourceTopics, record.input.topic) == kSourceTopics.end();
+    if (!ours && name != kArrivalHeader) continue;
     if (name == kCauseHeader) {
       read_into(record.cause, parse_cause(text), name, record);
     } else if (name == kPreviousHeader) {

@@ -113,7 +113,8 @@ Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   const bool broken_mark = rejected && rejected->reason != Reason::bad_payload && event.has_mark();
   const bool document = record.input.topic != Topic::commands && !broken_mark;
   if (rejected) {
-    const auto key = is_document(event.payload_case()) ? std::string_view(outlet_id_of(event)) : std::string_view{};
+    // What is no document here is noted in one partition, so that a task that copies to all of `signals` writes to few of the ledger.
+    const auto key = document && is_document(event.payload_case()) ? std::string_view(outlet_id_of(event)) : std::string_view{};
     send_rejection(record, arrival, *rejected, document, key, settings_.definition, outbox);
     return {};
   }

@@ -58,7 +58,6 @@ class Intake final : public Operator {
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return clock_.highest(); }
 
-
  private:
   IntakeSettings settings_;
   ArrivalClock clock_;

@@ -109,7 +109,7 @@ Result<void> OutletStage::open(const Store& store) {
     ProgressState state;
     if (!state.ParseFromString(**progress)) return damaged(store);
     sources_.load(state);
-    copied_until_ = state.copied_until();
+    copied_ = {state.copied_until() - 1, state.copied_index()};
     watermark_ = sources_.value();
   }
   const auto first_day = store.get(kFirstDayKey);
@@ -145,7 +145,8 @@ void OutletStage::save(StoreBatch& batch) {
   unsaved_.changes.clear();
   ProgressState progress;
   sources_.save(progress);
-  progress.set_copied_until(copied_until_);
+  progress.set_copied_until(copied_.offset + 1);
+  progress.set_copied_index(copied_.index);
   batch.put(std::string(kProgressKey), progress.SerializeAsString());
   batch.put(std::string(kFirstDayKey), fmt::format("{}", first_day_.number));
   batch.put(std::string(kOutletSealKey), seal_.SerializeAsString());
@@ -205,7 +206,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
 
 Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t partition, Outbox& outbox) {
   sources_.apply(progress);
-  copied_until_ = std::max(copied_until_, progress.copied_until());
+  copied_ = std::max(copied_, CausePosition{progress.copied_until() - 1, progress.copied_index()});
   const auto clock = sources_.value();
   if (clock > watermark_) {
     const auto& calendar = context_.calendar;
@@ -564,7 +565,7 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
 void OutletStage::cut(Millis clock, bool settled, bool even_if_empty, Outbox& outbox) {
   if (!wanted_) return;
   std::vector<Cause> said;
-  if (copied_until_ > 0) said.push_back({sender_name(name_of(Topic::reference), 0), {copied_until_ - 1, 0}});
+  if (copied_.offset >= 0) said.push_back({sender_name(name_of(Topic::reference), 0), copied_});
   auto parts = merge_.take(context_, settings_.market_partitions, even_if_empty);
   for (std::size_t partition = 0; partition < parts.size(); ++partition) {
     for (std::size_t piece = 0; piece < parts[partition].size(); ++piece) {

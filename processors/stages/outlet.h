@@ -126,7 +126,7 @@ class OutletStage final : public Operator {
   MarketContext context_;
   AcceptanceLimits limits_;
   Watermark sources_;
-  std::int64_t copied_until_ = 0;  // of `reference`: market has to have it before it applies what is said here
+  CausePosition copied_;  // the last copy of `reference` that is in all of deltas: market has to have it before it applies what is said here
   Millis watermark_ = kNever;
   Day first_day_ = kNoDay;  // earliest day of any document accepted
   Day last_day_ = kNoDay;

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "deltas.pb.h"
@@ -42,9 +43,9 @@ class ProgressBook {
 
   [[nodiscard]] bool moved() const { return moved_; }
 
-  // The records to send: one to each ledger partition, and one to each partition of deltas and signals to which something was said.
-  // None if nothing is known yet.
-  std::vector<OutRecord> take() {
+  // The records to send: one to each ledger partition, and one to each partition of deltas and signals to which something was said
+  // since the last time, or ever (`again`: what was told last may have been lost). None if nothing is known yet.
+  std::vector<OutRecord> take(bool again = true) {
     moved_ = false;
     std::vector<OutRecord> records;
     if (known_.empty()) return records;
@@ -58,14 +59,17 @@ class ProgressBook {
       // Nothing but copies goes from a source to deltas, and each to all of its partitions.
       if (!known.said) continue;
       if (const auto copy = known.said->find({Topic::deltas, 0}); copy != known.said->end())
-        progress.set_copied_until(copy->second.offset + 1);
+        progress.set_copied_until(copy->second.offset + 1), progress.set_copied_index(copy->second.index);
     }
     for (const auto topic : kInternalTopics) {
       const auto value = value_of(topic, progress, latest);
       const auto partitions = topic == Topic::ledger ? ledger_partitions_ : market_partitions_;
       for (std::int32_t partition = 0; partition < partitions; ++partition) {
         auto said = said_to({topic, partition});
-        if (topic != Topic::ledger && said.empty()) continue;
+        if (topic != Topic::ledger) {
+          const auto told = std::exchange(told_[{topic, partition}], positions_of(said));
+          if (said.empty() || (!again && told == told_.at({topic, partition}))) continue;
+        }
         records.push_back({topic, partition, latest, "", value, std::nullopt, std::nullopt, std::nullopt, std::move(said)});
       }
     }
@@ -79,6 +83,7 @@ class ProgressBook {
     Said said;
   };
 
+  // Behind the ledger nobody needs to know what time it is.
   static std::string value_of(Topic topic, const Progress& progress, Millis latest) {
     if (topic == Topic::ledger) {
       LedgerRecord record;
@@ -88,11 +93,11 @@ class ProgressBook {
     }
     if (topic == Topic::deltas) {
       DeltasRecord record;
-      *record.mutable_progress() = progress;
+      record.mutable_progress();
       return record.SerializeAsString();
     }
     SignalRecord record;
-    *record.mutable_progress() = progress;
+    record.mutable_progress();
     return record.SerializeAsString();
   }
 
@@ -106,10 +111,17 @@ class ProgressBook {
     return all;
   }
 
+  static std::vector<CausePosition> positions_of(const std::vector<Cause>& said) {
+    std::vector<CausePosition> positions;
+    for (const auto& one : said) positions.push_back(one.position);
+    return positions;
+  }
+
   std::int32_t ledger_partitions_;
   std::int32_t market_partitions_;
   std::map<Input, std::int32_t> numbers_;  // of the source partitions
   std::map<std::int32_t, Known> known_;  // by number
+  std::map<Input, std::vector<CausePosition>> told_;  // of deltas and signals
   bool moved_ = false;
 };
 

@@ -36,7 +36,8 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
 std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 
 // What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
-// on with a state or topic of another definition.
+// on with a state or topic of another definition. What decode accepts and how it rejects counts as encoding: intake that reads a source
+// partition again has to say the same again.
 inline constexpr std::int32_t kFormulasVersion = 2;
 inline constexpr std::int32_t kEncodingsVersion = 6;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);

@@ -195,21 +195,45 @@ Result<void> Task::check_fingerprint(const InRecord& record) const {
               fiverate::name_of(input_.topic), input_.partition, record.offset, name_, store_.where());
 }
 
-// Whose record it is that has not come, and what should have.
-const Cause* Task::missing(const InRecord& record) const {
+bool Task::has(const Cause& said) const {
+  if (said.position.offset < 0) return true;  // nothing was said
+  const auto known = senders_.find(said.sender);
+  return known != senders_.end() && known->second.position >= said.position;
+}
+
+void Task::note_gap(const InRecord& record) {
+  ++counters_.gaps;
+  const auto lacks_up_to = [this](const std::string& sender, CausePosition position) {
+    auto& up_to = lacking_[sender];
+    up_to = std::max(up_to, position);
+  };
   for (const auto& said : record.said) {
-    const auto known = senders_.find(said.sender);
-    if (known == senders_.end() || known->second.position < said.position) return &said;
+    if (!has(said)) lacks_up_to(said.sender, said.position);
   }
-  return nullptr;
+  if (record.cause && record.link && !has({record.cause->sender, record.link->previous})) {
+    lacks_up_to(record.cause->sender, record.link->previous);
+  }
+}
+
+std::string Task::lacks() const {
+  std::string orders;
+  for (const auto& [sender, up_to] : lacking_) {
+    const auto known = senders_.find(sender);
+    auto task = sender;
+    std::ranges::replace(task, '/', '-');
+    orders += fmt::format("{}{}:{}", orders.empty() ? "" : ",", task,
+                          std::max<std::int64_t>(0, known == senders_.end() ? 0 : known->second.position.offset));
+  }
+  return orders;
 }
 
 Result<Task::Admission> Task::admit(const InRecord& record) const {
-  if (!record.cause) return missing(record) == nullptr ? Admission::apply : Admission::gap;
+  const bool needs_more = !std::ranges::all_of(record.said, [this](const Cause& said) { return has(said); });
+  if (!record.cause) return needs_more ? Admission::gap : Admission::apply;
   const auto known = senders_.find(record.cause->sender);
   const auto seen = known == senders_.end() ? Place{} : known->second;
   if (record.cause->position <= seen.position) return Admission::repetition;
-  if (!record.link) return Admission::apply;
+  if (!record.link) return needs_more ? Admission::gap : Admission::apply;
   if (record.link->previous > seen.position) return Admission::gap;
   if (record.link->previous < seen.position || record.link->chain != seen.chain) {
     return fail(Reaction::stop,
@@ -217,7 +241,7 @@ Result<Task::Admission> Task::admit(const InRecord& record) const {
                 "nothing was applied.",
                 record.cause->sender, to_text(record.cause->position), name_);
   }
-  return missing(record) == nullptr ? Admission::apply : Admission::gap;
+  return needs_more ? Admission::gap : Admission::apply;
 }
 
 void Task::remember_sender(const InRecord& record) {
@@ -225,6 +249,8 @@ void Task::remember_sender(const InRecord& record) {
   auto& seen = senders_[record.cause->sender];
   seen.position = record.cause->position;
   if (record.link) seen.chain = chained(record.link->chain, record.key, record.value);
+  const auto lacking = lacking_.find(record.cause->sender);
+  if (lacking != lacking_.end() && seen.position >= lacking->second) lacking_.erase(lacking);
 }
 
 Result<void> Task::process(const InRecord& record) {
@@ -243,16 +269,7 @@ Result<void> Task::process(const InRecord& record) {
       remember_sender(record);
       break;
     case Admission::repetition: ++counters_.repetitions; break;
-    case Admission::gap: {
-      ++counters_.gaps;
-      const auto* const said = missing(record);
-      auto sender = said != nullptr ? said->sender : record.cause->sender;
-      const auto known = senders_.find(sender);
-      std::ranges::replace(sender, '/', '-');
-      const auto seen = known == senders_.end() ? 0 : known->second.position.offset;
-      counters_.speak_from = fmt::format("{}:{}", sender, std::max<std::int64_t>(0, seen));
-      break;
-    }
+    case Admission::gap: note_gap(record); break;
   }
   if (send_error_) return tl::make_unexpected(*send_error_);
   ++counters_.records;

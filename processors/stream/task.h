@@ -76,7 +76,6 @@ struct TaskCounters {
   std::int64_t records = 0;
   std::int64_t repetitions = 0;  // dropped
   std::int64_t gaps = 0;         // not applied, predecessor missing
-  std::string speak_from = {};   // with gaps: what the sender would have to be started with, "outlet-3:1234"
   std::int64_t outputs = 0;
   std::int64_t rewritten = 0;    // results that something older had overwritten
   std::int64_t quarantined = 0;  // outputs to the topic quarantine
@@ -122,6 +121,9 @@ class Task final : private Outbox {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::int64_t next_offset() const { return next_offset_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
+  // What has not come though others came behind it, as the orders for those who have to say it again: "outlet-3:1234,reference-0:7".
+  // Empty: nothing is missing.
+  [[nodiscard]] std::string lacks() const;
   // Up to where what it has sent to other tasks is acknowledged: the last record of each partition, as of the last commit.
   using Acknowledged = std::map<Input, CausePosition>;
   [[nodiscard]] std::shared_ptr<const Acknowledged> acknowledged() const { return acknowledged_; }
@@ -148,7 +150,8 @@ class Task final : private Outbox {
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
 
-  [[nodiscard]] const Cause* missing(const InRecord& record) const;
+  [[nodiscard]] bool has(const Cause& said) const;
+  void note_gap(const InRecord& record);
   [[nodiscard]] Result<Admission> admit(const InRecord& record) const;
   void remember_sender(const InRecord& record);
   [[nodiscard]] Result<void> check_fingerprint(const InRecord& record) const;
@@ -166,6 +169,7 @@ class Task final : private Outbox {
   std::uint64_t fingerprint_hash_ = 0;
   InRecord last_;                           // kept for the next fingerprint
   std::map<std::string, Place> senders_;
+  std::map<std::string, CausePosition> lacking_;  // by sender: up to here something is missing
   std::map<Input, Place> targets_;
   std::shared_ptr<const Acknowledged> acknowledged_ = std::make_shared<const Acknowledged>();
   std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here

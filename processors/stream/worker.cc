@@ -182,9 +182,11 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
   if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
   failpoint("tails.read");
   // Also where the group remembers nothing: the task may have been a copy, which says nothing at all.
-  task.stay_silent_until(seat.speak_from ? *seat.speak_from : committed ? committed->offset : 0);
+  const auto said = committed ? committed->offset : 0;
+  // What the group has not committed may have been said, or not: it is said, whatever the order.
+  task.stay_silent_until(seat.speak_from ? std::min(*seat.speak_from, said) : said);
   if (seat.speak_from) {
-    seat.spoken_until = committed ? committed->offset : 0;
+    seat.spoken_until = said;
   } else if (committed) {
     if (const auto continuation = continuation_in(committed->metadata)) task.catch_up(*continuation);
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something

@@ -50,6 +50,7 @@ class ReplaySink final : public Sink {
     if (record.topic == Topic::ledger) {
       ledger_.append(std::move(record));
     } else if (record.topic == Topic::deltas) {
+      record.said.clear();  // of `reference` itself, which does not speak to the market of a replay
       deltas_.append(std::move(record));
     } else if (record.topic == Topic::quarantine) {
       Quarantined quarantined;
@@ -391,7 +392,13 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
       {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
   FIVERATE_TRY(outlet.run({}));
   ReplaySummary summary;
-  for (const auto& [input, seat] : outlet.seats()) summary.records += seat.task->counters().records;
+  for (const auto& [input, seat] : outlet.seats()) {
+    summary.records += seat.task->counters().records;
+    if (const auto lacks = seat.task->lacks(); !lacks.empty()) {
+      return fail(Reaction::stop, "The ledger lacks records in partition {} that were said there ({}): nothing is computed from a part.",
+                  input.partition, lacks);
+    }
+  }
   FIVERATE_TRY(market.finish());
   market.add_to(sink.transitions(), sink.seals());
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));

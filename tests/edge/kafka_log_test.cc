@@ -326,13 +326,15 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
        {"fiverate-arrival", "1e3"}});
   put({{"fiverate-cause", ""}, {"fiverate-previous", "-"}});
   put({{"fiverate-arrival", "1700000000000"}, {"other", "x"}});
+  put({{"fiverate-cause", "outlet/1/7/0"}, {"fiverate-previous", "-"}, {"fiverate-chain", "0000000000000000"}, {"fiverate-said", "reference/0/3/0"}});
   ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
 
   const auto reader = reader_of(kafka.settings(), {{{Topic::orders, 0}}, {}, true});
   const auto records = read_all(*reader);
-  ASSERT_EQ(records.size(), 3U);
+  ASSERT_EQ(records.size(), 4U);
   for (const auto& read : records) {
-    EXPECT_FALSE(read.cause);
+    EXPECT_FALSE(read.cause) << "nor are they believed in a source topic: what was copied there from one of ours is new";
+    EXPECT_TRUE(read.said.empty());
     EXPECT_FALSE(read.link);
     EXPECT_TRUE(read.key.empty());
     EXPECT_TRUE(read.value.empty());

@@ -257,7 +257,7 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
   const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
   if (!told) return {};
-  for (auto& record : run.book.take()) FIVERATE_TRY(run.sink.send(std::move(record)));
+  for (auto& record : run.book.take(again)) FIVERATE_TRY(run.sink.send(std::move(record)));
   return {};
 }
 

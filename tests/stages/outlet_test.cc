@@ -217,6 +217,7 @@ TEST_F(Cuts, NeedTheCopiesOfReferenceThatCameBeforeThem) {
   const auto needs = [&](std::int64_t copied_until, Millis clock) {
     auto progress = progress_to(clock, definition);
     progress.mutable_progress()->set_copied_until(copied_until);
+    if (copied_until > 0) progress.mutable_progress()->set_copied_index(4);
     EXPECT_TRUE(bench.feed(Topic::ledger, progress.SerializeAsString()).has_value());
     std::set<std::string> said;
     for (const auto& one : bench.take(Topic::deltas)) {
@@ -226,10 +227,10 @@ TEST_F(Cuts, NeedTheCopiesOfReferenceThatCameBeforeThem) {
     return said;
   };
   EXPECT_THAT(needs(0, kStart), testing::ElementsAre("nothing"));
-  EXPECT_THAT(needs(8, kStart + kDayMs), testing::ElementsAre("reference/0/7/0"));
-  EXPECT_THAT(needs(0, kStart + 2 * kDayMs), testing::ElementsAre("reference/0/7/0")) << "another worker's progress says nothing of it";
+  EXPECT_THAT(needs(8, kStart + kDayMs), testing::ElementsAre("reference/0/7/4"));
+  EXPECT_THAT(needs(0, kStart + 2 * kDayMs), testing::ElementsAre("reference/0/7/4")) << "another worker's progress says nothing of it";
   restarts();
-  EXPECT_THAT(needs(0, kStart + 3 * kDayMs), testing::ElementsAre("reference/0/7/0"));
+  EXPECT_THAT(needs(0, kStart + 3 * kDayMs), testing::ElementsAre("reference/0/7/4"));
 }
 
 TEST_F(Cuts, AreEmptyOnlyAtACloseOrAFullMinute) {

@@ -112,7 +112,9 @@ TEST_F(Receiver, AppliesNothingBehindAGapUntilItIsFilled) {
   ASSERT_TRUE(receives({0, 2, 3}).has_value());
   EXPECT_EQ(market.adder.applied, (Values{"2"}));
   EXPECT_EQ(market.task.counters().gaps, 2);
+  EXPECT_EQ(market.task.lacks(), fmt::format("outlet-0:{}", sent[0].cause->position.offset));
   ASSERT_TRUE(receives({0, 1, 2, 3}).has_value());
+  EXPECT_EQ(market.task.lacks(), "");
   EXPECT_EQ(market.adder.applied, (Values{"2", "6", "12", "20"}));
   EXPECT_EQ(market.task.counters().repetitions, 1);
 }
@@ -168,11 +170,12 @@ TEST_F(Receiver, NoticesWhatItLacksByWhatOthersSayWasSaid) {
   progress({*sent[0].cause, Cause{"outlet/7", {4, 0}}});
   EXPECT_EQ(market.adder.applied.size(), 3U) << "of outlet/7 nothing has come";
   EXPECT_EQ(market.task.counters().gaps, 1);
-  EXPECT_EQ(market.task.counters().speak_from, "outlet-7:0");
+  EXPECT_EQ(market.task.lacks(), "outlet-7:0");
   progress({*sent[2].cause});
   EXPECT_EQ(market.adder.applied.size(), 3U);
-  EXPECT_EQ(market.task.counters().speak_from, fmt::format("outlet-0:{}", sent[1].cause->position.offset));
+  EXPECT_EQ(market.task.lacks(), fmt::format("outlet-0:{},outlet-7:0", sent[1].cause->position.offset));
   ASSERT_TRUE(receives({2}).has_value());
+  EXPECT_EQ(market.task.lacks(), "outlet-7:0");
   progress({*sent[2].cause});
   EXPECT_EQ(market.adder.applied, (Values{"2", "6", "0", "12", "0"}));
 }

@@ -551,7 +551,8 @@ class Faults(unittest.TestCase):
         self.assertIn(b"size too large", self.refused.stderr)
         self.assertNotRegex(self.said, " (warn|error) ")
         for task in self.last[1]:
-            self.assertEqual((task["lag_records"], task["gaps"], task["repetitions"]), (0, 0, 0), task)
+            self.assertLessEqual(task["lag_records"], 1, "but for progress that is just on its way")
+            self.assertEqual((task["gaps"], task["repetitions"]), (0, 0), task)
         self.assertLess(self.peak_mib, PEAK_MIB)
         self.assertLess(sum(path.stat().st_size for path in self.market.state.rglob("*") if path.is_file()), 8 << 20)
 
