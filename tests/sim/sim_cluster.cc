@@ -396,6 +396,17 @@ std::string SimCluster::tasks() const {
   return text;
 }
 
+bool SimCluster::has_said_more_than_its_log() const {
+  const auto& input = truncation_->input;
+  const auto sender = sender_name(task_name_of(input), input.partition);
+  const auto end = log_.end_offset(input);
+  return std::ranges::any_of(log_.partitions(), [&](const auto& partition) {
+    return std::ranges::any_of(partition.second, [&](const auto& record) {
+      return record->cause && record->cause->sender == sender && record->cause->position.offset >= end;
+    });
+  });
+}
+
 // ---- afterwards -----------------------------------------------------------------------------------------------------
 
 bool SimCluster::calm() {

@@ -66,6 +66,9 @@ class SimCluster {
   // A line a task: where it stands.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
+  // What the task of the truncated partition has said is caused by offsets that its log has not reached again: what it says now is taken
+  // for repetitions.
+  [[nodiscard]] bool has_said_more_than_its_log() const;
 
  private:
   static constexpr std::size_t kStages = 4;  // intake (with reference), outlet, market, desk
