@@ -40,10 +40,10 @@ void judge_one_sku(benchmark::State& state) {
   const auto shop = busy_shop(days);
   const auto sku = *shop.context.catalogue.find("s0");
   const Asking asking{"shop", noon(nth(days)), true};
-  SkuAlerts alerts;
+  OutletAlerts alerts;
   std::vector<Transition> transitions;
   for (auto _ : state) {
-    judge_sku(shop.facts, sku, asking, shop.context, alerts, transitions);
+    judge_skus(shop.facts, {sku}, asking, shop.context, alerts, transitions);
     transitions.clear();
   }
   state.counters["SKUs/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);

@@ -119,6 +119,64 @@ BENCHMARK_CAPTURE(outlet_stage, all_rocks_facts_alone, false, true, kAmple, true
 BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 
+// ---- a market's first stock: one delivery of all SKUs to each outlet, as bench/recovery has it -------------------------
+
+constexpr std::int32_t kStockedOutlets = 10'000;
+constexpr std::int32_t kStockedSkus = 40;
+
+std::vector<LedgerLine> stocking() {
+  std::vector<LedgerLine> lines;
+  std::int64_t offset = 0;
+  const auto add = [&](std::string_view json) {
+    LedgerRecord record;
+    auto& event = *record.mutable_event();
+    CHECK(!decode(json, event), json);
+    record.set_arrival_ms(event_time_of(event) + kMinuteMs);
+    auto& line = lines.emplace_back();
+    line.cause = Cause{"intake/0", {offset++, 0}};
+    line.value = record.SerializeAsString();
+    line.reference = !event.has_delivery();
+    line.delivery = event.has_delivery();
+    line.lines = event.delivery().lines_size();
+  };
+  const auto envelope = [](std::string_view id, std::string_view body) {
+    return fmt::format(R"({{"event_id":"{}","event_time":"2025-03-01T09:00:00Z",{}}})", id, body);
+  };
+  std::vector<std::string> said;
+  for (std::int32_t sku = 0; sku < kStockedSkus; ++sku) {
+    add(envelope(fmt::format("s{}", sku),
+                 fmt::format(R"("sku":{{"sku_id":"S{}","brand_id":"B{}","valid_from":"2020-01-01"}})", sku, sku % 8)));
+    said.push_back(fmt::format(R"({{"sku_id":"S{}","quantity":10}})", sku));
+  }
+  for (std::int32_t outlet = 0; outlet < kStockedOutlets; ++outlet) {
+    add(envelope(fmt::format("o{}", outlet),
+                 fmt::format(R"("outlet":{{"outlet_id":"R{:07}","valid_from":"2020-01-01","region_id":"c{}","state":"ACTIVE"}})", outlet,
+                             outlet % 100)));
+  }
+  for (std::int32_t outlet = 0; outlet < kStockedOutlets; ++outlet) {
+    add(envelope(fmt::format("d{}", outlet),
+                 fmt::format(R"("delivery":{{"delivery_id":"d{}","outlet_id":"R{:07}","direction":"OUT","lines":[{}]}})", outlet, outlet,
+                             fmt::join(said, ","))));
+  }
+  return lines;
+}
+
+void first_stock(benchmark::State& state, bool facts_alone) {
+  static const auto lines = stocking();
+  static double cheapest_stock = 0;
+  SimulatedLedger ledger;
+  ledger.records = lines;
+  Folded folded;
+  const auto begun = cpu_seconds();
+  for (auto _ : state) {
+    MemoryStore store;
+    folded = fold(ledger, false, facts_alone, kAmple, store);
+  }
+  report(state, folded, cpu_seconds() - begun, cheapest_stock);
+}
+BENCHMARK_CAPTURE(first_stock, live, false)->Iterations(3)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(first_stock, facts_alone, true)->Iterations(3)->Unit(benchmark::kMillisecond);
+
 // ---- the trade room alone: the same documents with and without alerts -----------------------------------------------
 
 struct CoreOutlet {
@@ -170,19 +228,20 @@ struct Core {
       if (!context.catalogue.find(sku_id)) return;
     }
     if (alerts) pass_due(facts, id, arrival, context, said, transitions);
-    if (judge(facts, event, arrival, kNoDay, limits, context).outcome != Outcome::accepted) return;
-    const auto touched = touched_by(facts, event, arrival, context);
+    Arrived arrived(event, arrival, context.catalogue);
+    if (judge(facts, arrived, kNoDay, limits, context).outcome != Outcome::accepted) return;
+    const auto touched = touched_by(facts, arrived, context);
     const auto& skus = touched.skus;
     const EventRef ref{event.event_id()};
     const FactsChange change(facts, context, touched);
-    const auto& document = remember(facts, event, ref, arrival, context);
+    const auto& document = remember(facts, std::move(arrived), ref, context);
     benchmark::DoNotOptimize(change.differences(&document));
     if (!alerts) return;
     for (const auto& line : document.lines) {
       if (line.count != kAbsent) benchmark::DoNotOptimize(believed(facts.skus.at(line.sku), document));
     }
     const Asking asking{id, std::max(clock, arrival), true, &ref};
-    for (const auto sku : skus) judge_sku(facts, sku, asking, context, said[sku], transitions);
+    judge_skus(facts, skus, asking, context, said, transitions);
   }
 };
 

@@ -28,6 +28,7 @@ constexpr std::size_t kWriteBufferBytesMin = 1 << 20;
 constexpr std::size_t kWriteBufferBytesMax = 32 << 20;
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
+constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
 constexpr int kOpenFilesMax = 256;  // of one store: a process may have many
 
 // RocksDB's own log file is left out: Debian's build has assertions, and one of them ends the process when that file
@@ -130,6 +131,9 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   options.paranoid_checks = true;
   options.write_buffer_manager = writes;
   options.write_buffer_size = write_buffer_bytes;
+  // A log read for the first time asks mostly for what is not there.
+  options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
+  options.memtable_whole_key_filtering = true;
   options.compression = best_compression();
   options.level_compaction_dynamic_level_bytes = true;
   options.max_background_jobs = 2;

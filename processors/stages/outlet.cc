@@ -291,15 +291,16 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
 
 void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause,
                                  Outbox& outbox) {
-  auto verdict = judge(outlet.facts, event, arrival, first_open_day(watermark_, context_.calendar), limits_, context_);
+  Arrived arrived(event, arrival, context_.catalogue);
+  auto verdict = judge(outlet.facts, arrived, first_open_day(watermark_, context_.calendar), limits_, context_);
   switch (verdict.outcome) {
     case Outcome::accepted: {
       const auto ref = event_ref(event.event_id(), cause);
-      const auto touched = touched_by(outlet.facts, event, arrival, context_);
+      const auto touched = touched_by(outlet.facts, arrived, context_);
       judge_ended_days(outlet.facts, touched.skus, {outlet_id_of(event), alert_clock(outlet)}, context_, outlet.alerts,
                        transitions_);
       const auto before = before_change(outlet, touched);
-      const auto& document = remember(outlet.facts, event, ref, arrival, context_);
+      const auto& document = remember(outlet.facts, std::move(arrived), ref, context_);
       tell(before, &document);
       quarantine_lines(outlet, document, event, arrival, cause, outbox);
       ask_alerts(outlet_id_of(event), outlet, touched.skus, &ref, outbox);
@@ -310,7 +311,7 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
       break;
     }
     case Outcome::superseded:
-      remember(outlet.facts, event, event_ref(event.event_id(), cause), arrival, context_);
+      remember(outlet.facts, std::move(arrived), event_ref(event.event_id(), cause), context_);
       count_quality(Contribution::superseded, arrival, 1);
       break;
     case Outcome::duplicate:
@@ -403,14 +404,11 @@ void OutletStage::pass_alerts(const std::string& outlet_id, OutletRecord& outlet
   send_alerts(outbox);
 }
 
-void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const std::set<SkuNumber>& skus,
+void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const SkuSet& skus,
                              const EventRef* record, Outbox& outbox) {
   const bool over = std::max(watermark_, outlet.latest_arrival) >= settings_.alerts_until;
   const Asking asking{outlet_id, alert_clock(outlet), !over, record};
-  for (const auto sku : skus) {
-    if (context_.catalogue.brand_of(sku) == kNoBrand) continue;
-    judge_sku(outlet.facts, sku, asking, context_, outlet.alerts[sku], transitions_);
-  }
+  judge_skus(outlet.facts, skus, asking, context_, outlet.alerts, transitions_);
   send_alerts(outbox);
 }
 
@@ -437,8 +435,8 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
   outlet.latest_arrival = std::max(outlet.latest_arrival, arrival);
   set_clock(outlet);
   pass_alerts(outlet_id, outlet, outbox);
-  std::set<SkuNumber> skus;
-  for (const auto& [sku, known] : outlet.facts.skus) skus.insert(sku);
+  SkuSet skus;
+  for (const auto& [sku, known] : outlet.facts.skus) skus.insert(skus.end(), sku);
   judge_ended_days(outlet.facts, skus, {outlet_id, alert_clock(outlet)}, context_, outlet.alerts, transitions_);
   const auto before = before_change(outlet);
   apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);

@@ -25,18 +25,19 @@ class StateTable {
 
   // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or relieve().
   [[nodiscard]] Result<T*> get(std::string_view key) {
-    if (auto* cached = find(key)) return cached;
-    if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second, true);
-    auto bytes = store_->get(prefix_ + std::string(key));
-    if (!bytes) return tl::make_unexpected(bytes.error());
-    return load(key, bytes->has_value() ? std::string_view(**bytes) : std::string_view{}, bytes->has_value());
+    const auto entry = entry_of(key);
+    if (!entry) return tl::make_unexpected(entry.error());
+    return &(*entry)->second.value;
   }
 
   // As get(), to be changed: it will be written at the next save().
   [[nodiscard]] Result<T*> change(std::string_view key) {
-    auto record = get(key);
-    if (record) mark_dirty(key);
-    return record;
+    const auto found = entry_of(key);
+    if (!found) return tl::make_unexpected(found.error());
+    auto& entry = (*found)->second;
+    if (!entry.dirty) dirty_.push_back(*found);
+    entry.dirty = entry.exists = true;
+    return &entry.value;
   }
 
   // Visits the records whose key begins with `prefix`, in order of keys, until `visit(key, T&)` returns false.
@@ -45,13 +46,13 @@ class StateTable {
     // First bring what is only in the store into memory beside what is only in memory, then walk memory alone.
     Result<void> loaded;
     for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
-      if (find(at->first) != nullptr) continue;
+      if (find(at->first) != entries_.end()) continue;
       if (auto record = load(at->first, at->second, true); !record) return tl::make_unexpected(record.error());
     }
     const auto whole = prefix_ + std::string(prefix);
     const auto scanned = store_->scan(whole, [&](std::string_view key, std::string_view bytes) {
       const auto own = key.substr(prefix_.size());
-      if (find(own) != nullptr) return true;
+      if (find(own) != entries_.end()) return true;
       if (auto record = load(own, bytes, true); !record) loaded = tl::make_unexpected(record.error());
       return loaded.has_value();
     });
@@ -85,29 +86,37 @@ class StateTable {
     bool dirty = false;
     bool exists = false;  // in the store, or dirty
   };
+  using Entries = std::map<std::string, Entry, std::less<>>;
 
   void encode_dirty() {
-    for (auto& key : dirty_) {
-      auto& entry = entries_.find(key)->second;
+    for (const auto changed : dirty_) {
+      auto& [key, entry] = *changed;
       auto bytes = codec_.encode(entry.value);
       bytes_ += bytes.size() - entry.bytes;
       entry.bytes = bytes.size();
       entry.dirty = false;
-      unsaved_.insert_or_assign(std::move(key), std::move(bytes));
+      unsaved_.insert_or_assign(key, std::move(bytes));
     }
     dirty_.clear();
     ++generation_;
     if (bytes_ > budget_bytes_) evict();
   }
 
-  T* find(std::string_view key) {
+  typename Entries::iterator find(std::string_view key) {
     const auto found = entries_.find(key);
-    if (found == entries_.end()) return nullptr;
-    found->second.used = generation_;
-    return &found->second.value;
+    if (found != entries_.end()) found->second.used = generation_;
+    return found;
   }
 
-  Result<T*> load(std::string_view key, std::string_view bytes, bool exists) {
+  Result<typename Entries::iterator> entry_of(std::string_view key) {
+    if (const auto cached = find(key); cached != entries_.end()) return cached;
+    if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second, true);
+    auto bytes = store_->get(prefix_ + std::string(key));
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    return load(key, bytes->has_value() ? std::string_view(**bytes) : std::string_view{}, bytes->has_value());
+  }
+
+  Result<typename Entries::iterator> load(std::string_view key, std::string_view bytes, bool exists) {
     Entry entry;
     if (exists) {
       auto decoded = codec_.decode(bytes);
@@ -121,14 +130,7 @@ class StateTable {
     entry.used = generation_;
     entry.exists = exists;
     bytes_ += entry.bytes;
-    return &entries_.emplace(std::string(key), std::move(entry)).first->second.value;
-  }
-
-  void mark_dirty(std::string_view key) {
-    const auto found = entries_.find(key);
-    if (found->second.dirty) return;
-    found->second.dirty = found->second.exists = true;
-    dirty_.push_back(found->first);
+    return entries_.emplace(std::string(key), std::move(entry)).first;
   }
 
   // Drops clean records, those first that were not used since the last commits.
@@ -149,8 +151,8 @@ class StateTable {
   Codec codec_;
   std::size_t budget_bytes_;
   const Store* store_ = nullptr;
-  std::map<std::string, Entry, std::less<>> entries_;
-  std::vector<std::string> dirty_;
+  Entries entries_;
+  std::vector<typename Entries::iterator> dirty_;
   std::map<std::string, std::string, std::less<>> unsaved_;  // encoded, of the next batch
   std::size_t bytes_ = 0;
   std::uint64_t generation_ = 1;

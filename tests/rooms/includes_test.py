@@ -15,7 +15,7 @@ MAY_SEE = {  # a room: the rooms of ours that it may include
     "readers": ["schemas", "processors", "readers"],
 }
 CORE = ["processors/trade", "processors/stages", "processors/stream"]
-OUTSIDE = re.compile(r"librdkafka|rocksdb|random|fstream|filesystem|iostream|ctime|csignal|sys/|unistd|thread$|future|curl|boost")
+OUTSIDE = re.compile(r"librdkafka|rocksdb|random|fstream|filesystem|iostream|ctime|csignal|sys/|unistd|thread$|future|curl|boost(?!/container)")
 # The loop asks a steady clock when to commit, and waits in lengths of time; a log in memory is shared by threads.
 ALLOWED = {("processors/stream", "chrono"), ("processors/stream", "stop_token"), ("processors/stream", "mutex"),
            ("processors/stream", "condition_variable")}

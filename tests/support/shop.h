@@ -40,11 +40,12 @@ class Shop {
 
   // Judges and, if it is to be kept, remembers. Without an arrival it arrives at its event time.
   Verdict takes(const Event& event, Millis arrival, Day first_open_day = kNoDay) {
-    auto verdict = judge(facts, event, arrival, first_open_day, limits, context);
+    const Arrived arrived(event, arrival, context.catalogue);
+    auto verdict = judge(facts, arrived, first_open_day, limits, context);
     if (verdict.outcome != Outcome::accepted && verdict.outcome != Outcome::superseded) return verdict;
-    const FactsChange change(facts, context, touched_by(facts, event, arrival, context));
+    const FactsChange change(facts, context, touched_by(facts, arrived, context));
     const EventRef ref{event.event_id()};
-    const auto& document = remember(facts, event, ref, arrival, context);
+    const auto& document = remember(facts, arrived, ref, context);
     send(change, &document);
     return verdict;
   }

@@ -59,7 +59,7 @@ class WatchedShop {
   void gets(const Event& event) { gets(event, event_time_of(event)); }
   void gets(const Event& event, Millis arrival) {
     waits_until(arrival);
-    const auto skus = touched_by(shop.facts, event, arrival, shop.context).skus;
+    const auto skus = touched_by(shop.facts, Arrived(event, arrival, shop.context.catalogue), shop.context).skus;
     judge_ended_days(shop.facts, skus, {"shop", clock_}, shop.context, alerts, transitions);
     const EventRef ref{event.event_id()};
     if (shop.takes(event, arrival).outcome == Outcome::accepted) ask(skus, &ref);
@@ -103,10 +103,8 @@ class WatchedShop {
  private:
   [[nodiscard]] SkuNumber number() const { return *shop.context.catalogue.find("s1"); }
 
-  void ask(const std::set<SkuNumber>& skus, const EventRef* record) {
-    for (const auto sku : skus) {
-      judge_sku(shop.facts, sku, {"shop", clock_, true, record}, shop.context, alerts[sku], transitions);
-    }
+  void ask(const SkuSet& skus, const EventRef* record) {
+    judge_skus(shop.facts, skus, {"shop", clock_, true, record}, shop.context, alerts, transitions);
   }
 
   static std::string when(Millis moment) {

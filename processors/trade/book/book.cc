@@ -26,9 +26,14 @@ bool operator<(const Request& a, const Request& b) {
   return std::tie(a.time, a.document->id) < std::tie(b.time, b.document->id);
 }
 
+const Opening& SkuFacts::opening() const {
+  static const Opening kNothing;
+  return folded ? *folded : kNothing;
+}
+
 Day SkuFacts::first_request(Day since) const {
   auto first = kEndOfDays;
-  if (requested_on != kNoDay && since == opening.zero_since()) first = requested_on;
+  if (folded && folded->requested_on != kNoDay && since == folded->book.zero_since()) first = folded->requested_on;
   for (const auto& request : requests) {
     if (request.day >= since) return std::min(first, request.day);
   }
@@ -71,7 +76,7 @@ Day Book::delivered_changes(Day day) const {
 }
 
 Book book_until(Day day, const SkuFacts& facts) {
-  auto book = facts.opening;
+  auto book = facts.opening().book;
   for (const auto& fact : facts.facts) {
     if (fact.day <= day) book.take(fact);
   }

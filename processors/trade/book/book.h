@@ -7,11 +7,12 @@
 //   rate             units sold a day: over the pairs of consecutive accepted counts of the last 90 days
 //   level            from the last accepted count, falling by the rate, raised by OUT, lowered by RETURN, never below 0
 //
-// A function of the set of facts: what is older than kMemoryDays is folded into the opening book (SkuFacts::opening).
+// A function of the set of facts: what is older than kMemoryDays is folded into the opening book (Opening).
 // Quantities are in units (packs), levels and rates in millionths of a unit (a day). Days are days of the market.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -128,17 +129,22 @@ class Book {
   std::vector<Pair> pairs_;  // of the last 90 days before the last accepted count
 };
 
-// All that is known of one SKU at an outlet.
-struct SkuFacts {
-  bool folded = false;              // there is an opening
-  Book opening;                     // of everything before `facts`
+// What is left of facts that are forgotten.
+struct Opening {
+  Book book;
   std::optional<Millis> out_since;  // start of the stockout that was going on then (stockout.h)
   EventRef out_event;
-  Day requested_on = kNoDay;  // the first request since opening.zero_since(), if the latest is a count of 0
+  Day requested_on = kNoDay;  // the first request since book.zero_since(), if the latest is a count of 0
   bool last_request_short = false;
-  std::vector<Fact> facts;        // in order
+};
+
+// All that is known of one SKU at an outlet.
+struct SkuFacts {
+  std::unique_ptr<const Opening> folded;  // everything before `facts`; null: nothing was
+  std::vector<Fact> facts;                // in order
   std::vector<Request> requests;  // in order
 
+  [[nodiscard]] const Opening& opening() const;
   // The first day on which 1 or more was requested since a count of 0 on `since`; kEndOfDays: not yet.
   [[nodiscard]] Day first_request(Day since) const;
 };

@@ -13,7 +13,7 @@ void append_day(std::vector<Day>& days, Day day) {
 
 class TimelineWalk {
  public:
-  explicit TimelineWalk(const SkuFacts& facts) : facts_(facts), book_(facts.opening) {}
+  explicit TimelineWalk(const SkuFacts& facts) : facts_(facts), book_(facts.opening().book) {}
 
   SkuTimeline run() {
     for (const auto& request : facts_.requests) append_day(timeline_.requested, request.day);

@@ -16,12 +16,13 @@ struct Walk {
   const SkuFacts& facts;
   std::span<const ActiveFrom> activity;
   const MarketCalendar& calendar;
-  Book book = facts.opening;
+  Book book = facts.opening().book;
   std::optional<Stockout> open = {};
 
   Walk(const SkuFacts& sku, std::span<const ActiveFrom> outlet, const MarketCalendar& days)
       : facts(sku), activity(outlet), calendar(days) {
-    if (sku.out_since) open = Stockout{*sku.out_since, kOpenEnd, sku.out_event, {}};
+    const auto& opening = sku.opening();
+    if (opening.out_since) open = Stockout{*opening.out_since, kOpenEnd, opening.out_event, {}};
   }
 
   // Was it ordered in time to stay listed, while out since `since`?
@@ -123,7 +124,7 @@ std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFro
 }
 
 bool believed(const SkuFacts& facts, const Document& document) {
-  auto book = facts.opening;
+  auto book = facts.opening().book;
   for (const auto& fact : facts.facts) {
     const bool accepted = book.take(fact);
     if (fact.document == &document && is_count(fact.kind)) return accepted;
@@ -141,18 +142,17 @@ void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity,
   Walk walk(facts, activity, calendar);
   by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.take(instant); });
   const bool out = walk.book.latest() == Book::Latest::zero;
-  auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
-  if (requested_on >= day) requested_on = kNoDay;  // by a request that is kept, or by none
-  if (requests_end != facts.requests.begin()) facts.last_request_short = (requests_end - 1)->short_confirmed;
-  facts.out_since.reset();
+  const auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
+  auto opening = std::make_unique<Opening>();
+  if (requested_on < day) opening->requested_on = requested_on;  // else by a request that is kept, or by none
+  const bool requested = requests_end != facts.requests.begin();
+  opening->last_request_short = requested ? (requests_end - 1)->short_confirmed : facts.opening().last_request_short;
   if (walk.open) {
-    facts.out_since = walk.open->start;
-    facts.out_event = std::move(walk.open->begun_by);
+    opening->out_since = walk.open->start;
+    opening->out_event = std::move(walk.open->begun_by);
   }
-  facts.folded = true;
-  auto opening = std::move(walk.book);  // the walk looks at the facts
-  facts.opening = std::move(opening);
-  facts.requested_on = requested_on;
+  opening->book = std::move(walk.book);
+  facts.folded = std::move(opening);
   facts.facts.erase(facts.facts.begin(), end);
   facts.requests.erase(facts.requests.begin(), requests_end);
 }
@@ -161,7 +161,7 @@ Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool
   std::optional<Book> other;
   const auto& book = book_of(facts, last_book, today, other);
   Prediction prediction;
-  prediction.short_confirmed = facts.last_request_short;
+  prediction.short_confirmed = facts.opening().last_request_short;
   for (const auto& request : facts.requests) {
     if (request.day <= today) prediction.short_confirmed = request.short_confirmed;
   }

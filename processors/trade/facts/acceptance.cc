@@ -172,12 +172,15 @@ std::uint64_t content_of(const Event& event) {
   return XXH3_64bits_withSeed(payload.data(), payload.size(), seed) ^ static_cast<std::uint64_t>(event.payload_case());
 }
 
-Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day first_open_day,
-              const AcceptanceLimits& limits, const MarketContext& context) {
+Arrived::Arrived(const Event& document, Millis at, const Catalogue& catalogue)
+    : event(document), arrival(at), lines(lines_of(document, catalogue)) {}
+
+Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_day, const AcceptanceLimits& limits,
+              const MarketContext& context) {
   const auto reject = [](Reason reason, std::string detail) {
     return Verdict{Outcome::rejected, reason, std::move(detail)};
   };
-  const auto kind = kind_of(event);
+  const auto& [event, arrival, kind, content, lines] = arrived;
   const auto& id = document_id_of(event);
   const auto event_time = event_time_of(event);
   const auto number = revision_of(event);
@@ -188,7 +191,6 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   }
   if (arrival - event_time > lateness) return reject(Reason::late, days_late(arrival, event_time, lateness));
 
-  const auto content = content_of(event);
   const auto memory = memory_begins(arrival, context.calendar);
   for (const auto& document : facts.documents) {
     if (document->kind != kind || document->counted().event_time < memory) continue;
@@ -223,14 +225,13 @@ Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day 
   return {Outcome::accepted};
 }
 
-Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context) {
+Touched touched_by(const OutletFacts& facts, const Arrived& arrived, const MarketContext& context) {
   Touched touched;
-  touched.is_order = event.has_order();
-  for (const auto sku_id : sku_ids_of(event)) {
-    if (const auto sku = context.catalogue.find(sku_id)) touched.skus.insert(*sku);
-  }
-  const auto index =
-      remembered_index(facts, kind_of(event), document_id_of(event), memory_begins(arrival, context.calendar));
+  touched.is_order = arrived.kind == DocumentKind::order;
+  touched.skus.reserve(arrived.lines.size());
+  for (const auto& line : arrived.lines) touched.skus.insert(line.sku);
+  const auto index = remembered_index(facts, arrived.kind, document_id_of(arrived.event),
+                                      memory_begins(arrived.arrival, context.calendar));
   if (index >= 0) {
     touched.document = facts.documents[static_cast<std::size_t>(index)].get();
     for (const auto& line : touched.document->lines) touched.skus.insert(line.sku);
@@ -238,11 +239,11 @@ Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival,
   return touched;
 }
 
-const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
-                         const MarketContext& context) {
-  const auto kind = kind_of(event);
+const Document& remember(OutletFacts& facts, Arrived arrived, const EventRef& ref, const MarketContext& context) {
+  const auto& event = arrived.event;
+  const auto kind = arrived.kind;
   const auto& id = document_id_of(event);
-  const auto memory = memory_begins(arrival, context.calendar);
+  const auto memory = memory_begins(arrived.arrival, context.calendar);
   auto index = remembered_index(facts, kind, id, memory);
   if (index < 0) {
     // Behind a forgotten document of the same id, if there is one: the newest comes last.
@@ -260,13 +261,13 @@ const Document& remember(OutletFacts& facts, const Event& event, const EventRef&
                                       [](const Revision& a, std::int64_t b) { return a.number < b; });
   const bool counts_now = place == document.revisions.end();
   if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
-  document.revisions.insert(place, {number, event_time_of(event), content_of(event), ref});
+  document.revisions.insert(place, {number, event_time_of(event), arrived.content, ref});
   if (!counts_now) return document;
 
   document.not_done = !event.cancelled() && kind == DocumentKind::visit && event.visit().outcome() != Visit::DONE;
   document.counts = !event.cancelled() && !document.not_done;
   document.is_return = event.delivery().direction() == Delivery::RETURN;
-  document.lines = document.counts ? lines_of(event, context.catalogue) : std::vector<Line>{};
+  document.lines = document.counts ? std::move(arrived.lines) : std::vector<Line>{};
   count_document(facts, document, context);
   return document;
 }

@@ -46,16 +46,25 @@ std::vector<std::string_view> sku_ids_of(const Event& event);
 // Hash of a checked event's content: event time, cancelled, payload; not event_id, source, arrival_time.
 std::uint64_t content_of(const Event& event);
 
-// Judges `event`, changes nothing. `first_open_day`: days before it are final (kNoDay: none).
-Verdict judge(const OutletFacts& facts, const Event& event, Millis arrival, Day first_open_day,
-              const AcceptanceLimits& limits, const MarketContext& context);
+// A document as it arrived, read once for all that is asked of it. Its SKUs must be known; the event must outlive it.
+struct Arrived {
+  const Event& event;
+  Millis arrival;
+  DocumentKind kind = kind_of(event);
+  std::uint64_t content = content_of(event);
+  std::vector<Line> lines;  // what it says of each SKU, in its order
 
-// What will change when `event` is remembered.
-Touched touched_by(const OutletFacts& facts, const Event& event, Millis arrival, const MarketContext& context);
+  Arrived(const Event& document, Millis at, const Catalogue& catalogue);
+};
 
-// Remembers an accepted or superseded event, found in the log as `ref`; an accepted one replaces the counted revision.
-// SKUs must be known. Returns its document.
-const Document& remember(OutletFacts& facts, const Event& event, const EventRef& ref, Millis arrival,
-                         const MarketContext& context);
+// Judges a document, changes nothing. `first_open_day`: days before it are final (kNoDay: none).
+Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_day, const AcceptanceLimits& limits,
+              const MarketContext& context);
+
+// What will change when it is remembered.
+Touched touched_by(const OutletFacts& facts, const Arrived& arrived, const MarketContext& context);
+
+// Remembers an accepted or superseded document, found in the log as `ref`; an accepted one replaces the counted revision.
+const Document& remember(OutletFacts& facts, Arrived arrived, const EventRef& ref, const MarketContext& context);
 
 }  // namespace fiverate

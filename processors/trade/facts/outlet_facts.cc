@@ -22,6 +22,7 @@ void fold_stock(OutletFacts& facts, const Document& document, Day day, int sign)
       entries.erase(at);
     }
   };
+  if (facts.skus.size() < document.lines.size()) facts.skus.reserve(document.lines.size());
   for (const auto& line : document.lines) {
     auto& sku = facts.skus[line.sku];
     if (line.quantity > 0) {
@@ -215,14 +216,15 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
     if (!sku.folded) continue;
     auto& saved = *state.add_openings();
     saved.set_sku(static_cast<std::uint32_t>(number));
-    sku.opening.save(*saved.mutable_book());
-    if (sku.out_since) {
+    const auto& opening = *sku.folded;
+    opening.book.save(*saved.mutable_book());
+    if (opening.out_since) {
       saved.set_out(true);
-      saved.set_out_since_ms(*sku.out_since);
-      save_event(sku.out_event, *saved.mutable_out_event());
+      saved.set_out_since_ms(*opening.out_since);
+      save_event(opening.out_event, *saved.mutable_out_event());
     }
-    saved.set_requested_on(sku.requested_on.number);
-    saved.set_last_request_short(sku.last_request_short);
+    saved.set_requested_on(opening.requested_on.number);
+    saved.set_last_request_short(opening.last_request_short);
   }
 }
 
@@ -242,15 +244,15 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
     facts.assignments.push_back({Day{saved.from()}, saved.active(), load_place(saved)});
   }
   for (const auto& saved : state.openings()) {
-    auto& sku = facts.skus[static_cast<SkuNumber>(saved.sku())];
-    sku.folded = true;
-    sku.opening = Book::load(saved.book());
+    auto opening = std::make_unique<Opening>();
+    opening->book = Book::load(saved.book());
     if (saved.out()) {
-      sku.out_since = saved.out_since_ms();
-      sku.out_event = load_event(saved.out_event());
+      opening->out_since = saved.out_since_ms();
+      opening->out_event = load_event(saved.out_event());
     }
-    sku.requested_on = Day{saved.requested_on()};
-    sku.last_request_short = saved.last_request_short();
+    opening->requested_on = Day{saved.requested_on()};
+    opening->last_request_short = saved.last_request_short();
+    facts.skus[static_cast<SkuNumber>(saved.sku())].folded = std::move(opening);
   }
   facts.documents.reserve(static_cast<std::size_t>(state.documents_size()));
   for (const auto& saved : state.documents()) {

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -60,12 +59,12 @@ struct OutletFacts {
 
   // Derived from documents, kept up to date by count_document and uncount_document.
   std::map<Day, std::int32_t> active_documents;  // how many activities a day
-  std::map<SkuNumber, SkuFacts> skus;
+  SkuMap<SkuFacts> skus;
 };
 
 // What a new record of an outlet will change.
 struct Touched {
-  std::set<SkuNumber> skus;
+  SkuSet skus;
   const Document* document = nullptr;  // that it is a revision of
   bool is_order = false;
 };

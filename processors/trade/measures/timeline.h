@@ -70,7 +70,7 @@ class FactsChange {
 
   const OutletFacts& facts_;
   const MarketContext& context_;
-  std::set<SkuNumber> touched_;
+  SkuSet touched_;
   Presence before_;
   std::optional<std::vector<Day>> ordered_before_;  // nothing: no order is touched
   Differences document_before_;  // taken back

@@ -2,6 +2,8 @@
 // became known in the task's own partition and are kept with its state; brand numbers live in memory only.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
+#include <boost/container/flat_set.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,6 +21,11 @@ namespace fiverate {
 enum class SkuNumber : std::uint32_t {};
 enum class BrandNumber : std::uint32_t {};
 inline constexpr BrandNumber kNoBrand{0};  // of what has no brand; its id is ""
+
+// Of one outlet: a few dozen, asked for every line and walked in order. A sorted array, so keep what stands in it small to move.
+using SkuSet = boost::container::flat_set<SkuNumber>;
+template <typename Value>
+using SkuMap = boost::container::flat_map<SkuNumber, Value>;
 
 // Lets a map of strings be asked with a string_view.
 struct StringHash {

@@ -34,8 +34,16 @@ const std::string& region_on(Day day, const OutletFacts& facts, const MarketCont
 }
 
 bool was_counted(const SkuFacts& sku) {
-  return sku.opening.accepted() ||
+  return sku.opening().book.accepted() ||
          std::any_of(sku.facts.begin(), sku.facts.end(), [](const Fact& fact) { return is_count(fact.kind); });
+}
+
+// What has been said of a SKU. Null: nothing can be, for the rules live on counts, and most SKUs of most shops have none.
+SkuAlerts* said_of(SkuNumber sku, const OutletFacts& facts, const MarketContext& context, OutletAlerts& alerts) {
+  if (context.catalogue.brand_of(sku) == kNoBrand) return nullptr;
+  if (const auto said = alerts.find(sku); said != alerts.end()) return &said->second;
+  const auto known = facts.skus.find(sku);
+  return known != facts.skus.end() && was_counted(known->second) ? &alerts[sku] : nullptr;
 }
 
 // What one SKU of one outlet has to say at one moment.
@@ -242,16 +250,19 @@ class Judge {
 
 }  // namespace
 
-void judge_sku(const OutletFacts& facts, SkuNumber sku, const Asking& asking, const MarketContext& context,
-               SkuAlerts& alerts, std::vector<Transition>& transitions) {
-  Judge(facts, sku, asking, context, alerts, transitions).ask();
+void judge_skus(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
+                OutletAlerts& alerts, std::vector<Transition>& transitions) {
+  for (const auto sku : skus) {
+    auto* said = said_of(sku, facts, context, alerts);
+    if (said != nullptr) Judge(facts, sku, asking, context, *said, transitions).ask();
+  }
 }
 
-void judge_ended_days(const OutletFacts& facts, const std::set<SkuNumber>& skus, const Asking& asking,
-                      const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions) {
+void judge_ended_days(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
+                      OutletAlerts& alerts, std::vector<Transition>& transitions) {
   for (const auto sku : skus) {
-    if (context.catalogue.brand_of(sku) == kNoBrand) continue;
-    Judge(facts, sku, asking, context, alerts[sku], transitions).ask_ended_days();
+    auto* said = said_of(sku, facts, context, alerts);
+    if (said != nullptr) Judge(facts, sku, asking, context, *said, transitions).ask_ended_days();
   }
 }
 
@@ -268,7 +279,7 @@ void pass_due(const OutletFacts& facts, std::string_view outlet_id, Millis clock
   for (auto due = due_of(alerts); due != kNever && due <= clock; due = due_of(alerts)) {
     const bool midnight = context.calendar.start_of(context.calendar.day_of(due)) == due;
     for (auto& [sku, one] : alerts) {
-      if (one.due == due) judge_sku(facts, sku, {outlet_id, due, midnight}, context, one, transitions);
+      if (one.due == due) Judge(facts, sku, {outlet_id, due, midnight}, context, one, transitions).ask();
     }
   }
 }

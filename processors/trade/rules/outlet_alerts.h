@@ -8,9 +8,7 @@
 // Whether a moment has come without any event is known ahead: `due` of each SKU.
 #pragma once
 
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +48,7 @@ struct SkuAlerts {
            overstock.asked == kNoDay;
   }
 };
-using OutletAlerts = std::map<SkuNumber, SkuAlerts>;
+using OutletAlerts = SkuMap<SkuAlerts>;  // of SKUs that were counted
 
 // One moment at which the rules are asked.
 struct Asking {
@@ -60,12 +58,12 @@ struct Asking {
   const EventRef* record = nullptr;  // the record just applied
 };
 
-// Judges one SKU and appends what has to be said, in the order of the rules. Sets its `due`.
-void judge_sku(const OutletFacts& facts, SkuNumber sku, const Asking& asking, const MarketContext& context,
-               SkuAlerts& alerts, std::vector<Transition>& transitions);
+// Judges SKUs and appends what has to be said: one after the other, each in the order of the rules. Sets their `due`.
+void judge_skus(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
+                OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 // Judges the days that have ended by the facts as they are: before a record of the outlet changes those of `skus`.
-void judge_ended_days(const OutletFacts& facts, const std::set<SkuNumber>& skus, const Asking& asking,
+void judge_ended_days(const OutletFacts& facts, const SkuSet& skus, const Asking& asking,
                       const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 // The earliest moment at which one of them is due; kNever: none.
