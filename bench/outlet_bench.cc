@@ -149,14 +149,16 @@ std::vector<LedgerLine> stocking() {
     said.push_back(fmt::format(R"({{"sku_id":"S{}","quantity":10}})", sku));
   }
   for (std::int32_t outlet = 0; outlet < kStockedOutlets; ++outlet) {
-    add(envelope(fmt::format("o{}", outlet),
-                 fmt::format(R"("outlet":{{"outlet_id":"R{:07}","valid_from":"2020-01-01","region_id":"c{}","state":"ACTIVE"}})", outlet,
-                             outlet % 100)));
+    add(envelope(
+        fmt::format("o{}", outlet),
+        fmt::format(R"("outlet":{{"outlet_id":"R{:07}","valid_from":"2020-01-01","region_id":"c{}","state":"ACTIVE"}})",
+                    outlet, outlet % 100)));
   }
   for (std::int32_t outlet = 0; outlet < kStockedOutlets; ++outlet) {
-    add(envelope(fmt::format("d{}", outlet),
-                 fmt::format(R"("delivery":{{"delivery_id":"d{}","outlet_id":"R{:07}","direction":"OUT","lines":[{}]}})", outlet, outlet,
-                             fmt::join(said, ","))));
+    add(envelope(
+        fmt::format("d{}", outlet),
+        fmt::format(R"("delivery":{{"delivery_id":"d{}","outlet_id":"R{:07}","direction":"OUT","lines":[{}]}})", outlet,
+                    outlet, fmt::join(said, ","))));
   }
   return lines;
 }

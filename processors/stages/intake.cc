@@ -1,9 +1,10 @@
 #include "processors/stages/intake.h"
 
 #include <charconv>
+#include <type_traits>
 
-#include "deltas.pb.h"
 #include "metrics.pb.h"
+#include "processors/stages/internal_record.h"
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
@@ -72,18 +73,15 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
 }
 
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox) {
-  std::string value;
-  if (topic == Topic::deltas) {
-    DeltasRecord record;
-    *record.mutable_reference() = body;
-    value = record.SerializeAsString();
-  } else if (topic == Topic::signals) {
-    SignalRecord record;
-    *record.mutable_event() = body;
-    value = record.SerializeAsString();
-  } else {
-    value = body.SerializeAsString();
-  }
+  const auto value = internal_record(topic, [&]<typename Record>(Record& record) {
+    if constexpr (std::is_same_v<Record, DeltasRecord>) {
+      *record.mutable_reference() = body;
+    } else if constexpr (std::is_same_v<Record, SignalRecord>) {
+      *record.mutable_event() = body;
+    } else {
+      record = body;
+    }
+  });
   const auto partitions = topic == Topic::ledger ? definition.ledger_partitions() : definition.market_partitions();
   for (std::int32_t partition = 0; partition < partitions; ++partition) {
     outbox.to_task(topic, partition, body.arrival_ms(), "", value);

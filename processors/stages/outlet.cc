@@ -23,7 +23,8 @@ constexpr std::string_view kCalendarPrefix = "c/";
 constexpr std::string_view kSkuPrefix = "s/";
 constexpr std::string_view kWaitPrefix = "w/";
 constexpr std::string_view kProgressKey = "progress";
-// An outlet in memory takes about so many times what it takes encoded (measured with 40 SKUs and a delivery each).
+// About so many times what it takes encoded an outlet takes in memory: 13 with 60 days of all kinds of documents, 45 with one delivery
+// of 40 SKUs.
 constexpr std::size_t kMemoryPerByte = 20;
 constexpr std::string_view kFirstDayKey = "first_day";
 constexpr std::string_view kOutletSealKey = "seal";

@@ -107,8 +107,8 @@ class OutletStage final : public Operator {
                         const std::string& sku_id, Outbox& outbox);
   [[nodiscard]] Millis alert_clock(const OutletRecord& outlet) const;
   void pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox);
-  void ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const SkuSet& skus,
-                  const EventRef* record, Outbox& outbox);
+  void ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const SkuSet& skus, const EventRef* record,
+                  Outbox& outbox);
   void quarantine_lines(const OutletRecord& outlet, const Document& document, const Event& event, Millis arrival,
                         const Cause& cause, Outbox& outbox);
   void send_alerts(Outbox& outbox);

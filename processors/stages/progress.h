@@ -6,10 +6,11 @@
 
 #include <map>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "deltas.pb.h"
+#include "processors/stages/internal_record.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/task.h"
 
@@ -85,20 +86,14 @@ class ProgressBook {
 
   // Behind the ledger nobody needs to know what time it is.
   static std::string value_of(Topic topic, const Progress& progress, Millis latest) {
-    if (topic == Topic::ledger) {
-      LedgerRecord record;
-      record.set_arrival_ms(latest);
-      *record.mutable_progress() = progress;
-      return record.SerializeAsString();
-    }
-    if (topic == Topic::deltas) {
-      DeltasRecord record;
-      record.mutable_progress();
-      return record.SerializeAsString();
-    }
-    SignalRecord record;
-    record.mutable_progress();
-    return record.SerializeAsString();
+    return internal_record(topic, [&]<typename Record>(Record& record) {
+      if constexpr (std::is_same_v<Record, LedgerRecord>) {
+        record.set_arrival_ms(latest);
+        *record.mutable_progress() = progress;
+      } else {
+        record.mutable_progress();
+      }
+    });
   }
 
   [[nodiscard]] std::vector<Cause> said_to(const Input& target) const {

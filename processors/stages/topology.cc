@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "deltas.pb.h"
+#include "processors/stages/internal_record.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/measure.h"
 #include "schemas/check.h"
@@ -100,24 +100,7 @@ Result<void> check_definition(Topic topic, const Definition& found, const std::s
 }
 
 std::string definition_record(Topic topic, const Definition& definition) {
-  switch (topic) {
-    case Topic::ledger: {
-      LedgerRecord record;
-      *record.mutable_definition() = definition;
-      return record.SerializeAsString();
-    }
-    case Topic::deltas: {
-      DeltasRecord record;
-      *record.mutable_definition() = definition;
-      return record.SerializeAsString();
-    }
-    default: {
-      CHECK(topic == Topic::signals);
-      SignalRecord record;
-      *record.mutable_definition() = definition;
-      return record.SerializeAsString();
-    }
-  }
+  return internal_record(topic, [&](auto& record) { *record.mutable_definition() = definition; });
 }
 
 std::vector<Input> source_inputs(const Definition& definition) {

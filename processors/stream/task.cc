@@ -228,12 +228,13 @@ std::string Task::lacks() const {
 }
 
 Result<Task::Admission> Task::admit(const InRecord& record) const {
-  const bool needs_more = !std::ranges::all_of(record.said, [this](const Cause& said) { return has(said); });
-  if (!record.cause) return needs_more ? Admission::gap : Admission::apply;
+  const bool lacks_none = std::ranges::all_of(record.said, [this](const Cause& said) { return has(said); });
+  const auto unless_repeated = lacks_none ? Admission::apply : Admission::gap;
+  if (!record.cause) return unless_repeated;
   const auto known = senders_.find(record.cause->sender);
   const auto seen = known == senders_.end() ? Place{} : known->second;
   if (record.cause->position <= seen.position) return Admission::repetition;
-  if (!record.link) return needs_more ? Admission::gap : Admission::apply;
+  if (!record.link) return unless_repeated;
   if (record.link->previous > seen.position) return Admission::gap;
   if (record.link->previous < seen.position || record.link->chain != seen.chain) {
     return fail(Reaction::stop,
@@ -241,7 +242,7 @@ Result<Task::Admission> Task::admit(const InRecord& record) const {
                 "nothing was applied.",
                 record.cause->sender, to_text(record.cause->position), name_);
   }
-  return needs_more ? Admission::gap : Admission::apply;
+  return unless_repeated;
 }
 
 void Task::remember_sender(const InRecord& record) {

@@ -33,6 +33,11 @@ class Acceptance : public testing::Test {
   }
   std::string verdict(const Event& event, Millis arrival) { return shown(shop.takes(event, arrival)); }
   std::string verdict(const Event& event) { return shown(shop.takes(event)); }
+  // Without taking it.
+  [[nodiscard]] std::string judged(const Event& event, Millis arrival, Day first_open_day) const {
+    return shown(
+        judge(shop.facts, {event, arrival, shop.context.catalogue}, first_open_day, shop.limits, shop.context));
+  }
   std::int64_t delivered(std::int32_t on) const { return shop.value("B1", Contribution::delivered_units, nth(on)); }
 
   Shop shop;
@@ -52,10 +57,10 @@ TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
        {Case{order("O", "shop", now), 7 * kDayMs}, Case{delivery("D", "shop", now, {}), 7 * kDayMs},
         Case{visit("V", "shop", now), 14 * kDayMs}}) {
     const auto one = [&] { return with_event_id(event, std::to_string(++number)); };
-    EXPECT_EQ(shown(judge(shop.facts, {one(), now + latest, shop.context.catalogue}, kNoDay, shop.limits, shop.context)), "accepted");
-    EXPECT_EQ(shown(judge(shop.facts, {one(), now + latest + 1, shop.context.catalogue}, kNoDay, shop.limits, shop.context)), "late");
-    EXPECT_EQ(shown(judge(shop.facts, {one(), now - 5 * kMinuteMs, shop.context.catalogue}, kNoDay, shop.limits, shop.context)), "accepted");
-    EXPECT_EQ(shown(judge(shop.facts, {one(), now - 5 * kMinuteMs - 1, shop.context.catalogue}, kNoDay, shop.limits, shop.context)), "future");
+    EXPECT_EQ(judged(one(), now + latest, kNoDay), "accepted");
+    EXPECT_EQ(judged(one(), now + latest + 1, kNoDay), "late");
+    EXPECT_EQ(judged(one(), now - 5 * kMinuteMs, kNoDay), "accepted");
+    EXPECT_EQ(judged(one(), now - 5 * kMinuteMs - 1, kNoDay), "future");
   }
 }
 
@@ -70,16 +75,13 @@ TEST_F(Acceptance, ARevisionThatReplacesSomethingOutOfReachIsLate) {
 }
 
 TEST_F(Acceptance, WhatWouldChangeAFinalDayIsLate) {
-  const auto facts_of = [&](const Event& event, Day first_open_day) {
-    return shown(judge(shop.facts, {event, now + 1, shop.context.catalogue}, first_open_day, shop.limits, shop.context));
-  };
+  const auto facts_of = [&](const Event& event, Day first_open_day) { return judged(event, now + 1, first_open_day); };
   EXPECT_EQ(facts_of(first, nth(30)), "accepted");
   EXPECT_EQ(facts_of(first, nth(31)), "late");
   ASSERT_EQ(verdict(first), "accepted");
   const auto moved = revised(delivery("D", "shop", now + kDayMs, {{"s1", 7}}), 2);
-  EXPECT_EQ(shown(judge(shop.facts, {moved, now + kDayMs, shop.context.catalogue}, nth(30), shop.limits, shop.context)), "accepted");
-  EXPECT_EQ(shown(judge(shop.facts, {moved, now + kDayMs, shop.context.catalogue}, nth(31), shop.limits, shop.context)), "late")
-      << "it would take units away from day 30";
+  EXPECT_EQ(judged(moved, now + kDayMs, nth(30)), "accepted");
+  EXPECT_EQ(judged(moved, now + kDayMs, nth(31)), "late") << "it would take units away from day 30";
 }
 
 // ---- identity -------------------------------------------------------------------------------------------------------
@@ -135,8 +137,7 @@ TEST_F(Acceptance, TheFirstReasonIsTold) {
   ASSERT_EQ(verdict(revised(delivery("D", "shop", now, {{"s1", 9}}), 5)), "accepted");
   EXPECT_EQ(verdict(with_event_id(revised(first, 2), "D#5")), "event_id_conflict") << "before superseded";
   EXPECT_EQ(verdict(with_event_id(other, "D#1 corrected")), "revision_conflict") << "before superseded";
-  EXPECT_EQ(shown(judge(shop.facts, {revised(first, 2), now, shop.context.catalogue}, nth(99), shop.limits, shop.context)), "superseded")
-      << "before final: it changes nothing";
+  EXPECT_EQ(judged(revised(first, 2), now, nth(99)), "superseded") << "before final: it changes nothing";
 }
 
 // ---- revisions ------------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ void judge_skus(const OutletFacts& facts, const SkuSet& skus, const Asking& aski
                 OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 // Judges the days that have ended by the facts as they are: before a record of the outlet changes those of `skus`.
-void judge_ended_days(const OutletFacts& facts, const SkuSet& skus, const Asking& asking,
-                      const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions);
+void judge_ended_days(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
+                      OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 // The earliest moment at which one of them is due; kNever: none.
 Millis due_of(const OutletAlerts& alerts);
