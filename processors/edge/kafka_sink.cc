@@ -84,6 +84,12 @@ class TailReader {
     return std::unique_ptr<TailReader>(new TailReader(settings, std::move(*client)));
   }
 
+  Result<std::int64_t> end_of(const Input& input) {
+    Tail tail;
+    FIVERATE_TRY(begin(input, tail));
+    return tail.high;
+  }
+
   // The last cause of anyone; nothing: none is there.
   Result<std::optional<Cause>> last_of_all(const Input& input) {
     std::optional<Cause> last;
@@ -357,6 +363,12 @@ Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std:
   return [own = std::shared_ptr<KafkaReader>(std::move(*reader))](std::vector<InRecord>& records) {
     return own->poll(milliseconds(0), records);
   };
+}
+
+std::int64_t KafkaSink::acknowledged_end(const Input& target) const { return parts_->ends.of(target); }
+
+Result<std::optional<std::int64_t>> KafkaSink::end(const Input& target) {
+  return parts_->of_tails([&](TailReader& tails) { return tails.end_of(target).map([](auto end) { return std::optional(end); }); });
 }
 
 Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {

@@ -42,6 +42,12 @@ class AcknowledgedEnds {
     return {};
   }
 
+  // One past the last record of a partition; 0: not known.
+  [[nodiscard]] std::int64_t of(const Input& target) const {
+    const auto end = ends_.find(target);
+    return end == ends_.end() ? 0 : end->second.offset + 1;
+  }
+
  private:
   struct End {
     std::int64_t number = -1;

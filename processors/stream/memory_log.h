@@ -73,7 +73,7 @@ class MemorySource final : public Source {
   std::map<Input, std::int64_t> next_;
 };
 
-class MemorySink final : public Sink {
+class MemorySink : public Sink {
  public:
   static constexpr std::size_t kReadMax = 4096;  // of a partition that is followed, at once
   explicit MemorySink(MemoryLog& log) : log_(log) {}

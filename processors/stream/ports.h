@@ -117,6 +117,10 @@ class Sink {
                                                                        std::string_view /*sender*/) {
     return std::nullopt;
   }
+  // One past the last record of a partition that is acknowledged to this sink; 0: none is.
+  [[nodiscard]] virtual std::int64_t acknowledged_end(const Input& /*target*/) const { return 0; }
+  // One past the last record of a partition, whoever wrote it. Nothing: that is not to be learnt.
+  [[nodiscard]] virtual Result<std::optional<std::int64_t>> end(const Input& /*target*/) { return std::nullopt; }
   // Reads a result partition on, whoever writes to it: each call appends what has come since the one before and waits for
   // nothing; the first begins so many records before the end. May outlive the sink. An empty one: nobody else can write here.
   using ReadOn = std::function<Result<void>(std::vector<InRecord>&)>;

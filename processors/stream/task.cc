@@ -45,6 +45,32 @@ bool load(const TargetsState& state, std::int64_t next_offset, auto& targets) {
   return true;
 }
 
+ResultsState to_state(const std::map<Input, std::int64_t>& results) {
+  ResultsState state;
+  for (const auto& [target, end] : results) {
+    state.add_topics(static_cast<int>(target.topic));
+    state.add_partitions(target.partition);
+    state.add_ends(end);
+  }
+  return state;
+}
+
+// False: the columns do not belong together.
+bool load(const ResultsState& state, std::map<Input, std::int64_t>& results) {
+  if (state.partitions_size() != state.topics_size() || state.ends_size() != state.topics_size()) return false;
+  results.clear();
+  for (int i = 0; i < state.topics_size(); ++i) {
+    results[{static_cast<Topic>(state.topics(i)), state.partitions(i)}] = state.ends(i);
+  }
+  return true;
+}
+
+// As an order to speak again names it.
+std::string order_name(std::string task) {
+  std::ranges::replace(task, '/', '-');
+  return task;
+}
+
 }  // namespace
 
 Result<void> Operator::resume(std::string_view /*tally*/) { return fail(Reaction::stop, "This stage goes on from its own state only."); }
@@ -64,7 +90,7 @@ Result<std::int64_t> Task::restore() {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     TaskState state;
-    if (!state.ParseFromString(**saved) || !load(state.targets(), state.next_offset(), targets_)) {
+    if (!state.ParseFromString(**saved) || !load(state.targets(), state.next_offset(), targets_) || !load(state.results(), results_)) {
       return fail(Reaction::stop, "The state of {} is damaged ({}). Remove the folder: it is rebuilt from the log.", name_,
                   store_.where());
     }
@@ -93,6 +119,7 @@ Result<std::int64_t> Task::restore() {
 Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
   guarded_.clear();
   for (const auto topic : result_topics) {
+    results_.try_emplace({topic, input_.partition}, 0);
     if (holds_latest(topic)) {
       auto read_on = sink_.follow(topic, input_.partition, kGuardedBack);
       if (!read_on) return tl::make_unexpected(read_on.error());
@@ -110,7 +137,31 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
   return {};
 }
 
+Result<void> Task::check_results() {
+  for (const auto& [target, acknowledged] : results_) {
+    if (acknowledged == 0) continue;
+    const auto end = sink_.end(target);
+    if (!end) return tl::make_unexpected(end.error());
+    if (!*end || **end >= acknowledged) continue;
+    const auto last = written_.find(target);
+    return fail(Reaction::stop,
+                "Topic {} partition {} ends at offset {}, but what {} wrote there was acknowledged up to {}: it has lost its end (an "
+                "unclean election?), or was made anew. Have what is missing said again: run --speak-from {}:{}",
+                fiverate::name_of(target.topic), target.partition, **end, name_, acknowledged, order_name(name_),
+                last == written_.end() ? 0 : last->second.offset);
+  }
+  return {};
+}
+
+void Task::forget_results() {
+  for (auto& [target, acknowledged] : results_) acknowledged = 0;
+}
+
 void Task::catch_up(const Continuation& continuation) {
+  std::map<Input, std::int64_t> results;
+  if (load(continuation.results(), results)) {
+    for (const auto& [target, acknowledged] : results) results_[target] = std::max(results_[target], acknowledged);
+  }
   if (continuation.offset() <= std::max(next_offset_, continuation_ ? continuation_->offset() : 0)) return;
   continuation_ = std::make_unique<const Continuation>(continuation);
 }
@@ -145,6 +196,7 @@ std::string Task::continuation_text() {
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
   *continuation.mutable_targets() = to_state(targets_, next_offset_);
   continuation.set_tally(said->tally);
+  if (!results_.empty()) *continuation.mutable_results() = to_state(results_);
   note_fingerprint();
   continuation.set_last_timestamp(fingerprint_timestamp_);
   continuation.set_last_hash(fingerprint_hash_);
@@ -219,9 +271,7 @@ std::string Task::lacks() const {
   std::string orders;
   for (const auto& [sender, up_to] : lacking_) {
     const auto known = senders_.find(sender);
-    auto task = sender;
-    std::ranges::replace(task, '/', '-');
-    orders += fmt::format("{}{}:{}", orders.empty() ? "" : ",", task,
+    orders += fmt::format("{}{}:{}", orders.empty() ? "" : ",", order_name(sender),
                           std::max<std::int64_t>(0, known == senders_.end() ? 0 : known->second.position.offset));
   }
   return orders;
@@ -331,6 +381,7 @@ Result<void> Task::commit() {
   failpoint("commit.begin");
   FIVERATE_TRY(sink_.flush());
   failpoint("commit.acked");
+  for (auto& [target, acknowledged] : results_) acknowledged = std::max(acknowledged, sink_.acknowledged_end(target));
   // A crash here: outputs are out, the state is not: the same again.
   TaskState state;
   state.set_task(name_);
@@ -348,6 +399,7 @@ Result<void> Task::commit() {
     saved.set_chain(seen.chain);
   }
   *state.mutable_targets() = to_state(targets_, next_offset_);
+  if (!results_.empty()) *state.mutable_results() = to_state(results_);
   if (continuation_) *state.mutable_continuation() = *continuation_;
   StoreBatch batch;
   op_.save(batch);

@@ -95,6 +95,10 @@ class Task final : private Outbox {
   // Finds out what of its results is already written, so that a rebuilt task repeats no history.
   // From now on guard_results() watches over them.
   [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
+  // Whether they still end where the task that knows most (its state, or the group's) had them acknowledged. Error: stop.
+  [[nodiscard]] Result<void> check_results();
+  // They are to be said again: how far they once went does not matter.
+  void forget_results();
   // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
   // offset had it acknowledged before. Unless catch_up() says how to go on, it is computed all the same: state, causes and chains go
   // on from it.
@@ -173,6 +177,7 @@ class Task final : private Outbox {
   std::map<Input, Place> targets_;
   std::shared_ptr<const Acknowledged> acknowledged_ = std::make_shared<const Acknowledged>();
   std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here
+  std::map<Input, std::int64_t> results_;   // its result partitions: acknowledged up to here, as of the last commit
   std::int64_t speak_from_ = 0;
   std::unique_ptr<const Continuation> continuation_;  // not there yet
   struct Guarded {

@@ -371,13 +371,33 @@ void SimCluster::cut_power(SimDisk& disk) {
 
 // A broker that was behind becomes the leader: the end of one partition is gone, though it was acknowledged.
 void SimCluster::truncate() {
-  const auto topic = chance_.pick(std::vector<Topic>{kInternalTopics.begin(), kInternalTopics.end()});
-  const Input input{topic, static_cast<std::int32_t>(chance_.below(plan_.partitions.of(topic)))};
+  auto topics = result_topics_of(Stage::market);
+  for (const auto topic : result_topics_of(Stage::desk)) topics.push_back(topic);
+  topics.insert(topics.end(), kInternalTopics.begin(), kInternalTopics.end());
+  std::vector<Input> long_enough;
+  for (const auto& [input, records] : log_.partitions()) {
+    if (records.size() >= 3 && std::ranges::find(topics, input.topic) != topics.end()) long_enough.push_back(input);
+  }
+  if (long_enough.empty()) return;
+  const auto input = chance_.pick(long_enough);
   const auto end = log_.end_offset(input);
-  if (end < 3) return;
   const auto new_end = std::max<std::int64_t>(1, end - chance_.between(1, 25));
   weather_.count(Fault::truncation);
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end)};
+}
+
+bool SimCluster::lost_a_result() const {
+  return std::ranges::find(kInternalTopics, truncation_->input.topic) == kInternalTopics.end();
+}
+
+bool SimCluster::has_grown_over_its_loss() const {
+  return log_.end_offset(truncation_->input) >= truncation_->new_end + static_cast<std::int64_t>(truncation_->cut.size());
+}
+
+void SimCluster::restart_all() {
+  for (auto& process : processes_) {
+    if (process->up) kill(*process);
+  }
 }
 
 std::string SimCluster::tasks() const {
@@ -397,6 +417,7 @@ std::string SimCluster::tasks() const {
 }
 
 bool SimCluster::has_said_more_than_its_log() const {
+  if (lost_a_result()) return false;  // nobody reads it
   const auto& input = truncation_->input;
   const auto sender = sender_name(task_name_of(input), input.partition);
   const auto end = log_.end_offset(input);

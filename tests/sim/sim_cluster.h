@@ -66,6 +66,11 @@ class SimCluster {
   // A line a task: where it stands.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
+  // What is gone is of a topic that no task reads: only who wrote it can know, when it begins again.
+  [[nodiscard]] bool lost_a_result() const;
+  // It is as long again as it was, by records of those who did not know.
+  [[nodiscard]] bool has_grown_over_its_loss() const;
+  void restart_all();
   // What the task of the truncated partition has said is caused by offsets that its log has not reached again: what it says now is taken
   // for repetitions.
   [[nodiscard]] bool has_said_more_than_its_log() const;

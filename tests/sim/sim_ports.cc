@@ -154,6 +154,12 @@ Result<std::optional<CausePosition>> SimSink::last_said(Topic topic, std::int32_
   return log_.last_said({topic, partition}, sender);
 }
 
+Result<std::optional<std::int64_t>> SimSink::end(const Input& target) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be learnt.");
+  return log_.end_offset(target);
+}
+
 Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::int64_t back) {
   const Input input{topic, partition};
   return [&log = log_, input, next = std::max<std::int64_t>(0, log_.end_offset(input) - back)](

@@ -84,6 +84,8 @@ class SimSink final : public Sink {
   Result<void> flush() override;
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
   Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
+  [[nodiscard]] std::int64_t acknowledged_end(const Input& target) const override { return ends_.of(target); }
+  Result<std::optional<std::int64_t>> end(const Input& target) override;
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 
   // Some of what waits reaches the log; the sender is told only at its flush.

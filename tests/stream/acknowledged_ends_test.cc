@@ -13,6 +13,8 @@ TEST(AcknowledgedEnds, RiseInEachPartitionElseTheLogHasLostSomething) {
   EXPECT_TRUE(ends.note(kOne, 0, 7).has_value());
   EXPECT_TRUE(ends.note(kTwo, 1, 3).has_value());
   EXPECT_TRUE(ends.note(kOne, 2, 9).has_value()) << "others write there too";
+  EXPECT_EQ(ends.of(kOne), 10);
+  EXPECT_EQ(ends.of({Topic::ledger, 7}), 0) << "not known";
   const auto lost = ends.note(kOne, 3, 9);
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().reaction, Reaction::stop);

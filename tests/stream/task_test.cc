@@ -442,6 +442,73 @@ TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
   EXPECT_EQ(one.task.read_tails({Topic::metrics_final}).error().reaction, Reaction::stop);
 }
 
+// ---- results that are gone
+
+// Knows how far a partition is filled, as Kafka does; may lose an end.
+class EndsSink final : public MemorySink {
+ public:
+  explicit EndsSink(MemoryLog& log) : MemorySink(log), log_(log) {}
+  std::int64_t acknowledged_end(const Input& target) const override { return log_.end_offset(target); }
+  Result<std::optional<std::int64_t>> end(const Input& target) override { return log_.end_offset(target) - lost; }
+  std::int64_t lost = 0;
+
+ private:
+  MemoryLog& log_;
+};
+
+class LostResults : public TaskTest {
+ protected:
+  // A task of three records; each of the next ones begins where its state stands.
+  struct Run {
+    Run(MemoryLog& log, std::shared_ptr<MemoryStore::Content> content, std::int64_t lost)
+        : store(std::move(content)), sink(log), task("outlet", kLedger, "d1", adder, store, sink) {
+      sink.lost = lost;
+      EXPECT_TRUE(task.restore().has_value());
+      EXPECT_TRUE(task.read_tails({Topic::metrics_final}).has_value());
+    }
+    Adder adder;
+    MemoryStore store;
+    EndsSink sink;
+    Task task;
+  };
+  LostResults() {
+    for (const auto* value : {"1", "2", "3"}) writes(value);
+    Run first(log, content, 0);
+    for (const auto& record : read(log, kLedger)) EXPECT_TRUE(first.task.process(record).has_value());
+    EXPECT_TRUE(first.task.commit().has_value());
+    group = *continuation_in(first.task.continuation_text());
+  }
+  Continuation group;
+};
+
+TEST_F(LostResults, AnEndBeforeWhatWasAcknowledgedStopsAndNamesTheOrder) {
+  EXPECT_TRUE(Run(log, content, 0).task.check_results().has_value());
+  const auto checked = Run(log, content, 1).task.check_results();
+  ASSERT_FALSE(checked.has_value());
+  EXPECT_EQ(checked.error().reaction, Reaction::stop);
+  EXPECT_NE(checked.error().what.find("metrics-final partition 0 ends at offset 2"), std::string::npos) << checked.error().what;
+  EXPECT_NE(checked.error().what.find("--speak-from outlet-0:2"), std::string::npos) << "the cause of what is there last";
+}
+
+TEST_F(LostResults, WhoeverTakesOverKnowsItFromTheGroup) {
+  Run other(log, std::make_shared<MemoryStore::Content>(), 1);
+  EXPECT_TRUE(other.task.check_results().has_value()) << "it has no state";
+  other.task.catch_up(group);
+  EXPECT_FALSE(other.task.check_results().has_value());
+}
+
+TEST_F(LostResults, SaidAgainItIsForgottenHowFarTheyWent) {
+  {
+    Run again(log, content, 1);
+    again.task.forget_results();
+    EXPECT_TRUE(again.task.check_results().has_value());
+    again.sink.lost = 0;
+    ASSERT_TRUE(again.task.commit().has_value());
+  }
+  EXPECT_TRUE(Run(log, content, 0).task.check_results().has_value());
+  EXPECT_FALSE(Run(log, content, 1).task.check_results().has_value()) << "and is known anew";
+}
+
 // ---- results that were overwritten
 
 class OverwrittenTest : public TaskTest {

@@ -548,6 +548,8 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   const auto to = sink();
   EXPECT_EQ(to->last_cause(Topic::metrics, 0).value(), std::nullopt);
   fill(Topic::metrics, 0, 300);
+  EXPECT_EQ(to->end({Topic::metrics, 0}).value(), 300);
+  EXPECT_EQ(to->acknowledged_end({Topic::metrics, 0}), 0) << "another sink wrote there";
   const auto last = to->last_cause(Topic::metrics, 0);
   ASSERT_TRUE(last) << last.error().what;
   ASSERT_TRUE(*last);
@@ -556,6 +558,7 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   // What others put behind it carries none.
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(to->send({Topic::metrics, 0, 1, "other", "x", std::nullopt, std::nullopt}));
   ASSERT_TRUE(to->flush());
+  EXPECT_EQ(to->acknowledged_end({Topic::metrics, 0}), 400);
   EXPECT_EQ(to->last_cause(Topic::metrics, 0).value()->position, (CausePosition{299, 0}));
   EXPECT_FALSE(to->last_cause(Topic::metrics, 99));
 
