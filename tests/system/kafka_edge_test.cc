@@ -582,34 +582,52 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   EXPECT_EQ(followed.back().cause->position.offset, 7) << "what another wrote is seen, too, and nothing twice";
 }
 
+// Of another program: a transaction with so many records in partition 0, still open.
+std::shared_ptr<KafkaClient> open_transaction(const KafkaSettings& settings, Topic topic, int count) {
+  KafkaRole role = producer_role(KafkaSettings{}.send_kib);
+  role.fixed.emplace_back("transactional.id", settings.topic_prefix + "t");
+  role.fixed.emplace_back("transaction.timeout.ms", "30000");
+  std::erase_if(role.fixed, [](const auto& property) { return property.first == "message.timeout.ms"; });
+  auto client = KafkaClient::open(settings, std::move(role));
+  EXPECT_TRUE(client) << client.error().what;
+  auto* handle = (*client)->get();
+  EXPECT_FALSE(KafkaError(rd_kafka_init_transactions(handle, 10'000)));
+  EXPECT_FALSE(KafkaError(rd_kafka_begin_transaction(handle)));
+  const auto name = topic_name(settings, topic);
+  for (int i = 0; i < count; ++i) {
+    std::array<rd_kafka_vu_t, 3> arguments{};
+    arguments[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+    arguments[0].u.cstr = name.c_str();
+    arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+    arguments[1].u.i32 = 0;
+    arguments[2].vtype = RD_KAFKA_VTYPE_KEY;
+    arguments[2].u.mem = {const_cast<char*>("k"), 1};
+    EXPECT_FALSE(KafkaError(rd_kafka_produceva(handle, arguments.data(), arguments.size())));
+  }
+  rd_kafka_flush(handle, 10'000);
+  return std::move(*client);
+}
+
+// Its partition stands, the others go on; and nobody sees that something waits, for Kafka counts the end up to the transaction.
+TEST_F(KafkaEdgeTest, AnOpenTransactionHoldsUpItsPartitionAlone) {
+  make();
+  fill(Topic::orders, 0, 5);
+  const auto client = open_transaction(settings_, Topic::orders, 3);
+  fill(Topic::orders, 0, 5);
+  fill(Topic::orders, 1, 5);
+  const auto from = reader({{Topic::orders, 0}, {Topic::orders, 1}});
+  EXPECT_EQ(read_all(*from).size(), 10U) << "five of each";
+  EXPECT_EQ(sink()->end({Topic::orders, 0}).value(), 5);
+  ASSERT_FALSE(KafkaError(rd_kafka_commit_transaction(client->get(), 10'000)));
+  EXPECT_EQ(read_all(*reader({{Topic::orders, 0}})).size(), 13U);
+}
+
 // An aborted transaction stands behind the last record: the offsets before the end hold nothing that is ever read.
 TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
   make();
   fill(Topic::alerts, 0, 10);
-  {
-    KafkaRole role = producer_role(KafkaSettings{}.send_kib);
-    role.fixed.emplace_back("transactional.id", settings_.topic_prefix + "t");
-    role.fixed.emplace_back("transaction.timeout.ms", "10000");
-    std::erase_if(role.fixed, [](const auto& property) { return property.first == "message.timeout.ms"; });
-    const auto client = KafkaClient::open(settings_, std::move(role));
-    ASSERT_TRUE(client) << client.error().what;
-    auto* handle = (*client)->get();
-    ASSERT_FALSE(KafkaError(rd_kafka_init_transactions(handle, 10'000)));
-    ASSERT_FALSE(KafkaError(rd_kafka_begin_transaction(handle)));
-    const auto name = topic_name(settings_, Topic::alerts);
-    for (int i = 0; i < 40; ++i) {
-      std::array<rd_kafka_vu_t, 3> arguments{};
-      arguments[0].vtype = RD_KAFKA_VTYPE_TOPIC;
-      arguments[0].u.cstr = name.c_str();
-      arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
-      arguments[1].u.i32 = 0;
-      arguments[2].vtype = RD_KAFKA_VTYPE_KEY;
-      arguments[2].u.mem = {const_cast<char*>("k"), 1};
-      ASSERT_FALSE(KafkaError(rd_kafka_produceva(handle, arguments.data(), arguments.size())));
-    }
-    rd_kafka_flush(handle, 10'000);
-    ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(handle, 10'000)));
-  }
+  const auto client = open_transaction(settings_, Topic::alerts, 40);
+  ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(client->get(), 10'000)));
   const auto last = sink()->last_cause(Topic::alerts, 0);
   ASSERT_TRUE(last) << last.error().what;
   ASSERT_TRUE(*last);
