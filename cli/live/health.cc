@@ -62,12 +62,13 @@ HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
 }
 
 HealthBoard::Answer HealthBoard::readyz() const {
-  bool assigned = true;
+  const std::lock_guard lock(mutex_);
+  bool assigned = !threads_.empty();
   bool restored = true;
   bool caught_up = true;
   nlohmann::ordered_json waiting = nlohmann::ordered_json::array();
   nlohmann::ordered_json standbys = nlohmann::ordered_json::array();
-  const std::lock_guard lock(mutex_);
+  if (threads_.empty()) waiting.push_back({{"because", "Kafka has not been reached yet"}});
   for (const auto& [name, thread] : threads_) {
     if (!thread.assigned) {
       assigned = false;
@@ -91,8 +92,7 @@ HealthBoard::Answer HealthBoard::readyz() const {
   // Without an assignment nothing is known of what follows.
   restored = restored && assigned;
   caught_up = caught_up && restored;
-  const bool good = caught_up && !threads_.empty();
-  return {good, nlohmann::ordered_json{{"ready", good},
+  return {caught_up, nlohmann::ordered_json{{"ready", caught_up},
                                        {"assigned", assigned},
                                        {"restored", restored},
                                        {"caught_up", caught_up},

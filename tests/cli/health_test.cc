@@ -37,6 +37,14 @@ TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
   EXPECT_TRUE(board.readyz().good);
 }
 
+TEST_F(HealthTest, BeforeKafkaIsReachedNothingIsSaidToBeThere) {
+  const auto answer = board.readyz();
+  EXPECT_FALSE(answer.good);
+  for (const auto* what : {"\"assigned\":false", "\"restored\":false", "\"caught_up\":false", "Kafka has not been reached"}) {
+    EXPECT_NE(answer.json.find(what), std::string::npos) << answer.json;
+  }
+}
+
 TEST_F(HealthTest, EveryThreadCounts) {
   works(0);
   board.at_work("market 0");
