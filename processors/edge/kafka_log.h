@@ -149,11 +149,12 @@ class KafkaSink final : public Sink {
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
   // The last record that carries a cause. Asks, as the next one, with a client of its own, which is kept until the next flush().
-  [[nodiscard]] std::int64_t acknowledged_end(const Input& target) const override;
-  Result<std::optional<std::int64_t>> end(const Input& target) override;
   Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
   // May read the whole partition, if this sender wrote little or nothing there, but once for all senders.
   Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
+  [[nodiscard]] std::int64_t acknowledged_end(const Input& target) const override;
+  // Of the log, whatever transactions are open. With the client of last_cause.
+  Result<std::optional<std::int64_t>> end(const Input& target) override;
   // With a client of its own.
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 

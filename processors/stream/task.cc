@@ -138,19 +138,24 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
 }
 
 Result<void> Task::check_results() {
+  std::string lost;
+  auto speak_from = std::numeric_limits<std::int64_t>::max();
   for (const auto& [target, acknowledged] : results_) {
     if (acknowledged == 0) continue;
     const auto end = sink_.end(target);
     if (!end) return tl::make_unexpected(end.error());
     if (!*end || **end >= acknowledged) continue;
+    lost += fmt::format("{}{} partition {} ends at offset {} instead of {}", lost.empty() ? "" : ", ", fiverate::name_of(target.topic),
+                        target.partition, **end, acknowledged);
+    // One order for all: it begins behind what is there last in the one that has lost most.
     const auto last = written_.find(target);
-    return fail(Reaction::stop,
-                "Topic {} partition {} ends at offset {}, but what {} wrote there was acknowledged up to {}: it has lost its end (an "
-                "unclean election?), or was made anew. Have what is missing said again: run --speak-from {}:{}",
-                fiverate::name_of(target.topic), target.partition, **end, name_, acknowledged, order_name(name_),
-                last == written_.end() ? 0 : last->second.offset);
+    speak_from = std::min(speak_from, last == written_.end() ? 0 : last->second.offset);
   }
-  return {};
+  if (lost.empty()) return {};
+  return fail(Reaction::stop,
+              "Results of {} that were acknowledged are gone: {}. Was a broker elected that was behind (unclean.leader.election.enable), or the "
+              "topic made anew? Have them said again: stop who has this task, and start with run --speak-from {}:{}",
+              name_, lost, order_name(name_), speak_from);
 }
 
 void Task::forget_results() {
@@ -190,13 +195,14 @@ void Task::note_fingerprint() {
 
 std::string Task::continuation_text() {
   const auto said = op_.said();
-  if (!said || continuation_) return {};
+  if (continuation_ || (!said && results_.empty())) return {};
   Continuation continuation;
+  if (!results_.empty()) *continuation.mutable_results() = to_state(results_);
+  if (!said) return to_group_text(continuation);  // at offset 0: nothing to go on from
   continuation.set_offset(next_offset_);
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
   *continuation.mutable_targets() = to_state(targets_, next_offset_);
   continuation.set_tally(said->tally);
-  if (!results_.empty()) *continuation.mutable_results() = to_state(results_);
   note_fingerprint();
   continuation.set_last_timestamp(fingerprint_timestamp_);
   continuation.set_last_hash(fingerprint_hash_);

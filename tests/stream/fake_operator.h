@@ -40,7 +40,10 @@ class Adder final : public Operator {
   bool at_boundary() const override { return !holds_; }
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
   Millis clock() const override { return sum_; }
-  std::optional<Said> said() const override { return Said{std::to_string(said_), work_from}; }
+  std::optional<Said> said() const override {
+    if (leaves_nothing) return std::nullopt;
+    return Said{std::to_string(said_), work_from};
+  }
   Result<void> resume(std::string_view tally) override {
     said_ = std::stoll(std::string(tally));
     return {};
@@ -52,6 +55,7 @@ class Adder final : public Operator {
   std::int64_t worked_out = 0;
   std::int64_t lie = 0;  // breaks determinism
   std::int64_t work_from = std::numeric_limits<std::int64_t>::max();  // Said::facts_until
+  bool leaves_nothing = false;  // beside its state: said() is empty
   bool says_latest = false;  // the sum, under one key, to a topic that holds the latest
 
  private:
