@@ -92,14 +92,9 @@ HealthBoard::Answer HealthBoard::readyz() const {
   // Without an assignment nothing is known of what follows.
   restored = restored && assigned;
   caught_up = caught_up && restored;
-  return {caught_up, nlohmann::ordered_json{{"ready", caught_up},
-                                       {"assigned", assigned},
-                                       {"restored", restored},
-                                       {"caught_up", caught_up},
-                                       {"waiting", waiting},
-                                       {"standbys", standbys}}
-                        .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
-                    "\n"};
+  const nlohmann::ordered_json said{{"ready", caught_up},     {"assigned", assigned}, {"restored", restored},
+                                    {"caught_up", caught_up}, {"waiting", waiting},   {"standbys", standbys}};
+  return {caught_up, said.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
 }
 
 }  // namespace fiverate

@@ -89,10 +89,8 @@ class TailReader {
     return std::unique_ptr<TailReader>(new TailReader(settings, std::move(*client)));
   }
 
-  Result<std::int64_t> end_of(const Input& input) {
-    Tail tail;
-    FIVERATE_TRY(begin(input, tail));
-    return tail.high;
+  Result<std::optional<std::int64_t>> end_of(const Input& input) {
+    return query_extent(fetcher_.client(), settings_, input).map([](const Extent& span) { return std::optional(span.high); });
   }
 
   // The last cause of anyone; nothing: none is there.
@@ -373,7 +371,7 @@ Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std:
 std::int64_t KafkaSink::acknowledged_end(const Input& target) const { return parts_->ends.of(target); }
 
 Result<std::optional<std::int64_t>> KafkaSink::end(const Input& target) {
-  return parts_->of_tails([&](TailReader& tails) { return tails.end_of(target).map([](auto end) { return std::optional(end); }); });
+  return parts_->of_tails([&](TailReader& tails) { return tails.end_of(target); });
 }
 
 Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {

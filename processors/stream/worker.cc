@@ -187,16 +187,13 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
   task.stay_silent_until(seat.speak_from ? std::min(*seat.speak_from, said) : said);
   if (seat.speak_from) {
     seat.spoken_until = said;
+    task.forget_results();
   } else if (committed) {
     if (const auto continuation = continuation_in(committed->metadata)) task.catch_up(*continuation);
   } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
     FIVERATE_TRY(task.read_last_words(seat.targets));
   }
-  if (seat.speak_from) {
-    task.forget_results();
-  } else {
-    FIVERATE_TRY(task.check_results());
-  }
+  FIVERATE_TRY(task.check_results());
   spdlog::info("{}: reading {} partition {} from offset {}{}", task.name().substr(0, task.name().find('/')), name_of(input.topic),
                input.partition, offset, task.is_silent() ? "; silent until it is where its group was" : "");
   return offset;
