@@ -37,6 +37,7 @@ struct CausePosition {
 struct Cause {
   std::string sender;  // "outlet/3"
   CausePosition position;
+  friend bool operator==(const Cause&, const Cause&) = default;
 };
 
 // What a receiver checks beside the order of positions.

@@ -148,13 +148,14 @@ class KafkaSink final : public Sink {
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
-  // The last record that carries a cause. Asks, as the next one, with a client of its own, which is kept until the next flush().
-  Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
+  // Asks, as the next one and still_holds(), with a client of its own, which is kept until the next flush(). Ends are the log's, whatever
+  // transactions are open.
+  Result<Tail> tail(const Input& target) override;
   // May read the whole partition, if this sender wrote little or nothing there, but once for all senders.
   Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
-  [[nodiscard]] std::int64_t acknowledged_end(const Input& target) const override;
-  // Of the log, whatever transactions are open. With the client of last_cause.
-  Result<std::optional<std::int64_t>> end(const Input& target) override;
+  [[nodiscard]] std::optional<Tail> acknowledged(const Input& target, const std::string& sender) const override;
+  void know_end(const Input& target, std::int64_t end) override;
+  Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override;
   // With a client of its own.
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "processors/edge/kafka_fetcher.h"
 #include "processors/stream/acknowledged_ends.h"
@@ -11,7 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kTailWithin{30};  // last_cause and last_said, each
+constexpr std::chrono::seconds kTailWithin{30};  // each
 constexpr std::int64_t kBackAtLeast = 64;        // records: one fetch brings as many as one
 
 KafkaHeaders headers_of(const OutRecord& record) {
@@ -89,78 +90,101 @@ class TailReader {
     return std::unique_ptr<TailReader>(new TailReader(settings, std::move(*client)));
   }
 
-  Result<std::optional<std::int64_t>> end_of(const Input& input) {
-    return query_extent(fetcher_.client(), settings_, input).map([](const Extent& span) { return std::optional(span.high); });
-  }
-
-  // The last cause of anyone; nothing: none is there.
-  Result<std::optional<Cause>> last_of_all(const Input& input) {
-    std::optional<Cause> last;
-    Tail tail;
-    FIVERATE_TRY(begin(input, tail));
-    while (!last && tail.begin > tail.low) {
-      FIVERATE_TRY(read_back(input, tail, [&](Cause cause) { last = std::move(cause); }));
-    }
-    return last;
+  Result<Sink::Tail> tail_of(const Input& input) {
+    const auto end = end_of(input);
+    if (!end) return tl::make_unexpected(end.error());
+    while (!(*end)->last && (*end)->begin > (*end)->low) FIVERATE_TRY(read_back(input, **end));
+    return Sink::Tail{(*end)->high, (*end)->last};
   }
 
   // The highest position of this sender: one who woke up late may have repeated something old behind what is newer.
   Result<std::optional<CausePosition>> last_of(const Input& input, const std::string& sender) {
-    const auto known = tails_.try_emplace(input);
-    auto& tail = known.first->second;
-    if (known.second) FIVERATE_TRY(begin(input, tail));
-    while (!tail.said.contains(sender) && tail.begin > tail.low) {
-      FIVERATE_TRY(read_back(input, tail, [&](const Cause& cause) {
-        const auto [said, is_new] = tail.said.try_emplace(cause.sender, cause.position);
-        if (!is_new) said->second = std::max(said->second, cause.position);
-      }));
+    const auto end = end_of(input);
+    if (!end) return tl::make_unexpected(end.error());
+    auto& said = (*end)->said;
+    while (!said.contains(sender) && (*end)->begin > (*end)->low) FIVERATE_TRY(read_back(input, **end));
+    const auto found = said.find(sender);
+    return found == said.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  Result<bool> still_holds(const Input& input, std::int64_t offset, const Cause& cause) {
+    const auto end = end_of(input);
+    if (!end) return tl::make_unexpected(end.error());
+    const auto& [low, high, begin, back, near, near_begin, last, said] = **end;
+    if (high <= offset) return false;
+    if (offset < low) return true;
+    if (offset >= near_begin) {
+      const auto found = near.find(offset);
+      return found == near.end() || found->second == cause;
     }
-    const auto said = tail.said.find(sender);
-    return said == tail.said.end() ? std::nullopt : std::optional(said->second);
+    bool holds = true;
+    FIVERATE_TRY(read(input, offset, offset + 1, [&](const InRecord& record) { holds = record.cause == cause; }));
+    return holds;
   }
 
  private:
-  struct Tail {
+  // What is known of the end of a partition, read from there backwards.
+  struct End {
     std::int64_t low = 0;
     std::int64_t high = 0;
     std::int64_t begin = 0;  // read from here on
     std::int64_t back = kBackAtLeast;
+    std::map<std::int64_t, std::optional<Cause>> near;  // of the first stretch, by offset
+    std::int64_t near_begin = std::numeric_limits<std::int64_t>::max();
+    std::optional<Cause> last;
     std::map<std::string, CausePosition> said;
   };
 
   TailReader(const KafkaSettings& settings, std::shared_ptr<KafkaClient> client)
       : settings_(settings), fetcher_(settings, std::move(client)) {}
 
-  Result<void> begin(const Input& input, Tail& tail) {
-    const auto span = query_extent(fetcher_.client(), settings_, input);
-    if (!span) return tl::make_unexpected(span.error());
-    tail.low = span->low;
-    tail.high = tail.begin = span->high;
-    return {};
+  Result<End*> end_of(const Input& input) {
+    const auto [known, is_new] = ends_.try_emplace(input);
+    auto& end = known->second;
+    if (is_new) {
+      const auto span = query_extent(fetcher_.client(), settings_, input);
+      if (!span) return tl::make_unexpected(span.error());  // it costs this reader
+      end.low = span->low;
+      end.high = end.begin = span->high;
+    }
+    return &end;
   }
 
   // A stretch before what is read already. The last offsets may be gone (compaction, an aborted transaction), carry no cause or be
   // another's: further and further back.
+  Result<void> read_back(const Input& input, End& end) {
+    const auto from = std::max(end.low, end.high - end.back);
+    const bool first = end.begin == end.high;
+    std::optional<Cause> last;
+    FIVERATE_TRY(read(input, from, end.begin, [&](const InRecord& record) {
+      if (first) end.near.emplace(record.offset, record.cause);
+      if (!record.cause) return;
+      last = record.cause;
+      auto& said = end.said[record.cause->sender];
+      said = std::max(said, record.cause->position);
+    }));
+    if (first) end.near_begin = from;
+    if (!end.last) end.last = std::move(last);
+    end.begin = from;
+    end.back *= 8;
+    return {};
+  }
+
+  // What there is from one offset up to another.
   template <typename Visit>
-  Result<void> read_back(const Input& input, Tail& tail, Visit visit) {
-    const auto end = tail.begin;
-    const auto from = std::max(tail.low, tail.high - tail.back);
+  Result<void> read(const Input& input, std::int64_t from, std::int64_t end, Visit visit) {
     const auto deadline = Clock::now() + kTailWithin;
     FIVERATE_TRY(fetcher_.assign({{input, {from, end, false}}}));
     while (!fetcher_.all_done()) {
       std::vector<InRecord> records;
       FIVERATE_TRY(fetcher_.poll(kSlice, records));
-      for (auto& record : records) {
-        if (record.cause) visit(std::move(*record.cause));
-      }
+      for (const auto& record : records) visit(record);
       if (Clock::now() > deadline) {
         return fail(Reaction::retry, "The end of {} could not be read within {} s. Reported last: {}.", named(settings_, input),
                     kTailWithin.count(), fetcher_.client().last_error());
       }
     }
     fetcher_.unassign();
-    tail.begin = from;
-    tail.back *= 8;
     return {};
   }
 
@@ -168,7 +192,7 @@ class TailReader {
 
   KafkaSettings settings_;
   KafkaFetcher fetcher_;
-  std::map<Input, Tail> tails_;
+  std::map<Input, End> ends_;
 };
 
 struct KafkaSink::Parts {
@@ -336,6 +360,7 @@ Result<void> KafkaSink::send(OutRecord record) {
     }
   }
   static_cast<void>(headers.release());  // now librdkafka's
+  if (record.cause && !record.link) p.ends.sent({record.topic, record.partition}, p.sent, *record.cause);
   constexpr std::int64_t kPollEvery = 64;
   if (++p.sent % kPollEvery == 0) rd_kafka_poll(p.client->get(), 0);
   if (p.dead) return tl::make_unexpected(*p.dead);
@@ -368,14 +393,20 @@ Result<Sink::ReadOn> KafkaSink::follow(Topic topic, std::int32_t partition, std:
   };
 }
 
-std::int64_t KafkaSink::acknowledged_end(const Input& target) const { return parts_->ends.of(target); }
-
-Result<std::optional<std::int64_t>> KafkaSink::end(const Input& target) {
-  return parts_->of_tails([&](TailReader& tails) { return tails.end_of(target); });
+std::optional<Sink::Tail> KafkaSink::acknowledged(const Input& target, const std::string& sender) const {
+  return parts_->ends.last(target, sender);
 }
 
-Result<std::optional<Cause>> KafkaSink::last_cause(Topic topic, std::int32_t partition) {
-  return parts_->of_tails([&](TailReader& tails) { return tails.last_of_all({topic, partition}); });
+void KafkaSink::know_end(const Input& target, std::int64_t end) {
+  parts_->ends.know(target, end);
+}
+
+Result<bool> KafkaSink::still_holds(const Input& target, std::int64_t offset, const Cause& cause) {
+  return parts_->of_tails([&](TailReader& tails) { return tails.still_holds(target, offset, cause); });
+}
+
+Result<Sink::Tail> KafkaSink::tail(const Input& target) {
+  return parts_->of_tails([&](TailReader& tails) { return tails.tail_of(target); });
 }
 
 Result<std::optional<CausePosition>> KafkaSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {

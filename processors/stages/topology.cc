@@ -31,12 +31,14 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
     for (std::int32_t i = 0; i < partitions; ++i) targets.push_back({topic, i});
   };
   switch (stage) {
-    case Stage::intake: return {};  // without its group's offset it repeats itself from the beginning
+    case Stage::intake:
+      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of what is rejected
+      return targets;
     case Stage::reference:
       all_of(Topic::ledger, definition.ledger_partitions());
       all_of(Topic::deltas, definition.market_partitions());
       all_of(Topic::signals, definition.market_partitions());
-      targets.push_back({Topic::quarantine, partition});
+      all_of(Topic::quarantine, definition.ledger_partitions());
       return targets;
     case Stage::outlet:
       all_of(Topic::deltas, definition.market_partitions());

@@ -8,9 +8,11 @@
 //   one that a later success stands for      RD_KAFKA_OFFSET_INVALID, negative
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 
 #include "processors/stream/ports.h"
 
@@ -27,6 +29,11 @@ class AcknowledgedEnds {
       return {};
     }
     end.untold.reset();
+    if (const auto senders = last_sent_.find(target); senders != last_sent_.end()) {
+      for (auto& [sender, sent] : senders->second) {
+        if (sent.number == number) sent.end = offset + 1;
+      }
+    }
     if (number < end.number) return {};
     if (offset <= end.offset) {
       return fail(Reaction::stop,
@@ -42,10 +49,24 @@ class AcknowledgedEnds {
     return {};
   }
 
-  // One past the last record of a partition; 0: not known.
-  [[nodiscard]] std::int64_t of(const Input& target) const {
-    const auto end = ends_.find(target);
-    return end == ends_.end() ? 0 : end->second.offset + 1;
+  // As if a record before the first one had been acknowledged at end - 1.
+  void know(const Input& target, std::int64_t end) {
+    auto& known = ends_[target].offset;
+    known = std::max(known, end - 1);
+  }
+
+  // For last(): the `number`th record to be sent goes there, and has this cause.
+  void sent(const Input& target, std::int64_t number, const Cause& cause) {
+    last_sent_[target][cause.sender] = {number, 0, cause.position};
+  }
+
+  // The record that a sender has told of last, and one past it. Nothing: it is not acknowledged, or that told nothing.
+  [[nodiscard]] std::optional<Sink::Tail> last(const Input& target, const std::string& sender) const {
+    const auto senders = last_sent_.find(target);
+    if (senders == last_sent_.end()) return std::nullopt;
+    const auto sent = senders->second.find(sender);
+    if (sent == senders->second.end() || sent->second.end == 0) return std::nullopt;
+    return Sink::Tail{sent->second.end, Cause{sender, sent->second.position}};
   }
 
  private:
@@ -54,7 +75,13 @@ class AcknowledgedEnds {
     std::int64_t offset = -1;
     std::optional<std::int64_t> untold;  // what the next record of a batch without offsets would say
   };
+  struct Sent {
+    std::int64_t number = -1;
+    std::int64_t end = 0;  // 0: not known
+    CausePosition position;
+  };
   std::map<Input, End> ends_;
+  std::map<Input, std::map<std::string, Sent>> last_sent_;  // by sender
 };
 
 }  // namespace fiverate

@@ -82,9 +82,7 @@ class MemorySink : public Sink {
     return {};
   }
   Result<void> flush() override { return {}; }
-  Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override {
-    return log_.last_cause({topic, partition});
-  }
+  Result<Tail> tail(const Input& target) override { return Tail{log_.end_offset(target), log_.last_cause(target)}; }
   Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override {
     return log_.last_said({topic, partition}, sender);
   }

@@ -109,18 +109,30 @@ class Sink {
   [[nodiscard]] virtual Result<void> send(OutRecord record) = 0;
   // Returns when all records handed over are acknowledged.
   [[nodiscard]] virtual Result<void> flush() = 0;
-  // The cause of the last record in a result partition; nothing: it is empty.
-  [[nodiscard]] virtual Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) = 0;
-  // The same of a partition that several write to, of what this sender wrote. Nothing: it has not written there, or that is not
+  // One past the last record of a result partition, and the cause of the last that carries one.
+  struct Tail {
+    std::int64_t end = 0;
+    std::optional<Cause> last;
+  };
+  [[nodiscard]] virtual Result<Tail> tail(const Input& /*target*/) { return Tail{}; }
+  // The last position in a partition that several write to, of what this sender wrote. Nothing: it has not written there, or that is not
   // to be learnt; then it may repeat itself.
   [[nodiscard]] virtual Result<std::optional<CausePosition>> last_said(Topic /*topic*/, std::int32_t /*partition*/,
                                                                        std::string_view /*sender*/) {
     return std::nullopt;
   }
-  // One past the last record of a partition that is acknowledged to this sink; 0: none is.
-  [[nodiscard]] virtual std::int64_t acknowledged_end(const Input& /*target*/) const { return 0; }
-  // One past the last record of a partition, whoever wrote it. Nothing: that is not to be learnt.
-  [[nodiscard]] virtual Result<std::optional<std::int64_t>> end(const Input& /*target*/) { return std::nullopt; }
+  // The record without a link that this sender has sent to a partition last, if it is acknowledged: its cause, and one past it. Nothing: it
+  // is not, or that did not tell where it stands.
+  [[nodiscard]] virtual std::optional<Tail> acknowledged(const Input& /*target*/, const std::string& /*sender*/) const {
+    return std::nullopt;
+  }
+  // A partition is known to be filled up to here: an acknowledgement of an offset before that is an error.
+  virtual void know_end(const Input& /*target*/, std::int64_t /*end*/) {}
+  // False: the partition ends before this offset, or holds a record of another cause there. (Compacted or expired it is not another one.)
+  [[nodiscard]] virtual Result<bool> still_holds(const Input& /*target*/, std::int64_t /*offset*/,
+                                                 const Cause& /*cause*/) {
+    return true;
+  }
   // Reads a result partition on, whoever writes to it: each call appends what has come since the one before and waits for
   // nothing; the first begins so many records before the end. May outlive the sink. An empty one: nobody else can write here.
   using ReadOn = std::function<Result<void>(std::vector<InRecord>&)>;

@@ -45,26 +45,6 @@ bool load(const TargetsState& state, std::int64_t next_offset, auto& targets) {
   return true;
 }
 
-ResultsState to_state(const std::map<Input, std::int64_t>& results) {
-  ResultsState state;
-  for (const auto& [target, end] : results) {
-    state.add_topics(static_cast<int>(target.topic));
-    state.add_partitions(target.partition);
-    state.add_ends(end);
-  }
-  return state;
-}
-
-// False: the columns do not belong together.
-bool load(const ResultsState& state, std::map<Input, std::int64_t>& results) {
-  if (state.partitions_size() != state.topics_size() || state.ends_size() != state.topics_size()) return false;
-  results.clear();
-  for (int i = 0; i < state.topics_size(); ++i) {
-    results[{static_cast<Topic>(state.topics(i)), state.partitions(i)}] = state.ends(i);
-  }
-  return true;
-}
-
 // As an order to speak again names it.
 std::string order_name(std::string task) {
   std::ranges::replace(task, '/', '-');
@@ -81,7 +61,8 @@ Task::Task(std::string stage, Input input, std::string definition_id, Operator& 
       definition_id_(std::move(definition_id)),
       op_(op),
       store_(store),
-      sink_(sink) {}
+      sink_(sink),
+      chains_what_it_reads_(std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end()) {}
 
 Task::~Task() = default;
 
@@ -90,7 +71,8 @@ Result<std::int64_t> Task::restore() {
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
     TaskState state;
-    if (!state.ParseFromString(**saved) || !load(state.targets(), state.next_offset(), targets_) || !load(state.results(), results_)) {
+    if (!state.ParseFromString(**saved) || !load(state.targets(), state.next_offset(), targets_) ||
+        !results_.learn(state.results())) {
       return fail(Reaction::stop, "The state of {} is damaged ({}). Remove the folder: it is rebuilt from the log.", name_,
                   store_.where());
     }
@@ -106,6 +88,7 @@ Result<std::int64_t> Task::restore() {
     next_offset_ = committed_offset_ = state.next_offset();
     fingerprint_timestamp_ = state.last_timestamp();
     fingerprint_hash_ = state.last_hash();
+    read_chain_ = state.read_chain();
     for (const auto& sender : state.senders()) {
       senders_[sender.name()] = {{sender.offset(), sender.index()}, sender.chain()};
     }
@@ -119,54 +102,100 @@ Result<std::int64_t> Task::restore() {
 Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
   guarded_.clear();
   for (const auto topic : result_topics) {
-    results_.try_emplace({topic, input_.partition}, 0);
+    const Input target{topic, input_.partition};
+    sent_[target] = {};
+    const auto tail = sink_.tail(target);
+    if (!tail) return tl::make_unexpected(tail.error());
     if (holds_latest(topic)) {
       auto read_on = sink_.follow(topic, input_.partition, kGuardedBack);
       if (!read_on) return tl::make_unexpected(read_on.error());
-      if (*read_on) guarded_.push_back({std::move(*read_on), ResultWindow(name_)});
+      if (*read_on) guarded_.push_back({target, tail->end, std::move(*read_on), ResultWindow(name_)});
     }
-    const auto last = sink_.last_cause(topic, input_.partition);
-    if (!last) return tl::make_unexpected(last.error());
-    if (!*last) continue;
-    if ((*last)->sender != name_) {
+    if (const auto& last = tail->last; last && last->sender != name_) {
       return fail(Reaction::stop, "Topic {} partition {} holds records of {}, not of {}.", fiverate::name_of(topic),
-                  input_.partition, (*last)->sender, name_);
+                  input_.partition, last->sender, name_);
     }
-    written_[{topic, input_.partition}] = (*last)->position;
   }
   return {};
 }
 
-Result<void> Task::check_results() {
-  std::string lost;
-  auto speak_from = std::numeric_limits<std::int64_t>::max();
-  for (const auto& [target, acknowledged] : results_) {
-    if (acknowledged == 0) continue;
-    const auto end = sink_.end(target);
-    if (!end) return tl::make_unexpected(end.error());
-    if (!*end || **end >= acknowledged) continue;
-    lost += fmt::format("{}{} partition {} ends at offset {} instead of {}", lost.empty() ? "" : ", ", fiverate::name_of(target.topic),
-                        target.partition, **end, acknowledged);
-    // One order for all: it begins behind what is there last in the one that has lost most.
-    const auto last = written_.find(target);
-    speak_from = std::min(speak_from, last == written_.end() ? 0 : last->second.offset);
+void Task::write_with_others(const std::vector<Input>& targets) {
+  for (const auto& target : targets) {
+    if (std::ranges::find(kInternalTopics, target.topic) == kInternalTopics.end()) sent_[target] = {};  // those are chained
   }
-  if (lost.empty()) return {};
-  return fail(Reaction::stop,
-              "Results of {} that were acknowledged are gone: {}. Was a broker elected that was behind (unclean.leader.election.enable), or the "
-              "topic made anew? Have them said again: stop who has this task, and start with run --speak-from {}:{}",
-              name_, lost, order_name(name_), speak_from);
 }
 
-void Task::forget_results() {
-  for (auto& [target, acknowledged] : results_) acknowledged = 0;
+void Task::learn(const Continuation& continuation) {
+  if (!results_.learn(continuation.results())) spdlog::warn("{}: what the group knows of its results cannot be read", name_);
+  if (continuation.read_until() >= next_offset_ && continuation.read_until() > 0) {
+    read_by_group_ = {continuation.read_until(), continuation.read_chain()};
+  }
+}
+
+Result<void> Task::check_read() {
+  if (!read_by_group_ || next_offset_ < read_by_group_->until) return {};
+  const auto read = *std::exchange(read_by_group_, std::nullopt);
+  if (next_offset_ > read.until || read.chain == read_chain_) return {};
+  return fail(Reaction::stop,
+              "{} partition {} holds other records before offset {} than were read by whoever committed it for {}: the topic was truncated and "
+              "has grown again, or it was made anew. Nothing is computed from another log.",
+              fiverate::name_of(input_.topic), input_.partition, read.until, name_);
+}
+
+Result<ResultMark> Task::last_standing(const Input& target) {
+  const auto& marks = results_.of(target);
+  for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
+    const auto holds = sink_.still_holds(target, mark->end - 1, {name_, mark->cause});
+    if (!holds) return tl::make_unexpected(holds.error());
+    if (*holds) return *mark;
+  }
+  return ResultMark{};
+}
+
+Result<void> Task::check_results(std::optional<std::int64_t> speak_from) {
+  std::string lost;
+  auto safe = std::numeric_limits<std::int64_t>::max();
+  for (auto& [target, sent] : sent_) {
+    const auto& marks = results_.of(target);
+    const auto standing = last_standing(target);
+    if (!standing) return tl::make_unexpected(standing.error());
+    if (!marks.empty() && *standing == marks.back()) {
+      sent.said = standing->said;
+      written_[target] = {standing->said, -1};
+      sink_.know_end(target, standing->end);
+      continue;
+    }
+    if (!marks.empty()) {
+      lost += fmt::format("{}{} partition {} does not hold at offset {} what was acknowledged there",
+                          lost.empty() ? "" : ", ", fiverate::name_of(target.topic), target.partition,
+                          marks.back().end - 1);
+      safe = std::min(safe, standing->said);
+    }
+    if (!speak_from) continue;
+    results_.forget(target);
+    sent.said = *speak_from;
+    // What stands there may be newer than what is gone.
+    written_.erase(target);
+    std::erase_if(guarded_, [&target = target](const Guarded& guarded) { return guarded.target == target; });
+  }
+  if (lost.empty()) return {};
+  // One order for all: it begins where the one that has lost most is known to be whole.
+  const auto order = fmt::format("--speak-from {}:{}", order_name(name_), safe);
+  if (!speak_from) {
+    return fail(Reaction::stop,
+                "Results of {} that were acknowledged are gone: {}. Was a broker elected that was behind (unclean.leader.election.enable), or "
+                "the topic made anew? Have them said again: stop who has this task, and start with run {}",
+                name_, lost, order);
+  }
+  if (*speak_from > safe) {
+    spdlog::warn("{}: {}. What was said before offset {} is not said again; {} would say all.", name_, lost,
+                 *speak_from, order);
+  }
+  return {};
 }
 
 void Task::catch_up(const Continuation& continuation) {
-  std::map<Input, std::int64_t> results;
-  if (load(continuation.results(), results)) {
-    for (const auto& [target, acknowledged] : results) results_[target] = std::max(results_[target], acknowledged);
-  }
+  learn(continuation);
   if (continuation.offset() <= std::max(next_offset_, continuation_ ? continuation_->offset() : 0)) return;
   continuation_ = std::make_unique<const Continuation>(continuation);
 }
@@ -195,9 +224,13 @@ void Task::note_fingerprint() {
 
 std::string Task::continuation_text() {
   const auto said = op_.said();
-  if (continuation_ || (!said && results_.empty())) return {};
+  if (continuation_ || (!said && results_.empty() && !chains_what_it_reads_)) return {};
   Continuation continuation;
-  if (!results_.empty()) *continuation.mutable_results() = to_state(results_);
+  if (chains_what_it_reads_) {
+    continuation.set_read_until(next_offset_);
+    continuation.set_read_chain(read_chain_);
+  }
+  if (!results_.empty()) *continuation.mutable_results() = results_.newest();
   if (!said) return to_group_text(continuation);  // at offset 0: nothing to go on from
   continuation.set_offset(next_offset_);
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
@@ -214,7 +247,8 @@ void Task::stand_by() {
   guarded_.clear();
 }
 
-Result<void> Task::read_last_words(const std::vector<Input>& targets) {
+Result<void> Task::read_last_words(std::vector<Input> targets) {
+  for (const auto& [target, sent] : sent_) targets.push_back(target);
   for (const auto& target : targets) {
     const auto last = sink_.last_said(target.topic, target.partition, name_);
     if (!last) return tl::make_unexpected(last.error());
@@ -230,8 +264,9 @@ Result<void> Task::guard_results() {
     FIVERATE_TRY(guarded.read_on(records));
     for (const auto& record : records) {
       guarded.window.read(record);
-      // Whoever writes here writes in order, so all before it is here too: a twin that is faster has said it for us.
-      if (!record.cause || record.cause->sender != name_) continue;
+      // Whoever writes here writes in order, so all before it is here too: a twin that is faster has said it for us. Not what was there
+      // when we began: something may be gone before it (check_results).
+      if (record.offset < guarded.end || !record.cause || record.cause->sender != name_) continue;
       auto& written = written_[record.input];
       written = std::max(written, record.cause->position);
     }
@@ -240,6 +275,7 @@ Result<void> Task::guard_results() {
     spdlog::warn("{}: {} records of {} had older ones written over them by another process, and are written again", name_,
                  overwritten.size(), fiverate::name_of(overwritten.front().topic));
     counters_.rewritten += static_cast<std::int64_t>(overwritten.size());
+    sent_.at(guarded.target).anything = true;
     for (auto& record : overwritten) FIVERATE_TRY(sink_.send(std::move(record)));
   }
   return {};
@@ -315,6 +351,7 @@ Result<void> Task::process(const InRecord& record) {
     return record.offset == next_offset_ - 1 && next_offset_ == committed_offset_ ? check_fingerprint(record)
                                                                                   : Result<void>{};
   }
+  FIVERATE_TRY(check_read());
   if (continuation_ && record.offset >= continuation_->offset()) FIVERATE_TRY(go_on());
   const auto admission = admit(record);
   if (!admission) return tl::make_unexpected(admission.error());
@@ -332,6 +369,8 @@ Result<void> Task::process(const InRecord& record) {
   ++counters_.records;
   next_offset_ = record.offset + 1;
   last_ = record;
+  if (chains_what_it_reads_) read_chain_ = chained(read_chain_, record.key, record.value);
+  FIVERATE_TRY(check_read());
   if (continuation_ && next_offset_ >= continuation_->offset()) return go_on();
   return {};
 }
@@ -369,7 +408,9 @@ void Task::to_task(Topic topic, std::int32_t partition, Millis timestamp, std::s
 void Task::plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) {
   if (continuation_) return;
   const auto position = next_position();
-  if (is_said({topic, partition}, position)) return;
+  const Input target{topic, partition};
+  if (is_said(target, position)) return;
+  if (const auto sent = sent_.find(target); sent != sent_.end()) sent->second = {true, position.offset};
   send({topic, partition, timestamp, std::move(key), std::move(value), Cause{name_, position}, std::nullopt});
 }
 
@@ -387,7 +428,7 @@ Result<void> Task::commit() {
   failpoint("commit.begin");
   FIVERATE_TRY(sink_.flush());
   failpoint("commit.acked");
-  for (auto& [target, acknowledged] : results_) acknowledged = std::max(acknowledged, sink_.acknowledged_end(target));
+  note_results();
   // A crash here: outputs are out, the state is not: the same again.
   TaskState state;
   state.set_task(name_);
@@ -397,6 +438,7 @@ Result<void> Task::commit() {
   last_ = {};
   state.set_last_timestamp(fingerprint_timestamp_);
   state.set_last_hash(fingerprint_hash_);
+  state.set_read_chain(read_chain_);
   for (const auto& [sender, seen] : senders_) {
     auto& saved = *state.add_senders();
     saved.set_name(sender);
@@ -405,7 +447,8 @@ Result<void> Task::commit() {
     saved.set_chain(seen.chain);
   }
   *state.mutable_targets() = to_state(targets_, next_offset_);
-  if (!results_.empty()) *state.mutable_results() = to_state(results_);
+  // A state that travels with the group's offset has no room for all.
+  if (!results_.empty()) *state.mutable_results() = store_.group_text() ? results_.newest() : results_.to_state();
   if (continuation_) *state.mutable_continuation() = *continuation_;
   StoreBatch batch;
   op_.save(batch);
@@ -415,6 +458,15 @@ Result<void> Task::commit() {
   committed_offset_ = next_offset_;
   note_acknowledged();
   return {};
+}
+
+void Task::note_results() {
+  for (auto& [target, sent] : sent_) {
+    if (!std::exchange(sent.anything, false)) continue;
+    const auto last = sink_.acknowledged(target, name_);
+    if (!last) continue;
+    results_.note(target, {last->end, last->last->position, sent.said, next_offset_});
+  }
 }
 
 void Task::note_acknowledged() {

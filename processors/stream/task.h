@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/stream/result_marks.h"
 #include "processors/stream/result_window.h"
 
 namespace fiverate {
@@ -92,13 +93,15 @@ class Task final : private Outbox {
   // Reads the state. Refuses a store of another task or another definition. Returns the offset to read from: one before the
   // next if there is one, to see that the log still holds it.
   [[nodiscard]] Result<std::int64_t> restore();
-  // Finds out what of its results is already written, so that a rebuilt task repeats no history.
-  // From now on guard_results() watches over them.
+  // Sees whose results they are. From now on guard_results() watches over them.
   [[nodiscard]] Result<void> read_tails(const std::vector<Topic>& result_topics);
-  // Whether they still end where the task that knows most (its state, or the group's) had them acknowledged. Error: stop.
-  [[nodiscard]] Result<void> check_results();
-  // They are to be said again: how far they once went does not matter.
-  void forget_results();
+  // Results that others write there too: only check_results() looks at them.
+  void write_with_others(const std::vector<Input>& targets);
+  // What the group knows: of the results, if that is later than what the state knows; and what was read by whoever committed.
+  void learn(const Continuation& continuation);
+  // Whether they still hold what was acknowledged. Error: stop, and have it said again. By that order (`speak_from`) what is not known
+  // to be there is said again from then on, whatever stands behind it.
+  [[nodiscard]] Result<void> check_results(std::optional<std::int64_t> speak_from);
   // Says nothing that an input record before `offset` causes: all of it is in the log already, for a group that committed this
   // offset had it acknowledged before. Unless catch_up() says how to go on, it is computed all the same: state, causes and chains go
   // on from it.
@@ -107,8 +110,9 @@ class Task final : private Outbox {
   void catch_up(const Continuation& continuation);
   // A copy of a task that others own: says nothing, watches over nothing.
   void stand_by();
-  // The same where no group remembers: leaves out what the task is found to have said, last in each of these partitions.
-  [[nodiscard]] Result<void> read_last_words(const std::vector<Input>& targets);
+  // The same where no group remembers: leaves out what the task is found to have said, last in each of these partitions and of its results,
+  // so that a rebuilt task repeats no history.
+  [[nodiscard]] Result<void> read_last_words(std::vector<Input> targets);
   // Nothing that the next record causes would be said.
   [[nodiscard]] bool is_silent() const { return next_offset_ < speak_from_ || continuation_; }
 
@@ -148,8 +152,13 @@ class Task final : private Outbox {
   void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
   [[nodiscard]] bool is_wanted() const override;
   [[nodiscard]] Result<void> go_on();
+  // Where what the group had read is read too: it has to be the same. Error: stop.
+  [[nodiscard]] Result<void> check_read();
   void note_fingerprint();
   void note_acknowledged();
+  void note_results();
+  // The newest mark whose record still stands; its end is 0 if none does.
+  [[nodiscard]] Result<ResultMark> last_standing(const Input& target);
   CausePosition next_position();
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);
@@ -172,15 +181,29 @@ class Task final : private Outbox {
   std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_ when it was noted last, at the latest at a commit
   std::uint64_t fingerprint_hash_ = 0;
   InRecord last_;                           // kept for the next fingerprint
+  bool chains_what_it_reads_;               // inputs of ours: dense, never compacted
+  std::uint64_t read_chain_ = 0;
+  struct Read {
+    std::int64_t until = 0;
+    std::uint64_t chain = 0;
+  };
+  std::optional<Read> read_by_group_;  // not there yet
   std::map<std::string, Place> senders_;
   std::map<std::string, CausePosition> lacking_;  // by sender: up to here something is missing
   std::map<Input, Place> targets_;
   std::shared_ptr<const Acknowledged> acknowledged_ = std::make_shared<const Acknowledged>();
   std::map<Input, CausePosition> written_;  // what goes there is in the log already, up to here
-  std::map<Input, std::int64_t> results_;   // its result partitions: acknowledged up to here, as of the last commit
+  struct Sent {                             // to a result partition
+    bool anything = false;                  // since the last commit
+    std::int64_t said = 0;                  // as in ResultMark
+  };
+  std::map<Input, Sent> sent_;  // all its result partitions
+  ResultMarks results_;
   std::int64_t speak_from_ = 0;
   std::unique_ptr<const Continuation> continuation_;  // not there yet
   struct Guarded {
+    Input target;
+    std::int64_t end = 0;  // when it began
     Sink::ReadOn read_on;
     ResultWindow window;
   };

@@ -180,20 +180,23 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
     offset = std::max(offset, low);  // the record before the next one may be deleted: then it is not compared
   }
   if (!seat.result_topics.empty()) FIVERATE_TRY(task.read_tails(seat.result_topics));
+  task.write_with_others(seat.targets);
   failpoint("tails.read");
   // Also where the group remembers nothing: the task may have been a copy, which says nothing at all.
   const auto said = committed ? committed->offset : 0;
   // What the group has not committed may have been said, or not: it is said, whatever the order.
   task.stay_silent_until(seat.speak_from ? std::min(*seat.speak_from, said) : said);
+  const auto continuation = committed ? continuation_in(committed->metadata) : std::nullopt;
   if (seat.speak_from) {
     seat.spoken_until = said;
-    task.forget_results();
-  } else if (committed) {
-    if (const auto continuation = continuation_in(committed->metadata)) task.catch_up(*continuation);
-  } else if (seat.rebuilt && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
+    if (continuation) task.learn(*continuation);
+  } else if (continuation) {
+    task.catch_up(*continuation);
+  } else if (!committed && seat.rebuilt &&
+             (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
     FIVERATE_TRY(task.read_last_words(seat.targets));
   }
-  FIVERATE_TRY(task.check_results());
+  FIVERATE_TRY(task.check_results(seat.speak_from));
   spdlog::info("{}: reading {} partition {} from offset {}{}", task.name().substr(0, task.name().find('/')), name_of(input.topic),
                input.partition, offset, task.is_silent() ? "; silent until it is where its group was" : "");
   return offset;

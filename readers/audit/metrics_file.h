@@ -19,7 +19,6 @@ class MetricsFile final : public Sink {
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override { return {}; }
-  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
 
   // Removes the rows of days after `last`, writes what is left, closes. Returns the number of lines.
   Result<std::int64_t> finish(Day last);

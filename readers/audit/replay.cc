@@ -65,7 +65,6 @@ class ReplaySink final : public Sink {
     return {};
   }
   Result<void> flush() override { return {}; }
-  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
 
   [[nodiscard]] std::vector<Quarantined>& quarantined() { return quarantined_; }
   [[nodiscard]] std::vector<Transition>& transitions() { return transitions_; }
@@ -150,7 +149,6 @@ class MarketThread {
       return {};
     }
     Result<void> flush() override { return file.flush(); }
-    Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
 
     Sink& file;
     std::vector<Transition> transitions;

@@ -26,7 +26,6 @@ class CollectingSink final : public Sink {
     return {};
   }
   Result<void> flush() override { return {}; }
-  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return std::nullopt; }
 
   std::map<Input, SimLog::Records> sent;
 };
@@ -46,8 +45,9 @@ using LastOfKeys = std::map<std::string_view, std::string_view>;
 
 class Comparison {
  public:
-  Comparison(const SimLog& log, const Definition& definition, bool live_rows, std::size_t most)
-      : log_(log), definition_(definition), live_rows_(live_rows), most_(most) {}
+  Comparison(const SimLog& log, const Definition& definition, bool live_rows, const std::optional<Input>& said_again,
+             std::size_t most)
+      : log_(log), definition_(definition), live_rows_(live_rows), said_again_(said_again), most_(most) {}
 
   std::vector<std::string> run() {
     sort_by_sender();
@@ -136,26 +136,32 @@ class Comparison {
   void compare(const std::string& sender, const Input& target, const SimLog::Records& expected,
                const SimLog::Records& actual) {
     const auto where = fmt::format("{} to {}", sender, named(target));
-    std::size_t next = 0;
+    std::vector<bool> found(expected.size());
+    std::size_t next = 0;  // how many were found
     LastOfKeys last_actual;
     for (const auto& record : actual) {
       if (holds_latest(target.topic)) last_actual[record->key] = record->value;
-      if (next < expected.size() && same(*expected[next], *record)) {
-        ++next;
-        continue;
-      }
       const auto known =
           std::lower_bound(expected.begin(), expected.end(), record->cause->position,
                            [](const auto& one, CausePosition position) { return one->cause->position < position; });
-      const bool repeats = known != expected.end() && (*known)->cause->position == record->cause->position;
-      if (repeats && static_cast<std::size_t>(known - expected.begin()) < next && same(**known, *record)) continue;
+      const bool is_one = known != expected.end() && (*known)->cause->position == record->cause->position;
+      const auto number = static_cast<std::size_t>(known - expected.begin());
+      if (is_one && same(**known, *record)) {
+        if (found[number]) continue;  // a repetition
+        if (number == next || target == said_again_) {
+          found[number] = true;
+          ++next;
+          continue;
+        }
+      }
       return tell(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
-                              repeats ? "something else" : "what should not be there",
+                              is_one ? "something else" : "what should not be there",
                               next < expected.size() ? to_text(*expected[next]->cause) : "nothing more"));
     }
     if (next < expected.size()) {
+      const auto missing = static_cast<std::size_t>(std::ranges::find(found, false) - found.begin());
       return tell(fmt::format("{}: {} records are missing, the first at {}", where, expected.size() - next,
-                              to_text(*expected[next]->cause)));
+                              to_text(*expected[missing]->cause)));
     }
     if (!holds_latest(target.topic)) return;
     LastOfKeys last_expected;
@@ -173,6 +179,7 @@ class Comparison {
   const SimLog& log_;
   const Definition& definition_;
   bool live_rows_;
+  std::optional<Input> said_again_;
   std::size_t most_;
   std::map<std::string, std::map<Input, SimLog::Records>> said_;
   std::vector<std::string> told_;
@@ -189,8 +196,8 @@ void each_record(const SimLog& log, Topic topic, Visit visit) {
 }  // namespace
 
 std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Definition& definition, bool live_rows,
-                                                    std::size_t most) {
-  return Comparison(log, definition, live_rows, most).run();
+                                                    const std::optional<Input>& said_again, std::size_t most) {
+  return Comparison(log, definition, live_rows, said_again, most).run();
 }
 
 std::map<std::string, std::string> final_rows_of(const SimLog& log) {

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """An independent witness for seeds of the simulation: their FINAL rows are those of tests/oracle, over the raw events.
 
-    oracle_witness.py --program build/dev/tests/simulate --seeds 1..200 [--days 3] [--faults]
+    oracle_witness.py --program build/dev/tests/simulate --seeds 201..400 [--days 3] [--faults]
 
 The program writes every second seed as files (tests/sim/seed_run.h); of each some days are compared, all rows of a day to the
 byte. That the same rows come out of the disturbed run is what the program itself compares.
 
-With --faults, for seeds 1..200: each kind of fault strikes at least as often as LEAST says, so that no seed is right for want of it.
+With --faults, for seeds 201..400: each kind of fault strikes at least as often as LEAST says, so that no seed is right for want of it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from zoneinfo import ZoneInfo  # noqa: E402
 
 AS_OF = len('{"as_of":"')
 
-# What strikes in seeds 1 to 200, of the kinds of tests/sim/faults.h: about a third of what it was when this was written. A change of the
+# What strikes in seeds 201 to 400, of the kinds of tests/sim/faults.h: about a third of what it was when this was written. A change of the
 # program moves these counts; one that takes a kind away, or nearly, is found.
 LEAST = {
     "crashes": 500, "moves": 600, "rebalances": 380, "zombies": 54, "refused commits": 98, "two at once": 78,
@@ -38,10 +38,10 @@ LEAST = {
     "full disks": 73, "states lost": 72, "power cuts": 63, "old copies": 16, "offsets lost": 89, "truncations": 6,
     "sabotages": 6,
     # What they lead to.
-    "repetitions": 12000, "written again": 1,
+    "repetitions": 10000, "written again": 3, "truncation: said again": 2,
 }
 # How often what spoils a log has to be found out in the run, in whatever way: with any outcome but these.
-NOT_FOUND_OUT = ("right", "harmless", "only in log")
+NOT_FOUND_OUT = ("right", "harmless", "only in log", "forgotten")
 FOUND_OUT = {"truncation": 5, "a fickle stage": 1, "a dropped record": 2, "a swapped pair": 2, "a changed delta": 1}
 OTHER_COUNTS = {"seeds"}
 
@@ -85,7 +85,7 @@ def too_seldom(counts):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--seeds", default="1..200")
+    parser.add_argument("--seeds", default="201..400")
     parser.add_argument("--days", type=int, default=3, help="of each history")
     parser.add_argument("--faults", action="store_true", help="how often they strike is looked at too")
     arguments = parser.parse_args()

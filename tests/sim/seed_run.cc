@@ -114,9 +114,18 @@ class Judge {
     }
   }
 
-  // Either somebody tells, or nothing is wrong; and what is final is right.
-  void truncated(bool at_rest) {
-    if (!cluster_.truncation()) return plain(at_rest);
+  // Of what tasks read, either somebody tells, or nothing is wrong; and what is final is right. Results that are gone are all there again,
+  // unless nobody can know (`forgotten`).
+  void truncated(bool at_rest, bool forgotten) {
+    if (forgotten && !cluster_.stopped() && !compare().empty()) {
+      report_.outcome = Outcome::forgotten;
+      return;
+    }
+    if (!cluster_.truncation() || cluster_.lost_a_result()) {
+      if (cluster_.truncation())
+        report_.outcome = cluster_.truncation()->told.empty() ? Outcome::harmless : Outcome::said_again;
+      return plain(at_rest);
+    }
     const auto rows = final_rows_of(cluster_.log());
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
@@ -126,9 +135,7 @@ class Judge {
       report_.outcome = Outcome::harmless;
     } else {
       report_.outcome = Outcome::only_in_log;
-      // Of what tasks read, the log alone may lack something. Of a result all that is lost is missed, unless others filled the log again.
-      const bool missed = cluster_.lost_a_result() ? !cluster_.has_grown_over_its_loss() : rows != expected_.final_rows;
-      if (missed) fails("a lost end went unnoticed\n" + different);
+      if (rows != expected_.final_rows) fails("a lost end went unnoticed\n" + different);
     }
     for (const auto& [key, row] : rows) {
       const auto known = expected_.final_rows.find(key);
@@ -142,7 +149,10 @@ class Judge {
   std::string compare() const {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
-    const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_);
+    std::optional<Input> said_again;
+    if (const auto& truncation = cluster_.truncation(); truncation && cluster_.lost_a_result())
+      said_again = truncation->input;
+    const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_, said_again);
     if (rows != expected_.final_rows) {
       return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + lines_of(folds) +
              first_differences(json_lines(expected_.final_rows), json_lines(rows));
@@ -241,10 +251,12 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr);
   cluster.storm();
   bool at_rest = cluster.stopped() || cluster.calm();
+  bool forgotten = false;
   if (report.truncated && !cluster.stopped()) {
     cluster.mark_sources(end_of(history) + kOneWordMore);
     at_rest = cluster.calm();
     if (cluster.truncation() && cluster.lost_a_result() && !cluster.stopped()) {
+      forgotten = cluster.loss_is_forgotten();
       cluster.restart_all();
       at_rest = cluster.calm();
     }
@@ -261,7 +273,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   report.rewritten = cluster.rewritten();
   Judge judge(cluster, expected, plan.live_rows, report);
   if (report.truncated) {
-    judge.truncated(at_rest);
+    judge.truncated(at_rest, forgotten);
   } else if (saboteur) {
     judge.sabotaged(at_rest, *saboteur);
   } else {

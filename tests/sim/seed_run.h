@@ -31,9 +31,11 @@ enum class Outcome : std::uint8_t {
   compared,     // only the comparison at the end found out
   harmless,     // what was cut made no difference
   only_in_log,  // results are right, for it was read before it was cut; whoever reads the log anew finds the gap
+  said_again,   // results were cut; a task found out, and all is there again by the order that it named
+  forgotten,  // results are missing, and nobody can know: state and group had forgotten, or others have filled the partition meanwhile
 };
-inline constexpr std::array<std::string_view, 6> kOutcomeNames{"right",    "stopped",  "gap",
-                                                               "compared", "harmless", "only in log"};
+inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stopped",     "gap",        "compared",
+                                                               "harmless", "only in log", "said again", "forgotten"};
 
 struct SeedReport {
   std::uint64_t seed = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "processors/stream/continuation.h"
 #include "processors/stream/group_store.h"
 #include "schemas/check.h"
 #include "tests/support/events.h"
@@ -12,6 +13,10 @@ namespace fiverate::test {
 namespace {
 
 constexpr std::array<Stage, 4> kThreads{Stage::intake, Stage::outlet, Stage::market, Stage::desk};
+
+std::string order_name(const Input& input) {
+  return fmt::format("{}-{}", task_name_of(input), input.partition);
+}
 
 // All that the group of a thread shares out.
 std::vector<Input> shared_out(Stage stage, const Definition& definition) {
@@ -207,21 +212,30 @@ void SimCluster::leave(Process& process) {
 Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const Input& input) {
   const auto reads = stage_reading(input.topic);
   Seat seat;
+  if (const auto order = orders_.find(order_name(input)); order != orders_.end()) seat.speak_from = order->second;
   if (reads == Stage::intake) {
     auto committed = process.runs[stage]->source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
-    seat.store = std::make_unique<GroupStore>(*committed);
+    seat.store = std::make_unique<GroupStore>(seat.speak_from ? std::nullopt : *committed);
   } else {
     auto store =
         SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
     if (!store) return tl::make_unexpected(store.error());
     seat.store = std::move(*store);
-    const auto saved = seat.store->get(kTaskKey);
+    auto saved = seat.store->get(kTaskKey);
     if (!saved) return tl::make_unexpected(saved.error());
+    // As States::open: a state that is beyond the order is set aside.
+    TaskState state;
+    if (seat.speak_from && *saved && state.ParseFromString(**saved) &&
+        std::max(state.next_offset(), state.has_continuation() ? state.continuation().offset() : 0) >
+            *seat.speak_from) {
+      process.disk->folders.at(fmt::format("{}-{}", name_of(reads), input.partition)).become({});
+      saved = std::nullopt;
+    }
     seat.rebuilt = !*saved;
-    seat.result_topics = result_topics_of(reads);
-    seat.targets = shared_targets_of(reads, input.partition, definition_);
   }
+  seat.result_topics = result_topics_of(reads);
+  seat.targets = shared_targets_of(reads, input.partition, definition_);
   seat.op = make_operator(input, definition_, plan_.live_rows);
   const bool again = !begun_.insert(input).second;
   if (saboteur_ != nullptr) seat.op = saboteur_->wrap(std::move(seat.op), again);
@@ -244,6 +258,10 @@ void SimCluster::note_owner(Process& process, std::size_t stage, const Input& in
 Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats) {
   auto& run = *process.runs[stage];
   count_tasks(run);
+  for (const auto& [input, seat] : seats) {
+    if (seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed())
+      orders_.erase(order_name(input));
+  }
   if (kThreads[stage] != Stage::intake) return {};
   for (const auto& input : run.mine) {
     if (!seats.contains(input)) run.book.forget(input);
@@ -275,7 +293,8 @@ void SimCluster::storm() {
   weather_.begin(plan_.severity);
   const auto each = static_cast<std::int64_t>(to_arrive_.size()) * 16 / plan_.steps + 1;
   const auto truncated_at = plan_.truncates ? chance_.between(plan_.steps / 4, plan_.steps - 1) : -1;
-  for (int step = 0; step < plan_.steps && !stopped_; ++step) {
+  for (int step = 0; step < plan_.steps; ++step) {
+    if (stopped_ && !person_helps()) return;
     if (step == truncated_at) truncate();
     for (auto& process : processes_) {
       if (!process->up && --process->down_for < 0) process->up = true;
@@ -299,6 +318,7 @@ void SimCluster::storm() {
       misfortune();
     }
   }
+  if (stopped_) static_cast<void>(person_helps());
 }
 
 void SimCluster::late_request() {
@@ -371,8 +391,8 @@ void SimCluster::cut_power(SimDisk& disk) {
 
 // A broker that was behind becomes the leader: the end of one partition is gone, though it was acknowledged.
 void SimCluster::truncate() {
-  auto topics = result_topics_of(Stage::market);
-  for (const auto topic : result_topics_of(Stage::desk)) topics.push_back(topic);
+  std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,
+                            Topic::alert_log, Topic::quarantine,    Topic::seals};
   topics.insert(topics.end(), kInternalTopics.begin(), kInternalTopics.end());
   std::vector<Input> long_enough;
   for (const auto& [input, records] : log_.partitions()) {
@@ -390,8 +410,67 @@ bool SimCluster::lost_a_result() const {
   return std::ranges::find(kInternalTopics, truncation_->input.topic) == kInternalTopics.end();
 }
 
-bool SimCluster::has_grown_over_its_loss() const {
-  return log_.end_offset(truncation_->input) >= truncation_->new_end + static_cast<std::int64_t>(truncation_->cut.size());
+// Who looks after the processes reads why they stopped. Results that are gone are said again as the message asks; without such an order
+// it is tried once more. What tasks read is not to be had again: that stays stopped.
+bool SimCluster::person_helps() {
+  constexpr std::string_view kOrder = "--speak-from ";
+  constexpr int kTimesMax = 40;  // under further faults it may take some
+  if (!truncation_ || !lost_a_result() || ++truncation_->helped > kTimesMax) return false;
+  const std::string_view what = stopped_->what;
+  if (const auto at = what.find(kOrder); at != std::string_view::npos) {
+    const auto order = what.substr(at + kOrder.size());
+    const auto colon = order.find(':');
+    auto name = std::string(order.substr(0, colon));
+    orders_[name] = std::stoll(std::string(order.substr(colon + 1)));
+    name[name.rfind('-')] = '/';
+    truncation_->told.insert(std::move(name));
+  } else if (what.find("has lost records that were acknowledged") == std::string_view::npos) {
+    return false;
+  }
+  stopped_.reset();
+  restart_all();
+  return true;
+}
+
+// The newest mark of the sender's states, or of its group, is of a record that is gone: where the task begins with it, it has to tell.
+bool SimCluster::knows_of_loss(std::string_view sender) const {
+  const auto names_what_is_gone = [&](const ResultsState& state) {
+    ResultMarks marks;
+    static_cast<void>(marks.learn(state));
+    const auto& known = marks.of(truncation_->input);
+    if (known.empty()) return false;
+    const auto at = known.back().end - 1 - truncation_->new_end;
+    return at >= 0 && at < static_cast<std::int64_t>(truncation_->cut.size()) &&
+           truncation_->cut[static_cast<std::size_t>(at)]->cause == Cause{std::string(sender), known.back().cause};
+  };
+  const auto in_state = [&](const std::string& saved) {
+    TaskState state;
+    return state.ParseFromString(saved) && state.task() == sender && names_what_is_gone(state.results());
+  };
+  for (const auto& disk : disks_) {
+    for (const auto& [name, folder] : disk.folders) {
+      const auto saved = folder.content->find(std::string(kTaskKey));
+      if (saved != folder.content->end() && in_state(saved->second)) return true;
+    }
+  }
+  for (const auto& group : groups_) {
+    for (const auto& [input, committed] : group->offsets) {
+      if (sender_name(task_name_of(input), input.partition) != sender) continue;
+      const auto continuation = continuation_in(committed.metadata);
+      if (continuation && names_what_is_gone(continuation->results())) return true;
+      const auto saved = GroupStore(committed).get(kTaskKey);
+      if (*saved && in_state(**saved)) return true;
+    }
+  }
+  return false;
+}
+
+// States and groups forget; and others fill the partition again, and its owner, which lives, has written behind that.
+bool SimCluster::loss_is_forgotten() const {
+  return std::ranges::any_of(truncation_->cut, [&](const auto& record) {
+    const auto& sender = record->cause->sender;
+    return !truncation_->told.contains(sender) && !knows_of_loss(sender);
+  });
 }
 
 void SimCluster::restart_all() {
@@ -449,14 +528,14 @@ bool SimCluster::calm() {
       for (std::size_t stage = 0; stage < kStages; ++stage) {
         process->up = true;
         work(*process, stage);
-        if (stopped_) return true;
+        if (stopped_ && !person_helps()) return true;
         auto& run = process->runs[stage];
         moved |= !run;  // it will begin again
         if (!run) continue;
         for (const auto& [input, seat] : run->worker->seats())
           moved |= seat.task->next_offset() < log_.end_offset(input);
         react(*process, stage, run->worker->commit_all());
-        if (stopped_) return true;
+        if (stopped_ && !person_helps()) return true;
         if (run) run->sink.deliver_all();
       }
     }

@@ -42,6 +42,8 @@ struct Truncation {
   Input input;
   std::int64_t new_end = 0;
   SimLog::Records cut;
+  std::set<std::string> told;  // tasks that said what they lack of it, and were ordered to speak again
+  int helped = 0;              // times that a person started them again
 };
 
 class SimCluster {
@@ -68,8 +70,8 @@ class SimCluster {
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
   // What is gone is of a topic that no task reads: only who wrote it can know, when it begins again.
   [[nodiscard]] bool lost_a_result() const;
-  // It is as long again as it was, by records of those who did not know.
-  [[nodiscard]] bool has_grown_over_its_loss() const;
+  // Not all that is gone will be said again when all begin anew: of some of it nobody can know.
+  [[nodiscard]] bool loss_is_forgotten() const;
   void restart_all();
   // What the task of the truncated partition has said is caused by offsets that its log has not reached again: what it says now is taken
   // for repetitions.
@@ -90,6 +92,8 @@ class SimCluster {
   void misfortune();
   void cut_power(SimDisk& disk);
   void truncate();
+  [[nodiscard]] bool person_helps();
+  [[nodiscard]] bool knows_of_loss(std::string_view sender) const;
   void late_request();
   Result<Seat> make_seat(Process& process, std::size_t stage, const Input& input);
   void note_owner(Process& process, std::size_t stage, const Input& input);
@@ -114,6 +118,8 @@ class SimCluster {
   std::set<Input> begun_;
   std::optional<Error> stopped_;
   std::optional<Truncation> truncation_;
+  std::map<std::string, std::int64_t>
+      orders_;  // --speak-from, by the name that it has there; those not yet carried out
   std::int64_t gaps_ = 0;
   std::int64_t repetitions_ = 0;
   std::int64_t rewritten_ = 0;

@@ -142,10 +142,10 @@ Result<void> SimSink::flush() {
   return {};
 }
 
-Result<std::optional<Cause>> SimSink::last_cause(Topic topic, std::int32_t partition) {
+Result<Sink::Tail> SimSink::tail(const Input& target) {
   if (dead_) return killed();
   if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be read.");
-  return log_.last_cause({topic, partition});
+  return Tail{log_.end_offset(target), log_.last_cause(target)};
 }
 
 Result<std::optional<CausePosition>> SimSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {
@@ -154,10 +154,11 @@ Result<std::optional<CausePosition>> SimSink::last_said(Topic topic, std::int32_
   return log_.last_said({topic, partition}, sender);
 }
 
-Result<std::optional<std::int64_t>> SimSink::end(const Input& target) {
+Result<bool> SimSink::still_holds(const Input& target, std::int64_t offset, const Cause& cause) {
   if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be learnt.");
-  return log_.end_offset(target);
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The record could not be read.");
+  const auto& records = log_.all(target);
+  return static_cast<std::size_t>(offset) < records.size() && records[static_cast<std::size_t>(offset)]->cause == cause;
 }
 
 Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::int64_t back) {
@@ -173,6 +174,8 @@ Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::i
 
 void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
   for (; count > 0; --count) {
+    const auto& record = records.front();
+    if (record.cause && !record.link) ends_.sent(target, acknowledged_, *record.cause);
     if (auto noted = ends_.note(target, acknowledged_++, log_.end_offset(target)); !noted) failed_ = noted.error();
     log_.append(std::move(records.front()));
     records.pop_front();

@@ -82,10 +82,13 @@ class SimSink final : public Sink {
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
-  Result<std::optional<Cause>> last_cause(Topic topic, std::int32_t partition) override;
+  Result<Tail> tail(const Input& target) override;
   Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
-  [[nodiscard]] std::int64_t acknowledged_end(const Input& target) const override { return ends_.of(target); }
-  Result<std::optional<std::int64_t>> end(const Input& target) override;
+  [[nodiscard]] std::optional<Tail> acknowledged(const Input& target, const std::string& sender) const override {
+    return ends_.last(target, sender);
+  }
+  void know_end(const Input& target, std::int64_t end) override { ends_.know(target, end); }
+  Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override;
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 
   // Some of what waits reaches the log; the sender is told only at its flush.

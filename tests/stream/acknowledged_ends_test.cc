@@ -13,8 +13,6 @@ TEST(AcknowledgedEnds, RiseInEachPartitionElseTheLogHasLostSomething) {
   EXPECT_TRUE(ends.note(kOne, 0, 7).has_value());
   EXPECT_TRUE(ends.note(kTwo, 1, 3).has_value());
   EXPECT_TRUE(ends.note(kOne, 2, 9).has_value()) << "others write there too";
-  EXPECT_EQ(ends.of(kOne), 10);
-  EXPECT_EQ(ends.of({Topic::ledger, 7}), 0) << "not known";
   const auto lost = ends.note(kOne, 3, 9);
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().reaction, Reaction::stop);
@@ -48,6 +46,34 @@ TEST(AcknowledgedEnds, ARepetitionIsAcknowledgedWhereItStoodAtFirst) {
   EXPECT_TRUE(ends.note(kOne, 2, 102).has_value());
   EXPECT_TRUE(ends.note(kOne, 4, 104).has_value());
   EXPECT_FALSE(ends.note(kOne, 5, 104).has_value());
+}
+
+TEST(AcknowledgedEnds, WhatIsKnownFromBeforeCounts) {
+  AcknowledgedEnds ends;
+  ends.know(kOne, 8);
+  ends.know(kTwo, 8);
+  EXPECT_TRUE(ends.note(kOne, 0, 8).has_value());
+  EXPECT_FALSE(ends.note(kTwo, 1, 7).has_value()) << "even the first one of this process";
+}
+
+TEST(AcknowledgedEnds, TheLastRecordIsKnownWhenItsOwnAcknowledgementSaysWhereItStands) {
+  AcknowledgedEnds ends;
+  const Cause first{"outlet/0", {5, 0}};
+  const Cause second{"outlet/0", {6, 0}};
+  const Cause others{"outlet/1", {9, 0}};
+  ends.sent(kOne, 0, first);
+  EXPECT_FALSE(ends.last(kOne, "outlet/0")) << "not acknowledged";
+  EXPECT_TRUE(ends.note(kOne, 0, 7).has_value());
+  ends.sent(kOne, 1, others);
+  EXPECT_TRUE(ends.note(kOne, 1, 8).has_value());
+  EXPECT_EQ(ends.last(kOne, "outlet/0")->end, 8);
+  EXPECT_EQ(ends.last(kOne, "outlet/0")->last, first);
+  EXPECT_EQ(ends.last(kOne, "outlet/1")->end, 9);
+  EXPECT_FALSE(ends.last(kTwo, "outlet/0"));
+  ends.sent(kOne, 2, second);
+  EXPECT_FALSE(ends.last(kOne, "outlet/0"));
+  EXPECT_TRUE(ends.note(kOne, 2, -1001).has_value());
+  EXPECT_FALSE(ends.last(kOne, "outlet/0")) << "it told nothing";
 }
 
 }  // namespace

@@ -298,6 +298,7 @@ TEST_F(TaskTest, ARebuiltTaskIsSilentUpToTheTailOfItsResults) {
   Process rebuilt(log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
   ASSERT_EQ(*rebuilt.task.restore(), 0);
   ASSERT_TRUE(rebuilt.task.read_tails({Topic::metrics_final}).has_value());
+  ASSERT_TRUE(rebuilt.task.read_last_words({}).has_value());
   ASSERT_TRUE(rebuilt.process(read(log, kLedger)).has_value());
   EXPECT_EQ(values_of({Topic::metrics_final, 0}), (Values{"1", "3", "6"})) << "nothing twice, nothing missing";
   EXPECT_EQ(values_of(kDeltas), (Values{"1", "3", "1", "3", "6"})) << "to tasks it says all of it again";
@@ -401,6 +402,27 @@ TEST_F(FactsAlone, AnotherLogThanTheOneItWasSaidFromStops) {
   EXPECT_TRUE(read(made_anew, kDeltas).empty());
 }
 
+// Whoever committed had read on in a log that was cut behind its back and had grown again: what it said follows from other records.
+TEST_F(FactsAlone, AnotherRecordAnywhereBeforeTheOffsetStops) {
+  MemoryLog grown_again;
+  for (const auto* value : {"1", "9", "3", "4", "5"}) {
+    grown_again.append({Topic::ledger, 0, 5, "", value, std::nullopt, std::nullopt});
+  }
+  for (const bool facts : {true, false}) {
+    Process rebuilt(grown_again, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+    rebuilt.task.stay_silent_until(continuation.offset());
+    if (facts) {
+      rebuilt.task.catch_up(continuation);
+    } else {
+      rebuilt.task.learn(continuation);
+    }
+    const auto done = rebuilt.process(read(grown_again, kLedger));
+    ASSERT_FALSE(done.has_value()) << facts;
+    EXPECT_EQ(done.error().reaction, Reaction::stop);
+    EXPECT_TRUE(read(grown_again, kDeltas).empty());
+  }
+}
+
 TEST_F(FactsAlone, ALogWithAHoleBeforeTheOffsetChangesNothing) {
   Process rebuilt(log, "outlet", kLedger, lost);
   auto records = read(log, kLedger);
@@ -442,17 +464,19 @@ TEST_F(TaskTest, AResultPartitionOfAnotherTaskStops) {
   EXPECT_EQ(one.task.read_tails({Topic::metrics_final}).error().reaction, Reaction::stop);
 }
 
-// ---- results that are gone
+// ---- results that are gone ------------------------------------------------------------------------------------------
 
-// Knows how far a partition is filled, as Kafka does; may lose an end.
-class EndsSink final : public MemorySink {
+// Knows where records stand, as Kafka does.
+class MarkedSink final : public MemorySink {
  public:
-  explicit EndsSink(MemoryLog& log) : MemorySink(log), log_(log) {}
-  std::int64_t acknowledged_end(const Input& target) const override { return log_.end_offset(target); }
-  Result<std::optional<std::int64_t>> end(const Input& target) override {
-    return log_.end_offset(target) - (target.topic == Topic::metrics ? lost / 2 : lost);
+  explicit MarkedSink(MemoryLog& log) : MemorySink(log), log_(log) {}
+  std::optional<Tail> acknowledged(const Input& target, const std::string& /*sender*/) const override {
+    return Tail{log_.end_offset(target), log_.last_cause(target)};
   }
-  std::int64_t lost = 0;
+  Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override {
+    const auto found = read(log_, target, offset);
+    return !found.empty() && found.front().cause == cause;
+  }
 
  private:
   MemoryLog& log_;
@@ -460,79 +484,156 @@ class EndsSink final : public MemorySink {
 
 class LostResults : public TaskTest {
  protected:
-  // A task of three records; each of the next ones begins where its state stands.
+  const Input kFinal{Topic::metrics_final, 0};
+  const Input kLatest{Topic::metrics, 0};
+  using State = std::shared_ptr<MemoryStore::Content>;
+
+  // A task that begins: with a state, with what the group knows, by order or not.
   struct Run {
-    Run(MemoryLog& log, std::shared_ptr<MemoryStore::Content> content, std::int64_t lost)
-        : store(std::move(content)), sink(log), task("outlet", kLedger, "d1", adder, store, sink) {
-      sink.lost = lost;
-      EXPECT_TRUE(task.restore().has_value());
+    Run(MemoryLog& log, State state, const Continuation* group = nullptr, std::optional<std::int64_t> speak_from = {})
+        : store(std::move(state)), sink(log), task("outlet", kLedger, "d1", adder, store, sink) {
       adder.says_latest = true;
+      EXPECT_TRUE(task.restore().has_value());
       EXPECT_TRUE(task.read_tails({Topic::metrics_final, Topic::metrics}).has_value());
+      if (speak_from) task.stay_silent_until(*speak_from);
+      if (group != nullptr) task.learn(*group);
+      checked = task.check_results(speak_from);
+    }
+    // With a commit after each record.
+    void folds(const std::vector<InRecord>& records) {
+      for (const auto& record : records) {
+        EXPECT_TRUE(task.process(record).has_value());
+        EXPECT_TRUE(task.commit().has_value());
+      }
+    }
+    Continuation leaves() { return *continuation_in(task.continuation_text()); }
+    // The order that it stops with.
+    std::string order() const {
+      if (checked) return "none";
+      EXPECT_EQ(checked.error().reaction, Reaction::stop);
+      const auto& what = checked.error().what;
+      return what.substr(std::min(what.find("--speak-from "), what.size()));
     }
     Adder adder;
     MemoryStore store;
-    EndsSink sink;
+    MarkedSink sink;
     Task task;
+    Result<void> checked;
   };
+
   LostResults() {
-    for (const auto* value : {"1", "2", "3"}) writes(value);
-    Run first(log, content, 0);
-    for (const auto& record : read(log, kLedger)) EXPECT_TRUE(first.task.process(record).has_value());
-    EXPECT_TRUE(first.task.commit().has_value());
-    group = *continuation_in(first.task.continuation_text());
+    for (int value = 1; value <= 6; ++value)
+      kafka->append({Topic::ledger, 0, 5, "", std::to_string(value), std::nullopt, std::nullopt});
+    Run first(*kafka, content);
+    EXPECT_EQ(first.order(), "none");
+    first.folds(read(*kafka, kLedger));
+    group = first.leaves();
   }
+  void loses(const Input& target, std::int64_t new_end) {
+    auto rest = std::make_unique<MemoryLog>();
+    for (const auto& input : {kLedger, kFinal, kLatest}) {
+      for (const auto& record : read(*kafka, input)) {
+        if (input == target && record.offset >= new_end) continue;
+        rest->append({input.topic, 0, record.timestamp, std::string(record.key), std::string(record.value),
+                      record.cause, std::nullopt});
+      }
+    }
+    kafka = std::move(rest);
+  }
+  Values values_of(const Input& input) {
+    Values values;
+    for (const auto& record : read(*kafka, input)) values.emplace_back(record.value);
+    return values;
+  }
+  void says(const Input& target, CausePosition position) {
+    kafka->append({target.topic, 0, 5, "sum", "?", Cause{"outlet/0", position}, std::nullopt});
+  }
+  std::unique_ptr<MemoryLog> kafka = std::make_unique<MemoryLog>();
   Continuation group;
 };
 
-TEST_F(LostResults, AnEndBeforeWhatWasAcknowledgedStopsAndNamesTheOrder) {
-  EXPECT_TRUE(Run(log, content, 0).task.check_results().has_value());
-  const auto checked = Run(log, content, 1).task.check_results();
-  ASSERT_FALSE(checked.has_value());
-  EXPECT_EQ(checked.error().reaction, Reaction::stop);
-  EXPECT_NE(checked.error().what.find("metrics-final partition 0 ends at offset 2 instead of 3"), std::string::npos) << checked.error().what;
-  EXPECT_NE(checked.error().what.find("--speak-from outlet-0:2"), std::string::npos) << "the cause of what is there last";
+TEST_F(LostResults, WhatIsThereIsFine) {
+  EXPECT_EQ(Run(*kafka, content).order(), "none");
+  EXPECT_EQ(Run(*kafka, std::make_shared<MemoryStore::Content>(), &group).order(), "none");
+  says(kFinal, {7, 1});
+  EXPECT_EQ(Run(*kafka, content).order(), "none") << "a twin went on";
+}
+
+TEST_F(LostResults, AnEndThatIsGoneStopsAndNamesTheOrder) {
+  loses(kFinal, 5);
+  const Run again(*kafka, content);
+  EXPECT_EQ(again.order(), "--speak-from outlet-0:4") << "the last record that stands is caused by 4";
+  EXPECT_NE(again.checked.error().what.find("metrics-final partition 0 does not hold at offset 5"), std::string::npos)
+      << again.checked.error().what;
+}
+
+TEST_F(LostResults, NoMatterWhoHasFilledItAgain) {
+  loses(kFinal, 3);
+  // What was still on its way, newer than what is gone; what a process that was cut off had still to say, older.
+  for (const auto offset : {6, 7, 1}) says(kFinal, {offset, 2});
+  const Run again(*kafka, content);
+  EXPECT_EQ(again.order(), "--speak-from outlet-0:2");
 }
 
 TEST_F(LostResults, OneOrderSaysAgainWhatIsGoneFromAll) {
-  // A zombie's old row stands last in one of them.
-  log.append({Topic::metrics, 0, 5, "sum", "1", Cause{"outlet/0", {0, 2}}, std::nullopt});
-  const auto checked = Run(log, content, 4).task.check_results();
-  ASSERT_FALSE(checked.has_value());
+  loses(kFinal, 5);
+  loses(kLatest, 2);
+  const Run again(*kafka, content);
+  EXPECT_EQ(again.order(), "--speak-from outlet-0:1");
   for (const auto* topic : {"metrics partition 0", "metrics-final partition 0"}) {
-    EXPECT_NE(checked.error().what.find(topic), std::string::npos) << checked.error().what;
+    EXPECT_NE(again.checked.error().what.find(topic), std::string::npos) << again.checked.error().what;
   }
-  EXPECT_NE(checked.error().what.find("--speak-from outlet-0:0"), std::string::npos) << checked.error().what;
-}
-
-TEST_F(LostResults, AnOperatorThatCannotGoOnFromTheGroupLeavesThemThereAllTheSame) {
-  Run desk(log, content, 0);
-  desk.adder.leaves_nothing = true;
-  ASSERT_TRUE(desk.task.commit().has_value());
-  const auto left = continuation_in(desk.task.continuation_text());
-  ASSERT_TRUE(left.has_value());
-  Run other(log, std::make_shared<MemoryStore::Content>(), 1);
-  other.task.catch_up(*left);
-  EXPECT_FALSE(other.task.is_silent()) << "it is nothing to go on from";
-  EXPECT_FALSE(other.task.check_results().has_value());
 }
 
 TEST_F(LostResults, WhoeverTakesOverKnowsItFromTheGroup) {
-  Run other(log, std::make_shared<MemoryStore::Content>(), 1);
-  EXPECT_TRUE(other.task.check_results().has_value()) << "it has no state";
-  other.task.catch_up(group);
-  EXPECT_FALSE(other.task.check_results().has_value());
+  loses(kFinal, 5);
+  EXPECT_EQ(Run(*kafka, std::make_shared<MemoryStore::Content>()).order(), "none") << "it knows nothing";
+  EXPECT_EQ(Run(*kafka, std::make_shared<MemoryStore::Content>(), &group).order(), "--speak-from outlet-0:0")
+      << "one mark, and it does not stand";
 }
 
-TEST_F(LostResults, SaidAgainItIsForgottenHowFarTheyWent) {
+TEST_F(LostResults, AnOperatorThatCannotGoOnFromTheGroupLeavesThemThereAllTheSame) {
+  Run desk(*kafka, content);
+  desk.adder.leaves_nothing = true;
+  ASSERT_TRUE(desk.task.commit().has_value());
+  const auto left = desk.leaves();
+  loses(kFinal, 5);
+  Run other(*kafka, std::make_shared<MemoryStore::Content>());
+  other.task.catch_up(left);
+  EXPECT_FALSE(other.task.is_silent()) << "it is nothing to go on from";
+  EXPECT_FALSE(other.task.check_results(std::nullopt).has_value());
+}
+
+TEST_F(LostResults, ByOrderAllIsSaidAgainWhateverStandsThere) {
+  const auto before = values_of(kFinal);
+  loses(kFinal, 3);
+  says(kFinal, {7, 2});
+  auto latest = values_of(kLatest);
+  const auto state = std::make_shared<MemoryStore::Content>();  // set aside: it was beyond the order
+  Run again(*kafka, state, &group, 2);
+  ASSERT_EQ(again.order(), "none");
+  again.folds(read(*kafka, kLedger));
+  auto values = values_of(kFinal);
+  EXPECT_EQ(Values(values.begin() + 4, values.end()), Values(before.begin() + 2, before.end()));
+  latest.push_back(latest.back());
+  EXPECT_EQ(values_of(kLatest), latest) << "nothing is gone there: the last one again";
+  EXPECT_EQ(Run(*kafka, state).order(), "none") << "known anew";
+  const auto now = again.leaves();
+  EXPECT_EQ(Run(*kafka, content, &now).order(), "none") << "who has an old state learns it from the group";
+  loses(kFinal, 7);
+  EXPECT_NE(Run(*kafka, state).order(), "none");
+}
+
+TEST_F(LostResults, AnOrderThatWasInterruptedIsGivenAgain) {
+  loses(kFinal, 3);
+  const auto state = std::make_shared<MemoryStore::Content>();
   {
-    Run again(log, content, 1);
-    again.task.forget_results();
-    EXPECT_TRUE(again.task.check_results().has_value());
-    again.sink.lost = 0;
-    ASSERT_TRUE(again.task.commit().has_value());
+    Run again(*kafka, state, &group, 2);
+    again.folds(read(*kafka, kLedger));
+    ASSERT_EQ(values_of(kFinal).size(), 3U + 4U);
   }
-  EXPECT_TRUE(Run(log, content, 0).task.check_results().has_value());
-  EXPECT_FALSE(Run(log, content, 1).task.check_results().has_value()) << "and is known anew";
+  loses(kFinal, 3);  // in truth it had said nothing yet
+  EXPECT_NE(Run(*kafka, state, &group).order(), "none");
 }
 
 // ---- results that were overwritten
@@ -639,7 +740,7 @@ class BrokenSink final : public Sink {
  public:
   Result<void> send(OutRecord) override { return fail(Reaction::drop_task, "cannot send"); }
   Result<void> flush() override { return {}; }
-  Result<std::optional<Cause>> last_cause(Topic, std::int32_t) override { return fail(Reaction::retry, "cannot read"); }
+  Result<Tail> tail(const Input&) override { return fail(Reaction::retry, "cannot read"); }
 };
 
 TEST_F(TaskTest, AnErrorOfTheSinkIsToldAtTheRecordThatSent) {

@@ -236,13 +236,15 @@ TEST_F(WorkerTest, WhatIsDueBetweenBoundariesIsCommittedAtTheNextOne) {
   EXPECT_EQ(group.at(kFirst).offset, 5);
 }
 
-// Says one thing to each of so many partitions.
+// Says one thing to each of so many partitions, and rejects it.
 class Announcer final : public Operator {
  public:
   explicit Announcer(std::int32_t partitions) : partitions_(partitions) {}
   Result<void> open(const Store& /*store*/) override { return {}; }
   Result<void> apply(const InRecord& record, Outbox& outbox) override {
     for (std::int32_t i = 0; i < partitions_; ++i) outbox.to_task(Topic::ledger, i, 0, "", std::string(record.value));
+    for (std::int32_t i = 0; i < std::max(partitions_, 16); ++i)
+      outbox.plain(Topic::quarantine, i, 0, "", std::string(record.value));
     return {};
   }
   bool at_boundary() const override { return true; }
@@ -253,20 +255,34 @@ class Announcer final : public Operator {
   std::int32_t partitions_;
 };
 
+// A result partition that has been filled for long.
+class FullSink final : public MemorySink {
+ public:
+  using MemorySink::MemorySink;
+  std::optional<Tail> acknowledged(const Input& /*target*/, const std::string& /*sender*/) const override {
+    return Tail{10'000'000'000 + commits++, Cause{"deliveries/1023", {10'000'000'000, 0}}};
+  }
+  mutable std::int64_t commits = 0;
+};
+
 TEST(GroupStore, HasRoomForWhatWasSaidTo128PartitionsLongAgo) {
   MemoryLog log;
   const Input input{Topic::deliveries, 1023};
   Announcer announcer(128);
   GroupStore store(std::nullopt);
-  MemorySink sink(log);
+  FullSink sink(log);
   Task task("deliveries", input, "0123456789abcdef", announcer, store, sink);
   ASSERT_TRUE(task.restore().has_value());
+  std::vector<Input> rejections;
+  for (std::int32_t i = 0; i < 128; ++i) rejections.push_back({Topic::quarantine, i});
+  task.write_with_others(rejections);
   InRecord record{input, 0, 0, "", "x", std::nullopt, std::nullopt, std::nullopt, std::make_shared<int>(0)};
   ASSERT_TRUE(task.process(record).has_value());
   Announcer silent(0);
   ASSERT_TRUE(task.commit().has_value());
   Task later("deliveries", input, "0123456789abcdef", silent, store, sink);
   ASSERT_TRUE(later.restore().has_value());
+  later.write_with_others(rejections);
   record.offset = 10'000'000'000;
   ASSERT_TRUE(later.process(record).has_value());
   ASSERT_TRUE(later.commit().has_value());

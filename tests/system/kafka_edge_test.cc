@@ -546,21 +546,26 @@ TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndWhatComesThenAtOnce) {
 TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   make();
   const auto to = sink();
-  EXPECT_EQ(to->last_cause(Topic::metrics, 0).value(), std::nullopt);
+  EXPECT_EQ(to->tail({Topic::metrics, 0}).value().last, std::nullopt);
   fill(Topic::metrics, 0, 300);
-  EXPECT_EQ(to->end({Topic::metrics, 0}).value(), 300);
-  EXPECT_EQ(to->acknowledged_end({Topic::metrics, 0}), 0) << "another sink wrote there";
-  const auto last = to->last_cause(Topic::metrics, 0);
-  ASSERT_TRUE(last) << last.error().what;
-  ASSERT_TRUE(*last);
-  EXPECT_EQ((*last)->sender, "outlet/0");
-  EXPECT_EQ((*last)->position, (CausePosition{299, 0}));
+  ASSERT_TRUE(to->flush()) << "it looks anew";
+  EXPECT_FALSE(to->acknowledged({Topic::metrics, 0}, "outlet/0")) << "another sink wrote there";
+  const auto tail = to->tail({Topic::metrics, 0});
+  ASSERT_TRUE(tail) << tail.error().what;
+  EXPECT_EQ(tail->end, 300);
+  EXPECT_EQ(tail->last, (Cause{"outlet/0", {299, 0}}));
+  // In the last stretch, before it, behind the end.
+  for (const std::int64_t offset : {299, 250, 10}) {
+    EXPECT_TRUE(to->still_holds({Topic::metrics, 0}, offset, {"outlet/0", {offset, 0}}).value()) << offset;
+    EXPECT_FALSE(to->still_holds({Topic::metrics, 0}, offset, {"outlet/0", {offset, 1}}).value()) << offset;
+  }
+  EXPECT_FALSE(to->still_holds({Topic::metrics, 0}, 300, {"outlet/0", {300, 0}}).value());
   // What others put behind it carries none.
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(to->send({Topic::metrics, 0, 1, "other", "x", std::nullopt, std::nullopt}));
   ASSERT_TRUE(to->flush());
-  EXPECT_EQ(to->acknowledged_end({Topic::metrics, 0}), 400);
-  EXPECT_EQ(to->last_cause(Topic::metrics, 0).value()->position, (CausePosition{299, 0}));
-  EXPECT_FALSE(to->last_cause(Topic::metrics, 99));
+  EXPECT_FALSE(to->acknowledged({Topic::metrics, 0}, "outlet/0")) << "they have no cause";
+  EXPECT_EQ(to->tail({Topic::metrics, 0}).value().last->position, (CausePosition{299, 0}));
+  EXPECT_FALSE(to->tail({Topic::metrics, 99}));
 
   const auto read_on = to->follow(Topic::metrics, 0, 10);
   ASSERT_TRUE(read_on) << read_on.error().what;
@@ -617,7 +622,7 @@ TEST_F(KafkaEdgeTest, AnOpenTransactionHoldsUpItsPartitionAlone) {
   fill(Topic::orders, 1, 5);
   const auto from = reader({{Topic::orders, 0}, {Topic::orders, 1}});
   EXPECT_EQ(read_all(*from).size(), 10U) << "five of each";
-  EXPECT_EQ(sink()->end({Topic::orders, 0}).value(), 13) << "that of the log";
+  EXPECT_EQ(sink()->tail({Topic::orders, 0}).value().end, 13) << "that of the log";
   ASSERT_FALSE(KafkaError(rd_kafka_commit_transaction(client->get(), 10'000)));
   // Committed, but the partition hears of it a little later.
   std::size_t read = 0;
@@ -633,10 +638,11 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
   fill(Topic::alerts, 0, 10);
   const auto client = open_transaction(settings_, Topic::alerts, 40);
   ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(client->get(), 10'000)));
-  const auto last = sink()->last_cause(Topic::alerts, 0);
-  ASSERT_TRUE(last) << last.error().what;
-  ASSERT_TRUE(*last);
-  EXPECT_EQ((*last)->position, (CausePosition{9, 0}));
+  const auto to = sink();
+  const auto tail = to->tail({Topic::alerts, 0});
+  ASSERT_TRUE(tail) << tail.error().what;
+  EXPECT_EQ(tail->last, (Cause{"outlet/0", {9, 0}}));
+  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value()) << "the marker of the abort is no other record";
   EXPECT_EQ(read_all(*reader({{Topic::alerts, 0}})).size(), 10U);  // finishes, though the end is never read
 }
 
