@@ -119,11 +119,12 @@ def shared_kafka():
 
 
 @functools.cache
-def small_market(outlets=20, days=60, seed=1, brands=3, skus=12):
-    """Simulated. Without the broken records: what is cut off has lost its arrival, and is counted on another day in files."""
-    folder = scratch() / f"market-{outlets}-{days}-{seed}-{brands}-{skus}"
+def small_market(outlets=20, days=60, seed=1, brands=3, skus=12, rates=("broken=0",)):
+    """Simulated. Without the broken records, unless `rates` asks for them: a line that is cut off has lost its arrival, and stands for
+    the first of all in files; so an import has to bring it first (parts_of does)."""
+    folder = scratch() / "-".join(map(str, ["market", outlets, days, seed, brands, skus, *rates]))
     subprocess.run([program(), "simulate", "--out", folder, "--outlets", str(outlets), "--days", str(days), "--seed", str(seed),
-                    "--brands", str(brands), "--skus", str(skus), "--rate", "broken=0"],
+                    "--brands", str(brands), "--skus", str(skus), *(word for rate in rates for word in ("--rate", rate))],
                    check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
     return folder
 
@@ -166,20 +167,30 @@ def shuffled(folder, seed):
     return file
 
 
+def is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 @functools.cache
 def parts_of(folder, count):
-    """The files of a history to be imported one after another: cut at midnights, the reference data in front."""
-    reference = (folder / "reference.jsonl").read_bytes()
+    """The files of a history to be imported one after another: cut at midnights; in front the reference data, and what has no
+    arrival, which counts as the first of all."""
+    first = (folder / "reference.jsonl").read_bytes()
     by_day = {}
     for line in (folder / "events.jsonl").read_bytes().splitlines(keepends=True):
-        found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line)
-        by_day.setdefault(found.group(1) if found else b"", []).append(line)  # without an arrival: that of the first of all
+        found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line) if is_json(line) else None
+        by_day.setdefault(found.group(1) if found else b"", []).append(line)
+    first += b"".join(by_day.pop(b"", ()))
     days = sorted(by_day)
     parts = []
     for number in range(count):
         chosen = days[len(days) * number // count : len(days) * (number + 1) // count]
         part = pathlib.Path(f"{folder}-part-{number}-of-{count}.jsonl")
-        part.write_bytes((reference if number == 0 else b"") + b"".join(line for day in chosen for line in by_day[day]))
+        part.write_bytes((first if number == 0 else b"") + b"".join(line for day in chosen for line in by_day[day]))
         parts.append(part)
     return parts
 
