@@ -22,6 +22,8 @@ import random
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -113,6 +115,27 @@ class Broker:
 def shared_kafka():
     """The address of the broker that all tests share; those that break a broker have their own."""
     return os.environ.get("FIVERATE_TEST_KAFKA") or Broker(scratch() / "kafka").start().address
+
+
+def delete_records(address, topic, before):
+    """What retention does, now: {partition: offset below which the log is cut off}. DeleteRecords, version 0, as no tool at hand sends it."""
+    def text(value):
+        return struct.pack(">h", len(value)) + value.encode()
+
+    partitions = b"".join(struct.pack(">iq", *one) for one in before.items())
+    body = struct.pack(">hhi", 21, 0, 1) + text("tests") + struct.pack(">i", 1) + text(topic) + struct.pack(">i", len(before)) + partitions
+    body += struct.pack(">i", 10_000)
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        with connection.makefile("rb") as answers:
+            answer = answers.read(struct.unpack(">i", answers.read(4))[0])
+    at = 4 + 4 + 4 + 2 + len(topic) + 4  # correlation, throttle time, one topic and its name, how many partitions
+    for _ in before:
+        partition, _, error = struct.unpack_from(">iqh", answer, at)
+        if error:
+            raise AssertionError(f"records of {topic} partition {partition} are not deleted: error {error} of Kafka")
+        at += 14
 
 
 # ---- histories ---------------------------------------------------------------------------------------------------------
