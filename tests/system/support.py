@@ -229,7 +229,7 @@ class Market:
 
     def __init__(self, test, address, partitions=(4, 4, 2), **sections):
         self.test, self.address = test, address
-        name = f"system-{os.getpid()}-{next(numbers)}"
+        name = f"{scratch().name.removeprefix('fiverate-')}-{next(numbers)}"  # a broker may outlive many processes, and their numbers come again
         self.prefix = name + "."
         self.folder = scratch() / name
         self.folder.mkdir()
