@@ -196,7 +196,8 @@ class Floods(unittest.TestCase):
 
         listed = [json.loads(line) for line in self.timed("alerts ls", "alerts", "ls").splitlines()]
         self.assertEqual(sum(alert["rule"] == "R1" for alert in listed), STOCKOUTS)
-        self.assertEqual([alert["severity"] for alert in listed], sorted((alert["severity"] for alert in listed), key=["critical", "warning", "info"].index))
+        severities = [alert["severity"] for alert in listed]
+        self.assertEqual(severities, sorted(severities, key=["critical", "warning", "info"].index))
         one = listed[-1]["alert_id"]
         self.assertIn(one.encode(), self.timed("alerts show", "alerts", "show", one))
         self.assertEqual(len(self.timed("alerts ls of a county", "alerts", "ls", "--region", "K007", "--rule", "R1").splitlines()),
