@@ -22,6 +22,8 @@ import random
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -115,15 +117,37 @@ def shared_kafka():
     return os.environ.get("FIVERATE_TEST_KAFKA") or Broker(scratch() / "kafka").start().address
 
 
+def delete_records(address, topic, before):
+    """What retention does, now: {partition: offset below which the log is cut off}. DeleteRecords, version 0, as no tool at hand sends it."""
+    def text(value):
+        return struct.pack(">h", len(value)) + value.encode()
+
+    partitions = b"".join(struct.pack(">iq", *one) for one in before.items())
+    body = struct.pack(">hhi", 21, 0, 1) + text("tests") + struct.pack(">i", 1) + text(topic) + struct.pack(">i", len(before)) + partitions
+    body += struct.pack(">i", 10_000)
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(struct.pack(">i", len(body)) + body)
+        with connection.makefile("rb") as answers:
+            answer = answers.read(struct.unpack(">i", answers.read(4))[0])
+    at = 4 + 4 + 4 + 2 + len(topic) + 4  # correlation, throttle time, one topic and its name, how many partitions
+    for _ in before:
+        partition, _, error = struct.unpack_from(">iqh", answer, at)
+        if error:
+            raise AssertionError(f"records of {topic} partition {partition} are not deleted: error {error} of Kafka")
+        at += 14
+
+
 # ---- histories ---------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
-def small_market(outlets=20, days=60, seed=1, brands=3, skus=12):
-    """Simulated. Without the broken records: what is cut off has lost its arrival, and is counted on another day in files."""
-    folder = scratch() / f"market-{outlets}-{days}-{seed}-{brands}-{skus}"
+def small_market(outlets=20, days=60, seed=1, brands=3, skus=12, rates=("broken=0",)):
+    """Simulated. Without the broken records, unless `rates` asks for them: a line that is cut off has lost its arrival, and stands for
+    the first of all in files; so an import has to bring it first (parts_of does)."""
+    folder = scratch() / "-".join(map(str, ["market", outlets, days, seed, brands, skus, *rates]))
     subprocess.run([program(), "simulate", "--out", folder, "--outlets", str(outlets), "--days", str(days), "--seed", str(seed),
-                    "--brands", str(brands), "--skus", str(skus), "--rate", "broken=0"],
+                    "--brands", str(brands), "--skus", str(skus), *(word for rate in rates for word in ("--rate", rate))],
                    check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
     return folder
 
@@ -166,20 +190,30 @@ def shuffled(folder, seed):
     return file
 
 
+def is_json(line):
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 @functools.cache
 def parts_of(folder, count):
-    """The files of a history to be imported one after another: cut at midnights, the reference data in front."""
-    reference = (folder / "reference.jsonl").read_bytes()
+    """The files of a history to be imported one after another: cut at midnights; in front the reference data, and what has no
+    arrival, which counts as the first of all."""
+    first = (folder / "reference.jsonl").read_bytes()
     by_day = {}
     for line in (folder / "events.jsonl").read_bytes().splitlines(keepends=True):
-        found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line)
-        by_day.setdefault(found.group(1) if found else b"", []).append(line)  # without an arrival: that of the first of all
+        found = re.search(rb'"arrival_time":"(\d{4}-\d\d-\d\d)', line) if is_json(line) else None
+        by_day.setdefault(found.group(1) if found else b"", []).append(line)
+    first += b"".join(by_day.pop(b"", ()))
     days = sorted(by_day)
     parts = []
     for number in range(count):
         chosen = days[len(days) * number // count : len(days) * (number + 1) // count]
         part = pathlib.Path(f"{folder}-part-{number}-of-{count}.jsonl")
-        part.write_bytes((reference if number == 0 else b"") + b"".join(line for day in chosen for line in by_day[day]))
+        part.write_bytes((first if number == 0 else b"") + b"".join(line for day in chosen for line in by_day[day]))
         parts.append(part)
     return parts
 
@@ -195,7 +229,7 @@ class Market:
 
     def __init__(self, test, address, partitions=(4, 4, 2), **sections):
         self.test, self.address = test, address
-        name = f"system-{os.getpid()}-{next(numbers)}"
+        name = f"{scratch().name.removeprefix('fiverate-')}-{next(numbers)}"  # a broker may outlive many processes, and their numbers come again
         self.prefix = name + "."
         self.folder = scratch() / name
         self.folder.mkdir()

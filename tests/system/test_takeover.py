@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
-from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, eventually, parts_of, replayed, shared_kafka, small_market
+from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, delete_records, eventually, parts_of, replayed, shared_kafka, small_market
 
 SHORT_SESSION = {"session.timeout.ms": 6000}  # the shortest that a broker allows by default
 HISTORY = (100, 120)
@@ -177,6 +177,46 @@ class Takeover(unittest.TestCase):
         market.fails(2, "status", "--twin", "b/c", says="letters, digits")
         market.assert_no_contradiction()
         other.stop()
+
+    # ---- a log whose beginning is gone ----
+
+    def ends_of(self, market, topic):
+        ends = {}
+        for record in market.records(topic):
+            ends[record.partition] = max(record.offset + 1, ends.get(record.partition, 0))
+        return ends
+
+    def test_retention_that_passes_what_a_source_was_read_to(self):
+        """Records that nobody has read are gone: it says so and ends, and counts nothing from what is left."""
+        market = self.market()
+        parts = parts_of(self.history, 2)
+        run = market.run().is_working()
+        self.work_off(market, parts[0], run)
+        run.stop()
+        read_to = next(task["offset"] for task in market.status() if (task["topic"], task["partition"]) == ("deliveries", 2))
+        market.import_files(parts[1])
+        delete_records(market.address, market.prefix + "deliveries", {2: read_to + 3})
+        said = market.run().ends(1)
+        self.assertRegex(said, rf"PARTIAL: deliveries/2 would have to be computed from deliveries partition 2 offset {read_to} on, "
+                               rf"but this log begins at {read_to + 3}: .*Put back a snapshot or the log; nothing is computed from a part")
+        entered = [re.search(rb"fiverate-cause=deliveries/2/(\d+)", record.headers) for record in market.records("ledger")]
+        self.assertLess(max(int(cause[1]) for cause in entered if cause), read_to)
+
+    def test_a_task_without_state_whose_log_has_lost_its_beginning(self):
+        """Whoever takes it over says what is missing and ends; a process that is started then is refused as well, and the rows stay."""
+        market = self.market()
+        one = market.run(state=market.folder / "one").is_working()
+        other = market.run(state=market.folder / "other")
+        other.says("outlet: reading ledger", 40)  # before there is much: `one` has next to no state of what it gave away
+        self.work_off(market, parts_of(self.history, 2)[0], one)
+        rows = market.final()
+        delete_records(market.address, market.prefix + "ledger", self.ends_of(market, "ledger"))
+        other.kill()
+        said = one.ends(1, within=40)
+        self.assertRegex(said, r"PARTIAL: outlet/\d would have to be computed from ledger partition \d offset \d+ on, but this log begins at \d+: "
+                               r".*Put back a snapshot or the log")
+        market.fails(2, "run", says=r"ledger: definition in partition \d is none: the log begins at offset \d+")
+        self.assertEqual(market.final(), rows)
 
     # ---- an order to speak again ----
 
