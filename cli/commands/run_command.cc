@@ -94,6 +94,8 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
   for (const auto& finding : *findings) {
     if (finding.setting == "topic" || finding.setting == "partitions") {
       wrong += "\n  " + to_text(finding);
+    } else if (finding.expired) {  // states name the definition as well; a task without one that reaches stops (PARTIAL)
+      spdlog::warn("{}", to_text(finding));
     } else if (finding.setting.starts_with("definition")) {
       if (!std::exchange(other_definition, true)) {
         const auto difference = definition_difference(context);

@@ -282,14 +282,16 @@ int watch_market_as_picture(const Context& context, const WatchedMarket& watched
   std::vector<InRecord> records;
   auto asked = Clock::time_point{};
   bool changed = true;
+  bool more = false;  // alerts, perhaps: it waits for nothing
   while (!watching.over()) {
-    watching.poll(*rates, kPollEvery / 2, records);
+    watching.poll(*rates, more ? std::chrono::milliseconds(0) : kPollEvery / 2, records);
     for (const auto& record : records) {
       const auto row = parse_row(record);
       changed = (row && latest_rows.apply(*row)) || changed;
       view.now = std::max(view.now, record.timestamp);
     }
     watching.poll(*alerts, kPollEvery / 2, records);
+    more = !records.empty();
     for (const auto& record : records) {
       changed = latest_alerts.apply(record) || changed;
       view.now = std::max(view.now, record.timestamp);

@@ -240,7 +240,8 @@ Result<std::vector<TopicFinding>> check_definitions(const KafkaSettings& setting
                         "that of this configuration",
                         first.empty     ? "none: the partition is empty"
                         : first.low > 0 ? fmt::format("none: the log begins at offset {}", first.low)
-                                        : "another one"});
+                                        : "another one",
+                        first.low > 0});
   }
   return findings;
 }

@@ -18,6 +18,7 @@ struct TopicFinding {
   std::string setting;  // "topic", "partitions", "definition", or a setting of Kafka
   std::string wanted;
   std::string found;
+  bool expired = false;  // not to be learnt any more: the record that says it is deleted
 };
 std::string to_text(const TopicFinding& finding);
 

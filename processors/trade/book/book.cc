@@ -127,8 +127,14 @@ bool Book::take(const Fact& fact) {
 
 void Book::accept(const Fact& count) {
   if (accepted_) {
-    const auto sold = Wide{accepted_->quantity} + moved_since_accepted_ - count.quantity;
-    pairs_.push_back({count.day, sold < 0 ? 0 : narrowed(sold), count.day - accepted_->day});
+    const auto difference = Wide{accepted_->quantity} + moved_since_accepted_ - count.quantity;
+    const auto sold = difference < 0 ? 0 : narrowed(difference);
+    if (!pairs_.empty() && pairs_.back().later == count.day) {  // one entry a day: a shop may be counted all day long
+      pairs_.back().sold = narrowed(Wide{pairs_.back().sold} + sold);
+      pairs_.back().days += count.day - accepted_->day;
+    } else {
+      pairs_.push_back({count.day, sold, count.day - accepted_->day});
+    }
     std::erase_if(pairs_, [&](const Pair& old) { return old.later < count.day - kListedDays; });
     Wide sold_in_all = 0;
     std::int64_t days = 0;
