@@ -414,6 +414,10 @@ void KafkaClient::broker_answered() {
   spdlog::info("kafka: a broker answers again at {}", servers_);
 }
 
+void KafkaClient::look_around(std::chrono::milliseconds within) {
+  static_cast<void>(ask_for_brokers(handle_, static_cast<int>(within.count())));
+}
+
 void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
   if (only_away(code)) {
     Clock::rep none = 0;

@@ -87,6 +87,10 @@ class KafkaClient {
   [[nodiscard]] std::optional<Clock::time_point> away_since();
   void broker_answered();
 
+  // Asks anew who leads and who is the controller. A client may go on asking one that has died: whoever has waited for an
+  // answer in vain calls this, and asks again.
+  void look_around(std::chrono::milliseconds within);
+
   // Remembers and logs what librdkafka or a broker said.
   void heard(rd_kafka_resp_err_t code, std::string_view said);
 
