@@ -428,6 +428,11 @@ void KafkaClient::broker_answered() {
   spdlog::info("kafka: a broker answers again at {}", servers_);
 }
 
+std::optional<Clock::time_point> KafkaClient::coordinator_away_since() const {
+  const auto since = coordinator_away_since_.load();
+  return since == 0 ? std::nullopt : std::optional(Clock::time_point(Clock::duration(since)));
+}
+
 void KafkaClient::look_around(std::chrono::milliseconds within) {
   static_cast<void>(ask_for_brokers(handle_, static_cast<int>(within.count())));
 }
@@ -436,6 +441,10 @@ void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
   if (only_away(code)) {
     Clock::rep none = 0;
     away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+  }
+  if (code == RD_KAFKA_RESP_ERR__TRANSPORT && said.starts_with("GroupCoordinator:")) {
+    Clock::rep none = 0;
+    coordinator_away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
   }
   if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) refused_ = true;
   {
