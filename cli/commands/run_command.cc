@@ -80,15 +80,16 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
 
 // Waits for Kafka as long as it takes, then sees that the topics are those of this configuration.
 Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop) {
+  Result<std::vector<TopicFinding>> findings;
   for (;;) {
     if (stop.stop_requested()) return false;
-    const auto reached = reach(context.kafka);
-    if (reached) break;
-    if (reached.error().reaction == Reaction::stop) return tl::make_unexpected(reached.error());
-    spdlog::warn("{} Trying again.", reached.error().what);
+    auto reached = reach(context.kafka);
+    if (reached) findings = check_topics(context.kafka, context.topic_plan());
+    if (reached && findings) break;
+    const auto& error = reached ? findings.error() : reached.error();
+    if (error.reaction == Reaction::stop) return tl::make_unexpected(error);
+    spdlog::warn("{} Trying again.", error.what);
   }
-  const auto findings = check_topics(context.kafka, context.topic_plan());
-  if (!findings) return tl::make_unexpected(findings.error());
   std::string wrong;
   bool other_definition = false;
   for (const auto& finding : *findings) {

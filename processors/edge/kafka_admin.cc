@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kWithin{10};
 constexpr int kWithinMs = static_cast<int>(milliseconds(kWithin).count());
 constexpr int kAdminAnswerMs = kWithinMs + 1'000;  // librdkafka's own deadline comes first and says more
 constexpr milliseconds kAskAgainAfter{100};
+constexpr milliseconds kAskAnotherAfter{2'000};  // what is for the controller waits for one that may have died
 constexpr std::int32_t kReplicasForTwo = 3;
 
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewTopic_destroy>>;
@@ -121,10 +122,10 @@ Result<KafkaEvent> answer_to(std::string_view what, KafkaClient& client, const K
                   said != nullptr && code != RD_KAFKA_RESP_ERR__TIMED_OUT ? said : client.last_error()));
 }
 
-Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op) {
+Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op, milliseconds within = kWithin) {
   Options options(rd_kafka_AdminOptions_new(client.get(), op));
   std::array<char, 256> text{};
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), kWithinMs, text.data(), text.size());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(within.count()), text.data(), text.size());
   if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
     rd_kafka_AdminOptions_set_operation_timeout(options.get(), kWithinMs - 1'000, text.data(), text.size());
   }
@@ -141,16 +142,19 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
     asked.push_back(owned.back().get());
   }
   const KafkaQueue queue(rd_kafka_queue_new(client.get()));
-  const auto options = options_for(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
   // A connection that is cut while it is asked is made anew, and a question may be asked twice.
   const auto until = Clock::now() + kWithin;
+  auto within = kAskAnotherAfter;
   const auto ask = [&] {
+    const auto options = options_for(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, within);
     rd_kafka_DescribeConfigs(client.get(), asked.data(), asked.size(), options.get(), queue.get());
     return answer_to("The settings of the topics cannot be read", client, queue);
   };
   auto answer = ask();
   while (!answer && answer.error().reaction == Reaction::retry && Clock::now() < until) {
     std::this_thread::sleep_for(kAskAgainAfter);
+    client.look_around(kAskAnotherAfter);
+    within *= 2;  // it may be slow, not dead
     answer = ask();
   }
   if (!answer) return tl::make_unexpected(answer.error());

@@ -128,6 +128,20 @@ KafkaClient* client_of(const rd_kafka_t* handle) {
   return handle != nullptr ? static_cast<KafkaClient*>(rd_kafka_opaque(handle)) : nullptr;
 }
 
+// Before 2.6.1 it says its nonce twice, which Kafka takes for an attack since 4.0 (its pull request 4895).
+std::string about_scram(const KafkaSettings& settings) {
+  constexpr int kScramMended = 0x02060100;
+  const auto is_scram = [&](const char* name) {
+    const auto found = settings.properties.find(name);
+    return found != settings.properties.end() && found->second.find("SCRAM") != std::string::npos;
+  };
+  if (rd_kafka_version() >= kScramMended || (!is_scram("sasl.mechanisms") && !is_scram("sasl.mechanism"))) return {};
+  return fmt::format(
+      " If Kafka is 4.0 or newer: it refuses SCRAM by librdkafka {} whatever the password. Use PLAIN inside TLS, or a "
+      "client certificate.",
+      rd_kafka_version_str());
+}
+
 // The answer to "who is there?"; it names no topic, so none is made by asking.
 rd_kafka_resp_err_t ask_for_brokers(rd_kafka_t* handle, int timeout_ms) {
   const rd_kafka_metadata_t* metadata = nullptr;
@@ -302,8 +316,8 @@ Result<void> reach(const KafkaSettings& settings, std::chrono::milliseconds time
     if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) std::this_thread::sleep_for(std::min(left, kSlice));
   }
   if ((*client)->refused()) {
-    return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.", (*client)->servers(),
-                (*client)->last_error());
+    return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.{}", (*client)->servers(),
+                (*client)->last_error(), about_scram(settings));
   }
   return fail(Reaction::retry, "No Kafka broker answered at {} within {:.1f} s. Reported last: {}.",
               (*client)->servers(), std::chrono::duration<double>(timeout).count(), (*client)->last_error());
@@ -414,10 +428,23 @@ void KafkaClient::broker_answered() {
   spdlog::info("kafka: a broker answers again at {}", servers_);
 }
 
+std::optional<Clock::time_point> KafkaClient::coordinator_away_since() const {
+  const auto since = coordinator_away_since_.load();
+  return since == 0 ? std::nullopt : std::optional(Clock::time_point(Clock::duration(since)));
+}
+
+void KafkaClient::look_around(std::chrono::milliseconds within) {
+  static_cast<void>(ask_for_brokers(handle_, static_cast<int>(within.count())));
+}
+
 void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
   if (only_away(code)) {
     Clock::rep none = 0;
     away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+  }
+  if (code == RD_KAFKA_RESP_ERR__TRANSPORT && said.starts_with("GroupCoordinator:")) {
+    Clock::rep none = 0;
+    coordinator_away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
   }
   if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) refused_ = true;
   {

@@ -87,6 +87,15 @@ class KafkaClient {
   [[nodiscard]] std::optional<Clock::time_point> away_since();
   void broker_answered();
 
+  // Since when the coordinator of our group was not to be connected to; nothing: it is, as far as is known. librdkafka goes
+  // on at its old address when a broker comes back at another one: only another client finds it there.
+  [[nodiscard]] std::optional<Clock::time_point> coordinator_away_since() const;
+  void coordinator_answered() { coordinator_away_since_ = 0; }
+
+  // Asks anew who leads and who is the controller. A client may go on asking one that has died: whoever has waited for an
+  // answer in vain calls this, and asks again.
+  void look_around(std::chrono::milliseconds within);
+
   // Remembers and logs what librdkafka or a broker said.
   void heard(rd_kafka_resp_err_t code, std::string_view said);
 
@@ -102,6 +111,7 @@ class KafkaClient {
   std::string last_error_;
   std::atomic<bool> refused_ = false;
   std::atomic<Clock::rep> away_since_ = 0;  // 0: not away
+  std::atomic<Clock::rep> coordinator_away_since_ = 0;
   Clock::time_point probed_{};
   struct Quiet {
     Clock::time_point since;

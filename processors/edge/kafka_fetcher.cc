@@ -94,19 +94,43 @@ KafkaPartitions new_list(std::size_t size) {
   return KafkaPartitions(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
 }
 
+namespace {
+
+// One end of a partition; which: RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. As the offset of a "time", for
+// rd_kafka_query_watermark_offsets() of librdkafka before 2.3 heeds no timeout: it asks a leader that has died until that
+// comes back, though another one leads long since (its issue 2588).
+rd_kafka_resp_err_t query_offset(KafkaClient& client, const KafkaSettings& settings, const Input& input,
+                                 std::int64_t which, milliseconds within, std::int64_t& found) {
+  const auto list = new_list(1);
+  auto& element = add(*list, settings, input);
+  element.offset = which;
+  const auto code = rd_kafka_offsets_for_times(client.get(), list.get(), static_cast<int>(within.count()));
+  found = element.offset;
+  return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : element.err;
+}
+
+}  // namespace
+
 Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
   Extent span;
   auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
   // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead
   // it.
   const auto begun = Clock::now();
+  const auto left = [&] {
+    return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
+  };
   do {
-    const auto left = kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
-    code = rd_kafka_query_watermark_offsets(client.get(), topic_name(settings, input.topic).c_str(), input.partition,
-                                            &span.low, &span.high, static_cast<int>(left.count()));
+    // First with patience, for the leader may be slow; then more often, for it may be another one.
+    const auto within = std::clamp<milliseconds>(left() / 2, kElectionNap, kKafkaAnswerWithin);
+    code = query_offset(client, settings, input, RD_KAFKA_OFFSET_BEGINNING, within, span.low);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      code = query_offset(client, settings, input, RD_KAFKA_OFFSET_END, within, span.high);
+    }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return span;
     if (kafka_error(code, "").reaction != Reaction::retry) break;
     std::this_thread::sleep_for(kElectionNap);
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left() > kElectionNap) client.look_around(left() / 2);
   } while (Clock::now() - begun <
            (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
   if (is_missing(code)) {

@@ -1,4 +1,5 @@
-// The inside of kafka_log.h: what source, reader and the search for a last cause read through. Only they include this.
+// The inside of kafka_log.h: what source, reader, the search for a last cause and kafka_groups.h ask and read
+// through. Only they include this.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,7 @@
 #include "processors/edge/kafka_groups.h"
 
+#include "processors/edge/kafka_fetcher.h"
+
 namespace fiverate {
 
 Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
@@ -20,11 +22,9 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
     GroupPosition position;
     position.committed.offset = std::max<std::int64_t>(found.offset, -1);
     position.committed.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
-    std::int64_t low = 0;
-    const auto code = rd_kafka_query_watermark_offsets((*client)->get(), found.topic, found.partition, &low, &position.end, kWithinMs);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return tl::make_unexpected(kafka_error(code, fmt::format("Where {} ends is not to be learnt", found.topic)));
-    }
+    const auto span = query_extent(**client, settings, inputs[i]);
+    if (!span) return tl::make_unexpected(span.error());
+    position.end = span->high;
     positions[inputs[i]] = std::move(position);
   }
   return positions;

@@ -78,7 +78,7 @@ KafkaReader::~KafkaReader() = default;
 
 Result<std::unique_ptr<KafkaReader>> KafkaReader::open(const KafkaSettings& settings, ReaderOptions options) {
   // librdkafka wants a name of a group; it is never joined and nothing is committed under it.
-  auto client = KafkaClient::open(settings, consumer_role("fiverate-reader", settings.fetch_kib));
+  auto client = KafkaClient::open(settings, consumer_role(settings.topic_prefix + "fiverate-reader", settings.fetch_kib));
   if (!client) return tl::make_unexpected(client.error());
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);

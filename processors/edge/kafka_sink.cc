@@ -80,7 +80,7 @@ rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
 class TailReader {
  public:
   static Result<std::unique_ptr<TailReader>> open(const KafkaSettings& settings) {
-    auto role = consumer_role("fiverate-tail", settings.fetch_kib);
+    auto role = consumer_role(settings.topic_prefix + "fiverate-tail", settings.fetch_kib);
     // An end is an end: not held back by an open transaction of somebody else.
     for (auto& [name, value] : role.fixed) {
       if (name == "isolation.level") value = "read_uncommitted";

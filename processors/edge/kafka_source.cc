@@ -23,6 +23,8 @@ struct KafkaSource::Parts {
   Result<void> ask_again();
   // Nobody else has come under our name.
   [[nodiscard]] Result<void> is_itself() const;
+  // Out of the group, its coordinator has been reached within kKafkaAwayMax.
+  [[nodiscard]] Result<void> finds_its_group() const;
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 };
 
@@ -111,6 +113,13 @@ Result<void> KafkaSource::Parts::is_itself() const {
       member);
 }
 
+Result<void> KafkaSource::Parts::finds_its_group() const {
+  const auto since = assigned ? std::nullopt : fetcher->client().coordinator_away_since();
+  if (!since || std::chrono::steady_clock::now() - *since < kKafkaAwayMax) return {};
+  return fail(Reaction::retry, "The coordinator of our group could not be reached for {} s. Reported last: {}.",
+              kKafkaAwayMax.count(), fetcher->client().last_error());
+}
+
 void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions) {
   auto* handle = fetcher->client().get();
   if (leaving) {
@@ -126,6 +135,7 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
     auto places = begin(inputs);
     const auto taken = places ? fetcher->assign(std::move(*places)) : tl::make_unexpected(places.error());
     assigned = taken.has_value();
+    fetcher->client().coordinator_answered();
     if (taken) return;
     fetcher->break_with(taken.error());
     rd_kafka_assign(handle, nullptr);
@@ -191,6 +201,7 @@ Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records
   FIVERATE_TRY(parts_->ask_again());
   auto polled = parts_->fetcher->poll(wait, records);
   FIVERATE_TRY(parts_->is_itself());
+  if (polled) FIVERATE_TRY(parts_->finds_its_group());
   return polled;
 }
 

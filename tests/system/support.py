@@ -82,17 +82,19 @@ def eventually(probe, within, what, every=0.05):
 class Broker:
     """One broker of deploy/kafka/kafka in a folder; stopped at the end of the process, whatever happens."""
 
-    def __init__(self, folder, advertise=None):
-        self.folder, self.advertise = pathlib.Path(folder), advertise
+    def __init__(self, folder, advertise=None, port=None, controller_port=None, cluster_id=None, properties=None):
+        self.folder, self.port, self.properties = pathlib.Path(folder), port, properties or {}
+        self.options = {"advertise": advertise, "controller-port": controller_port, "cluster-id": cluster_id}
         atexit.register(self.command, "kill")
 
     def start(self):
-        port = () if (self.folder / "address").exists() else ("--port", "0")  # the same again after a stop
-        told = ("--advertise", self.advertise) if self.advertise else ()
+        port = self.port or (None if (self.folder / "address").exists() else 0)  # the same again after a stop
+        told = [word for name, value in {**self.options, "port": port}.items() if value is not None for word in (f"--{name}", str(value))]
+        told += [word for name, value in self.properties.items() for word in ("--property", f"{name}={value}")]
 
         def attempt():
-            done = self.command("start", *port, *told)
-            if done.returncode != 0 and "in use by another program" not in done.stderr:  # a killed one lets go of it a moment later
+            done = self.command("start", *told)
+            if done.returncode != 0 and "in use" not in done.stderr:  # a killed one lets go of its ports a moment later
                 raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
             return done.returncode == 0
 

@@ -5,6 +5,8 @@ import os
 import time
 import unittest
 
+from cluster import free_ports
+from proxy import Proxy
 from support import Broker, Market, Process, eventually, parts_of, replayed, scratch, small_market
 
 HISTORY = (100, 200)
@@ -92,6 +94,37 @@ class BrokerFaults(unittest.TestCase):
         said = run.text().count("\n")
         self.assertLess(said, 200 + 10 * AWAY_S, "it does not flood its log")
         run.stop()
+
+    def test_back_at_another_address(self):
+        """bootstrap.servers names both, or something in between knows the new one: nobody has to be started again."""
+        first, second = free_ports(2)
+        proxy = Proxy()
+        self.addCleanup(proxy.close)
+        history = small_market(40, 30, 2, brands=2, skus=6)
+        parts = parts_of(history, 2)
+        broker = Broker(scratch() / "broker-that-moves", port=first).start()
+        self.addCleanup(broker.kill)
+        listed = Market(self, f"127.0.0.1:{first},127.0.0.1:{second}").create_topics()
+        behind = Market(self, proxy.to(broker.address).address).create_topics()
+        runs = {market: market.run().is_working() for market in (listed, behind)}
+        for market in runs:
+            market.import_files(parts[0], open=True)
+            eventually(market.caught_up, 60, runs[market].text)
+        before = {market: Weight(run) for market, run in runs.items()}
+        broker.kill()
+        for run in runs.values():
+            run.says("Connection refused", 20)
+        broker.port = second
+        broker.start()
+        proxy.to(broker.address)
+        for market, run in runs.items():
+            market.import_files(parts[1])
+            market.await_final(replayed(history))
+            self.assertTrue(run.is_alive(), run.text())
+            after = Weight(run)
+            self.assertLess(after.mib, before[market].mib + GROWS_MIB)
+            self.assertLess(after.threads, 2 * before[market].threads)
+            run.stop()
 
     def test_stopped_and_killed_at_work(self):
         history = small_market(*HISTORY)

@@ -1,0 +1,147 @@
+"""Administrative requests that the tests need, in Kafka's own protocol: no JVM for each of them, and nothing more to install.
+
+    admin = Admin("127.0.0.1:9092")              # any broker; it passes on what is for the controller
+    admin.coordinator("fiverate-outlet")         # node that coordinates a group
+    admin.controller()                           # node that is the active controller
+    admin.partitions()                           # {(topic, partition): Partition(leader, replicas, in_sync)}
+    admin.set_topic("ledger", "min.insync.replicas", "1")
+    admin.add_user("alice", "secret")            # SCRAM-SHA-256
+    admin.allow("User:alice", TOPIC, "ledger", READ);  admin.forbid("User:alice", TOPIC, "ledger", READ)
+
+One request a connection. A request is a length, a header (key, version, correlation id, client id) and its fields; those of
+"flexible" versions have lengths as varints and end with a list of tags, which is empty here. The numbers are Kafka's.
+"""
+
+import hashlib
+import os
+import socket
+import struct
+from collections import namedtuple
+
+Partition = namedtuple("Partition", "leader replicas in_sync")
+
+TOPIC, GROUP, CLUSTER = 2, 3, 4  # kinds of resources
+READ, WRITE, CREATE, DESCRIBE_CONFIGS = 3, 4, 5, 10  # operations
+LITERAL, PREFIXED = 3, 4
+ALLOW = 3
+METADATA, FIND_COORDINATOR, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 30, 31, 44, 51, 55
+TOPIC_CONFIG, SET = 2, 0
+SCRAM_SHA_256, ITERATIONS = 1, 4096
+
+
+class Admin:
+    def __init__(self, address):
+        host, port = address.split(",")[0].rsplit(":", 1)
+        self.at = (host, int(port))
+
+    def coordinator(self, group):
+        """-1 while there is none."""
+        error, node = self.ask(FIND_COORDINATOR, 0, text(group)).take(">hi")
+        return -1 if error else node
+
+    def controller(self):
+        """-1 while there is none."""
+        answer = self.ask(QUORUM, 0, b"\2" + short_text("__cluster_metadata") + b"\2" + struct.pack(">i", 0) + b"\0\0\0", flexible=True)
+        (error,) = answer.take(">h")
+        if error:
+            return -1
+        answer.take(">b"), answer.skip(answer.take(">B")[0] - 1), answer.take(">b")  # one topic, its name, one partition
+        _, error, leader = answer.take(">ihi")
+        return -1 if error else leader
+
+    def partitions(self):
+        """Of all topics, those of Kafka itself too."""
+        answer, found = self.ask(METADATA, 1, struct.pack(">i", -1)), {}
+        for _ in range(answer.count()):
+            answer.take(">i"), answer.text(), answer.take(">i"), answer.text()  # a broker: id, host, port, rack
+        answer.take(">i")
+        for _ in range(answer.count()):
+            answer.take(">h")
+            topic = answer.text()
+            answer.take(">b")
+            for _ in range(answer.count()):
+                _, number, leader = answer.take(">hii")
+                found[topic, number] = Partition(leader, answer.numbers(), answer.numbers())
+        return found
+
+    def set_topic(self, topic, name, value):
+        answer = self.ask(CONFIGURE, 0, struct.pack(">ib", 1, TOPIC_CONFIG) + text(topic) + struct.pack(">i", 1) + text(name) +
+                          struct.pack(">b", SET) + text(value) + b"\0")
+        answer.take(">ii")
+        answer.expect_no_error(f"{name} of {topic}")
+
+    def add_user(self, name, password):
+        salt = os.urandom(16)
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
+        answer = self.ask(SCRAM, 0, b"\1\2" + short_text(name) + struct.pack(">bi", SCRAM_SHA_256, ITERATIONS) + short_text(salt) +
+                          short_text(salted) + b"\0\0", flexible=True)
+        answer.take(">ib")
+        answer.skip(answer.take(">B")[0] - 1)
+        answer.expect_no_error(f"user {name}")
+
+    def allow(self, principal, kind, name, operation, pattern=LITERAL):
+        answer = self.ask(CREATE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
+                          text("*") + struct.pack(">bb", operation, ALLOW))
+        answer.take(">ii")
+        answer.expect_no_error(f"a right of {principal}")
+
+    def forbid(self, principal, kind, name, operation, pattern=LITERAL):
+        """Takes back what was allowed in the same words."""
+        answer = self.ask(DELETE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
+                          text("*") + struct.pack(">bb", operation, ALLOW))
+        answer.take(">ii")
+        answer.expect_no_error(f"a right of {principal}")
+        answer.text()
+        if answer.count() != 1:
+            raise AssertionError(f"{principal} has no such right that could be taken")
+
+    def ask(self, key, version, fields, flexible=False):
+        request = struct.pack(">hhi", key, version, 1) + text("tests") + (b"\0" if flexible else b"") + fields
+        with socket.create_connection(self.at, timeout=10) as connection:
+            connection.settimeout(30)  # it may have to be passed on to a controller that is just being elected
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = connection.makefile("rb")
+            (size,) = struct.unpack(">i", answer.read(4))
+            taken = Answer(answer.read(size))
+        taken.take(">ib" if flexible else ">i")  # correlation id
+        return taken
+
+
+class Answer:
+    def __init__(self, content):
+        self.content, self.at = content, 0
+
+    def take(self, layout):
+        values = struct.unpack_from(layout, self.content, self.at)
+        self.at += struct.calcsize(layout)
+        return values
+
+    def skip(self, size):
+        self.at += max(0, size)
+
+    def count(self):
+        return self.take(">i")[0]
+
+    def numbers(self):
+        return [self.take(">i")[0] for _ in range(self.count())]
+
+    def text(self):
+        (size,) = self.take(">h")
+        self.skip(size)
+        return self.content[self.at - max(0, size) : self.at].decode()
+
+    def expect_no_error(self, what):
+        (error,) = self.take(">h")
+        if error:
+            raise AssertionError(f"{what}: Kafka answers with error {error}")
+
+
+def text(value):
+    value = value.encode()
+    return struct.pack(">h", len(value)) + value
+
+
+def short_text(value):
+    """Of a flexible version, and shorter than 127 bytes."""
+    value = value if isinstance(value, bytes) else value.encode()
+    return bytes([len(value) + 1]) + value
