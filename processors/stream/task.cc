@@ -93,7 +93,10 @@ Result<std::int64_t> Task::restore() {
       senders_[sender.name()] = {{sender.offset(), sender.index()}, sender.chain()};
     }
     note_acknowledged();
-    if (state.has_continuation()) continuation_ = std::make_unique<const Continuation>(state.continuation());
+    if (state.has_continuation()) {
+      continuation_ = std::make_unique<const Continuation>(state.continuation());
+      learn(*continuation_);  // the group may have forgotten it
+    }
   }
   FIVERATE_TRY(op_.open(store_));
   return next_offset_ > 0 ? next_offset_ - 1 : 0;

@@ -421,6 +421,16 @@ TEST_F(FactsAlone, AnotherRecordAnywhereBeforeTheOffsetStops) {
     EXPECT_EQ(done.error().reaction, Reaction::stop);
     EXPECT_TRUE(read(grown_again, kDeltas).empty());
   }
+  const auto records = read(grown_again, kLedger);
+  {
+    Process rebuilt(grown_again, "outlet", kLedger, lost);
+    rebuilt.task.catch_up(continuation);
+    ASSERT_TRUE(rebuilt.process({records[0]}).has_value());
+    ASSERT_TRUE(rebuilt.task.commit().has_value());
+  }
+  Process again(grown_again, "outlet", kLedger, lost);
+  ASSERT_TRUE(again.task.restore().has_value());
+  EXPECT_FALSE(again.process(records).has_value()) << "a restart on the way knows it whatever the group remembers";
 }
 
 TEST_F(FactsAlone, ALogWithAHoleBeforeTheOffsetChangesNothing) {

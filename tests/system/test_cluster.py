@@ -2,6 +2,7 @@
 """Three brokers with three replicas, as in production: each is killed at work, and nobody notices in the numbers."""
 
 import functools
+import re
 import subprocess
 import unittest
 
@@ -79,6 +80,74 @@ class Killed(unittest.TestCase):
     def finish(self, child):
         _, said = child.communicate(timeout=2 * DONE_WITHIN)
         self.assertEqual(child.returncode, 0, said)
+
+
+class Unclean(unittest.TestCase):
+    """A replica that was behind becomes the leader of one topic, and the end of its partition is gone: said, and never a wrong row."""
+
+    def setUp(self):
+        self.history = small_market(40, 30, 2, brands=2, skus=6)
+        self.parts = parts_of(self.history, 8)  # the first rows are final after 15 days
+        cluster().start()  # who is not there
+        self.market = Market(self, cluster().address, partitions=(2, 1, 1), topics={"replication": 2},
+                             run={"commit_every_ms": 50}).create_topics()
+        self.admin = cluster().admin()
+        for topic in {topic for topic, _ in self.admin.partitions() if topic.startswith(self.market.prefix)}:
+            self.admin.set_topic(topic, "min.insync.replicas", "1")
+        self.run_ = self.market.run().is_working()
+        self.market.import_files(*self.parts[:5], open=True)
+        eventually(self.market.caught_up, 60, self.run_.text)
+
+    def lose_the_end(self, topic, before=lambda: None):
+        """Of its partition 0, and of nothing else: the leader writes on alone, dies, and the other one takes over as it is."""
+        name = self.market.prefix + topic
+        self.admin.set_topic(name, "unclean.leader.election.enable", "true")
+        replicas = self.admin.partitions()[name, 0]
+        leader = cluster().nodes[replicas.leader]
+        follower = cluster().nodes[next(number for number in replicas.replicas if number != replicas.leader)]
+        end = len(self.market.records(topic))
+        self.assertGreater(end, 0)
+        follower.stop()
+        eventually(lambda: cluster().admin(but=self.number_of(follower)).partitions()[name, 0].in_sync == [replicas.leader], 30,
+                   "the leader is alone")
+        self.market.import_files(self.parts[5], open=True)
+        eventually(self.market.caught_up, 60, self.run_.text)
+        acknowledged = len(self.market.records(topic))
+        self.assertGreater(acknowledged, end)
+        before()
+        leader.kill()
+        follower.start()
+        eventually(lambda: cluster().admin(but=replicas.leader).partitions()[name, 0].leader == self.number_of(follower), 60,
+                   "the other one leads, uncleanly")
+        leader.start()
+        cluster().await_whole()
+        self.assertLess(len(self.market.records(topic)), acknowledged, "what was acknowledged is gone")
+
+    def number_of(self, node):
+        return next(number for number, each in cluster().nodes.items() if each is node)
+
+    def test_final_rows(self):
+        """Whoever begins finds them gone, and names the order that mends it."""
+        self.lose_the_end("metrics-final", before=self.run_.stop)
+        said = self.market.run().ends(1, within=60)
+        self.assertRegex(said, "that were acknowledged are gone")
+        order = re.search(r"--speak-from (\S*[0-9])", said).group(1)
+        run = self.market.run("--speak-from", order)
+        self.market.import_files(*self.parts[6:])
+        self.market.await_final(replayed(self.history))
+        self.market.same_alerts(least=10)
+        run.stop()
+
+    def test_ledger(self):
+        """Its readers have read what is gone: they stop, also when they are started again. No wrong row becomes final."""
+        self.lose_the_end("ledger")
+        self.market.import_files(self.parts[6], open=True)
+        lost = "another record at offset|truncated or made anew|has lost records that were acknowledged"
+        self.assertRegex(self.run_.ends(1, within=60), lost)
+        self.assertRegex(self.market.run().ends(1, within=60), lost)
+        found, expected = self.market.final(), replayed(self.history)
+        self.assertTrue(set(found.splitlines()) <= set(expected.splitlines()), "a wrong row is final")
+        self.market.assert_no_contradiction()
 
 
 if __name__ == "__main__":
