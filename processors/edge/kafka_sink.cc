@@ -85,6 +85,8 @@ class TailReader {
     for (auto& [name, value] : role.fixed) {
       if (name == "isolation.level") value = "read_uncommitted";
     }
+    // What it reads is there. A fetch that waits for more at the end of one partition holds up whatever is asked next.
+    role.defaults.emplace_back("fetch.wait.max.ms", "5");
     auto client = KafkaClient::open(settings, std::move(role));
     if (!client) return tl::make_unexpected(client.error());
     return std::unique_ptr<TailReader>(new TailReader(settings, std::move(*client)));
