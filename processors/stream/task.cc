@@ -205,7 +205,6 @@ void Task::catch_up(const Continuation& continuation) {
 
 // All before its offset is folded: from here on it is as if the task had said it.
 Result<void> Task::go_on() {
-  note_fingerprint();
   if (fingerprint_timestamp_ != continuation_->last_timestamp() || fingerprint_hash_ != continuation_->last_hash()) {
     return fail(Reaction::stop,
                 "{} partition {} has another record before offset {} than the task had that committed it: the topic was truncated or made "
@@ -217,12 +216,6 @@ Result<void> Task::go_on() {
     return fail(Reaction::stop, "What the group keeps with the offset of {} is damaged.", name_);
   }
   return op_.resume(done->tally());
-}
-
-void Task::note_fingerprint() {
-  if (!last_.owner) return;
-  fingerprint_timestamp_ = last_.timestamp;
-  fingerprint_hash_ = fingerprint(last_);
 }
 
 std::string Task::continuation_text() {
@@ -239,7 +232,6 @@ std::string Task::continuation_text() {
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
   *continuation.mutable_targets() = to_state(targets_, next_offset_);
   continuation.set_tally(said->tally);
-  note_fingerprint();
   continuation.set_last_timestamp(fingerprint_timestamp_);
   continuation.set_last_hash(fingerprint_hash_);
   return to_group_text(continuation);
@@ -371,8 +363,9 @@ Result<void> Task::process(const InRecord& record) {
   if (send_error_) return tl::make_unexpected(*send_error_);
   ++counters_.records;
   next_offset_ = record.offset + 1;
-  last_ = record;
-  if (chains_what_it_reads_) read_chain_ = chained(read_chain_, record.key, record.value);
+  fingerprint_timestamp_ = record.timestamp;
+  fingerprint_hash_ = fingerprint(record);
+  if (chains_what_it_reads_) read_chain_ = XXH3_64bits_withSeed(&fingerprint_hash_, sizeof fingerprint_hash_, read_chain_);
   FIVERATE_TRY(check_read());
   if (continuation_ && next_offset_ >= continuation_->offset()) return go_on();
   return {};
@@ -437,8 +430,6 @@ Result<void> Task::commit() {
   state.set_task(name_);
   state.set_definition_id(definition_id_);
   state.set_next_offset(next_offset_);
-  note_fingerprint();
-  last_ = {};
   state.set_last_timestamp(fingerprint_timestamp_);
   state.set_last_hash(fingerprint_hash_);
   state.set_read_chain(read_chain_);

@@ -154,7 +154,6 @@ class Task final : private Outbox {
   [[nodiscard]] Result<void> go_on();
   // Where what the group had read is read too: it has to be the same. Error: stop.
   [[nodiscard]] Result<void> check_read();
-  void note_fingerprint();
   void note_acknowledged();
   void note_results();
   // The newest mark whose record still stands; its end is 0 if none does.
@@ -178,9 +177,8 @@ class Task final : private Outbox {
 
   std::int64_t next_offset_ = 0;
   std::int64_t committed_offset_ = 0;
-  std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_ when it was noted last, at the latest at a commit
+  std::int64_t fingerprint_timestamp_ = 0;  // of the record before next_offset_
   std::uint64_t fingerprint_hash_ = 0;
-  InRecord last_;                           // kept for the next fingerprint
   bool chains_what_it_reads_;               // inputs of ours: dense, never compacted
   std::uint64_t read_chain_ = 0;
   struct Read {

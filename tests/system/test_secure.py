@@ -221,8 +221,8 @@ class Refused(unittest.TestCase):
     def test_scram(self):
         """librdkafka before 2.6.1 repeats itself in a way that Kafka 4 takes for an attack: with the right password, too."""
         done = secure().market(self, mechanism="SCRAM-SHA-256").call("topics", "create")
-        if "refused us" in done.stderr:
-            self.assertRegex(done.stderr, "SCRAM.* whatever the password")
+        if done.returncode != 0:
+            self.assertRegex(done.stderr, "refused us.*SCRAM.* whatever the password")
 
     def test_a_wrong_password(self):
         wrong = "swordfish-42"
