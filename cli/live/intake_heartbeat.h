@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "cli/config/config.h"
 #include "processors/edge/history_source.h"
@@ -16,7 +17,11 @@ namespace fiverate {
 
 class IntakeHeartbeat {
  public:
-  static constexpr std::chrono::seconds kProgressEvery{1};       // while something moves
+  static constexpr std::chrono::milliseconds kProgressEvery{1000};  // while something moves
+  // In the first seconds with other source partitions than before: those who begin again wait for the first progress that tells of
+  // what came since.
+  static constexpr std::chrono::milliseconds kProgressAtFirst{200};
+  static constexpr std::chrono::seconds kAtFirst{3};
   static constexpr std::chrono::seconds kIdleProgressEvery{10};  // else
   static constexpr std::chrono::seconds kMarkEvery{1};
 
@@ -27,21 +32,23 @@ class IntakeHeartbeat {
     for (const auto& input : mine_) {
       if (!seats.contains(input)) book_.forget(input);
     }
-    mine_.clear();
+    const auto now = std::chrono::steady_clock::now();
+    const auto before = std::exchange(mine_, {});
     for (const auto& [input, seat] : seats) {
       mine_.insert(input);
       if (!seat.task->changed()) book_.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
     }
-    const auto now = std::chrono::steady_clock::now();
+    if (mine_ != before) began_ = now;
     if (clock_ == IntakeClock::wall && now - marked_ >= kMarkEvery) {
       marked_ = now;
       FIVERATE_TRY(mark());
     }
-    if (now - told_ < (book_.moved() ? kProgressEvery : kIdleProgressEvery)) return {};
+    const auto every = now - began_ < kAtFirst ? kProgressAtFirst : kProgressEvery;
+    if (now - told_ < (book_.moved() ? every : kIdleProgressEvery)) return {};
     const bool again = now - told_all_ >= kIdleProgressEvery;
     const auto progress = book_.take(again);
     if (!progress.empty() && again) told_all_ = now;
-    if (!progress.empty()) told_ = now;  // the first goes out as soon as something is known: whoever has begun again waits for it
+    if (!progress.empty()) told_ = now;  // the first goes out as soon as something is known
     for (const auto& record : progress) {
       FIVERATE_TRY(sink_.send(record));
       failpoint("progress.told");
@@ -62,6 +69,7 @@ class IntakeHeartbeat {
   Sink& sink_;
   ProgressBook book_;
   std::set<Input> mine_;
+  std::chrono::steady_clock::time_point began_{};
   std::chrono::steady_clock::time_point told_{};
   std::chrono::steady_clock::time_point told_all_{};
   std::chrono::steady_clock::time_point marked_{};
