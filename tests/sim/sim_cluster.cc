@@ -403,7 +403,7 @@ void SimCluster::truncate() {
   const auto end = log_.end_offset(input);
   const auto new_end = std::max<std::int64_t>(1, end - chance_.between(1, 25));
   weather_.count(Fault::truncation);
-  truncation_ = Truncation{input, new_end, log_.truncate(input, new_end)};
+  truncation_ = Truncation{input, new_end, log_.truncate(input, new_end), {}, 0};
 }
 
 bool SimCluster::lost_a_result() const {
