@@ -110,8 +110,13 @@ class TailReader {
   }
 
   Result<bool> still_holds(const Input& input, std::int64_t offset, const Cause& cause) {
-    const auto end = end_of(input);
+    auto end = end_of(input);
+    if (end && (*end)->high <= offset) {  // it may have grown since it was asked
+      ends_.erase(input);
+      end = end_of(input);
+    }
     if (!end) return tl::make_unexpected(end.error());
+    if ((*end)->begin == (*end)->high && offset >= (*end)->high - kBackAtLeast) FIVERATE_TRY(read_back(input, **end));  // for all who ask
     const auto& [low, high, begin, back, near, near_begin, last, said] = **end;
     if (high <= offset) return false;
     if (offset < low) return true;
@@ -400,7 +405,7 @@ std::optional<Sink::Tail> KafkaSink::acknowledged(const Input& target, const std
 }
 
 void KafkaSink::know_end(const Input& target, std::int64_t end) {
-  parts_->ends.know(target, end);
+  parts_->ends.know(target, end, parts_->sent);
 }
 
 Result<bool> KafkaSink::still_holds(const Input& target, std::int64_t offset, const Cause& cause) {

@@ -49,10 +49,11 @@ class AcknowledgedEnds {
     return {};
   }
 
-  // As if a record before the first one had been acknowledged at end - 1.
-  void know(const Input& target, std::int64_t end) {
-    auto& known = ends_[target].offset;
-    known = std::max(known, end - 1);
+  // From the `number`th record on: as if one had been acknowledged at end - 1. (Those before may be on their way still.)
+  void know(const Input& target, std::int64_t end, std::int64_t number) {
+    auto& known = ends_[target];
+    known.offset = std::max(known.offset, end - 1);
+    known.number = std::max(known.number, number);
   }
 
   // For last(): the `number`th record to be sent goes there, and has this cause.

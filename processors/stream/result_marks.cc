@@ -38,6 +38,10 @@ void ResultMarks::note(const Input& target, const ResultMark& mark) {
   thin_out(marks);
 }
 
+void ResultMarks::confirm(std::int64_t as_of) {
+  for (auto& [target, marks] : marks_) marks.back().as_of = std::max(marks.back().as_of, as_of);
+}
+
 const std::vector<ResultMark>& ResultMarks::of(const Input& target) const {
   static const std::vector<ResultMark> kNone;
   const auto found = marks_.find(target);
@@ -70,7 +74,7 @@ ResultsState ResultMarks::to_state() const {
 ResultsState ResultMarks::newest() const {
   std::vector<std::pair<Input, ResultMark>> newest;
   for (const auto& [target, marks] : marks_) newest.emplace_back(target, marks.back());
-  std::ranges::stable_sort(newest, std::ranges::greater(), [](const auto& one) { return one.second.as_of; });
+  std::ranges::stable_sort(newest, std::ranges::greater(), [](const auto& one) { return one.second.cause; });
   if (newest.size() > kNewestMax) newest.resize(kNewestMax);
   ResultsState state;
   for (const auto& [target, mark] : newest) add(state, target, mark);

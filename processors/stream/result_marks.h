@@ -19,13 +19,15 @@ struct ResultMark {
   std::int64_t end = 0;    // one past an acknowledged record
   CausePosition cause;     // which that record carries
   std::int64_t said = 0;   // all that is caused by input offsets before this one stands before it
-  std::int64_t as_of = 0;  // next offset of the task's input when it was noted: of two that know of a partition the later one is right
+  std::int64_t as_of = 0;  // next offset of the task's input when it was known last: of two that know of a partition the later one is right
   friend bool operator==(const ResultMark&, const ResultMark&) = default;
 };
 
 class ResultMarks {
  public:
   void note(const Input& target, const ResultMark& mark);
+  // Whoever owns the task knows of nothing newer at this offset.
+  void confirm(std::int64_t as_of);
   // It is to be filled anew. Until then whoever knows anything knows better.
   void forget(const Input& target) { marks_.erase(target); }
   // Rising; empty: nothing is known.

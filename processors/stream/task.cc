@@ -190,10 +190,7 @@ Result<void> Task::check_results(std::optional<std::int64_t> speak_from) {
                 "the topic made anew? Have them said again: stop who has this task, and start with run {}",
                 name_, lost, order);
   }
-  if (*speak_from > safe) {
-    spdlog::warn("{}: {}. What was said before offset {} is not said again; {} would say all.", name_, lost,
-                 *speak_from, order);
-  }
+  spdlog::info("{}: {}. By order it is said again from offset {} on", name_, lost, *speak_from);
   return {};
 }
 
@@ -227,14 +224,16 @@ std::string Task::continuation_text() {
     continuation.set_read_chain(read_chain_);
   }
   if (!results_.empty()) *continuation.mutable_results() = results_.newest();
-  if (!said) return to_group_text(continuation);  // at offset 0: nothing to go on from
+  const auto without = to_group_text(continuation);  // at offset 0: nothing to go on from
+  if (!said) return without;
   continuation.set_offset(next_offset_);
   continuation.set_facts_until(std::min(said->facts_until, next_offset_));
   *continuation.mutable_targets() = to_state(targets_, next_offset_);
   continuation.set_tally(said->tally);
   continuation.set_last_timestamp(fingerprint_timestamp_);
   continuation.set_last_hash(fingerprint_hash_);
-  return to_group_text(continuation);
+  auto whole = to_group_text(continuation);
+  return whole.empty() ? without : whole;
 }
 
 void Task::stand_by() {
@@ -245,6 +244,7 @@ void Task::stand_by() {
 Result<void> Task::read_last_words(std::vector<Input> targets) {
   for (const auto& [target, sent] : sent_) targets.push_back(target);
   for (const auto& target : targets) {
+    if (written_.contains(target)) continue;  // check_results() knows better
     const auto last = sink_.last_said(target.topic, target.partition, name_);
     if (!last) return tl::make_unexpected(last.error());
     if (*last) written_[target] = std::max(written_[target], **last);
@@ -455,6 +455,7 @@ Result<void> Task::commit() {
 }
 
 void Task::note_results() {
+  if (!is_silent()) results_.confirm(next_offset_);
   for (auto& [target, sent] : sent_) {
     if (!std::exchange(sent.anything, false)) continue;
     const auto last = sink_.acknowledged(target, name_);

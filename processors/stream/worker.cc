@@ -192,11 +192,12 @@ Result<std::int64_t> Worker::begin_of(Seat& seat, const std::optional<Committed>
     if (continuation) task.learn(*continuation);
   } else if (continuation) {
     task.catch_up(*continuation);
-  } else if (!committed && seat.rebuilt &&
-             (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
-    FIVERATE_TRY(task.read_last_words(seat.targets));
   }
   FIVERATE_TRY(task.check_results(seat.speak_from));
+  const bool is_new = seat.rebuilt && !committed && !seat.speak_from;
+  if (is_new && (!*extent || (*extent)->high > 1)) {  // behind the definition there is something
+    FIVERATE_TRY(task.read_last_words(seat.targets));
+  }
   spdlog::info("{}: reading {} partition {} from offset {}{}", task.name().substr(0, task.name().find('/')), name_of(input.topic),
                input.partition, offset, task.is_silent() ? "; silent until it is where its group was" : "");
   return offset;

@@ -216,7 +216,8 @@ Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const In
   if (reads == Stage::intake) {
     auto committed = process.runs[stage]->source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
-    seat.store = std::make_unique<GroupStore>(seat.speak_from ? std::nullopt : *committed);
+    const bool goes_back = seat.speak_from && *committed && *seat.speak_from < (*committed)->offset;
+    seat.store = std::make_unique<GroupStore>(goes_back ? std::nullopt : *committed);
   } else {
     auto store =
         SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);

@@ -87,7 +87,7 @@ class SimSink final : public Sink {
   [[nodiscard]] std::optional<Tail> acknowledged(const Input& target, const std::string& sender) const override {
     return ends_.last(target, sender);
   }
-  void know_end(const Input& target, std::int64_t end) override { ends_.know(target, end); }
+  void know_end(const Input& target, std::int64_t end) override { ends_.know(target, end, acknowledged_); }
   Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override;
   Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 

@@ -50,10 +50,11 @@ TEST(AcknowledgedEnds, ARepetitionIsAcknowledgedWhereItStoodAtFirst) {
 
 TEST(AcknowledgedEnds, WhatIsKnownFromBeforeCounts) {
   AcknowledgedEnds ends;
-  ends.know(kOne, 8);
-  ends.know(kTwo, 8);
-  EXPECT_TRUE(ends.note(kOne, 0, 8).has_value());
-  EXPECT_FALSE(ends.note(kTwo, 1, 7).has_value()) << "even the first one of this process";
+  ends.know(kOne, 8, 2);
+  ends.know(kTwo, 8, 2);
+  EXPECT_TRUE(ends.note(kOne, 1, 5).has_value()) << "it was sent before that was known";
+  EXPECT_TRUE(ends.note(kOne, 2, 8).has_value());
+  EXPECT_FALSE(ends.note(kTwo, 3, 7).has_value()) << "even the first one of this process";
 }
 
 TEST(AcknowledgedEnds, TheLastRecordIsKnownWhenItsOwnAcknowledgementSaysWhereItStands) {

@@ -51,6 +51,16 @@ TEST(ResultMarks, TheLaterWordIsRight) {
   EXPECT_EQ(ours.of(kRows).back(), mark_at(14, 90));
 }
 
+TEST(ResultMarks, WhatAnOrderHasReplacedDoesNotComeBackFromAnOldState) {
+  ResultMarks old;
+  old.note(kRows, mark_at(10, 1900));
+  ResultMarks owner;
+  owner.note(kRows, mark_at(8, 1860));  // said again, and committed a little earlier
+  owner.confirm(5000);
+  EXPECT_TRUE(old.learn(owner.newest()));
+  EXPECT_EQ(old.of(kRows).back(), mark_at(8, 5000));
+}
+
 TEST(ResultMarks, ComeBackFromAState) {
   ResultMarks marks;
   for (std::int64_t end = 1; end <= 100; ++end) marks.note(kRows, mark_at(end, end));
@@ -64,7 +74,7 @@ TEST(ResultMarks, ComeBackFromAState) {
 
 TEST(ResultMarks, WhereRoomIsScarceThoseOfThePartitionsWrittenToLast) {
   ResultMarks marks;
-  for (std::int32_t partition = 0; partition < 100; ++partition) marks.note({Topic::quarantine, partition}, mark_at(7, 1000 - partition));
+  for (std::int32_t partition = 0; partition < 100; ++partition) marks.note({Topic::quarantine, partition}, mark_at(1000 - partition));
   const auto newest = marks.newest();
   ASSERT_EQ(newest.ends_size(), static_cast<int>(ResultMarks::kNewestMax));
   EXPECT_EQ(newest.partitions(0), 0);
