@@ -1,6 +1,6 @@
 // How far a producer knows the partitions that it writes to be filled. A log grows, so each record comes to a higher offset than those
-// sent before it; a lower one means that the log has lost an end that was acknowledged (an unclean election), or was made anew. It is the
-// one place that notices the loss of records which nobody has read yet and no chain ties together.
+// sent before it; a lower one means that the log has lost an end that was acknowledged (an unclean election), or was made anew. It
+// notices while a process lives what nobody has read yet and no chain ties together.
 //
 // Not every acknowledgement tells where a record stands (librdkafka 2.0.2, rdkafka_request.c and rdkafka_msg.c):
 //   a repetition that the broker knows       its first offset, perhaps after later records were acknowledged: the numbers tell the order

@@ -250,10 +250,11 @@ def sums_of(seals):
 
 
 def assert_seals(test, market, replayed, files):
-    """Those of the topic are those of a replay of the ledger; FINAL rows are, in sum, also those of a replay of the files."""
+    """Those of the topic are those of a replay of the ledger; FINAL rows are, in sum through the last day of both, also those of a replay of the files."""
     live = [seal_of(record.value) for record in {record.key: record for record in market.records("seals")}.values()]
     test.assertEqual(seals_of(live, "outlet"), seals_of(replayed, "outlet"))
     test.assertEqual(sums_of(live), sums_of(replayed))
-    (rows, _, total), (rows_in_files, _, total_in_files) = max(sums_of(live).items())[1], max(sums_of(files).items())[1]
-    test.assertEqual((rows, total), (rows_in_files, total_in_files))
+    here, there = sums_of(live), sums_of(files)
+    last = min(max(here), max(there))  # a broken record that comes last has lost its arrival in files: they may end on another day
+    test.assertEqual((here[last][0], here[last][2]), (there[last][0], there[last][2]))
     return len(live)
