@@ -21,7 +21,10 @@ class StateTable {
   StateTable(std::string prefix, Codec codec, std::size_t budget_bytes)
       : prefix_(std::move(prefix)), codec_(std::move(codec)), budget_bytes_(budget_bytes) {}
 
-  void open(const Store& store) { store_ = &store; }
+  void open(const Store& store) {
+    store_ = &store;
+    whole_ = false;
+  }
 
   // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or relieve().
   [[nodiscard]] Result<T*> get(std::string_view key) {
@@ -43,21 +46,7 @@ class StateTable {
   // Visits the records whose key begins with `prefix`, in order of keys, until `visit(key, T&)` returns false.
   template <typename Visit>
   [[nodiscard]] Result<void> scan(std::string_view prefix, Visit&& visit) {
-    // First bring what is only in the store into memory beside what is only in memory, then walk memory alone.
-    Result<void> loaded;
-    for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
-      if (find(at->first) != entries_.end()) continue;
-      if (auto record = load(at->first, at->second, true); !record) return tl::make_unexpected(record.error());
-    }
-    const auto whole = prefix_ + std::string(prefix);
-    const auto scanned = store_->scan(whole, [&](std::string_view key, std::string_view bytes) {
-      const auto own = key.substr(prefix_.size());
-      if (find(own) != entries_.end()) return true;
-      if (auto record = load(own, bytes, true); !record) loaded = tl::make_unexpected(record.error());
-      return loaded.has_value();
-    });
-    if (!scanned) return scanned;
-    if (!loaded) return loaded;
+    if (!whole_) FIVERATE_TRY(load_all(prefix));
     for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at) {
       if (!at->second.exists) continue;
       at->second.used = generation_;
@@ -102,6 +91,25 @@ class StateTable {
     if (bytes_ > budget_bytes_) evict();
   }
 
+  // Brings what is only in the store into memory, beside what is only in memory.
+  Result<void> load_all(std::string_view prefix) {
+    Result<void> loaded;
+    for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
+      if (find(at->first) != entries_.end()) continue;
+      if (auto record = load(at->first, at->second, true); !record) return tl::make_unexpected(record.error());
+    }
+    const auto whole = prefix_ + std::string(prefix);
+    const auto scanned = store_->scan(whole, [&](std::string_view key, std::string_view bytes) {
+      const auto own = key.substr(prefix_.size());
+      if (find(own) != entries_.end()) return true;
+      if (auto record = load(own, bytes, true); !record) loaded = tl::make_unexpected(record.error());
+      return loaded.has_value();
+    });
+    if (!scanned) return scanned;
+    whole_ = loaded.has_value() && prefix.empty();
+    return loaded;
+  }
+
   typename Entries::iterator find(std::string_view key) {
     const auto found = entries_.find(key);
     if (found != entries_.end()) found->second.used = generation_;
@@ -111,6 +119,7 @@ class StateTable {
   Result<typename Entries::iterator> entry_of(std::string_view key) {
     if (const auto cached = find(key); cached != entries_.end()) return cached;
     if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second, true);
+    if (whole_) return load(key, {}, false);
     auto bytes = store_->get(prefix_ + std::string(key));
     if (!bytes) return tl::make_unexpected(bytes.error());
     return load(key, bytes->has_value() ? std::string_view(**bytes) : std::string_view{}, bytes->has_value());
@@ -140,6 +149,7 @@ class StateTable {
         if (!at->second.dirty && at->second.used + age <= generation_) {
           bytes_ -= at->second.bytes;
           at = entries_.erase(at);
+          whole_ = false;
         } else {
           ++at;
         }
@@ -156,6 +166,7 @@ class StateTable {
   std::map<std::string, std::string, std::less<>> unsaved_;  // encoded, of the next batch
   std::size_t bytes_ = 0;
   std::uint64_t generation_ = 1;
+  bool whole_ = false;  // all that the store has is in memory
 };
 
 // A codec for state that is a Protobuf message itself.

@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kGroupAnswersWithin{10'000};  // before anything can begin
 constexpr std::chrono::milliseconds kAskedAgainWithin{500};        // others are at work meanwhile
+// Who catches up in silence changes the same records again and again, and nobody waits for a commit: those many times rarer
+// in time. And as many times fewer records to a commit, for what is not committed is in memory.
+constexpr int kSilentCommitsRarer = 10;
 
 }  // namespace
 
@@ -44,7 +47,12 @@ Result<bool> Worker::round() {
     ++uncommitted_[record.input];
     if (due(task)) FIVERATE_TRY(commit({&task}));
   }
-  if (std::chrono::steady_clock::now() - last_commit_ >= options_.commit_every) FIVERATE_TRY(commit_all());
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_silent_commit_ >= options_.commit_every * kSilentCommitsRarer) {
+    FIVERATE_TRY(commit_all());
+  } else if (now - last_commit_ >= options_.commit_every) {
+    FIVERATE_TRY(commit_those([](const Task& task) { return !task.is_silent(); }));
+  }
   for (const auto& [input, seat] : seats_) FIVERATE_TRY(seat.task->guard_results());
   if (heartbeat_) FIVERATE_TRY(heartbeat_(seats_));
   const bool copied = standby_ != nullptr && standby_->round(source_);
@@ -54,7 +62,8 @@ Result<bool> Worker::round() {
 bool Worker::due(const Task& task) const {
   if (!task.at_boundary()) return false;
   const auto count = uncommitted_.find(task.input());
-  return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= options_.commit_records);
+  const auto records = task.is_silent() ? options_.commit_records / kSilentCommitsRarer : options_.commit_records;
+  return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= records);
 }
 
 // As many as fit with one question to the group: with many partitions each would cost a way there and back. (The broker keeps what one
@@ -91,10 +100,15 @@ Result<void> Worker::commit(const std::vector<Task*>& tasks) {
 }
 
 Result<void> Worker::commit_all() {
+  last_silent_commit_ = std::chrono::steady_clock::now();
+  return commit_those([](const Task&) { return true; });
+}
+
+Result<void> Worker::commit_those(const std::function<bool(const Task&)>& wanted) {
   last_commit_ = std::chrono::steady_clock::now();
   std::vector<Task*> tasks;
   for (auto& [input, seat] : seats_) {
-    if (!seat.task->changed() && !untold_.contains(input)) continue;
+    if (!wanted(*seat.task) || (!seat.task->changed() && !untold_.contains(input))) continue;
     if (!seat.task->at_boundary()) {
       overdue_.insert(input);
     } else {

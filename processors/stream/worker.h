@@ -24,7 +24,7 @@ namespace fiverate {
 
 struct WorkerOptions {
   std::chrono::milliseconds poll_wait{100};
-  std::chrono::milliseconds commit_every{500};  // bounds what a crash repeats
+  std::chrono::milliseconds commit_every{500};  // bounds what a crash repeats; silent tasks ten times as rarely
   std::int64_t commit_records = 200'000;
 };
 
@@ -54,6 +54,7 @@ class Worker {
   void follow_others();
   void give_up(const std::vector<Input>& inputs);
   Result<void> commit(const std::vector<Task*>& tasks);
+  Result<void> commit_those(const std::function<bool(const Task&)>& wanted);
   [[nodiscard]] bool due(const Task& task) const;
 
   Source& source_;
@@ -68,6 +69,7 @@ class Worker {
   std::set<Input> overdue_;
   std::set<Input> untold_;  // the group stands behind the state
   std::chrono::steady_clock::time_point last_commit_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_silent_commit_ = last_commit_;
 };
 
 }  // namespace fiverate

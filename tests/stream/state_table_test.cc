@@ -90,6 +90,33 @@ TEST_F(Table, WhatDoesNotFitIsDroppedAndReadAgain) {
   EXPECT_EQ(**table.get("3"), "changed behind its back");
 }
 
+TEST_F(Table, TheStoreIsNotReadAgainWhileAllOfItIsInMemory) {
+  put("a", "stored");
+  TextTable table("t/", {}, 100);
+  table.open(store);
+  EXPECT_EQ(all(table), "a=stored ");
+  put("b", "behind its back");
+  EXPECT_EQ(all(table), "a=stored ");
+  EXPECT_EQ(**table.get("b"), "");
+  // Once something had to go, it is.
+  for (int i = 0; i < 50; ++i) {
+    **table.change("more" + std::to_string(i)) = std::string(20, 'x');
+    save(table, store);
+  }
+  put("c", "behind its back");
+  EXPECT_EQ(all(table, "c"), "c=behind its back ");
+  EXPECT_EQ(**table.get("a"), "stored");
+}
+
+TEST_F(Table, AScanOfSomeDoesNotMakeItWhole) {
+  put("a", "stored");
+  put("b", "stored");
+  TextTable table("t/", {}, 1000);
+  table.open(store);
+  EXPECT_EQ(all(table, "a"), "a=stored ");
+  EXPECT_EQ(**table.get("b"), "stored");
+}
+
 TEST_F(Table, WhatIsNotSavedIsNeverDropped) {
   TextTable table("t/", {}, 10);
   table.open(store);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "processors/stream/base64.h"
 #include "processors/stream/group_store.h"
 #include "tests/stream/fake_operator.h"
@@ -114,6 +116,48 @@ TEST_F(WorkerTest, CommitsInTimeEvenIfLittleMoves) {
   EXPECT_EQ(saved_sum(kFirst), "1");
   EXPECT_NE(group.at(kFirst).metadata.find("\"clock_ms\":1"), std::string::npos)
       << "and tells the group how it is doing";
+}
+
+TEST_F(WorkerTest, InSilenceCommitsATenthOfTheRecordsAndOnceItSpeaksAllAtTheUsualPace) {
+  for (int i = 0; i < 4; ++i) writes(kFirst, "1");
+  {
+    MemorySource source(log, {kFirst}, group);
+    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
+    ASSERT_TRUE(worker.round().has_value());
+  }
+  ASSERT_EQ(group.at(kFirst).offset, 4);
+  contents.clear();  // the disk is lost
+  for (int i = 0; i < 3; ++i) writes(kFirst, "1");
+  MemorySource source(log, {kFirst}, group, 1);
+  Worker worker(source, seats(), {0ms, 1h, 20});
+  Values seen;
+  for (int i = 0; i < 7; ++i) {
+    ASSERT_TRUE(*worker.round());
+    seen.push_back(saved_sum(kFirst));
+  }
+  EXPECT_EQ(seen, (Values{"-", "2", "2", "2", "2", "2", "2"})) << "the fourth record ends the silence";
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(kFirst), "7");
+}
+
+TEST_F(WorkerTest, InSilenceCommitsATenthAsOften) {
+  for (int i = 0; i < 3; ++i) writes(kFirst, "1");
+  {
+    MemorySource source(log, {kFirst}, group);
+    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
+    ASSERT_TRUE(worker.round().has_value());
+  }
+  contents.clear();
+  MemorySource source(log, {kFirst}, group, 1);
+  constexpr auto kOften = 100ms;  // ten times that is longer than anything here takes
+  Worker worker(source, seats(), {0ms, kOften, 1'000'000});
+  Values seen;
+  for (int i = 0; i < 4; ++i) {
+    std::this_thread::sleep_for(kOften);
+    ASSERT_TRUE(worker.round().has_value());
+    seen.push_back(saved_sum(kFirst));
+  }
+  EXPECT_EQ(seen, (Values{"-", "-", "3", "3"})) << "the third record ends the silence";
 }
 
 TEST_F(WorkerTest, AnErrorEndsTheRunAndLeavesTheStateAsCommitted) {

@@ -63,6 +63,11 @@ class Series {
     if (keep - entries_.begin() > 1) entries_.erase(entries_.begin(), keep - 1);
   }
 
+  // Soon something will be added for one of the newest days: each series lies somewhere else in memory.
+  void expect() const {
+    if (!entries_.empty()) __builtin_prefetch(&entries_.back(), 1);
+  }
+
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
@@ -156,12 +161,15 @@ class Cell {
   }
   void add(const CellDeltas& part) {
     for (int i = 0; i < part.days_size(); ++i) {
+      if (i + kAhead < part.days_size()) get(static_cast<Contribution>(part.measures(i + kAhead))).expect();
       of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
     }
     for (const auto& prices : part.prices()) add_prices(prices);
   }
 
  private:
+  static constexpr int kAhead = 6;
+
   // Of CellState or CellDeltas.
   template <typename Prices>
   void add_prices(const Prices& saved) {
