@@ -5,13 +5,6 @@
 namespace fiverate {
 namespace {
 
-bool is_internal(Topic topic) {
-  return std::ranges::find(kInternalTopics, topic) != kInternalTopics.end();
-}
-bool is_source(Topic topic) {
-  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
-}
-
 // A record of deltas or of the ledger is bounded by one cut or one event, not by the broker's default of 1 MiB.
 constexpr std::string_view kInternalRecordBytesMax = "8388608";
 constexpr std::string_view kForever = "-1";
@@ -41,6 +34,14 @@ std::uint32_t murmur2(std::string_view key) {
 }
 
 }  // namespace
+
+bool is_source(Topic topic) {
+  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
+}
+
+bool is_internal(Topic topic) {
+  return std::ranges::find(kInternalTopics, topic) != kInternalTopics.end();
+}
 
 bool holds_latest(Topic topic) {
   return topic == Topic::metrics || topic == Topic::alerts;

@@ -32,6 +32,8 @@ inline constexpr std::array<Topic, 3> kInternalTopics{Topic::ledger, Topic::delt
 
 constexpr std::string_view name_of(Topic topic) { return kTopicNames[static_cast<std::size_t>(topic)]; }
 std::optional<Topic> topic_named(std::string_view name);
+bool is_source(Topic topic);
+bool is_internal(Topic topic);
 
 // The topic in which a payload is at home; nothing for a mark (at home in each) and for no payload.
 std::optional<Topic> home_of(Event::PayloadCase payload);

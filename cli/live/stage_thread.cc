@@ -146,9 +146,7 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
     seat.speak_from = shared_.states.order_of(task_folder(input));
     auto committed = source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
-    // To speak again it goes back to the beginning: there is no older state.
-    const bool goes_back = seat.speak_from && *committed && *seat.speak_from < (*committed)->offset;
-    seat.store = std::make_unique<GroupStore>(goes_back ? std::nullopt : *committed);
+    seat.store = std::make_unique<GroupStore>(*committed, seat.speak_from);
   } else {
     auto opened = shared_.states.open(task_folder(input), [this] {
       shared_.health.at_work(name_);

@@ -10,9 +10,11 @@ namespace fiverate {
 
 class GroupStore final : public MemoryStore {
  public:
-  // What the group committed last, if anything.
-  explicit GroupStore(const std::optional<Committed>& committed)
-      : MemoryStore(std::make_shared<Content>(content_of(committed ? committed->metadata : std::string()))) {}
+  // What the group committed last, if anything. To speak again from before it, the task goes back to the beginning: there is no
+  // older state.
+  explicit GroupStore(const std::optional<Committed>& committed, std::optional<std::int64_t> speak_from = std::nullopt)
+      : MemoryStore(std::make_shared<Content>(
+            committed && !(speak_from && *speak_from < committed->offset) ? content_of(committed->metadata) : Content{})) {}
 
   std::string where() const override { return "the group's offsets"; }
 

@@ -62,7 +62,7 @@ Task::Task(std::string stage, Input input, std::string definition_id, Operator& 
       op_(op),
       store_(store),
       sink_(sink),
-      chains_what_it_reads_(std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end()) {}
+      chains_what_it_reads_(is_internal(input.topic)) {}
 
 Task::~Task() = default;
 
@@ -124,7 +124,7 @@ Result<void> Task::read_tails(const std::vector<Topic>& result_topics) {
 
 void Task::write_with_others(const std::vector<Input>& targets) {
   for (const auto& target : targets) {
-    if (std::ranges::find(kInternalTopics, target.topic) == kInternalTopics.end()) sent_[target] = {};  // those are chained
+    if (!is_internal(target.topic)) sent_[target] = {};  // those are chained
   }
 }
 
@@ -145,14 +145,14 @@ Result<void> Task::check_read() {
               fiverate::name_of(input_.topic), input_.partition, read.until, name_);
 }
 
-Result<ResultMark> Task::last_standing(const Input& target) {
+Result<std::optional<ResultMark>> Task::last_standing(const Input& target) {
   const auto& marks = results_.of(target);
   for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
     const auto holds = sink_.still_holds(target, mark->end - 1, {name_, mark->cause});
     if (!holds) return tl::make_unexpected(holds.error());
     if (*holds) return *mark;
   }
-  return ResultMark{};
+  return std::nullopt;
 }
 
 Result<void> Task::check_results(std::optional<std::int64_t> speak_from) {
@@ -162,17 +162,18 @@ Result<void> Task::check_results(std::optional<std::int64_t> speak_from) {
     const auto& marks = results_.of(target);
     const auto standing = last_standing(target);
     if (!standing) return tl::make_unexpected(standing.error());
-    if (!marks.empty() && *standing == marks.back()) {
-      sent.said = standing->said;
-      written_[target] = {standing->said, -1};
-      sink_.know_end(target, standing->end);
+    if (*standing && **standing == marks.back()) {
+      const auto& mark = **standing;
+      sent.said = mark.said;
+      written_[target] = {mark.said, -1};
+      sink_.know_end(target, mark.end);
       continue;
     }
     if (!marks.empty()) {
       lost += fmt::format("{}{} partition {} does not hold at offset {} what was acknowledged there",
                           lost.empty() ? "" : ", ", fiverate::name_of(target.topic), target.partition,
                           marks.back().end - 1);
-      safe = std::min(safe, standing->said);
+      safe = std::min(safe, *standing ? (*standing)->said : 0);
     }
     if (!speak_from) continue;
     results_.forget(target);

@@ -157,7 +157,7 @@ class Task final : private Outbox {
   void note_acknowledged();
   void note_results();
   // The newest mark whose record still stands; its end is 0 if none does.
-  [[nodiscard]] Result<ResultMark> last_standing(const Input& target);
+  [[nodiscard]] Result<std::optional<ResultMark>> last_standing(const Input& target);
   CausePosition next_position();
   [[nodiscard]] bool is_said(const Input& target, CausePosition position) const;
   void send(OutRecord record);

@@ -15,10 +15,6 @@
 namespace fiverate::test {
 namespace {
 
-bool is_source_topic(Topic topic) {
-  return std::ranges::find(kSourceTopics, topic) != kSourceTopics.end();
-}
-
 class CollectingSink final : public Sink {
  public:
   Result<void> send(OutRecord record) override {
@@ -52,7 +48,7 @@ class Comparison {
   std::vector<std::string> run() {
     sort_by_sender();
     for (const auto& [input, records] : log_.partitions()) {
-      if (is_source_topic(input.topic) || std::ranges::find(kInternalTopics, input.topic) != kInternalTopics.end())
+      if (is_source(input.topic) || is_internal(input.topic))
         fold(input);
     }
     for (const auto& [sender, partitions] : said_) {
@@ -66,7 +62,7 @@ class Comparison {
   // Everything that has a cause, by sender and partition.
   void sort_by_sender() {
     for (const auto& [input, records] : log_.partitions()) {
-      if (is_source_topic(input.topic)) continue;
+      if (is_source(input.topic)) continue;
       for (const auto& record : records) {
         if (record->cause) said_[record->cause->sender][input].push_back(record);
       }

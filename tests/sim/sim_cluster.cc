@@ -216,8 +216,7 @@ Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const In
   if (reads == Stage::intake) {
     auto committed = process.runs[stage]->source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
-    const bool goes_back = seat.speak_from && *committed && *seat.speak_from < (*committed)->offset;
-    seat.store = std::make_unique<GroupStore>(goes_back ? std::nullopt : *committed);
+    seat.store = std::make_unique<GroupStore>(*committed, seat.speak_from);
   } else {
     auto store =
         SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
@@ -408,7 +407,7 @@ void SimCluster::truncate() {
 }
 
 bool SimCluster::lost_a_result() const {
-  return std::ranges::find(kInternalTopics, truncation_->input.topic) == kInternalTopics.end();
+  return !is_internal(truncation_->input.topic);
 }
 
 // Who looks after the processes reads why they stopped. Results that are gone are said again as the message asks; without such an order
