@@ -119,7 +119,7 @@ class Judge {
   void truncated(bool at_rest, bool forgotten) {
     if (forgotten && !cluster_.stopped() && !compare().empty()) {
       report_.outcome = Outcome::forgotten;
-      return;
+      return only_that_is_missing();
     }
     if (!cluster_.truncation() || cluster_.lost_a_result()) {
       if (cluster_.truncation())
@@ -137,14 +137,30 @@ class Judge {
       report_.outcome = Outcome::only_in_log;
       if (rows != expected_.final_rows) fails("a lost end went unnoticed\n" + different);
     }
-    for (const auto& [key, row] : rows) {
-      const auto known = expected_.final_rows.find(key);
-      if (known == expected_.final_rows.end() || known->second != row)
-        return fails("a wrong row became final after a lost end");
-    }
+    if (has_wrong_row(rows)) return fails("a wrong row became final after a lost end");
   }
 
  private:
+  // What nobody knows of is missing where it was lost, and nothing is wrong or missing elsewhere.
+  void only_that_is_missing() {
+    const auto& lost = cluster_.truncation()->input;
+    const auto rows = final_rows_of(cluster_.log());
+    if (has_wrong_row(rows) || (lost.topic != Topic::metrics_final && rows != expected_.final_rows)) {
+      return fails("other rows are final after a lost end of results\n" + compare());
+    }
+    const auto here = fmt::format(" to {} partition {}:", name_of(lost.topic), lost.partition);
+    for (const auto& difference : differences_to_fresh_folds(cluster_.log(), cluster_.definition(), live_rows_, lost)) {
+      if (difference.find(here) == std::string::npos) return fails("more is missing than what was lost\n" + compare());
+    }
+  }
+
+  bool has_wrong_row(const std::map<std::string, std::string>& rows) const {
+    return std::ranges::any_of(rows, [&](const auto& row) {
+      const auto known = expected_.final_rows.find(row.first);
+      return known == expected_.final_rows.end() || known->second != row.second;
+    });
+  }
+
   // One line, and below it the details.
   std::string compare() const {
     const auto& log = cluster_.log();
@@ -252,13 +268,15 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   cluster.storm();
   bool at_rest = cluster.stopped() || cluster.calm();
   bool forgotten = false;
+  SimCluster::MarksByDisk marks;
   if (report.truncated && !cluster.stopped()) {
     cluster.mark_sources(end_of(history) + kOneWordMore);
     at_rest = cluster.calm();
     if (cluster.truncation() && cluster.lost_a_result() && !cluster.stopped()) {
-      forgotten = cluster.loss_is_forgotten();
+      marks = cluster.marks_to_begin_with();
       cluster.restart_all();
       at_rest = cluster.calm();
+      forgotten = cluster.loss_is_forgotten(marks);
     }
     // A state that is gone, and nothing committed: only its receivers know that the log was longer.
     const bool grows = cluster.truncation() && cluster.has_said_more_than_its_log();
@@ -285,6 +303,10 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
     for (const auto& record : truncation->cut) {
       report.details += fmt::format("    {}{}\n", record->cause ? to_text(*record->cause) : "no cause",
                                     record->link ? " after " + to_text(record->link->previous) : "");
+    }
+    for (const auto& [whose, mark] : marks) {
+      report.details += fmt::format("  {} begins with disk {}: knows of {} at offset {}, as of {}\n", whose.first, whose.second,
+                                    to_text(Cause{whose.first, mark.cause}), mark.end - 1, mark.as_of);
     }
   }
   if (!report.failure.empty()) report.details += cluster.tasks();

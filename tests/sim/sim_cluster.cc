@@ -432,44 +432,61 @@ bool SimCluster::person_helps() {
   return true;
 }
 
-// The newest mark of the sender's states, or of its group, is of a record that is gone: where the task begins with it, it has to tell.
-bool SimCluster::knows_of_loss(std::string_view sender) const {
-  const auto names_what_is_gone = [&](const ResultsState& state) {
-    ResultMarks marks;
-    static_cast<void>(marks.learn(state));
-    const auto& known = marks.of(truncation_->input);
-    if (known.empty()) return false;
-    const auto at = known.back().end - 1 - truncation_->new_end;
-    return at >= 0 && at < static_cast<std::int64_t>(truncation_->cut.size()) &&
-           truncation_->cut[static_cast<std::size_t>(at)]->cause == Cause{std::string(sender), known.back().cause};
-  };
-  const auto in_state = [&](const std::string& saved) {
-    TaskState state;
-    return state.ParseFromString(saved) && state.task() == sender && names_what_is_gone(state.results());
-  };
-  for (const auto& disk : disks_) {
-    for (const auto& [name, folder] : disk.folders) {
-      const auto saved = folder.content->find(std::string(kTaskKey));
-      if (saved != folder.content->end() && in_state(saved->second)) return true;
-    }
-  }
-  for (const auto& group : groups_) {
-    for (const auto& [input, committed] : group->offsets) {
-      if (sender_name(task_name_of(input), input.partition) != sender) continue;
-      const auto continuation = continuation_in(committed.metadata);
-      if (continuation && names_what_is_gone(continuation->results())) return true;
-      const auto saved = GroupStore(committed).get(kTaskKey);
-      if (*saved && in_state(**saved)) return true;
-    }
-  }
-  return false;
+std::set<std::string> SimCluster::senders_of_what_is_gone() const {
+  std::set<std::string> senders;
+  for (const auto& record : truncation_->cut) senders.insert(record->cause->sender);
+  return senders;
 }
 
-// States and groups forget; and others fill the partition again, and its owner, which lives, has written behind that.
-bool SimCluster::loss_is_forgotten() const {
-  return std::ranges::any_of(truncation_->cut, [&](const auto& record) {
-    const auto& sender = record->cause->sender;
-    return !truncation_->told.contains(sender) && !knows_of_loss(sender);
+SimCluster::MarksByDisk SimCluster::marks_to_begin_with() const {
+  MarksByDisk found;
+  for (const auto& sender : senders_of_what_is_gone()) {
+    std::vector<ResultsState> of_group;
+    for (const auto& group : groups_) {
+      for (const auto& [input, committed] : group->offsets) {
+        if (sender_name(task_name_of(input), input.partition) != sender) continue;
+        if (const auto continuation = continuation_in(committed.metadata)) of_group.push_back(continuation->results());
+        TaskState state;
+        const auto saved = GroupStore(committed).get(kTaskKey);
+        if (*saved && state.ParseFromString(**saved)) of_group.push_back(state.results());
+      }
+    }
+    for (std::size_t i = 0; i < disks_.size(); ++i) {
+      ResultMarks marks;
+      for (const auto& [name, folder] : disks_[i].folders) {
+        TaskState state;
+        const auto saved = folder.content->find(std::string(kTaskKey));
+        if (saved == folder.content->end() || !state.ParseFromString(saved->second) || state.task() != sender) continue;
+        CHECK(marks.learn(state.results()), sender);
+      }
+      for (const auto& results : of_group) CHECK(marks.learn(results), sender);
+      if (const auto& known = marks.of(truncation_->input); !known.empty()) found[{sender, i}] = known.back();
+    }
+  }
+  return found;
+}
+
+// A task that begins with it has to tell.
+bool SimCluster::is_gone(const std::string& sender, const ResultMark& mark) const {
+  const auto at = mark.end - 1 - truncation_->new_end;
+  return at >= 0 && at < static_cast<std::int64_t>(truncation_->cut.size()) &&
+         truncation_->cut[static_cast<std::size_t>(at)]->cause == Cause{sender, mark.cause};
+}
+
+bool SimCluster::loss_is_forgotten(const MarksByDisk& before) const {
+  return std::ranges::any_of(senders_of_what_is_gone(), [&](const auto& sender) {
+    if (truncation_->told.contains(sender)) return false;
+    for (const auto& process : processes_) {
+      for (const auto& run : process->runs) {
+        if (!run) continue;
+        for (const auto& [input, seat] : run->worker->seats()) {
+          if (seat.task->name() != sender) continue;
+          const auto mark = before.find({sender, static_cast<std::size_t>(process->disk - disks_.data())});
+          return mark == before.end() || !is_gone(sender, mark->second);
+        }
+      }
+    }
+    return false;
   });
 }
 

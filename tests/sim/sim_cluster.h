@@ -70,8 +70,14 @@ class SimCluster {
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
   // What is gone is of a topic that no task reads: only who wrote it can know, when it begins again.
   [[nodiscard]] bool lost_a_result() const;
-  // Not all that is gone will be said again when all begin anew: of some of it nobody can know.
-  [[nodiscard]] bool loss_is_forgotten() const;
+  // The newest mark of the partition that lost its end with which a task would begin, by the task and the number of the disk: of the
+  // state there and the group, whichever is believed.
+  using MarksByDisk = std::map<std::pair<std::string, std::size_t>, ResultMark>;
+  [[nodiscard]] MarksByDisk marks_to_begin_with() const;
+  // After a restart with these marks: not all that is gone has been said again, for who owns the task does not know of it. States and
+  // groups forget, an older state on another disk is not asked; and others fill the partition again, and its owner, which lives, writes
+  // behind that.
+  [[nodiscard]] bool loss_is_forgotten(const MarksByDisk& before) const;
   void restart_all();
   // What the task of the truncated partition has said is caused by offsets that its log has not reached again: what it says now is taken
   // for repetitions.
@@ -93,7 +99,8 @@ class SimCluster {
   void cut_power(SimDisk& disk);
   void truncate();
   [[nodiscard]] bool person_helps();
-  [[nodiscard]] bool knows_of_loss(std::string_view sender) const;
+  [[nodiscard]] std::set<std::string> senders_of_what_is_gone() const;
+  [[nodiscard]] bool is_gone(const std::string& sender, const ResultMark& mark) const;
   void late_request();
   Result<Seat> make_seat(Process& process, std::size_t stage, const Input& input);
   void note_owner(Process& process, std::size_t stage, const Input& input);
