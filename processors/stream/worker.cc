@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kGroupAnswersWithin{10'000};  // before anything can begin
 constexpr std::chrono::milliseconds kAskedAgainWithin{500};        // others are at work meanwhile
-// Who catches up in silence changes the same records again and again, and nobody waits for a commit: those many times rarer
-// in time. And as many times fewer records to a commit, for what is not committed is in memory.
+// Who catches up in silence changes the same records again and again, and nobody waits for a commit.
 constexpr int kSilentCommitsRarer = 10;
 
 }  // namespace
@@ -62,7 +61,7 @@ Result<bool> Worker::round() {
 bool Worker::due(const Task& task) const {
   if (!task.at_boundary()) return false;
   const auto count = uncommitted_.find(task.input());
-  const auto records = task.is_silent() ? options_.commit_records / kSilentCommitsRarer : options_.commit_records;
+  const auto records = task.is_silent() ? options_.silent_commit_records : options_.commit_records;
   return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= records);
 }
 

@@ -118,7 +118,7 @@ TEST_F(WorkerTest, CommitsInTimeEvenIfLittleMoves) {
       << "and tells the group how it is doing";
 }
 
-TEST_F(WorkerTest, InSilenceCommitsATenthOfTheRecordsAndOnceItSpeaksAllAtTheUsualPace) {
+TEST_F(WorkerTest, InSilenceCommitsAfterFewerRecordsAndOnceItSpeaksAtTheUsualPace) {
   for (int i = 0; i < 4; ++i) writes(kFirst, "1");
   {
     MemorySource source(log, {kFirst}, group);
@@ -129,7 +129,7 @@ TEST_F(WorkerTest, InSilenceCommitsATenthOfTheRecordsAndOnceItSpeaksAllAtTheUsua
   contents.clear();  // the disk is lost
   for (int i = 0; i < 3; ++i) writes(kFirst, "1");
   MemorySource source(log, {kFirst}, group, 1);
-  Worker worker(source, seats(), {0ms, 1h, 20});
+  Worker worker(source, seats(), {0ms, 1h, 20, 2});
   Values seen;
   for (int i = 0; i < 7; ++i) {
     ASSERT_TRUE(*worker.round());
