@@ -6,7 +6,7 @@
 #include "deltas.pb.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "schemas/check.h"
 
 namespace fiverate::bench {

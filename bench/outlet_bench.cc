@@ -8,7 +8,7 @@
 #include "bench/simulated_ledger.h"
 #include "processors/edge/rocks_store.h"
 #include "processors/stages/outlet.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rules/outlet_alerts.h"

@@ -47,12 +47,12 @@ class CountingOutbox final : public Outbox {
   std::int64_t signals = 0;
   std::vector<std::string>* keep_deltas = nullptr;
   bool wanted = true;
-  [[nodiscard]] bool is_wanted() const override { return wanted; }
+  [[nodiscard]] bool outputs_enabled() const override { return wanted; }
 
  private:
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
                std::vector<Cause> said) override;
-  void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
+  void to_result(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
 };
 
 }  // namespace fiverate::bench

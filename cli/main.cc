@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_alerts(program);
   add_quarantine(program);
   add_status(program);
+  add_tasks(program);
   add_replay(program);
   add_config(program);
   try {

@@ -1,6 +1,6 @@
 #include "producers/source_writer.h"
 
-#include "processors/edge/history_source.h"
+#include "schemas/mark.h"
 #include "schemas/decode.h"
 
 namespace fiverate {
@@ -17,7 +17,7 @@ Result<void> SourceWriter::mark(Millis complete_through) {
   const auto value = mark_value(complete_through);
   for (const auto topic : kSourceTopics) {
     for (std::int32_t partition = 0; partition < partitions_.of(topic); ++partition) {
-      FIVERATE_TRY(sink_.send({topic, partition, complete_through, "", value, std::nullopt, std::nullopt}));
+      TRY(sink_.send({topic, partition, complete_through, "", value, std::nullopt, std::nullopt}));
       ++summary_.marks;
     }
   }

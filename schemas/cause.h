@@ -7,9 +7,9 @@
 //   fiverate-chain     16 hex digits: the chained hash of all earlier outputs of this sender to this partition.
 // The last two stand on records from task to task (ledger, deltas, signals).
 //
-//   fiverate-said      once a sender, on progress, which has no cause: the cause of the last record that it had sent to this
-//                      partition and that was acknowledged before the progress was sent. Who has not got it lacks something.
-//                      Also on deltas: the copy of a reference record that came before.
+//   fiverate-depends-on  the cause of a record of another sender that has to be applied before this one; may occur several times. On
+//                      progress, which has no cause: the last record of each sender that was acknowledged in this partition before the
+//                      progress was sent. On deltas: the copy of a reference record that came before.
 #pragma once
 
 #include <compare>
@@ -23,7 +23,7 @@ namespace fiverate {
 inline constexpr std::string_view kCauseHeader = "fiverate-cause";
 inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
 inline constexpr std::string_view kChainHeader = "fiverate-chain";
-inline constexpr std::string_view kSaidHeader = "fiverate-said";
+inline constexpr std::string_view kDependsOnHeader = "fiverate-depends-on";
 // Set by `quarantine retry` on a source record: the arrival (ms, decimal) that beats the Kafka timestamp.
 inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
 

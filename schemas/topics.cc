@@ -44,7 +44,7 @@ bool is_internal(Topic topic) {
 }
 
 bool holds_latest(Topic topic) {
-  return topic == Topic::metrics || topic == Topic::alerts;
+  return topic == Topic::metrics || topic == Topic::alerts || topic == Topic::checkpoints;
 }
 
 std::optional<Topic> topic_named(std::string_view name) {
@@ -91,6 +91,7 @@ std::int32_t PartitionCounts::of(Topic topic) const {
       return source;
     case Topic::reference:
     case Topic::commands:
+    case Topic::checkpoints:
       return 1;  // one order for all of it
     case Topic::ledger:
       return ledger;
@@ -121,6 +122,8 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
       {"retention.ms", std::string(kForever)},
       {"segment.ms", std::string(kMillisMax)},
   };
+  // Compaction leaves the segment alone that is written to: this much history of all tasks stays, for `tasks reset`.
+  if (topic == Topic::checkpoints) settings.emplace_back("segment.bytes", "67108864");
   // quarantine takes whatever a source topic took, and says more about it.
   if (is_internal(topic) || topic == Topic::quarantine) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
   return settings;

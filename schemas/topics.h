@@ -20,12 +20,13 @@ namespace fiverate {
 enum class Topic : std::uint8_t {
   orders, deliveries, visits, reference, commands,           // source
   ledger, deltas, signals,                                   // internal
-  metrics, metrics_final, alerts, alert_log, seals, quarantine  // results; outlet, market and desk share a partition of seals
+  metrics, metrics_final, alerts, alert_log, seals, quarantine,  // results; outlet, market and desk share a partition of seals
+  checkpoints                                                    // where another process can resume a task
 };
-inline constexpr std::size_t kTopicCount = 14;
+inline constexpr std::size_t kTopicCount = 15;
 inline constexpr std::array<std::string_view, kTopicCount> kTopicNames{
     "orders",  "deliveries",    "visits", "reference", "commands", "ledger",    "deltas",
-    "signals", "metrics",       "metrics-final", "alerts", "alert-log", "seals", "quarantine"};
+    "signals", "metrics",       "metrics-final", "alerts", "alert-log", "seals", "quarantine", "checkpoints"};
 inline constexpr std::array<Topic, 5> kSourceTopics{Topic::orders, Topic::deliveries, Topic::visits,
                                                     Topic::reference, Topic::commands};
 inline constexpr std::array<Topic, 3> kInternalTopics{Topic::ledger, Topic::deltas, Topic::signals};

@@ -16,9 +16,6 @@ struct Program {
   Program() : app("Market information from orders, deliveries and store visits, as they happen.", "fiverate") {}
 };
 
-// Of --twin NAME: what is wrong with it; empty: nothing.
-std::string check_twin_name(const std::string& name);
-
 void add_topics(Program& program);
 void add_simulate(Program& program);
 void add_import(Program& program);
@@ -29,6 +26,7 @@ void add_watch(Program& program);
 void add_alerts(Program& program);
 void add_quarantine(Program& program);
 void add_status(Program& program);
+void add_tasks(Program& program);
 void add_config(Program& program);
 
 }  // namespace fiverate

@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -14,7 +13,6 @@
 #include "cli/commands/commands.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
-#include "cli/live/states.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stream/failpoint.h"
@@ -24,7 +22,7 @@ namespace {
 
 constexpr std::chrono::seconds kStopWithin{8};
 
-// In words, how the definition in the topics differs from that of this configuration.
+// How the definition in the topics differs from that of this configuration.
 std::string definition_difference(const Context& context) {
   ReaderOptions reading;
   reading.inputs = {{Topic::ledger, 0}};
@@ -71,14 +69,14 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
     } else if (name == "desk") {
       stages.insert(Stage::desk);
     } else {
-      throw ExitError(kExitUsage, fmt::format("--stage: \"{}\" is none of intake, outlet, market, desk.", name));
+      throw ExitError(kExitUsage, fmt::format("--stage \"{}\": unknown stage. Stages: intake, outlet, market, desk.", name));
     }
   }
   if (stages.empty()) stages = {Stage::intake, Stage::outlet, Stage::market, Stage::desk};
   return stages;
 }
 
-// Waits for Kafka as long as it takes, then sees that the topics are those of this configuration.
+// Waits for Kafka without a limit, then checks that the topics are those of this configuration.
 Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop) {
   Result<std::vector<TopicFinding>> findings;
   for (;;) {
@@ -95,7 +93,7 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
   for (const auto& finding : *findings) {
     if (finding.setting == "topic" || finding.setting == "partitions") {
       wrong += "\n  " + to_text(finding);
-    } else if (finding.expired) {  // states name the definition as well; a task without one that reaches stops (PARTIAL)
+    } else if (finding.expired) {  // the states name the definition as well; a task without a state stops (PARTIAL)
       spdlog::warn("{}", to_text(finding));
     } else if (finding.setting.starts_with("definition")) {
       if (!std::exchange(other_definition, true)) {
@@ -116,35 +114,16 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
 struct RunArguments {
   std::vector<std::string> stages;
   std::optional<int> standby;
-  std::string twin;
-  std::vector<std::string> speak_from;
 };
 
-// "outlet-3:12345"
-std::pair<std::string, std::int64_t> speak_from_argument(const std::string& text, const Definition& definition) {
-  const auto colon = text.rfind(':');
-  const auto task = text.substr(0, colon);
-  std::int64_t offset = -1;
-  const auto* const end = text.data() + text.size();
-  const bool is_number = colon != std::string::npos && std::from_chars(text.data() + colon + 1, end, offset).ptr == end && offset >= 0;
-  std::string tasks;
-  for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
-    for (const auto& input : inputs_of(stage, definition)) {
-      if (task_folder(input) == task && is_number) return {task, offset};
-      tasks += (tasks.empty() ? "" : ", ") + task_folder(input);
-    }
-  }
-  throw ExitError(kExitUsage, fmt::format("--speak-from: \"{}\" is no TASK:OFFSET, as outlet-0:12345. Tasks: {}.", text, tasks));
-}
-
-// For drills (stream/failpoint.h). Whoever has it set by mistake sees it in the log.
+// For tests (stream/failpoint.h). The log warns of a variable that is set by mistake.
 void arm_failpoint_of_environment() {
   const char* const text = std::getenv("FAILPOINT");
   if (text == nullptr) return;
   const auto point = parse_failpoint(text);
   if (!point) throw ExitError(kExitUsage, point.error().what);
   const int number = point->stops ? SIGSTOP : SIGKILL;
-  spdlog::warn("FAILPOINT is set, this is a drill: the process {} itself at pass {} of {}", point->stops ? "freezes" : "kills",
+  spdlog::warn("FAILPOINT is set: the process {} itself at pass {} of {}", point->stops ? "freezes" : "kills",
                point->pass, point->name);
   arm_failpoint(*point, [number] { ::kill(::getpid(), number); });
 }
@@ -153,8 +132,6 @@ int run_stages(const Context& context, const RunArguments& arguments) {
   arm_failpoint_of_environment();
   LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(arguments.stages)};
   settings.standby = arguments.standby.value_or(context.config().run.standby);
-  settings.twin = arguments.twin;
-  for (const auto& text : arguments.speak_from) settings.speak_from.insert(speak_from_argument(text, settings.definition));
   const MarketCalendar calendar(context.config().market.timezone);
 
   // Signals go to one thread, the others never see them.
@@ -169,22 +146,22 @@ int run_stages(const Context& context, const RunArguments& arguments) {
       const timespec wait{0, 100'000'000};
       if (sigtimedwait(&signals, nullptr, &wait) < 0) continue;
       spdlog::info("stopping");
-      failpoint("stop.asked");
+      failpoint("stop.requested");
       stop.request_stop();
-      // A call to a broker that is away may not come back in time. Whatever is cut off is repeated at the next start.
+      // A call to a broker that is away may not return in time. The next start repeats interrupted work.
       const auto until = std::chrono::steady_clock::now() + kStopWithin;
       while (!over.stop_requested() && std::chrono::steady_clock::now() < until) {
         const timespec short_wait{0, 100'000'000};
         if (sigtimedwait(&signals, nullptr, &short_wait) >= 0) std::_Exit(kExitFailed);
       }
       if (over.stop_requested()) return;
-      spdlog::warn("not everything ended within {} s: leaving it, the next start goes on from the state", kStopWithin.count());
+      spdlog::warn("not everything ended within {} s: exiting. The next start resumes from the states", kStopWithin.count());
       std::_Exit(kExitDone);
     }
   });
 
   HealthBoard health;
-  std::unique_ptr<HealthServer> health_server;  // before Kafka is asked: who waits for it is alive
+  std::unique_ptr<HealthServer> health_server;  // before Kafka is reached: a process that waits for it is alive
   if (!settings.config.run.health.empty()) {
     health_server = or_exit(HealthServer::open(settings.config.run.health, health));
     spdlog::info("health: http://{}/livez and /readyz", health_server->address());
@@ -200,29 +177,13 @@ int run_stages(const Context& context, const RunArguments& arguments) {
 
 }  // namespace
 
-std::string check_twin_name(const std::string& name) {
-  constexpr auto kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
-  const bool good = !name.empty() && name.find_first_not_of(kAllowed) == std::string::npos;
-  return good ? std::string() : std::string("a name of letters, digits, '-' and '_'");
-}
-
 void add_run(Program& program) {
   auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
   auto arguments = std::make_shared<RunArguments>();
   run->add_option("--stage", arguments->stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
   run->add_option("--standby", arguments->standby,
-                  "Keep silent copies of so many tasks of each stage that other processes own, to take over at once (run.standby)")
+                  "Keep copies of this many tasks of other processes warm, per stage, to take over at once (run.standby)")
       ->check(CLI::Range(0, 1024));
-  run->add_option("--twin", arguments->twin,
-                  "Do all the work once more, in consumer groups with this name behind theirs: when either process "
-                  "dies nothing stops. "
-                  "Needs a state.dir of its own")
-      ->check(check_twin_name);
-  run->add_option("--speak-from", arguments->speak_from,
-                  "TASK:OFFSET, as outlet-3:12345 or deliveries-0:77, several with commas: goes back before this offset of its input (to a "
-                  "snapshot or the beginning, intake to the beginning) and says again what follows from there on. Repairs a receiver "
-                  "that reports a gap")
-      ->delimiter(',');
   run->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return run_stages(context, *arguments); };
   });

@@ -5,7 +5,7 @@
 #include "cli/commands/reading.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
-#include "processors/edge/kafka_groups.h"
+#include "cli/commands/task_positions.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"
 
@@ -16,34 +16,30 @@ struct TaskStatus {
   Millis clock = kNever;
   std::optional<std::int64_t> state_bytes;
   std::int64_t repetitions = 0;
-  std::int64_t gaps = 0;
+  std::int64_t sequence_gaps = 0;
   std::optional<std::int64_t> alerts_open;
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
 
-  // Of what the task has read since it was opened; nothing: it has read nothing.
+  // Share of the records read since the task was opened; nothing: it has read none.
   [[nodiscard]] TableCell quarantine_rate() const {
     if (records <= 0) return std::nullopt;
     return millionths_text(millionths(quarantined, records));
   }
 };
 
-// From the text that the task commits with its offset.
-TaskStatus parse_status(const Committed& committed) {
+// From the text in the task's checkpoint.
+TaskStatus parse_status(const std::optional<Checkpoint>& checkpoint) {
   TaskStatus status;
-  // Where the state itself travels with the offset, it stands before (GroupStore).
-  if (const auto begin = committed.metadata.find('{'); begin != std::string::npos) {
-    const auto json = nlohmann::json::parse(committed.metadata.begin() + static_cast<std::ptrdiff_t>(begin),
-                                            committed.metadata.end(), nullptr, false);
-    if (!json.is_object()) return status;
-    status.clock = json.value("clock_ms", kNever);
-    if (begin == 0) status.state_bytes = json.value("state_bytes", std::int64_t{0});
-    status.repetitions = json.value("repetitions", std::int64_t{0});
-    status.gaps = json.value("gaps", std::int64_t{0});
-    status.records = json.value("records", std::int64_t{0});
-    status.quarantined = json.value("quarantined", std::int64_t{0});
-    if (json.contains("alerts_open")) status.alerts_open = json.value("alerts_open", std::int64_t{0});
-  }
+  const auto json = checkpoint ? nlohmann::json::parse(checkpoint->status(), nullptr, false) : nlohmann::json();
+  if (!json.is_object()) return status;
+  status.clock = json.value("clock_ms", kNever);
+  if (checkpoint->state().empty()) status.state_bytes = json.value("state_bytes", std::int64_t{0});
+  status.repetitions = json.value("repetitions", std::int64_t{0});
+  status.sequence_gaps = json.value("sequence_gaps", std::int64_t{0});
+  status.records = json.value("records", std::int64_t{0});
+  status.quarantined = json.value("quarantined", std::int64_t{0});
+  if (json.contains("alerts_open")) status.alerts_open = json.value("alerts_open", std::int64_t{0});
   return status;
 }
 
@@ -63,7 +59,7 @@ std::string standbys_of(const std::string& address) {
                       : fmt::format("standbys at {}:\n{}", address, text);
 }
 
-int status(const Context& context, const std::string& output, const std::string& twin) {
+int status(const Context& context, const std::string& output) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(output, out);
   or_exit(reach(context.kafka));
@@ -78,28 +74,17 @@ int status(const Context& context, const std::string& output, const std::string&
                      {"lag_records", ColumnType::number},
                      {"state_bytes", ColumnType::number},
                      {"repetitions", ColumnType::number},
-                     {"gaps", ColumnType::number},
+                     {"sequence_gaps", ColumnType::number},
                      {"alerts_open", ColumnType::number},
                      {"quarantine_rate", ColumnType::number}});
-  const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
-    for (const auto& [input, position] :
-         or_exit(group_positions(context.kafka, group_of(context.kafka, stage, twin), inputs))) {
-      const auto task = parse_status(position.committed);
-      table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
-                 task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
-                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset), position.lag(),
-                 task.state_bytes, task.repetitions, task.gaps, task.alerts_open, task.quarantine_rate()});
-    }
-  };
-  const auto partitions = [](Topic topic, std::int32_t count) {
-    std::vector<Input> inputs;
-    for (std::int32_t i = 0; i < count; ++i) inputs.push_back({topic, i});
-    return inputs;
-  };
-  add(Stage::intake, source_inputs(definition));
-  add(Stage::outlet, partitions(Topic::ledger, definition.ledger_partitions()));
-  add(Stage::market, partitions(Topic::deltas, definition.market_partitions()));
-  add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
+  for (const auto& task : task_positions(context)) {
+    const auto status = parse_status(task.checkpoint);
+    const auto& committed = task.position.committed;
+    table.row({std::string(name_of(task.stage)), std::string(name_of(task.input.topic)), task.input.partition,
+               status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
+               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(), status.state_bytes,
+               status.repetitions, status.sequence_gaps, status.alerts_open, status.quarantine_rate()});
+  }
   table.finish();
   if (mode == OutputMode::table) {
     out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
@@ -116,11 +101,8 @@ void add_status(Program& program) {
   auto* const command = program.app.add_subcommand("status", "How far each stage is: clock, lag, state, repetitions, open alerts, rejected share");
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
-  auto twin = std::make_shared<std::string>();
-  command->add_option("--twin", *twin, "Of the processes that run with --twin NAME, instead of those without")
-      ->check(check_twin_name);
-  command->callback([&program, output, twin] {
-    program.command = [output, twin](const Context& context) { return status(context, *output, *twin); };
+  command->callback([&program, output] {
+    program.command = [output](const Context& context) { return status(context, *output); };
   });
 }
 

@@ -4,44 +4,44 @@
 
 namespace fiverate {
 
-void HealthBoard::round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
-                        const std::map<Input, std::int64_t>& lag, const Standby* standby) {
+void HealthBoard::round(const std::string& name, bool assigned, const Tasks& running, const std::map<Input, std::int64_t>& lag,
+                        const Standby* standby) {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
   thread.round = now;
   thread.assigned = assigned;
-  thread.trouble.clear();
+  thread.error.clear();
   std::map<std::string, TaskHealth> tasks;
-  for (const auto& [input, seat] : seats) {
-    auto& task = tasks[seat.task->name()];
-    const auto known = thread.tasks.find(seat.task->name());
+  for (const auto& [input, context] : running) {
+    auto& task = tasks[context.task->name()];
+    const auto known = thread.tasks.find(context.task->name());
     const auto behind = lag.find(input);
-    task.next_offset = seat.task->next_offset();
+    task.next_offset = context.task->next_offset();
     task.lag = behind == lag.end() ? 0 : behind->second;
-    task.silent = seat.task->is_silent();
+    task.replaying = context.task->is_suppressed();
     const bool stands = known != thread.tasks.end() && known->second.next_offset == task.next_offset && task.lag > 0;
     task.moved = stands ? known->second.moved : now;
   }
   thread.tasks = std::move(tasks);
   thread.copies.clear();
   if (standby == nullptr) return;
-  for (const auto& [input, seat] : standby->copies()) {
-    thread.copies.push_back({seat.task->name(), seat.task->next_offset(), standby->behind(input)});
+  for (const auto& [input, copy] : standby->copies()) {
+    thread.copies.push_back({copy.task->name(), copy.task->next_offset(), standby->behind(input)});
   }
 }
 
-void HealthBoard::at_work(const std::string& name) {
+void HealthBoard::working(const std::string& name) {
   const std::lock_guard lock(mutex_);
   threads_[name].round = Clock::now();
 }
 
-void HealthBoard::begins_anew(const std::string& name, const std::string& why) {
+void HealthBoard::restarting(const std::string& name, const std::string& error) {
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
   thread = {};
   thread.round = Clock::now();
-  thread.trouble = why;
+  thread.error = error;
 }
 
 HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
@@ -65,7 +65,7 @@ HealthBoard::Answer HealthBoard::readyz() const {
   const std::lock_guard lock(mutex_);
   bool assigned = !threads_.empty();
   bool restored = true;
-  bool caught_up = true;
+  bool up_to_date = true;
   nlohmann::ordered_json waiting = nlohmann::ordered_json::array();
   nlohmann::ordered_json standbys = nlohmann::ordered_json::array();
   if (threads_.empty()) waiting.push_back({{"because", "Kafka has not been reached yet"}});
@@ -73,7 +73,7 @@ HealthBoard::Answer HealthBoard::readyz() const {
     if (!thread.assigned) {
       assigned = false;
       nlohmann::ordered_json entry{{"thread", name}};
-      if (!thread.trouble.empty()) entry["because"] = thread.trouble;
+      if (!thread.error.empty()) entry["because"] = thread.error;
       waiting.push_back(std::move(entry));
     }
     for (const auto& copy : thread.copies) {
@@ -82,19 +82,19 @@ HealthBoard::Answer HealthBoard::readyz() const {
       standbys.push_back(std::move(entry));
     }
     for (const auto& [task, health] : thread.tasks) {
-      restored = restored && !health.silent;
-      caught_up = caught_up && health.lag <= kBehindMax;
-      if (health.silent || health.lag > kBehindMax) {
-        waiting.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"silent", health.silent}});
+      restored = restored && !health.replaying;
+      up_to_date = up_to_date && health.lag <= kBehindMax;
+      if (health.replaying || health.lag > kBehindMax) {
+        waiting.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"replaying", health.replaying}});
       }
     }
   }
   // Without an assignment nothing is known of what follows.
   restored = restored && assigned;
-  caught_up = caught_up && restored;
-  const nlohmann::ordered_json said{{"ready", caught_up},     {"assigned", assigned}, {"restored", restored},
-                                    {"caught_up", caught_up}, {"waiting", waiting},   {"standbys", standbys}};
-  return {caught_up, said.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
+  up_to_date = up_to_date && restored;
+  const nlohmann::ordered_json answer{{"ready", up_to_date},     {"assigned", assigned}, {"restored", restored},
+                                    {"up_to_date", up_to_date}, {"waiting", waiting},   {"standbys", standbys}};
+  return {up_to_date, answer.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
 }
 
 }  // namespace fiverate

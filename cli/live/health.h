@@ -1,9 +1,9 @@
-// What the threads of a process say of themselves, for /livez and /readyz.
+// The health of the threads of a process, for /livez and /readyz.
 //
-//   alive   no thread is longer than kStuckAfter in one round of work, and no task stands still for kStandsAfter while records wait (a part
-//           of Kafka may be away for a while)
-//   ready   every thread has its share of the partitions (assigned), no task is still catching up with what it said before
-//           (restored), and none is further behind than a poll (caught up)
+//   alive   no thread is in one round of work for longer than kStuckAfter, and no task stands still for kStandsAfter while records wait (a
+//           part of Kafka may be away for a while)
+//   ready   every thread has its partitions (assigned), no task replays up to its checkpoint (restored), and none is more than a poll
+//           behind the log end (up to date)
 //
 // A thread that waits for Kafka to come back is alive and not ready. Thread-safe.
 #pragma once
@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "processors/stream/seat.h"
 #include "processors/stream/standby.h"
+#include "processors/stream/task_context.h"
 
 namespace fiverate {
 
@@ -28,18 +28,18 @@ class HealthBoard {
   static constexpr std::chrono::seconds kStandsAfter{300};
   static constexpr std::int64_t kBehindMax = 2'000;  // records: what one poll hands over
 
-  // Thread `name` ("outlet 0") is there and comes on, though no round is over: it begins, or restores a state.
-  void at_work(const std::string& name);
-  // A round is over. `assigned`: the group has given the thread its share, if only an empty one.
-  // `standby`: the copies that it keeps, if any; /readyz tells how far they are, and does not wait for them.
-  void round(const std::string& name, bool assigned, const std::map<Input, Seat>& seats,
-             const std::map<Input, std::int64_t>& lag, const Standby* standby = nullptr);
-  // An error that time may heal ended its work; it begins anew.
-  void begins_anew(const std::string& name, const std::string& why);
+  // Thread `name` ("outlet 0") makes progress within a round: it starts, or restores a state.
+  void working(const std::string& name);
+  // A round is over. `assigned`: the group has assigned the thread its partitions, if only none.
+  // `standby`: the copies that it keeps, if any; /readyz lists them and does not depend on them.
+  void round(const std::string& name, bool assigned, const Tasks& tasks, const std::map<Input, std::int64_t>& lag,
+             const Standby* standby = nullptr);
+  // An error that time may heal ended the thread's work; it starts again.
+  void restarting(const std::string& name, const std::string& error);
 
   struct Answer {
     bool good = false;
-    std::string json;  // what is not good, in words
+    std::string json;  // with the reasons
   };
   [[nodiscard]] Answer livez() const { return livez(Clock::now()); }
   [[nodiscard]] Answer livez(Clock::time_point now) const;
@@ -49,13 +49,13 @@ class HealthBoard {
   struct TaskHealth {
     std::int64_t next_offset = -1;
     std::int64_t lag = 0;
-    bool silent = false;
+    bool replaying = false;   // up to its checkpoint
     Clock::time_point moved;  // or had nothing to do
   };
   struct Thread {
     Clock::time_point round;
     bool assigned = false;
-    std::string trouble;
+    std::string error;
     std::map<std::string, TaskHealth> tasks;
     struct Copy {
       std::string task;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -9,13 +10,72 @@
 
 #include "cli/live/health.h"
 #include "cli/live/instance_slot.h"
+#include "cli/live/live_ports.h"
 #include "cli/live/member_name.h"
-#include "cli/live/memory.h"
-#include "cli/live/stage_thread.h"
-#include "cli/live/states.h"
+#include "processors/runtime/supervisor.h"
 #include "processors/stream/failpoint.h"
 
 namespace fiverate {
+namespace {
+
+constexpr std::chrono::milliseconds kPollWait{50};
+
+void log_report(Severity severity, const std::string& text) {
+  spdlog::log(severity == Severity::warning ? spdlog::level::warn : spdlog::level::info, "{}", text);
+}
+
+Millis wall_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// What the threads of a process share; outlives them.
+struct Shared {
+  const LiveSettings& settings;
+  const MarketCalendar& calendar;
+  States& states;
+  HealthBoard& health;
+};
+
+// Shows what a thread's supervisor does on the health board.
+class ThreadHealth final : public StageObserver {
+ public:
+  ThreadHealth(HealthBoard& board, std::string name) : board_(board), name_(std::move(name)) {}
+  void on_start_task() override { board_.working(name_); }
+  void on_round(const Source& source, const Tasks& tasks, const Standby* standby) override {
+    board_.round(name_, ports->is_assigned(), tasks, source.lag(), standby);
+  }
+  void on_restart(const Error& error) override { board_.restarting(name_, error.what); }
+
+  const LivePorts* ports = nullptr;
+
+ private:
+  HealthBoard& board_;
+  std::string name_;
+};
+
+// One thread of a stage, until stopped. Error: a person has to act.
+Result<void> run_thread(const Shared& shared, Stage stage, const std::string& name, const std::string& member,
+                        const std::stop_token& stop) {
+  const auto& settings = shared.settings;
+  ThreadHealth health(shared.health, name);
+  LivePorts ports(settings, shared.calendar, shared.states,
+                  {stage, member, [&] { return stop.stop_requested(); }, [&] { health.on_start_task(); }});
+  health.ports = &ports;
+  StageSettings stage_settings{stage, settings.definition, settings.standby,
+                               WorkerOptions{kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}};
+  if (settings.config.intake.clock == IntakeClock::wall) stage_settings.marks = wall_clock;
+  Supervisor supervisor(std::move(stage_settings), ports, health, log_report);
+  while (!stop.stop_requested()) {
+    TRY(supervisor.round());
+    if (!supervisor.is_running()) std::this_thread::sleep_for(kPollWait);
+  }
+  TRY(supervisor.commit_all());
+  if (supervisor.is_running() && settings.config.run.on_stop == OnStop::leave) ports.leave_group();
+  return {};
+}
+
+}  // namespace
+
 int threads_of(const Config& config, Stage stage) {
   switch (stage) {
     case Stage::intake: return config.run.intake_threads;
@@ -27,9 +87,8 @@ int threads_of(const Config& config, Stage stage) {
   return 0;
 }
 
-std::string group_of(const KafkaSettings& settings, Stage stage, const std::string& twin) {
-  return fmt::format("{}fiverate-{}{}{}", settings.topic_prefix, name_of(stage == Stage::reference ? Stage::intake : stage),
-                     twin.empty() ? "" : "-", twin);
+std::string group_of(const KafkaSettings& settings, Stage stage) {
+  return fmt::format("{}fiverate-{}", settings.topic_prefix, name_of(stage == Stage::reference ? Stage::intake : stage));
 }
 
 Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, HealthBoard& health,
@@ -37,39 +96,36 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   const auto& config = settings.config;
   std::error_code folder_error;
   std::filesystem::create_directories(config.state.dir, folder_error);
-  if (folder_error) return fail(Reaction::stop, "Cannot make the state folder {}: {}", config.state.dir, folder_error.message());
-  const auto entered = InstanceSlot::enter(config.state.dir, settings.standby > 0 || !settings.twin.empty());
-  if (!entered) return tl::make_unexpected(entered.error());
-  const auto slot = InstanceSlot::take(config.state.dir);
-  if (!slot) return tl::make_unexpected(slot.error());
+  if (folder_error) {
+    return fail(Reaction::stop, "The state folder {} cannot be created: {}", config.state.dir, folder_error.message());
+  }
+  TRY_VALUE(entered, InstanceSlot::enter(config.state.dir, settings.standby > 0));
+  TRY_VALUE(slot, InstanceSlot::take(config.state.dir));
   failpoint("run.start");
   if (settings.standby > 0) {
     for (const auto stage : settings.stages) {
       if (threads_of(config, stage) <= 1) continue;
-      return fail(Reaction::stop, "With --standby a stage has one thread a process: run.{}_threads is {}. Start more processes instead.",
+      return fail(Reaction::stop, "With --standby a stage has one thread per process: run.{}_threads is {}. Start more processes instead.",
                   name_of(stage), threads_of(config, stage));
     }
   }
   if (!config.snapshots.dir.empty() && !std::filesystem::is_directory(config.snapshots.dir, folder_error)) {
     return fail(Reaction::stop,
-                "snapshots.dir: {} is no folder. Make it, or mount it: where it is only missing for a while, states would be built from the "
-                "log's beginning.",
+                "snapshots.dir: {} is not a folder. Create or mount it. (Without it states would be rebuilt from the log's beginning.)",
                 config.snapshots.dir);
   }
-  States states(config, shares_of(settings).stores_bytes, definition_id(settings.definition), settings.speak_from);
-  const StageThread::Shared shared{settings, calendar, states, health};
-  const auto process = process_name(config.state.dir, slot->number());
-  if (!process) return tl::make_unexpected(process.error());
+  States states(config, shares_of(settings).stores_bytes, definition_id(settings.definition));
+  const Shared shared{settings, calendar, states, health};
+  TRY_VALUE(process, process_name(config.state.dir, slot.number()));
   std::mutex mutex;
   Result<void> result;
   std::vector<std::jthread> threads;
   for (const auto stage : settings.stages) {
     for (int i = 0; i < threads_of(config, stage); ++i) {
       const auto name = fmt::format("{} {}", name_of(stage), i);
-      health.at_work(name);  // before it runs, so that none is missed
+      health.working(name);  // before the thread runs, so that /readyz counts it
       threads.emplace_back([&, stage, i, name] {
-        const auto member = fmt::format("{}-{}-{}", *process, name_of(stage), i);
-        auto ended = StageThread(shared, stage, name, member, stop.get_token()).run();
+        auto ended = run_thread(shared, stage, name, fmt::format("{}-{}-{}", process, name_of(stage), i), stop.get_token());
         if (ended) return;
         spdlog::error("{}: {}", name_of(stage), ended.error().what);
         const std::lock_guard lock(mutex);
@@ -79,9 +135,6 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
     }
   }
   threads.clear();  // joins
-  for (const auto& [task, offset] : states.orders()) {
-    spdlog::warn("--speak-from {}:{} was not carried out: the task did not come to this process, or not to where it was", task, offset);
-  }
   return result;
 }
 

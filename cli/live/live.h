@@ -1,4 +1,4 @@
-// `fiverate run`: the stages as threads (stage_thread.h), their states (states.h), and what the process says of its health.
+// `fiverate run`: a supervisor for each thread of each stage (processors/runtime/supervisor.h), and the states of their tasks (states.h).
 #pragma once
 
 #include <map>
@@ -14,8 +14,8 @@
 
 namespace fiverate {
 
-// The consumer group of a stage; intake and reference share one. A twin has groups of its own.
-std::string group_of(const KafkaSettings& settings, Stage stage, const std::string& twin = {});
+// The consumer group of a stage; intake and reference share one.
+std::string group_of(const KafkaSettings& settings, Stage stage);
 
 class HealthBoard;
 
@@ -27,12 +27,10 @@ struct LiveSettings {
   KafkaSettings kafka;
   Definition definition;
   std::set<Stage> stages;   // intake (with reference), outlet, market, desk
-  int standby = 0;          // how many tasks of each stage that others own are kept warm here
-  std::string twin = {};         // of this name: does all the work of the processes without it once more
-  std::map<std::string, std::int64_t> speak_from = {};  // by task_folder: says again what it said from this input offset on
+  int standby = 0;          // of each stage, how many tasks of other processes are kept warm here
 };
 
-// Until `stop` or an error that needs a person. Logs what happens.
+// Runs until `stop` or an error that needs a person.
 Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, HealthBoard& health,
                       const std::stop_source& stop);
 

@@ -14,8 +14,8 @@
 
 namespace fiverate {
 
-// Of readers of ends and of results, which come and go.
-inline constexpr std::int32_t kTailKib = 1024;
+// Of a reader of checkpoints.
+inline constexpr std::int32_t kCheckpointsKib = 1024;
 
 struct MemoryShares {
   std::size_t stores_bytes = 0;

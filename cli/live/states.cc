@@ -55,51 +55,20 @@ Result<void> replace(const fs::path& folder, const fs::path& newer) {
   return {};
 }
 
-// A state that is beyond where a task is to speak from.
-Result<void> set_aside(const fs::path& folder, std::int64_t offset) {
-  const auto aside = beside(folder, "before-speak-from");
+Result<void> remove_folder(const fs::path& folder) {
   std::error_code code;
-  if (fs::exists(aside, code)) {  // of a first try: that is the one to keep
-    fs::remove_all(folder, code);
-  } else {
-    fs::rename(folder, aside, code);
-  }
+  fs::remove_all(folder, code);
   if (code) return cannot_move(folder, code);
-  spdlog::info("{}: set aside, for it is beyond offset {}; remove {} when all is well", folder.string(), offset,
-               aside.string());
   return {};
-}
-
-// Nothing: nothing was ever committed here.
-Result<std::optional<TaskState>> state_in(const Store& store) {
-  const auto saved = store.get(kTaskKey);
-  if (!saved) return tl::make_unexpected(saved.error());
-  if (!*saved) return std::nullopt;
-  TaskState state;
-  if (state.ParseFromString(**saved)) return state;
-  return fail(Reaction::stop,
-              "The state in {} is damaged: remove the folder, it is rebuilt from a snapshot or the log.",
-              store.where());
-}
-
-// Before this offset the task cannot say anything again.
-std::int64_t may_speak_from(const TaskState& state) {
-  return std::max(state.next_offset(), state.has_continuation() ? state.continuation().offset() : 0);
 }
 
 }  // namespace
 
-std::string task_folder(const Input& input) {
-  const auto stage = stage_reading(input.topic);
-  return fmt::format("{}-{}", stage == Stage::intake ? name_of(input.topic) : name_of(stage), input.partition);
-}
-
-States::States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from)
+States::States(const Config& config, std::size_t memory_bytes, std::string definition_id)
     : dir_(config.state.dir),
       definition_id_(std::move(definition_id)),
       memory_(memory_bytes),
-      snapshot_every_(config.snapshots.every_s),
-      speak_from_(std::move(speak_from)) {
+      snapshot_every_(config.snapshots.every_s) {
   if (config.snapshots.dir.empty()) return;
   snapshots_.emplace(config.snapshots.dir, config.topics.prefix, config.snapshots.keep);
   thread_ = std::thread([this] { take_snapshots_now_and_then(); });
@@ -114,68 +83,46 @@ States::~States() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on) {
+Result<std::unique_ptr<Store>> States::open(const std::string& folder_name, const std::optional<Checkpoint>& checkpoint,
+                                            const SnapshotFolder::GoingOn& going_on) {
   const auto folder = dir_ / folder_name;
-  Opened opened;
-  opened.speak_from = order_of(folder_name);
-  FIVERATE_TRY(put_back(folder));
-  auto store = RocksStore::open(folder, memory_);
-  if (!store) return tl::make_unexpected(store.error());
-  auto here = state_in(**store);
-  if (!here) return tl::make_unexpected(here.error());
-  if (*here && opened.speak_from && may_speak_from(**here) > *opened.speak_from) {
-    store->reset();
-    FIVERATE_TRY(set_aside(folder, *opened.speak_from));
-    here->reset();
-    store = RocksStore::open(folder, memory_);
-    if (!store) return tl::make_unexpected(store.error());
+  TRY(put_back(folder));
+  TRY_VALUE(store, RocksStore::open(folder, memory_));
+  TRY_VALUE(state, read_task_state(*store));
+  if (state && !is_usable(*state, checkpoint)) {
+    spdlog::info("{}: the state was built before a reset of its task, or not completely, and is removed", folder.string());
+    store.reset();
+    TRY(remove_folder(folder));
+    state.reset();
+    TRY_VALUE(empty, RocksStore::open(folder, memory_));
+    store = std::move(empty);
   }
-  opened.rebuilt = !*here;
-  // A state of another definition is not replaced: the task refuses it, and a person looks.
-  if (snapshots_ && (!*here || (*here)->definition_id() == definition_id_)) {
+  // A state of another definition is not replaced: the task refuses it, and a person has to decide.
+  if (snapshots_ && (!state || state->definition_id() == definition_id_)) {
     SnapshotFolder::Wanted wanted;
-    if (opened.speak_from) wanted.at_most = *opened.speak_from;
-    if (*here) {
-      wanted.is_worth_it = [offset = (*here)->next_offset()](const Snapshot& snapshot) {
+    if (checkpoint && checkpoint->emit_from() > 0) wanted.at_most = checkpoint->emit_from();
+    if (state) {
+      wanted.is_worth_it = [offset = state->next_offset()](const Snapshot& snapshot) {
         return snapshot.next_offset - offset > snapshot.bytes() / kBytesPerRecord;
       };
     }
     const auto newer = beside(folder, "newer");
-    // The store stays open meanwhile: nobody else begins here.
-    const auto copied = copy_back(folder_name, newer, wanted, going_on);
-    if (!copied) return tl::make_unexpected(copied.error());
-    if (*copied) {
-      store->reset();
-      FIVERATE_TRY(replace(folder, newer));
-      store = RocksStore::open(folder, memory_);
-      if (!store) return tl::make_unexpected(store.error());
-      opened.rebuilt = true;
-    } else if (!*here) {
+    // The store stays open meanwhile, so that no other process starts here.
+    TRY_VALUE(copied, copy_back(folder_name, newer, wanted, going_on));
+    if (copied) {
+      store.reset();
+      TRY(replace(folder, newer));
+      TRY_VALUE(restored, RocksStore::open(folder, memory_));
+      store = std::move(restored);
+    } else if (!state) {
       spdlog::info("{}: no snapshot of it; it is built from the log's beginning", folder_name);
     }
   }
   if (snapshots_) {
     const std::lock_guard lock(mutex_);
-    open_.insert_or_assign(folder_name, Open{(*store)->checkpoint(), (*store)->identity()});
+    open_.insert_or_assign(folder_name, Open{store->checkpoint(), store->identity()});
   }
-  opened.store = std::move(*store);
-  return opened;
-}
-
-std::optional<std::int64_t> States::order_of(const std::string& folder_name) {
-  const std::lock_guard lock(mutex_);
-  const auto order = speak_from_.find(folder_name);
-  return order == speak_from_.end() ? std::nullopt : std::optional(order->second);
-}
-
-void States::carried_out(const std::string& folder_name) {
-  const std::lock_guard lock(mutex_);
-  if (speak_from_.erase(folder_name) > 0) spdlog::info("{}: has said again what it was to say (--speak-from)", folder_name);
-}
-
-std::map<std::string, std::int64_t> States::orders() {
-  const std::lock_guard lock(mutex_);
-  return speak_from_;
+  return std::move(store);
 }
 
 Result<bool> States::copy_back(const std::string& folder_name, const fs::path& folder,

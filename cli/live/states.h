@@ -8,7 +8,6 @@
 //   outlet-3                     the state
 //   outlet-3.newer               a snapshot that is copied back, to take its place
 //   outlet-3.older               what it replaces, for a moment. Found without the state: put back
-//   outlet-3.before-speak-from   set aside by an order to speak again, for a person to remove
 //   outlet-3.checkpoint          what a snapshot is copied from
 #pragma once
 
@@ -26,37 +25,26 @@
 #include "processors/edge/rocks_store.h"
 #include "processors/edge/snapshots.h"
 #include "processors/stages/topology.h"
+#include "processors/stream/task.h"
 
 namespace fiverate {
-
-// "outlet-3", "deliveries-0": the task of an input on the command line, and the folder of its state if it has one.
-std::string task_folder(const Input& input);
 
 // Thread-safe.
 class States {
  public:
-  // `speak_from`: by task_folder, the offset from which on it is to say again what it said (--speak-from).
-  States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from);
+  States(const Config& config, std::size_t memory_bytes, std::string definition_id);
   States(const States&) = delete;
   States& operator=(const States&) = delete;
   ~States();
 
-  struct Opened {
-    std::unique_ptr<Store> store;
-    bool rebuilt = false;
-    std::optional<std::int64_t> speak_from;
-  };
-  // `going_on` is called now and then while a snapshot is copied; false: leave off. Errors: those of RocksStore::open; retry: left off.
-  [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
+  // A state that a task may start from with this checkpoint (is_usable), or an empty one. `going_on` is called repeatedly while a snapshot is
+  // copied; false: stop copying. Errors: those of RocksStore::open; retry: copying was stopped.
+  [[nodiscard]] Result<std::unique_ptr<Store>> open(const std::string& folder_name, const std::optional<Checkpoint>& checkpoint,
+                                                    const SnapshotFolder::GoingOn& going_on);
 
   // Takes a snapshot of each state that is open and has moved, unless somebody else takes them; the thread does it every
   // snapshots.every_s. For tests: from one thread, and while that one waits.
   void take_snapshots();
-
-  // The order of a task to speak again, if there is one that is not carried out; that it is; all that are not.
-  [[nodiscard]] std::optional<std::int64_t> order_of(const std::string& folder_name);
-  void carried_out(const std::string& folder_name);
-  [[nodiscard]] std::map<std::string, std::int64_t> orders();
 
  private:
   struct Open {
@@ -79,7 +67,6 @@ class States {
   std::mutex mutex_;
   std::condition_variable stopped_;
   std::atomic<bool> stopping_ = false;
-  std::map<std::string, std::int64_t> speak_from_;  // those not yet carried out
   std::map<std::string, Open> open_;
   struct Others {
     std::string store;  // of the newest snapshot

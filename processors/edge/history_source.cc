@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "event.pb.h"
-#include "schemas/decode.h"
+#include "schemas/mark.h"
 
 namespace fiverate {
 namespace {
@@ -12,12 +11,6 @@ namespace {
 constexpr Millis kAfterTheEnd = kDayMs + kSecondMs;
 
 }  // namespace
-
-std::string mark_value(Millis complete_through) {
-  Event event;
-  set_millis(*event.mutable_mark()->mutable_complete_through(), complete_through);
-  return event.SerializeAsString();
-}
 
 void HistorySource::append_marks(Millis complete_through, std::vector<InRecord>& records) {
   const auto value = std::make_shared<const std::string>(mark_value(complete_through));
@@ -37,8 +30,7 @@ Result<void> HistorySource::poll(std::chrono::milliseconds, std::vector<InRecord
   if (!assigned_) {
     std::vector<Input> inputs;
     for (const auto topic : kSourceTopics) inputs.push_back({topic, 0});
-    const auto begun = listener_.assigned(inputs);
-    if (!begun) return tl::make_unexpected(begun.error());
+    if (const auto begin = listener_.on_assigned(inputs); !begin) return tl::make_unexpected(begin.error());
     assigned_ = true;
   }
   while (position_ < history_.size() && records.size() < kBatchMax) {

@@ -11,9 +11,6 @@
 
 namespace fiverate {
 
-// The value of a mark record.
-std::string mark_value(Millis complete_through);
-
 class HistorySource final : public Source {
  public:
   HistorySource(const History& history, const MarketCalendar& calendar) : history_(history), calendar_(calendar) {}
@@ -21,7 +18,9 @@ class HistorySource final : public Source {
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   bool finished() const override { return done_; }
-  Result<std::optional<Committed>> committed(const Input&) override { return std::nullopt; }
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds) override {
+    return std::map<Input, Committed>{};
+  }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
   [[nodiscard]] std::size_t position() const { return position_; }

@@ -66,10 +66,10 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
       read_into(chain, parse_chain(text), name, record);
     } else if (name == kArrivalHeader) {
       read_into(record.arrival, parse_millis(text), name, record);
-    } else if (name == kSaidHeader) {
-      std::optional<Cause> said;
-      read_into(said, parse_cause(text), name, record);
-      if (said) record.said.push_back(std::move(*said));
+    } else if (name == kDependsOnHeader) {
+      std::optional<Cause> cause;
+      read_into(cause, parse_cause(text), name, record);
+      if (cause) record.depends_on.push_back(std::move(*cause));
     }
   }
   if (previous && chain) {
@@ -111,8 +111,8 @@ rd_kafka_resp_err_t query_offset(KafkaClient& client, const KafkaSettings& setti
 
 }  // namespace
 
-Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
-  Extent span;
+Result<OffsetRange> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
+  OffsetRange span;
   auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
   // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead
   // it.
@@ -123,9 +123,9 @@ Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, 
   do {
     // First with patience, for the leader may be slow; then more often, for it may be another one.
     const auto within = std::clamp<milliseconds>(left() / 2, kElectionNap, kKafkaAnswerWithin);
-    code = query_offset(client, settings, input, RD_KAFKA_OFFSET_BEGINNING, within, span.low);
+    code = query_offset(client, settings, input, RD_KAFKA_OFFSET_BEGINNING, within, span.first);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      code = query_offset(client, settings, input, RD_KAFKA_OFFSET_END, within, span.high);
+      code = query_offset(client, settings, input, RD_KAFKA_OFFSET_END, within, span.end);
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return span;
     if (kafka_error(code, "").reaction != Reaction::retry) break;
@@ -280,10 +280,10 @@ void KafkaFetcher::look_into(std::size_t number) {
 bool KafkaFetcher::has_more(const Lane& lane) const {
   if (!lane.heard || lane.ended) return !lane.heard;
   const auto& [input, place] = *lane.entry;
-  Extent known{-1, -1};
+  OffsetRange known{-1, -1};
   rd_kafka_get_watermark_offsets(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition,
-                                 &known.low, &known.high);
-  return place.next < known.high;
+                                 &known.first, &known.end);
+  return place.next < known.end;
 }
 
 void KafkaFetcher::open_lanes() {
@@ -388,13 +388,13 @@ Result<void> KafkaFetcher::other_than_record(const rd_kafka_message_t& message) 
 Result<void> KafkaFetcher::not_in_log(const Input& input, std::int64_t offset, const char* said) {
   const auto span = query_extent(*client_, settings_, input);
   if (!span) return tl::make_unexpected(span.error());
-  if (offset >= span->low && offset <= span->high) {
+  if (offset >= span->first && offset <= span->end) {
     return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, said);
   }
   return fail(Reaction::stop,
               "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
-              named(settings_, input), offset, span->low, span->high,
-              offset < span->low ? "its older records were deleted" : "it was truncated or made anew");
+              named(settings_, input), offset, span->first, span->end,
+              offset < span->first ? "its older records were deleted" : "it was truncated or made anew");
 }
 
 Result<void> KafkaFetcher::notice_absence() {

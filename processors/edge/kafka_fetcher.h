@@ -30,7 +30,7 @@ rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const Kaf
                                 const Input& input);
 
 // Error: stop if there is no such partition.
-Result<Extent> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input);
+Result<OffsetRange> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input);
 
 // Rung by librdkafka's threads where a queue that was empty gets something.
 class KafkaBell {

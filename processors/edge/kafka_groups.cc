@@ -1,5 +1,7 @@
 #include "processors/edge/kafka_groups.h"
 
+#include <cstring>
+
 #include "processors/edge/kafka_fetcher.h"
 
 namespace fiverate {
@@ -14,7 +16,7 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
     rd_kafka_topic_partition_list_add(list.get(), topic_name(settings, input.topic).c_str(), input.partition);
   }
   if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(kafka_error(code, fmt::format("Where the group {} stands is not to be learnt", group)));
+    return tl::make_unexpected(kafka_error(code, fmt::format("The positions of the group {} could not be read", group)));
   }
   std::map<Input, GroupPosition> positions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -24,10 +26,42 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
     position.committed.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
     const auto span = query_extent(**client, settings, inputs[i]);
     if (!span) return tl::make_unexpected(span.error());
-    position.end = span->high;
+    position.end = span->end;
     positions[inputs[i]] = std::move(position);
   }
   return positions;
+}
+
+Result<std::vector<std::string>> group_members(const KafkaSettings& settings, const std::string& group) {
+  TRY_VALUE(client, KafkaClient::open(settings, admin_role()));
+  const rd_kafka_group_list* listed = nullptr;
+  const auto code = rd_kafka_list_groups(client->get(), group.c_str(), &listed, kAnswerMs);
+  const std::unique_ptr<const rd_kafka_group_list, void (*)(const rd_kafka_group_list*)> owned(listed, rd_kafka_group_list_destroy);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(kafka_error(code, fmt::format("The members of the group {} could not be read", group), client->last_error()));
+  }
+  std::vector<std::string> members;
+  for (int i = 0; i < listed->group_cnt; ++i) {
+    for (int j = 0; j < listed->groups[i].member_cnt; ++j) members.emplace_back(listed->groups[i].members[j].client_host);
+  }
+  return members;
+}
+
+Result<void> set_group_position(const KafkaSettings& settings, const std::string& group, const Input& input, const Committed& position) {
+  TRY_VALUE(client, KafkaClient::open(settings, consumer_role(group, settings.fetch_kib)));
+  const auto list = new_list(1);
+  auto& element = add(*list, settings, input);
+  element.offset = position.offset;
+  element.metadata = rd_kafka_mem_malloc(nullptr, position.metadata.size());  // librdkafka frees it with the list
+  element.metadata_size = position.metadata.size();
+  std::memcpy(element.metadata, position.metadata.data(), position.metadata.size());
+  auto code = rd_kafka_commit(client->get(), list.get(), 0);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = list->elems[0].err;
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  if (code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION) {
+    return fail(Reaction::stop, "The group {} has members: stop all processes of this stage first.", group);
+  }
+  return tl::make_unexpected(kafka_error(code, fmt::format("The position of the group {} could not be set", group), client->last_error()));
 }
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// Where consumer groups stand, asked from outside: nobody joins, nothing is rebalanced.
+// The positions of consumer groups, read and set from outside: no member joins, nothing is rebalanced.
 #pragma once
 
 #include <map>
@@ -11,13 +11,20 @@
 namespace fiverate {
 
 struct GroupPosition {
-  Committed committed;       // offset -1: the group has committed nothing there
-  std::int64_t end = 0;      // of the partition
+  Committed committed;   // offset -1: the group has committed nothing there
+  std::int64_t end = 0;  // log end offset of the partition
   [[nodiscard]] std::int64_t lag() const { return end - std::max<std::int64_t>(committed.offset, 0); }
 };
 
 // Error: retry or stop, as kafka_error says.
 [[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
                                                                      const std::vector<Input>& inputs);
+
+// Members of a group, by their client host; empty: the group has none, or is unknown.
+[[nodiscard]] Result<std::vector<std::string>> group_members(const KafkaSettings& settings, const std::string& group);
+
+// Sets a position of a group without members. Error: stop: it has some.
+[[nodiscard]] Result<void> set_group_position(const KafkaSettings& settings, const std::string& group, const Input& input,
+                                              const Committed& position);
 
 }  // namespace fiverate

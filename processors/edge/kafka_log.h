@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "processors/edge/kafka_client.h"
+#include "processors/stream/checkpoint.h"
 #include "processors/stream/ports.h"
 
 namespace fiverate {
@@ -70,11 +71,9 @@ class KafkaSource final : public Source {
 
   void listen(Listener listener) override;
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
-  Result<std::optional<Committed>> committed(const Input& input) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
-  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>& inputs,
-                                                  std::chrono::milliseconds within) override;
-  Result<std::optional<Extent>> extent(const Input& input) override;
+  Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
   // The group has given us our share, if only an empty one, and the listener has left nothing out.
@@ -115,7 +114,9 @@ class KafkaReader final : public Source {
   void listen(Listener listener) override;
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   bool finished() const override;
-  Result<std::optional<Committed>> committed(const Input&) override { return std::nullopt; }
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds) override {
+    return std::map<Input, Committed>{};
+  }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
   // How far, for a progress bar: next offset, and the end at the first poll. Empty before it.
@@ -148,23 +149,27 @@ class KafkaSink final : public Sink {
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
-  // Asks, as the next one and still_holds(), with a client of its own, which is kept until the next flush(). Ends are the log's, whatever
-  // transactions are open.
-  Result<Tail> tail(const Input& target) override;
-  // May read the whole partition, if this sender wrote little or nothing there, but once for all senders.
-  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
-  [[nodiscard]] std::optional<Tail> acknowledged(const Input& target, const std::string& sender) const override;
-  void know_end(const Input& target, std::int64_t end) override;
-  Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override;
-  // With a client of its own.
-  Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
+  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override;
 
-  // For tests: gives up sooner than kStalledAfter.
-  void give_up_after(std::chrono::milliseconds stalled);
+  // For tests: fails sooner than kStalledAfter.
+  void fail_after(std::chrono::milliseconds stalled);
 
  private:
   struct Parts;
   explicit KafkaSink(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+// Reads single records of the topic `checkpoints`, with a client of its own.
+class KafkaCheckpointReader final : public CheckpointReader {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<KafkaCheckpointReader>> open(const KafkaSettings& settings);
+  ~KafkaCheckpointReader() override;
+  Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>& tasks) override;
+
+ private:
+  struct Parts;
+  explicit KafkaCheckpointReader(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
 

@@ -13,25 +13,25 @@ struct KafkaReader::Parts {
   std::map<Input, KafkaReader::Span> spans;
 
   Result<void> start();
-  [[nodiscard]] Result<std::int64_t> begin_of(const Input& input, const Extent& span) const;
-  [[nodiscard]] Result<std::int64_t> offset_at(const Input& input, Millis at, const Extent& span) const;
+  [[nodiscard]] Result<std::int64_t> begin_of(const Input& input, const OffsetRange& span) const;
+  [[nodiscard]] Result<std::int64_t> offset_at(const Input& input, Millis at, const OffsetRange& span) const;
 };
 
-Result<std::int64_t> KafkaReader::Parts::offset_at(const Input& input, Millis at, const Extent& span) const {
+Result<std::int64_t> KafkaReader::Parts::offset_at(const Input& input, Millis at, const OffsetRange& span) const {
   const auto list = new_list(1);
   auto& element = add(*list, fetcher->settings(), input);
   element.offset = std::max<Millis>(at, 0);
   auto code = rd_kafka_offsets_for_times(fetcher->client().get(), list.get(), kAnswerMs);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = element.err;
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return element.offset < 0 ? span.high : element.offset;
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return element.offset < 0 ? span.end : element.offset;
   return tl::make_unexpected(kafka_error(
       code, fmt::format("The offset of a time in {} is not to be learnt", named(fetcher->settings(), input)),
       fetcher->client().last_error()));
 }
 
-Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const Extent& span) const {
+Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const OffsetRange& span) const {
   if (const auto* time = std::get_if<FromTime>(&options.from)) return offset_at(input, time->at, span);
-  if (const auto* tail = std::get_if<FromTail>(&options.from)) return std::max(span.low, span.high - tail->records);
+  if (const auto* tail = std::get_if<FromTail>(&options.from)) return std::max(span.first, span.end - tail->records);
   const auto& offsets = std::get<FromOffsets>(options.from);
   const auto found = offsets.find(input);
   return found == offsets.end() ? kFromBeginning : found->second;
@@ -39,19 +39,19 @@ Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const Exte
 
 Result<void> KafkaReader::Parts::start() {
   const auto& settings = fetcher->settings();
-  std::map<Input, Extent> ends;
+  std::map<Input, OffsetRange> ends;
   std::map<Input, std::int64_t> begins;
   for (const auto& input : options.inputs) {
     const auto span = query_extent(fetcher->client(), settings, input);
     if (!span) return tl::make_unexpected(span.error());
     ends[input] = *span;
-    if (listener.assigned) continue;
+    if (listener.on_assigned) continue;
     const auto begin = begin_of(input, *span);
     if (!begin) return tl::make_unexpected(begin.error());
     begins[input] = *begin;
   }
-  if (listener.assigned) {
-    auto told = listener.assigned(options.inputs);
+  if (listener.on_assigned) {
+    auto told = listener.on_assigned(options.inputs);
     if (!told) return tl::make_unexpected(told.error());
     begins = std::move(*told);
   }
@@ -59,14 +59,14 @@ Result<void> KafkaReader::Parts::start() {
   for (const auto& [input, span] : ends) {
     const auto told = begins.find(input);
     CHECK(told != begins.end(), name_of(input.topic), input.partition);
-    const auto begin = told->second == kFromBeginning ? span.low : told->second == kFromEnd ? span.high : told->second;
-    if (begin < span.low || begin > span.high) {
+    const auto begin = told->second == kFromBeginning ? span.first : told->second == kFromEnd ? span.end : told->second;
+    if (begin < span.first || begin > span.end) {
       return fail(Reaction::stop, "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}.",
-                  named(settings, input), begin, span.low, span.high,
-                  begin < span.low ? "its older records were deleted" : "it was truncated or made anew");
+                  named(settings, input), begin, span.first, span.end,
+                  begin < span.first ? "its older records were deleted" : "it was truncated or made anew");
     }
-    places[input] = {begin, options.until_end ? span.high : kNoEnd, options.until_end && begin == span.high};
-    spans[input] = {begin, begin, span.high};
+    places[input] = {begin, options.until_end ? span.end : kNoEnd, options.until_end && begin == span.end};
+    spans[input] = {begin, begin, span.end};
   }
   FIVERATE_TRY(fetcher->assign(std::move(places)));
   started = true;

@@ -37,7 +37,7 @@ std::optional<Input> input_of(const KafkaSettings& settings, const rd_kafka_topi
 }
 
 Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs,
-                                                 milliseconds within = kKafkaAnswerWithin) {
+                                                 milliseconds within) {
   const auto list = new_list(inputs.size());
   for (const auto& input : inputs) add(*list, fetcher.settings(), input);
   auto code = rd_kafka_committed(fetcher.client().get(), list.get(), static_cast<int>(within.count()));
@@ -67,12 +67,12 @@ bool group_moves(rd_kafka_resp_err_t code) {
 
 Result<KafkaFetcher::Places> KafkaSource::Parts::begin(const std::vector<Input>& inputs) {
   std::map<Input, std::int64_t> offsets;
-  if (listener.assigned) {
-    auto told = listener.assigned(inputs);
+  if (listener.on_assigned) {
+    auto told = listener.on_assigned(inputs);
     if (!told) return tl::make_unexpected(told.error());
     offsets = std::move(*told);
   } else {
-    const auto group = ask_committed(*fetcher, inputs);
+    const auto group = ask_committed(*fetcher, inputs, kKafkaAnswerWithin);
     if (!group) return tl::make_unexpected(group.error());
     for (const auto& input : inputs) {
       const auto found = group->find(input);
@@ -150,7 +150,7 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
   assigned = false;
   left_out.clear();
   // Records that are thrown away have not been handed over: the listener commits without them.
-  if (listener.revoked && !inputs.empty()) listener.revoked(inputs);
+  if (listener.on_revoked && !inputs.empty()) listener.on_revoked(inputs);
   fetcher->unassign();
 }
 
@@ -205,15 +205,7 @@ Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records
   return polled;
 }
 
-Result<std::optional<Committed>> KafkaSource::committed(const Input& input) {
-  const auto found = ask_committed(*parts_->fetcher, {input});
-  if (!found) return tl::make_unexpected(found.error());
-  if (found->empty()) return std::nullopt;
-  return found->begin()->second;
-}
-
-Result<std::map<Input, Committed>> KafkaSource::committed_of(const std::vector<Input>& inputs,
-                                                             std::chrono::milliseconds within) {
+Result<std::map<Input, Committed>> KafkaSource::committed(const std::vector<Input>& inputs, milliseconds within) {
   return ask_committed(*parts_->fetcher, inputs, within);
 }
 
@@ -270,7 +262,7 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
       kafka_error(code, fmt::format("Positions were not committed at {}", client.servers()), client.last_error()));
 }
 
-Result<std::optional<Extent>> KafkaSource::extent(const Input& input) {
+Result<std::optional<OffsetRange>> KafkaSource::offset_range(const Input& input) {
   const auto found = query_extent(parts_->fetcher->client(), parts_->fetcher->settings(), input);
   if (!found) return tl::make_unexpected(found.error());
   return *found;
@@ -279,12 +271,12 @@ Result<std::optional<Extent>> KafkaSource::extent(const Input& input) {
 std::map<Input, std::int64_t> KafkaSource::lag() const {
   std::map<Input, std::int64_t> lag;
   for (const auto& [input, place] : parts_->fetcher->places()) {
-    Extent span{-1, -1};
+    OffsetRange span{-1, -1};
     rd_kafka_get_watermark_offsets(parts_->fetcher->client().get(),
                                    topic_name(parts_->fetcher->settings(), input.topic).c_str(), input.partition,
-                                   &span.low, &span.high);
-    if (span.high < 0 || place.next == kFromEnd) continue;
-    lag[input] = place.ended ? 0 : std::max<std::int64_t>(0, span.high - std::max(place.next, span.low));
+                                   &span.first, &span.end);
+    if (span.end < 0 || place.next == kFromEnd) continue;
+    lag[input] = place.ended ? 0 : std::max<std::int64_t>(0, span.end - std::max(place.next, span.first));
   }
   return lag;
 }

@@ -234,7 +234,7 @@ Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksSto
   if (!*saved) return std::nullopt;  // nothing was committed yet
   TaskState state;
   if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state of {} is damaged.", folder_name);
-  if (state.has_continuation()) return std::nullopt;
+  if (!state.has_outputs()) return std::nullopt;  // a state-only replay has not reached its checkpoint
 
   Taken taken{{state.task(), state.definition_id(), state.next_offset(), store_identity, {}}, 0};
   const auto before = list(folder_name);

@@ -125,11 +125,11 @@ Result<void> DeskStage::open(const Store& store) {
     clock_ = state.clock_ms();
     seal_ = state.seal();
   }
-  FIVERATE_TRY(store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
+  TRY(store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
     firing_.emplace(key.substr(kFiringPrefix.size()));
     return true;
   }));
-  FIVERATE_TRY(read_messages<SilenceState>(store, kSilencePrefix, [&](std::string_view, SilenceState& silence) {
+  TRY(read_messages<SilenceState>(store, kSilencePrefix, [&](std::string_view, SilenceState& silence) {
     silences_[silence.silence().silence_id()] = std::move(silence);
     return true;
   }));
@@ -166,12 +166,12 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
     case SignalRecord::kDefinition:
       return check_definition(Topic::signals, signal.definition(), definition_bytes_);
     case SignalRecord::kTransition:
-      FIVERATE_TRY(pass_to(signal.transition().known_at_ms(), outbox));
+      TRY(pass_to(signal.transition().known_at_ms(), outbox));
       return on_transition(std::move(*signal.mutable_transition()), outbox);
     case SignalRecord::kEvent: {
       const auto arrival = signal.event().arrival_ms();
       const auto& event = signal.event().event();
-      FIVERATE_TRY(pass_to(arrival, outbox));
+      TRY(pass_to(arrival, outbox));
       if (event.has_command()) return on_command(event, arrival, outbox);
       if (event.has_region()) {
         unsaved_.put(std::string(kDeskRegionPrefix) + event.region().region_id(),
@@ -258,7 +258,7 @@ void DeskStage::set_firing(const std::string& alert_id, bool firing) {
 }
 
 void DeskStage::write(const Alert& alert, Millis timestamp, Outbox& outbox) const {
-  outbox.plain(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
+  outbox.to_result(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
 }
 
 // ---- commands -------------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) 
 void DeskStage::append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox) {
   auto bytes = record.SerializeAsString();
   chain_record(key, bytes, seal_);
-  outbox.plain(Topic::alert_log, settings_.partition, timestamp, std::move(key), std::move(bytes));
+  outbox.to_result(Topic::alert_log, settings_.partition, timestamp, std::move(key), std::move(bytes));
 }
 
 // ---- silences -------------------------------------------------------------------------------------------------------

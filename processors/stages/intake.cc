@@ -62,7 +62,7 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
                                        rejected.detail, record.value.size(), record.key.size()));
   }
   const auto cause = Cause{sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
-  outbox.plain(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());
+  outbox.to_result(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());
 
   LedgerRecord note;
   note.set_arrival_ms(arrival);

@@ -112,12 +112,12 @@ Result<void> MarketStage::open(const Store& store) {
     seal_ = state.seal();
     next_sealed_ = Day{seal_.day()};
   }
-  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
     if (!is_sound(sku)) return false;
     catalogue_.restore(sku);
     return true;
   }));
-  FIVERATE_TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
+  TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_sound(deltas)) return false;
     ahead_.emplace(ahead_place(key), std::move(deltas));
     return true;
@@ -212,14 +212,14 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
     }
     first_pieces.Clear();
   }
-  FIVERATE_TRY(add(deltas));
+  TRY(add(deltas));
   if (told_after > closed_before) hold_apart(told_after, offset, deltas);
   sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
   if (told_after == kNoDay && sender->second.closed != kNoDay) {
     next_sealed_ = next_sealed_ == kNoDay ? sender->second.closed : std::min(next_sealed_, sender->second.closed);
   }
-  FIVERATE_TRY(close_days(closed_before, outbox));
-  FIVERATE_TRY(publish_final(first_open_day(clock(), calendar_), outbox));
+  TRY(close_days(closed_before, outbox));
+  TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
 }
@@ -286,12 +286,12 @@ Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
   const auto judged_from = begins == kNoDay ? closed + 1 : std::max(after + 1, begins);
   for (auto day = std::min(judged_from, next_sealed_); day <= closed; day = day + 1) {
     if (day >= judged_from) {
-      FIVERATE_TRY(ask_rules(day, outbox));
+      TRY(ask_rules(day, outbox));
       stop_holding(day);
     }
     if (day < next_sealed_) continue;
     // What is final at the day's end, and nothing that only the clock of now says.
-    FIVERATE_TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
+    TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
     write_seal(Stage::market, settings_.partition, day, calendar_.end_of(day), seal_, outbox);
   }
   next_sealed_ = closed + 1;
@@ -303,7 +303,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
   const Close close{day, calendar_.end_of(day)};
   if (close.at >= settings_.alerts_until) return {};
   std::map<std::string, std::map<std::string, RegionFacts>> brands;
-  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
     if (!is_of_a_brand(key) || !is_of_all_classes(key)) return true;
     const auto [brand_id, leaf] = parse_cell_key(key);
     brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
@@ -333,7 +333,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     }
     **regional_.change(brand_id) = std::move(after);
   }
-  if (!outbox.is_wanted()) return {};
+  if (!outbox.outputs_enabled()) return {};
   for (auto& transition : transitions) {
     auto alert_id = transition.alert_id();
     SignalRecord record;
@@ -367,7 +367,7 @@ bool MarketStage::owns_whole_market() const {
 
 Result<MarketStage::BrandCells> MarketStage::all_cells() {
   BrandCells brands;
-  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
     auto [brand_id, leaf] = parse_cell_key(key);
     regions_.index_of(leaf.region_id);  // its own event may still be on the way
     brands[std::move(brand_id)].emplace_back(std::move(leaf), &cell);
@@ -384,7 +384,7 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   // Nothing accepted later can lie before the first open day: without history so far there are no rows.
   if (begins == kNoDay || from >= first_open) return {};
 
-  if (outbox.is_wanted()) FIVERATE_TRY(write_final(from, first_open, outbox));
+  if (outbox.outputs_enabled()) TRY(write_final(from, first_open, outbox));
   if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open);
   return {};
 }
@@ -405,7 +405,7 @@ Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) 
         auto bytes = row.SerializeAsString();
         chain_record(key, bytes, seal_);
         sum_row(key, bytes, seal_);
-        outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, std::move(key), std::move(bytes));
+        outbox.to_result(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, std::move(key), std::move(bytes));
       }
     };
     if (owns_whole_market()) publish(day_rows.market_rows());
@@ -418,7 +418,7 @@ Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) 
 
 Result<void> MarketStage::fold_before(Day day) {
   std::vector<std::string> keys;
-  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell&) {
+  TRY(cells_.scan("", [&](std::string_view key, Cell&) {
     keys.emplace_back(key);
     return true;
   }));
@@ -440,7 +440,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   if (all) all_live_at_ = offset;
   const auto touched = std::exchange(touched_, {});
   all_touched_ = false;
-  if (!outbox.is_wanted()) return {};
+  if (!outbox.outputs_enabled()) return {};
 
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
@@ -450,7 +450,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   for (const auto& [brand_id, leaf_cells] : *cells) {
     if (!all && !touched.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
-    FIVERATE_TRY(publish_changes(brand_id, brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, leaf_cells),
+    TRY(publish_changes(brand_id, brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, leaf_cells),
                                  offset, outbox));
   }
   return {};
@@ -467,7 +467,7 @@ Result<void> MarketStage::publish_changes(const std::string& brand_id, std::vect
   const auto publish = [&](MetricsRow& row) {
     row.set_status(MetricsRow::LIVE);
     row.set_revision(offset);
-    outbox.plain(Topic::metrics, settings_.partition, live_at_, metrics_key(row), row.SerializeAsString());
+    outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row), row.SerializeAsString());
   };
   for (auto& row : rows) {
     const auto content = chained(0, "", row.SerializeAsString());

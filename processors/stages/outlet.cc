@@ -120,12 +120,12 @@ Result<void> OutletStage::open(const Store& store) {
   if (!seal) return tl::make_unexpected(seal.error());
   if (*seal && !seal_.ParseFromString(**seal)) return damaged(store);
 
-  FIVERATE_TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
+  TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
     if (!is_sound(state)) return false;
     context_.catalogue.restore(state);
     return true;
   }));
-  FIVERATE_TRY(read_all(store, kCalendarPrefix, [&](std::string_view key, std::string_view) {
+  TRY(read_all(store, kCalendarPrefix, [&](std::string_view key, std::string_view) {
     if (key.size() < kDueDigits) return false;
     Millis due = 0;
     std::from_chars(key.data(), key.data() + kDueDigits, due, 16);
@@ -169,8 +169,8 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
     return fail(Reaction::stop, "The ledger holds a record that is none, at offset {} of partition {}.", record.offset,
                 record.input.partition);
   }
-  outlets_.relieve();
-  wanted_ = outbox.is_wanted();
+  outlets_.encode_changes();
+  wanted_ = outbox.outputs_enabled();
   if (wanted_) {
     ++records_since_cut_;
     chain_record(record.key, record.value, seal_);
@@ -180,17 +180,17 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   const auto cause = record.cause.value_or(Cause{});
   switch (ledger.body_case()) {
     case LedgerRecord::kDefinition:
-      FIVERATE_TRY(check_definition(Topic::ledger, ledger.definition(), definition_bytes_));
+      TRY(check_definition(Topic::ledger, ledger.definition(), definition_bytes_));
       break;
     case LedgerRecord::kProgress:
       return on_progress(ledger.progress(), record.input.partition, outbox);
     case LedgerRecord::kEvent:
       if (is_document(ledger.event().payload_case())) {
-        FIVERATE_TRY(on_document(ledger.event(), arrival, cause, outbox));
+        TRY(on_document(ledger.event(), arrival, cause, outbox));
       } else if (ledger.event().has_outlet()) {
-        FIVERATE_TRY(on_outlet(ledger.event(), arrival, cause, outbox));
+        TRY(on_outlet(ledger.event(), arrival, cause, outbox));
       } else if (ledger.event().has_sku()) {
-        FIVERATE_TRY(on_sku(ledger.event(), arrival, outbox));
+        TRY(on_sku(ledger.event(), arrival, outbox));
       }
       break;
     case LedgerRecord::kRejection:
@@ -214,12 +214,12 @@ Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t par
     const auto today = calendar.day_of(clock);
     // One cut a midnight, in order; at first sight of the time all earlier days close together.
     for (auto day = watermark_ == kNever ? today : calendar.day_of(watermark_) + 1; day <= today; day = day + 1) {
-      FIVERATE_TRY(pass_to(calendar.start_of(day), outbox));
+      TRY(pass_to(calendar.start_of(day), outbox));
       cut(watermark_, false, true, outbox);
       write_seal(Stage::outlet, partition, day - 1, watermark_, seal_, outbox);
     }
     const bool minute_passed = clock / kMinuteMs != watermark_ / kMinuteMs || clock == watermark_;
-    FIVERATE_TRY(pass_to(clock, outbox));
+    TRY(pass_to(clock, outbox));
     cut(watermark_, true, minute_passed, outbox);
   } else {
     cut(watermark_, true, false, outbox);
@@ -232,7 +232,7 @@ Result<void> OutletStage::pass_to(Millis clock, Outbox& outbox) {
   while (!calendar_.empty() && calendar_.begin()->first <= clock) {
     const auto [due, outlet_id] = *calendar_.begin();
     watermark_ = std::max(watermark_, due);  // what is final is asked at that hour, however far this leap goes
-    FIVERATE_TRY(fire(outlet_id, outbox));
+    TRY(fire(outlet_id, outbox));
   }
   watermark_ = std::max(watermark_, clock);
   return {};
@@ -359,7 +359,7 @@ void OutletStage::send_quarantined(const Event& event, Millis arrival, const Cau
   auto key = to_text(cause);
   if (!sku_id.empty()) key += "/" + sku_id;
   if (rejected.reason == Reason::price_out_of_range) key += "/price";  // beside the line's count
-  outbox.plain(Topic::quarantine, ledger_partition_of(outlet_id, settings_.definition), arrival, std::move(key),
+  outbox.to_result(Topic::quarantine, ledger_partition_of(outlet_id, settings_.definition), arrival, std::move(key),
                quarantined.SerializeAsString());
 }
 

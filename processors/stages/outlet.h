@@ -61,7 +61,7 @@ class OutletStage final : public Operator {
   bool at_boundary() const override { return records_since_cut_ == 0; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return watermark_; }
-  [[nodiscard]] std::optional<Said> said() const override { return Said{seal_.SerializeAsString()}; }
+  [[nodiscard]] std::optional<ResumePoint> resume_point() const override { return ResumePoint{seal_.SerializeAsString()}; }
   Result<void> resume(std::string_view tally) override;
 
   // The latest day of any document accepted since this task was opened; kNoDay: none. For a file replay, which ends

@@ -23,7 +23,7 @@ class ProgressBook {
     for (const auto& input : source_inputs(definition)) numbers_.emplace(input, static_cast<std::int32_t>(numbers_.size()));
   }
 
-  using Said = std::shared_ptr<const Task::Acknowledged>;
+  using Said = std::shared_ptr<const Outputs::Acknowledged>;
   // `arrival` of a source partition is acknowledged, and with it what its task `said`. kNever says nothing.
   void acknowledge(const Input& input, Millis arrival, Said said = nullptr) {
     const auto number = numbers_.find(input);

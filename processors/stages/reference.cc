@@ -62,7 +62,7 @@ Result<void> Reference::open(const Store& store) {
   if (!*waiting) return {};
   WaitingReferences saved;
   if (!saved.ParseFromString(**waiting)) {
-    return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.where());
+    return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.location());
   }
   for (const auto& one : saved.records()) {
     Candidate candidate;
@@ -108,7 +108,7 @@ Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
   if (!rejected) rejected = check_timestamp(record, candidate.event);
   const bool mark = !rejected && candidate.event.has_mark();
   candidate.arrival = clock_.arrival_of(record, mark ? &candidate.event : nullptr);
-  FIVERATE_TRY(expire(outbox));
+  TRY(expire(outbox));
   if (mark) return {};
   if (rejected) {
     reject(candidate, *rejected, outbox);
@@ -121,7 +121,7 @@ Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
     wait_for(std::move(candidate));
     return {};
   }
-  FIVERATE_TRY(judge(candidate, outbox));
+  TRY(judge(candidate, outbox));
   return release(outbox);
 }
 
@@ -175,9 +175,9 @@ Result<void> Reference::expire(Outbox& outbox) {
     if (*missing) {
       reject(candidate, **missing, outbox);
     } else {
-      FIVERATE_TRY(judge(candidate, outbox));  // it only waited behind another one
+      TRY(judge(candidate, outbox));  // it only waited behind another one
     }
-    FIVERATE_TRY(release(outbox));
+    TRY(release(outbox));
   }
   return {};
 }
@@ -193,7 +193,7 @@ Result<void> Reference::release(Outbox& outbox) {
     auto candidate = std::move(waiting_[i]);
     waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
     waiting_changed_ = true;
-    FIVERATE_TRY(judge(candidate, outbox));
+    TRY(judge(candidate, outbox));
     i = 0;  // it may be what an earlier one waits for
   }
   return {};
@@ -235,7 +235,7 @@ Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
   if (!identity) return tl::make_unexpected(identity.error());
   (*identity)->add_revisions(number);
   (*identity)->add_contents(content);
-  FIVERATE_TRY(anchor(event));
+  TRY(anchor(event));
   return superseded ? Result<void>{} : pass_on(candidate, outbox);
 }
 
@@ -300,7 +300,7 @@ Result<void> Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
   ledger.set_arrival_ms(candidate.arrival);
   *ledger.mutable_event() = candidate.event;
   ledger.mutable_event()->clear_arrival_time();
-  FIVERATE_TRY(complete(*ledger.mutable_event()));
+  TRY(complete(*ledger.mutable_event()));
   if (candidate.event.has_outlet()) {
     const auto& outlet_id = candidate.event.outlet().outlet_id();
     outbox.to_task(Topic::ledger, ledger_partition_of(outlet_id, settings_.definition), candidate.arrival, outlet_id,

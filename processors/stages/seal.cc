@@ -117,7 +117,7 @@ void write_seal(Stage stage, std::int32_t partition, Day day, Millis day_ends, S
   seal.set_stage(std::string(name_of(stage)));
   seal.set_partition(partition);
   seal.set_day(day.number);
-  outbox.plain(Topic::seals, partition, day_ends, seal_key(seal), seal.SerializeAsString());
+  outbox.to_result(Topic::seals, partition, day_ends, seal_key(seal), seal.SerializeAsString());
 }
 
 }  // namespace fiverate

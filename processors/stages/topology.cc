@@ -19,37 +19,15 @@ Stage stage_reading(Topic topic) {
   }
 }
 
-std::vector<Topic> result_topics_of(Stage stage) {
-  if (stage == Stage::market) return {Topic::metrics, Topic::metrics_final};
-  if (stage == Stage::desk) return {Topic::alerts, Topic::alert_log};
-  return {};
-}
-
-std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition) {
-  std::vector<Input> targets;
-  const auto all_of = [&](Topic topic, std::int32_t partitions) {
-    for (std::int32_t i = 0; i < partitions; ++i) targets.push_back({topic, i});
-  };
+std::string_view output_topics_text(Stage stage) {
   switch (stage) {
-    case Stage::intake:
-      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of what is rejected
-      return targets;
-    case Stage::reference:
-      all_of(Topic::ledger, definition.ledger_partitions());
-      all_of(Topic::deltas, definition.market_partitions());
-      all_of(Topic::signals, definition.market_partitions());
-      all_of(Topic::quarantine, definition.ledger_partitions());
-      return targets;
-    case Stage::outlet:
-      all_of(Topic::deltas, definition.market_partitions());
-      all_of(Topic::signals, definition.market_partitions());
-      targets.push_back({Topic::quarantine, partition});
-      targets.push_back({Topic::seals, partition});
-      return targets;
-    case Stage::market: return {{Topic::signals, partition}, {Topic::seals, partition}};
-    case Stage::desk: return {{Topic::seals, partition}};
+    case Stage::intake: return "ledger, signals, quarantine";
+    case Stage::reference: return "ledger, deltas, signals, quarantine";
+    case Stage::outlet: return "deltas, signals, quarantine, seals";
+    case Stage::market: return "metrics, metrics-final, signals, seals";
+    case Stage::desk: return "alerts, alert-log, seals";
   }
-  return {};
+  return "";
 }
 
 std::vector<Input> inputs_of(Stage stage, const Definition& definition) {

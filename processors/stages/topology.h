@@ -27,11 +27,8 @@ constexpr std::string_view name_of(Stage stage) {
   return kNames[static_cast<std::size_t>(stage)];
 }
 Stage stage_reading(Topic topic);
-// Result topics of a stage whose tail a task reads before it speaks. (Not quarantine and seals, where several stages write to one
-// partition: shared_targets_of.)
-std::vector<Topic> result_topics_of(Stage stage);
-// Where else a task writes, beside other senders.
-std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const Definition& definition);
+// The topics that a stage writes to, for messages: "alerts, alert-log, seals".
+std::string_view output_topics_text(Stage stage);
 // What the tasks of a stage read, in order.
 std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 

@@ -1,8 +1,8 @@
 #include "processors/stream/failpoint.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
-#include <mutex>
 #include <utility>
 
 #include "schemas/check.h"
@@ -11,9 +11,8 @@ namespace fiverate {
 namespace {
 
 struct Armed {
-  std::mutex mutex;  // stages pass in threads of their own
   Failpoint point;
-  std::int64_t passed = 0;
+  std::atomic<std::int64_t> passed = 0;  // threads of several stages pass
   std::function<void()> strike;
 };
 
@@ -26,7 +25,7 @@ bool is_known(std::string_view name) {
   return std::ranges::any_of(kFailpoints, [&](const auto& known) { return known.name == name; });
 }
 
-std::string_view cut(std::string_view& text) {
+std::string_view next_part(std::string_view& text) {
   const auto end = std::min(text.find(':'), text.size());
   const auto part = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
@@ -37,15 +36,15 @@ std::string_view cut(std::string_view& text) {
 
 Result<Failpoint> parse_failpoint(std::string_view text) {
   const auto whole = text;
-  Failpoint point{std::string(cut(text))};
+  Failpoint point{std::string(next_part(text))};
   if (!is_known(point.name)) {
     std::string names;
-    for (const auto& known : kFailpoints) names += fmt::format("\n  {:<18}{}", known.name, known.crash_there);
+    for (const auto& known : kFailpoints) names += fmt::format("\n  {:<18}{}", known.name, known.meaning);
     return fail(Reaction::stop, "FAILPOINT=\"{}\": there is no such point. These are, and what a crash there means:{}",
                 whole, names);
   }
   const bool counted = whole.size() > point.name.size();
-  const auto pass = cut(text);
+  const auto pass = next_part(text);
   const auto* const end = pass.data() + pass.size();
   const auto [stopped_at, problem] = std::from_chars(pass.data(), end, point.pass);
   if (counted && (problem != std::errc{} || stopped_at != end || point.pass < 1)) {
@@ -61,7 +60,6 @@ Result<Failpoint> parse_failpoint(std::string_view text) {
 void arm_failpoint(Failpoint point, std::function<void()> strike) {
   CHECK(is_known(point.name), point.name);
   auto& one = armed();
-  const std::lock_guard lock(one.mutex);
   one.point = std::move(point);
   one.passed = 0;
   one.strike = std::move(strike);
@@ -75,8 +73,7 @@ void disarm_failpoint() {
 void detail::pass_failpoint(std::string_view name) {
   auto& one = armed();
   CHECK(is_known(name), name);  // a point that nobody can arm
-  const std::lock_guard lock(one.mutex);
-  if (name == one.point.name && ++one.passed == one.point.pass) one.strike();
+  if (name == one.point.name && one.passed.fetch_add(1) + 1 == one.point.pass) one.strike();
 }
 
 }  // namespace fiverate

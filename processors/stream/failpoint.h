@@ -1,10 +1,9 @@
-// Named points at which a test ends or freezes the process, to see that what comes after is right all the same:
+// Named points at which a test kills or freezes the process, to check that the results are right all the same:
 //
 //   FAILPOINT=commit.acked:3 fiverate run          at the third pass, by any thread: SIGKILL to itself
-//   FAILPOINT=commit.acked:3:stop fiverate run     SIGSTOP instead: a zombie, once it is woken
+//   FAILPOINT=commit.acked:3:stop fiverate run     SIGSTOP instead: a zombie, once it is resumed
 //
-// Not armed a pass costs one branch that is always taken the same way; an armed process says so at its start. The variable is
-// none of the configuration's (those begin with FIVERATE_).
+// A pass that is not armed costs one predictable branch. An armed process logs a warning at its start.
 #pragma once
 
 #include <array>
@@ -19,29 +18,24 @@ namespace fiverate {
 
 struct FailpointName {
   std::string_view name;
-  std::string_view crash_there;  // means
+  std::string_view meaning;  // of a crash there
 };
 
 inline constexpr std::array kFailpoints{
-    FailpointName{"run.start", "before anything was read: the folder has a new lock file, nothing else"},
-    FailpointName{"seat.assigned",
-                  "the group gave a partition, its state is not open: the restarted process gets it again"},
+    FailpointName{"run.start", "nothing was read: the folder has a new lock file, nothing else"},
+    FailpointName{"task.assigned", "the group assigned a partition, its state is not open: the restarted process gets it again"},
     FailpointName{"state.read", "the state is in memory, nothing was read from the log: nothing was changed"},
-    FailpointName{"tails.read", "what is said already is known as well: nothing was changed"},
-    FailpointName{"output.sent",
-                  "a part of a record's outputs is on its way: all of them are sent again, the part is dropped behind"},
-    FailpointName{"progress.told",
-                  "intake told some ledger partitions how far it is: the others hear it after the restart"},
-    FailpointName{"commit.begin", "outputs are on their way, some arrived: folded and sent again"},
-    FailpointName{"commit.acked", "all outputs arrived, the state knows nothing of them: folded and sent again"},
-    FailpointName{"commit.written", "the state is ahead of the group's offset: the state's counts"},
-    FailpointName{"intake.appended",
-                  "the ledger has what the group's offset does not cover: appended again, dropped behind"},
-    FailpointName{"commit.done", "nothing is to be repeated"},
-    FailpointName{"revoke.begin", "a partition is given up with what was not committed: its next owner repeats it"},
-    FailpointName{"revoke.committed",
-                  "committed, but the store is still open here: the next owner finds its lock released"},
-    FailpointName{"stop.asked", "asked to end in order, nothing of it done: as any other kill"},
+    FailpointName{"checkpoint.read", "the checkpoint is known as well: nothing was changed"},
+    FailpointName{"output.sent", "some outputs of a record are on their way: all are sent again, and dropped behind"},
+    FailpointName{"progress.sent", "intake sent its progress to some ledger partitions: the others get it after the restart"},
+    FailpointName{"commit.begin", "outputs are on their way, some arrived: their inputs are folded again, they are sent again"},
+    FailpointName{"commit.acked", "all outputs arrived, the state does not know it: the same"},
+    FailpointName{"commit.written", "the state is ahead of checkpoint and group: the state's offset counts"},
+    FailpointName{"checkpoint.acked", "the checkpoint is in its topic, the group points to the one before: at most that interval is repeated"},
+    FailpointName{"commit.done", "nothing is repeated"},
+    FailpointName{"revoke.begin", "a partition is revoked before a commit: its next owner repeats what was not committed"},
+    FailpointName{"revoke.committed", "committed, the store is still open here: the next owner finds its lock released"},
+    FailpointName{"stop.requested", "an orderly stop was requested and has not begun: as any other kill"},
 };
 
 struct Failpoint {
@@ -53,7 +47,7 @@ struct Failpoint {
 // "name", "name:pass" or "name:pass:stop".
 [[nodiscard]] Result<Failpoint> parse_failpoint(std::string_view text);
 
-// Before any thread that passes one. `strike` is called once, in the thread that comes by for the `pass`-th time.
+// Call before starting threads that pass failpoints. `strike` is called once, in the thread that makes the `pass`-th pass.
 void arm_failpoint(Failpoint point, std::function<void()> strike);
 void disarm_failpoint();
 

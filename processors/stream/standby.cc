@@ -1,184 +1,220 @@
 #include "processors/stream/standby.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
-
-#include "processors/stream/continuation.h"
 
 namespace fiverate {
 namespace {
 
 constexpr std::chrono::seconds kReopenAfter{1};
-constexpr std::chrono::milliseconds kHeldAgainAfter{200};
-constexpr std::size_t kRecordsARound = 4'000;  // the worker's own tasks come first
+constexpr std::chrono::milliseconds kTryLockedStoreAfter{200};
+constexpr std::chrono::milliseconds kGroupAnswersWithin{500};  // the worker's own tasks wait for it
+constexpr std::size_t kRecordsPerRound = 4'000;                // the worker's own tasks come first
 
 }  // namespace
 
-void Standby::keep(const Input& input, Seat seat) {
-  unfit_.erase(input);
-  if (!std::ranges::binary_search(eligible_, input)) return;
-  seat.task->stand_by();
-  copies_.insert_or_assign(input, std::move(seat));
+void Standby::keep(const Input& input, TaskContext context) {
+  failed_.erase(input);
+  if (!std::ranges::binary_search(parts_.eligible, input)) return;
+  context.task->suppress_outputs();
+  owners_[input] = 0;  // unknown until the new owner's first checkpoint
+  copies_.insert_or_assign(input, std::move(context));
 }
 
-// Beginning behind our own, so that processes that own neighbouring partitions keep copies of different ones.
-void Standby::follow(const std::set<Input>& ours) {
-  wanted_.clear();
-  const auto behind = ours.empty() ? eligible_.begin() : std::ranges::upper_bound(eligible_, *ours.rbegin());
-  const auto add = [&](auto from, auto to) {
-    for (auto at = from; at != to && wanted_.size() < copies_max_; ++at) {
-      if (!ours.contains(*at) && !unfit_.contains(*at)) wanted_.push_back(*at);
+// Begins behind our own partitions, so that processes with neighbouring partitions copy different ones.
+void Standby::follow_all_but(const std::set<Input>& ours) {
+  chosen_.clear();
+  const auto& eligible = parts_.eligible;
+  const auto behind = ours.empty() ? eligible.begin() : std::ranges::upper_bound(eligible, *ours.rbegin());
+  const auto choose = [&](auto from, auto to) {
+    for (auto at = from; at != to && chosen_.size() < copies_max_; ++at) {
+      if (!ours.contains(*at) && !failed_.contains(*at)) chosen_.push_back(*at);
     }
   };
-  add(behind, eligible_.end());
-  add(eligible_.begin(), behind);
-  std::erase_if(copies_, [&](const auto& copy) { return std::ranges::find(wanted_, copy.first) == wanted_.end(); });
-  reread();
+  choose(behind, eligible.end());
+  choose(eligible.begin(), behind);
+  std::erase_if(copies_, [&](const auto& copy) { return std::ranges::find(chosen_, copy.first) == chosen_.end(); });
+  close_reader();
 }
 
-void Standby::open(const Input& input) {
-  auto seat = make_seat_(input);
-  if (!seat && seat.error().reaction == Reaction::wait) {
-    not_before_[input] = now_() + kHeldAgainAfter;
-    return;
-  }
-  if (!seat) return give_up(input, seat.error());
-  if (const auto restored = seat->task->restore(); !restored) return give_up(input, restored.error());
-  seat->task->stand_by();
-  spdlog::info("{}: standing by, from offset {}", seat->task->name(), seat->task->next_offset());
-  copies_.insert_or_assign(input, std::move(*seat));
-  reread();
+void Standby::open(const Input& input, Source& group) {
+  const auto again_later = [&](std::chrono::milliseconds after) { not_before_[input] = parts_.now() + after; };
+  const auto committed = group.committed({input}, kGroupAnswersWithin);
+  if (!committed) return again_later(kReopenAfter);
+  const auto position = committed->find(input);
+  const auto pointer = position == committed->end() ? CheckpointPointer{} : parse_checkpoint_pointer(position->second.metadata);
+  const auto name = parts_.task_name(input);
+  const auto found = parts_.checkpoints.find({{name, pointer}});
+  if (!found) return again_later(kReopenAfter);
+  const auto known = found->find(name);
+  const auto checkpoint = known == found->end() ? std::nullopt : std::optional(known->second);
+  auto copy = parts_.make_task(input, checkpoint);
+  if (!copy && copy.error().reaction == Reaction::wait) return again_later(kTryLockedStoreAfter);
+  if (!copy) return drop(input, copy.error());
+  if (const auto restored = copy->task->restore(); !restored) return drop(input, restored.error());
+  copy->task->suppress_outputs();
+  parts_.report(Severity::info, fmt::format("{}: standby from offset {}", name, copy->task->next_offset()));
+  copies_.insert_or_assign(input, std::move(*copy));
+  if (checkpoint) on_checkpoint(*checkpoint);
+  close_reader();
 }
 
-void Standby::give_up(const Input& input, const Error& error) {
-  spdlog::warn("standby of {} partition {} is given up: {}", name_of(input.topic), input.partition, error.what);
+void Standby::drop(const Input& input, const Error& error) {
+  parts_.report(Severity::warning, fmt::format("{}: no standby any more. {}", parts_.task_name(input), error.what));
   copies_.erase(input);
-  unfit_.insert(input);
-  reread();  // without it
+  failed_.insert(input);
+  close_reader();
 }
 
-// The reader begins anew with the copies at hand.
-void Standby::reread() {
+// The next round opens another one for the copies at hand.
+void Standby::close_reader() {
   reader_.reset();
-  held_.clear();
-  held_count_ = 0;
-  reopened_ = {};
+  buffered_.clear();
+  buffered_count_ = 0;
+  opened_ = {};
 }
 
 bool Standby::round(Source& group) {
-  // One at a time, for the worker's own tasks wait meanwhile.
-  const auto missing = std::ranges::find_if(wanted_, [&](const auto& input) {
-    const auto held = not_before_.find(input);
-    return !copies_.contains(input) && !unfit_.contains(input) && (held == not_before_.end() || now_() >= held->second);
+  // One copy a round, since the worker's own tasks wait meanwhile.
+  const auto missing = std::ranges::find_if(chosen_, [&](const auto& input) {
+    const auto locked = not_before_.find(input);
+    return !copies_.contains(input) && !failed_.contains(input) && (locked == not_before_.end() || parts_.now() >= locked->second);
   });
-  if (missing != wanted_.end()) open(*missing);
-  if (copies_.empty()) return false;
-  const auto now = now_();
-  if (now >= ask_at_) {
-    std::vector<Input> inputs;
-    for (const auto& [input, seat] : copies_) inputs.push_back(input);
-    const auto known = group.committed_of(inputs, kAskWithin);
-    if (known) {
-      for (const auto& [input, committed] : *known) {
-        committed_[input] = committed.offset;
-        if (const auto continuation = continuation_in(committed.metadata)) copies_.at(input).task->catch_up(*continuation);
-      }
-    }
-    ask_at_ = now_() + (known ? std::chrono::milliseconds(kAskEvery) : std::chrono::milliseconds(kAskAgainAfter));
-    if (std::erase_if(stalled_, [&](const auto& one) { return committed_[one.first] != one.second; }) > 0) reread();
+  if (chosen_.empty()) return false;
+  // Before a copy is opened, so that no checkpoint is missed in between.
+  if (const auto done = read_checkpoints(group); !done) {
+    parts_.report(Severity::warning, "standby: " + done.error().what);
+    checkpoint_reader_.reset();
   }
-  read_on(group);
+  if (missing != chosen_.end() && checkpoint_reader_) open(*missing, group);
+  if (copies_.empty()) return false;
+  read(group);
   bool moved = false;
-  std::vector<std::pair<Input, Error>> failed;
+  std::vector<std::pair<Input, Error>> failures;
+  const auto now = parts_.now();
   const bool save = now - saved_ >= commit_every_;
   if (save) saved_ = now;
-  for (auto& [input, seat] : copies_) {
-    const auto before = seat.task->next_offset();
-    auto done = process(input, seat, committed_.contains(input) ? committed_.at(input) : 0);
-    moved = moved || seat.task->next_offset() != before;
-    if (done && save && seat.task->changed() && seat.task->at_boundary()) done = seat.task->commit();
-    if (!done) failed.emplace_back(input, done.error());
+  for (auto& [input, copy] : copies_) {
+    const auto before = copy.task->next_offset();
+    const auto owner = owners_.find(input);
+    auto done = process(input, copy, owner == owners_.end() ? 0 : owner->second);
+    moved |= copy.task->next_offset() != before;
+    if (done && save && copy.task->changed() && copy.task->at_boundary()) done = copy.task->commit();
+    if (!done) failures.emplace_back(input, done.error());
   }
-  for (const auto& [input, error] : failed) give_up(input, error);
-  if (!moved && held_count_ >= kHeldMax) relieve();
+  for (const auto& [input, error] : failures) drop(input, error);
+  if (!moved && buffered_count_ >= kBufferedMax) stop_reading_fullest();
   return moved;
 }
 
-void Standby::read_on(Source& group) {
-  const auto now = now_();
-  if (!reader_) {
-    if (now - reopened_ < kReopenAfter) return;
-    reopened_ = now;
-    std::map<Input, std::int64_t> from;
-    std::vector<Input> behind;
-    for (const auto& [input, seat] : copies_) {
-      if (stalled_.contains(input)) continue;
-      const auto extent = group.extent(input);
-      if (!extent) return;
-      if (*extent && seat.task->next_offset() < (*extent)->low) {
-        behind.push_back(input);
-      } else {
-        from[input] = seat.task->next_offset();
-      }
+Result<void> Standby::open_reader(Source& group) {
+  std::map<Input, std::int64_t> from;
+  std::vector<Input> truncated;
+  for (const auto& [input, copy] : copies_) {
+    if (stalled_.contains(input)) continue;
+    TRY_VALUE(range, group.offset_range(input));
+    if (range && copy.task->next_offset() < range->first) {
+      truncated.push_back(input);
+    } else {
+      from[input] = copy.task->next_offset();
     }
-    for (const auto& input : behind) give_up(input, {Reaction::stop, "the log begins behind it and no snapshot reaches it"});
-    if (!behind.empty() || from.empty()) return;
-    auto opened = open_reader_(from);
-    if (!opened) {
-      spdlog::warn("standby: {}", opened.error().what);
-      return;
-    }
-    reader_ = std::move(*opened);
   }
-  if (held_count_ >= kHeldMax) return;
+  for (const auto& input : truncated) drop(input, {Reaction::stop, "The log begins behind its state, and no snapshot reaches it."});
+  if (!truncated.empty() || from.empty()) return {};
+  TRY_VALUE(opened, parts_.open_reader(from));
+  reader_ = std::move(opened);
+  return {};
+}
+
+void Standby::read(Source& group) {
+  const auto now = parts_.now();
+  if (!reader_) {
+    if (now - opened_ < kReopenAfter) return;
+    opened_ = now;
+    if (const auto opened = open_reader(group); !opened) parts_.report(Severity::warning, "standby: " + opened.error().what);
+    if (!reader_) return;
+  }
+  if (buffered_count_ >= kBufferedMax) return;
   std::vector<InRecord> records;
   if (const auto polled = reader_->poll(std::chrono::milliseconds{0}, records); !polled) {
-    spdlog::warn("standby: {}", polled.error().what);
-    reread();
-    reopened_ = now;
+    parts_.report(Severity::warning, "standby: " + polled.error().what);
+    close_reader();
+    opened_ = now;
     return;
   }
-  held_count_ += records.size();
-  for (auto& record : records) held_[record.input].push_back(std::move(record));
+  buffered_count_ += records.size();
+  for (auto& record : records) buffered_[record.input].push_back(std::move(record));
 }
 
-// One owner stands still and its records fill the room of all: they are read again when it moves.
-void Standby::relieve() {
-  const auto fullest =
-      std::ranges::max_element(held_, {}, [](const auto& one) { return one.second.size(); });
-  if (fullest == held_.end()) return;
-  const auto known = committed_.find(fullest->first);
-  stalled_[fullest->first] = known == committed_.end() ? 0 : known->second;
-  reread();
+Result<void> Standby::read_checkpoints(Source& group) {
+  if (!checkpoint_reader_) {
+    if (parts_.now() - checkpoints_opened_ < kReopenAfter) return {};
+    checkpoints_opened_ = parts_.now();
+    TRY_VALUE(range, group.offset_range(kCheckpointsPartition));
+    TRY_VALUE(opened, parts_.open_reader({{kCheckpointsPartition, range ? range->end : 0}}));
+    checkpoint_reader_ = std::move(opened);
+  }
+  std::vector<InRecord> records;
+  TRY(checkpoint_reader_->poll(std::chrono::milliseconds{0}, records));
+  for (const auto& record : records) {
+    if (const auto checkpoint = parse_checkpoint(record)) on_checkpoint(*checkpoint);
+  }
+  return {};
 }
 
-Result<void> Standby::process(const Input& input, Seat& seat, std::int64_t until) {
-  auto& waiting = held_[input];
-  for (std::size_t count = 0; count < kRecordsARound && !waiting.empty() && waiting.front().offset < until; ++count) {
-    FIVERATE_TRY(seat.task->process(waiting.front()));
-    waiting.pop_front();
-    --held_count_;
+void Standby::on_checkpoint(const Checkpoint& checkpoint) {
+  const auto found = std::ranges::find_if(copies_, [&](const auto& copy) { return copy.second.task->name() == checkpoint.task(); });
+  if (found == copies_.end()) return;
+  const auto& input = found->first;
+  auto& task = *found->second.task;
+  if (checkpoint.reset_epoch() > task.reset_epoch() && owners_.contains(input)) {  // its state may not be usable: opened again
+    copies_.erase(found);
+    return close_reader();
+  }
+  task.follow(checkpoint);
+  auto& owner = owners_[input];
+  owner = std::max(owner, checkpoint.offset());
+  const auto stalled = stalled_.find(input);
+  if (stalled == stalled_.end() || stalled->second == owner) return;
+  stalled_.erase(stalled);
+  close_reader();
+}
+
+// One owner stands still, and the records behind its checkpoint fill the buffer of all: they are read again when it moves.
+void Standby::stop_reading_fullest() {
+  const auto fullest = std::ranges::max_element(buffered_, {}, [](const auto& one) { return one.second.size(); });
+  if (fullest == buffered_.end()) return;
+  stalled_[fullest->first] = owners_[fullest->first];
+  close_reader();
+}
+
+Result<void> Standby::process(const Input& input, TaskContext& copy, std::int64_t until) {
+  auto& records = buffered_[input];
+  for (std::size_t count = 0; count < kRecordsPerRound && !records.empty() && records.front().offset < until; ++count) {
+    TRY(copy.task->process(records.front()));
+    records.pop_front();
+    --buffered_count_;
   }
   return {};
 }
 
 std::optional<std::int64_t> Standby::behind(const Input& input) const {
   const auto copy = copies_.find(input);
-  const auto committed = committed_.find(input);
-  if (copy == copies_.end() || committed == committed_.end()) return std::nullopt;
-  return std::max<std::int64_t>(0, committed->second - copy->second.task->next_offset());
+  const auto owner = owners_.find(input);
+  if (copy == copies_.end() || owner == owners_.end()) return std::nullopt;
+  return std::max<std::int64_t>(0, owner->second - copy->second.task->next_offset());
 }
 
-std::optional<Seat> Standby::release(const Input& input, std::int64_t committed) {
+std::optional<TaskContext> Standby::release(const Input& input, const std::optional<Checkpoint>& checkpoint) {
   const auto found = copies_.find(input);
   if (found == copies_.end()) return std::nullopt;
-  auto seat = std::move(found->second);
+  auto copy = std::move(found->second);
   copies_.erase(found);
-  // What it folded beyond that was perhaps never said: it was ours once, and was taken away before its outputs were acknowledged.
-  if (seat.task->next_offset() > committed) return std::nullopt;
-  return seat;
+  owners_.erase(input);
+  // A copy beyond the checkpoint was ours once and was revoked before its outputs were acknowledged.
+  if (!checkpoint || copy.task->next_offset() > checkpoint->offset()) return std::nullopt;
+  if (copy.task->reset_epoch() < checkpoint->reset_epoch()) return std::nullopt;
+  return copy;
 }
 
 }  // namespace fiverate

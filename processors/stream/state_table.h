@@ -1,5 +1,5 @@
-// A typed part of a task's state: records of one key prefix, decoded on first use, written back at commit, dropped from
-// memory when the budget is used up. Reads see what has not been written yet.
+// A typed part of a task's state: records of one key prefix, decoded on first use, written back at a commit, evicted from memory beyond
+// a budget. Reads see changes that are not written yet.
 //
 //   struct Codec { Result<T> decode(std::string_view bytes); std::string encode(const T&); };
 #pragma once
@@ -17,7 +17,7 @@ namespace fiverate {
 template <typename T, typename Codec>
 class StateTable {
  public:
-  // `budget_bytes` counts encoded sizes; what is dirty stays whatever the budget, until relieve().
+  // `budget_bytes` counts encoded sizes. Changed records stay in memory beyond the budget, until save() or encode_changes().
   StateTable(std::string prefix, Codec codec, std::size_t budget_bytes)
       : prefix_(std::move(prefix)), codec_(std::move(codec)), budget_bytes_(budget_bytes) {}
 
@@ -26,14 +26,14 @@ class StateTable {
     whole_ = false;
   }
 
-  // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or relieve().
+  // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or encode_changes().
   [[nodiscard]] Result<T*> get(std::string_view key) {
     const auto entry = entry_of(key);
     if (!entry) return tl::make_unexpected(entry.error());
     return &(*entry)->second.value;
   }
 
-  // As get(), to be changed: it will be written at the next save().
+  // As get(), for a change: the next save() writes the record.
   [[nodiscard]] Result<T*> change(std::string_view key) {
     const auto found = entry_of(key);
     if (!found) return tl::make_unexpected(found.error());
@@ -46,7 +46,7 @@ class StateTable {
   // Visits the records whose key begins with `prefix`, in order of keys, until `visit(key, T&)` returns false.
   template <typename Visit>
   [[nodiscard]] Result<void> scan(std::string_view prefix, Visit&& visit) {
-    if (!whole_) FIVERATE_TRY(load_all(prefix));
+    if (!whole_) TRY(load_all(prefix));
     for (auto at = entries_.lower_bound(prefix); at != entries_.end() && at->first.starts_with(prefix); ++at) {
       if (!at->second.exists) continue;
       at->second.used = generation_;
@@ -61,9 +61,9 @@ class StateTable {
     unsaved_.clear();
   }
 
-  // For a table of which many large records change between two saves: now and then they are encoded, and what is beyond the budget
-  // goes. To be called where no pointer is held.
-  void relieve(std::size_t changed_max = 256) {
+  // For a table with many large records that change between two saves: encodes them once there are `changed_max`, and evicts records
+  // beyond the budget. Invalidates pointers.
+  void encode_changes(std::size_t changed_max = 256) {
     if (dirty_.size() >= changed_max) encode_dirty();
   }
 
@@ -91,7 +91,7 @@ class StateTable {
     if (bytes_ > budget_bytes_) evict();
   }
 
-  // Brings what is only in the store into memory, beside what is only in memory.
+  // Loads the records that are only in the store.
   Result<void> load_all(std::string_view prefix) {
     Result<void> loaded;
     for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
@@ -131,7 +131,7 @@ class StateTable {
       auto decoded = codec_.decode(bytes);
       if (!decoded) {
         return fail(Reaction::stop, "The state in {} is damaged at key {}{}. Remove the folder: it is rebuilt from the log.",
-                    store_->where(), prefix_, key);
+                    store_->location(), prefix_, key);
       }
       entry.value = std::move(*decoded);
     }
@@ -142,7 +142,7 @@ class StateTable {
     return entries_.emplace(std::string(key), std::move(entry)).first;
   }
 
-  // Drops clean records, those first that were not used since the last commits.
+  // Evicts unchanged records, the least recently used first.
   void evict() {
     for (std::uint64_t age = 16; age > 0 && bytes_ > budget_bytes_ / 2; age /= 2) {
       for (auto at = entries_.begin(); at != entries_.end() && bytes_ > budget_bytes_ / 2;) {
@@ -163,10 +163,10 @@ class StateTable {
   const Store* store_ = nullptr;
   Entries entries_;
   std::vector<typename Entries::iterator> dirty_;
-  std::map<std::string, std::string, std::less<>> unsaved_;  // encoded, of the next batch
+  std::map<std::string, std::string, std::less<>> unsaved_;  // encoded, for the next save
   std::size_t bytes_ = 0;
   std::uint64_t generation_ = 1;
-  bool whole_ = false;  // all that the store has is in memory
+  bool whole_ = false;  // memory holds all records of the store
 };
 
 // A codec for state that is a Protobuf message itself.
@@ -183,18 +183,18 @@ struct MessageCodec {
 };
 
 inline tl::unexpected<Error> damaged(const Store& store) {
-  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.where());
+  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.location());
 }
 
-// All small records of a prefix, which an operator keeps in memory: `visit(key without the prefix, value)`; false: it cannot be ours.
+// All small records of a prefix, which an operator keeps in memory: `visit(key without the prefix, value)`; false: the record is damaged.
 template <typename Visit>
 [[nodiscard]] Result<void> read_all(const Store& store, std::string_view prefix, Visit&& visit) {
-  bool sound = true;
-  FIVERATE_TRY(store.scan(prefix, [&](std::string_view key, std::string_view value) {
+  bool valid = true;
+  TRY(store.scan(prefix, [&](std::string_view key, std::string_view value) {
     key.remove_prefix(prefix.size());
-    return sound = visit(key, value);
+    return valid = visit(key, value);
   }));
-  if (!sound) return damaged(store);
+  if (!valid) return damaged(store);
   return {};
 }
 

@@ -1,76 +1,79 @@
-// The engine: one thread that reads, folds and commits for the tasks that its group gives it.
+// The main loop: one thread that reads, folds and commits for the tasks that its consumer group assigns to it.
 //
-//   poll -> task.process, record by record -> commit if due, only at a boundary -> guard the results
-//   -> the stage's heartbeat -> copies of others' tasks read on (standby.h)
+//   poll -> task.process, record by record -> commit if due, only at a boundary -> heartbeat of the stage -> standby
 //
-// An error of a task ends run(); whoever started the worker reacts to it (retry and drop_task: start anew from the stores;
-// stop: tell a person). A task whose store another process still holds (wait) begins when it lets go; the others do not wait for it.
+// An error of a task ends round(); the supervisor (runtime/supervisor.h) reacts to it. A task whose state another process still has open
+// (Reaction::wait) starts when that process closes it; the others do not wait for it.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
-#include <stop_token>
 #include <vector>
 
 #include "processors/stream/ports.h"
-#include "processors/stream/seat.h"
+#include "processors/stream/report.h"
 #include "processors/stream/standby.h"
+#include "processors/stream/task_context.h"
 
 namespace fiverate {
 
 struct WorkerOptions {
   std::chrono::milliseconds poll_wait{100};
-  std::chrono::milliseconds commit_every{500};  // bounds what a crash repeats; silent tasks ten times as rarely
+  std::chrono::milliseconds commit_every{500};  // bounds what a crash repeats; suppressed tasks commit ten times as rarely
   std::int64_t commit_records = 200'000;
-  std::int64_t silent_commit_records = 5'000;  // what is not committed is in memory
+  std::int64_t suppressed_commit_records = 5'000;  // what is not committed is in memory
 };
 
 class Worker {
  public:
-  // Called after each round and after each commit with the tasks at hand; intake reports its progress here.
-  using Heartbeat = std::function<Result<void>(const std::map<Input, Seat>&)>;
+  // Called after each round with the tasks at hand.
+  using Heartbeat = std::function<Result<void>(const Tasks&)>;
+  using Now = std::function<std::chrono::steady_clock::time_point()>;
 
-  // `make_seat` is called when an input is assigned, if `standby` has no copy of it. It keeps copies of what others own, if there
-  // is one, and outlives the worker.
-  Worker(Source& source, MakeSeat make_seat, WorkerOptions options, Heartbeat heartbeat = {}, Standby* standby = nullptr);
+  struct Parts {
+    Source& source;
+    CheckpointReader& checkpoints;
+    TaskName task_name;
+    MakeTask make_task;
+    Heartbeat heartbeat = {};
+    Standby* standby = nullptr;
+    Report report = ignore_report;
+    Now now = std::chrono::steady_clock::now;
+  };
+  // All parts outlive the worker.
+  Worker(Parts parts, WorkerOptions options);
 
-  // Until stopped, the source is finished, or an error.
-  [[nodiscard]] Result<void> run(const std::stop_token& stop);
-  // One round of the loop, for tests that interleave workers by hand. True if there was anything to do.
+  // One round of the loop. True if there was anything to do.
   [[nodiscard]] Result<bool> round();
-  // Commits every task that stands at a boundary; the others at their next one. (A busy outlet task stands at one only right after a
-  // cut, and would hardly ever be met there.)
+  // Commits every task that is at a boundary; the others at their next one.
   [[nodiscard]] Result<void> commit_all();
 
-  [[nodiscard]] const std::map<Input, Seat>& seats() const { return seats_; }
+  [[nodiscard]] const Tasks& tasks() const { return tasks_; }
 
  private:
-  Result<std::map<Input, std::int64_t>> take(const std::vector<Input>& inputs);
-  Result<Seat> seat_of(const Input& input, const std::optional<Committed>& committed);
-  Result<std::int64_t> begin_of(Seat& seat, const std::optional<Committed>& committed);
+  Result<std::map<Input, std::int64_t>> on_assigned(const std::vector<Input>& inputs);
+  void on_revoked(const std::vector<Input>& inputs);
+  Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
+  Result<std::int64_t> first_offset(const Task& task, std::int64_t committed) const;
+  Result<void> verify_results(const Checkpoint& checkpoint) const;
   void follow_others();
-  void give_up(const std::vector<Input>& inputs);
   Result<void> commit(const std::vector<Task*>& tasks);
-  Result<void> commit_those(const std::function<bool(const Task&)>& wanted);
-  [[nodiscard]] bool due(const Task& task) const;
+  Result<void> commit_if(const std::function<bool(const Task&)>& wanted);
+  [[nodiscard]] bool is_due(const Task& task) const;
 
-  Source& source_;
-  MakeSeat make_seat_;
+  Parts parts_;
   WorkerOptions options_;
-  Heartbeat heartbeat_;
-  Standby* standby_;
-  std::map<Input, Seat> seats_;
-  std::set<Input> waiting_;  // ours, but another process holds their stores
+  Tasks tasks_;
+  std::set<Input> waiting_;  // assigned to us, but another process has their states open
   std::vector<InRecord> records_;
-  std::map<Input, std::int64_t> uncommitted_;
-  std::set<Input> overdue_;
-  std::set<Input> untold_;  // the group stands behind the state
-  std::chrono::steady_clock::time_point last_commit_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point last_silent_commit_ = last_commit_;
+  std::map<Input, std::int64_t> uncommitted_;  // records since the last commit
+  std::set<Input> overdue_;                    // to be committed at the next boundary
+  std::set<Input> group_is_behind_;            // the group's offset is lower than the state's
+  std::chrono::steady_clock::time_point last_commit_;
+  std::chrono::steady_clock::time_point last_suppressed_commit_;
 };
 
 }  // namespace fiverate

@@ -100,7 +100,7 @@ class CsvImport::Work {
     std::vector<std::string> columns = map_.columns;
     if (map_.header) {
       const auto some = reader.next(row);
-      FIVERATE_TRY(some);
+      TRY(some);
       if (!*some) return fail(Reaction::stop, "{}: is empty, not even a header", table_);
       columns.assign(row.fields.begin(), row.fields.end());
     }
@@ -108,9 +108,9 @@ class CsvImport::Work {
     width_ = columns.size();
     for (;;) {
       const auto some = reader.next(row);
-      FIVERATE_TRY(some);
+      TRY(some);
       if (!*some) break;
-      FIVERATE_TRY(take(row, sink));
+      TRY(take(row, sink));
       if (progress && summary_.rows % kReportEvery == 0) progress(input.bytes_done(), input.bytes_in_all());
     }
     if (progress) progress(input.bytes_in_all(), input.bytes_in_all());
@@ -118,7 +118,7 @@ class CsvImport::Work {
   }
 
   Result<CsvSummary> finish(const CsvSink& sink) {
-    while (!open_.empty()) FIVERATE_TRY(write_earliest(sink));
+    while (!open_.empty()) TRY(write_earliest(sink));
     return std::exchange(summary_, {});
   }
 
@@ -157,9 +157,9 @@ class CsvImport::Work {
     // A row out of shape may have its values in the wrong columns: nothing for the reference data, where the first word
     // stays. It is a refused document; if the map makes none, a refused reference event.
     if (complaint_.empty() || documents_.empty()) {
-      for (const auto* section : references_) FIVERATE_TRY(take_reference(*section, sink));
+      for (const auto* section : references_) TRY(take_reference(*section, sink));
     }
-    for (const auto* section : documents_) FIVERATE_TRY(take_document(*section, sink));
+    for (const auto* section : documents_) TRY(take_document(*section, sink));
     if (!bad_.empty()) {
       ++summary_.bad_rows;
       problem(bad_);
@@ -277,8 +277,8 @@ class CsvImport::Work {
     if (*time <= written_through_) return comes_too_late(*time);
     document.event_id = fmt::format("{}{}{}/{}", kind, revision.empty() ? "" : "#", revision, id);
     auto key = fmt::format("{}\n{}\n{}\n{}", &section - map_.sections.data(), revision, outlet, id);
-    FIVERATE_TRY(add(*time, std::move(document), std::move(key), id, sink));
-    while (open_.size() > static_cast<std::size_t>(map_.open_times)) FIVERATE_TRY(write_earliest(sink));
+    TRY(add(*time, std::move(document), std::move(key), id, sink));
+    while (open_.size() > static_cast<std::size_t>(map_.open_times)) TRY(write_earliest(sink));
     return {};
   }
 
@@ -320,7 +320,7 @@ class CsvImport::Work {
 
   Result<void> write_earliest(const CsvSink& sink) {
     const auto earliest = open_.extract(open_.begin());
-    for (const auto& document : earliest.mapped().documents) FIVERATE_TRY(write(document, {}, sink));
+    for (const auto& document : earliest.mapped().documents) TRY(write(document, {}, sink));
     open_bytes_ -= earliest.mapped().bytes;
     written_through_ = earliest.key();
     return {};
@@ -554,9 +554,9 @@ Result<CsvText> convert_to_text(CsvMap map, const MarketCalendar& calendar, CsvI
     text += '\n';
     return {};
   };
-  FIVERATE_TRY(import.convert(input, sink, progress));
+  TRY(import.convert(input, sink, progress));
   auto summary = import.finish(sink);
-  FIVERATE_TRY(summary);
+  TRY(summary);
   out.summary = std::move(*summary);
   return out;
 }

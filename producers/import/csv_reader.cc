@@ -83,7 +83,7 @@ std::unique_ptr<CsvInput> CsvInput::of_text(std::string name, std::string text) 
 }
 
 Result<bool> CsvReader::next(CsvRow& row) {
-  if (!begun_) FIVERATE_TRY(skip_byte_order_mark());
+  if (!begun_) TRY(skip_byte_order_mark());
   for (;;) {
     row.line = line_;
     row.fields.clear();
@@ -94,10 +94,10 @@ Result<bool> CsvReader::next(CsvRow& row) {
     bool quoted = false;
     while (ended == Ended::field) {
       const auto first = peek();
-      FIVERATE_TRY(first);
+      TRY(first);
       quoted = quoted || *first == '"';
       auto field = read_field(row);
-      FIVERATE_TRY(field);
+      TRY(field);
       ended = *field;
       ends_.push_back(text_.size());
       if (too_long()) {
@@ -120,11 +120,11 @@ Result<bool> CsvReader::next(CsvRow& row) {
 // Leaves the delimiter or the line end behind it.
 Result<CsvReader::Ended> CsvReader::read_field(CsvRow& row) {
   auto byte = peek();
-  FIVERATE_TRY(byte);
-  if (*byte == '"') FIVERATE_TRY(read_quoted(row));
-  FIVERATE_TRY(read_plain());
+  TRY(byte);
+  if (*byte == '"') TRY(read_quoted(row));
+  TRY(read_plain());
   byte = peek();
-  FIVERATE_TRY(byte);
+  TRY(byte);
   if (*byte == kEnd) return Ended::input;
   if (!too_long()) ++at_;
   if (*byte != '\n') return Ended::field;
@@ -137,7 +137,7 @@ Result<void> CsvReader::read_quoted(CsvRow& row) {
   ++at_;
   while (!too_long()) {
     auto byte = peek();
-    FIVERATE_TRY(byte);
+    TRY(byte);
     if (*byte == kEnd) {
       row.problem = "a quote is not closed";
       return {};
@@ -150,7 +150,7 @@ Result<void> CsvReader::read_quoted(CsvRow& row) {
     if (at_ == end_) continue;
     ++at_;  // the quote
     byte = peek();
-    FIVERATE_TRY(byte);
+    TRY(byte);
     if (*byte == '"') {
       text_ += '"';
       ++at_;
@@ -168,7 +168,7 @@ Result<void> CsvReader::read_plain() {
   const auto plain_begin = text_.size();  // a CR in quotes stays
   while (!too_long()) {
     const auto byte = peek();
-    FIVERATE_TRY(byte);
+    TRY(byte);
     if (*byte == kEnd) break;
     const char* const begin = buffer_.data() + at_;
     const char* const stop = std::find_if(begin, limit(), [this](char c) { return c == delimiter_ || c == '\n'; });
@@ -177,20 +177,20 @@ Result<void> CsvReader::read_plain() {
     if (at_ < end_) break;
   }
   const auto byte = peek();
-  FIVERATE_TRY(byte);
+  TRY(byte);
   if ((*byte == '\n' || *byte == kEnd) && text_.size() > plain_begin && text_.back() == '\r') text_.pop_back();
   return {};
 }
 
 Result<int> CsvReader::peek() {
-  if (at_ == end_) FIVERATE_TRY(refill());
+  if (at_ == end_) TRY(refill());
   return at_ == end_ ? kEnd : static_cast<int>(static_cast<unsigned char>(buffer_[at_]));
 }
 
 Result<void> CsvReader::refill() {
   buffer_.resize(kBufferBytes);
   const auto got = input_.read(buffer_);
-  FIVERATE_TRY(got);
+  TRY(got);
   at_ = 0;
   end_ = *got;
   return {};
@@ -198,7 +198,7 @@ Result<void> CsvReader::refill() {
 
 Result<void> CsvReader::skip_byte_order_mark() {
   begun_ = true;
-  FIVERATE_TRY(refill());
+  TRY(refill());
   const std::string_view start(buffer_.data(), end_);
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
     return fail(Reaction::stop, "{}: is UTF-16; make it UTF-8 (iconv -f UTF-16 -t UTF-8)", input_.name());

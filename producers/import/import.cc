@@ -13,17 +13,17 @@ Result<SourceSummary> import_history(const History& history, const MarketCalenda
   for (std::size_t i = 0; i < history.size(); ++i) {
     const auto record = history[i];
     if (const auto today = calendar.start_of(calendar.day_of(record.arrival)); today > marked) {
-      FIVERATE_TRY(writer.mark(marked = today));
+      TRY(writer.mark(marked = today));
     }
-    FIVERATE_TRY(writer.record(record.topic, record.arrival, record.key, record.line));
+    TRY(writer.record(record.topic, record.arrival, record.key, record.line));
     if (progress && i % kReportEvery == 0) progress(i, history.size());
   }
   if (!options.open && history.size() > 0) {
     auto last = history.ends();
     if (history.last_day() != kNoDay) last = std::max(last, calendar.end_of(history.last_day()) + kFinalAfter);
-    FIVERATE_TRY(writer.mark(last));
+    TRY(writer.mark(last));
   }
-  FIVERATE_TRY(writer.flush());
+  TRY(writer.flush());
   if (progress) progress(history.size(), history.size());
   return writer.summary();
 }

@@ -40,27 +40,27 @@ Result<std::unique_ptr<MarketFiles>> MarketFiles::create(const std::filesystem::
   std::filesystem::create_directories(folder, error);
   if (error) return fail(Reaction::stop, "Cannot make the folder {}: {}", folder.string(), error.message());
   auto reference = LineFile::create(folder / "reference.jsonl");
-  FIVERATE_TRY(reference);
+  TRY(reference);
   auto events = LineFile::create(folder / "events.jsonl");
-  FIVERATE_TRY(events);
+  TRY(events);
   auto truth = LineFile::create(folder / kTruthFile);
-  FIVERATE_TRY(truth);
+  TRY(truth);
   return std::unique_ptr<MarketFiles>(new MarketFiles(std::move(*reference), std::move(*events), std::move(*truth)));
 }
 
 Result<void> MarketFiles::record(const Arriving& record) {
   auto& file = record.topic == Topic::reference ? reference_ : events_;
-  FIVERATE_TRY(file.write(record.line));
+  TRY(file.write(record.line));
   return file.write("\n");
 }
 
 Result<void> MarketFiles::mark(Millis) {
-  for (auto* const file : {&reference_, &events_, &truth_}) FIVERATE_TRY(file->flush());
+  for (auto* const file : {&reference_, &events_, &truth_}) TRY(file->flush());
   return {};
 }
 
 Result<void> MarketFiles::finish() {
-  for (auto* const file : {&reference_, &events_, &truth_}) FIVERATE_TRY(file->close());
+  for (auto* const file : {&reference_, &events_, &truth_}) TRY(file->close());
   return {};
 }
 
@@ -73,7 +73,7 @@ Result<void> MarketTopics::truth(std::string_view lines) {
 }
 
 Result<void> MarketTopics::finish() {
-  FIVERATE_TRY(writer_.flush());
+  TRY(writer_.flush());
   return truth_ ? truth_->close() : Result<void>{};
 }
 

@@ -56,23 +56,23 @@ class Simulation {
   }
 
   Result<SimulateSummary> run() {
-    FIVERATE_TRY(introduce());
+    TRY(introduce());
     for (auto day = settings_.size.first_day; day < world_.end() && !ended_; day = day + 1) {
-      FIVERATE_TRY(live(day));
-      FIVERATE_TRY(tell(day));
+      TRY(live(day));
+      TRY(tell(day));
     }
     // What was still on its way follows at once.
     auto last = world_.end();
     while (!on_their_way_.empty() && !ended_) {
       last = on_their_way_.first_day();
-      if (const auto starts = calendar_.start_of(last); starts > summary_.clock) FIVERATE_TRY(mark(starts));
-      for (const auto& record : on_their_way_.take(last)) FIVERATE_TRY(send(record));
+      if (const auto starts = calendar_.start_of(last); starts > summary_.clock) TRY(mark(starts));
+      for (const auto& record : on_their_way_.take(last)) TRY(send(record));
       if (!hooks_.reach(kNever)) ended_ = true;
     }
     if (!ended_ && !settings_.open) {
-      FIVERATE_TRY(mark(std::max(calendar_.end_of(last), calendar_.start_of(world_.end()) + kFinalAfter)));
+      TRY(mark(std::max(calendar_.end_of(last), calendar_.start_of(world_.end()) + kFinalAfter)));
     }
-    FIVERATE_TRY(output_.finish());
+    TRY(output_.finish());
     summary_.complete = !ended_;
     return summary_;
   }
@@ -80,7 +80,7 @@ class Simulation {
  private:
   Result<void> introduce() {
     const auto begins = calendar_.start_of(settings_.size.first_day);
-    FIVERATE_TRY(mark(begins));
+    TRY(mark(begins));
     Result<void> result;
     const auto tell = [&](Event& event) {
       set_millis(*event.mutable_arrival_time(), begins);
@@ -111,7 +111,7 @@ class Simulation {
         trouble_.pass(documents_[d], send_later);
       }
       ++summary_.outlet_days;
-      if (truth_.size() >= kTruthBytes) FIVERATE_TRY(tell_truth());
+      if (truth_.size() >= kTruthBytes) TRY(tell_truth());
       if (i % kOutletsAtOnce != 0) continue;
       hooks_.progress(summary_.outlet_days, summary_.clock);
       if (!hooks_.reach(begins)) {
@@ -123,7 +123,7 @@ class Simulation {
   }
 
   Result<void> tell_truth() {
-    if (!truth_.empty()) FIVERATE_TRY(output_.truth(truth_));
+    if (!truth_.empty()) TRY(output_.truth(truth_));
     truth_.clear();
     return {};
   }
@@ -141,8 +141,8 @@ class Simulation {
         ended_ = true;
         break;
       }
-      for (; next != records.end() && next->arrival < until; ++next) FIVERATE_TRY(send(*next));
-      FIVERATE_TRY(mark(until));
+      for (; next != records.end() && next->arrival < until; ++next) TRY(send(*next));
+      TRY(mark(until));
       hooks_.progress(summary_.outlet_days, summary_.clock);
       from = until;
     }

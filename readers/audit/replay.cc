@@ -15,7 +15,8 @@
 #include "processors/stages/outlet.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/reference.h"
-#include "processors/stream/memory_log.h"
+#include "processors/stages/task_names.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/worker.h"
 #include "readers/audit/metrics_file.h"
 #include "readers/query/alert_json.h"
@@ -50,7 +51,7 @@ class ReplaySink final : public Sink {
     if (record.topic == Topic::ledger) {
       ledger_.append(std::move(record));
     } else if (record.topic == Topic::deltas) {
-      record.said.clear();  // of `reference` itself, which does not speak to the market of a replay
+      record.depends_on.clear();  // of `reference` itself, which does not speak to the market of a replay
       deltas_.append(std::move(record));
     } else if (record.topic == Topic::quarantine) {
       Quarantined quarantined;
@@ -86,19 +87,26 @@ class NoStore final : public Store {
     return {};
   }
   Result<void> write(const StoreBatch&) override { return {}; }
-  std::string where() const override { return "memory"; }
+  std::string location() const override { return "memory"; }
 };
 
 // Commits only let the stages drop what they collect for the store.
 constexpr WorkerOptions kOptions{std::chrono::milliseconds{0}, std::chrono::seconds{10}, 1'000'000};
 
-Seat make_seat(std::string_view stage, const Input& input, const Definition& definition, std::unique_ptr<Operator> op,
-               Sink& sink) {
-  Seat seat;
-  seat.store = std::make_unique<NoStore>();
-  seat.op = std::move(op);
-  seat.task = std::make_unique<Task>(std::string(stage), input, definition_id(definition), *seat.op, *seat.store, sink);
-  return seat;
+TaskContext make_task(const Input& input, const Definition& definition, std::unique_ptr<Operator> op, Sink& sink) {
+  TaskContext context;
+  context.store = std::make_unique<NoStore>();
+  context.op = std::move(op);
+  context.task =
+      std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(definition), *context.op, *context.store, sink);
+  return context;
+}
+
+Result<void> run_to_end(Worker& worker, const Source& source) {
+  for (;;) {
+    TRY_VALUE(worked, worker.round());
+    if (!worked && source.finished()) return worker.commit_all();
+  }
 }
 
 // Market on a thread of its own, from the log of deltas into the file.
@@ -108,17 +116,14 @@ class MarketThread {
                MemoryLog& deltas, Sink& file)
       : deltas_(deltas), sink_(file), thread_([this, &definition, &calendar, &options, alerts_until] {
           MemorySource source(deltas_, {kDeltas}, group_);
-          Worker worker(source,
-                        [&](const Input& input) -> Result<Seat> {
-                          return make_seat(name_of(Stage::market), input, definition,
-                                           std::make_unique<MarketStage>(
-                                               MarketStage::Settings{definition, 0, 1, false, kUnlimited, options.days,
-                                                                     alerts_until},
-                                               calendar),
-                                           sink_);
-                        },
+          NoCheckpoints checkpoints;
+          const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
+            const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
+            return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
+          };
+          Worker worker({source, checkpoints, task_name_of, make},
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-          result_ = worker.run({});
+          result_ = run_to_end(worker, source);
           if (!result_) deltas_.close_all();  // nobody reads any more: do not let outlet wait for room
         }) {}
   MarketThread(const MarketThread&) = delete;
@@ -240,7 +245,7 @@ std::vector<std::string> quarantine_lines(const std::vector<Quarantined>& quaran
 // One pass over the history; alerts are asked up to the end of `alerts_through`.
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
-  FIVERATE_TRY(make_folder(options.out));
+  TRY(make_folder(options.out));
   const auto alerts_until = alerts_through == kNoDay ? kOpenEnd : calendar.end_of(alerts_through);
   const auto definition = make_definition(calendar.zone_name(), {1, 1, 1});
   MemoryLog ledger({true, 0});  // written and read by this thread in turn
@@ -254,38 +259,33 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   const IntakeSettings intake_settings{definition, false};
   ProgressBook book(definition);
   HistorySource source(history, calendar);
-  Worker intake(
-      source,
-      [&](const Input& input) -> Result<Seat> {
-        std::unique_ptr<Operator> op;
-        if (stage_reading(input.topic) == Stage::reference) {
-          op = std::make_unique<Reference>(intake_settings, kUnlimited);
-        } else {
-          op = std::make_unique<Intake>(intake_settings);
-        }
-        return make_seat(name_of(input.topic), input, definition, std::move(op), sink);
-      },
-      kOptions,
-      [&](const std::map<Input, Seat>& seats) -> Result<void> {
-        for (const auto& [input, seat] : seats) {
-          book.acknowledge(input, seat.op->clock());
-        }
-        if (!book.moved()) return {};
-        for (auto& record : book.take()) FIVERATE_TRY(sink.send(std::move(record)));
-        return {};
-      });
+  NoCheckpoints checkpoints;
+  const auto make_intake = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    std::unique_ptr<Operator> op;
+    if (stage_reading(input.topic) == Stage::reference) {
+      op = std::make_unique<Reference>(intake_settings, kUnlimited);
+    } else {
+      op = std::make_unique<Intake>(intake_settings);
+    }
+    return make_task(input, definition, std::move(op), sink);
+  };
+  const auto report_progress = [&](const Tasks& tasks) -> Result<void> {
+    for (const auto& [input, context] : tasks) book.acknowledge(input, context.op->clock());
+    if (!book.moved()) return {};
+    for (auto& record : book.take()) TRY(sink.send(std::move(record)));
+    return {};
+  };
+  Worker intake({source, checkpoints, task_name_of, make_intake, report_progress}, kOptions);
 
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
   MemorySource ledger_source(ledger, {kLedger}, group);
-  Worker outlet(
-      ledger_source,
-      [&](const Input& input) -> Result<Seat> {
-        auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
-        outlet_stage = op.get();
-        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
-      },
-      kOptions);
+  const auto make_outlet = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
+    outlet_stage = op.get();
+    return make_task(input, definition, std::move(op), sink);
+  };
+  Worker outlet({ledger_source, checkpoints, task_name_of, make_outlet}, kOptions);
   const auto drain = [&]() -> Result<void> {
     for (;;) {
       const auto worked = outlet.round();
@@ -297,7 +297,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   while (!source.finished()) {
     const auto worked = intake.round();
     if (!worked) return tl::make_unexpected(worked.error());
-    FIVERATE_TRY(drain());
+    TRY(drain());
     if (progress) progress(source.position(), history.size());
   }
   // Every day up to the last counts as final.
@@ -306,10 +306,10 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     ProgressBook last(definition);
     const auto end = calendar.end_of(std::max(through, outlet_stage->last_day())) + kFinalAfter;
     for (const auto& input : source_inputs(definition)) last.acknowledge(input, end);
-    for (auto& record : last.take()) FIVERATE_TRY(sink.send(std::move(record)));
-    FIVERATE_TRY(drain());
+    for (auto& record : last.take()) TRY(sink.send(std::move(record)));
+    TRY(drain());
   }
-  FIVERATE_TRY(market.finish());
+  TRY(market.finish());
   market.add_to(sink.transitions(), sink.seals());
 
   ReplaySummary summary;
@@ -321,9 +321,9 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
   summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
-  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, false));
-  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
-  FIVERATE_TRY(write_quarantine(
+  TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, false));
+  TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
+  TRY(write_quarantine(
       options.out / "quarantine.jsonl",
       quarantine_lines(sink.quarantined(), [&](const Quarantined& one) { return in_files(one, history); })));
   return summary;
@@ -343,7 +343,7 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
 
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
                                     const ReplayOptions& options) {
-  FIVERATE_TRY(make_folder(options.out));
+  TRY(make_folder(options.out));
   MemoryLog unused;
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(unused, deltas);
@@ -363,7 +363,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
           (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
         DeltasRecord copy;
         *copy.mutable_reference() = ledger_record;
-        FIVERATE_TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
+        TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
       }
       return outlet_->apply(record, outbox);
     }
@@ -375,38 +375,40 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     std::unique_ptr<OutletStage> outlet_;
     Sink& sink_;
   };
-  Worker outlet(
-      ledger,
-      [&](const Input& input) -> Result<Seat> {
-        auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
-        std::unique_ptr<Operator> op;
-        if (input.partition == 0) {
-          op = std::make_unique<FirstPartition>(std::move(stage), sink);
-        } else {
-          op = std::move(stage);
-        }
-        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
-      },
-      {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-  FIVERATE_TRY(outlet.run({}));
+  const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
+    std::unique_ptr<Operator> op;
+    if (input.partition == 0) {
+      op = std::make_unique<FirstPartition>(std::move(stage), sink);
+    } else {
+      op = std::move(stage);
+    }
+    return make_task(input, definition, std::move(op), sink);
+  };
+  NoCheckpoints checkpoints;
+  Worker outlet({ledger, checkpoints, task_name_of, make},
+                {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
+  TRY(run_to_end(outlet, ledger));
   ReplaySummary summary;
-  for (const auto& [input, seat] : outlet.seats()) {
-    summary.records += seat.task->counters().records;
-    if (const auto lacks = seat.task->lacks(); !lacks.empty()) {
-      return fail(Reaction::stop, "The ledger lacks records in partition {} that were said there ({}): nothing is computed from a part.",
-                  input.partition, lacks);
+  for (const auto& [input, context] : outlet.tasks()) {
+    summary.records += context.task->counters().records;
+    for (const auto& [sender, offset] : context.task->missing()) {
+      return fail(Reaction::stop,
+                  "Ledger partition {} is incomplete: records of {} that are caused by its input offset {} or later are missing. Nothing "
+                  "is computed from a part.",
+                  input.partition, sender, offset);
     }
   }
-  FIVERATE_TRY(market.finish());
+  TRY(market.finish());
   market.add_to(sink.transitions(), sink.seals());
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
   summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
-  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, true));
-  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
-  FIVERATE_TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
+  TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, true));
+  TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
+  TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
   return summary;
 }
 

@@ -83,7 +83,7 @@ Result<void> read_all(Source& source, Visit&& visit) {
   std::vector<InRecord> records;
   while (!source.finished()) {
     records.clear();
-    FIVERATE_TRY(source.poll(std::chrono::milliseconds(100), records));
+    TRY(source.poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) visit(record);
   }
   return {};
@@ -139,7 +139,7 @@ std::int64_t LatestAlerts::transitions_of(const std::string& alert_id) const {
 
 Result<LatestAlerts> read_alerts(Source& alerts) {
   LatestAlerts latest;
-  FIVERATE_TRY(read_all(alerts, [&](const InRecord& record) { latest.apply(record); }));
+  TRY(read_all(alerts, [&](const InRecord& record) { latest.apply(record); }));
   return latest;
 }
 
@@ -153,7 +153,7 @@ std::optional<AlertLogRecord> parse_log_record(const InRecord& record) {
 Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id) {
   std::vector<AlertLogRecord> history;
   std::set<std::string, std::less<>> keys;  // a crash may have repeated some
-  FIVERATE_TRY(read_all(alert_log, [&](const InRecord& record) {
+  TRY(read_all(alert_log, [&](const InRecord& record) {
     auto parsed = parse_log_record(record);
     if (!parsed) return;
     const auto& id = parsed->has_action() ? parsed->action().alert_id() : parsed->transition().alert_id();
@@ -165,7 +165,7 @@ Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_
 Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertFilter& filter) {
   std::vector<Transition> transitions;
   std::set<std::pair<std::string, std::int64_t>> known;
-  FIVERATE_TRY(read_all(alert_log, [&](const InRecord& record) {
+  TRY(read_all(alert_log, [&](const InRecord& record) {
     auto parsed = parse_log_record(record);
     if (!parsed || !parsed->has_transition() || !filter.wants(parsed->transition(), parsed->region_path())) return;
     auto& transition = *parsed->mutable_transition();

@@ -10,7 +10,7 @@ Result<void> read_quarantine(Source& quarantine, const std::function<void(std::s
   std::vector<InRecord> records;
   while (!quarantine.finished()) {
     records.clear();
-    FIVERATE_TRY(quarantine.poll(std::chrono::milliseconds(100), records));
+    TRY(quarantine.poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) {
       Quarantined quarantined;
       if (!quarantined.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) continue;

@@ -51,7 +51,7 @@ Result<LatestRows> read_latest(Source& metrics) {
   std::vector<InRecord> records;
   while (!metrics.finished()) {
     records.clear();
-    FIVERATE_TRY(metrics.poll(100ms, records));
+    TRY(metrics.poll(100ms, records));
     for (const auto& record : records) {
       if (const auto row = parse_row(record)) latest.apply(*row);
     }
@@ -74,7 +74,7 @@ Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day firs
   std::vector<InRecord> records;
   while (!metrics_final.finished()) {
     records.clear();
-    FIVERATE_TRY(metrics_final.poll(100ms, records));
+    TRY(metrics_final.poll(100ms, records));
     for (const auto& record : records) {
       auto row = parse_row(record);
       if (!row) continue;

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "tests/stream/fake_operator.h"
 
 namespace fiverate::test {

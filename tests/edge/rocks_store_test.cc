@@ -158,7 +158,7 @@ TEST_F(RocksStoreTest, KeepsWhatWasWrittenOverAReopening) {
     batch = {};
     batch.erase("a");
     ASSERT_TRUE(store->write(batch));
-    EXPECT_NE(store->where().find("outlet"), std::string::npos);
+    EXPECT_NE(store->location().find("outlet"), std::string::npos);
   }
   const auto store = open();
   EXPECT_EQ(value(*store, "a"), std::nullopt);

@@ -2,7 +2,7 @@
 // seen, or nothing. What is read is written again the same.
 #include "processors/stages/outlet.h"
 #include "processors/stream/continuation.h"
-#include "processors/stream/group_store.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"
 

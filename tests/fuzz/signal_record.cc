@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "processors/stages/desk.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "tests/fuzz/fuzz.h"
@@ -18,7 +18,7 @@ class Listener final : public Outbox {
 
  private:
   void to_task(Topic, std::int32_t, Millis, std::string, std::string, std::vector<Cause>) override { CHECK(false); }
-  void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
+  void to_result(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
     said += fmt::format("{} {} {} {} {}\n", name_of(topic), partition, timestamp, key, value);
   }
 };

@@ -5,7 +5,7 @@
 #include "processors/stages/desk.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"

@@ -89,7 +89,7 @@ TEST(CsvInput, GzipIsReadAndDamageIsSeen) {
     CsvRow row;
     for (int rows = 0;; ++rows) {
       const auto some = reader.next(row);
-      FIVERATE_TRY(some);
+      TRY(some);
       if (!*some) return rows;
     }
   };

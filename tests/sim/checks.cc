@@ -7,7 +7,7 @@
 #include "metrics.pb.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/continuation.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/support/rig.h"
@@ -108,10 +108,10 @@ class Comparison {
     const auto fold_on = [&](const Continuation& continuation, std::size_t end) -> Result<void> {
       const auto op = make_operator(input, definition_, live_rows_);
       Task task(task_name_of(input), input, definition_id(definition_), *op, store, sink);
-      FIVERATE_TRY(task.restore());
+      TRY(task.restore());
       task.stay_silent_until(continuation.offset());
       task.catch_up(continuation);
-      for (; next < records.size() && (next < end || !task.at_boundary()); ++next) FIVERATE_TRY(task.process(records[next]));
+      for (; next < records.size() && (next < end || !task.at_boundary()); ++next) TRY(task.process(records[next]));
       return task.at_boundary() ? task.commit() : Result<void>();
     };
     // The first one dies half way to where the second one is told to go, or before it has got to its own.

@@ -18,10 +18,10 @@ class FickleOutbox final : public Outbox {
     }
     inner_.to_task(topic, partition, timestamp, std::move(key), std::move(value), std::move(said));
   }
-  void plain(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
-    inner_.plain(topic, partition, timestamp, std::move(key), std::move(value));
+  void to_result(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
+    inner_.to_result(topic, partition, timestamp, std::move(key), std::move(value));
   }
-  bool is_wanted() const override { return inner_.is_wanted(); }
+  bool outputs_enabled() const override { return inner_.outputs_enabled(); }
 
  private:
   Outbox& inner_;

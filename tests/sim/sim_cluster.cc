@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "processors/stream/continuation.h"
-#include "processors/stream/group_store.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 #include "tests/support/events.h"
 #include "tests/support/rig.h"
@@ -275,7 +275,7 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
   const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
   if (!told) return {};
-  for (auto& record : run.book.take(again)) FIVERATE_TRY(run.sink.send(std::move(record)));
+  for (auto& record : run.book.take(again)) TRY(run.sink.send(std::move(record)));
   return {};
 }
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "tests/sim/faults.h"
 
 namespace fiverate::test {
@@ -56,17 +56,17 @@ class SimStore final : public Store {
   ~SimStore() override { folder_.locked = false; }
 
   Result<std::optional<std::string>> get(std::string_view key) const override {
-    FIVERATE_TRY(may_go_on(PortCall::store_read, 20'000));
+    TRY(may_go_on(PortCall::store_read, 20'000));
     return inner_.get(key);
   }
   Result<void> scan(std::string_view prefix,
                     const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    FIVERATE_TRY(may_go_on(PortCall::store_read, 20'000));
+    TRY(may_go_on(PortCall::store_read, 20'000));
     return inner_.scan(prefix, visit);
   }
   Result<void> write(const StoreBatch& batch) override {
     if (disk_.full) return fail(Reaction::stop, "The state in {} cannot be written: the disk is full.", name_);
-    FIVERATE_TRY(may_go_on(PortCall::store_write, 200));
+    TRY(may_go_on(PortCall::store_write, 200));
     auto& replaced = folder_.replaced.emplace_back();
     for (const auto& [key, value] : batch.changes) {
       const auto known = folder_.content->find(key);
@@ -81,7 +81,7 @@ class SimStore final : public Store {
     if (weather_.kills(PortCall::store_write, dead_)) return killed();
     return {};
   }
-  std::string where() const override { return name_; }
+  std::string location() const override { return name_; }
 
  private:
   SimStore(SimDisk& disk, SimFolder& folder, std::string name, Weather& weather, bool& dead)

@@ -11,7 +11,7 @@
 #include "ledger.pb.h"
 #include "metrics.pb.h"
 #include "processors/stages/topology.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/support/events.h"
@@ -79,7 +79,7 @@ class Bench final : public Outbox {
                std::vector<Cause> said) override {
     sent_.push_back({topic, partition, std::move(key), std::move(value), true, std::move(said)});
   }
-  void plain(Topic topic, std::int32_t partition, Millis, std::string key, std::string value) override {
+  void to_result(Topic topic, std::int32_t partition, Millis, std::string key, std::string value) override {
     sent_.push_back({topic, partition, std::move(key), std::move(value), false, {}});
   }
 

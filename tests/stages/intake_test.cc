@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "processors/stages/progress.h"
-#include "processors/stream/group_store.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/decode.h"
 #include "schemas/instant.h"
 #include "tests/stages/bench.h"
@@ -257,14 +257,14 @@ TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
 TEST(ProgressBook, TellsEachPartitionWhatWasSaidThere) {
   const auto definition = make_definition("Asia/Shanghai", {2, 2, 1});
   ProgressBook book(definition);
-  const auto said = [](Task::Acknowledged positions) { return std::make_shared<const Task::Acknowledged>(std::move(positions)); };
+  const auto said = [](Outputs::Acknowledged positions) { return std::make_shared<const Outputs::Acknowledged>(std::move(positions)); };
   book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
   book.acknowledge({Topic::reference, 0}, 60, said({{{Topic::ledger, 1}, {3, 1}}, {{Topic::deltas, 0}, {3, 2}}}));
   const auto told = [&] {
     std::vector<std::string> all;
     for (const auto& record : book.take()) {
       auto line = fmt::format("{}/{}", name_of(record.topic), record.partition);
-      for (const auto& one : record.said) line += fmt::format(" {}", to_text(one));
+      for (const auto& one : record.depends_on) line += fmt::format(" {}", to_text(one));
       all.push_back(line);
     }
     return all;

@@ -221,8 +221,8 @@ TEST_F(Cuts, NeedTheCopiesOfReferenceThatCameBeforeThem) {
     EXPECT_TRUE(bench.feed(Topic::ledger, progress.SerializeAsString()).has_value());
     std::set<std::string> said;
     for (const auto& one : bench.take(Topic::deltas)) {
-      EXPECT_LE(one.said.size(), 1U);
-      said.insert(one.said.empty() ? "nothing" : to_text(one.said[0]));
+      EXPECT_LE(one.depends_on.size(), 1U);
+      said.insert(one.depends_on.empty() ? "nothing" : to_text(one.depends_on[0]));
     }
     return said;
   };

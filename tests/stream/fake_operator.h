@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/task.h"
 
 namespace fiverate::test {
@@ -27,14 +27,14 @@ class Adder final : public Operator {
       return {};
     }
     sum_ += std::stoll(value);
-    if (!outbox.is_wanted()) return {};
+    if (!outbox.outputs_enabled()) return {};
     ++said_;
     ++worked_out;
     const auto text = std::to_string(sum_ + lie);
     outbox.to_task(Topic::deltas, 0, record.timestamp, "", text);
     if (sum_ % 2 == 0) outbox.to_task(Topic::deltas, 1, record.timestamp, "", text);
-    outbox.plain(Topic::metrics_final, 0, record.timestamp, "", text);
-    if (says_latest) outbox.plain(Topic::metrics, 0, record.timestamp, "sum", text);
+    outbox.to_result(Topic::metrics_final, 0, record.timestamp, "", text);
+    if (says_latest) outbox.to_result(Topic::metrics, 0, record.timestamp, "sum", text);
     return {};
   }
   bool at_boundary() const override { return !holds_; }

@@ -1,4 +1,4 @@
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/worker.h"
 #include "tests/stream/fake_operator.h"
 
@@ -278,7 +278,7 @@ class Revoking final : public Source {
       listener_.revoked({input_});
       return {};
     }
-    FIVERATE_TRY(listener_.assigned({input_}));
+    TRY(listener_.assigned({input_}));
     log_.read(input_, 0, 100, wait, records);
     return {};
   }

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 
 namespace fiverate {
 namespace {
@@ -131,12 +131,12 @@ TEST_F(Table, WhatIsRelievedOfIsReadFromWhereItWaitsForTheNextSave) {
   table.open(store);
   for (int i = 0; i < 50; ++i) {
     **table.change(std::to_string(i)) = std::string(20, 'x');
-    table.relieve(5);
+    table.encode_changes(5);
   }
   EXPECT_TRUE(content->empty());
   EXPECT_EQ(**table.get("3"), std::string(20, 'x'));
   **table.change("3") = "again";
-  table.relieve(1);
+  table.encode_changes(1);
   EXPECT_EQ(all(table, "3"), "3=again 30=xxxxxxxxxxxxxxxxxxxx 31=xxxxxxxxxxxxxxxxxxxx 32=xxxxxxxxxxxxxxxxxxxx 33=xxxxxxxxxxxxxxxxxxxx "
                              "34=xxxxxxxxxxxxxxxxxxxx 35=xxxxxxxxxxxxxxxxxxxx 36=xxxxxxxxxxxxxxxxxxxx 37=xxxxxxxxxxxxxxxxxxxx "
                              "38=xxxxxxxxxxxxxxxxxxxx 39=xxxxxxxxxxxxxxxxxxxx ");
@@ -178,7 +178,7 @@ RC_GTEST_PROP(TableProperty, IsAMapWhateverTheBudget, ()) {
         RC_ASSERT(store.write(batch).has_value());
         break;
       }
-      case 3: table.relieve(*rc::gen::inRange<std::size_t>(0, 5)); break;
+      case 3: table.encode_changes(*rc::gen::inRange<std::size_t>(0, 5)); break;
       default: {
         std::map<std::string, std::string> seen;
         RC_ASSERT(table

@@ -29,7 +29,7 @@ struct Process {
       : store(std::move(content)), sink(log), task(std::move(stage), from, std::move(definition), adder, store, sink) {}
 
   Result<void> process(const std::vector<InRecord>& records) {
-    for (const auto& record : records) FIVERATE_TRY(task.process(record));
+    for (const auto& record : records) TRY(task.process(record));
     return {};
   }
 
@@ -91,7 +91,7 @@ class Receiver : public TaskTest {
     return record;
   }
   Result<void> receives(std::initializer_list<std::size_t> which) {
-    for (const auto one : which) FIVERATE_TRY(market.task.process(again(one)));
+    for (const auto one : which) TRY(market.task.process(again(one)));
     return {};
   }
 
@@ -182,7 +182,7 @@ TEST_F(Receiver, NoticesWhatItLacksByWhatOthersSayWasSaid) {
 
 TEST_F(Receiver, AppliesNothingThatNeedsWhatHasNotCome) {
   auto record = again(0);
-  record.said = {Cause{"reference/0", {3, 0}}};
+  record.depends_on = {Cause{"reference/0", {3, 0}}};
   ASSERT_TRUE(market.task.process(record).has_value());
   ASSERT_TRUE(receives({1}).has_value());
   EXPECT_TRUE(market.adder.applied.empty()) << "nor what comes behind it";
@@ -204,7 +204,7 @@ TEST_F(TaskTest, WhatIsAcknowledgedIsThatOfTheLastCommit) {
   ASSERT_TRUE(one.process({records[0]}).has_value());
   EXPECT_TRUE(one.task.acknowledged()->empty());
   ASSERT_TRUE(one.task.commit().has_value());
-  const Task::Acknowledged after_first{{kDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
+  const Outputs::Acknowledged after_first{{kDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
   EXPECT_EQ(*one.task.acknowledged(), after_first);
   ASSERT_TRUE(one.process({records[1]}).has_value());
   EXPECT_EQ(*one.task.acknowledged(), after_first);

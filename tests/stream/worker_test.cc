@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "processors/stream/base64.h"
-#include "processors/stream/group_store.h"
+#include "processors/stream/memory_store.h"
 #include "tests/stream/fake_operator.h"
 
 namespace fiverate::test {
@@ -223,7 +223,7 @@ class Group final : public Source {
  public:
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds, std::vector<InRecord>& records) override {
-    if (next_) FIVERATE_TRY(next_(listener_, records));
+    if (next_) TRY(next_(listener_, records));
     next_ = {};
     return {};
   }
@@ -249,7 +249,7 @@ TEST_F(WorkerTest, CommitsWhatIsRevokedAndIgnoresWhatIsStillOnItsWay) {
   Group source;
   Worker worker(source, seats(), calm);
   source.then([&](Source::Listener& listener, std::vector<InRecord>& records) -> Result<void> {
-    FIVERATE_TRY(listener.assigned({kFirst}));
+    TRY(listener.assigned({kFirst}));
     records.push_back(in_log[0]);
     return {};
   });
@@ -288,7 +288,7 @@ class Announcer final : public Operator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override {
     for (std::int32_t i = 0; i < partitions_; ++i) outbox.to_task(Topic::ledger, i, 0, "", std::string(record.value));
     for (std::int32_t i = 0; i < std::max(partitions_, 16); ++i)
-      outbox.plain(Topic::quarantine, i, 0, "", std::string(record.value));
+      outbox.to_result(Topic::quarantine, i, 0, "", std::string(record.value));
     return {};
   }
   bool at_boundary() const override { return true; }

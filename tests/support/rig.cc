@@ -7,7 +7,8 @@
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/reference.h"
-#include "processors/stream/group_store.h"
+#include "processors/stages/task_names.h"
+#include "processors/stream/memory_store.h"
 #include "processors/trade/facts/acceptance.h"
 #include "readers/query/row_json.h"
 #include "schemas/check.h"
@@ -40,10 +41,15 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
   CHECK(false);
 }
 
-std::string task_name_of(const Input& input) {
-  const auto stage = stage_reading(input.topic);
-  // What intake sends is caused by its source position.
-  return std::string(stage == Stage::intake || stage == Stage::reference ? name_of(input.topic) : name_of(stage));
+std::optional<Checkpoint> last_checkpoint(MemoryLog& log, const std::string& task) {
+  std::vector<InRecord> records;
+  log.read(kCheckpointsPartition, 0, kAll, std::chrono::milliseconds{0}, records);
+  std::optional<Checkpoint> last;
+  for (const auto& record : records) {
+    const auto checkpoint = parse_checkpoint(record);
+    if (checkpoint && checkpoint->task() == task) last = checkpoint;
+  }
+  return last;
 }
 
 // ---- actor ----------------------------------------------------------------------------------------------------------
@@ -59,19 +65,16 @@ Actor::~Actor() = default;
 Result<void> Actor::start(const Definition& definition, bool live_rows) {
   const auto stage = stage_reading(input_.topic);
   if (stage == Stage::intake) {
-    const auto committed = durable_.group.find(input_);
-    store_ = std::make_unique<GroupStore>(committed == durable_.group.end() ? std::nullopt
-                                                                            : std::optional(committed->second));
+    store_ = std::make_unique<CheckpointStore>(last_checkpoint(durable_.log, task_name_of(input_)));
   } else {
     store_ = std::make_unique<MemoryStore>(state_);
   }
   op_ = make_operator(input_, definition, live_rows);
-  task_ = std::make_unique<Task>(task_name_of(input_), input_, definition_id(definition), *op_, *store_, sink_);
-  const auto offset = task_->restore();
-  if (!offset) return tl::make_unexpected(offset.error());
-  next_ = *offset;
+  task_ = std::make_unique<Task>(std::string(sender_of(input_)), input_, definition_id(definition), *op_, *store_, sink_);
+  TRY(task_->restore());
+  next_ = std::max<std::int64_t>(0, task_->next_offset() - 1);
   acknowledged_ = op_->clock();
-  return task_->read_tails(result_topics_of(stage));
+  return {};
 }
 
 Result<std::size_t> Actor::work(std::size_t records_max) {
@@ -79,7 +82,7 @@ Result<std::size_t> Actor::work(std::size_t records_max) {
   std::vector<InRecord> records;
   durable_.log.read(input_, next_, records_max, std::chrono::milliseconds{0}, records);
   for (const auto& record : records) {
-    FIVERATE_TRY(task_->process(record));
+    TRY(task_->process(record));
     next_ = record.offset + 1;
   }
   return records.size();
@@ -88,8 +91,9 @@ Result<std::size_t> Actor::work(std::size_t records_max) {
 Result<bool> Actor::commit() {
   if (!started_) return tl::make_unexpected(started_.error());
   if (!task_->at_boundary()) return false;
-  FIVERATE_TRY(task_->commit());
-  durable_.group[input_] = {task_->next_offset(), store_->group_text().value_or("")};
+  TRY(task_->commit());
+  TRY_VALUE(position, task_->group_position());
+  durable_.group[input_] = *position;
   acknowledged_ = op_->clock();
   return true;
 }

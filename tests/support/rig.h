@@ -20,7 +20,7 @@
 #include "metrics.pb.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/topology.h"
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stream/task.h"
 #include "tests/support/events.h"
 
@@ -28,8 +28,8 @@ namespace fiverate::test {
 
 // The operator of a task, with a small cache, so that states are evicted and read again.
 std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows);
-// The name that it sends under: what intake sends is caused by its source position.
-std::string task_name_of(const Input& input);
+// The newest checkpoint of a task in the log; nothing: it has written none.
+std::optional<Checkpoint> last_checkpoint(MemoryLog& log, const std::string& task);
 
 // What outlives a process: the log, the group's offsets, the folders with states.
 struct Durable {
@@ -40,14 +40,14 @@ struct Durable {
 // One instance of one task in one process.
 class Actor {
  public:
-  // `state` is its folder; intake has none, its state travels with the group's offset.
+  // `state` is its folder; intake has none, its state is in its checkpoints.
   Actor(Durable& durable, const Definition& definition, Input input, std::shared_ptr<MemoryStore::Content> state,
         bool live_rows);
   ~Actor();
 
   // Reads on, at most so many records. The number of those read; 0: at the end.
   [[nodiscard]] Result<std::size_t> work(std::size_t records_max);
-  // If at a boundary: state written, then the group's offset.
+  // If at a boundary: writes state, checkpoint and the group's offset.
   [[nodiscard]] Result<bool> commit();
 
   [[nodiscard]] const Input& input() const { return input_; }

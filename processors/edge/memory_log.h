@@ -1,5 +1,4 @@
-// Logs and stores in memory: under the seeded simulation (tests) and between the stages of a replay. A log may be shared by
-// threads; a store belongs to one.
+// A log in memory, between the stages of a replay. Threads may share it; sources and sinks belong to one thread each.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include "processors/stream/checkpoint.h"
 #include "processors/stream/ports.h"
 
 namespace fiverate {
@@ -16,7 +16,7 @@ namespace fiverate {
 class MemoryLog {
  public:
   struct Options {
-    bool drop_read = false;          // records are gone once read: for a replay, which reads once and never goes back
+    bool drop_read = false;             // records are removed once they are read: a replay reads once
     std::size_t waiting_bytes_max = 0;  // append waits while more than this is unread; 0: no limit
   };
   MemoryLog() = default;
@@ -32,9 +32,7 @@ class MemoryLog {
             std::vector<InRecord>& records);
   [[nodiscard]] std::int64_t end_offset(const Input& input);
   [[nodiscard]] bool ended(const Input& input, std::int64_t offset);  // closed, and nothing at or behind `offset`
-  [[nodiscard]] std::optional<Cause> last_cause(const Input& input);
-  [[nodiscard]] std::optional<CausePosition> last_said(const Input& input, std::string_view sender);
-  [[nodiscard]] Extent extent(const Input& input);
+  [[nodiscard]] OffsetRange offset_range(const Input& input);
 
  private:
   struct Partition {
@@ -59,9 +57,9 @@ class MemorySource final : public Source {
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   bool finished() const override;
-  Result<std::optional<Committed>> committed(const Input& input) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
-  Result<std::optional<Extent>> extent(const Input& input) override { return log_.extent(input); }
+  Result<std::optional<OffsetRange>> offset_range(const Input& input) override { return log_.offset_range(input); }
 
  private:
   MemoryLog& log_;
@@ -73,47 +71,25 @@ class MemorySource final : public Source {
   std::map<Input, std::int64_t> next_;
 };
 
+// Appends at once; every record is acknowledged when it is sent.
 class MemorySink : public Sink {
  public:
-  static constexpr std::size_t kReadMax = 4096;  // of a partition that is followed, at once
   explicit MemorySink(MemoryLog& log) : log_(log) {}
-  Result<void> send(OutRecord record) override {
-    log_.append(std::move(record));
-    return {};
-  }
+  Result<void> send(OutRecord record) override;
   Result<void> flush() override { return {}; }
-  Result<Tail> tail(const Input& target) override { return Tail{log_.end_offset(target), log_.last_cause(target)}; }
-  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override {
-    return log_.last_said({topic, partition}, sender);
-  }
-  Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override {
-    const Input input{topic, partition};
-    return [&log = log_, input, next = std::max<std::int64_t>(0, log_.end_offset(input) - back)](
-               std::vector<InRecord>& records) mutable -> Result<void> {
-      const auto before = records.size();
-      log.read(input, next, kReadMax, std::chrono::milliseconds{0}, records);
-      next += static_cast<std::int64_t>(records.size() - before);
-      return {};
-    };
-  }
+  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override;
 
  private:
   MemoryLog& log_;
+  std::map<std::pair<Input, std::string>, std::int64_t> ends_;
 };
 
-class MemoryStore : public Store {
+// Of a replay: no task has a checkpoint.
+class NoCheckpoints final : public CheckpointReader {
  public:
-  using Content = std::map<std::string, std::string, std::less<>>;
-  explicit MemoryStore(std::shared_ptr<Content> content = std::make_shared<Content>()) : content_(std::move(content)) {}
-
-  Result<std::optional<std::string>> get(std::string_view key) const override;
-  Result<void> scan(std::string_view prefix,
-                    const std::function<bool(std::string_view, std::string_view)>& visit) const override;
-  Result<void> write(const StoreBatch& batch) override;
-  std::string where() const override { return "memory"; }
-
- private:
-  std::shared_ptr<Content> content_;  // shared with whoever outlives a simulated crash
+  Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>&) override {
+    return std::map<std::string, Checkpoint>{};
+  }
 };
 
 }  // namespace fiverate

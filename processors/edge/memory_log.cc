@@ -1,4 +1,4 @@
-#include "processors/stream/memory_log.h"
+#include "processors/edge/memory_log.h"
 
 #include "schemas/check.h"
 
@@ -52,7 +52,7 @@ void MemoryLog::read(const Input& input, std::int64_t offset, std::size_t max, s
     record.value = stored->value;
     record.cause = stored->cause;
     record.link = stored->link;
-    record.said = stored->said;
+    record.depends_on = stored->depends_on;
     record.owner = stored;
     records.push_back(std::move(record));
   }
@@ -78,21 +78,7 @@ bool MemoryLog::ended(const Input& input, std::int64_t offset) {
          (partition.closed && partition.base + static_cast<std::int64_t>(partition.records.size()) <= offset);
 }
 
-std::optional<Cause> MemoryLog::last_cause(const Input& input) {
-  const std::lock_guard lock(mutex_);
-  const auto& partition = partitions_[input];
-  return partition.records.empty() ? std::nullopt : partition.records.back()->cause;
-}
-
-std::optional<CausePosition> MemoryLog::last_said(const Input& input, std::string_view sender) {
-  const std::lock_guard lock(mutex_);
-  const auto& records = partitions_[input].records;
-  const auto last = std::find_if(records.rbegin(), records.rend(),
-                                 [&](const auto& record) { return record->cause && record->cause->sender == sender; });
-  return last == records.rend() ? std::nullopt : std::optional((*last)->cause->position);
-}
-
-Extent MemoryLog::extent(const Input& input) {
+OffsetRange MemoryLog::offset_range(const Input& input) {
   const std::lock_guard lock(mutex_);
   const auto& partition = partitions_[input];
   return {partition.base, partition.base + static_cast<std::int64_t>(partition.records.size())};
@@ -107,9 +93,8 @@ Result<void> MemorySource::poll(std::chrono::milliseconds wait, std::vector<InRe
     if (!next_.contains(input)) waiting.push_back(input);
   }
   if (!waiting.empty() || !assigned_) {
-    auto begin = listener_.assigned(waiting);
-    if (!begin) return tl::make_unexpected(begin.error());
-    next_.merge(*begin);
+    TRY_VALUE(begin, listener_.on_assigned(waiting));
+    next_.merge(begin);
     assigned_ = true;
   }
   for (const auto& input : inputs_) {
@@ -130,9 +115,12 @@ bool MemorySource::finished() const {
   return true;
 }
 
-Result<std::optional<Committed>> MemorySource::committed(const Input& input) {
-  const auto found = group_.find(input);
-  return found == group_.end() ? std::nullopt : std::optional(found->second);
+Result<std::map<Input, Committed>> MemorySource::committed(const std::vector<Input>& inputs, std::chrono::milliseconds /*within*/) {
+  std::map<Input, Committed> found;
+  for (const auto& input : inputs) {
+    if (const auto position = group_.find(input); position != group_.end()) found.insert(*position);
+  }
+  return found;
 }
 
 Result<void> MemorySource::commit(const std::map<Input, Committed>& positions) {
@@ -140,29 +128,17 @@ Result<void> MemorySource::commit(const std::map<Input, Committed>& positions) {
   return {};
 }
 
-Result<std::optional<std::string>> MemoryStore::get(std::string_view key) const {
-  const auto found = content_->find(key);
-  if (found == content_->end()) return std::nullopt;
-  return found->second;
-}
-
-Result<void> MemoryStore::scan(std::string_view prefix,
-                               const std::function<bool(std::string_view, std::string_view)>& visit) const {
-  for (auto at = content_->lower_bound(prefix); at != content_->end() && at->first.starts_with(prefix); ++at) {
-    if (!visit(at->first, at->second)) break;
-  }
+Result<void> MemorySink::send(OutRecord record) {
+  const Input target{record.topic, record.partition};
+  const auto sender = record.cause ? record.cause->sender : std::string();
+  log_.append(std::move(record));
+  if (!sender.empty()) ends_[{target, sender}] = log_.end_offset(target);
   return {};
 }
 
-Result<void> MemoryStore::write(const StoreBatch& batch) {
-  for (const auto& [key, value] : batch.changes) {
-    if (value) {
-      content_->insert_or_assign(key, *value);
-    } else if (const auto found = content_->find(key); found != content_->end()) {
-      content_->erase(found);
-    }
-  }
-  return {};
+std::optional<std::int64_t> MemorySink::acknowledged_end(const Input& target, const std::string& sender) const {
+  const auto found = ends_.find({target, sender});
+  return found == ends_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace fiverate

@@ -1,0 +1,87 @@
+#include "cli/live/live_ports.h"
+
+#include <iterator>
+#include <set>
+
+#include "processors/stages/desk.h"
+#include "processors/stages/intake.h"
+#include "processors/stages/market.h"
+#include "processors/stages/outlet.h"
+#include "processors/stages/reference.h"
+#include "processors/stages/task_names.h"
+
+namespace fiverate {
+namespace {
+
+// Intake and reference run in one thread.
+std::vector<Topic> topics_of(Stage stage, const Definition& definition) {
+  auto inputs = inputs_of(stage, definition);
+  if (stage == Stage::intake) std::ranges::copy(inputs_of(Stage::reference, definition), std::back_inserter(inputs));
+  std::set<Topic> topics;
+  for (const auto& input : inputs) topics.insert(input.topic);
+  return {topics.begin(), topics.end()};
+}
+
+}  // namespace
+
+KafkaSettings LivePorts::kafka(std::int32_t fetch_kib) const {
+  auto kafka = settings_.kafka;
+  kafka.send_kib = memory_.send_kib;
+  kafka.fetch_kib = fetch_kib;
+  return kafka;
+}
+
+Result<std::unique_ptr<Sink>> LivePorts::open_sink() {
+  TRY_VALUE(sink, KafkaSink::open(kafka(memory_.fetch_kib)));
+  return std::unique_ptr<Sink>(std::move(sink));
+}
+
+Result<std::unique_ptr<Source>> LivePorts::open_source() {
+  // Intake merges several logs into one order; behind it, partitions are independent.
+  const bool is_intake = thread_.stage == Stage::intake;
+  source_ = nullptr;
+  TRY_VALUE(source, KafkaSource::open(kafka(is_intake ? memory_.lane_kib : memory_.fetch_kib), group_of(settings_.kafka, thread_.stage),
+                                      topics_of(thread_.stage, settings_.definition), thread_.member,
+                                      is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
+  source_ = source.get();
+  return std::unique_ptr<Source>(std::move(source));
+}
+
+Result<std::unique_ptr<Source>> LivePorts::open_reader(const std::map<Input, std::int64_t>& from) {
+  ReaderOptions options;
+  for (const auto& [input, offset] : from) options.inputs.push_back(input);
+  options.from = from;
+  TRY_VALUE(reader, KafkaReader::open(kafka(memory_.fetch_kib), std::move(options)));
+  return std::unique_ptr<Source>(std::move(reader));
+}
+
+Result<std::unique_ptr<CheckpointReader>> LivePorts::open_checkpoints() {
+  TRY_VALUE(reader, KafkaCheckpointReader::open(kafka(kCheckpointsKib)));
+  return std::unique_ptr<CheckpointReader>(std::move(reader));
+}
+
+Result<std::unique_ptr<Store>> LivePorts::open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) {
+  return states_.open(task_argument_of(input), checkpoint, [this] {
+    thread_.on_work();
+    return !thread_.is_stopping();
+  });
+}
+
+std::unique_ptr<Operator> LivePorts::make_operator(const Input& input) {
+  const auto& definition = settings_.definition;
+  const auto cache = memory_.decoded_bytes;
+  const IntakeSettings intake{definition, settings_.config.intake.clock == IntakeClock::wall};
+  switch (stage_reading(input.topic)) {
+    case Stage::intake: return std::make_unique<Intake>(intake);
+    case Stage::reference: return std::make_unique<Reference>(intake, cache);
+    case Stage::outlet:
+      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache}, calendar_);
+    case Stage::market:
+      return std::make_unique<MarketStage>(
+          MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache}, calendar_);
+    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache});
+  }
+  return nullptr;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,48 @@
+#include "processors/runtime/progress_reporter.h"
+
+#include <utility>
+
+#include "processors/stream/failpoint.h"
+#include "schemas/mark.h"
+
+namespace fiverate {
+
+Result<void> ProgressReporter::report(const Tasks& tasks) {
+  for (const auto& input : inputs_) {
+    if (!tasks.contains(input)) book_.forget(input);
+  }
+  const auto now = now_();
+  const auto before = std::exchange(inputs_, {});
+  for (const auto& [input, context] : tasks) {
+    inputs_.insert(input);
+    if (!context.task->changed()) book_.acknowledge(input, context.op->clock(), context.task->acknowledged());
+  }
+  if (inputs_ != before) assigned_ = now;
+  if (marks_ && now - marked_ >= kMarkEvery) {
+    marked_ = now;
+    TRY(write_marks());
+  }
+  const auto every = !book_.moved() ? std::chrono::milliseconds(kEveryIdle) : now - assigned_ < kAtFirst ? kEveryAtFirst : kEvery;
+  if (now - reported_ < every) return {};
+  const bool all = now - reported_all_ >= kEveryIdle;
+  const auto records = book_.take(all);
+  if (records.empty()) return {};
+  reported_ = now;
+  if (all) reported_all_ = now;
+  for (const auto& record : records) {
+    TRY(sink_.send(record));
+    failpoint("progress.sent");
+  }
+  return {};
+}
+
+Result<void> ProgressReporter::write_marks() {
+  const auto now = marks_();
+  const auto value = mark_value(now);
+  for (const auto& input : inputs_) {
+    TRY(sink_.send({input.topic, input.partition, now, "", value, std::nullopt, std::nullopt}));
+  }
+  return {};
+}
+
+}  // namespace fiverate

@@ -1,0 +1,44 @@
+// Intake's heartbeat: tells the ledger how far the source partitions of this worker are read and acknowledged, and writes marks into
+// them if the market runs by the wall clock.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <set>
+
+#include "processors/stages/progress.h"
+#include "processors/stream/task_context.h"
+
+namespace fiverate {
+
+class ProgressReporter {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::chrono::milliseconds kEvery{1000};  // while something moves
+  // For kAtFirst after an assignment: tasks that start again wait for the first progress that covers what came meanwhile.
+  static constexpr std::chrono::milliseconds kEveryAtFirst{200};
+  static constexpr std::chrono::seconds kAtFirst{3};
+  static constexpr std::chrono::seconds kEveryIdle{10};
+  static constexpr std::chrono::seconds kMarkEvery{1};
+
+  // `marks`: the wall clock; empty: no marks are written. The sink outlives this.
+  ProgressReporter(const Definition& definition, Sink& sink, std::function<Millis()> marks, std::function<Time()> now)
+      : sink_(sink), marks_(std::move(marks)), now_(std::move(now)), book_(definition) {}
+
+  [[nodiscard]] Result<void> report(const Tasks& tasks);
+
+ private:
+  [[nodiscard]] Result<void> write_marks();
+
+  Sink& sink_;
+  std::function<Millis()> marks_;
+  std::function<Time()> now_;
+  ProgressBook book_;
+  std::set<Input> inputs_;
+  Time assigned_{};
+  Time reported_{};
+  Time reported_all_{};
+  Time marked_{};
+};
+
+}  // namespace fiverate

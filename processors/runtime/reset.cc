@@ -1,0 +1,66 @@
+#include "processors/runtime/reset.h"
+
+#include <algorithm>
+
+namespace fiverate {
+namespace {
+
+// The result partitions of a checkpoint that end before its last acknowledged record, as sentences.
+std::vector<std::string> missing_results(const Checkpoint& checkpoint, const std::map<Input, OffsetRange>& partitions) {
+  std::vector<std::string> missing;
+  for (const auto& result : checkpoint.results()) {
+    const Input target{static_cast<Topic>(result.topic()), result.partition()};
+    const auto found = partitions.find(target);
+    if (found == partitions.end() || found->second.end >= result.end()) continue;
+    missing.push_back(fmt::format("{} partition {} ends at offset {}, it was filled up to {}", name_of(target.topic), target.partition,
+                                  found->second.end, result.end()));
+  }
+  return missing;
+}
+
+// The one with the highest offset that fulfils a condition; nothing: none does.
+template <typename Condition>
+const Checkpoint* newest(const std::vector<Checkpoint>& checkpoints, Condition condition) {
+  const Checkpoint* found = nullptr;
+  for (const auto& checkpoint : checkpoints) {
+    if (condition(checkpoint) && (found == nullptr || checkpoint.offset() >= found->offset())) found = &checkpoint;
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<Reset> plan_reset(const ResetRequest& request) {
+  auto epoch = parse_checkpoint_pointer(request.committed.metadata).reset_epoch;
+  for (const auto& checkpoint : request.checkpoints) epoch = std::max(epoch, checkpoint.reset_epoch());
+  const auto* last = newest(request.checkpoints, [](const Checkpoint&) { return true; });
+
+  Reset reset;
+  reset.published_to = std::max(request.committed.offset, last == nullptr ? 0 : std::max(last->offset(), last->emit_from()));
+  if (last != nullptr) reset.missing = missing_results(*last, request.result_partitions);
+  if (request.offset && (*request.offset < 0 || *request.offset > reset.published_to)) {
+    return fail(Reaction::stop, "--offset {}: {} has read its input up to offset {} only. Give an offset from 0 to {}.", *request.offset,
+                request.task, reset.published_to, reset.published_to);
+  }
+  if (!request.offset && reset.missing.empty()) {
+    return fail(Reaction::stop,
+                "The result topics of {} hold all that its last checkpoint names. To publish again all the same, give --offset N (0 to {}): "
+                "the offset of its input from which on.",
+                request.task, reset.published_to);
+  }
+  const auto* start = newest(request.checkpoints, [&](const Checkpoint& checkpoint) {
+    return request.offset ? checkpoint.offset() <= *request.offset
+                          : missing_results(checkpoint, request.result_partitions).empty();
+  });
+  if (start != nullptr) reset.checkpoint = *start;
+  reset.emit_from = request.offset ? *request.offset : reset.checkpoint.offset();
+  reset.checkpoint.set_task(request.task);
+  reset.checkpoint.set_definition_id(request.definition_id);
+  reset.checkpoint.set_reset_epoch(epoch + 1);
+  reset.checkpoint.set_emit_from(reset.emit_from);
+  reset.checkpoint.clear_results();
+  reset.checkpoint.clear_status();
+  return reset;
+}
+
+}  // namespace fiverate

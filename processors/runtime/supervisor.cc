@@ -1,0 +1,111 @@
+#include "processors/runtime/supervisor.h"
+
+#include <optional>
+#include <utility>
+
+#include "processors/stages/task_names.h"
+#include "processors/stream/failpoint.h"
+#include "processors/stream/memory_store.h"
+
+namespace fiverate {
+
+// Between two errors. Destroyed in reverse: the tasks before the producer that they write to.
+struct Supervisor::Run {
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<Source> source;
+  std::unique_ptr<CheckpointReader> checkpoints;
+  std::optional<ProgressReporter> progress;  // intake only
+  SequenceGapMonitor sequence_gaps;
+  std::unique_ptr<Standby> standby;
+  std::unique_ptr<Worker> worker;
+};
+
+Supervisor::Supervisor(StageSettings settings, StagePorts& ports, StageObserver& observer, Report report, Now now)
+    : settings_(std::move(settings)), ports_(ports), observer_(observer), report_(std::move(report)), now_(std::move(now)) {}
+
+Supervisor::~Supervisor() = default;
+
+Result<bool> Supervisor::round() {
+  if (!run_) {
+    if (now_() < start_at_) return false;
+    if (const auto started = start(); !started) {
+      TRY(react(started.error()));
+      return false;
+    }
+  }
+  const auto worked = run_->worker->round();
+  if (worked) return *worked;
+  TRY(react(worked.error()));
+  return false;
+}
+
+Result<void> Supervisor::commit_all() {
+  if (!run_) return {};
+  const auto committed = run_->worker->commit_all();
+  return committed ? committed : react(committed.error());
+}
+
+// The one place that reacts to errors of a stage.
+Result<void> Supervisor::react(const Error& error) {
+  if (error.reaction == Reaction::stop) return tl::make_unexpected(error);
+  report_(Severity::warning, fmt::format("{}: {} Starting again from the state.", name_of(settings_.stage), error.what));
+  observer_.on_restart(error);
+  run_.reset();
+  start_at_ = now_() + kRestartAfter;
+  return {};
+}
+
+Result<void> Supervisor::start() {
+  auto run = std::make_unique<Run>(Run{nullptr, nullptr, nullptr, std::nullopt, SequenceGapMonitor(report_), nullptr, nullptr});
+  TRY_VALUE(sink, ports_.open_sink());
+  run->sink = std::move(sink);
+  TRY_VALUE(source, ports_.open_source());
+  run->source = std::move(source);
+  TRY_VALUE(checkpoints, ports_.open_checkpoints());
+  run->checkpoints = std::move(checkpoints);
+  const auto make = [this, &sink_of_run = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {
+    return make_task(input, checkpoint, sink_of_run);
+  };
+  if (settings_.standby_copies > 0) {
+    // Intake keeps its state in its checkpoints: there is nothing to keep warm.
+    const auto stage = settings_.stage == Stage::intake ? Stage::reference : settings_.stage;
+    run->standby = std::make_unique<Standby>(
+        Standby::Parts{[this](const auto& from) { return ports_.open_reader(from); }, *run->checkpoints, task_name_of, make,
+                       inputs_of(stage, settings_.definition), report_, now_},
+        settings_.standby_copies, settings_.worker.commit_every);
+  }
+  if (settings_.stage == Stage::intake) run->progress.emplace(settings_.definition, *run->sink, settings_.marks, now_);
+  const auto heartbeat = [this, &now_running = *run](const Tasks& tasks) -> Result<void> {
+    observer_.on_round(*now_running.source, tasks, now_running.standby.get());
+    now_running.sequence_gaps.check(tasks, now_());
+    return now_running.progress ? now_running.progress->report(tasks) : Result<void>{};
+  };
+  run->worker = std::make_unique<Worker>(
+      Worker::Parts{*run->source, *run->checkpoints, task_name_of, make, heartbeat, run->standby.get(), report_, now_},
+      settings_.worker);
+  run_ = std::move(run);
+  return {};
+}
+
+Result<TaskContext> Supervisor::make_task(const Input& input, const std::optional<Checkpoint>& checkpoint, Sink& sink) {
+  failpoint("task.assigned");
+  observer_.on_start_task();
+  TaskContext context;
+  if (stage_reading(input.topic) == Stage::intake) {
+    context.store = std::make_unique<CheckpointStore>(checkpoint);
+  } else {
+    TRY_VALUE(store, ports_.open_store(input, checkpoint));
+    context.store = std::move(store);
+  }
+  context.op = ports_.make_operator(input);
+  context.task = std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(settings_.definition), *context.op,
+                                        *context.store, sink);
+  return context;
+}
+
+const Tasks& Supervisor::tasks() const {
+  static const Tasks kNone;
+  return run_ ? run_->worker->tasks() : kNone;
+}
+
+}  // namespace fiverate

@@ -1,0 +1,25 @@
+// A task with what it owns, and how it is made.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "processors/stream/task.h"
+
+namespace fiverate {
+
+struct TaskContext {
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Operator> op;
+  std::unique_ptr<Task> task;
+};
+using Tasks = std::map<Input, TaskContext>;
+
+// The name of the task that reads an input: "outlet/3", for a source topic "deliveries/0".
+using TaskName = std::function<std::string(const Input&)>;
+// Makes the task of an input: opens the store that is_usable() with this checkpoint, builds the operator. Does not restore it.
+using MakeTask = std::function<Result<TaskContext>(const Input&, const std::optional<Checkpoint>&)>;
+
+}  // namespace fiverate
