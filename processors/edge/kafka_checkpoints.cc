@@ -14,6 +14,8 @@ constexpr std::chrono::seconds kReadWithin{30};  // without a single record
 }  // namespace
 
 struct KafkaCheckpointReader::Parts {
+  Parts(const KafkaSettings& kafka, std::shared_ptr<KafkaClient> client) : settings(kafka), fetcher(kafka, std::move(client)) {}
+
   KafkaSettings settings;
   KafkaFetcher fetcher;
 
@@ -47,8 +49,7 @@ Result<std::unique_ptr<KafkaCheckpointReader>> KafkaCheckpointReader::open(const
   auto role = consumer_role(settings.topic_prefix + "fiverate-checkpoints", settings.fetch_kib);
   role.defaults.emplace_back("fetch.wait.max.ms", "5");  // the records are there: no fetch has to wait for more
   TRY_VALUE(client, KafkaClient::open(settings, std::move(role)));
-  return std::unique_ptr<KafkaCheckpointReader>(
-      new KafkaCheckpointReader(std::make_unique<Parts>(settings, KafkaFetcher(settings, std::move(client)))));
+  return std::unique_ptr<KafkaCheckpointReader>(new KafkaCheckpointReader(std::make_unique<Parts>(settings, std::move(client))));
 }
 
 Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(const std::map<std::string, CheckpointPointer>& tasks) {

@@ -58,7 +58,7 @@ class RocksStore final : public Store {
   Result<void> scan(std::string_view prefix,
                     const std::function<bool(std::string_view, std::string_view)>& visit) const override;
   Result<void> write(const StoreBatch& batch) override;
-  std::string where() const override { return folder_.string(); }
+  std::string location() const override { return folder_.string(); }
   std::int64_t bytes() const override;
 
   // Makes a second folder of the state as it is now, whole batches, by hard links: both have to be on one disk. To be called from any

@@ -12,11 +12,11 @@ class FickleOutbox final : public Outbox {
  public:
   FickleOutbox(Outbox& inner, Saboteur& saboteur) : inner_(inner), saboteur_(saboteur) {}
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
-               std::vector<Cause> said) override {
+               std::vector<Cause> depends_on) override {
     if (topic == Topic::deltas) {
       if (auto other = saboteur_.changed(value)) value = std::move(*other);
     }
-    inner_.to_task(topic, partition, timestamp, std::move(key), std::move(value), std::move(said));
+    inner_.to_task(topic, partition, timestamp, std::move(key), std::move(value), std::move(depends_on));
   }
   void to_result(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override {
     inner_.to_result(topic, partition, timestamp, std::move(key), std::move(value));
@@ -39,7 +39,7 @@ class FickleOperator final : public Operator {
   bool at_boundary() const override { return inner_->at_boundary(); }
   void save(StoreBatch& batch) override { inner_->save(batch); }
   Millis clock() const override { return inner_->clock(); }
-  std::optional<Said> said() const override { return inner_->said(); }
+  std::optional<ResumePoint> resume_point() const override { return inner_->resume_point(); }
   Result<void> resume(std::string_view tally) override { return inner_->resume(tally); }
   std::string report() const override { return inner_->report(); }
 
@@ -142,15 +142,15 @@ std::optional<std::string> first_out_of_order(const SimLog& log) {
   for (const auto& [input, records] : log.partitions()) {
     std::map<std::string, CausePosition> last;
     for (const auto& record : records) {
-      for (const auto& said : record->said) {
-        if (last[said.sender] >= said.position) continue;
-        return fmt::format("{} partition {} lacks {}, which was said there", name_of(input.topic), input.partition, to_text(said));
+      for (const auto& cause : record->depends_on) {
+        if (last[cause.sender] >= cause.position) continue;
+        return fmt::format("{} partition {}: a record depends on {}, which is missing", name_of(input.topic), input.partition, to_text(cause));
       }
       if (!record->link) continue;
       auto& seen = last[record->cause->sender];
       if (record->cause->position <= seen) continue;
       if (record->link->previous > seen) {
-        return fmt::format("{} partition {}: {} stands without {} before it", name_of(input.topic), input.partition,
+        return fmt::format("{} partition {}: {} is there without {} before it", name_of(input.topic), input.partition,
                            to_text(*record->cause), to_text(record->link->previous));
       }
       seen = record->cause->position;

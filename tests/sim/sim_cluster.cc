@@ -1,10 +1,9 @@
 #include "tests/sim/sim_cluster.h"
 
 #include <algorithm>
-#include <chrono>
 
-#include "processors/stream/continuation.h"
-#include "processors/stream/memory_store.h"
+#include "processors/runtime/reset.h"
+#include "processors/stages/task_names.h"
 #include "schemas/check.h"
 #include "tests/support/events.h"
 #include "tests/support/rig.h"
@@ -14,42 +13,37 @@ namespace {
 
 constexpr std::array<Stage, 4> kThreads{Stage::intake, Stage::outlet, Stage::market, Stage::desk};
 
-std::string order_name(const Input& input) {
-  return fmt::format("{}-{}", task_name_of(input), input.partition);
+// All inputs that the group of a thread assigns.
+std::vector<Input> inputs_of_group(Stage stage, const Definition& definition) {
+  return stage == Stage::intake ? source_inputs(definition) : inputs_of(stage, definition);
 }
 
-// All that the group of a thread shares out.
-std::vector<Input> shared_out(Stage stage, const Definition& definition) {
-  return stage == Stage::intake ? source_inputs(definition) : inputs_of(stage, definition);
+std::size_t thread_of(const Input& input) {
+  const auto stage = stage_reading(input.topic);
+  return static_cast<std::size_t>(std::ranges::find(kThreads, stage == Stage::reference ? Stage::intake : stage) - kThreads.begin());
 }
 
 }  // namespace
 
-// One thread of a stage, between two failures.
-struct SimCluster::StageRun {
-  SimSource source;
-  SimSink sink;
-  ProgressBook book;
-  std::set<Input> mine;
-  bool told_in_calm = false;
-  std::unique_ptr<Standby> standby;
-  std::unique_ptr<Worker> worker;
-  struct Tally {
-    const Task* task = nullptr;
-    TaskCounters counters;
-  };
-  std::map<Input, Tally> tallies;
-};
-
 struct SimCluster::Process {
+  // One stage thread.
+  struct Thread {
+    std::unique_ptr<SimStagePorts> ports;
+    StageObserver observer;
+    std::unique_ptr<Supervisor> supervisor;
+    struct Tally {
+      const Task* task = nullptr;
+      TaskCounters counters;
+    };
+    std::map<Input, Tally> tallies;
+  };
   std::string name;
   SimDisk* disk = nullptr;
   bool dead = false;    // killed within a call; nothing it does has an effect any more
   bool frozen = false;  // SIGSTOP, a long pause, a machine that swaps
   bool up = true;
   int down_for = 0;
-  std::array<std::unique_ptr<StageRun>, kStages> runs;
-  std::array<int, kStages> rests_for{};
+  std::array<Thread, kStages> threads;
 };
 
 SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
@@ -66,7 +60,7 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
     }
   }
   for (std::size_t stage = 0; stage < kStages; ++stage) {
-    groups_[stage] = std::make_unique<SimGroup>(shared_out(kThreads[stage], definition_));
+    groups_[stage] = std::make_unique<SimGroup>(inputs_of_group(kThreads[stage], definition_));
   }
   for (int i = 0; i < plan_.processes; ++i) {
     auto& process = *processes_.emplace_back(std::make_unique<Process>());
@@ -84,8 +78,8 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
 
 SimCluster::~SimCluster() {
   for (auto& process : processes_) {
-    process->dead = true;  // nothing is said any more
-    for (auto& run : process->runs) run.reset();
+    process->dead = true;  // its destructors send nothing any more
+    for (auto& thread : process->threads) thread.supervisor.reset();
   }
 }
 
@@ -96,7 +90,7 @@ void SimCluster::mark_sources(Millis complete_through) {
   }
 }
 
-// Marks stand anywhere between records, not only at midnights.
+// Marks come between any two records, not only at midnights.
 void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
   const auto salt = std::to_string(chance_.below(1000));
   const auto marks = [&](Millis complete_through) {
@@ -121,77 +115,59 @@ void SimCluster::arrive(std::int64_t count) {
 
 // ---- a stage thread -------------------------------------------------------------------------------------------------
 
+void SimCluster::start_thread(Process& process, std::size_t stage) {
+  auto& thread = process.threads[stage];
+  thread.ports = std::make_unique<SimStagePorts>(
+      SimStagePorts::World{log_, *groups_[stage], late_, saboteur_, weather_, incarnations_}, fmt::format("{}-{}", process.name, stage),
+      *process.disk, process.dead, [this, &process](const Input& input) {
+        note_owner(process, input);
+        auto op = fiverate::test::make_operator(input, definition_, plan_.live_rows);
+        const bool again = !started_.insert(input).second;
+        return saboteur_ != nullptr ? saboteur_->wrap(std::move(op), again) : std::move(op);
+      });
+  StageSettings settings{kThreads[stage], definition_, plan_.standby,
+                         WorkerOptions{std::chrono::milliseconds{0}, std::chrono::milliseconds{500},
+                                       1 + chance_.below(chance_.percent(50) ? 20 : 400)}};
+  thread.supervisor =
+      std::make_unique<Supervisor>(std::move(settings), *thread.ports, thread.observer, ignore_report, [this] { return now_; });
+}
+
 void SimCluster::work(Process& process, std::size_t stage) {
-  auto& run = process.runs[stage];
-  if (!run && process.rests_for[stage]-- > 0) return;
-  if (!run) {
-    const auto incarnation = ++incarnations_;
-    run.reset(new StageRun{
-        {log_, *groups_[stage], fmt::format("{}-{}", process.name, stage), incarnation, weather_, process.dead},
-        {log_, late_, saboteur_, weather_, process.dead},
-        ProgressBook(definition_),
-        {},
-        false,
-        nullptr,
-        nullptr,
-        {}});
-    if (plan_.standby > 0) {
-      // Its clock moves with each look at it.
-      run->standby = std::make_unique<Standby>(
-          [this, &process](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
-            return std::make_unique<SimReader>(log_, from, weather_, process.dead);
-          },
-          [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
-          inputs_of(kThreads[stage] == Stage::intake ? Stage::reference : kThreads[stage], definition_), plan_.standby,
-          std::chrono::milliseconds{300},
-          [at = std::chrono::steady_clock::time_point{std::chrono::hours{1}}]() mutable { return at += std::chrono::milliseconds{70}; });
-    }
-    // Never by the clock: what moves a commit is the number of records, and the storm.
-    run->worker = std::make_unique<Worker>(
-        run->source,
-        [this, &process, stage](const Input& input) {
-          note_owner(process, stage, input);
-          return make_seat(process, stage, input);
-        },
-        WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000},
-                      1 + chance_.below(chance_.percent(50) ? 20 : 400)},
-        [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); }, run->standby.get());
-  }
-  const auto worked = run->worker->round();
+  now_ += std::chrono::milliseconds{weather_.is_calm() ? 500 : chance_.below(120)};
+  auto& thread = process.threads[stage];
+  if (!thread.supervisor) start_thread(process, stage);
+  const auto worked = thread.supervisor->round();
+  if (!process.dead) count_tasks(process, stage);
   react(process, stage, worked ? Result<void>{} : tl::make_unexpected(worked.error()));
 }
 
-// As StageThread::run and run_live.
-void SimCluster::react(Process& process, std::size_t stage, const Result<void>& ended) {
+// As run_live: an error that needs a person ends the process. A full disk is made room on.
+void SimCluster::react(Process& process, std::size_t /*stage*/, const Result<void>& ended) {
   if (process.dead) return kill(process);
   if (ended) return;
-  if (ended.error().reaction != Reaction::stop) {
-    end_run(process, stage);
-    process.rests_for[stage] = static_cast<int>(chance_.below(6));
-    return;
-  }
   if (!process.disk->full) stopped_ = ended.error();
   kill(process);
 }
 
-// Often, for a task that is given up takes its counters with it.
-void SimCluster::count_tasks(StageRun& run) {
-  for (const auto& [input, seat] : run.worker->seats()) {
-    const auto& now = seat.task->counters();
-    auto& known = run.tallies[input];
-    if (known.task != seat.task.get() || known.counters.records > now.records) known = {seat.task.get(), {}};
-    gaps_ += now.gaps - known.counters.gaps;
-    repetitions_ += now.repetitions - known.counters.repetitions;
-    rewritten_ += now.rewritten - known.counters.rewritten;
-    known.counters = now;
+// After each round, since a task takes its counters with it.
+void SimCluster::count_tasks(Process& process, std::size_t stage) {
+  auto& thread = process.threads[stage];
+  if (!thread.supervisor) return;
+  for (const auto& [input, context] : thread.supervisor->tasks()) {
+    const auto& counters = context.task->counters();
+    auto& known = thread.tallies[input];
+    if (known.task != context.task.get() || known.counters.records > counters.records) known = {context.task.get(), {}};
+    sequence_gaps_ += counters.sequence_gaps - known.counters.sequence_gaps;
+    repetitions_ += counters.repetitions - known.counters.repetitions;
+    known.counters = counters;
   }
 }
 
 void SimCluster::end_run(Process& process, std::size_t stage) {
-  auto& run = process.runs[stage];
-  if (!run) return;
-  count_tasks(*run);
-  run.reset();
+  count_tasks(process, stage);
+  auto& thread = process.threads[stage];
+  thread.supervisor.reset();
+  thread.tallies.clear();
 }
 
 void SimCluster::kill(Process& process) {
@@ -202,81 +178,21 @@ void SimCluster::kill(Process& process) {
 }
 
 // As after SIGTERM.
-void SimCluster::leave(Process& process) {
+void SimCluster::stop_orderly(Process& process) {
   for (std::size_t stage = 0; stage < kStages && !process.dead; ++stage) {
-    if (process.runs[stage]) static_cast<void>(process.runs[stage]->worker->commit_all());
+    if (process.threads[stage].supervisor) static_cast<void>(process.threads[stage].supervisor->commit_all());
   }
   kill(process);
 }
 
-Result<Seat> SimCluster::make_seat(Process& process, std::size_t stage, const Input& input) {
-  const auto reads = stage_reading(input.topic);
-  Seat seat;
-  if (const auto order = orders_.find(order_name(input)); order != orders_.end()) seat.speak_from = order->second;
-  if (reads == Stage::intake) {
-    auto committed = process.runs[stage]->source.committed(input);
-    if (!committed) return tl::make_unexpected(committed.error());
-    seat.store = std::make_unique<GroupStore>(*committed, seat.speak_from);
-  } else {
-    auto store =
-        SimStore::open(*process.disk, fmt::format("{}-{}", name_of(reads), input.partition), weather_, process.dead);
-    if (!store) return tl::make_unexpected(store.error());
-    seat.store = std::move(*store);
-    auto saved = seat.store->get(kTaskKey);
-    if (!saved) return tl::make_unexpected(saved.error());
-    // As States::open: a state that is beyond the order is set aside.
-    TaskState state;
-    if (seat.speak_from && *saved && state.ParseFromString(**saved) &&
-        std::max(state.next_offset(), state.has_continuation() ? state.continuation().offset() : 0) >
-            *seat.speak_from) {
-      process.disk->folders.at(fmt::format("{}-{}", name_of(reads), input.partition)).become({});
-      saved = std::nullopt;
-    }
-    seat.rebuilt = !*saved;
-  }
-  seat.result_topics = result_topics_of(reads);
-  seat.targets = shared_targets_of(reads, input.partition, definition_);
-  seat.op = make_operator(input, definition_, plan_.live_rows);
-  const bool again = !begun_.insert(input).second;
-  if (saboteur_ != nullptr) seat.op = saboteur_->wrap(std::move(seat.op), again);
-  seat.task = std::make_unique<Task>(task_name_of(input), input, definition_id(definition_), *seat.op, *seat.store,
-                                     process.runs[stage]->sink);
-  return seat;
-}
-
-void SimCluster::note_owner(Process& process, std::size_t stage, const Input& input) {
+void SimCluster::note_owner(Process& process, const Input& input) {
   auto& owner = owners_[input];
   if (owner != nullptr && owner != &process) {
     weather_.count(Fault::move);
-    const auto& run = owner->runs[stage];
-    if (run && run->worker->seats().contains(input)) weather_.count(Fault::two_at_once);
+    const auto& thread = owner->threads[thread_of(input)];
+    if (thread.supervisor && thread.supervisor->tasks().contains(input)) weather_.count(Fault::two_at_once);
   }
   owner = &process;
-}
-
-// As IntakeHeartbeat, with chance in place of the clock.
-Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats) {
-  auto& run = *process.runs[stage];
-  count_tasks(run);
-  for (const auto& [input, seat] : seats) {
-    if (seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed())
-      orders_.erase(order_name(input));
-  }
-  if (kThreads[stage] != Stage::intake) return {};
-  for (const auto& input : run.mine) {
-    if (!seats.contains(input)) run.book.forget(input);
-  }
-  run.mine.clear();
-  for (const auto& [input, seat] : seats) {
-    run.mine.insert(input);
-    if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
-  }
-  // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
-  const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
-  const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
-  if (!told) return {};
-  for (auto& record : run.book.take(again)) TRY(run.sink.send(std::move(record)));
-  return {};
 }
 
 // ---- the storm ------------------------------------------------------------------------------------------------------
@@ -294,7 +210,7 @@ void SimCluster::storm() {
   const auto each = static_cast<std::int64_t>(to_arrive_.size()) * 16 / plan_.steps + 1;
   const auto truncated_at = plan_.truncates ? chance_.between(plan_.steps / 4, plan_.steps - 1) : -1;
   for (int step = 0; step < plan_.steps; ++step) {
-    if (stopped_ && !person_helps()) return;
+    if (stopped_ && !operator_helps()) return;
     if (step == truncated_at) truncate();
     for (auto& process : processes_) {
       if (!process->up && --process->down_for < 0) process->up = true;
@@ -303,13 +219,13 @@ void SimCluster::storm() {
     auto* process = any_process(true);
     if (process == nullptr) continue;
     const auto stage = static_cast<std::size_t>(chance_.below(kStages));
-    auto& run = process->runs[stage];
+    auto& thread = process->threads[stage];
     if (dice < 730) {
       if (!process->frozen) work(*process, stage);
     } else if (dice < 810) {
-      if (run) run->sink.deliver_some();
+      if (thread.supervisor && thread.supervisor->is_running()) thread.ports->sink()->deliver_some();
     } else if (dice < 880) {
-      if (run && !process->frozen) react(*process, stage, run->worker->commit_all());
+      if (thread.supervisor && !process->frozen) react(*process, stage, thread.supervisor->commit_all());
     } else if (dice < 955) {
       arrive(1 + chance_.below(2 * each));
     } else if (dice < 970) {
@@ -318,7 +234,7 @@ void SimCluster::storm() {
       misfortune();
     }
   }
-  if (stopped_) static_cast<void>(person_helps());
+  if (stopped_) static_cast<void>(operator_helps());
 }
 
 void SimCluster::late_request() {
@@ -330,7 +246,7 @@ void SimCluster::late_request() {
   if (late_[at].empty()) late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
-// Of the whole, not of a call.
+// Faults of a process, a disk or a group, not of one call.
 void SimCluster::misfortune() {
   auto& process = *any_process(true);
   auto& disk = disks_[static_cast<std::size_t>(chance_.below(plan_.disks))];
@@ -340,10 +256,10 @@ void SimCluster::misfortune() {
     weather_.count(Fault::crash);
     kill(process);
   } else if (dice < 20) {
-    leave(process);
+    stop_orderly(process);
   } else if (dice < 36) {
     process.frozen = !process.frozen;
-  } else if (dice < 66) {  // a session is over
+  } else if (dice < 66) {  // a session times out
     if (group.members().empty()) return;
     auto member = group.members().begin();
     std::advance(member, chance_.below(static_cast<std::int64_t>(group.members().size())));
@@ -353,7 +269,7 @@ void SimCluster::misfortune() {
     disk.full = !disk.full;
     if (disk.full) weather_.count(Fault::disk_full);
   } else if (dice < 77) {
-    cut_power(disk);
+    power_cut(disk);
   } else if (dice < 93) {  // a folder is lost, copied, or a copy is put in its place
     if (disk.folders.empty()) return;
     auto folder = disk.folders.begin();
@@ -378,8 +294,8 @@ void SimCluster::misfortune() {
   }
 }
 
-// Each store forgets as it likes: what the machine had not yet written of its log.
-void SimCluster::cut_power(SimDisk& disk) {
+// Each store loses an end of its own length: what the machine had not yet written of its log.
+void SimCluster::power_cut(SimDisk& disk) {
   for (auto& process : processes_) {
     if (process->disk == &disk && process->up) kill(*process);
   }
@@ -389,10 +305,10 @@ void SimCluster::cut_power(SimDisk& disk) {
   }
 }
 
-// A broker that was behind becomes the leader: the end of one partition is gone, though it was acknowledged.
+// A broker that was behind becomes the leader: one partition loses its end, though it was acknowledged.
 void SimCluster::truncate() {
-  std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,
-                            Topic::alert_log, Topic::quarantine,    Topic::seals};
+  std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,     Topic::alert_log,
+                            Topic::quarantine, Topic::seals,        Topic::checkpoints};
   topics.insert(topics.end(), kInternalTopics.begin(), kInternalTopics.end());
   std::vector<Input> long_enough;
   for (const auto& [input, records] : log_.partitions()) {
@@ -406,88 +322,66 @@ void SimCluster::truncate() {
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end), {}, 0};
 }
 
-bool SimCluster::lost_a_result() const {
-  return !is_internal(truncation_->input.topic);
-}
+bool SimCluster::lost_a_result() const { return !is_internal(truncation_->input.topic); }
 
-// Who looks after the processes reads why they stopped. Results that are gone are said again as the message asks; without such an order
-// it is tried once more. What tasks read is not to be had again: that stays stopped.
-bool SimCluster::person_helps() {
-  constexpr std::string_view kOrder = "--speak-from ";
-  constexpr int kTimesMax = 40;  // under further faults it may take some
-  if (!truncation_ || !lost_a_result() || ++truncation_->helped > kTimesMax) return false;
-  const std::string_view what = stopped_->what;
-  if (const auto at = what.find(kOrder); at != std::string_view::npos) {
-    const auto order = what.substr(at + kOrder.size());
-    const auto colon = order.find(':');
-    auto name = std::string(order.substr(0, colon));
-    orders_[name] = std::stoll(std::string(order.substr(colon + 1)));
-    name[name.rfind('-')] = '/';
-    truncation_->told.insert(std::move(name));
-  } else if (what.find("has lost records that were acknowledged") == std::string_view::npos) {
-    return false;
-  }
-  stopped_.reset();
-  restart_all();
-  return true;
-}
-
-std::set<std::string> SimCluster::senders_of_what_is_gone() const {
-  std::set<std::string> senders;
-  for (const auto& record : truncation_->cut) senders.insert(record->cause->sender);
-  return senders;
-}
-
-SimCluster::MarksByDisk SimCluster::marks_to_begin_with() const {
-  MarksByDisk found;
-  for (const auto& sender : senders_of_what_is_gone()) {
-    std::vector<ResultsState> of_group;
-    for (const auto& group : groups_) {
-      for (const auto& [input, committed] : group->offsets) {
-        if (sender_name(task_name_of(input), input.partition) != sender) continue;
-        if (const auto continuation = continuation_in(committed.metadata)) of_group.push_back(continuation->results());
-        TaskState state;
-        const auto saved = GroupStore(committed).get(kTaskKey);
-        if (*saved && state.ParseFromString(**saved)) of_group.push_back(state.results());
-      }
-    }
-    for (std::size_t i = 0; i < disks_.size(); ++i) {
-      ResultMarks marks;
-      for (const auto& [name, folder] : disks_[i].folders) {
-        TaskState state;
-        const auto saved = folder.content->find(std::string(kTaskKey));
-        if (saved == folder.content->end() || !state.ParseFromString(saved->second) || state.task() != sender) continue;
-        CHECK(marks.learn(state.results()), sender);
-      }
-      for (const auto& results : of_group) CHECK(marks.learn(results), sender);
-      if (const auto& known = marks.of(truncation_->input); !known.empty()) found[{sender, i}] = known.back();
+std::map<std::string, CheckpointPointer> SimCluster::pointers() const {
+  std::map<std::string, CheckpointPointer> found;
+  for (const auto& group : groups_) {
+    for (const auto& input : group->inputs()) {
+      const auto committed = group->offsets.find(input);
+      found[task_name_of(input)] =
+          committed == group->offsets.end() ? CheckpointPointer{} : parse_checkpoint_pointer(committed->second.metadata);
     }
   }
   return found;
 }
 
-// A task that begins with it has to tell.
-bool SimCluster::is_gone(const std::string& sender, const ResultMark& mark) const {
-  const auto at = mark.end - 1 - truncation_->new_end;
-  return at >= 0 && at < static_cast<std::int64_t>(truncation_->cut.size()) &&
-         truncation_->cut[static_cast<std::size_t>(at)]->cause == Cause{sender, mark.cause};
+bool SimCluster::has_to_notice() const {
+  for (const auto& [task, checkpoint] : find_checkpoints(log_, pointers())) {
+    for (const auto& result : checkpoint.results()) {
+      if (result.end() > log_.end_offset({static_cast<Topic>(result.topic()), result.partition()})) return true;
+    }
+  }
+  return false;
 }
 
-bool SimCluster::loss_is_forgotten(const MarksByDisk& before) const {
-  return std::ranges::any_of(senders_of_what_is_gone(), [&](const auto& sender) {
-    if (truncation_->told.contains(sender)) return false;
-    for (const auto& process : processes_) {
-      for (const auto& run : process->runs) {
-        if (!run) continue;
-        for (const auto& [input, seat] : run->worker->seats()) {
-          if (seat.task->name() != sender) continue;
-          const auto mark = before.find({sender, static_cast<std::size_t>(process->disk - disks_.data())});
-          return mark == before.end() || !is_gone(sender, mark->second);
+// An operator reads why a process stopped. Lost results are published again as the message says; without a command the processes are
+// started once more. Lost records that tasks read cannot be had again: that stays stopped.
+bool SimCluster::operator_helps() {
+  constexpr std::string_view kCommand = "fiverate tasks reset ";
+  constexpr int kRestartsMax = 40;  // under further faults it may take some
+  if (!truncation_ || !lost_a_result() || ++truncation_->restarts > kRestartsMax) return false;
+  const auto what = std::exchange(stopped_, std::nullopt)->what;
+  restart_all();
+  if (const auto at = what.find(kCommand); at != std::string::npos) return reset(what.substr(at + kCommand.size()));
+  return what.find("has lost acknowledged records") != std::string::npos;
+}
+
+// As `fiverate tasks reset`, while no process runs.
+bool SimCluster::reset(const std::string& argument) {
+  for (const auto& group : groups_) {
+    for (const auto& input : group->inputs()) {
+      if (task_argument_of(input) != argument) continue;
+      ResetRequest request{task_name_of(input), definition_id(definition_), {}, {}, {}, std::nullopt};
+      if (const auto committed = group->offsets.find(input); committed != group->offsets.end()) request.committed = committed->second;
+      std::vector<InRecord> records;
+      log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
+      for (const auto& record : records) {
+        if (auto checkpoint = parse_checkpoint(record); checkpoint && checkpoint->task() == request.task) {
+          request.checkpoints.push_back(std::move(*checkpoint));
         }
       }
+      for (const auto& [partition, all] : log_.partitions()) request.result_partitions[partition] = {0, log_.end_offset(partition)};
+      const auto plan = plan_reset(request);
+      if (!plan) return true;  // other tasks have filled the partition again meanwhile
+      log_.append(checkpoint_record(plan->checkpoint, 1));
+      group->offsets[input] = {plan->checkpoint.offset(),
+                               to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), log_.end_offset(kCheckpointsPartition) - 1})};
+      truncation_->reset.insert(request.task);
+      return true;
     }
-    return false;
-  });
+  }
+  return false;
 }
 
 void SimCluster::restart_all() {
@@ -499,26 +393,25 @@ void SimCluster::restart_all() {
 std::string SimCluster::tasks() const {
   std::string text;
   for (const auto& process : processes_) {
-    for (const auto& run : process->runs) {
-      if (!run) continue;
-      for (const auto& [input, seat] : run->worker->seats()) {
-        const auto clock = seat.op->clock();
-        text += fmt::format("  {} in {}: {} of {} records, clock {}\n", seat.task->name(), process->name,
-                            seat.task->next_offset(), log_.end_offset(input),
-                            clock == kNever ? "never" : shanghai().format(clock));
+    for (const auto& thread : process->threads) {
+      if (!thread.supervisor) continue;
+      for (const auto& [input, context] : thread.supervisor->tasks()) {
+        const auto clock = context.op->clock();
+        text += fmt::format("  {} in {}: {} of {} records, clock {}\n", context.task->name(), process->name, context.task->next_offset(),
+                            log_.end_offset(input), clock == kNever ? "never" : shanghai().format(clock));
       }
     }
   }
   return text;
 }
 
-bool SimCluster::has_said_more_than_its_log() const {
-  if (lost_a_result()) return false;  // nobody reads it
+bool SimCluster::has_sent_beyond_its_log() const {
+  if (lost_a_result()) return false;  // no task reads it
   const auto& input = truncation_->input;
-  const auto sender = sender_name(task_name_of(input), input.partition);
+  const auto sender = task_name_of(input);
   const auto end = log_.end_offset(input);
   return std::ranges::any_of(log_.partitions(), [&](const auto& partition) {
-    return std::ranges::any_of(partition.second, [&](const auto& record) {
+    return partition.first.topic != Topic::checkpoints && std::ranges::any_of(partition.second, [&](const auto& record) {
       return record->cause && record->cause->sender == sender && record->cause->position.offset >= end;
     });
   });
@@ -534,35 +427,39 @@ bool SimCluster::calm() {
   for (auto& process : processes_) {
     process->frozen = false;
     process->up = true;
-    process->rests_for = {};
   }
+  // So that intake repeats its progress: what it had sent last may have been lost.
+  now_ += ProgressReporter::kEveryIdle;
   for (int pass = 0, quiet = 0; pass < kPassesMax; ++pass) {
-    std::size_t before = 0;
-    for (const auto& [input, records] : log_.partitions()) before += records.size();
+    const auto count = [&] {
+      std::size_t records = 0;
+      for (const auto& [input, all] : log_.partitions()) records += input.topic == Topic::ledger ? 0 : all.size();
+      return records;
+    };
+    const auto before = count();
     const auto incarnations = incarnations_;
     bool moved = false;
     for (auto& process : processes_) {
       for (std::size_t stage = 0; stage < kStages; ++stage) {
         process->up = true;
         work(*process, stage);
-        if (stopped_ && !person_helps()) return true;
-        auto& run = process->runs[stage];
-        moved |= !run;  // it will begin again
-        if (!run) continue;
-        for (const auto& [input, seat] : run->worker->seats())
-          moved |= seat.task->next_offset() < log_.end_offset(input);
-        react(*process, stage, run->worker->commit_all());
-        if (stopped_ && !person_helps()) return true;
-        if (run) run->sink.deliver_all();
+        if (stopped_ && !operator_helps()) return true;
+        auto& thread = process->threads[stage];
+        if (!thread.supervisor || !thread.supervisor->is_running()) {
+          moved = true;  // it starts again
+          continue;
+        }
+        for (const auto& [input, context] : thread.supervisor->tasks()) moved |= context.task->next_offset() < log_.end_offset(input);
+        react(*process, stage, thread.supervisor->commit_all());
+        if (stopped_ && !operator_helps()) return true;
+        if (thread.supervisor && thread.supervisor->is_running()) thread.ports->sink()->deliver_all();
       }
     }
     for (const auto& group : groups_) moved |= group->sharing_out();
-    std::size_t after = 0;
-    for (const auto& [input, records] : log_.partitions()) after += records.size();
-    quiet = moved || after != before || incarnations_ != incarnations ? 0 : quiet + 1;
+    quiet = moved || count() != before || incarnations_ != incarnations ? 0 : quiet + 1;
     if (quiet < 3) continue;
     if (late_.empty()) return true;
-    while (!late_.empty()) late_request();  // when all is said, what is older comes last
+    while (!late_.empty()) late_request();  // after all others, so that an older record comes last
     quiet = 0;
   }
   return false;

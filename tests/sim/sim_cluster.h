@@ -1,55 +1,54 @@
-// The whole of fiverate on a simulated Kafka: processes with the real Worker, Task and stages, a thread of each of which runs
-// for one round at a time, in an order and with faults that a seed chooses. Who reacts to what is as in cli/commands/live.cc.
+// All of fiverate on a simulated Kafka: processes whose stage threads run the supervisor, worker, tasks and stages of the program, one
+// round of one thread at a time, in an order and with faults that a seed chooses. Time is simulated too.
 //
 //   SimCluster cluster(plan, history, weather, saboteur);
 //   cluster.storm();     // faults
-//   cluster.calm();      // none any more; until everything is worked off
-//   cluster.log();       // what it left behind
+//   cluster.calm();      // none any more; until all work is done
+//   cluster.log();       // the logs that remain
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "processors/stages/progress.h"
+#include "processors/runtime/supervisor.h"
 #include "processors/stages/topology.h"
-#include "processors/stream/worker.h"
 #include "tests/sim/sim_ports.h"
 #include "tests/sim/sim_store.h"
 #include "tests/support/random_history.h"
 
 namespace fiverate::test {
 
-// What a seed chooses before it begins.
+// What a seed chooses before the run.
 struct ClusterPlan {
   PartitionCounts partitions;
   int processes = 1;  // 1, 2, 3 or 7
   int disks = 1;      // processes on one machine share their state folders
   bool live_rows = true;
-  bool time_known_early = true;  // all source partitions have been heard of before documents come
-  bool backlog = false;          // everything has come before anybody reads
-  int standby = 0;               // copies that each process keeps of others' tasks; each has a disk of its own then
+  bool time_known_early = true;  // every source partition has sent a mark before the first document
+  bool backlog = false;          // the whole history has arrived before a process reads
+  int standby = 0;               // copies that each process keeps of others' tasks; each process has a disk of its own then
   int severity = 1;
   int steps = 1000;
-  bool truncates = false;  // once, somewhere
+  bool truncates = false;  // one partition, once
 };
 
-// An acknowledged end of a partition that is gone.
+// An acknowledged end of a partition that was lost.
 struct Truncation {
   Input input;
   std::int64_t new_end = 0;
-  SimLog::Records cut;
-  std::set<std::string> told;  // tasks that said what they lack of it, and were ordered to speak again
-  int helped = 0;              // times that a person started them again
+  SimLog::Records lost;
+  std::set<std::string> reset;  // tasks that noticed lost results and were reset
+  int restarts = 0;             // by the operator
 };
 
 class SimCluster {
  public:
-  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
-             Saboteur* saboteur);
+  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather, Saboteur* saboteur);
   ~SimCluster();
 
   void storm();
@@ -58,34 +57,26 @@ class SimCluster {
   // False: it does not come to rest.
   bool calm();
 
-  [[nodiscard]] const std::optional<Error>& stopped() const { return stopped_; }  // a person would have to look
+  [[nodiscard]] const std::optional<Error>& stopped() const { return stopped_; }  // a person has to act
   [[nodiscard]] const SimLog& log() const { return log_; }
   [[nodiscard]] const Definition& definition() const { return definition_; }
-  // Of all tasks, also of those that are gone.
-  [[nodiscard]] std::int64_t gaps() const { return gaps_; }
+  // Of all tasks, also of past runs.
+  [[nodiscard]] std::int64_t sequence_gaps() const { return sequence_gaps_; }
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
-  [[nodiscard]] std::int64_t rewritten() const { return rewritten_; }
-  // A line a task: where it stands.
+  // A line for each task: where it stands.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
-  // What is gone is of a topic that no task reads: only who wrote it can know, when it begins again.
+  // The lost end is of a topic that no task reads: only its writer can notice, at its next start.
   [[nodiscard]] bool lost_a_result() const;
-  // The newest mark of the partition that lost its end with which a task would begin, by the task and the number of the disk: of the
-  // state there and the group, whichever is believed.
-  using MarksByDisk = std::map<std::pair<std::string, std::size_t>, ResultMark>;
-  [[nodiscard]] MarksByDisk marks_to_begin_with() const;
-  // After a restart with these marks: not all that is gone has been said again, for who owns the task does not know of it. States and
-  // groups forget, an older state on another disk is not asked; and others fill the partition again, and its owner, which lives, writes
-  // behind that.
-  [[nodiscard]] bool loss_is_forgotten(const MarksByDisk& before) const;
+  // A task that starts now has to notice the lost results: its checkpoint names a higher end than the log has.
+  [[nodiscard]] bool has_to_notice() const;
   void restart_all();
-  // What the task of the truncated partition has said is caused by offsets that its log has not reached again: what it says now is taken
+  // The task that reads the truncated partition has sent outputs of offsets that the log has not reached again: its next outputs are taken
   // for repetitions.
-  [[nodiscard]] bool has_said_more_than_its_log() const;
+  [[nodiscard]] bool has_sent_beyond_its_log() const;
 
  private:
   static constexpr std::size_t kStages = 4;  // intake (with reference), outlet, market, desk
-  struct StageRun;
   struct Process;
 
   void lay_out(const std::vector<SourceRecord>& history, Millis end);
@@ -94,18 +85,17 @@ class SimCluster {
   void react(Process& process, std::size_t stage, const Result<void>& ended);
   void end_run(Process& process, std::size_t stage);
   void kill(Process& process);
-  void leave(Process& process);
+  void stop_orderly(Process& process);
   void misfortune();
-  void cut_power(SimDisk& disk);
+  void power_cut(SimDisk& disk);
   void truncate();
-  [[nodiscard]] bool person_helps();
-  [[nodiscard]] std::set<std::string> senders_of_what_is_gone() const;
-  [[nodiscard]] bool is_gone(const std::string& sender, const ResultMark& mark) const;
+  [[nodiscard]] bool operator_helps();
+  [[nodiscard]] bool reset(const std::string& argument);
+  [[nodiscard]] std::map<std::string, CheckpointPointer> pointers() const;
   void late_request();
-  Result<Seat> make_seat(Process& process, std::size_t stage, const Input& input);
-  void note_owner(Process& process, std::size_t stage, const Input& input);
-  Result<void> heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats);
-  void count_tasks(StageRun& run);
+  void start_thread(Process& process, std::size_t stage);
+  void note_owner(Process& process, const Input& input);
+  void count_tasks(Process& process, std::size_t stage);
   Process* any_process(bool up);
 
   ClusterPlan plan_;
@@ -113,6 +103,7 @@ class SimCluster {
   Weather& weather_;
   Chance& chance_;
   Saboteur* saboteur_;
+  std::chrono::steady_clock::time_point now_{std::chrono::hours{1}};
   SimLog log_;
   LateRequests late_;
   std::array<std::unique_ptr<SimGroup>, kStages> groups_;
@@ -122,14 +113,11 @@ class SimCluster {
   std::size_t arrived_ = 0;
   std::int64_t incarnations_ = 0;
   std::map<Input, const Process*> owners_;
-  std::set<Input> begun_;
+  std::set<Input> started_;
   std::optional<Error> stopped_;
   std::optional<Truncation> truncation_;
-  std::map<std::string, std::int64_t>
-      orders_;  // --speak-from, by the name that it has there; those not yet carried out
-  std::int64_t gaps_ = 0;
+  std::int64_t sequence_gaps_ = 0;
   std::int64_t repetitions_ = 0;
-  std::int64_t rewritten_ = 0;
 };
 
 }  // namespace fiverate::test

@@ -23,7 +23,7 @@ class SimLog {
     for (auto at = static_cast<std::size_t>(offset); at < records.size() && max > 0; ++at, --max) {
       const auto& stored = records[at];
       found.push_back({input, static_cast<std::int64_t>(at), stored->timestamp, stored->key, stored->value,
-                       stored->cause, stored->link, stored->arrival, stored, stored->said});
+                       stored->cause, stored->link, stored->arrival, stored, stored->depends_on});
     }
   }
 
@@ -38,28 +38,12 @@ class SimLog {
   }
   [[nodiscard]] const std::map<Input, Records>& partitions() const { return partitions_; }
 
-  [[nodiscard]] std::optional<Cause> last_cause(const Input& input) const {
-    const auto& records = all(input);
-    for (auto at = records.rbegin(); at != records.rend(); ++at) {
-      if ((*at)->cause) return (*at)->cause;
-    }
-    return std::nullopt;
-  }
-
-  [[nodiscard]] std::optional<CausePosition> last_said(const Input& input, std::string_view sender) const {
-    const auto& records = all(input);
-    for (auto at = records.rbegin(); at != records.rend(); ++at) {
-      if ((*at)->cause && (*at)->cause->sender == sender) return (*at)->cause->position;
-    }
-    return std::nullopt;
-  }
-
-  // The records that are gone.
+  // Returns the lost records.
   Records truncate(const Input& input, std::int64_t new_end) {
     auto& records = partitions_[input];
-    Records cut(records.begin() + new_end, records.end());
+    Records lost(records.begin() + new_end, records.end());
     records.resize(static_cast<std::size_t>(new_end));
-    return cut;
+    return lost;
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "tests/sim/sim_ports.h"
 
+#include "processors/stages/task_names.h"
+
 namespace fiverate::test {
 
 // ---- source ---------------------------------------------------------------------------------------------------------
@@ -7,15 +9,14 @@ namespace fiverate::test {
 Result<void> SimSource::poll(std::chrono::milliseconds /*wait*/, std::vector<InRecord>& records) {
   if (dead_ || weather_.kills(PortCall::poll, dead_)) return killed();
   if (weather_.strikes(Fault::connection_loss, 500)) return fail(Reaction::retry, "Kafka is away.");
-  const auto reads = keep_up_with_the_group();
-  if (!reads) return tl::make_unexpected(reads.error());
-  if (dead_) return killed();  // while it gave up its tasks
-  if (!*reads) return {};
+  TRY_VALUE(is_assigned, follow_group());
+  if (dead_) return killed();  // during the revocation
+  if (!is_assigned) return {};
   for (auto& [input, next] : next_) {
     const auto end = log_.end_offset(input);
     if (next > end) {  // as KafkaFetcher::not_in_log
       return fail(Reaction::stop,
-                  "{} partition {} is to be read from offset {}, but it ends at {}: it was truncated or made anew.",
+                  "{} partition {} is to be read from offset {}, but it ends at {}: it was truncated or created again.",
                   name_of(input.topic), input.partition, next, end);
     }
     auto& chance = weather_.chance();
@@ -25,62 +26,64 @@ Result<void> SimSource::poll(std::chrono::milliseconds /*wait*/, std::vector<InR
     log_.read(input, next, static_cast<std::size_t>(most), records);
     next += static_cast<std::int64_t>(records.size() - before);
   }
-  if (!records.empty() && !group_.knows(member_, incarnation_) && !told_as_zombie_) {
-    told_as_zombie_ = true;
+  if (!records.empty() && !group_.knows(member_, incarnation_) && !counted_as_zombie_) {
+    counted_as_zombie_ = true;
     weather_.count(Fault::zombie);
   }
   return {};
 }
 
-// False: nothing is ours at the moment.
-Result<bool> SimSource::keep_up_with_the_group() {
-  const bool hears = weather_.is_calm() || weather_.chance().percent(25);
+// False: nothing is assigned to us at the moment.
+Result<bool> SimSource::follow_group() {
+  const bool notices = weather_.is_calm() || weather_.chance().percent(25);
   if (!joined_) {
     group_.join(member_, incarnation_);
     joined_ = true;
   } else if (!group_.knows(member_, incarnation_)) {
-    if (assigned_ && !hears) return true;  // it does not know yet
-    give_up();
-    told_as_zombie_ = false;
+    if (assigned_ && !notices) return true;
+    revoke();
+    counted_as_zombie_ = false;
     group_.join(member_, incarnation_);
   } else if (group_.sharing_out() && !group_.members().at(member_).joined) {
-    if (assigned_ && !hears) return true;
-    give_up();
+    if (assigned_ && !notices) return true;
+    revoke();
     group_.join(member_, incarnation_);
   }
   if (group_.sharing_out()) return false;
   if (assigned_ && generation_ == group_.generation()) return true;
-  give_up();
+  revoke();
   const auto& inputs = group_.members().at(member_).assigned;
   generation_ = group_.generation();
-  auto begin = listener_.assigned(inputs);
-  if (!begin) return tl::make_unexpected(begin.error());
-  next_ = std::move(*begin);
+  TRY_VALUE(begin, listener_.on_assigned(inputs));
+  next_ = std::move(begin);
   assigned_ = true;
   return true;
 }
 
-void SimSource::give_up() {
+void SimSource::revoke() {
   if (!assigned_) return;
   std::vector<Input> inputs;
   for (const auto& [input, next] : next_) inputs.push_back(input);
-  listener_.revoked(inputs);
+  listener_.on_revoked(inputs);
   next_.clear();
   assigned_ = false;
 }
 
-Result<std::optional<Committed>> SimSource::committed(const Input& input) {
+Result<std::map<Input, Committed>> SimSource::committed(const std::vector<Input>& inputs, std::chrono::milliseconds /*within*/) {
   if (dead_ || weather_.kills(PortCall::group_read, dead_)) return killed();
   if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The coordinator is away.");
-  const auto found = group_.offsets.find(input);
-  return found == group_.offsets.end() ? std::nullopt : std::optional(found->second);
+  std::map<Input, Committed> found;
+  for (const auto& input : inputs) {
+    if (const auto position = group_.offsets.find(input); position != group_.offsets.end()) found.insert(*position);
+  }
+  return found;
 }
 
 Result<void> SimSource::commit(const std::map<Input, Committed>& positions) {
   if (dead_ || weather_.kills(PortCall::group_commit, dead_)) return killed();
   if (!group_.knows(member_, incarnation_) || generation_ != group_.generation()) {
     weather_.count(Fault::refused_commit);
-    return {};  // as KafkaSource: whoever owns the partition next commits
+    return {};  // as KafkaSource: the next owner of the partition commits
   }
   const bool lost = weather_.strikes(Fault::connection_loss, 300);
   if (!lost || weather_.chance().percent(50)) {
@@ -91,10 +94,10 @@ Result<void> SimSource::commit(const std::map<Input, Committed>& positions) {
   return {};
 }
 
-Result<std::optional<Extent>> SimSource::extent(const Input& input) {
+Result<std::optional<OffsetRange>> SimSource::offset_range(const Input& input) {
   if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end of the log is not to be learnt.");
-  return Extent{0, log_.end_offset(input)};
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The offsets of the log could not be read.");
+  return OffsetRange{0, log_.end_offset(input)};
 }
 
 Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InRecord>& records) {
@@ -107,6 +110,32 @@ Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InR
     next += static_cast<std::int64_t>(records.size() - before);
   }
   return {};
+}
+
+// ---- checkpoints ----------------------------------------------------------------------------------------------------
+
+std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log, const std::map<std::string, CheckpointPointer>& tasks) {
+  std::vector<InRecord> records;
+  const auto end = log.end_offset(kCheckpointsPartition);
+  log.read(kCheckpointsPartition, 0, static_cast<std::size_t>(end), records);
+  std::map<std::string, Checkpoint> found;
+  for (const auto& record : records) {
+    const auto task = tasks.find(std::string(record.key));
+    if (task == tasks.end()) continue;
+    const auto pointer = task->second.offset;
+    if (pointer >= 0 && pointer < end && record.offset < pointer) continue;
+    const auto checkpoint = parse_checkpoint(record);
+    if (!checkpoint) continue;
+    const auto known = found.find(task->first);
+    if (known == found.end() || is_newer(*checkpoint, known->second)) found.insert_or_assign(task->first, *checkpoint);
+  }
+  return found;
+}
+
+Result<std::map<std::string, Checkpoint>> SimCheckpoints::find(const std::map<std::string, CheckpointPointer>& tasks) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The checkpoints could not be read.");
+  return find_checkpoints(log_, tasks);
 }
 
 // ---- sink -----------------------------------------------------------------------------------------------------------
@@ -142,41 +171,11 @@ Result<void> SimSink::flush() {
   return {};
 }
 
-Result<Sink::Tail> SimSink::tail(const Input& target) {
-  if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be read.");
-  return Tail{log_.end_offset(target), log_.last_cause(target)};
-}
-
-Result<std::optional<CausePosition>> SimSink::last_said(Topic topic, std::int32_t partition, std::string_view sender) {
-  if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The end could not be read.");
-  return log_.last_said({topic, partition}, sender);
-}
-
-Result<bool> SimSink::still_holds(const Input& target, std::int64_t offset, const Cause& cause) {
-  if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The record could not be read.");
-  const auto& records = log_.all(target);
-  return static_cast<std::size_t>(offset) < records.size() && records[static_cast<std::size_t>(offset)]->cause == cause;
-}
-
-Result<Sink::ReadOn> SimSink::follow(Topic topic, std::int32_t partition, std::int64_t back) {
-  const Input input{topic, partition};
-  return [&log = log_, input, next = std::max<std::int64_t>(0, log_.end_offset(input) - back)](
-             std::vector<InRecord>& records) mutable -> Result<void> {
-    const auto before = records.size();
-    log.read(input, next, 4096, records);
-    next += static_cast<std::int64_t>(records.size() - before);
-    return {};
-  };
-}
-
 void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
   for (; count > 0; --count) {
     const auto& record = records.front();
-    if (record.cause && !record.link) ends_.sent(target, acknowledged_, *record.cause);
-    if (auto noted = ends_.note(target, acknowledged_++, log_.end_offset(target)); !noted) failed_ = noted.error();
+    if (record.cause && !record.link) offsets_.sent(target, acknowledged_, *record.cause);
+    if (auto noted = offsets_.acknowledged(target, acknowledged_++, log_.end_offset(target)); !noted) failed_ = noted.error();
     log_.append(std::move(records.front()));
     records.pop_front();
   }
@@ -206,6 +205,39 @@ void SimSink::abandon() {
     late_.push_back(std::move(records));
   }
   waiting_.clear();
+}
+
+// ---- a stage thread -------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<Sink>> SimStagePorts::open_sink() {
+  auto sink = std::make_unique<SimSink>(world_.log, world_.late, world_.saboteur, world_.weather, dead_);
+  sink_ = sink.get();
+  return sink;
+}
+
+Result<std::unique_ptr<Source>> SimStagePorts::open_source() {
+  return std::make_unique<SimSource>(world_.log, world_.group, member_, ++world_.incarnations, world_.weather, dead_);
+}
+
+Result<std::unique_ptr<Source>> SimStagePorts::open_reader(const std::map<Input, std::int64_t>& from) {
+  return std::make_unique<SimReader>(world_.log, from, world_.weather, dead_);
+}
+
+Result<std::unique_ptr<CheckpointReader>> SimStagePorts::open_checkpoints() {
+  return std::make_unique<SimCheckpoints>(world_.log, world_.weather, dead_);
+}
+
+Result<std::unique_ptr<Store>> SimStagePorts::open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) {
+  const auto folder = task_argument_of(input);
+  TRY_VALUE(store, SimStore::open(disk_, folder, world_.weather, dead_));
+  TRY_VALUE(state, read_task_state(*store));
+  if (state && !is_usable(*state, checkpoint)) {
+    store.reset();
+    disk_.folders.at(folder).become({});
+    TRY_VALUE(empty, SimStore::open(disk_, folder, world_.weather, dead_));
+    store = std::move(empty);
+  }
+  return std::move(store);
 }
 
 }  // namespace fiverate::test

@@ -1,16 +1,18 @@
-// What a simulated process has of Kafka: a consumer that is a member of a group, and a producer with records on their way.
+// The ports of a simulated stage thread: a consumer that is a member of a group, a producer with records on their way, readers, states.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 
-#include "processors/stream/acknowledged_ends.h"
-#include "processors/stream/ports.h"
+#include "processors/runtime/stage_ports.h"
+#include "processors/stream/acknowledged_offsets.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/sabotage.h"
 #include "tests/sim/sim_group.h"
 #include "tests/sim/sim_log.h"
+#include "tests/sim/sim_store.h"
 
 namespace fiverate::test {
 
@@ -19,24 +21,18 @@ using LateRequests = std::vector<std::deque<OutRecord>>;
 
 class SimSource final : public Source {
  public:
-  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather,
-            bool& dead)
-      : log_(log),
-        group_(group),
-        member_(std::move(member)),
-        incarnation_(incarnation),
-        weather_(weather),
-        dead_(dead) {}
+  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather, bool& dead)
+      : log_(log), group_(group), member_(std::move(member)), incarnation_(incarnation), weather_(weather), dead_(dead) {}
 
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
-  Result<std::optional<Committed>> committed(const Input& input) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
-  Result<std::optional<Extent>> extent(const Input& input) override;
+  Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
 
  private:
-  Result<bool> keep_up_with_the_group();
-  void give_up();
+  Result<bool> follow_group();
+  void revoke();
 
   const SimLog& log_;
   SimGroup& group_;
@@ -47,12 +43,12 @@ class SimSource final : public Source {
   Listener listener_;
   bool joined_ = false;
   bool assigned_ = false;
-  bool told_as_zombie_ = false;
+  bool counted_as_zombie_ = false;
   std::int64_t generation_ = -1;
   std::map<Input, std::int64_t> next_;
 };
 
-// Reads fixed inputs from these offsets on, of no group: what a standby reads.
+// Reads fixed inputs from these offsets on, outside of any group: for a standby.
 class SimReader final : public Source {
  public:
   SimReader(const SimLog& log, std::map<Input, std::int64_t> next, Weather& weather, bool& dead)
@@ -60,7 +56,9 @@ class SimReader final : public Source {
 
   void listen(Listener /*listener*/) override {}
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
-  Result<std::optional<Committed>> committed(const Input& /*input*/) override { return std::nullopt; }
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds) override {
+    return std::map<Input, Committed>{};
+  }
   Result<void> commit(const std::map<Input, Committed>& /*positions*/) override { return {}; }
 
  private:
@@ -70,7 +68,21 @@ class SimReader final : public Source {
   bool& dead_;
 };
 
-// One incarnation of a producer: idempotent, in order a partition, without holes. Once a delivery has failed it is dead.
+// The checkpoints of a log that no fault disturbs, as KafkaCheckpointReader finds them.
+std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log, const std::map<std::string, CheckpointPointer>& tasks);
+
+class SimCheckpoints final : public CheckpointReader {
+ public:
+  SimCheckpoints(const SimLog& log, Weather& weather, bool& dead) : log_(log), weather_(weather), dead_(dead) {}
+  Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>& tasks) override;
+
+ private:
+  const SimLog& log_;
+  Weather& weather_;
+  bool& dead_;
+};
+
+// One incarnation of a producer: idempotent, in order in each partition, without missing records. After a failed delivery it is dead.
 class SimSink final : public Sink {
  public:
   SimSink(SimLog& log, LateRequests& late, Saboteur* saboteur, Weather& weather, bool& dead)
@@ -82,16 +94,11 @@ class SimSink final : public Sink {
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
-  Result<Tail> tail(const Input& target) override;
-  Result<std::optional<CausePosition>> last_said(Topic topic, std::int32_t partition, std::string_view sender) override;
-  [[nodiscard]] std::optional<Tail> acknowledged(const Input& target, const std::string& sender) const override {
-    return ends_.last(target, sender);
+  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override {
+    return offsets_.end(target, sender);
   }
-  void know_end(const Input& target, std::int64_t end) override { ends_.know(target, end, acknowledged_); }
-  Result<bool> still_holds(const Input& target, std::int64_t offset, const Cause& cause) override;
-  Result<ReadOn> follow(Topic topic, std::int32_t partition, std::int64_t back) override;
 
-  // Some of what waits reaches the log; the sender is told only at its flush.
+  // Some of the waiting records reach the log; the sender learns it at its flush.
   void deliver_some();
   void deliver_all();
 
@@ -106,9 +113,44 @@ class SimSink final : public Sink {
   Weather& weather_;
   bool& dead_;
   std::map<Input, std::deque<OutRecord>> waiting_;
-  AcknowledgedEnds ends_;
+  AcknowledgedOffsets offsets_;
   std::int64_t acknowledged_ = 0;
   std::optional<Error> failed_;
+};
+
+// The ports of one stage thread of one process.
+class SimStagePorts final : public StagePorts {
+ public:
+  struct World {
+    SimLog& log;
+    SimGroup& group;
+    LateRequests& late;
+    Saboteur* saboteur;
+    Weather& weather;
+    std::int64_t& incarnations;
+  };
+  // `make_operator` is called at each start of a task.
+  SimStagePorts(World world, std::string member, SimDisk& disk, bool& dead,
+                std::function<std::unique_ptr<Operator>(const Input&)> make_operator)
+      : world_(world), member_(std::move(member)), disk_(disk), dead_(dead), make_operator_(std::move(make_operator)) {}
+
+  Result<std::unique_ptr<Sink>> open_sink() override;
+  Result<std::unique_ptr<Source>> open_source() override;
+  Result<std::unique_ptr<Source>> open_reader(const std::map<Input, std::int64_t>& from) override;
+  Result<std::unique_ptr<CheckpointReader>> open_checkpoints() override;
+  Result<std::unique_ptr<Store>> open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) override;
+  std::unique_ptr<Operator> make_operator(const Input& input) override { return make_operator_(input); }
+
+  // Of the producer that was opened last; it has to live.
+  [[nodiscard]] SimSink* sink() const { return sink_; }
+
+ private:
+  World world_;
+  std::string member_;
+  SimDisk& disk_;
+  bool& dead_;
+  std::function<std::unique_ptr<Operator>(const Input&)> make_operator_;
+  SimSink* sink_ = nullptr;
 };
 
 }  // namespace fiverate::test

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "tests/sim/faults.h"
 
 namespace fiverate::test {
@@ -56,17 +56,17 @@ class SimStore final : public Store {
   ~SimStore() override { folder_.locked = false; }
 
   Result<std::optional<std::string>> get(std::string_view key) const override {
-    TRY(may_go_on(PortCall::store_read, 20'000));
+    TRY(fault(PortCall::store_read, 20'000));
     return inner_.get(key);
   }
   Result<void> scan(std::string_view prefix,
                     const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    TRY(may_go_on(PortCall::store_read, 20'000));
+    TRY(fault(PortCall::store_read, 20'000));
     return inner_.scan(prefix, visit);
   }
   Result<void> write(const StoreBatch& batch) override {
     if (disk_.full) return fail(Reaction::stop, "The state in {} cannot be written: the disk is full.", name_);
-    TRY(may_go_on(PortCall::store_write, 200));
+    TRY(fault(PortCall::store_write, 200));
     auto& replaced = folder_.replaced.emplace_back();
     for (const auto& [key, value] : batch.changes) {
       const auto known = folder_.content->find(key);
@@ -88,7 +88,7 @@ class SimStore final : public Store {
       : disk_(disk), folder_(folder), name_(std::move(name)), weather_(weather), dead_(dead), inner_(folder.content) {
     folder_.locked = true;
   }
-  Result<void> may_go_on(PortCall call, std::int64_t fails_one_in) const {
+  Result<void> fault(PortCall call, std::int64_t fails_one_in) const {
     if (dead_ || weather_.kills(call, dead_)) return killed();
     if (weather_.strikes(Fault::store_failure, fails_one_in)) {
       return fail(Reaction::retry, "The state in {} is busy.", name_);
