@@ -58,7 +58,11 @@ Result<Reset> plan_reset(const ResetRequest& request) {
   reset.checkpoint.set_definition_id(request.definition_id);
   reset.checkpoint.set_reset_epoch(epoch + 1);
   reset.checkpoint.set_emit_from(reset.emit_from);
-  reset.checkpoint.clear_results();
+  // The task has to start although results are gone; what is still there stays guarded.
+  for (auto& result : *reset.checkpoint.mutable_results()) {
+    const auto found = request.result_partitions.find({static_cast<Topic>(result.topic()), result.partition()});
+    if (found != request.result_partitions.end()) result.set_end(std::min(result.end(), found->second.end));
+  }
   reset.checkpoint.clear_status();
   return reset;
 }

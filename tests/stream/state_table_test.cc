@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 
 namespace fiverate {
 namespace {
