@@ -69,7 +69,7 @@ TEST(MemoryLog, EndsWhenClosedAndRead) {
   EXPECT_TRUE(log.ended(kInput, 1));
 }
 
-TEST(MemoryLog, AWriterWaitsForRoom) {
+TEST(MemoryLog, AWriterWaitsWhileTooMuchIsUnread) {
   MemoryLog log({.drop_read = true, .waiting_bytes_max = 200});
   std::atomic<int> written{0};
   std::jthread writer([&] {
@@ -85,7 +85,7 @@ TEST(MemoryLog, AWriterWaitsForRoom) {
   }
 }
 
-TEST(MemoryLog, AWriterThatWaitsForRoomReturnsWhenTheLogCloses) {
+TEST(MemoryLog, AWaitingWriterReturnsWhenTheLogCloses) {
   MemoryLog log({.drop_read = true, .waiting_bytes_max = 1});
   log.append(record("a"));
   std::jthread writer([&] { log.append(record("b")); });

@@ -31,7 +31,9 @@ Checkpoint checkpoint(std::int64_t offset, std::int64_t epoch, std::int64_t rows
 ResetRequest request(std::vector<Checkpoint> checkpoints, std::int64_t rows_end, std::optional<std::int64_t> offset,
                      std::int64_t signals_end = 1'000) {
   const auto committed = checkpoints.empty() ? 0 : checkpoints.back().offset();
-  return {"outlet/3", "d1", {committed, ""}, std::move(checkpoints), {{kRows, {0, rows_end}}, {kSignals, {0, signals_end}}}, offset};
+  return {
+      "outlet/3", "d1", {committed, ""}, std::move(checkpoints), {{kRows, {0, rows_end}}, {kSignals, {0, signals_end}}},
+      offset};
 }
 
 TEST(PlanReset, Table) {
@@ -39,7 +41,7 @@ TEST(PlanReset, Table) {
   struct Case {
     const char* title;
     ResetRequest request;
-    std::int64_t start;      // offset of the new checkpoint
+    std::int64_t start;  // offset of the new checkpoint
     std::int64_t emit_from;
   };
   for (const auto& [title, one, start, emit_from] : std::vector<Case>{
@@ -48,17 +50,20 @@ TEST(PlanReset, Table) {
            {"an offset before all checkpoints", request(three, 300, 5), 0, 5},
            {"everything", request(three, 300, 0), 0, 0},
            {"the offset that the task has read up to", request(three, 300, 30), 30, 30},
-           {"results are missing: from the newest checkpoint whose results are all there", request(three, 250, std::nullopt), 20, 20},
+           {"results are missing: from the newest checkpoint whose results are all there",
+            request(three, 250, std::nullopt), 20, 20},
            {"results end at a checkpoint", request(three, 100, std::nullopt), 10, 10},
            {"more results are missing than any checkpoint knows", request(three, 99, std::nullopt), 0, 0},
            {"results are missing, and an offset is given", request(three, 99, 25), 20, 25},
            {"one of two result partitions",
             request({checkpoint(10, 0, 100, 5), checkpoint(20, 0, 200, 6)}, 200, std::nullopt, 5), 10, 10},
-           {"no checkpoint at all", [] {
+           {"no checkpoint at all",
+            [] {
               auto none = request({}, 0, 7);
               none.committed.offset = 9;
               return none;
-            }(), 0, 7},
+            }(),
+            0, 7},
        }) {
     SCOPED_TRACE(title);
     const auto plan = plan_reset(one);
@@ -85,7 +90,8 @@ TEST(PlanReset, Table) {
 TEST(PlanReset, NamesThePartitionsThatLostResults) {
   const auto plan = plan_reset(request({checkpoint(10, 0, 100)}, 60, std::nullopt));
   ASSERT_TRUE(plan.has_value());
-  EXPECT_EQ(plan->missing, std::vector<std::string>{"metrics-final partition 0 ends at offset 60, it was filled up to 100"});
+  EXPECT_EQ(plan->missing,
+            std::vector<std::string>{"metrics-final partition 0 ends at offset 60, it was filled up to 100"});
 }
 
 TEST(PlanReset, TheEpochIsOneAboveAllThatAreKnown) {

@@ -8,12 +8,13 @@
 #include "processors/stages/topology.h"
 #include "processors/stream/task_context.h"
 #include "tests/stream/fake_operator.h"
-#include "tests/support/events.h"
 #include "tests/support/log_checkpoints.h"
 
 namespace fiverate::test {
 
-inline Definition test_definition() { return make_definition("Asia/Shanghai", PartitionCounts{.source = 1, .ledger = 2, .market = 2}); }
+inline Definition test_definition() {
+  return make_definition("Asia/Shanghai", PartitionCounts{.source = 1, .ledger = 2, .market = 2});
+}
 
 // A task with an Adder and a state of its own.
 inline TaskContext make_adder(const std::string& stage, const Input& input, Sink& sink) {

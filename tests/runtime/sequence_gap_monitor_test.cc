@@ -1,4 +1,4 @@
-// When a sequence gap is reported, and what the report tells a person to do.
+// When a sequence gap is reported, and which commands the report names.
 #include "processors/runtime/sequence_gap_monitor.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ class SequenceGapMonitorTest : public testing::Test {
   }};
 };
 
-TEST_F(SequenceGapMonitorTest, ReportsAGapAfter60SecondsWithTheCommandsThatFillIt) {
+TEST_F(SequenceGapMonitorTest, ReportsASequenceGapAfter60SecondsWithTheCommandsThatFillIt) {
   process(from("outlet/3", 7, -1));
   process(from("outlet/3", 9, 8));
   process(from("outlet/5", 9, 8));
@@ -58,7 +58,8 @@ TEST_F(SequenceGapMonitorTest, ReportsAGapAfter60SecondsWithTheCommandsThatFillI
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_NE(reports[0].find("market/0: 2 records are not applied"), std::string::npos) << reports[0];
   EXPECT_NE(reports[0].find("stop all processes"), std::string::npos) << reports[0];
-  EXPECT_NE(reports[0].find(" fiverate tasks reset outlet-3 --offset 7; fiverate tasks reset outlet-5 --offset 0"), std::string::npos)
+  EXPECT_NE(reports[0].find(" fiverate tasks reset outlet-3 --offset 7; fiverate tasks reset outlet-5 --offset 0"),
+            std::string::npos)
       << reports[0];
 }
 
@@ -76,7 +77,7 @@ TEST_F(SequenceGapMonitorTest, ReportsAgainOnlyWhenMoreRecordsAreNotApplied) {
   EXPECT_NE(reports[1].find("1 records"), std::string::npos) << reports[1];
 }
 
-TEST_F(SequenceGapMonitorTest, AGapThatTheSenderFillsInTimeIsNotReported) {
+TEST_F(SequenceGapMonitorTest, ASequenceGapThatTheSenderFillsInTimeIsNotReported) {
   process(from("outlet/3", 9, 7));
   check_after(0ms);
   process(from("outlet/3", 7, -1));
@@ -86,7 +87,7 @@ TEST_F(SequenceGapMonitorTest, AGapThatTheSenderFillsInTimeIsNotReported) {
   process(from("outlet/3", 12, 11));
   check_after(1s);
   check_after(59s);
-  EXPECT_TRUE(reports.empty()) << "a new gap has its own 60 seconds";
+  EXPECT_TRUE(reports.empty()) << "a new sequence gap has its own 60 seconds";
   check_after(1s);
   EXPECT_EQ(reports.size(), 1U);
 }

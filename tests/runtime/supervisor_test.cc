@@ -32,8 +32,11 @@ class MemoryPorts final : public StagePorts {
     source->listen({[from](const auto&) { return from; }, {}});
     return source;
   }
-  Result<std::unique_ptr<CheckpointReader>> open_checkpoints() override { return std::make_unique<LogCheckpoints>(log_); }
-  Result<std::unique_ptr<Store>> open_store(const Input& input, const std::optional<Checkpoint>& /*checkpoint*/) override {
+  Result<std::unique_ptr<CheckpointReader>> open_checkpoints() override {
+    return std::make_unique<LogCheckpoints>(log_);
+  }
+  Result<std::unique_ptr<Store>> open_store(const Input& input,
+                                            const std::optional<Checkpoint>& /*checkpoint*/) override {
     ++stores;
     if (locked == input) return fail(Reaction::wait, "In use by another process.");
     auto& content = states[input];
@@ -76,8 +79,9 @@ class SupervisorTest : public testing::Test {
     settings.definition = test_definition();
     settings.standby_copies = standby_copies;
     settings.worker = {0ms, 1h, 1'000'000};
-    return Supervisor(settings, ports, observer, [this](Severity, const std::string& text) { reports.push_back(text); },
-                      [this] { return time; });
+    return Supervisor(
+        settings, ports, observer, [this](Severity, const std::string& text) { reports.push_back(text); },
+        [this] { return time; });
   }
 
   MemoryLog log;

@@ -17,7 +17,8 @@ TEST(AcknowledgedOffsets, RiseInEachPartitionOrElseTheLogHasLostRecords) {
   const auto lost = offsets.acknowledged(kOne, 3, 9);
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().reaction, Reaction::stop);
-  EXPECT_NE(lost.error().what.find("ledger partition 1 has lost records"), std::string::npos) << lost.error().what;
+  EXPECT_NE(lost.error().what.find("ledger partition 1 has lost acknowledged records"), std::string::npos)
+      << lost.error().what;
   EXPECT_FALSE(offsets.acknowledged(kTwo, 4, 0).has_value());
 }
 
@@ -25,7 +26,8 @@ TEST(AcknowledgedOffsets, ABatchThatTheBrokerHadAlreadyIsCountedFromMinusOneAndI
   AcknowledgedOffsets offsets;
   EXPECT_TRUE(offsets.acknowledged(kOne, 0, 100).has_value());
   std::int64_t number = 1;
-  for (const std::int64_t offset : {-1, 0, 1, 2}) EXPECT_TRUE(offsets.acknowledged(kOne, number++, offset).has_value()) << offset;
+  for (const std::int64_t offset : {-1, 0, 1, 2})
+    EXPECT_TRUE(offsets.acknowledged(kOne, number++, offset).has_value()) << offset;
   EXPECT_TRUE(offsets.acknowledged(kOne, number++, 105).has_value());
   EXPECT_FALSE(offsets.acknowledged(kOne, number++, 3).has_value()) << "that was another batch";
 }

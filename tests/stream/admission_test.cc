@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::uint64_t kFirstChain = 0;  // before the first record of a sender
 
-InRecord record(const std::string& sender, CausePosition position, std::optional<Link> link, std::vector<Cause> depends_on = {}) {
+InRecord record(const std::string& sender, CausePosition position, std::optional<Link> link,
+                std::vector<Cause> depends_on = {}) {
   InRecord made;
   made.key = "k";
   made.value = "v";
@@ -62,11 +63,16 @@ TEST_F(AdmissionTest, Table) {
            {"a new sender whose first is missing", record("c", {1, 0}, Link{{0, 0}, 77}), Admission::sequence_gap},
            {"without a link", record("b", {4, 0}, std::nullopt), Admission::apply},
            {"without a link, again", record("b", {3, 0}, std::nullopt), Admission::repetition},
-           {"a dependency is applied", record("a", {6, 0}, Link{{5, 1}, after_second}, {{"b", {3, 0}}}), Admission::apply},
-           {"a dependency is missing", record("a", {6, 0}, Link{{5, 1}, after_second}, {{"b", {3, 1}}}), Admission::sequence_gap},
-           {"a dependency on an unknown sender", record("b", {4, 0}, std::nullopt, {{"c", {0, 0}}}), Admission::sequence_gap},
-           {"a repetition with a missing dependency", record("b", {3, 0}, std::nullopt, {{"c", {0, 0}}}), Admission::repetition},
-           {"another chain with a missing dependency", record("a", {6, 0}, Link{{5, 1}, 1}, {{"c", {0, 0}}}), std::nullopt},
+           {"a dependency is applied", record("a", {6, 0}, Link{{5, 1}, after_second}, {{"b", {3, 0}}}),
+            Admission::apply},
+           {"a dependency is missing", record("a", {6, 0}, Link{{5, 1}, after_second}, {{"b", {3, 1}}}),
+            Admission::sequence_gap},
+           {"a dependency on an unknown sender", record("b", {4, 0}, std::nullopt, {{"c", {0, 0}}}),
+            Admission::sequence_gap},
+           {"a repetition with a missing dependency", record("b", {3, 0}, std::nullopt, {{"c", {0, 0}}}),
+            Admission::repetition},
+           {"another chain with a missing dependency", record("a", {6, 0}, Link{{5, 1}, 1}, {{"c", {0, 0}}}),
+            std::nullopt},
            {"no cause", without_cause, Admission::apply},
            {"no cause, dependencies are applied", without_cause_complete, Admission::apply},
            {"no cause, a dependency is missing", without_cause_incomplete, Admission::sequence_gap},

@@ -16,8 +16,8 @@ TEST(CheckpointPointer, ReadsBackItsText) {
 }
 
 TEST(CheckpointPointer, ATextThatIsNoPointerReadsAsUnknown) {
-  for (const auto* text : {"", "epoch=", "epoch=2", "checkpoint=3", "epoch=x checkpoint=3", "epoch=2 checkpoint=", "{\"clock_ms\":1}",
-                           "epoch=99999999999999999999 checkpoint=1", "\xff\xff"}) {
+  for (const auto* text : {"", "epoch=", "epoch=2", "checkpoint=3", "epoch=x checkpoint=3", "epoch=2 checkpoint=",
+                           "{\"clock_ms\":1}", "epoch=99999999999999999999 checkpoint=1", "\xff\xff"}) {
     EXPECT_EQ(parse_checkpoint_pointer(text), CheckpointPointer{}) << text;
   }
 }

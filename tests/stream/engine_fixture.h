@@ -67,13 +67,18 @@ class EngineTest : public testing::Test {
     return [this] { return time; };
   }
   Worker::Parts parts(Source& source, States& states, Standby* standby = nullptr) {
-    return {source, checkpoints, names(), make_in(states), {}, standby, [this](Severity, const std::string& text) {
-              reports.push_back(text);
-            }, now()};
+    return {source,
+            checkpoints,
+            names(),
+            make_in(states),
+            {},
+            standby,
+            [this](Severity, const std::string& text) { reports.push_back(text); },
+            now()};
   }
   // A process that owns the task for a moment: reads all there is, and commits.
   void own(const Input& input, States& states) {
-    MemorySource source(log, {input}, group);
+    MemorySource source(log, {input}, group, 1'000'000);
     Worker worker(parts(source, states), rare);
     const auto round = worker.round();
     ASSERT_TRUE(round.has_value()) << round.error().what;
@@ -91,7 +96,8 @@ class EngineTest : public testing::Test {
     checkpoint.set_emit_from(emit_from);
     checkpoint.clear_results();
     log.append(checkpoint_record(checkpoint, 0));
-    group[input] = {checkpoint.offset(), to_text(CheckpointPointer{checkpoint.reset_epoch(), log.end_offset(kCheckpointsPartition) - 1})};
+    group[input] = {checkpoint.offset(),
+                    to_text(CheckpointPointer{checkpoint.reset_epoch(), log.end_offset(kCheckpointsPartition) - 1})};
   }
 
   MemoryLog log;
@@ -103,7 +109,7 @@ class EngineTest : public testing::Test {
   Values reports;
   int opened = 0;
   bool has_resume_point = true;
-  const WorkerOptions rare{0ms, 1h, 1'000'000};  // commits only when a test asks for it
+  const WorkerOptions rare{0ms, 1h, 1'000'000};  // commits only when a test requests it
 };
 
 }  // namespace fiverate::test

@@ -23,7 +23,7 @@ class Adder final : public Operator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override {
     const std::string value(record.value);
     applied.push_back(value);
-    if (value == "fail") return fail(Reaction::drop_task, "The record asks for an error.");
+    if (value == "fail") return fail(Reaction::drop_task, "The record requests an error.");
     if (value == "hold" || value == "end") {
       is_between_boundaries_ = value == "hold";
       return {};

@@ -1,4 +1,4 @@
-// The position in an input, and whether a log still holds the records that were read.
+// The position in an input, and whether a log holds the same records that were read.
 #include "processors/stream/input_position.h"
 
 #include <gtest/gtest.h>

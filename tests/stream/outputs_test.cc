@@ -55,7 +55,7 @@ TEST_F(OutputsTest, ASuppressedOutputIsChainedAsIfItHadBeenSent) {
   EXPECT_EQ(outputs.sent(), 2);
 }
 
-TEST_F(OutputsTest, TellTheOperatorWhetherItHasToComputeThem) {
+TEST_F(OutputsTest, AreDisabledInAStateOnlyReplay) {
   outputs.begin(1, false, false);
   EXPECT_FALSE(outputs.outputs_enabled());
   outputs.begin(2, true, false);
@@ -82,11 +82,20 @@ TEST_F(OutputsTest, ColumnsOfDifferentLengthsAreRefused) {
   for (int column = 0; column < 5; ++column) {
     auto damaged = outputs.chains(11);
     switch (column) {
-      case 0: damaged.add_topics(1); break;
-      case 1: damaged.add_partitions(1); break;
-      case 2: damaged.add_behind(1); break;
-      case 3: damaged.add_indexes(1); break;
-      default: damaged.add_chains(1);
+      case 0:
+        damaged.add_topics(1);
+        break;
+      case 1:
+        damaged.add_partitions(1);
+        break;
+      case 2:
+        damaged.add_behind(1);
+        break;
+      case 3:
+        damaged.add_indexes(1);
+        break;
+      default:
+        damaged.add_chains(1);
     }
     EXPECT_FALSE(outputs.load(damaged, 11)) << column;
   }

@@ -1,6 +1,8 @@
 // Copies of tasks that other processes own: suppressed, never beyond the owner's checkpoint, taken over without a loss or a repetition.
 #include "processors/stream/standby.h"
 
+#include <algorithm>
+
 #include "tests/stream/engine_fixture.h"
 
 namespace fiverate::test {
@@ -22,8 +24,9 @@ class StandbyTest : public EngineTest {
     };
   }
   Standby::Parts standby_parts(std::vector<Input> eligible) {
-    return {open_reader(), checkpoints, names(), make_in(here), std::move(eligible),
-            [this](Severity, const std::string& text) { reports.push_back(text); }, now()};
+    return {open_reader(), checkpoints,         names(),
+            make_in(here), std::move(eligible), [this](Severity, const std::string& text) { reports.push_back(text); },
+            now()};
   }
   // Long enough for a copy to be opened and a reader to be replaced.
   void rounds(Standby& standby, Source& source) {
@@ -32,7 +35,9 @@ class StandbyTest : public EngineTest {
       time += 100ms;
     }
   }
-  static std::int64_t offset_of(const Standby& standby, const Input& input) { return standby.copies().at(input).task->next_offset(); }
+  static std::int64_t offset_of(const Standby& standby, const Input& input) {
+    return standby.copies().at(input).task->next_offset();
+  }
 
   MemorySource::GroupOffsets unused_group;
   MemorySource ours{log, {kOurs}, group};
@@ -78,7 +83,8 @@ TEST_F(StandbyTest, TakesOverFromMemoryAndPublishesFromTheCheckpointOn) {
     EXPECT_EQ(opened, opened_before) << "the copy itself continues";
     ASSERT_TRUE(worker.commit_all().has_value());
     Values expected;
-    for (std::int64_t offset = 0; offset < log.end_offset(kTheirs); ++offset) expected.push_back(fmt::format("outlet/1/{}/0", offset));
+    for (std::int64_t offset = 0; offset < log.end_offset(kTheirs); ++offset)
+      expected.push_back(fmt::format("outlet/1/{}/0", offset));
     EXPECT_EQ(published(), expected);
     EXPECT_EQ(group.at(kTheirs).offset, log.end_offset(kTheirs));
     there = here;
@@ -124,8 +130,8 @@ TEST_F(StandbyTest, ACopyOfALowerEpochIsNotTakenOver) {
   EXPECT_FALSE(standby.release(kTheirs, checkpoint).has_value());
 }
 
-// After a reset the owner publishes again from an earlier offset on. A copy that went on to the offset that the owner had before would
-// save a state from which nothing in between is published again.
+// After a reset the owner publishes again from an earlier offset on. A copy that followed to the offset that the owner had before
+// would save a state that skips the outputs in between.
 TEST_F(StandbyTest, ACopyWhoseTaskWasResetIsOpenedAgainAndStaysBehindTheOwner) {
   append(kTheirs, "1");
   own(kTheirs, there);
@@ -179,7 +185,9 @@ TEST_F(StandbyTest, ACopyThatFailsIsDroppedAndTheOthersContinue) {
   rounds(standby, ours);
   EXPECT_EQ(standby.copies().size(), 1U);
   EXPECT_EQ(offset_of(standby, kOurs), 1);
-  EXPECT_EQ(std::ranges::count_if(reports, [](const auto& text) { return text.find("no standby any more") != std::string::npos; }), 1);
+  EXPECT_EQ(std::ranges::count_if(
+                reports, [](const auto& text) { return text.find("no standby any more") != std::string::npos; }),
+            1);
 }
 
 TEST_F(StandbyTest, ACopyWhoseStoreIsLockedIsOpenedLater) {
@@ -218,7 +226,7 @@ class UnavailableGroup final : public Source {
   std::chrono::milliseconds longest{0};
 };
 
-TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsAskedAgainAfterASecond) {
+TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsQueriedAgainAfterASecond) {
   append(kTheirs, "1");
   own(kTheirs, there);
   UnavailableGroup source;

@@ -291,7 +291,8 @@ TEST_F(TaskTest, RefusesADamagedState) {
 // ---- checkpoints ----------------------------------------------------------------------------------------------------
 
 std::string line_of(const InRecord& record) {
-  return fmt::format("{} {} {:x} {}", to_text(*record.cause), to_text(record.link->previous), record.link->chain, record.value);
+  return fmt::format("{} {} {:x} {}", to_text(*record.cause), to_text(record.link->previous), record.link->chain,
+                     record.value);
 }
 
 class CheckpointTest : public TaskTest {
@@ -315,10 +316,13 @@ class CheckpointTest : public TaskTest {
   // The deltas that were published after the owner's.
   Values published_again() {
     Values lines;
-    for (const auto& record : read(log, kDeltas, static_cast<std::int64_t>(published.size()))) lines.push_back(line_of(record));
+    for (const auto& record : read(log, kDeltas, static_cast<std::int64_t>(published.size())))
+      lines.push_back(line_of(record));
     return lines;
   }
-  Values published_from(std::size_t index) const { return {published.begin() + static_cast<std::ptrdiff_t>(index), published.end()}; }
+  Values published_from(std::size_t index) const {
+    return {published.begin() + static_cast<std::ptrdiff_t>(index), published.end()};
+  }
   TaskState saved_state() {
     TaskState state;
     EXPECT_TRUE(state.ParseFromString(lost->at(std::string(kTaskKey))));
@@ -488,7 +492,8 @@ TEST_F(CheckpointTest, AnotherLogThanTheCheckpointsStops) {
       SCOPED_TRACE(fmt::format("record {}, resume point {}", different, has_resume));
       MemoryLog other;
       for (std::size_t i = 0; i < 5; ++i) {
-        other.append({Topic::ledger, 0, 5, "", i == different ? "9" : std::to_string(i + 1), std::nullopt, std::nullopt});
+        other.append(
+            {Topic::ledger, 0, 5, "", i == different ? "9" : std::to_string(i + 1), std::nullopt, std::nullopt});
       }
       auto from = checkpoint;
       if (!has_resume) from.clear_resume();
@@ -632,7 +637,7 @@ TEST(IsUsable, DependsOnOutputsEpochAndEmitFrom) {
 
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
-// Fails at one of the steps of a commit, and notes the steps.
+// Fails when a record is sent or when its acknowledgement is awaited.
 class FailingSink final : public MemorySink {
  public:
   using MemorySink::MemorySink;

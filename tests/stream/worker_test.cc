@@ -195,7 +195,7 @@ TEST_F(WorkerTest, TheHeartbeatSeesTheTasksAfterEachRoundAndItsErrorEndsTheRound
 
 // ---- assignment and revocation --------------------------------------------------------------------------------------
 
-// A source whose next poll does what a test tells it to.
+// A source whose next poll is a function of the test.
 class ScriptedSource final : public Source {
  public:
   using Poll = std::function<Result<void>(Listener&, std::vector<InRecord>&)>;
@@ -257,8 +257,13 @@ TEST_F(WorkerTest, ARevokedTaskStaysAsAStandbyUnlessItsStateCouldNotBeWritten) {
       if (full) return make_with(input, std::make_unique<FullStore>());
       return make_in(here)(input, checkpoint);
     };
-    Standby standby({[](const auto&) -> Result<std::unique_ptr<Source>> { return fail(Reaction::retry, "Away."); }, checkpoints,
-                     names(), make, {kFirst}, ignore_report, now()},
+    Standby standby({[](const auto&) -> Result<std::unique_ptr<Source>> { return fail(Reaction::retry, "Away."); },
+                     checkpoints,
+                     names(),
+                     make,
+                     {kFirst},
+                     ignore_report,
+                     now()},
                     4, 1h);
     ScriptedSource source;
     auto with = parts(source, here, &standby);
@@ -307,7 +312,8 @@ TEST_F(WorkerTest, ATaskThatLostItsStatePublishesNothingTwice) {
     append(kFirst, "4");
     own(kFirst, here);
     Values expected;
-    for (std::int64_t offset = 0; offset < log.end_offset(kFirst); ++offset) expected.push_back(fmt::format("outlet/0/{}/0", offset));
+    for (std::int64_t offset = 0; offset < log.end_offset(kFirst); ++offset)
+      expected.push_back(fmt::format("outlet/0/{}/0", offset));
     EXPECT_EQ(published(), expected);
     EXPECT_EQ(group.at(kFirst).offset, log.end_offset(kFirst));
   }
@@ -371,8 +377,8 @@ TEST_F(WorkerTest, ResultsThatEndBeforeTheCheckpointStopTheStart) {
   for (const auto& input : {kFirst, kCheckpointsPartition, Input{Topic::metrics_final, 0}}) {
     for (const auto& record : read(input)) {
       if (input.topic == Topic::metrics_final && record.offset == 1) continue;
-      with_fewer_results.append({input.topic, input.partition, record.timestamp, std::string(record.key), std::string(record.value),
-                                 record.cause, std::nullopt});
+      with_fewer_results.append({input.topic, input.partition, record.timestamp, std::string(record.key),
+                                 std::string(record.value), record.cause, std::nullopt});
     }
   }
   for (const bool state_is_lost : {false, true}) {

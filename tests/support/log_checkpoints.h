@@ -18,7 +18,8 @@ class LogCheckpoints final : public CheckpointReader {
   // The newest checkpoint of a task at or after its pointer, or else the newest in the topic.
   Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>& tasks) override {
     std::vector<InRecord> records;
-    log_.read(kCheckpointsPartition, log_.offset_range(kCheckpointsPartition).first, kAll, std::chrono::milliseconds{0}, records);
+    log_.read(kCheckpointsPartition, log_.offset_range(kCheckpointsPartition).first, kAll, std::chrono::milliseconds{0},
+              records);
     std::map<std::string, Checkpoint> found;
     std::map<std::string, Checkpoint> newest;
     const auto keep_newest = [](std::map<std::string, Checkpoint>& kept, const Checkpoint& checkpoint) {
