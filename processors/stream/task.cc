@@ -70,7 +70,6 @@ void Task::resume_from(const Checkpoint& checkpoint) {
 }
 
 void Task::follow(const Checkpoint& checkpoint) {
-  if (checkpoint.reset_epoch() < reset_epoch_) return;  // of a process that has not noticed a reset
   reset_epoch_ = std::max(reset_epoch_, checkpoint.reset_epoch());
   if (checkpoint.offset() > next_offset() && (!checkpoint_ || is_newer(checkpoint, *checkpoint_))) checkpoint_ = checkpoint;
 }

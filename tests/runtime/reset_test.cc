@@ -141,5 +141,13 @@ TEST(PlanReset, ALaterLossIsFoundAlsoBeforeAnEarlierReset) {
   EXPECT_EQ(plan->emit_from, 10) << "of the results up to 200 the last 50 are gone";
 }
 
+TEST(PlanReset, AResetThatWasInterruptedDoesNotHideMissingResults) {
+  std::vector<Checkpoint> checkpoints{checkpoint(10, 0, 100), checkpoint(20, 0, 200)};
+  checkpoints.push_back(plan_reset(request(checkpoints, 150, 20))->checkpoint);
+  const auto plan = plan_reset(request(checkpoints, 150, std::nullopt));
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->emit_from, 10);
+}
+
 }  // namespace
 }  // namespace fiverate::test

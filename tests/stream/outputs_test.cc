@@ -102,7 +102,8 @@ TEST_F(OutputsTest, ColumnsOfDifferentLengthsAreRefused) {
 }
 
 TEST_F(OutputsTest, AcknowledgedPositionsAndResultEndsChangeOnlyAfterAFlush) {
-  outputs.expect_result_end(kRows, 40);
+  outputs.expect_result_end(kRows, 30);
+  outputs.expect_result_end(kRows, 40);  // of a later checkpoint: another process owned the task in between
   outputs.expect_result_end({Topic::metrics, 3}, 50);
   publish(outputs, 10, "a");
   EXPECT_TRUE(outputs.acknowledged()->empty());

@@ -138,6 +138,7 @@ TEST_F(StandbyTest, ACopyWhoseTaskWasResetIsOpenedAgainAndStaysBehindTheOwner) {
   const auto earlier = last_checkpoint();
   for (const auto* value : {"2", "3", "4"}) append(kTheirs, value);
   own(kTheirs, there);
+  const auto before_reset = last_checkpoint();
   Standby standby(standby_parts({kTheirs}), 4, 0ms);
   standby.follow_all_but({});
   rounds(standby, ours);
@@ -149,6 +150,9 @@ TEST_F(StandbyTest, ACopyWhoseTaskWasResetIsOpenedAgainAndStaysBehindTheOwner) {
   EXPECT_EQ(opened, opened_before + 1);
   ASSERT_EQ(standby.copies().size(), 1U);
   EXPECT_EQ(standby.copies().at(kTheirs).task->reset_epoch(), 1);
+  EXPECT_EQ(offset_of(standby, kTheirs), 1);
+  log.append(checkpoint_record(before_reset, 0));  // of a process that has not noticed the reset
+  rounds(standby, ours);
   EXPECT_EQ(offset_of(standby, kTheirs), 1);
   MemorySource source(log, {kTheirs}, group);
   Worker worker(parts(source, here, &standby), rare);

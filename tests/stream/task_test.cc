@@ -474,17 +474,6 @@ TEST_F(CheckpointTest, AfterAResetAStateBeforeEmitFromPublishesNothingBeforeIt) 
   EXPECT_EQ(published_again().size(), 1U);
 }
 
-TEST_F(CheckpointTest, ACheckpointOfALowerEpochIsNotFollowed) {
-  auto stale = checkpoint;  // of a process that has not noticed the reset
-  checkpoint.set_reset_epoch(1);
-  checkpoint.set_offset(0);
-  Process rebuilt(log, "outlet", kLedger, lost);
-  rebuilt.task.resume_from(checkpoint);
-  rebuilt.task.follow(stale);
-  ASSERT_TRUE(rebuilt.process(records).has_value());
-  EXPECT_EQ(published_again(), published) << "all of it is published again";
-}
-
 TEST_F(CheckpointTest, AnotherLogThanTheCheckpointsStops) {
   // A different record directly before the checkpoint, and one that is long past: the chain of all records read differs.
   for (const std::size_t different : {2U, 1U}) {
