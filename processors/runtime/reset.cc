@@ -12,8 +12,8 @@ std::vector<std::string> missing_results(const Checkpoint& checkpoint, const std
     const Input target{static_cast<Topic>(result.topic()), result.partition()};
     const auto found = partitions.find(target);
     if (found == partitions.end() || found->second.end >= result.end()) continue;
-    missing.push_back(fmt::format("{} partition {} ends at offset {}, it was filled up to {}", name_of(target.topic), target.partition,
-                                  found->second.end, result.end()));
+    missing.push_back(fmt::format("{} partition {} ends at offset {}, it was filled up to {}", name_of(target.topic),
+                                  target.partition, found->second.end, result.end()));
   }
   return missing;
 }
@@ -34,23 +34,28 @@ Result<Reset> plan_reset(const ResetRequest& request) {
   auto epoch = parse_checkpoint_pointer(request.committed.metadata).reset_epoch;
   for (const auto& checkpoint : request.checkpoints) epoch = std::max(epoch, checkpoint.reset_epoch());
   const auto* last = newest(request.checkpoints, [](const Checkpoint&) { return true; });
+  // A checkpoint that a reset wrote names only the results that were left then.
+  const auto is_by_task = [](const Checkpoint& checkpoint) { return checkpoint.emit_from() == 0; };
+  const auto* last_by_task = newest(request.checkpoints, is_by_task);
 
   Reset reset;
-  reset.published_to = std::max(request.committed.offset, last == nullptr ? 0 : std::max(last->offset(), last->emit_from()));
-  if (last != nullptr) reset.missing = missing_results(*last, request.result_partitions);
+  reset.published_to =
+      std::max(request.committed.offset, last == nullptr ? 0 : std::max(last->offset(), last->emit_from()));
+  if (last_by_task != nullptr) reset.missing = missing_results(*last_by_task, request.result_partitions);
   if (request.offset && (*request.offset < 0 || *request.offset > reset.published_to)) {
-    return fail(Reaction::stop, "--offset {}: {} has read its input up to offset {} only. Give an offset from 0 to {}.", *request.offset,
-                request.task, reset.published_to, reset.published_to);
+    return fail(Reaction::stop, "--offset {}: {} has read its input up to offset {} only. Give an offset from 0 to {}.",
+                *request.offset, request.task, reset.published_to, reset.published_to);
   }
   if (!request.offset && reset.missing.empty()) {
     return fail(Reaction::stop,
-                "The result topics of {} hold all that its last checkpoint names. To publish again all the same, give --offset N (0 to {}): "
+                "The result topics of {} hold all that its last checkpoint names. To publish again all the same, give "
+                "--offset N (0 to {}): "
                 "the offset of its input from which on.",
                 request.task, reset.published_to);
   }
   const auto* start = newest(request.checkpoints, [&](const Checkpoint& checkpoint) {
     return request.offset ? checkpoint.offset() <= *request.offset
-                          : missing_results(checkpoint, request.result_partitions).empty();
+                          : is_by_task(checkpoint) && missing_results(checkpoint, request.result_partitions).empty();
   });
   if (start != nullptr) reset.checkpoint = *start;
   reset.emit_from = request.offset ? *request.offset : reset.checkpoint.offset();
@@ -58,7 +63,11 @@ Result<Reset> plan_reset(const ResetRequest& request) {
   reset.checkpoint.set_definition_id(request.definition_id);
   reset.checkpoint.set_reset_epoch(epoch + 1);
   reset.checkpoint.set_emit_from(reset.emit_from);
-  reset.checkpoint.clear_results();
+  // The task has to start although results are gone; what is still there stays guarded.
+  for (auto& result : *reset.checkpoint.mutable_results()) {
+    const auto found = request.result_partitions.find({static_cast<Topic>(result.topic()), result.partition()});
+    if (found != request.result_partitions.end()) result.set_end(std::min(result.end(), found->second.end));
+  }
   reset.checkpoint.clear_status();
   return reset;
 }

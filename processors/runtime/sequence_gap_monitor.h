@@ -22,6 +22,7 @@ class SequenceGapMonitor {
   explicit SequenceGapMonitor(Report report) : report_(std::move(report)) {}
 
   void check(const Tasks& tasks, Time now) {
+    std::erase_if(known_, [&](const auto& one) { return !tasks.contains(one.first); });
     for (const auto& [input, context] : tasks) {
       const auto& task = *context.task;
       auto& known = known_[input];

@@ -40,7 +40,7 @@ class Outputs final : public Outbox {
   [[nodiscard]] std::shared_ptr<const Acknowledged> acknowledged() const { return acknowledged_; }
   // One past the last acknowledged record of this task in each result partition.
   [[nodiscard]] const std::map<Input, std::int64_t>& result_ends() const { return result_ends_; }
-  void expect_result_end(const Input& target, std::int64_t end) { result_ends_.emplace(target, end); }
+  void expect_result_end(const Input& target, std::int64_t end) { result_ends_[target] = end; }
 
   // False: the columns do not belong together.
   [[nodiscard]] bool load(const OutputChains& chains, std::int64_t next_offset);

@@ -53,6 +53,7 @@ void Standby::open(const Input& input, Source& group) {
   if (!copy) return drop(input, copy.error());
   if (const auto restored = copy->task->restore(); !restored) return drop(input, restored.error());
   copy->task->suppress_outputs();
+  if (checkpoint) copy->task->follow(*checkpoint);
   parts_.report(Severity::info, fmt::format("{}: standby from offset {}", name, copy->task->next_offset()));
   copies_.insert_or_assign(input, std::move(*copy));
   if (checkpoint) on_checkpoint(*checkpoint);
@@ -167,7 +168,11 @@ void Standby::on_checkpoint(const Checkpoint& checkpoint) {
   if (found == copies_.end()) return;
   const auto& input = found->first;
   auto& task = *found->second.task;
-  if (checkpoint.reset_epoch() > task.reset_epoch() && owners_.contains(input)) {  // its state may not be usable: opened again
+  if (checkpoint.reset_epoch() < task.reset_epoch()) return;  // of a process that has not noticed the reset
+  if (checkpoint.reset_epoch() > task.reset_epoch()) {
+    // Its state may not be usable: it is opened again, and follows from the earlier offset on.
+    owners_.erase(input);
+    stalled_.erase(input);
     copies_.erase(found);
     return close_reader();
   }

@@ -25,7 +25,7 @@ Result<std::optional<TaskState>> read_task_state(const Store& store) {
 
 bool is_usable(const TaskState& state, const std::optional<Checkpoint>& checkpoint) {
   const auto offset = checkpoint ? checkpoint->offset() : 0;
-  if (!state.has_outputs() && state.next_offset() > offset) return false;
+  if (!state.has_outputs() && state.next_offset() >= offset) return false;
   const bool before_reset = checkpoint && state.reset_epoch() < checkpoint->reset_epoch();
   return !before_reset || state.next_offset() <= std::max(offset, checkpoint->emit_from());
 }

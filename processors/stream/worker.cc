@@ -116,7 +116,7 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
     if (!context) return tl::make_unexpected(context.error());
     auto& task = *context->task;
     const auto group_offset = (*committed)[input].offset;
-    TRY_VALUE(offset, first_offset(task, group_offset));
+    TRY_VALUE(offset, first_offset(task, std::max(group_offset, checkpoint ? checkpoint->offset() : 0)));
     begin[input] = offset;
     waiting_.erase(input);
     if (group_offset < task.next_offset()) group_is_behind_.insert(input);
@@ -161,7 +161,7 @@ void Worker::follow_others() {
 }
 
 // The record before the next one is read again, to verify that the log still holds it.
-Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t committed) const {
+Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t owner_offset) const {
   const auto& input = task.input();
   const auto previous = std::max<std::int64_t>(0, task.next_offset() - 1);
   TRY_VALUE(range, parts_.source.offset_range(input));
@@ -172,7 +172,7 @@ Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t committ
                 "deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed from a part.",
                 task.name(), name_of(input.topic), input.partition, task.next_offset(), range->first);
   }
-  if (const auto known = std::max(task.next_offset(), committed); known > range->end) {
+  if (const auto known = std::max(task.next_offset(), owner_offset); known > range->end) {
     return fail(Reaction::stop,
                 "{} partition {} ends at offset {}, but {} had read up to {}: the topic was truncated or created again. Nothing is "
                 "computed from another log.",

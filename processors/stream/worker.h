@@ -57,7 +57,7 @@ class Worker {
   Result<std::map<Input, std::int64_t>> on_assigned(const std::vector<Input>& inputs);
   void on_revoked(const std::vector<Input>& inputs);
   Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
-  Result<std::int64_t> first_offset(const Task& task, std::int64_t committed) const;
+  Result<std::int64_t> first_offset(const Task& task, std::int64_t owner_offset) const;
   Result<void> verify_results(const Checkpoint& checkpoint) const;
   void follow_others();
   Result<void> commit(const std::vector<Task*>& tasks);

@@ -34,7 +34,7 @@ TEST(Failpoint, WhatIsNoneIsRefusedWithTheReason) {
   }
 }
 
-TEST(Failpoint, NamesAreDifferentAndSayWhatACrashMeans) {
+TEST(Failpoint, NamesAreDifferentAndDescribeWhatACrashMeans) {
   std::set<std::string_view> names;
   for (const auto& [name, crash_there] : kFailpoints) {
     EXPECT_TRUE(names.insert(name).second) << name;

@@ -1,11 +1,14 @@
-// An operator that can be followed by eye: adds up the numbers that it reads, says the sum to two tasks behind it and
-// to a result topic, and keeps it. What it counts of what it said (`said_`) it cannot tell from its facts. A record "hold" leaves it between boundaries, "end" ends that; "fail" is an error.
+// An operator that a reader can follow by eye: it adds up the numbers that it reads, and publishes the sum to two tasks and to a result
+// topic. Its tally (how many outputs it computed) does not follow from its state. A record "hold" leaves it between boundaries, "end" ends
+// that; "fail" is an error.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 
 namespace fiverate::test {
@@ -13,55 +16,52 @@ namespace fiverate::test {
 class Adder final : public Operator {
  public:
   Result<void> open(const Store& store) override {
-    const auto saved = store.get("sum");
-    if (!saved) return tl::make_unexpected(saved.error());
-    if (*saved) sum_ = std::stoll(**saved);
+    TRY_VALUE(saved, store.get("sum"));
+    if (saved) sum_ = std::stoll(*saved);
     return {};
   }
   Result<void> apply(const InRecord& record, Outbox& outbox) override {
     const std::string value(record.value);
     applied.push_back(value);
-    if (value == "fail") return fail(Reaction::drop_task, "asked to");
+    if (value == "fail") return fail(Reaction::drop_task, "The record requests an error.");
     if (value == "hold" || value == "end") {
-      holds_ = value == "hold";
+      is_between_boundaries_ = value == "hold";
       return {};
     }
     sum_ += std::stoll(value);
     if (!outbox.outputs_enabled()) return {};
-    ++said_;
-    ++worked_out;
-    const auto text = std::to_string(sum_ + lie);
+    ++tally_;
+    ++computed;
+    const auto text = std::to_string(sum_ + error);
     outbox.to_task(Topic::deltas, 0, record.timestamp, "", text);
     if (sum_ % 2 == 0) outbox.to_task(Topic::deltas, 1, record.timestamp, "", text);
     outbox.to_result(Topic::metrics_final, 0, record.timestamp, "", text);
-    if (says_latest) outbox.to_result(Topic::metrics, 0, record.timestamp, "sum", text);
     return {};
   }
-  bool at_boundary() const override { return !holds_; }
+  bool at_boundary() const override { return !is_between_boundaries_; }
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
   Millis clock() const override { return sum_; }
-  std::optional<Said> said() const override {
-    if (leaves_nothing) return std::nullopt;
-    return Said{std::to_string(said_), work_from};
+  std::optional<ResumePoint> resume_point() const override {
+    if (!has_resume_point) return std::nullopt;
+    return ResumePoint{std::to_string(tally_), outputs_from};
   }
   Result<void> resume(std::string_view tally) override {
-    said_ = std::stoll(std::string(tally));
+    tally_ = std::stoll(std::string(tally));
     return {};
   }
 
-  std::int64_t count() const { return said_; }
+  std::int64_t tally() const { return tally_; }
 
   std::vector<std::string> applied;
-  std::int64_t worked_out = 0;
-  std::int64_t lie = 0;  // breaks determinism
-  std::int64_t work_from = std::numeric_limits<std::int64_t>::max();  // Said::facts_until
-  bool leaves_nothing = false;  // beside its state: said() is empty
-  bool says_latest = false;  // the sum, under one key, to a topic that holds the latest
+  std::int64_t computed = 0;  // outputs of this instance
+  std::int64_t error = 0;     // is added to each output: breaks determinism
+  std::int64_t outputs_from = std::numeric_limits<std::int64_t>::max();
+  bool has_resume_point = true;
 
  private:
   std::int64_t sum_ = 0;
-  std::int64_t said_ = 0;
-  bool holds_ = false;
+  std::int64_t tally_ = 0;
+  bool is_between_boundaries_ = false;
 };
 
 }  // namespace fiverate::test

@@ -1,413 +1,303 @@
-// Copies of what others own: silent, never beyond what the group committed, handed over without a loss, and catching up silently.
+// Copies of tasks that other processes own: suppressed, never beyond the owner's checkpoint, taken over without a loss or a repetition.
 #include "processors/stream/standby.h"
 
-#include <gtest/gtest.h>
+#include <algorithm>
 
-#include "processors/edge/memory_log.h"
-#include "processors/stream/worker.h"
-#include "tests/stream/fake_operator.h"
+#include "tests/stream/engine_fixture.h"
 
 namespace fiverate::test {
 namespace {
 
-using namespace std::chrono_literals;
-
-const Input kMine{Topic::ledger, 0};
+const Input kOurs{Topic::ledger, 0};
 const Input kTheirs{Topic::ledger, 1};
 
-class StandbyTest : public testing::Test {
+class StandbyTest : public EngineTest {
  protected:
-  void writes(const Input& input, const std::string& value) {
-    log.append({input.topic, input.partition, 5, "", value, std::nullopt, std::nullopt});
-  }
-  // What "1" to "9" become: one output each.
-  std::vector<std::string> said(Topic topic = Topic::deltas) {
-    std::vector<InRecord> records;
-    log.read({topic, 0}, 0, 1000, 0ms, records);
-    std::vector<std::string> values;
-    for (const auto& record : records) values.push_back(to_text(*record.cause));
-    return values;
-  }
-  MakeSeat seats(std::map<Input, std::shared_ptr<MemoryStore::Content>>& contents) {
-    return [&](const Input& input) -> Result<Seat> {
-      ++opened;
-      Seat seat;
-      auto& content = contents[input];
-      seat.rebuilt = !content;
-      if (!content) content = std::make_shared<MemoryStore::Content>();
-      seat.store = std::make_unique<MemoryStore>(content);
-      seat.op = std::make_unique<Adder>();
-      seat.task = std::make_unique<Task>("outlet", input, "d1", *seat.op, *seat.store, sink);
-      seat.targets = {{Topic::deltas, 0}};
-      seat.speak_from = order;
-      return seat;
-    };
-  }
-  Standby::OpenReader reader() {
+  Standby::OpenReader open_reader() {
     return [this](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
+      ++readers;
       std::vector<Input> inputs;
       for (const auto& [input, offset] : from) inputs.push_back(input);
-      auto source = std::make_unique<MemorySource>(log, inputs, unused_group);
+      auto source = std::make_unique<MemorySource>(log, inputs, unused_group, 30'000);
       source->listen({[from](const auto&) { return from; }, {}});
       return source;
     };
   }
+  Standby::Parts standby_parts(std::vector<Input> eligible) {
+    return {open_reader(), checkpoints,         names(),
+            make_in(here), std::move(eligible), [this](Severity, const std::string& text) { reports.push_back(text); },
+            now()};
+  }
+  // Long enough for a copy to be opened and a reader to be replaced.
   void rounds(Standby& standby, Source& source) {
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 30; ++i) {
       standby.round(source);
-      std::this_thread::sleep_for(Standby::kAskEvery);
+      time += 100ms;
     }
-    standby.round(source);
+  }
+  static std::int64_t offset_of(const Standby& standby, const Input& input) {
+    return standby.copies().at(input).task->next_offset();
   }
 
-  MemoryLog log;
-  MemorySink sink{log};
-  MemorySource::GroupOffsets group;
   MemorySource::GroupOffsets unused_group;
-  std::map<Input, std::shared_ptr<MemoryStore::Content>> here, there;
-  std::optional<std::int64_t> order;
-  int opened = 0;
-  const WorkerOptions calm{0ms, 1h, 1'000'000};
+  MemorySource ours{log, {kOurs}, group};
+  int readers = 0;
 };
 
-TEST_F(StandbyTest, FollowsTheOwnersCommitsAndNoFurtherInSilence) {
-  for (const auto* value : {"1", "2", "3", "4"}) writes(kTheirs, value);
-  group[kTheirs] = {2, ""};
-  MemorySource source(log, {kMine}, group);
-  Standby standby(reader(), seats(here), {kMine, kTheirs}, 4, 0ms);
-  standby.follow({kMine});
-  rounds(standby, source);
-  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 2);
-  group[kTheirs] = {3, ""};
-  rounds(standby, source);
-  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 3);
-  EXPECT_TRUE(said().empty());
-  EXPECT_EQ(here.at(kTheirs)->at("sum"), "6");
+TEST_F(StandbyTest, FollowsTheOwnersCheckpointsAndNotBeyond) {
+  for (const auto* value : {"1", "2"}) append(kTheirs, value);
+  own(kTheirs, there);
+  const auto by_owner = published();
+  for (const auto* value : {"3", "4"}) append(kTheirs, value);
+  Standby standby(standby_parts({kOurs, kTheirs}), 4, 0ms);
+  standby.follow_all_but({kOurs});
+  rounds(standby, ours);
+  EXPECT_EQ(offset_of(standby, kTheirs), 2);
+  EXPECT_EQ(standby.behind(kTheirs), 0);
+  EXPECT_EQ(standby.behind(kOurs), std::nullopt);
+  EXPECT_EQ(static_cast<const Adder&>(*standby.copies().at(kTheirs).op).computed, 0) << "state only";
+  EXPECT_EQ(published(), by_owner);
+  own(kTheirs, there);
+  rounds(standby, ours);
+  EXPECT_EQ(offset_of(standby, kTheirs), 4);
+  EXPECT_EQ(saved_sum(here, kTheirs), "10");
+  EXPECT_EQ(published().size(), 4U) << "the owner's";
 }
 
-TEST_F(StandbyTest, TheOneTakenOverSpeaksOnFromWhereTheGroupStands) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  group[kTheirs] = {2, ""};
-  MemorySource source(log, {kTheirs}, group);
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms);
-  standby.follow({});
-  rounds(standby, source);
-  ASSERT_EQ(opened, 1);
-  Worker worker(source, seats(here), calm, {}, &standby);
-  ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(opened, 1) << "the copy itself goes on";
-  EXPECT_EQ(said(), std::vector<std::string>{"outlet/1/2/0"});
-  ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(here.at(kTheirs)->at("sum"), "6");
-  EXPECT_EQ(group.at(kTheirs).offset, 3);
-}
-
-TEST_F(StandbyTest, WorksOutNothingWhereTheGroupSaysHowToGoOn) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  {
-    MemorySource theirs(log, {kTheirs}, group);
-    Worker owner(theirs, seats(there), calm);
-    ASSERT_TRUE(owner.round().has_value());
-    ASSERT_TRUE(owner.commit_all().has_value());
+TEST_F(StandbyTest, TakesOverFromMemoryAndPublishesFromTheCheckpointOn) {
+  for (const bool with_resume_point : {true, false}) {
+    SCOPED_TRACE(with_resume_point);
+    has_resume_point = with_resume_point;
+    here.clear();
+    append(kTheirs, "1");
+    append(kTheirs, "2");
+    own(kTheirs, there);
+    append(kTheirs, "3");
+    MemorySource source(log, {kTheirs}, group);
+    Standby standby(standby_parts({kTheirs}), 4, 0ms);
+    standby.follow_all_but({});
+    rounds(standby, source);
+    const auto opened_before = opened;
+    Worker worker(parts(source, here, &standby), rare);
+    ASSERT_TRUE(worker.round().has_value());
+    EXPECT_EQ(opened, opened_before) << "the copy itself continues";
+    ASSERT_TRUE(worker.commit_all().has_value());
+    Values expected;
+    for (std::int64_t offset = 0; offset < log.end_offset(kTheirs); ++offset)
+      expected.push_back(fmt::format("outlet/1/{}/0", offset));
+    EXPECT_EQ(published(), expected);
+    EXPECT_EQ(group.at(kTheirs).offset, log.end_offset(kTheirs));
+    there = here;
   }
-  writes(kTheirs, "4");
-  const auto said_by_owner = said();
-  MemorySource source(log, {kTheirs}, group);
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms);
-  standby.follow({});
-  rounds(standby, source);
-  const auto& copy = standby.copies().at(kTheirs);
-  EXPECT_EQ(copy.task->next_offset(), 3);
-  EXPECT_EQ(static_cast<const Adder&>(*copy.op).worked_out, 0);
-  EXPECT_EQ(static_cast<const Adder&>(*copy.op).count(), 3) << "as told by the group";
-  Worker worker(source, seats(here), calm, {}, &standby);
-  ASSERT_TRUE(worker.round().has_value());
-  auto all = said_by_owner;
-  all.emplace_back("outlet/1/3/0");
-  EXPECT_EQ(said(), all);
 }
 
-TEST_F(StandbyTest, TheOneTakenOverSpeaksAlsoWhereTheGroupHasCommittedNothing) {
+TEST_F(StandbyTest, ACopyOfATaskWithoutACheckpointIsOpenedAgainAndPublishesAll) {
   MemorySource source(log, {kTheirs}, group);
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms);
-  standby.follow({});
+  Standby standby(standby_parts({kTheirs}), 4, 0ms);
+  standby.follow_all_but({});
   rounds(standby, source);
   ASSERT_EQ(standby.copies().size(), 1U);
-  Worker worker(source, seats(here), calm, {}, &standby);
+  Worker worker(parts(source, here, &standby), rare);
   ASSERT_TRUE(worker.round().has_value());
-  writes(kTheirs, "1");
+  append(kTheirs, "1");
   ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(said(), std::vector<std::string>{"outlet/1/0/0"});
+  EXPECT_EQ(published(), Values{"outlet/1/0/0"});
 }
 
-TEST_F(StandbyTest, ACopyIsNotTakenForAnOrderToSpeakAgain) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  group[kTheirs] = {3, ""};
-  order = 1;
-  MemorySource source(log, {kTheirs}, group);
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 1h);
-  standby.follow({});
-  rounds(standby, source);
-  ASSERT_EQ(standby.copies().at(kTheirs).task->next_offset(), 3);
-  here.clear();  // States sets aside what is beyond the order
-  Worker worker(source, seats(here), calm, {}, &standby);
-  ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(opened, 2);
-  EXPECT_EQ(said(), (std::vector<std::string>{"outlet/1/1/0", "outlet/1/2/0"}));
-}
-
-TEST_F(StandbyTest, ACopyAheadOfTheGroupIsNotTakenFromMemory) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  MemorySource source(log, {kTheirs}, group);
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 1h);
-  {
-    Worker worker(source, seats(here), calm);  // it was ours, and was taken away before it was committed
-    ASSERT_TRUE(worker.round().has_value());
-    auto seat = std::move(const_cast<Seat&>(worker.seats().at(kTheirs)));
-    standby.keep(kTheirs, std::move(seat));
-  }
-  EXPECT_FALSE(standby.release(kTheirs, 2).has_value());
+TEST_F(StandbyTest, ACopyAheadOfTheCheckpointIsNotTakenOver) {
+  append(kTheirs, "1");
+  own(kTheirs, here);
+  const auto checkpoint = last_checkpoint();
+  append(kTheirs, "2");
+  Standby standby(standby_parts({kTheirs}), 4, 1h);
+  auto copy = *make_in(here)(kTheirs, checkpoint);  // it was ours, and was revoked before its outputs were acknowledged
+  ASSERT_TRUE(copy.task->restore().has_value());
+  ASSERT_TRUE(copy.task->process(read(kTheirs)[1]).has_value());
+  standby.keep(kTheirs, std::move(copy));
+  EXPECT_FALSE(standby.release(kTheirs, checkpoint).has_value());
   EXPECT_TRUE(standby.copies().empty());
 }
 
-TEST_F(StandbyTest, AtMostSoManyBeginningBehindOurOwn) {
+TEST_F(StandbyTest, ACopyOfALowerEpochIsNotTakenOver) {
+  append(kTheirs, "1");
+  own(kTheirs, here);
+  auto checkpoint = last_checkpoint();
+  Standby standby(standby_parts({kTheirs}), 4, 1h);
+  standby.follow_all_but({});
+  rounds(standby, ours);
+  ASSERT_EQ(standby.copies().size(), 1U);
+  checkpoint.set_reset_epoch(1);
+  EXPECT_FALSE(standby.release(kTheirs, checkpoint).has_value());
+}
+
+// After a reset the owner publishes again from an earlier offset on. A copy that followed to the offset that the owner had before
+// would save a state that skips the outputs in between.
+TEST_F(StandbyTest, ACopyWhoseTaskWasResetIsOpenedAgainAndStaysBehindTheOwner) {
+  append(kTheirs, "1");
+  own(kTheirs, there);
+  const auto earlier = last_checkpoint();
+  for (const auto* value : {"2", "3", "4"}) append(kTheirs, value);
+  own(kTheirs, there);
+  const auto before_reset = last_checkpoint();
+  Standby standby(standby_parts({kTheirs}), 4, 0ms);
+  standby.follow_all_but({});
+  rounds(standby, ours);
+  ASSERT_EQ(offset_of(standby, kTheirs), 4);
+  const auto opened_before = opened;
+  reset(kTheirs, earlier, 1);
+  rounds(standby, ours);
+  rounds(standby, ours);
+  EXPECT_EQ(opened, opened_before + 1);
+  ASSERT_EQ(standby.copies().size(), 1U);
+  EXPECT_EQ(standby.copies().at(kTheirs).task->reset_epoch(), 1);
+  EXPECT_EQ(offset_of(standby, kTheirs), 1);
+  log.append(checkpoint_record(before_reset, 0));  // of a process that has not noticed the reset
+  rounds(standby, ours);
+  EXPECT_EQ(offset_of(standby, kTheirs), 1);
+  MemorySource source(log, {kTheirs}, group);
+  Worker worker(parts(source, here, &standby), rare);
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(published(), (Values{"outlet/1/0/0", "outlet/1/1/0", "outlet/1/2/0", "outlet/1/3/0",  //
+                                 "outlet/1/1/0", "outlet/1/2/0", "outlet/1/3/0"}));
+}
+
+TEST_F(StandbyTest, CopiesAtMostTheGivenNumberBeginningBehindOurOwn) {
   std::vector<Input> all;
   for (std::int32_t i = 0; i < 6; ++i) all.push_back({Topic::ledger, i});
-  Standby standby(reader(), seats(here), all, 2, 1h);
-  standby.follow({{Topic::ledger, 3}, {Topic::ledger, 4}});
-  MemorySource source(log, {}, group);
-  rounds(standby, source);
+  Standby standby(standby_parts(all), 2, 1h);
+  standby.follow_all_but({{Topic::ledger, 3}, {Topic::ledger, 4}});
+  rounds(standby, ours);
   std::vector<Input> followed;
-  for (const auto& [input, seat] : standby.copies()) followed.push_back(input);
+  for (const auto& [input, copy] : standby.copies()) followed.push_back(input);
   EXPECT_EQ(followed, (std::vector<Input>{{Topic::ledger, 0}, {Topic::ledger, 5}}));
 }
 
-TEST_F(StandbyTest, OneThatFailsIsGivenUpAndTheOthersGoOn) {
-  writes(kMine, "1");
-  writes(kTheirs, "1");
-  group[kMine] = group[kTheirs] = {1, ""};
+TEST_F(StandbyTest, ACopyThatFailsIsDroppedAndTheOthersContinue) {
+  append(kOurs, "1");
+  append(kTheirs, "1");
+  own(kOurs, there);
+  own(kTheirs, there);
   here[kTheirs] = std::make_shared<MemoryStore::Content>();
-  here[kTheirs]->emplace("task", "\xff damaged");
-  MemorySource source(log, {}, group);
-  Standby standby(reader(), seats(here), {kMine, kTheirs}, 4, 0ms);
-  standby.follow({});
-  rounds(standby, source);
+  auto with = standby_parts({kOurs, kTheirs});
+  with.make_task = [this](const Input& input, const std::optional<Checkpoint>& checkpoint) -> Result<TaskContext> {
+    auto context = make_in(here)(input, checkpoint);
+    if (input == kTheirs) TRY(context->store->write({{{std::string(kTaskKey), "\xff damaged"}}}));
+    return context;
+  };
+  Standby standby(with, 4, 0ms);
+  standby.follow_all_but({});
+  rounds(standby, ours);
   EXPECT_EQ(standby.copies().size(), 1U);
-  EXPECT_EQ(standby.copies().at(kMine).task->next_offset(), 1);
+  EXPECT_EQ(offset_of(standby, kOurs), 1);
+  EXPECT_EQ(std::ranges::count_if(
+                reports, [](const auto& text) { return text.find("no standby any more") != std::string::npos; }),
+            1);
 }
 
-TEST_F(StandbyTest, OneWhoseStoreIsHeldIsNotGivenUp) {
-  writes(kTheirs, "1");
-  group[kTheirs] = {1, ""};
-  MemorySource source(log, {}, group);
-  int held_for = 2;
-  Standby standby(
-      reader(),
-      [&](const Input& input) -> Result<Seat> {
-        if (held_for-- > 0) return fail(Reaction::wait, "in use by another process");
-        return seats(here)(input);
-      },
-      {kTheirs}, 4, 0ms);
-  standby.follow({});
-  rounds(standby, source);
-  rounds(standby, source);
-  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 1);
+TEST_F(StandbyTest, ACopyWhoseStoreIsLockedIsOpenedLater) {
+  append(kTheirs, "1");
+  own(kTheirs, there);
+  int attempts = 0;
+  auto with = standby_parts({kTheirs});
+  with.make_task = [&](const Input& input, const std::optional<Checkpoint>& checkpoint) -> Result<TaskContext> {
+    if (++attempts <= 2) return fail(Reaction::wait, "In use by another process.");
+    return make_in(here)(input, checkpoint);
+  };
+  Standby standby(with, 4, 0ms);
+  standby.follow_all_but({});
+  for (int i = 0; i < 3; ++i) standby.round(ours);
+  EXPECT_EQ(attempts, 1) << "not in every round";
+  rounds(standby, ours);
+  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(offset_of(standby, kTheirs), 1);
 }
 
 // A group whose coordinator does not answer in time.
-class Hanging final : public Source {
+class UnavailableGroup final : public Source {
  public:
   void listen(Listener) override {}
   Result<void> poll(std::chrono::milliseconds, std::vector<InRecord>&) override { return {}; }
-  Result<std::optional<Committed>> committed(const Input&) override { return std::nullopt; }
-  Result<std::map<Input, Committed>> committed_of(const std::vector<Input>&,
-                                                  std::chrono::milliseconds within) override {
-    ++asked;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds within) override {
+    ++requests;
     longest = std::max(longest, within);
-    if (hangs) return fail(Reaction::retry, "timed out");
-    return std::map<Input, Committed>{{kTheirs, {1, ""}}};
+    if (!available) return fail(Reaction::retry, "Timed out.");
+    return std::map<Input, Committed>{};
   }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
-  bool hangs = true;
-  int asked = 0;
+  bool available = false;
+  int requests = 0;
   std::chrono::milliseconds longest{0};
 };
 
-TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsNotAskedAgainAtOnce) {
-  writes(kTheirs, "1");
-  Hanging source;
-  std::chrono::steady_clock::time_point time{1h};
-  Standby standby(reader(), seats(here), {kTheirs}, 4, 0ms, [&] { return time; });
-  standby.follow({});
-  const auto rounds_for = [&](std::chrono::milliseconds length) {
-    for (const auto until = time + length; time < until; time += 50ms) standby.round(source);
-  };
-  rounds_for(Standby::kAskAgainAfter - 100ms);
-  EXPECT_EQ(source.asked, 1) << "the worker's own tasks wait meanwhile";
+TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsQueriedAgainAfterASecond) {
+  append(kTheirs, "1");
+  own(kTheirs, there);
+  UnavailableGroup source;
+  Standby standby(standby_parts({kTheirs}), 4, 0ms);
+  standby.follow_all_but({});
+  for (int i = 0; i < 19; ++i) {
+    standby.round(source);
+    time += 50ms;
+  }
+  EXPECT_EQ(source.requests, 1) << "the worker's own tasks wait meanwhile";
   EXPECT_LE(source.longest, 1s);
-  EXPECT_FALSE(standby.behind(kTheirs).has_value());
-  source.hangs = false;
-  rounds_for(2s);
-  EXPECT_GT(source.asked, 10);
-  EXPECT_EQ(standby.copies().at(kTheirs).task->next_offset(), 1);
+  EXPECT_EQ(standby.behind(kTheirs), std::nullopt);
+  source.available = true;
+  time += 1s;
+  standby.round(source);
+  EXPECT_EQ(source.requests, 2);
+  EXPECT_EQ(standby.copies().size(), 1U);
 }
 
-TEST_F(StandbyTest, TellsHowFarACopyIsBehindItsOwner) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  group[kTheirs] = {2, ""};
-  MemorySource source(log, {kMine}, group);
-  Standby standby(reader(), seats(here), {kMine, kTheirs}, 4, 0ms);
-  standby.follow({kMine});
-  EXPECT_FALSE(standby.behind(kTheirs).has_value());
-  rounds(standby, source);
-  EXPECT_EQ(standby.behind(kTheirs), 0);
-  group[kTheirs] = {30, ""};  // further than the log can be read
-  rounds(standby, source);
-  EXPECT_EQ(standby.behind(kTheirs), 27);
-  EXPECT_FALSE(standby.behind(kMine).has_value());
+TEST_F(StandbyTest, KnowsHowFarACopyIsBehindItsOwner) {
+  for (const auto* value : {"1", "2", "3"}) append(kTheirs, value);
+  own(kTheirs, there);
+  auto with = standby_parts({kTheirs});
+  with.open_reader = [this](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
+    if (from.contains(kTheirs)) return fail(Reaction::retry, "The broker is away.");
+    return open_reader()(from);
+  };
+  Standby standby(with, 4, 0ms);
+  standby.follow_all_but({});
+  rounds(standby, ours);
+  EXPECT_EQ(standby.behind(kTheirs), 3);
+  EXPECT_EQ(offset_of(standby, kTheirs), 0);
 }
 
-// A source that takes its input away again at the second poll.
-class Revoking final : public Source {
- public:
-  Revoking(MemoryLog& log, Input input) : log_(log), input_(input) {}
-  void listen(Listener listener) override { listener_ = std::move(listener); }
-  Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override {
-    if (++polls_ > 1) {
-      listener_.revoked({input_});
-      return {};
-    }
-    TRY(listener_.assigned({input_}));
-    log_.read(input_, 0, 100, wait, records);
-    return {};
-  }
-  Result<std::optional<Committed>> committed(const Input& /*input*/) override { return std::nullopt; }
-  Result<void> commit(const std::map<Input, Committed>& /*positions*/) override { return {}; }
-
- private:
-  MemoryLog& log_;
-  Input input_;
-  Listener listener_;
-  int polls_ = 0;
-};
-
-class FullStore final : public MemoryStore {
- public:
-  Result<void> write(const StoreBatch& /*batch*/) override { return fail(Reaction::stop, "the disk is full"); }
-};
-
-TEST_F(StandbyTest, WhatIsTakenAwayGoesOnAsACopyUnlessItCouldNotBeSaved) {
-  writes(kTheirs, "1");
-  for (const bool full : {false, true}) {
-    SCOPED_TRACE(full);
-    here.clear();
-    const auto make = [&](const Input& input) -> Result<Seat> {
-      auto seat = seats(here)(input);
-      if (!full) return seat;
-      seat->store = std::make_unique<FullStore>();
-      seat->task = std::make_unique<Task>("outlet", input, "d1", *seat->op, *seat->store, sink);
-      return seat;
-    };
-    Standby standby(reader(), make, {kTheirs}, 4, 1h);
-    Revoking source(log, kTheirs);
-    Worker worker(source, make, calm, {}, &standby);
-    ASSERT_TRUE(worker.round().has_value());
-    ASSERT_TRUE(worker.round().has_value());
-    // An operator takes for saved what it gave to a write that failed: its memory and its disk have parted.
-    EXPECT_EQ(standby.copies().contains(kTheirs), !full);
-  }
+TEST_F(StandbyTest, AnOwnerThatStandsStillDoesNotKeepTheOtherCopiesFromFollowing) {
+  append(kTheirs, "1");
+  own(kTheirs, there);
+  for (std::size_t i = 0; i < Standby::kBufferedMax + 10; ++i) append(kTheirs, "1");  // behind the owner's checkpoint
+  Standby standby(standby_parts({kOurs, kTheirs}), 4, 0ms);
+  standby.follow_all_but({});
+  rounds(standby, ours);
+  ASSERT_EQ(offset_of(standby, kTheirs), 1);
+  const auto readers_before = readers;
+  rounds(standby, ours);
+  EXPECT_EQ(readers, readers_before) << "the partition is not read again and again";
+  append(kOurs, "7");
+  States others;
+  own(kOurs, others);
+  rounds(standby, ours);
+  EXPECT_EQ(offset_of(standby, kOurs), 1);
+  own(kTheirs, there);
+  for (int i = 0; i < 20; ++i) rounds(standby, ours);
+  EXPECT_EQ(offset_of(standby, kTheirs), log.end_offset(kTheirs)) << "the owner moved: it is followed again";
 }
 
-// ---- catching up without a standby -----------------------------------------------------------------------------------
-
-class SilenceTest : public StandbyTest {
- protected:
-  void run(Source& source) {
-    Worker worker(source, seats(here), calm);
-    ASSERT_TRUE(worker.round().has_value());
-    ASSERT_TRUE(worker.commit_all().has_value());
-  }
-};
-
-TEST_F(SilenceTest, AStateThatIsLostCatchesUpWithTheGroupInSilence) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  MemorySource first(log, {kTheirs}, group);
-  run(first);
-  ASSERT_EQ(said().size(), 3U);
-  here.clear();
-  writes(kTheirs, "4");
-  MemorySource second(log, {kTheirs}, group);
-  run(second);
-  EXPECT_EQ(said(), (std::vector<std::string>{"outlet/1/0/0", "outlet/1/1/0", "outlet/1/2/0", "outlet/1/3/0"}));
-  EXPECT_EQ(group.at(kTheirs).offset, 4);
-}
-
-TEST_F(SilenceTest, TheGroupsOffsetIsNotTakenBackWhileCatchingUp) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  group[kTheirs] = {3, "before"};
-  MemorySource source(log, {kTheirs}, group, 1);
-  Worker worker(source, seats(here), {0ms, 0ms, 1});
-  ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(group.at(kTheirs).metadata, "before");
-  EXPECT_TRUE(here.at(kTheirs)->contains("sum")) << "the state is saved on the way";
-  ASSERT_TRUE(worker.round().has_value());
-  ASSERT_TRUE(worker.round().has_value());
-  EXPECT_NE(group.at(kTheirs).metadata, "before");
-  EXPECT_TRUE(said().empty());
-}
-
-TEST_F(SilenceTest, WithoutAGroupsOffsetItsOwnLastWordsCount) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  MemorySource first(log, {kTheirs}, group);
-  run(first);
-  here.clear();
-  group.clear();
-  // Others speak there too.
-  log.append({Topic::deltas, 0, 5, "", "x", Cause{"outlet/7", {90, 0}}, std::nullopt});
-  writes(kTheirs, "4");
-  MemorySource second(log, {kTheirs}, group);
-  run(second);
-  EXPECT_EQ(said(), (std::vector<std::string>{"outlet/1/0/0", "outlet/1/1/0", "outlet/1/2/0", "outlet/7/90/0", "outlet/1/3/0"}));
-}
-
-TEST_F(SilenceTest, ByOrderItSpeaksAgain) {
-  for (const auto* value : {"1", "2", "3"}) writes(kTheirs, value);
-  MemorySource first(log, {kTheirs}, group);
-  run(first);
-  here.clear();
-  MemorySource second(log, {kTheirs}, group);
-  Worker worker(second, [this](const Input& input) {
-    auto seat = seats(here)(input);
-    seat->speak_from = 1;
-    return seat;
-  }, calm);
-  ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(said(), (std::vector<std::string>{"outlet/1/0/0", "outlet/1/1/0", "outlet/1/2/0", "outlet/1/1/0", "outlet/1/2/0"}));
-}
-
-TEST_F(SilenceTest, ALogWhoseHeadIsGoneIsNotComputedFromAPart) {
-  MemoryLog short_log({true, 0});  // what is read is gone
+TEST_F(StandbyTest, ACopyWhoseLogBeginsBehindItsStateIsDropped) {
+  MemoryLog short_log({true, 0});
   for (const auto* value : {"1", "2"}) short_log.append({Topic::ledger, 1, 5, "", value, std::nullopt, std::nullopt});
-  std::vector<InRecord> records;
-  short_log.read(kTheirs, 0, 1, 0ms, records);
-  MemorySource source(short_log, {kTheirs}, group);
-  Worker worker(source, seats(here), calm);
-  const auto round = worker.round();
-  ASSERT_FALSE(round.has_value());
-  EXPECT_EQ(round.error().reaction, Reaction::stop);
-  EXPECT_NE(round.error().what.find("PARTIAL"), std::string::npos) << round.error().what;
-}
-
-TEST_F(SilenceTest, ALogThatEndsBeforeWhatTheGroupReadWasTruncated) {
-  writes(kTheirs, "1");
-  group[kTheirs] = {5, ""};
-  MemorySource source(log, {kTheirs}, group);
-  Worker worker(source, seats(here), calm);
-  const auto round = worker.round();
-  ASSERT_FALSE(round.has_value());
-  EXPECT_EQ(round.error().reaction, Reaction::stop);
-  EXPECT_NE(round.error().what.find("truncated"), std::string::npos) << round.error().what;
+  std::vector<InRecord> removed;
+  short_log.read(kTheirs, 0, 1, 0ms, removed);
+  MemorySource source(short_log, {kOurs}, group);
+  Standby standby(standby_parts({kTheirs}), 4, 0ms);
+  standby.follow_all_but({});
+  rounds(standby, source);
+  EXPECT_TRUE(standby.copies().empty());
+  ASSERT_FALSE(reports.empty());
+  EXPECT_NE(reports.back().find("no snapshot reaches it"), std::string::npos) << reports.back();
 }
 
 }  // namespace

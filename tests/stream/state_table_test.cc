@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 
 namespace fiverate {
 namespace {
@@ -85,7 +85,7 @@ TEST_F(Table, WhatDoesNotFitIsDroppedAndReadAgain) {
     **table.change(std::to_string(i)) = std::string(20, 'x');
     save(table, store);
   }
-  // What it evicted comes from the store: it sees what the store says now.
+  // An evicted record is read from the store again, with its present value.
   put("3", "changed behind its back");
   EXPECT_EQ(**table.get("3"), "changed behind its back");
 }

@@ -19,7 +19,7 @@ TEST(Watermark, IsTheMinimumOverAllSources) {
   Watermark watermark(3);
   EXPECT_EQ(watermark.value(), kNever);
   watermark.apply(progress({{0, 50}, {2, 30}}));
-  EXPECT_EQ(watermark.value(), kNever) << "one source was not heard of";
+  EXPECT_EQ(watermark.value(), kNever) << "one source has reported nothing";
   watermark.apply(progress({{1, 40}}));
   EXPECT_EQ(watermark.value(), 30);
   watermark.apply(progress({{2, 60}}));

@@ -1,370 +1,424 @@
-// The engine: what it reads goes to the right task, it commits only at boundaries, gives up what is revoked, ends with
-// errors.
+// The main loop: each record goes to its task, commits happen at boundaries only and in their order, revoked tasks are committed, errors
+// are returned, and a task continues from its state, its checkpoint, or both.
 #include "processors/stream/worker.h"
 
-#include <gtest/gtest.h>
-
-#include <thread>
-
-#include "processors/stream/base64.h"
-#include "processors/stream/memory_store.h"
-#include "tests/stream/fake_operator.h"
+#include "tests/stream/engine_fixture.h"
 
 namespace fiverate::test {
 namespace {
 
-using namespace std::chrono_literals;
-using Values = std::vector<std::string>;
-
 const Input kFirst{Topic::ledger, 0};
 const Input kSecond{Topic::ledger, 1};
 
-class WorkerTest : public testing::Test {
+class WorkerTest : public EngineTest {
  protected:
-  void writes(const Input& input, const std::string& value) {
-    log.append({input.topic, input.partition, 5, "", value, std::nullopt, std::nullopt});
+  void expect_stop(Worker& worker, const std::string& text) {
+    const auto round = worker.round();
+    ASSERT_FALSE(round.has_value());
+    EXPECT_EQ(round.error().reaction, Reaction::stop);
+    EXPECT_NE(round.error().what.find(text), std::string::npos) << round.error().what;
   }
-  MakeSeat seats() {
-    return [this](const Input& input) -> Result<Seat> {
-      Seat seat;
-      auto& content = contents[input];
-      if (!content) content = std::make_shared<MemoryStore::Content>();
-      seat.store = std::make_unique<MemoryStore>(content);
-      auto adder = std::make_unique<Adder>();
-      adders[input] = adder.get();
-      seat.op = std::move(adder);
-      seat.task = std::make_unique<Task>("outlet", input, "d1", *seat.op, *seat.store, sink);
-      return seat;
-    };
-  }
-  std::string saved_sum(const Input& input) {
-    return contents.at(input)->contains("sum") ? contents.at(input)->at("sum") : "-";
-  }
-
-  MemoryLog log;
-  MemorySink sink{log};
-  MemorySource::GroupOffsets group;
-  std::map<Input, std::shared_ptr<MemoryStore::Content>> contents;
-  std::map<Input, Adder*> adders;
-  // Commits never come by themselves, unless a test wants them to.
-  const WorkerOptions calm{0ms, 1h, 1'000'000};
 };
 
+// ---- commits --------------------------------------------------------------------------------------------------------
+
 TEST_F(WorkerTest, EachTaskFoldsItsOwnPartition) {
-  writes(kFirst, "1");
-  writes(kSecond, "10");
-  writes(kFirst, "2");
-  log.close(kFirst);
-  log.close(kSecond);
+  append(kFirst, "1");
+  append(kSecond, "10");
+  append(kFirst, "2");
   MemorySource source(log, {kFirst, kSecond}, group);
-  Worker worker(source, seats(), calm);
-  ASSERT_TRUE(worker.run({}).has_value());
-  EXPECT_EQ(saved_sum(kFirst), "3");
-  EXPECT_EQ(saved_sum(kSecond), "10");
+  Worker worker(parts(source, here), rare);
+  ASSERT_TRUE(worker.round().has_value());
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "3");
+  EXPECT_EQ(saved_sum(here, kSecond), "10");
   EXPECT_EQ(group.at(kFirst).offset, 2);
 }
 
-TEST_F(WorkerTest, GoesOnWhereTheStateStandsWhateverTheGroupSays) {
-  writes(kFirst, "1");
-  log.close(kFirst);
+TEST_F(WorkerTest, ContinuesFromTheStateWithoutAGroupOffset) {
+  append(kFirst, "1");
   for (int i = 0; i < 3; ++i) {
-    MemorySource source(log, {kFirst}, group);
-    Worker worker(source, seats(), calm);
-    ASSERT_TRUE(worker.run({}).has_value());
+    own(kFirst, here);
     group.clear();
   }
-  EXPECT_EQ(saved_sum(kFirst), "1");
+  EXPECT_EQ(saved_sum(here, kFirst), "1");
+  EXPECT_EQ(published().size(), 1U);
 }
 
-TEST_F(WorkerTest, TellsAGroupThatHasNotHeardHowFarTheStateIs) {
-  writes(kFirst, "1");
-  writes(kFirst, "2");
-  const auto work = [&] {
-    MemorySource source(log, {kFirst}, group);
-    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
-    ASSERT_TRUE(worker.round().has_value());
-    ASSERT_TRUE(worker.round().has_value());
-  };
-  work();
+TEST_F(WorkerTest, CommitsToAGroupWhoseOffsetIsBehindTheState) {
+  append(kFirst, "1");
+  append(kFirst, "2");
+  own(kFirst, here);
   ASSERT_EQ(group.at(kFirst).offset, 2);
-  group[kFirst] = {1, ""};  // the last commit was not heard, for the broker was away; and nothing else comes
-  work();
+  group[kFirst] = {1, ""};  // the last commit did not reach the group
+  own(kFirst, here);
   EXPECT_EQ(group.at(kFirst).offset, 2);
   group.clear();
-  work();
+  own(kFirst, here);
   EXPECT_EQ(group.at(kFirst).offset, 2);
 }
 
-TEST_F(WorkerTest, CommitsAfterSoManyRecordsButOnlyAtABoundary) {
-  for (const auto* value : {"1", "hold", "2", "3", "end", "4"}) writes(kFirst, value);
+TEST_F(WorkerTest, CommitsAfterTheGivenNumberOfRecordsButOnlyAtABoundary) {
+  for (const auto* value : {"1", "hold", "2", "3", "end", "4"}) append(kFirst, value);
   MemorySource source(log, {kFirst}, group, 1);
-  Worker worker(source, seats(), {0ms, 1h, 2});
+  Worker worker(parts(source, here), {0ms, 1h, 2});
   Values seen;
   for (int i = 0; i < 6; ++i) {
     ASSERT_TRUE(*worker.round());
-    seen.push_back(saved_sum(kFirst));
+    seen.push_back(saved_sum(here, kFirst));
   }
   EXPECT_EQ(seen, (Values{"-", "-", "-", "-", "6", "6"})) << "due at the second record, possible at the fifth";
   EXPECT_EQ(group.at(kFirst).offset, 5);
 }
 
-TEST_F(WorkerTest, CommitsInTimeEvenIfLittleMoves) {
-  writes(kFirst, "1");
+TEST_F(WorkerTest, CommitsAfterTheGivenTime) {
+  append(kFirst, "1");
   MemorySource source(log, {kFirst}, group);
-  Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
+  Worker worker(parts(source, here), {0ms, 500ms, 1'000'000});
   ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(saved_sum(kFirst), "1");
-  EXPECT_NE(group.at(kFirst).metadata.find("\"clock_ms\":1"), std::string::npos)
-      << "and tells the group how it is doing";
+  time += 499ms;
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "-");
+  time += 1ms;
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "1");
+  EXPECT_NE(last_checkpoint().status().find("\"clock_ms\":1"), std::string::npos) << last_checkpoint().status();
 }
 
-TEST_F(WorkerTest, InSilenceCommitsAfterFewerRecordsAndOnceItSpeaksAtTheUsualPace) {
-  for (int i = 0; i < 4; ++i) writes(kFirst, "1");
-  {
-    MemorySource source(log, {kFirst}, group);
-    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
-    ASSERT_TRUE(worker.round().has_value());
-  }
-  ASSERT_EQ(group.at(kFirst).offset, 4);
-  contents.clear();  // the disk is lost
-  for (int i = 0; i < 3; ++i) writes(kFirst, "1");
+// An outlet task under load is rarely at a boundary at the moment when a commit is due.
+TEST_F(WorkerTest, ACommitThatIsDueBetweenBoundariesHappensAtTheNextBoundary) {
+  for (const auto* value : {"1", "hold", "2"}) append(kFirst, value);
+  MemorySource source(log, {kFirst}, group);
+  Worker worker(parts(source, here), rare);
+  ASSERT_TRUE(worker.round().has_value());
+  ASSERT_TRUE(worker.commit_all().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "-");
+  for (const auto* value : {"3", "end", "hold", "4"}) append(kFirst, value);
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "6");
+  EXPECT_EQ(group.at(kFirst).offset, 5);
+}
+
+TEST_F(WorkerTest, ASuppressedTaskCommitsAfterFewerRecords) {
+  for (int i = 0; i < 4; ++i) append(kFirst, "1");
+  own(kFirst, there);
+  for (int i = 0; i < 3; ++i) append(kFirst, "1");
   MemorySource source(log, {kFirst}, group, 1);
-  Worker worker(source, seats(), {0ms, 1h, 20, 2});
+  Worker worker(parts(source, here), {0ms, 1h, 20, 2});
   Values seen;
   for (int i = 0; i < 7; ++i) {
     ASSERT_TRUE(*worker.round());
-    seen.push_back(saved_sum(kFirst));
+    seen.push_back(saved_sum(here, kFirst));
   }
-  EXPECT_EQ(seen, (Values{"-", "2", "2", "2", "2", "2", "2"})) << "the fourth record ends the silence";
+  EXPECT_EQ(seen, (Values{"-", "2", "2", "2", "2", "2", "2"})) << "the fourth record is the last that is suppressed";
   ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(saved_sum(kFirst), "7");
+  EXPECT_EQ(saved_sum(here, kFirst), "7");
 }
 
-TEST_F(WorkerTest, InSilenceCommitsATenthAsOften) {
-  for (int i = 0; i < 3; ++i) writes(kFirst, "1");
-  {
-    MemorySource source(log, {kFirst}, group);
-    Worker worker(source, seats(), {0ms, 0ms, 1'000'000});
-    ASSERT_TRUE(worker.round().has_value());
-  }
-  contents.clear();
-  MemorySource source(log, {kFirst}, group, 1);
-  constexpr auto kOften = 100ms;  // ten times that is longer than anything here takes
-  Worker worker(source, seats(), {0ms, kOften, 1'000'000});
-  Values seen;
-  for (int i = 0; i < 4; ++i) {
-    std::this_thread::sleep_for(kOften);
-    ASSERT_TRUE(worker.round().has_value());
-    seen.push_back(saved_sum(kFirst));
-  }
-  EXPECT_EQ(seen, (Values{"-", "-", "3", "3"})) << "the third record ends the silence";
+TEST_F(WorkerTest, ASuppressedTaskCommitsTenTimesAsRarely) {
+  for (int i = 0; i < 2; ++i) append(kFirst, "1");
+  own(kFirst, there);
+  append(kSecond, "5");
+  MemorySource source(log, {kFirst, kSecond}, group, 1);
+  Worker worker(parts(source, here), {0ms, 100ms, 1'000'000});
+  ASSERT_TRUE(worker.round().has_value());
+  time += 100ms;
+  worker.tasks().at(kFirst).task->suppress_outputs();  // stays suppressed
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(here, kSecond), "5");
+  EXPECT_EQ(saved_sum(here, kFirst), "-");
+  time += 900ms;
+  ASSERT_TRUE(worker.round().has_value());
+  EXPECT_EQ(saved_sum(here, kFirst), "2");
 }
 
-TEST_F(WorkerTest, AnErrorEndsTheRunAndLeavesTheStateAsCommitted) {
-  for (const auto* value : {"1", "fail", "2"}) writes(kFirst, value);
-  log.close(kFirst);
+// ---- errors ---------------------------------------------------------------------------------------------------------
+
+TEST_F(WorkerTest, AnErrorEndsTheRoundAndLeavesTheStateAsCommitted) {
+  for (const auto* value : {"1", "fail", "2"}) append(kFirst, value);
   MemorySource source(log, {kFirst}, group);
-  Worker worker(source, seats(), {0ms, 1h, 1});
-  const auto run = worker.run({});
-  ASSERT_FALSE(run.has_value());
-  EXPECT_EQ(run.error().reaction, Reaction::drop_task);
-  EXPECT_EQ(saved_sum(kFirst), "1");
+  Worker worker(parts(source, here), {0ms, 1h, 1});
+  const auto round = worker.round();
+  ASSERT_FALSE(round.has_value());
+  EXPECT_EQ(round.error().reaction, Reaction::drop_task);
+  EXPECT_EQ(saved_sum(here, kFirst), "1");
 }
 
-TEST_F(WorkerTest, ATaskThatCannotBeMadeEndsTheRun) {
+TEST_F(WorkerTest, ATaskThatCannotBeMadeEndsTheRound) {
   MemorySource source(log, {kFirst}, group);
-  Worker worker(
-      source, [](const Input&) -> Result<Seat> { return fail(Reaction::stop, "no disk"); }, calm);
-  EXPECT_EQ(worker.run({}).error().reaction, Reaction::stop);
+  auto with = parts(source, here);
+  with.make_task = [](const Input&, const auto&) -> Result<TaskContext> { return fail(Reaction::stop, "No disk."); };
+  Worker worker(with, rare);
+  expect_stop(worker, "No disk.");
 }
 
-TEST_F(WorkerTest, ATaskWhoseStoreIsHeldWaitsAndTheOthersGoOn) {
+TEST_F(WorkerTest, ATaskWhoseStoreIsLockedStartsLaterAndTheOthersContinue) {
   for (const auto* value : {"1", "2"}) {
-    writes(kFirst, value);
-    writes(kSecond, value);
+    append(kFirst, value);
+    append(kSecond, value);
   }
   MemorySource source(log, {kFirst, kSecond}, group);
-  int held_for = 3;
-  Worker worker(
-      source,
-      [&](const Input& input) -> Result<Seat> {
-        if (input == kSecond && held_for-- > 0) return fail(Reaction::wait, "in use by another process");
-        return seats()(input);
-      },
-      calm);
+  int locked_for = 3;
+  auto with = parts(source, here);
+  with.make_task = [&](const Input& input, const std::optional<Checkpoint>& checkpoint) -> Result<TaskContext> {
+    if (input == kSecond && locked_for-- > 0) return fail(Reaction::wait, "In use by another process.");
+    return make_in(here)(input, checkpoint);
+  };
+  Worker worker(with, rare);
   for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(worker.round().has_value());
-    EXPECT_FALSE(worker.seats().contains(kSecond));
+    EXPECT_FALSE(worker.tasks().contains(kSecond));
   }
   ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(saved_sum(kFirst), "3");
-  group[kSecond] = {1, ""};  // whoever held it has come so far meanwhile
+  EXPECT_EQ(saved_sum(here, kFirst), "3");
+  own(kSecond, there);  // the process that has it open commits meanwhile
   ASSERT_TRUE(worker.round().has_value());
   ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(saved_sum(kSecond), "3");
-  EXPECT_EQ(saved_sum(kFirst), "3") << "not read again";
+  EXPECT_EQ(saved_sum(here, kSecond), "3");
+  EXPECT_EQ(saved_sum(here, kFirst), "3") << "its records are not read again";
+  EXPECT_EQ(published().size(), 4U) << "the first task's two and the other process's two";
 }
 
-TEST_F(WorkerTest, StopsWhenAsked) {
+TEST_F(WorkerTest, TheHeartbeatSeesTheTasksAfterEachRoundAndItsErrorEndsTheRound) {
   MemorySource source(log, {kFirst}, group);
-  std::stop_source stop;
   int rounds = 0;
-  Worker worker(source, seats(), calm, [&](const std::map<Input, Seat>& seated) -> Result<void> {
-    EXPECT_EQ(seated.size(), 1U);
-    if (++rounds == 3) stop.request_stop();
+  auto with = parts(source, here);
+  with.heartbeat = [&](const Tasks& tasks) -> Result<void> {
+    EXPECT_EQ(tasks.size(), 1U);
+    if (++rounds == 2) return fail(Reaction::retry, "Away.");
     return {};
-  });
-  EXPECT_TRUE(worker.run(stop.get_token()).has_value());
-  EXPECT_EQ(rounds, 3);
+  };
+  Worker worker(with, rare);
+  EXPECT_TRUE(worker.round().has_value());
+  EXPECT_EQ(worker.round().error().reaction, Reaction::retry);
 }
 
-// A source whose partitions come and go.
-class Group final : public Source {
+// ---- assignment and revocation --------------------------------------------------------------------------------------
+
+// A source whose next poll is a function of the test.
+class ScriptedSource final : public Source {
  public:
+  using Poll = std::function<Result<void>(Listener&, std::vector<InRecord>&)>;
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds, std::vector<InRecord>& records) override {
-    if (next_) TRY(next_(listener_, records));
-    next_ = {};
-    return {};
+    return next ? std::exchange(next, {})(listener_, records) : Result<void>{};
   }
-  Result<std::optional<Committed>> committed(const Input&) override { return std::nullopt; }
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds) override {
+    return std::map<Input, Committed>{};
+  }
   Result<void> commit(const std::map<Input, Committed>& positions) override {
     for (const auto& [input, position] : positions) commits.emplace_back(input, position.offset);
     return {};
   }
-  using Happening = std::function<Result<void>(Listener&, std::vector<InRecord>&)>;
-  void then(Happening happening) { next_ = std::move(happening); }
+  Poll next;
   std::vector<std::pair<Input, std::int64_t>> commits;
 
  private:
   Listener listener_;
-  Happening next_;
 };
 
-TEST_F(WorkerTest, CommitsWhatIsRevokedAndIgnoresWhatIsStillOnItsWay) {
-  writes(kFirst, "1");
-  writes(kFirst, "2");
-  std::vector<InRecord> in_log;
-  log.read(kFirst, 0, 10, 0ms, in_log);
-  Group source;
-  Worker worker(source, seats(), calm);
-  source.then([&](Source::Listener& listener, std::vector<InRecord>& records) -> Result<void> {
-    TRY(listener.assigned({kFirst}));
-    records.push_back(in_log[0]);
+TEST_F(WorkerTest, CommitsARevokedTaskAndIgnoresRecordsThatWereFetchedBefore) {
+  append(kFirst, "1");
+  append(kFirst, "2");
+  const auto records = read(kFirst);
+  ScriptedSource source;
+  Worker worker(parts(source, here), rare);
+  source.next = [&](Source::Listener& listener, std::vector<InRecord>& polled) -> Result<void> {
+    TRY(listener.on_assigned({kFirst}));
+    polled.push_back(records[0]);
     return {};
-  });
+  };
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_TRUE(source.commits.empty());
-  source.then([&](Source::Listener& listener, std::vector<InRecord>& records) -> Result<void> {
-    listener.revoked({kFirst});
-    records.push_back(in_log[1]);  // fetched before
+  source.next = [&](Source::Listener& listener, std::vector<InRecord>& polled) -> Result<void> {
+    listener.on_revoked({kFirst});
+    polled.push_back(records[1]);
     return {};
-  });
+  };
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(source.commits, (std::vector<std::pair<Input, std::int64_t>>{{kFirst, 1}}));
-  EXPECT_EQ(saved_sum(kFirst), "1");
-  EXPECT_TRUE(worker.seats().empty());
+  EXPECT_EQ(saved_sum(here, kFirst), "1");
+  EXPECT_TRUE(worker.tasks().empty());
 }
 
-// An outlet task under load is between two boundaries whenever the clock says "now".
-TEST_F(WorkerTest, WhatIsDueBetweenBoundariesIsCommittedAtTheNextOne) {
-  for (const auto* value : {"1", "hold", "2"}) writes(kFirst, value);
-  MemorySource source(log, {kFirst}, group);
-  Worker worker(source, seats(), calm);
+class FullStore final : public MemoryStore {
+ public:
+  Result<void> write(const StoreBatch& /*batch*/) override { return fail(Reaction::stop, "The disk is full."); }
+};
+
+// After a failed write the operator regards its changes as saved: its memory and its disk differ.
+TEST_F(WorkerTest, ARevokedTaskStaysAsAStandbyUnlessItsStateCouldNotBeWritten) {
+  append(kFirst, "1");
+  const auto records = read(kFirst);
+  for (const bool full : {false, true}) {
+    SCOPED_TRACE(full);
+    here.clear();
+    const MakeTask make = [&](const Input& input, const std::optional<Checkpoint>& checkpoint) -> Result<TaskContext> {
+      if (full) return make_with(input, std::make_unique<FullStore>());
+      return make_in(here)(input, checkpoint);
+    };
+    Standby standby({[](const auto&) -> Result<std::unique_ptr<Source>> { return fail(Reaction::retry, "Away."); },
+                     checkpoints,
+                     names(),
+                     make,
+                     {kFirst},
+                     ignore_report,
+                     now()},
+                    4, 1h);
+    ScriptedSource source;
+    auto with = parts(source, here, &standby);
+    with.make_task = make;
+    Worker worker(with, rare);
+    source.next = [&](Source::Listener& listener, std::vector<InRecord>& polled) -> Result<void> {
+      TRY(listener.on_assigned({kFirst}));
+      polled.push_back(records[0]);
+      return {};
+    };
+    ASSERT_TRUE(worker.round().has_value());
+    source.next = [&](Source::Listener& listener, std::vector<InRecord>&) -> Result<void> {
+      listener.on_revoked({kFirst});
+      return {};
+    };
+    ASSERT_TRUE(worker.round().has_value());
+    EXPECT_EQ(standby.copies().contains(kFirst), !full);
+  }
+}
+
+// ---- start ----------------------------------------------------------------------------------------------------------
+
+TEST_F(WorkerTest, TheGroupsOffsetIsCommittedWithAPointerThatLeadsToTheCheckpoint) {
+  append(kFirst, "1");
+  append(kSecond, "2");
+  MemorySource source(log, {kFirst, kSecond}, group);
+  Worker worker(parts(source, here), rare);
   ASSERT_TRUE(worker.round().has_value());
   ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(saved_sum(kFirst), "-");
-  for (const auto* value : {"3", "end", "hold", "4"}) writes(kFirst, value);
+  for (const auto& input : {kFirst, kSecond}) {
+    const auto record = read(kCheckpointsPartition, pointer(input).offset).front();
+    const auto checkpoint = parse_checkpoint(record);
+    ASSERT_TRUE(checkpoint.has_value());
+    EXPECT_EQ(checkpoint->task(), names()(input));
+    EXPECT_EQ(checkpoint->offset(), group.at(input).offset);
+  }
+}
+
+TEST_F(WorkerTest, ATaskThatLostItsStatePublishesNothingTwice) {
+  for (const bool with_resume_point : {true, false}) {
+    SCOPED_TRACE(with_resume_point);
+    has_resume_point = with_resume_point;
+    for (const auto* value : {"1", "2", "3"}) append(kFirst, value);
+    own(kFirst, here);
+    here.clear();
+    append(kFirst, "4");
+    own(kFirst, here);
+    Values expected;
+    for (std::int64_t offset = 0; offset < log.end_offset(kFirst); ++offset)
+      expected.push_back(fmt::format("outlet/0/{}/0", offset));
+    EXPECT_EQ(published(), expected);
+    EXPECT_EQ(group.at(kFirst).offset, log.end_offset(kFirst));
+  }
+}
+
+TEST_F(WorkerTest, WithoutAGroupTheNewestCheckpointCounts) {
+  for (const auto* value : {"1", "2", "3"}) append(kFirst, value);
+  own(kFirst, here);
+  here.clear();
+  group.clear();
+  append(kFirst, "4");
+  own(kFirst, here);
+  EXPECT_EQ(published(), (Values{"outlet/0/0/0", "outlet/0/1/0", "outlet/0/2/0", "outlet/0/3/0"}));
+}
+
+TEST_F(WorkerTest, ASuppressedTaskCommitsNeitherGroupNorCheckpoint) {
+  for (const auto* value : {"1", "2", "3"}) append(kFirst, value);
+  own(kFirst, there);
+  const auto before = group.at(kFirst);
+  const auto checkpoints_before = log.end_offset(kCheckpointsPartition);
+  MemorySource source(log, {kFirst}, group, 1);
+  Worker worker(parts(source, here), {0ms, 0ms, 1, 1});
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(worker.round().has_value());
+    EXPECT_TRUE(here.at(kFirst)->contains("sum")) << "the state is saved on the way";
+    EXPECT_EQ(group.at(kFirst).metadata, before.metadata);
+    EXPECT_EQ(log.end_offset(kCheckpointsPartition), checkpoints_before);
+  }
   ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(saved_sum(kFirst), "6");
-  EXPECT_EQ(group.at(kFirst).offset, 5);
+  EXPECT_NE(group.at(kFirst).metadata, before.metadata);
+  EXPECT_EQ(published().size(), 3U);
 }
 
-// Says one thing to each of so many partitions, and rejects it.
-class Announcer final : public Operator {
- public:
-  explicit Announcer(std::int32_t partitions) : partitions_(partitions) {}
-  Result<void> open(const Store& /*store*/) override { return {}; }
-  Result<void> apply(const InRecord& record, Outbox& outbox) override {
-    for (std::int32_t i = 0; i < partitions_; ++i) outbox.to_task(Topic::ledger, i, 0, "", std::string(record.value));
-    for (std::int32_t i = 0; i < std::max(partitions_, 16); ++i)
-      outbox.to_result(Topic::quarantine, i, 0, "", std::string(record.value));
-    return {};
+TEST_F(WorkerTest, AfterAResetATaskPublishesAgainFromEmitFromOn) {
+  for (const auto* value : {"1", "2"}) append(kFirst, value);
+  own(kFirst, here);
+  const auto earlier = last_checkpoint();
+  for (const auto* value : {"3", "4", "5"}) append(kFirst, value);
+  own(kFirst, here);
+  const auto first = read({Topic::deltas, 0});
+  reset(kFirst, earlier, 3);
+  own(kFirst, here);
+  const auto all = read({Topic::deltas, 0});
+  ASSERT_EQ(all.size(), first.size() + 2);
+  for (const std::size_t index : {3U, 4U}) {
+    const auto& again = all[index + 2];
+    EXPECT_EQ(again.value, first[index].value);
+    EXPECT_EQ(to_text(*again.cause), to_text(*first[index].cause));
+    EXPECT_EQ(again.link->chain, first[index].link->chain);
   }
-  bool at_boundary() const override { return true; }
-  void save(StoreBatch& batch) override { batch.put("arrival", std::to_string(1'790'000'000'000)); }
-  Millis clock() const override { return 0; }
-
- private:
-  std::int32_t partitions_;
-};
-
-// A result partition that has been filled for long.
-class FullSink final : public MemorySink {
- public:
-  using MemorySink::MemorySink;
-  std::optional<Tail> acknowledged(const Input& /*target*/, const std::string& /*sender*/) const override {
-    return Tail{10'000'000'000 + commits++, Cause{"deliveries/1023", {10'000'000'000, 0}}};
-  }
-  mutable std::int64_t commits = 0;
-};
-
-TEST(GroupStore, HasRoomForWhatWasSaidTo128PartitionsLongAgo) {
-  MemoryLog log;
-  const Input input{Topic::deliveries, 1023};
-  Announcer announcer(128);
-  GroupStore store(std::nullopt);
-  FullSink sink(log);
-  Task task("deliveries", input, "0123456789abcdef", announcer, store, sink);
-  ASSERT_TRUE(task.restore().has_value());
-  std::vector<Input> rejections;
-  for (std::int32_t i = 0; i < 128; ++i) rejections.push_back({Topic::quarantine, i});
-  task.write_with_others(rejections);
-  InRecord record{input, 0, 0, "", "x", std::nullopt, std::nullopt, std::nullopt, std::make_shared<int>(0)};
-  ASSERT_TRUE(task.process(record).has_value());
-  Announcer silent(0);
-  ASSERT_TRUE(task.commit().has_value());
-  Task later("deliveries", input, "0123456789abcdef", silent, store, sink);
-  ASSERT_TRUE(later.restore().has_value());
-  later.write_with_others(rejections);
-  record.offset = 10'000'000'000;
-  ASSERT_TRUE(later.process(record).has_value());
-  ASSERT_TRUE(later.commit().has_value());
-  EXPECT_LT(store.group_text()->size() + later.status().size(), 4096U);
-  GroupStore read(Committed{10'000'000'001, *store.group_text() + " " + later.status()});
-  Task again("deliveries", input, "0123456789abcdef", silent, read, sink);
-  ASSERT_TRUE(again.restore().has_value());
-  EXPECT_EQ(again.acknowledged()->size(), 128U);
-  EXPECT_EQ(again.acknowledged()->at({Topic::ledger, 127}), (CausePosition{0, 127}));
+  EXPECT_EQ(pointer(kFirst).reset_epoch, 1);
+  own(kFirst, here);
+  EXPECT_EQ(read({Topic::deltas, 0}).size(), all.size()) << "the state of the new epoch is usable: once is enough";
 }
 
-TEST(Base64, BringsEveryTextBack) {
-  std::string bytes;
-  for (int i = 0; i < 600; ++i) {
-    const auto text = to_base64(bytes);
-    EXPECT_EQ(text.find_first_of(" \n"), std::string::npos);
-    EXPECT_EQ(from_base64(text), bytes) << i;
-    bytes += static_cast<char>(i * 7);
+TEST_F(WorkerTest, ResultsThatEndBeforeTheCheckpointStopTheStart) {
+  append(kFirst, "1");
+  append(kFirst, "2");
+  own(kFirst, here);
+  MemoryLog with_fewer_results;
+  for (const auto& input : {kFirst, kCheckpointsPartition, Input{Topic::metrics_final, 0}}) {
+    for (const auto& record : read(input)) {
+      if (input.topic == Topic::metrics_final && record.offset == 1) continue;
+      with_fewer_results.append({input.topic, input.partition, record.timestamp, std::string(record.key),
+                                 std::string(record.value), record.cause, std::nullopt});
+    }
   }
-  for (const auto* rubbish : {"a", "abc", "ab=c", "a===", "====", " abc", "abc ", "ab\nc", "\xff\xff\xff\xff"}) {
-    EXPECT_EQ(from_base64(rubbish), std::nullopt) << rubbish;
+  for (const bool state_is_lost : {false, true}) {
+    if (state_is_lost) here.clear();
+    MemorySource source(with_fewer_results, {kFirst}, group);
+    Worker worker(parts(source, here), rare);
+    expect_stop(worker, "metrics-final partition 0 ends at offset 1 and was filled up to 2");
   }
+  MemorySource source(with_fewer_results, {kFirst}, group);
+  Worker worker(parts(source, here), rare);
+  expect_stop(worker, "fiverate tasks reset outlet-0");
 }
 
-TEST(GroupStore, TravelsAsText) {
-  GroupStore store(std::nullopt);
-  StoreBatch batch;
-  batch.put("arrival", "123");
-  batch.put("task", std::string("\0 = \xff", 5));
-  batch.put("gone", "x");
-  batch.erase("gone");
-  ASSERT_TRUE(store.write(batch).has_value());
-  GroupStore next(Committed{7, *store.group_text()});
-  EXPECT_EQ(**next.get("arrival"), "123");
-  EXPECT_EQ(**next.get("task"), std::string("\0 = \xff", 5));
-  EXPECT_EQ(*next.get("gone"), std::nullopt);
-  GroupStore of_rubbish(Committed{7, "{\"clock_ms\":1}"});
-  EXPECT_EQ(*of_rubbish.get("arrival"), std::nullopt) << "a text of another kind says nothing";
+TEST_F(WorkerTest, ALogWhoseFirstRecordsAreDeletedIsNotComputedFromAPart) {
+  MemoryLog short_log({true, 0});  // removes records once they are read
+  for (const auto* value : {"1", "2"}) short_log.append({Topic::ledger, 0, 5, "", value, std::nullopt, std::nullopt});
+  std::vector<InRecord> records;
+  short_log.read(kFirst, 0, 1, 0ms, records);
+  MemorySource source(short_log, {kFirst}, group);
+  Worker worker(parts(source, here), rare);
+  expect_stop(worker, "PARTIAL");
+}
+
+TEST_F(WorkerTest, ALogThatEndsBeforeTheGroupsOffsetWasTruncated) {
+  append(kFirst, "1");
+  group[kFirst] = {5, ""};
+  MemorySource source(log, {kFirst}, group);
+  Worker worker(parts(source, here), rare);
+  expect_stop(worker, "truncated");
+}
+
+TEST_F(WorkerTest, ALogThatEndsBeforeTheCheckpointsOffsetWasTruncatedAlsoWithoutAGroup) {
+  append(kFirst, "1");
+  Checkpoint checkpoint;
+  checkpoint.set_task("outlet/0");
+  checkpoint.set_offset(5);
+  log.append(checkpoint_record(checkpoint, 0));
+  MemorySource source(log, {kFirst}, group);
+  Worker worker(parts(source, here), rare);
+  expect_stop(worker, "truncated");
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+// The log in memory: order, offsets, limits, and the source that reads it.
 #include "processors/edge/memory_log.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +23,7 @@ std::vector<std::string> values(const std::vector<InRecord>& records) {
   return result;
 }
 
-TEST(MemoryLog, KeepsTheOrderOfAPartitionAndEverythingOfARecord) {
+TEST(MemoryLog, KeepsTheOrderOfAPartitionAndAllFieldsOfARecord) {
   MemoryLog log;
   log.append(record("a"));
   log.append(record("elsewhere", 1));
@@ -36,11 +37,9 @@ TEST(MemoryLog, KeepsTheOrderOfAPartitionAndEverythingOfARecord) {
   EXPECT_EQ(to_text(*records[1].cause), "outlet/0/3/1");
   EXPECT_EQ(records[1].link->chain, 9U);
   EXPECT_EQ(log.end_offset(kInput), 2);
-  EXPECT_EQ(to_text(*log.last_cause(kInput)), "outlet/0/3/1");
-  EXPECT_EQ(log.last_cause({Topic::metrics, 0}), std::nullopt);
 }
 
-TEST(MemoryLog, ReadsFromAnyOffsetAndNoMoreThanAsked) {
+TEST(MemoryLog, ReadsFromAnyOffsetAtMostTheGivenCount) {
   MemoryLog log;
   for (const auto* value : {"a", "b", "c"}) log.append(record(value));
   std::vector<InRecord> records;
@@ -50,7 +49,7 @@ TEST(MemoryLog, ReadsFromAnyOffsetAndNoMoreThanAsked) {
   EXPECT_EQ(records.size(), 1U);
 }
 
-TEST(MemoryLog, ARecordReadOutlivesItsPlaceInTheLog) {
+TEST(MemoryLog, ARecordThatWasReadOutlivesItsRemovalFromTheLog) {
   MemoryLog log({.drop_read = true});
   log.append(record("a"));
   std::vector<InRecord> records;
@@ -58,7 +57,7 @@ TEST(MemoryLog, ARecordReadOutlivesItsPlaceInTheLog) {
   log.append(record("b"));
   log.read(kInput, 1, 10, 0ms, records);
   EXPECT_EQ(values(records), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(log.end_offset(kInput), 2) << "offsets go on";
+  EXPECT_EQ(log.end_offset(kInput), 2) << "removal does not change offsets";
 }
 
 TEST(MemoryLog, EndsWhenClosedAndRead) {
@@ -70,7 +69,7 @@ TEST(MemoryLog, EndsWhenClosedAndRead) {
   EXPECT_TRUE(log.ended(kInput, 1));
 }
 
-TEST(MemoryLog, AWriterWaitsForRoom) {
+TEST(MemoryLog, AWriterWaitsWhileTooMuchIsUnread) {
   MemoryLog log({.drop_read = true, .waiting_bytes_max = 200});
   std::atomic<int> written{0};
   std::jthread writer([&] {
@@ -86,7 +85,7 @@ TEST(MemoryLog, AWriterWaitsForRoom) {
   }
 }
 
-TEST(MemoryLog, WhoWaitsForRoomInALogThatClosesGivesUp) {
+TEST(MemoryLog, AWaitingWriterReturnsWhenTheLogCloses) {
   MemoryLog log({.drop_read = true, .waiting_bytes_max = 1});
   log.append(record("a"));
   std::jthread writer([&] { log.append(record("b")); });
@@ -95,7 +94,18 @@ TEST(MemoryLog, WhoWaitsForRoomInALogThatClosesGivesUp) {
   EXPECT_TRUE(log.ended(kInput, 0));
 }
 
-TEST(MemorySource, BeginsWhereTheListenerSaysAndRemembersTheGroup) {
+TEST(MemorySink, KnowsTheEndOfEachSendersRecordsInEachPartition) {
+  MemoryLog log;
+  MemorySink sink(log);
+  ASSERT_TRUE(sink.send(record("a")).has_value());
+  log.append(record("by another producer"));
+  ASSERT_TRUE(sink.send(record("b")).has_value());
+  EXPECT_EQ(sink.acknowledged_end(kInput, "outlet/0"), 3);
+  EXPECT_EQ(sink.acknowledged_end(kInput, "outlet/1"), std::nullopt);
+  EXPECT_EQ(sink.acknowledged_end({Topic::ledger, 1}, "outlet/0"), std::nullopt);
+}
+
+TEST(MemorySource, BeginsAtTheListenersOffsetAndKeepsTheGroupsOffsets) {
   MemoryLog log;
   for (const auto* value : {"a", "b", "c"}) log.append(record(value));
   MemorySource::GroupOffsets group;
@@ -112,31 +122,9 @@ TEST(MemorySource, BeginsWhereTheListenerSaysAndRemembersTheGroup) {
   EXPECT_TRUE(source.finished());
   ASSERT_TRUE(source.commit({{kInput, {3, "text"}}}).has_value());
   MemorySource next(log, {kInput}, group);
-  const auto committed = next.committed(kInput);
-  EXPECT_EQ((*committed)->offset, 3);
-  EXPECT_EQ((*committed)->metadata, "text");
-}
-
-TEST(MemoryStore, WritesABatchInItsOrderAndScansAPrefix) {
-  MemoryStore store;
-  StoreBatch batch;
-  batch.put("a/1", "x");
-  batch.put("a/2", "x");
-  batch.put("b", "x");
-  batch.erase("a/1");
-  batch.put("a/2", "y");
-  batch.erase("never there");
-  ASSERT_TRUE(store.write(batch).has_value());
-  std::string seen;
-  ASSERT_TRUE(store
-                  .scan("a/",
-                        [&](std::string_view key, std::string_view value) {
-                          seen += std::string(key) + "=" + std::string(value) + " ";
-                          return true;
-                        })
-                  .has_value());
-  EXPECT_EQ(seen, "a/2=y ");
-  EXPECT_EQ(*store.get("a/1"), std::nullopt);
+  const auto committed = next.committed({kInput}, 0ms);
+  EXPECT_EQ(committed->at(kInput).offset, 3);
+  EXPECT_EQ(committed->at(kInput).metadata, "text");
 }
 
 }  // namespace
