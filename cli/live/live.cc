@@ -99,7 +99,8 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   if (folder_error) {
     return fail(Reaction::stop, "The state folder {} cannot be created: {}", config.state.dir, folder_error.message());
   }
-  TRY_VALUE(entered, InstanceSlot::enter(config.state.dir, settings.standby > 0));
+  const auto folder_lock = InstanceSlot::enter(config.state.dir, settings.standby > 0);
+  if (!folder_lock) return tl::make_unexpected(folder_lock.error());
   TRY_VALUE(slot, InstanceSlot::take(config.state.dir));
   failpoint("run.start");
   if (settings.standby > 0) {

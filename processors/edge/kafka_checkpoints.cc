@@ -80,7 +80,11 @@ Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(const std:
   // Compacted away, or without a pointer: searched up to the end.
   auto from = range.end;
   for (const auto& [task, pointer] : tasks) {
-    if (!found.contains(task)) from = std::min(from, is_in_log(pointer.offset) ? pointer.offset : range.first);
+    if (!is_in_log(pointer.offset)) {
+      from = range.first;
+    } else if (!found.contains(task)) {
+      from = std::min(from, pointer.offset);
+    }
   }
   if (from < range.end) TRY(parts.read(from, range.end, visit));
   return found;

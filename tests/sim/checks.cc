@@ -6,8 +6,8 @@
 #include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/stages/topology.h"
-#include "processors/stream/continuation.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stages/task_names.h"
+#include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/support/rig.h"
@@ -23,27 +23,36 @@ class CollectingSink final : public Sink {
   }
   Result<void> flush() override { return {}; }
 
+  std::vector<Checkpoint> take_checkpoints() {
+    std::vector<Checkpoint> checkpoints;
+    for (const auto& record : sent[kCheckpointsPartition]) {
+      CHECK(checkpoints.emplace_back().ParseFromString(record->value), record->key);
+    }
+    sent.erase(kCheckpointsPartition);
+    return checkpoints;
+  }
+
   std::map<Input, SimLog::Records> sent;
 };
 
 bool same(const OutRecord& a, const OutRecord& b) {
-  const auto said_text = [](const Cause& cause) { return to_text(cause); };
+  const auto as_text = [](const Cause& cause) { return to_text(cause); };
   const auto link_of = [](const OutRecord& record) {
     return record.link ? std::pair(record.link->previous, record.link->chain)
                        : std::pair(CausePosition{}, std::uint64_t{0});
   };
   return a.cause->position == b.cause->position && a.key == b.key && a.value == b.value && a.timestamp == b.timestamp &&
          a.link.has_value() == b.link.has_value() && link_of(a) == link_of(b) &&
-         std::ranges::equal(a.said, b.said, {}, said_text, said_text);
+         std::ranges::equal(a.depends_on, b.depends_on, {}, as_text, as_text);
 }
 
 using LastOfKeys = std::map<std::string_view, std::string_view>;
 
 class Comparison {
  public:
-  Comparison(const SimLog& log, const Definition& definition, bool live_rows, const std::optional<Input>& said_again,
+  Comparison(const SimLog& log, const Definition& definition, bool live_rows, const std::optional<Input>& reordered,
              std::size_t most)
-      : log_(log), definition_(definition), live_rows_(live_rows), said_again_(said_again), most_(most) {}
+      : log_(log), definition_(definition), live_rows_(live_rows), reordered_(reordered), most_(most) {}
 
   std::vector<std::string> run() {
     sort_by_sender();
@@ -51,20 +60,20 @@ class Comparison {
       if (is_source(input.topic) || is_internal(input.topic))
         fold(input);
     }
-    for (const auto& [sender, partitions] : said_) {
-      tell(fmt::format("{} has written to {}, and should have written nothing", sender,
+    for (const auto& [sender, partitions] : written_) {
+      add(fmt::format("{} has written to {}, and should have written nothing", sender,
                        named(partitions.begin()->first)));
     }
-    return std::move(told_);
+    return std::move(found_);
   }
 
  private:
   // Everything that has a cause, by sender and partition.
   void sort_by_sender() {
     for (const auto& [input, records] : log_.partitions()) {
-      if (is_source(input.topic)) continue;
+      if (is_source(input.topic) || input.topic == Topic::checkpoints) continue;
       for (const auto& record : records) {
-        if (record->cause) said_[record->cause->sender][input].push_back(record);
+        if (record->cause) written_[record->cause->sender][input].push_back(record);
       }
     }
   }
@@ -73,59 +82,59 @@ class Comparison {
     MemoryStore store;
     CollectingSink sink;
     const auto op = make_operator(input, definition_, live_rows_);
-    Task task(task_name_of(input), input, definition_id(definition_), *op, store, sink);
-    const auto begin = task.restore();
-    CHECK(begin.has_value(), begin.error().what);
+    Task task(std::string(sender_of(input)), input, definition_id(definition_), *op, store, sink);
+    const auto restored = task.restore();
+    CHECK(restored.has_value(), restored.error().what);
     std::vector<InRecord> records;
     log_.read(input, 0, static_cast<std::size_t>(log_.end_offset(input)), records);
-    std::vector<Continuation> continuations;
-    for (const auto& record : records) {
-      if (const auto done = task.process(record); !done) return tell(done.error().what);
-      if (!task.at_boundary()) continue;
-      if (auto continuation = continuation_in(task.continuation_text())) continuations.push_back(std::move(*continuation));
+    std::size_t commits = 0;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (const auto done = task.process(records[i]); !done) return add(done.error().what);
+      if (!task.at_boundary() || commits == 2 || i < (commits + 1) * records.size() / 3) continue;
+      if (const auto done = task.commit(); !done) return add(done.error().what);
+      ++commits;
     }
-    if (!continuations.empty()) {
-      fold_facts(input, records, continuations[continuations.size() / 3], continuations[continuations.size() * 2 / 3], sink.sent);
+    const auto checkpoints = sink.take_checkpoints();
+    if (checkpoints.size() == 2 && checkpoints.front().has_resume()) fold_state_only(input, records, checkpoints[0], checkpoints[1], sink.sent);
+    if (task.counters().sequence_gaps > 0) {
+      add(fmt::format("{}: {} records are not applied, because one before them is missing", named(input), task.counters().sequence_gaps));
     }
-    if (task.counters().gaps > 0)
-      tell(fmt::format("{} lacks records: {} wait for one before them", named(input), task.counters().gaps));
-    auto& said = said_[task.name()];
-    for (const auto& [target, expected] : sink.sent) compare(task.name(), target, expected, said[target]);
-    for (const auto& [target, actual] : said) {
-      if (!sink.sent.contains(target))
-        tell(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
+    auto& written = written_[task.name()];
+    for (const auto& [target, expected] : sink.sent) compare(task.name(), target, expected, written[target]);
+    for (const auto& [target, actual] : written) {
+      if (!sink.sent.contains(target)) add(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
     }
-    said_.erase(task.name());
+    written_.erase(task.name());
   }
 
-  // Two tasks after another that have lost what was said up to there, the second one with the state of the first: from there on they
-  // say what the task said that has lost nothing.
-  void fold_facts(const Input& input, const std::vector<InRecord>& records, const Continuation& first, const Continuation& second,
-                  const std::map<Input, SimLog::Records>& expected) {
+  // Two tasks, one after the other, that have lost their outputs up to a checkpoint, the second with the state of the first: from its
+  // checkpoint on it sends the same as the task that has lost nothing.
+  void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first, const Checkpoint& second,
+                       const std::map<Input, SimLog::Records>& expected) {
     MemoryStore store;
     CollectingSink sink;
     std::size_t next = 0;
-    const auto fold_on = [&](const Continuation& continuation, std::size_t end) -> Result<void> {
+    const auto fold_on = [&](const Checkpoint& checkpoint, std::size_t end) -> Result<void> {
       const auto op = make_operator(input, definition_, live_rows_);
-      Task task(task_name_of(input), input, definition_id(definition_), *op, store, sink);
+      Task task(std::string(sender_of(input)), input, definition_id(definition_), *op, store, sink);
       TRY(task.restore());
-      task.stay_silent_until(continuation.offset());
-      task.catch_up(continuation);
+      task.resume_from(checkpoint);
       for (; next < records.size() && (next < end || !task.at_boundary()); ++next) TRY(task.process(records[next]));
       return task.at_boundary() ? task.commit() : Result<void>();
     };
-    // The first one dies half way to where the second one is told to go, or before it has got to its own.
+    // The first one stops half way to the second checkpoint, or before it has reached its own.
     const auto half = static_cast<std::size_t>(second.offset() / 2);
     auto done = fold_on(first, half);
     if (done && half > static_cast<std::size_t>(first.offset())) sink.sent.clear();
     if (done) done = fold_on(second, records.size());
-    if (!done) return tell(fmt::format("{} from facts alone: {}", named(input), done.error().what));
+    if (!done) return add(fmt::format("{}, state-only: {}", named(input), done.error().what));
+    static_cast<void>(sink.take_checkpoints());
     for (const auto& [target, all] : expected) {
       const auto from = std::ranges::find_if(all, [&](const auto& one) { return one->cause->position.offset >= second.offset(); });
       const auto& found = sink.sent[target];
       const auto equal = std::ranges::equal(std::ranges::subrange(from, all.end()), found,
                                             [](const auto& one, const auto& other) { return same(*one, *other); });
-      if (!equal) tell(fmt::format("{} from facts alone up to {}: says something else to {}", named(input), second.offset(), named(target)));
+      if (!equal) add(fmt::format("{}, state-only up to {}: sends other records to {}", named(input), second.offset(), named(target)));
     }
   }
 
@@ -144,41 +153,41 @@ class Comparison {
       const auto number = static_cast<std::size_t>(known - expected.begin());
       if (is_one && same(**known, *record)) {
         if (found[number]) continue;  // a repetition
-        if (number == next || target == said_again_) {
+        if (number == next || target == reordered_) {
           found[number] = true;
           ++next;
           continue;
         }
       }
-      return tell(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
+      return add(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
                               is_one ? "something else" : "what should not be there",
                               next < expected.size() ? to_text(*expected[next]->cause) : "nothing more"));
     }
     if (next < expected.size()) {
       const auto missing = static_cast<std::size_t>(std::ranges::find(found, false) - found.begin());
-      return tell(fmt::format("{}: {} records are missing, the first at {}", where, expected.size() - next,
+      return add(fmt::format("{}: {} records are missing, the first at {}", where, expected.size() - next,
                               to_text(*expected[missing]->cause)));
     }
     if (!holds_latest(target.topic)) return;
     LastOfKeys last_expected;
     for (const auto& record : expected) last_expected[record->key] = record->value;
-    if (last_expected != last_actual) tell(fmt::format("{}: the last record of a key is not the newest", where));
+    if (last_expected != last_actual) add(fmt::format("{}: the last record of a key is not the newest", where));
   }
 
   static std::string named(const Input& input) {
     return fmt::format("{} partition {}", name_of(input.topic), input.partition);
   }
-  void tell(std::string line) {
-    if (told_.size() < most_) told_.push_back(std::move(line));
+  void add(std::string line) {
+    if (found_.size() < most_) found_.push_back(std::move(line));
   }
 
   const SimLog& log_;
   const Definition& definition_;
   bool live_rows_;
-  std::optional<Input> said_again_;
+  std::optional<Input> reordered_;
   std::size_t most_;
-  std::map<std::string, std::map<Input, SimLog::Records>> said_;
-  std::vector<std::string> told_;
+  std::map<std::string, std::map<Input, SimLog::Records>> written_;
+  std::vector<std::string> found_;
 };
 
 template <typename Visit>
@@ -192,8 +201,8 @@ void each_record(const SimLog& log, Topic topic, Visit visit) {
 }  // namespace
 
 std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Definition& definition, bool live_rows,
-                                                    const std::optional<Input>& said_again, std::size_t most) {
-  return Comparison(log, definition, live_rows, said_again, most).run();
+                                                    const std::optional<Input>& reordered, std::size_t most) {
+  return Comparison(log, definition, live_rows, reordered, most).run();
 }
 
 std::map<std::string, std::string> final_rows_of(const SimLog& log) {

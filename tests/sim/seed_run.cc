@@ -16,8 +16,9 @@ namespace fiverate::test {
 namespace {
 
 constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
-// Whoever lost a record is told by the next one of the same sender; so that there is one, time goes on after all is done.
-constexpr Millis kOneWordMore = 2 * kDayMs;
+// After all work is done the days go on: a lost record shows at the next one of its sender, and what a fenced process overwrote is published
+// again at the next day.
+constexpr Millis kDaysAfterwards = 2 * kDayMs;
 constexpr int kMoreMinutes = 1000;  // until a log has grown to where it was
 
 Millis end_of(const std::vector<SourceRecord>& history) {
@@ -87,11 +88,12 @@ class Judge {
   Judge(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
       : cluster_(cluster), expected_(expected), live_rows_(live_rows), report_(report) {}
 
-  void to_result(bool at_rest) {
+  void plain(bool at_rest) {
     if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
     if (!at_rest) return fails("it does not come to rest");
-    if (cluster_.gaps() > 0)
-      return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.gaps()));
+    if (cluster_.sequence_gaps() > 0) {
+      return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.sequence_gaps()));
+    }
     if (auto different = compare(); !different.empty()) fails(std::move(different));
   }
 
@@ -103,8 +105,8 @@ class Judge {
     if (!struck && !saboteur.spoiled_anything()) return plain(at_rest);
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
-    } else if (cluster_.gaps() > 0) {
-      report_.outcome = Outcome::gap;
+    } else if (cluster_.sequence_gaps() > 0) {
+      report_.outcome = Outcome::sequence_gap;
     } else if (!compare().empty()) {
       report_.outcome = Outcome::compared;
     } else if (!struck) {
@@ -114,23 +116,22 @@ class Judge {
     }
   }
 
-  // Of what tasks read, either somebody tells, or nothing is wrong; and what is final is right. Results that are gone are all there again,
-  // unless nobody can know (`forgotten`).
-  void truncated(bool at_rest, bool forgotten) {
-    if (forgotten && !cluster_.stopped() && !compare().empty()) {
-      report_.outcome = Outcome::forgotten;
-      return only_that_is_missing();
-    }
+  // A lost end of a topic that tasks read is noticed, or nothing is wrong; and final rows are right. Lost results are all there again, unless
+  // no task could notice it: others had filled the partition before it started again.
+  void truncated(bool at_rest, bool had_to_notice) {
     if (!cluster_.truncation() || cluster_.lost_a_result()) {
-      if (cluster_.truncation())
-        report_.outcome = cluster_.truncation()->told.empty() ? Outcome::harmless : Outcome::said_again;
-      return plain(at_rest);
+      const bool reset = cluster_.truncation() && !cluster_.truncation()->reset.empty();
+      if (cluster_.truncation()) report_.outcome = reset ? Outcome::published_again : Outcome::harmless;
+      if (!cluster_.truncation() || cluster_.stopped() || compare().empty()) return plain(at_rest);
+      if (had_to_notice && !reset) return fails("lost results went unnoticed");
+      report_.outcome = Outcome::unnoticed;
+      return only_that_is_missing();
     }
     const auto rows = final_rows_of(cluster_.log());
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
-    } else if (cluster_.gaps() > 0) {
-      report_.outcome = Outcome::gap;
+    } else if (cluster_.sequence_gaps() > 0) {
+      report_.outcome = Outcome::sequence_gap;
     } else if (const auto different = compare(); different.empty()) {
       report_.outcome = Outcome::harmless;
     } else {
@@ -141,7 +142,7 @@ class Judge {
   }
 
  private:
-  // What nobody knows of is missing where it was lost, and nothing is wrong or missing elsewhere.
+  // Lost records are missing where they were lost, and nothing is wrong or missing elsewhere.
   void only_that_is_missing() {
     const auto& lost = cluster_.truncation()->input;
     const auto rows = final_rows_of(cluster_.log());
@@ -165,15 +166,15 @@ class Judge {
   std::string compare() const {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
-    std::optional<Input> said_again;
+    std::optional<Input> reordered;
     if (const auto& truncation = cluster_.truncation(); truncation && cluster_.lost_a_result())
-      said_again = truncation->input;
-    const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_, said_again);
+      reordered = truncation->input;
+    const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_, reordered);
     if (rows != expected_.final_rows) {
       return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + lines_of(folds) +
              first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
-    if (!folds.empty()) return "a fold of the same log says something else\n" + lines_of(folds);
+    if (!folds.empty()) return "a fold of the same log has other outputs\n" + lines_of(folds);
     if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
       return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
     }
@@ -247,7 +248,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   report.sabotage = sabotage_of(seed);
   report.truncated = truncates(seed);
   const auto history = history_of(seed, options);
-  auto expected = undisturbed(history, report.truncated ? kOneWordMore : 0);
+  auto expected = undisturbed(history, kDaysAfterwards);
   CHECK(!expected.final_rows.empty(), seed);
   // A county that is cancelled is none to the oracle from the beginning; live, from the first open day.
   if (!options.for_the_oracle.empty() && is_for_the_oracle(seed) && !shape_of(seed, options).counties_change) {
@@ -259,7 +260,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
       "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}",
       history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes, plan.disks,
       plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
-      plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; sources heard of late");
+      plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; some sources start late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;
@@ -267,31 +268,30 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr);
   cluster.storm();
   bool at_rest = cluster.stopped() || cluster.calm();
-  bool forgotten = false;
-  SimCluster::MarksByDisk marks;
-  if (report.truncated && !cluster.stopped()) {
-    cluster.mark_sources(end_of(history) + kOneWordMore);
+  bool had_to_notice = false;
+  if (!cluster.stopped()) {
+    cluster.mark_sources(end_of(history) + kDaysAfterwards);
     at_rest = cluster.calm();
-    if (cluster.truncation() && cluster.lost_a_result() && !cluster.stopped()) {
-      marks = cluster.marks_to_begin_with();
+  }
+  if (report.truncated && !cluster.stopped()) {
+    if (cluster.truncation() && cluster.lost_a_result()) {
+      had_to_notice = cluster.has_to_notice();
       cluster.restart_all();
       at_rest = cluster.calm();
-      forgotten = cluster.loss_is_forgotten(marks);
     }
-    // A state that is gone, and nothing committed: only its receivers know that the log was longer.
-    const bool grows = cluster.truncation() && cluster.has_said_more_than_its_log();
-    for (int minute = 1; grows && minute <= kMoreMinutes && !cluster.stopped() && cluster.gaps() == 0; ++minute) {
-      cluster.mark_sources(end_of(history) + kOneWordMore + minute * kMinuteMs);
+    // A task that lost its state and its checkpoint: only its receivers can notice that the log was longer.
+    const bool grows = cluster.truncation() && cluster.has_sent_beyond_its_log();
+    for (int minute = 1; grows && minute <= kMoreMinutes && !cluster.stopped() && cluster.sequence_gaps() == 0; ++minute) {
+      cluster.mark_sources(end_of(history) + kDaysAfterwards + minute * kMinuteMs);
       at_rest = cluster.calm();
-      if (minute == 1) expected = undisturbed(history, kOneWordMore + kMoreMinutes * kMinuteMs);
+      if (minute == 1) expected = undisturbed(history, kDaysAfterwards + kMoreMinutes * kMinuteMs);
     }
   }
   report.faults = weather.counts();
   report.repetitions = cluster.repetitions();
-  report.rewritten = cluster.rewritten();
   Judge judge(cluster, expected, plan.live_rows, report);
   if (report.truncated) {
-    judge.truncated(at_rest, forgotten);
+    judge.truncated(at_rest, had_to_notice);
   } else if (saboteur) {
     judge.sabotaged(at_rest, *saboteur);
   } else {
@@ -300,13 +300,9 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   if (const auto& truncation = cluster.truncation()) {
     report.details += fmt::format("  {} partition {} lost its end, from {} on:\n", name_of(truncation->input.topic),
                                   truncation->input.partition, truncation->new_end);
-    for (const auto& record : truncation->cut) {
+    for (const auto& record : truncation->lost) {
       report.details += fmt::format("    {}{}\n", record->cause ? to_text(*record->cause) : "no cause",
                                     record->link ? " after " + to_text(record->link->previous) : "");
-    }
-    for (const auto& [whose, mark] : marks) {
-      report.details += fmt::format("  {} begins with disk {}: knows of {} at offset {}, as of {}\n", whose.first, whose.second,
-                                    to_text(Cause{whose.first, mark.cause}), mark.end - 1, mark.as_of);
     }
   }
   if (!report.failure.empty()) report.details += cluster.tasks();
@@ -320,9 +316,9 @@ std::string to_text(const SeedReport& report) {
       happened += fmt::format("{}{} {}", happened.empty() ? "" : ", ", report.faults[i], kFaultNames[i]);
   }
   auto text =
-      fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped, {} results written again\n", report.seed,
+      fmt::format("seed {}: {}\n  {}\n  {}; {} repetitions dropped\n", report.seed,
                   report.failure.empty() ? kOutcomeNames[static_cast<std::size_t>(report.outcome)] : report.failure,
-                  report.plan, happened, report.repetitions, report.rewritten);
+                  report.plan, happened, report.repetitions);
   if (report.sabotage != Sabotage::none) {
     text += fmt::format("  sabotage: {}\n", kSabotageNames[static_cast<std::size_t>(report.sabotage)]);
   }

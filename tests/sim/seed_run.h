@@ -1,7 +1,7 @@
 // One seed, one run: a random history, an undisturbed run of it over one partition of everything, the same through a
 // simulated cluster with faults, and what has to hold of both.
 //
-// Of ten seeds, one is sabotaged and one loses the end of a partition; these two have to be found out, see SeedReport.
+// Of ten seeds, one is sabotaged and one loses the end of a partition; both have to be noticed, see Outcome.
 #pragma once
 
 #include <filesystem>
@@ -25,17 +25,17 @@ struct UndisturbedRun {
 UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0);
 
 enum class Outcome : std::uint8_t {
-  right,        // everything holds
-  stopped,      // a task found out and stopped, as it should
-  gap,          // a task found out and waits for what is missing
-  compared,     // only the comparison at the end found out
-  harmless,     // what was cut made no difference
-  only_in_log,  // results are right, for it was read before it was cut; whoever reads the log anew finds the gap
-  said_again,   // results were cut; a task found out, and all is there again by the order that it named
-  forgotten,  // results are missing, and nobody can know: state and group had forgotten, or others have filled the partition meanwhile
+  right,            // everything holds
+  stopped,          // a task noticed and stopped, as it should
+  sequence_gap,     // a task noticed and waits for the missing record
+  compared,         // only the comparison at the end noticed
+  harmless,         // the lost records made no difference
+  only_in_log,      // results are right, for the records were read before they were lost; a new reader of the log finds the sequence gap
+  published_again,  // results were lost; a task noticed, and `tasks reset` published them again
+  unnoticed,        // results are missing that no task could notice: others had filled the partition meanwhile (`verify` finds it)
 };
-inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stopped",     "gap",        "compared",
-                                                               "harmless", "only in log", "said again", "forgotten"};
+inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stopped",     "sequence gap",    "compared",
+                                                               "harmless", "only in log", "published again", "unnoticed"};
 
 struct SeedReport {
   std::uint64_t seed = 0;
@@ -47,7 +47,6 @@ struct SeedReport {
   Outcome outcome = Outcome::right;
   FaultCounts faults{};
   std::int64_t repetitions = 0;
-  std::int64_t rewritten = 0;
 };
 
 struct SeedOptions {

@@ -133,7 +133,7 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
 }
 
 void SimCluster::work(Process& process, std::size_t stage) {
-  now_ += std::chrono::milliseconds{weather_.is_calm() ? 500 : chance_.below(120)};
+  now_ += std::chrono::milliseconds{weather_.is_calm() ? 20 : chance_.below(120)};
   auto& thread = process.threads[stage];
   if (!thread.supervisor) start_thread(process, stage);
   const auto worked = thread.supervisor->round();
@@ -433,7 +433,7 @@ bool SimCluster::calm() {
   for (int pass = 0, quiet = 0; pass < kPassesMax; ++pass) {
     const auto count = [&] {
       std::size_t records = 0;
-      for (const auto& [input, all] : log_.partitions()) records += input.topic == Topic::ledger ? 0 : all.size();
+      for (const auto& [input, all] : log_.partitions()) records += all.size();
       return records;
     };
     const auto before = count();
