@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <filesystem>
 #include <mutex>
 #include <thread>
@@ -56,7 +57,9 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
                 "log's beginning.",
                 config.snapshots.dir);
   }
-  States states(config, shares_of(settings).stores_bytes, definition_id(settings.definition), settings.speak_from);
+  const SnapshotSettings snapshots{config.snapshots.dir, config.topics.prefix, config.snapshots.keep,
+                                   std::chrono::seconds{config.snapshots.every_s}};
+  States states(config.state.dir, snapshots, shares_of(settings).stores_bytes, definition_id(settings.definition));
   const StageThread::Shared shared{settings, calendar, states, health};
   const auto process = process_name(config.state.dir, slot->number());
   if (!process) return tl::make_unexpected(process.error());
@@ -79,9 +82,6 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
     }
   }
   threads.clear();  // joins
-  for (const auto& [task, offset] : states.orders()) {
-    spdlog::warn("--speak-from {}:{} was not carried out: the task did not come to this process, or not to where it was", task, offset);
-  }
   return result;
 }
 

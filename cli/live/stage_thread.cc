@@ -123,10 +123,6 @@ Result<void> StageThread::attempt() {
   const auto heartbeat = [&](const std::map<Input, Seat>& seats) -> Result<void> {
     shared_.health.round(name_, (*source)->assigned(), seats, (*source)->lag(), standby ? &*standby : nullptr);
     warn_of_gaps(seats);
-    for (const auto& [input, seat] : seats) {
-      const bool said = seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed();
-      if (said) shared_.states.carried_out(task_folder(input));
-    }
     return intake_heartbeat ? (*intake_heartbeat)(seats) : Result<void>{};
   };
   Worker worker(**source, make, {kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}, heartbeat,
@@ -143,7 +139,6 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
   const auto stage = stage_reading(input.topic);
   Seat seat;
   if (stage == Stage::intake) {
-    seat.speak_from = shared_.states.order_of(task_folder(input));
     auto committed = source.committed(input);
     if (!committed) return tl::make_unexpected(committed.error());
     seat.store = std::make_unique<GroupStore>(*committed, seat.speak_from);
@@ -155,7 +150,6 @@ Result<Seat> StageThread::make_seat(const Input& input, Source& source, Sink& si
     if (!opened) return tl::make_unexpected(opened.error());
     seat.store = std::move(opened->store);
     seat.rebuilt = opened->rebuilt;
-    seat.speak_from = opened->speak_from;
   }
   seat.op = make_operator(stage, input);
   seat.task = std::make_unique<Task>(std::string(stage == Stage::intake ? name_of(input.topic) : name_of(stage)), input,

@@ -2,12 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-#include <chrono>
 #include <system_error>
 
 #include "processors/stream/task.h"
-#include "state.pb.h"
 
 namespace fiverate {
 
@@ -15,21 +12,23 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// About as much is copied back (100 MB/s) in the time in which a record is folded in silence (50,000 a second).
+// A snapshot is copied at about 100 MB/s, and a state-only replay reads about 50,000 records/s.
 constexpr std::int64_t kBytesPerRecord = 2'000;
 
-fs::path beside(const fs::path& folder, std::string_view what) {
-  return folder.string() + "." + std::string(what);
+fs::path beside(const fs::path& folder, std::string_view suffix) {
+  return folder.string() + "." + std::string(suffix);
 }
 
 tl::unexpected<Error> cannot_move(const fs::path& folder, const std::error_code& code) {
   return fail(Reaction::stop, "{} cannot be moved or removed: {}.", folder.string(), code.message());
 }
 
-// A crash between two renames of replace().
-Result<void> put_back(const fs::path& folder) {
+// Removes or reverts what a crash has left of a restore.
+Result<void> clean_up(const fs::path& folder) {
   const auto older = beside(folder, "older");
   std::error_code code;
+  fs::remove_all(beside(folder, "newer"), code);
+  if (code) return cannot_move(beside(folder, "newer"), code);
   if (!fs::exists(older, code)) return {};
   if (fs::exists(folder, code)) {
     fs::remove_all(older, code);
@@ -40,37 +39,23 @@ Result<void> put_back(const fs::path& folder) {
   return {};
 }
 
-// Nobody has either of them open.
+// No process has either of the folders open.
 Result<void> replace(const fs::path& folder, const fs::path& newer) {
   const auto older = beside(folder, "older");
   std::error_code code;
   fs::rename(folder, older, code);
   if (code) return cannot_move(folder, code);
-  // A crash here: put_back().
+  // A crash here means that the next start moves the older state back.
   fs::rename(newer, folder, code);
-  if (code) {  // another process of this machine has put the older one back meanwhile
-    return fail(Reaction::retry, "{} could not take its place: {}.", newer.string(), code.message());
+  if (code) {  // another process of this machine has started meanwhile and has moved the older state back
+    return fail(Reaction::retry, "{} could not replace the state: {}.", newer.string(), code.message());
   }
-  fs::remove_all(older, code);  // or at the next start
+  // A crash here means that the next start removes the older state.
+  fs::remove_all(older, code);
   return {};
 }
 
-// A state that is beyond where a task is to speak from.
-Result<void> set_aside(const fs::path& folder, std::int64_t offset) {
-  const auto aside = beside(folder, "before-speak-from");
-  std::error_code code;
-  if (fs::exists(aside, code)) {  // of a first try: that is the one to keep
-    fs::remove_all(folder, code);
-  } else {
-    fs::rename(folder, aside, code);
-  }
-  if (code) return cannot_move(folder, code);
-  spdlog::info("{}: set aside, for it is beyond offset {}; remove {} when all is well", folder.string(), offset,
-               aside.string());
-  return {};
-}
-
-// Nothing: nothing was ever committed here.
+// Nothing: nothing was committed to the store yet.
 Result<std::optional<TaskState>> state_in(const Store& store) {
   const auto saved = store.get(kTaskKey);
   if (!saved) return tl::make_unexpected(saved.error());
@@ -82,11 +67,6 @@ Result<std::optional<TaskState>> state_in(const Store& store) {
               store.where());
 }
 
-// Before this offset the task cannot say anything again.
-std::int64_t may_speak_from(const TaskState& state) {
-  return std::max(state.next_offset(), state.has_continuation() ? state.continuation().offset() : 0);
-}
-
 }  // namespace
 
 std::string task_folder(const Input& input) {
@@ -94,15 +74,11 @@ std::string task_folder(const Input& input) {
   return fmt::format("{}-{}", stage == Stage::intake ? name_of(input.topic) : name_of(stage), input.partition);
 }
 
-States::States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from)
-    : dir_(config.state.dir),
-      definition_id_(std::move(definition_id)),
-      memory_(memory_bytes),
-      snapshot_every_(config.snapshots.every_s),
-      speak_from_(std::move(speak_from)) {
-  if (config.snapshots.dir.empty()) return;
-  snapshots_.emplace(config.snapshots.dir, config.topics.prefix, config.snapshots.keep);
-  thread_ = std::thread([this] { take_snapshots_now_and_then(); });
+States::States(fs::path dir, const SnapshotSettings& snapshots, std::size_t memory_bytes, std::string definition_id)
+    : dir_(std::move(dir)), definition_id_(std::move(definition_id)), memory_(memory_bytes) {
+  if (snapshots.dir.empty()) return;
+  snapshots_.emplace(snapshots.dir, snapshots.topic_prefix, snapshots.keep);
+  thread_ = std::thread([this, every = snapshots.every] { run_snapshot_thread(every); });
 }
 
 States::~States() {
@@ -114,125 +90,95 @@ States::~States() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on) {
+Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::ShouldContinue& should_continue) {
   const auto folder = dir_ / folder_name;
-  Opened opened;
-  opened.speak_from = order_of(folder_name);
-  FIVERATE_TRY(put_back(folder));
+  FIVERATE_TRY(clean_up(folder));
   auto store = RocksStore::open(folder, memory_);
   if (!store) return tl::make_unexpected(store.error());
-  auto here = state_in(**store);
-  if (!here) return tl::make_unexpected(here.error());
-  if (*here && opened.speak_from && may_speak_from(**here) > *opened.speak_from) {
+  const auto local = state_in(**store);
+  if (!local) return tl::make_unexpected(local.error());
+  // The store stays open during the copy, so that no other process of this machine opens the folder.
+  const auto restored = restore(folder_name, *local, should_continue);
+  if (!restored) return tl::make_unexpected(restored.error());
+  if (*restored) {
     store->reset();
-    FIVERATE_TRY(set_aside(folder, *opened.speak_from));
-    here->reset();
+    FIVERATE_TRY(replace(folder, beside(folder, "newer")));
     store = RocksStore::open(folder, memory_);
     if (!store) return tl::make_unexpected(store.error());
   }
-  opened.rebuilt = !*here;
-  // A state of another definition is not replaced: the task refuses it, and a person looks.
-  if (snapshots_ && (!*here || (*here)->definition_id() == definition_id_)) {
-    SnapshotFolder::Wanted wanted;
-    if (opened.speak_from) wanted.at_most = *opened.speak_from;
-    if (*here) {
-      wanted.is_worth_it = [offset = (*here)->next_offset()](const Snapshot& snapshot) {
-        return snapshot.next_offset - offset > snapshot.bytes() / kBytesPerRecord;
-      };
-    }
-    const auto newer = beside(folder, "newer");
-    // The store stays open meanwhile: nobody else begins here.
-    const auto copied = copy_back(folder_name, newer, wanted, going_on);
-    if (!copied) return tl::make_unexpected(copied.error());
-    if (*copied) {
-      store->reset();
-      FIVERATE_TRY(replace(folder, newer));
-      store = RocksStore::open(folder, memory_);
-      if (!store) return tl::make_unexpected(store.error());
-      opened.rebuilt = true;
-    } else if (!*here) {
-      spdlog::info("{}: no snapshot of it; it is built from the log's beginning", folder_name);
-    }
-  }
   if (snapshots_) {
     const std::lock_guard lock(mutex_);
-    open_.insert_or_assign(folder_name, Open{(*store)->checkpoint(), (*store)->identity()});
+    open_.insert_or_assign(folder_name, (*store)->copier());
   }
-  opened.store = std::move(*store);
-  return opened;
+  return Opened{std::move(*store), *restored || !*local};
 }
 
-std::optional<std::int64_t> States::order_of(const std::string& folder_name) {
-  const std::lock_guard lock(mutex_);
-  const auto order = speak_from_.find(folder_name);
-  return order == speak_from_.end() ? std::nullopt : std::optional(order->second);
+// Copies the newest undamaged snapshot into the folder "newer". False: the local state stays.
+Result<bool> States::restore(const std::string& folder_name, const std::optional<TaskState>& local,
+                             const SnapshotFolder::ShouldContinue& should_continue) {
+  if (!snapshots_) return false;
+  // The task refuses a state of another definition and reports it; a snapshot must not hide that.
+  if (local && local->definition_id() != definition_id_) return false;
+  for (const auto& snapshot : snapshots_->list(folder_name)) {
+    if (snapshot.definition_id != definition_id_) {
+      spdlog::info("{}: the snapshot at offset {} is left out: it has another definition", folder_name, snapshot.next_offset);
+      continue;
+    }
+    // Where the newest snapshot does not save time, an older one does not either.
+    if (local && snapshot.next_offset - local->next_offset() <= snapshot.bytes() / kBytesPerRecord) return false;
+    const auto restored = snapshots_->restore(folder_name, snapshot, beside(dir_ / folder_name, "newer"), should_continue);
+    if (!restored || *restored) return restored;
+  }
+  if (!local) spdlog::info("{}: there is no snapshot of it; the state is built from the beginning of the log", folder_name);
+  return false;
 }
 
-void States::carried_out(const std::string& folder_name) {
-  const std::lock_guard lock(mutex_);
-  if (speak_from_.erase(folder_name) > 0) spdlog::info("{}: has said again what it was to say (--speak-from)", folder_name);
-}
-
-std::map<std::string, std::int64_t> States::orders() {
-  const std::lock_guard lock(mutex_);
-  return speak_from_;
-}
-
-Result<bool> States::copy_back(const std::string& folder_name, const fs::path& folder,
-                               const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on) {
-  std::error_code code;
-  fs::remove_all(folder, code);  // of one that was killed
-  const auto found = snapshots_->restore(folder_name, definition_id_, folder, wanted, going_on);
-  if (!found) return tl::make_unexpected(found.error());
-  return found->has_value();
-}
-
-void States::take_snapshots_now_and_then() {
+void States::run_snapshot_thread(std::chrono::seconds every) {
   std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, snapshot_every_, [&] { return stopping_.load(); })) {
+  while (!stopped_.wait_for(lock, every, [&] { return stopping_.load(); })) {
     lock.unlock();
-    take_snapshots();
+    create_snapshots();
     lock.lock();
   }
 }
 
-void States::take_snapshots() {
+void States::create_snapshots() {
   if (!snapshots_) return;
-  std::map<std::string, Open> open;
+  std::map<std::string, StoreCopier> open;
   {
     const std::lock_guard lock(mutex_);
     open = open_;
   }
-  for (const auto& [folder_name, one] : open) {
+  for (const auto& [folder_name, store] : open) {
     if (stopping_) return;
-    if (is_our_turn(folder_name, one)) take_snapshot(folder_name, one);
+    if (is_our_turn(folder_name, store)) create_snapshot(folder_name, store);
   }
 }
 
-// An owner, its standbys and its twins have the same state in different files: taken in turn, each snapshot would be a full copy. Whoever
-// took the last one goes on, until no new one has come for kLeftToOthers rounds. (By rounds, not by the age of a file: clocks differ.)
-bool States::is_our_turn(const std::string& folder_name, const Open& one) {
-  constexpr int kLeftToOthers = 2;
-  const auto taken = snapshots_->list(folder_name);
-  if (taken.empty() || taken.front().store == one.identity) return true;
-  const auto& newest = taken.front();
-  auto& others = others_[folder_name];
-  if (others.store != newest.store || others.next_offset != newest.next_offset)
-    others = {newest.store, newest.next_offset, 0};
-  return ++others.rounds > kLeftToOthers;
+// An owner and its standbys have the same state in different files, so each snapshot by another process would be a full copy. The process
+// that created the newest one continues, until it has created none for some rounds. Rounds are counted because clocks differ.
+bool States::is_our_turn(const std::string& folder_name, const StoreCopier& store) {
+  constexpr int kRoundsLeftToOthers = 2;
+  const auto snapshots = snapshots_->list(folder_name);
+  if (snapshots.empty() || snapshots.front().store_id == store.store_id()) return true;
+  const auto& newest = snapshots.front();
+  auto& foreign = foreign_[folder_name];
+  if (foreign.store_id != newest.store_id || foreign.next_offset != newest.next_offset) {
+    foreign = {newest.store_id, newest.next_offset, 0};
+  }
+  return ++foreign.rounds > kRoundsLeftToOthers;
 }
 
-void States::take_snapshot(const std::string& folder_name, const Open& one) {
-  const auto began = std::chrono::steady_clock::now();
-  const auto taken = snapshots_->take(one.checkpoint, one.identity, folder_name, dir_ / (folder_name + ".checkpoint"),
-                                      [this] { return !stopping_; });
-  if (!taken) {
-    if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, taken.error().what);
-  } else if (*taken) {
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+void States::create_snapshot(const std::string& folder_name, const StoreCopier& store) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto created = snapshots_->create(store, folder_name, beside(dir_ / folder_name, "snapshot"), [this] { return !stopping_; });
+  if (!created) {
+    if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, created.error().what);
+  } else if (*created) {
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name,
-                 (*taken)->snapshot.next_offset, static_cast<double>((*taken)->snapshot.bytes()) / 1e6,
-                 static_cast<double>((*taken)->copied_bytes) / 1e6, seconds);
+                 (*created)->snapshot.next_offset, static_cast<double>((*created)->snapshot.bytes()) / 1e6,
+                 static_cast<double>((*created)->copied_bytes) / 1e6, seconds);
   }
 }
 

@@ -1,18 +1,17 @@
-// The states of the tasks of a process: opens the store of each and takes snapshots of those that are open, in a thread of its own.
+// The states of the tasks of a process. Opens the store of each task, restores it from a snapshot if that is faster than reading the log,
+// and creates snapshots of the open stores in a thread of its own.
 //
-// What a task begins from is the state in its folder, unless the newest snapshot is so far ahead of it that copying it back takes less
-// time than reading on; without either it begins anew. Any state is a right one, behind its group or ahead of it: nothing is written to
-// a store, or to a snapshot, before Kafka has acknowledged what follows from it (stream/task.h). A state that a snapshot replaces stays
-// whole until the copy is:
+// Any state of a task is a valid one, older or newer than the offset that the group has committed: nothing is written to a store before
+// Kafka has acknowledged the outputs that follow from it (stream/task.h). The folders of a task in the state directory:
 //
-//   outlet-3                     the state
-//   outlet-3.newer               a snapshot that is copied back, to take its place
-//   outlet-3.older               what it replaces, for a moment. Found without the state: put back
-//   outlet-3.before-speak-from   set aside by an order to speak again, for a person to remove
-//   outlet-3.checkpoint          what a snapshot is copied from
+//   outlet-3            the state
+//   outlet-3.newer      a snapshot that is being restored and will replace the state
+//   outlet-3.older      the state during its replacement; a start that finds it without outlet-3 moves it back
+//   outlet-3.snapshot   a copy of the state from which a snapshot is being created
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -22,71 +21,66 @@
 #include <string>
 #include <thread>
 
-#include "cli/config/config.h"
 #include "processors/edge/rocks_store.h"
 #include "processors/edge/snapshots.h"
 #include "processors/stages/topology.h"
+#include "state.pb.h"
 
 namespace fiverate {
 
-// "outlet-3", "deliveries-0": the task of an input on the command line, and the folder of its state if it has one.
+// "outlet-3", "deliveries-0": the name of the task that reads this input, on the command line and of its state's folder.
 std::string task_folder(const Input& input);
+
+struct SnapshotSettings {
+  std::filesystem::path dir;  // shared between machines; empty: no snapshots
+  std::string topic_prefix;
+  int keep = SnapshotFolder::kKeep;
+  std::chrono::seconds every{600};
+};
 
 // Thread-safe.
 class States {
  public:
-  // `speak_from`: by task_folder, the offset from which on it is to say again what it said (--speak-from).
-  States(const Config& config, std::size_t memory_bytes, std::string definition_id, std::map<std::string, std::int64_t> speak_from);
+  States(std::filesystem::path dir, const SnapshotSettings& snapshots, std::size_t memory_bytes, std::string definition_id);
   States(const States&) = delete;
   States& operator=(const States&) = delete;
   ~States();
 
   struct Opened {
     std::unique_ptr<Store> store;
-    bool rebuilt = false;
-    std::optional<std::int64_t> speak_from;
+    bool rebuilt = false;  // the state is empty, or was restored from a snapshot
   };
-  // `going_on` is called now and then while a snapshot is copied; false: leave off. Errors: those of RocksStore::open; retry: left off.
-  [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::GoingOn& going_on);
+  // Returns the state in the folder, unless a snapshot is so far ahead of it that restoring takes less time than reading the records
+  // between them. Without state and snapshot the store is empty.
+  // `should_continue` is called while a snapshot is copied; false cancels with Reaction::retry. Other errors: those of RocksStore::open.
+  [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::ShouldContinue& should_continue);
 
-  // Takes a snapshot of each state that is open and has moved, unless somebody else takes them; the thread does it every
-  // snapshots.every_s. For tests: from one thread, and while that one waits.
-  void take_snapshots();
-
-  // The order of a task to speak again, if there is one that is not carried out; that it is; all that are not.
-  [[nodiscard]] std::optional<std::int64_t> order_of(const std::string& folder_name);
-  void carried_out(const std::string& folder_name);
-  [[nodiscard]] std::map<std::string, std::int64_t> orders();
+  // Creates a snapshot of each open state that has changed, unless another process creates those of the task. The thread calls this
+  // every SnapshotSettings::every. A test may call it while the thread waits.
+  void create_snapshots();
 
  private:
-  struct Open {
-    RocksStore::Checkpoint checkpoint;
-    std::string identity;
-  };
-  // From a snapshot into `folder`. False: none is wanted.
-  Result<bool> copy_back(const std::string& folder_name, const std::filesystem::path& folder,
-                         const SnapshotFolder::Wanted& wanted, const SnapshotFolder::GoingOn& going_on);
-  bool is_our_turn(const std::string& folder_name, const Open& one);
-  void take_snapshot(const std::string& folder_name, const Open& one);
-  void take_snapshots_now_and_then();
+  [[nodiscard]] Result<bool> restore(const std::string& folder_name, const std::optional<TaskState>& local,
+                                     const SnapshotFolder::ShouldContinue& should_continue);
+  [[nodiscard]] bool is_our_turn(const std::string& folder_name, const StoreCopier& store);
+  void create_snapshot(const std::string& folder_name, const StoreCopier& store);
+  void run_snapshot_thread(std::chrono::seconds every);
 
   std::filesystem::path dir_;
   std::string definition_id_;
   RocksMemory memory_;
   std::optional<SnapshotFolder> snapshots_;
-  std::chrono::seconds snapshot_every_;
 
   std::mutex mutex_;
   std::condition_variable stopped_;
   std::atomic<bool> stopping_ = false;
-  std::map<std::string, std::int64_t> speak_from_;  // those not yet carried out
-  std::map<std::string, Open> open_;
-  struct Others {
-    std::string store;  // of the newest snapshot
+  std::map<std::string, StoreCopier> open_;  // by folder name
+  struct Foreign {
+    std::string store_id;
     std::int64_t next_offset = 0;
-    int rounds = 0;  // that it has been the newest
+    int rounds = 0;  // of ours in which it was the newest snapshot
   };
-  std::map<std::string, Others> others_;  // of the thread: by task_folder, what another process takes
+  std::map<std::string, Foreign> foreign_;  // by folder name: the newest snapshot of another store; only create_snapshots() uses it
   std::thread thread_;
 };
 

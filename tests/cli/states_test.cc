@@ -1,11 +1,15 @@
-// What a task begins from: the state in its folder, a snapshot, or nothing; and that no state is lost on the way.
+// The state that a task starts from: the one in its folder, a snapshot, or none; and that no state is lost on the way.
 #include "cli/live/states.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "processors/stream/task.h"
 #include "schemas/format.h"
@@ -16,8 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::SizeIs;
 
 const std::string kTask = "outlet-3";
+constexpr std::chrono::hours kNever{24 * 365};
 
 class StatesTest : public testing::Test {
  protected:
@@ -25,18 +31,15 @@ class StatesTest : public testing::Test {
     fs::remove_all(root_);
     fs::create_directories(root_ / "state");
     fs::create_directories(root_ / "shared");
-    config_.state.dir = root_ / "state";
-    config_.snapshots.dir = root_ / "shared";
-    config_.topics.prefix = "demo.";
   }
   ~StatesTest() override { fs::remove_all(root_); }
 
   [[nodiscard]] fs::path folder() const { return root_ / "state" / kTask; }
-  static fs::path beside(const fs::path& folder, const std::string& what) { return folder.string() + "." + what; }
+  static fs::path beside(const fs::path& folder, const std::string& suffix) { return folder.string() + "." + suffix; }
 
-  static void commit(Store& store, std::int64_t offset, const std::string& definition = "d1", std::int64_t may_speak_from = 0) {
+  static void commit(Store& store, std::int64_t offset, const std::string& definition = "d1", bool in_replay = false) {
     TaskState state;
-    if (may_speak_from > 0) state.mutable_continuation()->set_offset(may_speak_from);
+    if (in_replay) state.mutable_continuation()->set_offset(offset + 100);
     state.set_task("outlet/3");
     state.set_definition_id(definition);
     state.set_next_offset(offset);
@@ -47,22 +50,21 @@ class StatesTest : public testing::Test {
   void state_at(std::int64_t offset, const std::string& definition = "d1") const {
     commit(**RocksStore::open(folder(), memory_), offset, definition);
   }
-  // As another machine has left it.
+  // A snapshot that another machine has created.
   void snapshot_at(std::int64_t offset, const std::string& definition = "d1") {
     const auto other = root_ / fmt::format("other-{}", offset);
     auto store = std::move(*RocksStore::open(other, memory_));
     commit(*store, offset, definition);
-    SnapshotFolder snapshots(root_ / "shared", "demo.");
-    const auto taken = snapshots.take(store->checkpoint(), store->identity(), kTask, root_ / "checkpoint");
-    ASSERT_TRUE(taken.has_value() && taken->has_value());
-    snapshot_bytes_ = (*taken)->snapshot.bytes();
+    const auto created = snapshots_.create(store->copier(), kTask, root_ / "copy");
+    ASSERT_TRUE(created.has_value() && created->has_value());
+    snapshot_bytes_ = (*created)->snapshot.bytes();
   }
   void damage_snapshots() const {
     for (const auto& file : fs::directory_iterator(root_ / "shared" / ("demo." + kTask) / "files")) {
       fs::resize_file(file, fs::file_size(file) / 2);
     }
   }
-  // More records than the snapshot is worth.
+  // So many records that restoring the snapshot is faster than reading them.
   [[nodiscard]] std::int64_t far() const { return snapshot_bytes_; }
 
   static std::int64_t offset_of(const Store& store) {
@@ -71,164 +73,157 @@ class StatesTest : public testing::Test {
     if (!saved || !*saved || !state.ParseFromString(**saved)) return -1;
     return state.next_offset();
   }
-  struct Begun {
+  // The thread of these creates no snapshots: the tests do.
+  [[nodiscard]] std::unique_ptr<States> states(const std::string& state_folder = "state") const {
+    const SnapshotSettings settings{root_ / "shared", "demo.", 3, kNever};
+    return std::make_unique<States>(root_ / state_folder, settings, 64 << 20, "d1");
+  }
+  struct Opened {
     std::int64_t offset = -1;  // -1: nothing was committed
     bool rebuilt = false;
     std::string error;
   };
-  Begun begin(std::map<std::string, std::int64_t> orders = {}, const SnapshotFolder::GoingOn& going_on = {}) {
-    States states(config_, 64 << 20, "d1", std::move(orders));
-    const auto opened = states.open(kTask, going_on);
+  Opened open(const SnapshotFolder::ShouldContinue& should_continue = {}) const {
+    const auto process = states();
+    const auto opened = process->open(kTask, should_continue);
     if (!opened) return {-1, false, opened.error().what};
     return {offset_of(*opened->store), opened->rebuilt, {}};
   }
+  [[nodiscard]] std::vector<Snapshot> list() const { return snapshots_.list(kTask); }
 
   fs::path root_;
-  Config config_;
   RocksMemory memory_{64 << 20};
+  SnapshotFolder snapshots_{root_ / "shared", "demo."};
   std::int64_t snapshot_bytes_ = 0;
 };
 
-TEST_F(StatesTest, WithoutAnythingItIsNew) {
-  const auto begun = begin();
-  EXPECT_EQ(begun.error, "");
-  EXPECT_EQ(begun.offset, -1);
-  EXPECT_TRUE(begun.rebuilt);
+// ---- where a task starts ---------------------------------------------------------------------------------------------
+
+TEST_F(StatesTest, WithoutStateAndSnapshotTheStoreIsEmpty) {
+  const auto opened = open();
+  EXPECT_EQ(opened.error, "");
+  EXPECT_EQ(opened.offset, -1);
+  EXPECT_TRUE(opened.rebuilt);
 }
 
-TEST_F(StatesTest, AStateThatMayNotSpeakYetIsNoUseToAnOrderToSpeakAgain) {
-  commit(**RocksStore::open(folder(), memory_), 100, "d1", 200);
-  EXPECT_EQ(begin().offset, 100);
-  EXPECT_EQ(begin({{kTask, 200}}).offset, 100);
-  EXPECT_EQ(begin({{kTask, 150}}).offset, -1);
-  EXPECT_TRUE(fs::exists(beside(folder(), "before-speak-from")));
-}
-
-TEST_F(StatesTest, NoSnapshotIsTakenOfAStateThatMayNotSpeakYet) {
-  States states(config_, 64 << 20, "d1", {});
-  const auto opened = states.open(kTask, {});
-  commit(*opened->store, 100, "d1", 200);
-  states.take_snapshots();
-  EXPECT_TRUE(SnapshotFolder(root_ / "shared", "demo.").list(kTask).empty());
-  commit(*opened->store, 200);
-  states.take_snapshots();
-  EXPECT_EQ(SnapshotFolder(root_ / "shared", "demo.").list(kTask).size(), 1U);
-}
-
-TEST_F(StatesTest, ItsOwnStateGoesOn) {
+TEST_F(StatesTest, WithoutSnapshotSettingsTheStateIsOpened) {
   state_at(100);
-  const auto begun = begin();
-  EXPECT_EQ(begun.offset, 100);
-  EXPECT_FALSE(begun.rebuilt);
+  States states(root_ / "state", {}, 64 << 20, "d1");
+  const auto opened = states.open(kTask, {});
+  ASSERT_TRUE(opened.has_value()) << opened.error().what;
+  EXPECT_EQ(offset_of(*opened->store), 100);
+  EXPECT_FALSE(opened->rebuilt);
+  states.create_snapshots();
+  EXPECT_TRUE(list().empty());
 }
 
-TEST_F(StatesTest, WhoHasNoneBeginsFromTheNewestSnapshot) {
+TEST_F(StatesTest, TheStateInTheFolderIsUsed) {
+  state_at(100);
+  const auto opened = open();
+  EXPECT_EQ(opened.offset, 100);
+  EXPECT_FALSE(opened.rebuilt);
+}
+
+TEST_F(StatesTest, WithoutStateTheNewestSnapshotIsRestored) {
   snapshot_at(100);
   snapshot_at(200);
-  const auto begun = begin();
-  EXPECT_EQ(begun.offset, 200);
-  EXPECT_TRUE(begun.rebuilt);
+  const auto opened = open();
+  EXPECT_EQ(opened.offset, 200);
+  EXPECT_TRUE(opened.rebuilt);
 }
 
 TEST_F(StatesTest, AStateFarBehindTheNewestSnapshotIsReplaced) {
   snapshot_at(1'000'000'000);
   state_at(1'000'000'000 - far());
-  const auto begun = begin();
-  EXPECT_EQ(begun.error, "");
-  EXPECT_EQ(begun.offset, 1'000'000'000);
-  EXPECT_TRUE(begun.rebuilt) << "others have spoken for it meanwhile";
+  const auto opened = open();
+  EXPECT_EQ(opened.error, "");
+  EXPECT_EQ(opened.offset, 1'000'000'000);
+  EXPECT_TRUE(opened.rebuilt) << "another process has published its outputs in the meantime";
   EXPECT_FALSE(fs::exists(beside(folder(), "older")));
   EXPECT_FALSE(fs::exists(beside(folder(), "newer")));
 }
 
-TEST_F(StatesTest, OneThatCatchesUpSoonerThanItIsCopiedStays) {
+TEST_F(StatesTest, AStateThatIsFasterReadToTheEndThanRestoredIsUsed) {
   snapshot_at(1'000);
   state_at(999);
-  EXPECT_EQ(begin().offset, 999);
+  EXPECT_EQ(open().offset, 999);
 }
 
-TEST_F(StatesTest, OneAheadOfTheNewestStaysWhateverOlderSnapshotsSay) {
-  snapshot_at(1'000'000'000);  // of topics that were made anew since
+TEST_F(StatesTest, AStateNewerThanTheNewestSnapshotIsUsedAlthoughAnOlderSnapshotHasAHigherOffset) {
+  snapshot_at(1'000'000'000);  // before the topics were created again
   snapshot_at(50);
   state_at(60);
-  const auto begun = begin();
-  EXPECT_EQ(begun.offset, 60);
-  EXPECT_FALSE(begun.rebuilt);
+  const auto opened = open();
+  EXPECT_EQ(opened.offset, 60);
+  EXPECT_FALSE(opened.rebuilt);
 }
 
-TEST_F(StatesTest, OneOfAnotherDefinitionIsLeftForTheTaskToRefuse) {
+TEST_F(StatesTest, AStateOfAnotherDefinitionIsLeftForTheTaskToRefuse) {
   snapshot_at(1'000'000'000);
   state_at(1, "d2");
-  EXPECT_EQ(begin().offset, 1);
+  EXPECT_EQ(open().offset, 1);
 }
 
-TEST_F(StatesTest, AStateIsNotLostWithADamagedSnapshot) {
+TEST_F(StatesTest, ASnapshotOfAnotherDefinitionIsNotRestored) {
+  snapshot_at(100);
+  snapshot_at(200, "d2");
+  EXPECT_EQ(open().offset, 100);
+}
+
+// ---- faults ----------------------------------------------------------------------------------------------------------
+
+TEST_F(StatesTest, ADamagedSnapshotDoesNotReplaceTheState) {
   snapshot_at(1'000'000'000);
   damage_snapshots();
   state_at(1);
-  const auto begun = begin();
-  EXPECT_EQ(begun.error, "");
-  EXPECT_EQ(begun.offset, 1);
-  EXPECT_FALSE(begun.rebuilt);
+  const auto opened = open();
+  EXPECT_EQ(opened.error, "");
+  EXPECT_EQ(opened.offset, 1);
+  EXPECT_FALSE(opened.rebuilt);
 }
 
-TEST_F(StatesTest, AStateIsNotLostWhenCopyingIsLeftOff) {
+TEST_F(StatesTest, TheOlderSnapshotIsRestoredWhereTheNewestIsDamaged) {
+  snapshot_at(100);
+  const auto older = list().front();
+  snapshot_at(200);
+  const auto newest = list().front();
+  for (const auto& file : newest.files) {
+    const auto is_same = [&](const auto& other) { return other.checksum == file.checksum; };
+    if (std::ranges::none_of(older.files, is_same)) fs::remove(root_ / "shared" / ("demo." + kTask) / "files" / file.checksum);
+  }
+  EXPECT_EQ(open().offset, 100);
+}
+
+TEST_F(StatesTest, ACancelledRestoreDoesNotReplaceTheState) {
   snapshot_at(1'000'000'000);
   state_at(1);
-  EXPECT_THAT(begin({}, [] { return false; }).error, HasSubstr("left off"));
+  EXPECT_THAT(open([] { return false; }).error, HasSubstr("cancelled"));
   fs::remove_all(root_ / "shared" / ("demo." + kTask));
-  EXPECT_EQ(begin().offset, 1);
+  EXPECT_EQ(open().offset, 1);
+  EXPECT_FALSE(fs::exists(beside(folder(), "newer")));
 }
 
-TEST_F(StatesTest, AStateIsNotLostWhenItsReplacementIsKilled) {
+TEST_F(StatesTest, AKillDuringTheReplacementDoesNotLoseTheState) {
   state_at(1);
-  fs::rename(folder(), beside(folder(), "older"));  // between two renames
-  EXPECT_EQ(begin().offset, 1);
+  fs::rename(folder(), beside(folder(), "older"));  // killed between the two renames
+  EXPECT_EQ(open().offset, 1);
   EXPECT_FALSE(fs::exists(beside(folder(), "older")));
 
-  fs::copy(folder(), beside(folder(), "older"), fs::copy_options::recursive);  // behind both
+  fs::copy(folder(), beside(folder(), "older"), fs::copy_options::recursive);  // killed after both
   state_at(2);
-  fs::create_directories(beside(folder(), "newer"));  // and a copy that was not whole
+  fs::create_directories(beside(folder(), "newer"));  // killed during the copy
   std::ofstream(beside(folder(), "newer") / "CURRENT") << "?";
   snapshot_at(1'000'000'000);
-  EXPECT_EQ(begin().offset, 1'000'000'000);
+  EXPECT_EQ(open().offset, 1'000'000'000);
   EXPECT_FALSE(fs::exists(beside(folder(), "older")));
 }
 
-TEST_F(StatesTest, ByOrderItGoesBackBeforeAnOffset) {
-  snapshot_at(80);
-  snapshot_at(200);
-  state_at(300);
-  const auto begun = begin({{kTask, 100}});
-  EXPECT_EQ(begun.offset, 80);
-  EXPECT_TRUE(begun.rebuilt);
-  EXPECT_EQ(offset_of(**RocksStore::open(beside(folder(), "before-speak-from"), memory_)), 300)
-      << "for a person to remove";
-
-  state_at(90);
-  EXPECT_EQ(begin({{kTask, 100}}).offset, 90) << "it need not go back";
-
-  state_at(400);
-  config_.snapshots.dir.clear();
-  EXPECT_EQ(begin({{kTask, 100}}).offset, -1);
-  EXPECT_EQ(offset_of(**RocksStore::open(beside(folder(), "before-speak-from"), memory_)), 300)
-      << "that of the first try";
-}
-
-TEST_F(StatesTest, AnOrderIsThereUntilItIsCarriedOut) {
-  States states(config_, 64 << 20, "d1", {{kTask, 100}});
-  EXPECT_EQ(states.open(kTask, {})->speak_from, 100);
-  EXPECT_EQ(states.orders().size(), 1U);
-  states.carried_out(kTask);
-  EXPECT_TRUE(states.orders().empty());
-}
-
-TEST_F(StatesTest, ADamagedStateIsForAPerson) {
+TEST_F(StatesTest, ADamagedStateIsReportedAndNotReplaced) {
   state_at(1);
   std::ofstream(folder() / "CURRENT") << "MANIFEST-999999\n";
   snapshot_at(1'000'000'000);
-  States states(config_, 64 << 20, "d1", {});
-  const auto opened = states.open(kTask, {});
+  const auto process = states();
+  const auto opened = process->open(kTask, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::stop);
   EXPECT_THAT(opened.error().what, HasSubstr("remove the folder"));
@@ -238,76 +233,89 @@ TEST_F(StatesTest, ADamagedStateIsForAPerson) {
   StoreBatch nonsense;
   nonsense.put(std::string(kTaskKey), "\xff damaged");
   ASSERT_TRUE((*RocksStore::open(folder(), memory_))->write(nonsense).has_value());
-  EXPECT_THAT(begin().error, HasSubstr("is damaged: remove the folder"));
+  EXPECT_THAT(open().error, HasSubstr("is damaged: remove the folder"));
 }
 
-TEST_F(StatesTest, OneThatAnotherProcessHoldsIsLeftToIt) {
+TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
   snapshot_at(1'000'000'000);
   state_at(1);
   const auto held = RocksStore::open(folder(), memory_);
   ASSERT_TRUE(held.has_value());
-  States states(config_, 64 << 20, "d1", {});
-  const auto opened = states.open(kTask, {});
+  const auto process = states();
+  const auto opened = process->open(kTask, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::wait);
   EXPECT_THAT(opened.error().what, HasSubstr("in use by another process"));
   EXPECT_EQ(offset_of(**held), 1);
 }
 
-// ---- who takes snapshots ---------------------------------------------------------------------------------------------
+// ---- which process creates snapshots ---------------------------------------------------------------------------------
 
-TEST_F(StatesTest, WhereSeveralHaveAStateOneTakesItsSnapshots) {
-  config_.snapshots.every_s = 604'800;  // rounds are ours
-  auto elsewhere = config_;
-  elsewhere.state.dir = root_ / "standby";
-  States owner(config_, 64 << 20, "d1", {});
-  States standby(elsewhere, 64 << 20, "d1", {});
-  const auto owned = std::move(*owner.open(kTask, {}));
-  const auto copy = std::move(*standby.open(kTask, {}));
-  const SnapshotFolder snapshots(root_ / "shared", "demo.");
-  const auto newest = [&] { return snapshots.list(kTask).front(); };
+TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
+  const auto process = states();
+  const auto opened = process->open(kTask, {});
+  commit(*opened->store, 100, "d1", true);
+  process->create_snapshots();
+  EXPECT_TRUE(list().empty());
+  commit(*opened->store, 200);
+  process->create_snapshots();
+  EXPECT_THAT(list(), SizeIs(1));
+}
+
+TEST_F(StatesTest, TheThreadCreatesSnapshots) {
+  States with_thread(root_ / "state", {root_ / "shared", "demo.", 3, std::chrono::seconds(1)}, 64 << 20, "d1");
+  const auto opened = with_thread.open(kTask, {});
+  commit(*opened->store, 100);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (list().empty() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_FALSE(list().empty());
+  EXPECT_EQ(list().front().next_offset, 100);
+}
+
+TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
+  const auto owner = states();
+  const auto standby = states("standby");
+  const auto owned = std::move(*owner->open(kTask, {}));
+  const auto copy = std::move(*standby->open(kTask, {}));
   std::int64_t offset = 0;
-  const auto both_go_on = [&] {
+  const auto commit_in_both = [&] {
     commit(*copy.store, ++offset);
-    standby.take_snapshots();
+    standby->create_snapshots();
     commit(*owned.store, offset);
-    owner.take_snapshots();
+    owner->create_snapshots();
   };
-  both_go_on();
-  const auto taker = newest().store;
+  commit_in_both();
+  const auto creator = list().front().store_id;
   for (int round = 0; round < 6; ++round) {
-    both_go_on();
-    EXPECT_EQ(newest().next_offset, offset) << "each round has one";
-    EXPECT_EQ(newest().store, taker);
+    commit_in_both();
+    EXPECT_EQ(list().front().next_offset, offset) << "each round has a snapshot";
+    EXPECT_EQ(list().front().store_id, creator);
   }
 }
 
-TEST_F(StatesTest, WhoTakesThemNoLongerIsFollowedByAnother) {
-  config_.snapshots.every_s = 604'800;
-  snapshot_at(1);  // whose machine is gone
-  States states(config_, 64 << 20, "d1", {});
-  const auto opened = std::move(*states.open(kTask, {}));
-  const SnapshotFolder snapshots(root_ / "shared", "demo.");
+TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
+  snapshot_at(1);  // of a machine that is gone
+  const auto process = states();
+  const auto opened = std::move(*process->open(kTask, {}));
   for (const std::int64_t offset : {2, 3}) {
     commit(*opened.store, offset);
-    states.take_snapshots();
-    EXPECT_EQ(snapshots.list(kTask).front().next_offset, 1) << "it may come yet";
+    process->create_snapshots();
+    EXPECT_EQ(list().front().next_offset, 1) << "the other process may still create one";
   }
   for (const std::int64_t offset : {4, 5}) {
     commit(*opened.store, offset);
-    states.take_snapshots();
-    EXPECT_EQ(snapshots.list(kTask).front().next_offset, offset);
+    process->create_snapshots();
+    EXPECT_EQ(list().front().next_offset, offset);
   }
 }
 
-TEST_F(StatesTest, WhoComesBackWithItsStateGoesOnTakingThem) {
-  config_.snapshots.every_s = 604'800;
+TEST_F(StatesTest, AProcessThatRestartsWithItsStateContinuesToCreateSnapshots) {
   for (const std::int64_t offset : {1, 2}) {
-    States states(config_, 64 << 20, "d1", {});
-    const auto opened = std::move(*states.open(kTask, {}));
+    const auto process = states();
+    const auto opened = std::move(*process->open(kTask, {}));
     commit(*opened.store, offset);
-    states.take_snapshots();
-    EXPECT_EQ(SnapshotFolder(root_ / "shared", "demo.").list(kTask).front().next_offset, offset);
+    process->create_snapshots();
+    EXPECT_EQ(list().front().next_offset, offset);
   }
 }
 
