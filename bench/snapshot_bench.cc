@@ -1,6 +1,6 @@
-// How fast a snapshot of a state is created and restored: a store of some MB that do not compress, on the disk of the temporary folder
-// (TMPDIR). Both read, hash, write and sync. The source was written just before, so it is read from the page cache; on a shared disk it
-// would not be.
+// How fast a snapshot of a state is created and restored: a store of some MB that do not compress, on the disk of the
+// temporary folder (TMPDIR). Both read, hash, write and sync. The source was written just before, so it is read from
+// the page cache; on a shared disk it would not be.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -59,8 +59,8 @@ struct StateOnDisk {
 };
 
 void report_rate(benchmark::State& bench, std::int64_t bytes) {
-  bench.counters["MB/s"] = benchmark::Counter(static_cast<double>(bytes) / 1e6 * static_cast<double>(bench.iterations()),
-                                              benchmark::Counter::kIsRate);
+  bench.counters["MB/s"] = benchmark::Counter(
+      static_cast<double>(bytes) / 1e6 * static_cast<double>(bench.iterations()), benchmark::Counter::kIsRate);
 }
 
 void snapshot_create(benchmark::State& bench) {

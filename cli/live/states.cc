@@ -90,7 +90,8 @@ States::~States() {
   if (thread_.joinable()) thread_.join();
 }
 
-Result<States::Opened> States::open(const std::string& folder_name, const SnapshotFolder::ShouldContinue& should_continue) {
+Result<States::Opened> States::open(const std::string& folder_name,
+                                    const SnapshotFolder::ShouldContinue& should_continue) {
   const auto folder = dir_ / folder_name;
   FIVERATE_TRY(clean_up(folder));
   auto store = RocksStore::open(folder, memory_);
@@ -121,15 +122,18 @@ Result<bool> States::restore(const std::string& folder_name, const std::optional
   if (local && local->definition_id() != definition_id_) return false;
   for (const auto& snapshot : snapshots_->list(folder_name)) {
     if (snapshot.definition_id != definition_id_) {
-      spdlog::info("{}: the snapshot at offset {} is left out: it has another definition", folder_name, snapshot.next_offset);
+      spdlog::info("{}: the snapshot at offset {} is left out: it has another definition", folder_name,
+                   snapshot.next_offset);
       continue;
     }
     // Where the newest snapshot does not save time, an older one does not either.
     if (local && snapshot.next_offset - local->next_offset() <= snapshot.bytes() / kBytesPerRecord) return false;
-    const auto restored = snapshots_->restore(folder_name, snapshot, beside(dir_ / folder_name, "newer"), should_continue);
+    const auto restored =
+        snapshots_->restore(folder_name, snapshot, beside(dir_ / folder_name, "newer"), should_continue);
     if (!restored || *restored) return restored;
   }
-  if (!local) spdlog::info("{}: there is no snapshot of it; the state is built from the beginning of the log", folder_name);
+  if (!local)
+    spdlog::info("{}: there is no snapshot of it; the state is built from the beginning of the log", folder_name);
   return false;
 }
 
@@ -155,8 +159,9 @@ void States::create_snapshots() {
   }
 }
 
-// An owner and its standbys have the same state in different files, so each snapshot by another process would be a full copy. The process
-// that created the newest one continues, until it has created none for some rounds. Rounds are counted because clocks differ.
+// An owner and its standbys have the same state in different files, so if they took turns, each snapshot would be a
+// full copy. The process that created the newest one continues, until it has created none for some rounds of the
+// others. Rounds are counted, and not time, because the clocks of machines differ.
 bool States::is_our_turn(const std::string& folder_name, const StoreCopier& store) {
   constexpr int kRoundsLeftToOthers = 2;
   const auto snapshots = snapshots_->list(folder_name);
@@ -171,7 +176,8 @@ bool States::is_our_turn(const std::string& folder_name, const StoreCopier& stor
 
 void States::create_snapshot(const std::string& folder_name, const StoreCopier& store) {
   const auto start = std::chrono::steady_clock::now();
-  const auto created = snapshots_->create(store, folder_name, beside(dir_ / folder_name, "snapshot"), [this] { return !stopping_; });
+  const auto created =
+      snapshots_->create(store, folder_name, beside(dir_ / folder_name, "snapshot"), [this] { return !stopping_; });
   if (!created) {
     if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, created.error().what);
   } else if (*created) {

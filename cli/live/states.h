@@ -1,8 +1,8 @@
-// The states of the tasks of a process. Opens the store of each task, restores it from a snapshot if that is faster than reading the log,
-// and creates snapshots of the open stores in a thread of its own.
+// The states of the tasks of a process. States opens the store of each task, restores it from a snapshot if that is
+// faster than reading the log, and creates snapshots of the open stores in a thread of its own.
 //
-// Any state of a task is a valid one, older or newer than the offset that the group has committed: nothing is written to a store before
-// Kafka has acknowledged the outputs that follow from it (stream/task.h). The folders of a task in the state directory:
+// Any state of a task is a valid one, older or newer than the offset that the group has committed: nothing is written
+// to a store before Kafka has acknowledged the outputs that follow from it (stream/task.h). The folders of a task:
 //
 //   outlet-3            the state
 //   outlet-3.newer      a snapshot that is being restored and will replace the state
@@ -28,7 +28,8 @@
 
 namespace fiverate {
 
-// "outlet-3", "deliveries-0": the name of the task that reads this input, on the command line and of its state's folder.
+// "outlet-3", "deliveries-0": the name of the task that reads this input, on the command line and of its state's
+// folder.
 std::string task_folder(const Input& input);
 
 struct SnapshotSettings {
@@ -41,7 +42,8 @@ struct SnapshotSettings {
 // Thread-safe.
 class States {
  public:
-  States(std::filesystem::path dir, const SnapshotSettings& snapshots, std::size_t memory_bytes, std::string definition_id);
+  States(std::filesystem::path dir, const SnapshotSettings& snapshots, std::size_t memory_bytes,
+         std::string definition_id);
   States(const States&) = delete;
   States& operator=(const States&) = delete;
   ~States();
@@ -50,13 +52,15 @@ class States {
     std::unique_ptr<Store> store;
     bool rebuilt = false;  // the state is empty, or was restored from a snapshot
   };
-  // Returns the state in the folder, unless a snapshot is so far ahead of it that restoring takes less time than reading the records
+  // Opens the state in the folder, or first replaces it by a snapshot if that takes less time than reading the records
   // between them. Without state and snapshot the store is empty.
-  // `should_continue` is called while a snapshot is copied; false cancels with Reaction::retry. Other errors: those of RocksStore::open.
-  [[nodiscard]] Result<Opened> open(const std::string& folder_name, const SnapshotFolder::ShouldContinue& should_continue);
+  // `should_continue` is called while a snapshot is copied; false cancels with Reaction::retry. The other errors are
+  // those of RocksStore::open.
+  [[nodiscard]] Result<Opened> open(const std::string& folder_name,
+                                    const SnapshotFolder::ShouldContinue& should_continue);
 
-  // Creates a snapshot of each open state that has changed, unless another process creates those of the task. The thread calls this
-  // every SnapshotSettings::every. A test may call it while the thread waits.
+  // Creates a snapshot of each open state that has changed, unless another process creates those of the task. The
+  // thread calls this every SnapshotSettings::every. A test may call it while the thread waits.
   void create_snapshots();
 
  private:
@@ -80,7 +84,8 @@ class States {
     std::int64_t next_offset = 0;
     int rounds = 0;  // of ours in which it was the newest snapshot
   };
-  std::map<std::string, Foreign> foreign_;  // by folder name: the newest snapshot of another store; only create_snapshots() uses it
+  std::map<std::string, Foreign>
+      foreign_;  // by folder name: the newest snapshot of another store; only create_snapshots() uses it
   std::thread thread_;
 };
 

@@ -29,10 +29,10 @@ constexpr std::size_t kWriteBufferBytesMax = 32 << 20;
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
 constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
-constexpr int kOpenFilesMax = 256;  // of one store; a process may have many stores
+constexpr int kOpenFilesMax = 256;            // of one store; a process may have many stores
 
-// Sends RocksDB's errors to our log. RocksDB's own log file is not written: Debian's build has assertions enabled, and one of them ends
-// the process if that file cannot be written because the disk is full.
+// Sends RocksDB's errors to our log. RocksDB's own log file is not written: Debian's build has assertions enabled, and
+// one of them ends the process if that file cannot be written because the disk is full.
 class Log final : public rocksdb::Logger {
  public:
   explicit Log(fs::path folder) : Logger(rocksdb::ERROR_LEVEL), folder_(std::move(folder)) {}
@@ -74,7 +74,9 @@ Error store_error(const rocksdb::Status& status, const fs::path& folder) {
   const auto error = [&](Reaction reaction, std::string_view sentence) {
     return Error{reaction, fmt::format("The state in {} {} ({}).", folder.string(), sentence, status.ToString())};
   };
-  if (is_full(status)) return error(Reaction::stop, "cannot be written: the disk is full. Free some space and start again");
+  if (is_full(status)) {
+    return error(Reaction::stop, "cannot be written: the disk is full. Free some space and start again");
+  }
   if (status.IsCorruption()) return error(Reaction::stop, "is damaged: remove the folder, it is rebuilt from the log");
   if (is_locked(status)) return error(Reaction::wait, "is in use by another process");
   if (mentions(status, "Read-only file system") || mentions(status, "Permission denied")) {
@@ -102,8 +104,9 @@ Error folder_error(const fs::path& folder, const std::error_code& code) {
   return {Reaction::stop, fmt::format("The folder {} cannot be created or read: {}.", folder.string(), code.message())};
 }
 
-// RocksDB treats a folder without the file CURRENT as empty, even if it contains tables and logs. That would lose a damaged state.
-Result<void> check_complete(const fs::path& folder) {
+// RocksDB treats a folder without the file CURRENT as empty, even if it contains tables and logs: a damaged state would
+// be overwritten by an empty one.
+Result<void> check_not_truncated(const fs::path& folder) {
   std::error_code code;
   if (fs::exists(folder / "CURRENT", code)) return {};
   for (const auto& entry : fs::directory_iterator(folder, code)) {
@@ -178,7 +181,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) return tl::make_unexpected(folder_error(folder, code));
-  FIVERATE_TRY(check_complete(folder));
+  FIVERATE_TRY(check_not_truncated(folder));
 
   const auto options = options_with(folder, memory.cache_, memory.writes_, memory.write_buffer_bytes_);
   rocksdb::DB* opened = nullptr;

@@ -1,6 +1,6 @@
-// The state of a task in a folder: one RocksDB database with one column family. A write is one WriteBatch. It is in the write-ahead log
-// when write() returns, but not synced to the disk: a kill loses nothing. A power failure may lose the last batches; state and
-// offset are in one batch, so the task then resumes from an earlier offset.
+// The state of a task in a folder: one RocksDB database with one column family. A write is one WriteBatch. It is in the
+// write-ahead log when write() returns, but not synced to the disk, so a kill loses nothing. A power failure may lose
+// the last batches; state and offset are in one batch, so the task then resumes from an earlier offset.
 //
 // A state can always be rebuilt from the log, so a damaged one is refused and never repaired.
 #pragma once
@@ -23,8 +23,8 @@ class WriteBufferManager;
 
 namespace fiverate {
 
-// The memory that the stores of a process share: the block cache and the write buffers, together within the budget. Writers never wait
-// for a flush, so a burst of writes may exceed the budget until it is on disk. Outlives the stores.
+// The memory that the stores of a process share: the block cache and the write buffers, together within the budget.
+// Writers never wait for a flush, so a burst of writes may exceed the budget until it is on disk. Outlives the stores.
 class RocksMemory {
  public:
   explicit RocksMemory(std::size_t budget_bytes);
@@ -41,18 +41,19 @@ class RocksMemory {
   std::shared_ptr<rocksdb::WriteBufferManager> writes_;
 };
 
-// Makes copies of an open store. May be used by any thread, also while the store is written, and outlives the store.
+// Makes copies of an open store. Any thread may use it, also while the store is written. It may outlive the store.
 class StoreCopier {
  public:
-  // Creates `folder`, on the disk of the store, with the present content: whole batches, and the table files as hard links. False: the
-  // store is closed.
+  // Creates `folder`, on the disk of the store, with the present content: whole batches, the table files as hard links.
+  // False: the store is closed.
   [[nodiscard]] Result<bool> copy_to(const std::filesystem::path& folder) const;
-  // Differs between any two stores, also between two that were restored from one snapshot and whose files have equal names.
+  // Differs between any two stores, also if both were restored from one snapshot and their files have equal names.
   [[nodiscard]] const std::string& store_id() const { return store_id_; }
 
  private:
   friend class RocksStore;
-  StoreCopier(std::weak_ptr<rocksdb::DB> db, std::string store_id) : db_(std::move(db)), store_id_(std::move(store_id)) {}
+  StoreCopier(std::weak_ptr<rocksdb::DB> db, std::string store_id)
+      : db_(std::move(db)), store_id_(std::move(store_id)) {}
 
   std::weak_ptr<rocksdb::DB> db_;
   std::string store_id_;
@@ -61,8 +62,8 @@ class StoreCopier {
 // Reads one value of a store that is not open, for example of a copy.
 [[nodiscard]] Result<std::optional<std::string>> read_value(const std::filesystem::path& folder, std::string_view key);
 
-// Errors: wait: this or another process has the folder open; stop: the state is damaged, the disk is full, or writing is not
-// permitted. After a failed write the store refuses all further writes.
+// Errors: wait: this or another process has the folder open; stop: the state is damaged, the disk is full, or writing
+// is not permitted. After a failed write the store refuses all further writes.
 class RocksStore final : public Store {
  public:
   // Creates the folder if it is absent.

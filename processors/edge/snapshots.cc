@@ -27,14 +27,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 1 << 20;
-// A file that no snapshot names may belong to one that another process is writing now. It is deleted when it is this old.
+// A file that no snapshot names may belong to one that another process is writing now. It is deleted when it is this
+// old.
 constexpr std::chrono::hours kUnnamedFileAge{6};
 constexpr std::chrono::seconds kProgressEvery{2};
 constexpr std::string_view kFiles = "files";
 
-std::string hex(const XXH128_hash_t& hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
+std::string hex(const XXH128_hash_t& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
 
-std::string checksum_of(std::string_view bytes) { return hex(XXH3_128bits(bytes.data(), bytes.size())); }
+std::string checksum_of(std::string_view bytes) {
+  return hex(XXH3_128bits(bytes.data(), bytes.size()));
+}
 
 tl::unexpected<Error> io_error(std::string_view what, const fs::path& path) {
   return fail(Reaction::retry, "Snapshots: {} cannot be {}: {}.", path.string(), what, std::strerror(errno));
@@ -51,7 +56,8 @@ struct Copied {
 };
 
 // Creates `to`, which must be absent. It is on the disk when this returns, so that a snapshot survives a power failure.
-Result<Copied> copy_file(const fs::path& from, const fs::path& to, const SnapshotFolder::ShouldContinue& should_continue) {
+Result<Copied> copy_file(const fs::path& from, const fs::path& to,
+                         const SnapshotFolder::ShouldContinue& should_continue) {
   const File in(std::fopen(from.c_str(), "rb"));
   if (!in) return io_error("read", from);
   const File out(std::fopen(to.c_str(), "wbx"));
@@ -64,7 +70,9 @@ Result<Copied> copy_file(const fs::path& from, const fs::path& to, const Snapsho
     XXH3_128bits_update(hash.get(), buffer.data(), count);
     if (std::fwrite(buffer.data(), 1, count, out.get()) != count) return io_error("written", to);
     copied.bytes += static_cast<std::int64_t>(count);
-    if (should_continue && !should_continue()) return fail(Reaction::retry, "Snapshots: the copy to {} was cancelled.", to.string());
+    if (should_continue && !should_continue()) {
+      return fail(Reaction::retry, "Snapshots: the copy to {} was cancelled.", to.string());
+    }
   }
   if (std::ferror(in.get()) != 0) return io_error("read", from);
   if (std::fflush(out.get()) != 0 || ::fsync(::fileno(out.get())) != 0) return io_error("written", to);
@@ -94,12 +102,17 @@ struct ScratchFolder {
   }
 };
 
-// LOCK and LOG belong to a process, IDENTITY to a store: a restored store gets a new identity, so that its files are not taken for those of
-// the store that was copied.
-bool is_copied(const std::string& name) { return name != "LOCK" && name != "IDENTITY" && !name.starts_with("LOG"); }
+// LOCK and LOG belong to a process, IDENTITY to a store. A restored store gets a new identity, so that its files are
+// not confused with those of the store that was copied.
+bool is_copied(const std::string& name) {
+  return name != "LOCK" && name != "IDENTITY" && !name.starts_with("LOG");
+}
 
-// False during a state-only replay: outputs may not be published from such a state before the replay has reached its end.
-bool may_be_copied(const TaskState& state) { return !state.has_continuation(); }
+// False during a state-only replay: outputs may not be published from such a state before the replay has reached its
+// end.
+bool may_be_copied(const TaskState& state) {
+  return !state.has_continuation();
+}
 
 // Nothing: nothing was committed yet.
 Result<std::optional<TaskState>> state_in(const fs::path& folder) {
@@ -125,8 +138,8 @@ std::string manifest_text(const Snapshot& snapshot) {
          "\n";
 }
 
-std::string manifest_name(const Snapshot& snapshot, std::string_view text) {
-  return fmt::format("{:020}-{}.json", snapshot.next_offset, checksum_of(text));
+std::string manifest_name(std::int64_t next_offset, std::string_view checksum) {
+  return fmt::format("{:020}-{}.json", next_offset, checksum);
 }
 
 std::optional<Snapshot> read_manifest(const fs::path& path) {
@@ -139,7 +152,7 @@ std::optional<Snapshot> read_manifest(const fs::path& path) {
     for (const auto& file : json.at("files")) {
       snapshot.files.push_back({file.at("name"), file.at("bytes"), file.at("checksum")});
     }
-    if (manifest_name(snapshot, text.str()) == path.filename()) return snapshot;
+    if (manifest_name(snapshot.next_offset, checksum_of(text.str())) == path.filename()) return snapshot;
   } catch (const nlohmann::json::exception&) {  // damaged
   }
   spdlog::warn("snapshots: {} is damaged and is ignored", path.string());
@@ -160,11 +173,14 @@ std::vector<fs::path> manifests_in(const fs::path& folder) {
 }
 
 // Copies one file of a state into the folder `files`, where its name is its checksum.
-Result<Copied> store_file(const fs::path& from, const fs::path& files, const SnapshotFolder::ShouldContinue& should_continue) {
+Result<Copied> store_file(const fs::path& from, const fs::path& files,
+                          const SnapshotFolder::ShouldContinue& should_continue) {
   thread_local std::mt19937_64 random{std::random_device{}()};
   const auto partial = files / fmt::format("{:016x}.partial", random());  // unique, for several processes write here
   auto copied = copy_file(from, partial, should_continue);
-  if (copied && std::rename(partial.c_str(), (files / copied->checksum).c_str()) != 0) copied = io_error("written", files);
+  if (copied && std::rename(partial.c_str(), (files / copied->checksum).c_str()) != 0) {
+    copied = io_error("written", files);
+  }
   std::error_code code;
   if (!copied) fs::remove(partial, code);
   return copied;
@@ -176,6 +192,33 @@ bool is_still_stored(const fs::path& files, const Snapshot::File& file) {
   std::error_code code;
   fs::last_write_time(path, fs::file_time_type::clock::now(), code);
   return !code && static_cast<std::int64_t>(fs::file_size(path, code)) == file.bytes && !code;
+}
+
+// By name. A file name of another store may stand for another table.
+std::map<std::string, Snapshot::File> tables_of(const std::vector<Snapshot>& snapshots, const std::string& store_id) {
+  std::map<std::string, Snapshot::File> tables;
+  for (const auto& snapshot : snapshots) {
+    if (store_id.empty() || snapshot.store_id != store_id) continue;
+    for (const auto& file : snapshot.files) {
+      if (file.name.ends_with(".sst")) tables.emplace(file.name, file);
+    }
+  }
+  return tables;
+}
+
+// The manifest appears in `folder` completely or not at all.
+Result<void> write_manifest(const Snapshot& snapshot, const fs::path& scratch, const fs::path& folder) {
+  const auto text = manifest_text(snapshot);
+  const auto checksum = checksum_of(text);
+  std::ofstream(scratch / "manifest", std::ios::binary) << text;
+  const auto copied = store_file(scratch / "manifest", folder / kFiles, {});
+  if (!copied) return tl::make_unexpected(copied.error());
+  if (copied->checksum != checksum) {
+    return fail(Reaction::retry, "Snapshots: {} cannot be written.", scratch.string());
+  }
+  const auto manifest = folder / manifest_name(snapshot.next_offset, checksum);
+  if (std::rename((folder / kFiles / checksum).c_str(), manifest.c_str()) != 0) return io_error("written", manifest);
+  return sync_folder(folder);
 }
 
 }  // namespace
@@ -194,7 +237,8 @@ std::vector<Snapshot> SnapshotFolder::list(const std::string& folder_name) const
   return found;
 }
 
-Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const StoreCopier& copier, const std::string& folder_name,
+Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const StoreCopier& copier,
+                                                                      const std::string& folder_name,
                                                                       const fs::path& scratch,
                                                                       const ShouldContinue& should_continue) {
   const auto folder = folder_of(folder_name);
@@ -217,18 +261,12 @@ Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const Stor
       earlier.front().definition_id == created.snapshot.definition_id) {
     return std::nullopt;
   }
-  std::map<std::string, Snapshot::File> stored_tables;
-  for (const auto& snapshot : earlier) {
-    if (snapshot.store_id != copier.store_id() || copier.store_id().empty()) continue;
-    for (const auto& file : snapshot.files) {
-      if (file.name.ends_with(".sst")) stored_tables.emplace(file.name, file);
-    }
-  }
-
+  const auto stored_tables = tables_of(earlier, copier.store_id());
   for (const auto& entry : fs::directory_iterator(copy.path, code)) {
     const auto name = entry.path().filename().string();
     if (!is_copied(name)) continue;
-    if (const auto table = stored_tables.find(name); table != stored_tables.end() && is_still_stored(files, table->second)) {
+    if (const auto table = stored_tables.find(name);
+        table != stored_tables.end() && is_still_stored(files, table->second)) {
       created.snapshot.files.push_back(table->second);
       continue;
     }
@@ -240,14 +278,7 @@ Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const Stor
   if (code) return fail(Reaction::retry, "Snapshots: {} cannot be read: {}.", copy.path.string(), code.message());
   FIVERATE_TRY(sync_folder(files));
 
-  const auto text = manifest_text(created.snapshot);
-  std::ofstream(copy.path / "manifest", std::ios::binary) << text;
-  const auto copied = store_file(copy.path / "manifest", files, {});
-  if (!copied) return tl::make_unexpected(copied.error());
-  if (copied->checksum != checksum_of(text)) return fail(Reaction::retry, "Snapshots: {} cannot be written.", copy.path.string());
-  const auto manifest = folder / manifest_name(created.snapshot, text);
-  if (std::rename((files / copied->checksum).c_str(), manifest.c_str()) != 0) return io_error("written", manifest);
-  FIVERATE_TRY(sync_folder(folder));
+  FIVERATE_TRY(write_manifest(created.snapshot, copy.path, folder));
   delete_old(folder_name);
   return created;
 }
@@ -289,7 +320,8 @@ Result<bool> SnapshotFolder::restore(const std::string& folder_name, const Snaps
   std::int64_t done = 0;
   for (const auto& file : snapshot.files) {
     const auto copied = copy_file(files / file.checksum, to / file.name, should_continue);
-    if (!copied && should_continue && !should_continue()) return tl::make_unexpected(copied.error());
+    const bool is_cancelled = !copied && should_continue && !should_continue();
+    if (is_cancelled) return tl::make_unexpected(copied.error());
     if (!copied || copied->checksum != file.checksum) {
       spdlog::warn("{}: the snapshot at offset {} is left out. {}", snapshot.task, snapshot.next_offset,
                    copied ? fmt::format("{} is damaged.", (files / file.checksum).string()) : copied.error().what);
@@ -303,8 +335,8 @@ Result<bool> SnapshotFolder::restore(const std::string& folder_name, const Snaps
                  static_cast<double>(done) / 1e6 / seconds());
   }
   FIVERATE_TRY(sync_folder(to));
-  spdlog::info("{}: restored from the snapshot at offset {}: {:.1f} MB in {:.2f} s", snapshot.task, snapshot.next_offset, megabytes,
-               seconds());
+  spdlog::info("{}: restored from the snapshot at offset {}: {:.1f} MB in {:.2f} s", snapshot.task,
+               snapshot.next_offset, megabytes, seconds());
   return true;
 }
 

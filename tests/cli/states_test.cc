@@ -97,7 +97,7 @@ class StatesTest : public testing::Test {
   std::int64_t snapshot_bytes_ = 0;
 };
 
-// ---- where a task starts ---------------------------------------------------------------------------------------------
+// ---- where a task starts --------------------------------------------------------------------------------------------
 
 TEST_F(StatesTest, WithoutStateAndSnapshotTheStoreIsEmpty) {
   const auto opened = open();
@@ -170,7 +170,7 @@ TEST_F(StatesTest, ASnapshotOfAnotherDefinitionIsNotRestored) {
   EXPECT_EQ(open().offset, 100);
 }
 
-// ---- faults ----------------------------------------------------------------------------------------------------------
+// ---- faults ---------------------------------------------------------------------------------------------------------
 
 TEST_F(StatesTest, ADamagedSnapshotDoesNotReplaceTheState) {
   snapshot_at(1'000'000'000);
@@ -189,7 +189,8 @@ TEST_F(StatesTest, TheOlderSnapshotIsRestoredWhereTheNewestIsDamaged) {
   const auto newest = list().front();
   for (const auto& file : newest.files) {
     const auto is_same = [&](const auto& other) { return other.checksum == file.checksum; };
-    if (std::ranges::none_of(older.files, is_same)) fs::remove(root_ / "shared" / ("demo." + kTask) / "files" / file.checksum);
+    if (std::ranges::none_of(older.files, is_same))
+      fs::remove(root_ / "shared" / ("demo." + kTask) / "files" / file.checksum);
   }
   EXPECT_EQ(open().offset, 100);
 }
@@ -249,7 +250,7 @@ TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
   EXPECT_EQ(offset_of(**held), 1);
 }
 
-// ---- which process creates snapshots ---------------------------------------------------------------------------------
+// ---- which process creates snapshots --------------------------------------------------------------------------------
 
 TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
   const auto process = states();
@@ -267,7 +268,8 @@ TEST_F(StatesTest, TheThreadCreatesSnapshots) {
   const auto opened = with_thread.open(kTask, {});
   commit(*opened->store, 100);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (list().empty() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (list().empty() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ASSERT_FALSE(list().empty());
   EXPECT_EQ(list().front().next_offset, 100);
 }

@@ -76,7 +76,8 @@ class RocksStoreTest : public ::testing::Test {
     return {};
   }
 
-  // Runs a test of this program in a process of its own. A fork without exec would inherit locks of RocksDB's threads, but not the threads.
+  // Runs a test of this program in a process of its own. A fork without exec would inherit locks of RocksDB's threads,
+  // but not the threads.
   [[nodiscard]] pid_t another_process(const std::string& test, int report_to) const {
     const auto child = fork();
     if (child != 0) return child;
@@ -304,9 +305,10 @@ TEST_F(RocksStoreTest, ADamagedManifestIsNoticed) {
   refused_by_name();
 }
 
-// A power failure may truncate the log at any byte. Only the last batches are lost, and each of them completely.
-// The test truncates at every byte of the last 512 and at every 11th of the last 4 KiB; with FIVERATE_TEST_EVERY_BYTE=1 at each of these.
-// With sanitizers opening is slow, so it uses every 13th and every 67th byte: still several in each batch, which has 270 bytes.
+// A power failure may truncate the log at any byte. Only the last batches are lost, and each of them completely. The
+// test truncates at every byte of the last 512 and at every 11th of the last 4 KiB; with FIVERATE_TEST_EVERY_BYTE=1 at
+// each of these. With sanitizers opening is slow, so it uses every 13th and every 67th byte: still several in each
+// batch, which has 270 bytes.
 TEST_F(RocksStoreTest, ALogTruncatedAtAnyByteLosesOnlyCompleteBatchesFromItsEnd) {
   constexpr int kBatches = 60;
   constexpr std::size_t kTruncatedBytes = 4096;
@@ -330,8 +332,8 @@ TEST_F(RocksStoreTest, ALogTruncatedAtAnyByteLosesOnlyCompleteBatchesFromItsEnd)
   const std::size_t stride = test::kSanitized ? 13 : 1;
   const std::size_t wide_stride = test::kSanitized ? 67 : 11;
   for (auto size = whole - 1; size > whole - kTruncatedBytes; size -= every_byte           ? 1
-                                                                 : size > whole - 512 ? stride
-                                                                                      : wide_stride) {
+                                                                      : size > whole - 512 ? stride
+                                                                                           : wide_stride) {
     fs::remove_all(copy);
     fs::copy(folder_(), copy, fs::copy_options::recursive);
     fs::resize_file(copy / logs.front().filename(), size);
@@ -385,7 +387,8 @@ TEST_F(RocksStoreTest, AFolderThatCannotBeCreatedIsNamed) {
   EXPECT_NE(error.what.find(folder_().string()), std::string::npos) << error.what;
 }
 
-// A mounted tmpfs: root may write to any other folder. The tests that need one are skipped where mounting is not permitted.
+// A mounted tmpfs: root may write to any other folder. The tests that need one are skipped where mounting is not
+// permitted.
 class Mounted {
  public:
   Mounted(fs::path at, const char* size) : at_(std::move(at)) {
@@ -500,7 +503,8 @@ TEST_F(RocksStoreTest, ManyStoresStayWithinOneBudget) {
     batch.put("k" + std::to_string(i), std::string(1 << 20, 'x'));
     ASSERT_TRUE(stores[static_cast<std::size_t>(i) % stores.size()]->write(batch));
   }
-  // 160 MiB were written. Writers do not wait for flushes, so a burst may exceed the budget; the use decreases by itself afterwards.
+  // 160 MiB were written. Writers do not wait for flushes, so a burst may exceed the budget; the use decreases by
+  // itself afterwards.
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (memory.used_bytes() > std::size_t{32} << 20 && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -37,7 +37,8 @@ void advance(RocksStore& store, std::int64_t offset, int values = 200) {
   StoreBatch batch;
   for (int i = 0; i < values; ++i) {
     std::string value;
-    for (int part = 0; part < 50; ++part) value += std::to_string((offset * 7919 + i * 104729 + part * 1299709) % 1000003);
+    for (int part = 0; part < 50; ++part)
+      value += std::to_string((offset * 7919 + i * 104729 + part * 1299709) % 1000003);
     batch.put(fmt::format("o/{}-{}", offset, i), value);
   }
   batch.put(std::string(kTaskKey), state.SerializeAsString());
@@ -174,7 +175,8 @@ TEST_F(SnapshotsTest, OnlyTheNewestSnapshotsAndTheirFilesAreKept) {
   for (const auto& snapshot : kept) {
     for (const auto& file : snapshot.files) named.insert(file.checksum);
   }
-  for (const auto& file : fs::directory_iterator(files())) EXPECT_TRUE(named.contains(file.path().filename())) << file.path();
+  for (const auto& file : fs::directory_iterator(files()))
+    EXPECT_TRUE(named.contains(file.path().filename())) << file.path();
 }
 
 TEST_F(SnapshotsTest, AFileThatAnotherProcessIsWritingIsNotDeleted) {
@@ -252,7 +254,8 @@ TEST_F(SnapshotsTest, ATruncatedFileIsCopiedAgainForTheNextSnapshot) {
   advance(*store, 1, 3'000);
   const auto first = create(*store);
   ASSERT_TRUE(first.has_value());
-  for (const auto& file : first->snapshot.files) fs::resize_file(files() / file.checksum, static_cast<std::uintmax_t>(file.bytes) / 2);
+  for (const auto& file : first->snapshot.files)
+    fs::resize_file(files() / file.checksum, static_cast<std::uintmax_t>(file.bytes) / 2);
   advance(*store, 2, 10);
   ASSERT_TRUE(create(*store).has_value());
   EXPECT_EQ(restore_newest(), 2);
@@ -321,7 +324,8 @@ TEST_F(SnapshotsTest, AFolderThatCannotBeWrittenIsNamed) {
 TEST_F(SnapshotsTest, AFullDiskLeavesTheOlderSnapshots) {
   const auto disk = root_ / "shared";
   fs::create_directories(disk);
-  if (geteuid() != 0 || mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") != 0) GTEST_SKIP() << "cannot mount a tmpfs here";
+  if (geteuid() != 0 || mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") != 0)
+    GTEST_SKIP() << "cannot mount a tmpfs here";
   auto store = open();
   advance(*store, 1);
   EXPECT_TRUE(create(*store).has_value());
@@ -360,7 +364,8 @@ TEST_F(SnapshotsTest, AKillAtAnyTimeLeavesCompleteSnapshotsOnly) {
     const auto child = fork();
     if (child == 0) {
       setenv("FIVERATE_TEST_FOLDER", root_.c_str(), 1);
-      execl("/proc/self/exe", "snapshots", "--gtest_filter=*.DISABLED_CreatesSnapshotsUntilItIsKilled", "--gtest_also_run_disabled_tests", nullptr);
+      execl("/proc/self/exe", "snapshots", "--gtest_filter=*.DISABLED_CreatesSnapshotsUntilItIsKilled",
+            "--gtest_also_run_disabled_tests", nullptr);
       _exit(127);
     }
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
