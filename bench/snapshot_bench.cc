@@ -1,6 +1,6 @@
-// How fast a state is copied into a snapshot and back: a store of so many MB that do not compress, on the disk of the temporary folder
-// (TMPDIR). Both ways read, hash, write and wait for the disk; what was just written comes from the page cache, as on a shared disk
-// it would not.
+// How fast a snapshot of a state is created and restored: a store of some MB that do not compress, on the disk of the
+// temporary folder (TMPDIR). Both read, hash, write and sync. The source was written just before, so it is read from
+// the page cache; on a shared disk it would not be.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -17,12 +17,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kValueBytes = 4096;
+const std::string kFolderName = "outlet-0";
 
 struct StateOnDisk {
   explicit StateOnDisk(std::int64_t megabytes) : root(fs::temp_directory_path() / "fiverate-snapshot-bench") {
     fs::remove_all(root);
     fs::create_directories(root);
-    auto opened = RocksStore::open(root / "outlet-0", memory);
+    auto opened = RocksStore::open(root / kFolderName, memory);
     CHECK(opened.has_value());
     store = std::move(*opened);
     std::mt19937_64 random(1);
@@ -45,6 +46,11 @@ struct StateOnDisk {
     store.reset();
     fs::remove_all(root);
   }
+  SnapshotFolder::Created create_snapshot() {
+    const auto created = snapshots.create(store->copier(), kFolderName, root / "copy");
+    CHECK(created.has_value() && created->has_value());
+    return **created;
+  }
 
   fs::path root;
   RocksMemory memory{256 << 20};
@@ -52,41 +58,37 @@ struct StateOnDisk {
   SnapshotFolder snapshots{root / "shared", ""};
 };
 
-void bytes_per_second(benchmark::State& bench, std::int64_t bytes) {
-  bench.counters["MB/s"] = benchmark::Counter(static_cast<double>(bytes) / 1e6 * static_cast<double>(bench.iterations()),
-                                              benchmark::Counter::kIsRate);
+void report_rate(benchmark::State& bench, std::int64_t bytes) {
+  bench.counters["MB/s"] = benchmark::Counter(
+      static_cast<double>(bytes) / 1e6 * static_cast<double>(bench.iterations()), benchmark::Counter::kIsRate);
 }
 
-void snapshot_take(benchmark::State& bench) {
+void snapshot_create(benchmark::State& bench) {
   StateOnDisk state(bench.range(0));
   std::int64_t bytes = 0;
   for (auto _ : bench) {
     bench.PauseTiming();
     fs::remove_all(state.root / "shared");
     bench.ResumeTiming();
-    const auto taken = state.snapshots.take(state.store->checkpoint(), state.store->identity(), "outlet-0", state.root / "checkpoint");
-    CHECK(taken.has_value() && taken->has_value());
-    bytes = (*taken)->copied_bytes;
+    bytes = state.create_snapshot().copied_bytes;
   }
-  bytes_per_second(bench, bytes);
+  report_rate(bench, bytes);
 }
 
 void snapshot_restore(benchmark::State& bench) {
   StateOnDisk state(bench.range(0));
-  CHECK(state.snapshots.take(state.store->checkpoint(), state.store->identity(), "outlet-0", state.root / "checkpoint").has_value());
-  std::int64_t bytes = 0;
+  const auto snapshot = state.create_snapshot().snapshot;
   for (auto _ : bench) {
     bench.PauseTiming();
-    fs::remove_all(state.root / "again");
+    fs::remove_all(state.root / "restored");
     bench.ResumeTiming();
-    const auto restored = state.snapshots.restore("outlet-0", "", state.root / "again", {});
-    CHECK(restored.has_value() && restored->has_value());
-    bytes = (*restored)->bytes();
+    const auto restored = state.snapshots.restore(kFolderName, snapshot, state.root / "restored");
+    CHECK(restored.has_value() && *restored);
   }
-  bytes_per_second(bench, bytes);
+  report_rate(bench, snapshot.bytes());
 }
 
-BENCHMARK(snapshot_take)->Arg(1000)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
+BENCHMARK(snapshot_create)->Arg(1000)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
 BENCHMARK(snapshot_restore)->Arg(1000)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(3);
 
 }  // namespace

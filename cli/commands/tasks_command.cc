@@ -123,7 +123,7 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
                                              "first. (A killed process counts for 10 s.)",
                                              members.size(), group, members.front()));
   }
-  if (holds_state(state)) {
+  if (std::filesystem::exists(state)) {
     {
       // Its lock: no process of this machine has it open.
       const RocksMemory memory(std::size_t{8} << 20U);

@@ -115,7 +115,9 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
                 "snapshots.dir: {} is not a folder. Create or mount it. (Without it states would be rebuilt from the log's beginning.)",
                 config.snapshots.dir);
   }
-  States states(config, shares_of(settings).stores_bytes, definition_id(settings.definition));
+  const SnapshotSettings snapshots{config.snapshots.dir, config.topics.prefix, config.snapshots.keep,
+                                   std::chrono::seconds{config.snapshots.every_s}};
+  States states(config.state.dir, snapshots, shares_of(settings).stores_bytes, definition_id(settings.definition));
   const Shared shared{settings, calendar, states, health};
   TRY_VALUE(process, process_name(config.state.dir, slot.number()));
   std::mutex mutex;

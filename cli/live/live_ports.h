@@ -6,8 +6,8 @@
 
 #include "cli/live/live.h"
 #include "cli/live/memory.h"
-#include "cli/live/states.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/edge/states.h"
 #include "processors/runtime/stage_ports.h"
 
 namespace fiverate {

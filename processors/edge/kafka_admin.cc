@@ -201,7 +201,7 @@ Result<std::map<Input, First>> read_firsts(KafkaSettings settings, const std::ve
   const auto deadline = Clock::now() + 3 * kWithin;
   for (bool begun = false; !begun || !waiting.empty();) {
     std::vector<InRecord> records;
-    FIVERATE_TRY((*reader)->poll(milliseconds(100), records));
+    TRY((*reader)->poll(milliseconds(100), records));
     if (!std::exchange(begun, true)) {
       for (const auto& [input, span] : (*reader)->spans()) {
         firsts[input] = {span.end == 0, span.begin, {}};
@@ -261,10 +261,10 @@ Result<std::int32_t> write_definitions(const KafkaSettings& settings, const Topi
   for (const auto& [input, first] : *firsts) {
     if (!first.empty) continue;
     // Of the same timestamp wherever and whenever it is made: before all that follows.
-    FIVERATE_TRY((*sink)->send({input.topic, input.partition, 1, {}, plan.definition(input.topic), {}, {}}));
+    TRY((*sink)->send({input.topic, input.partition, 1, {}, plan.definition(input.topic), {}, {}}));
     ++written;
   }
-  FIVERATE_TRY((*sink)->flush());
+  TRY((*sink)->flush());
   return written;
 }
 

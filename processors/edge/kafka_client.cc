@@ -105,14 +105,14 @@ Result<KafkaConf> build(const KafkaSettings& settings, const KafkaRole& role) {
     return fail(Reaction::stop, "The Kafka property bootstrap.servers is missing: where is Kafka?");
   }
   KafkaConf conf(rd_kafka_conf_new());
-  for (const auto& [name, value] : role.defaults) FIVERATE_TRY(set(conf.get(), name, value));
+  for (const auto& [name, value] : role.defaults) TRY(set(conf.get(), name, value));
   for (const auto& [name, value] : settings.properties) {
     if (const auto* entry = reserved(name)) {
       return fail(Reaction::stop, "The Kafka property {} cannot be set: {}.", name, entry->because);
     }
-    FIVERATE_TRY(set(conf.get(), name, value));
+    TRY(set(conf.get(), name, value));
   }
-  for (const auto& [name, value] : role.fixed) FIVERATE_TRY(set(conf.get(), name, value));
+  for (const auto& [name, value] : role.fixed) TRY(set(conf.get(), name, value));
   return conf;
 }
 

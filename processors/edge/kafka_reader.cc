@@ -68,7 +68,7 @@ Result<void> KafkaReader::Parts::start() {
     places[input] = {begin, options.until_end ? span.end : kNoEnd, options.until_end && begin == span.end};
     spans[input] = {begin, begin, span.end};
   }
-  FIVERATE_TRY(fetcher->assign(std::move(places)));
+  TRY(fetcher->assign(std::move(places)));
   started = true;
   return {};
 }
@@ -91,7 +91,7 @@ void KafkaReader::listen(Listener listener) {
 }
 
 Result<void> KafkaReader::poll(milliseconds wait, std::vector<InRecord>& records) {
-  if (!parts_->started) FIVERATE_TRY(parts_->start());
+  if (!parts_->started) TRY(parts_->start());
   if (finished()) return {};
   return parts_->fetcher->poll(wait, records);
 }

@@ -198,10 +198,10 @@ void KafkaSource::listen(Listener listener) {
 }
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
-  FIVERATE_TRY(parts_->ask_again());
+  TRY(parts_->ask_again());
   auto polled = parts_->fetcher->poll(wait, records);
-  FIVERATE_TRY(parts_->is_itself());
-  if (polled) FIVERATE_TRY(parts_->finds_its_group());
+  TRY(parts_->is_itself());
+  if (polled) TRY(parts_->finds_its_group());
   return polled;
 }
 
@@ -253,7 +253,7 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) return {};
-  FIVERATE_TRY(parts_->is_itself());
+  TRY(parts_->is_itself());
   if (group_moves(code)) {
     client.heard(code, fmt::format("a position was not committed, its next owner will: {}", rd_kafka_err2str(code)));
     return {};

@@ -22,22 +22,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What one store holds back before it writes a table: a share of the budget, for a store that rests keeps its own.
+// The write buffer of one store is a share of the budget, because an idle store keeps its buffer in memory.
 constexpr std::size_t kWriteBufferShare = 16;
 constexpr std::size_t kWriteBufferBytesMin = 1 << 20;
 constexpr std::size_t kWriteBufferBytesMax = 32 << 20;
 constexpr std::size_t kBlockBytes = 16 << 10;
 constexpr double kBloomBitsPerKey = 10;
 constexpr double kMemtableBloomShare = 0.02;  // of a write buffer
-constexpr int kOpenFilesMax = 256;  // of one store: a process may have many
+constexpr int kOpenFilesMax = 256;            // of one store; a process may have many stores
 
-// RocksDB's own log file is left out: Debian's build has assertions, and one of them ends the process when that file
-// cannot be written because the disk is full. What it has to say of weight goes to ours.
+// Sends RocksDB's errors to our log. RocksDB's own log file is not written: Debian's build has assertions enabled, and
+// one of them ends the process if that file cannot be written because the disk is full.
 class Log final : public rocksdb::Logger {
  public:
   explicit Log(fs::path folder) : Logger(rocksdb::ERROR_LEVEL), folder_(std::move(folder)) {}
   using Logger::Logv;
-  void Logv(const char*, va_list) override {}  // headers
+  void Logv(const char*, va_list) override {}  // the header lines: not logged
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list values) override {
     if (level < rocksdb::ERROR_LEVEL || level >= rocksdb::HEADER_LEVEL) return;
     std::array<char, 1024> line{};
@@ -56,9 +56,9 @@ std::string_view view(const rocksdb::Slice& slice) {
   return {slice.data(), slice.size()};
 }
 
-bool mentions(const rocksdb::Status& status, std::string_view words) {
+bool mentions(const rocksdb::Status& status, std::string_view text) {
   const auto* state = status.getState();
-  return state != nullptr && std::string_view(state).find(words) != std::string_view::npos;
+  return state != nullptr && std::string_view(state).find(text) != std::string_view::npos;
 }
 
 bool is_locked(const rocksdb::Status& status) {
@@ -69,41 +69,44 @@ bool is_full(const rocksdb::Status& status) {
   return status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit;
 }
 
-// The one place that turns RocksDB's statuses into our errors.
+// The only function that translates a status of RocksDB into an Error.
 Error store_error(const rocksdb::Status& status, const fs::path& folder) {
-  const auto says = [&](Reaction reaction, std::string_view sentence) {
+  const auto error = [&](Reaction reaction, std::string_view sentence) {
     return Error{reaction, fmt::format("The state in {} {} ({}).", folder.string(), sentence, status.ToString())};
   };
-  if (is_full(status)) return says(Reaction::stop, "cannot be written: the disk is full. Make room and start again");
-  if (status.IsCorruption()) return says(Reaction::stop, "is damaged: remove the folder, it is rebuilt from the log");
-  if (is_locked(status)) return says(Reaction::wait, "is in use by another process");
+  if (is_full(status)) {
+    return error(Reaction::stop, "cannot be written: the disk is full. Free some space and start again");
+  }
+  if (status.IsCorruption()) return error(Reaction::stop, "is damaged: remove the folder, it is rebuilt from the log");
+  if (is_locked(status)) return error(Reaction::wait, "is in use by another process");
   if (mentions(status, "Read-only file system") || mentions(status, "Permission denied")) {
-    return says(Reaction::stop, "may not be written to: the file system is read-only, or the rights are missing");
+    return error(Reaction::stop, "cannot be written: the file system is read-only, or the permission is missing");
   }
   if (mentions(status, "Too many open files")) {
-    return says(Reaction::stop, "cannot be opened: too many open files. Raise the limit (ulimit -n)");
+    return error(Reaction::stop, "cannot be opened: too many open files. Raise the limit (ulimit -n)");
   }
   if (status.IsPathNotFound() || mentions(status, "No such file")) {
-    return says(Reaction::stop, "lacks a file: remove the folder, it is rebuilt from the log");
+    return error(Reaction::stop, "has a missing file: remove the folder, it is rebuilt from the log");
   }
-  if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return says(Reaction::retry, "is busy");
+  if (status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return error(Reaction::retry, "is busy");
   if (status.IsNotSupported() || status.IsInvalidArgument()) {
-    return says(
+    return error(
         Reaction::stop,
         "was written by another version of RocksDB, or is damaged: remove the folder, it is rebuilt from the log");
   }
-  return says(Reaction::stop, "cannot be read or written");
+  return error(Reaction::stop, "cannot be read or written");
 }
 
 Error folder_error(const fs::path& folder, const std::error_code& code) {
   if (code == std::errc::no_space_on_device) {
-    return {Reaction::stop, fmt::format("The folder {} cannot be made: the disk is full.", folder.string())};
+    return {Reaction::stop, fmt::format("The folder {} cannot be created: the disk is full.", folder.string())};
   }
-  return {Reaction::stop, fmt::format("The folder {} cannot be made or read: {}.", folder.string(), code.message())};
+  return {Reaction::stop, fmt::format("The folder {} cannot be created or read: {}.", folder.string(), code.message())};
 }
 
-// RocksDB takes a folder without the file CURRENT for an empty one, whatever else lies there.
-Result<void> check_not_beheaded(const fs::path& folder) {
+// RocksDB treats a folder without the file CURRENT as empty, even if it contains tables and logs: a damaged state would
+// be overwritten by an empty one.
+Result<void> check_not_truncated(const fs::path& folder) {
   std::error_code code;
   if (fs::exists(folder / "CURRENT", code)) return {};
   for (const auto& entry : fs::directory_iterator(folder, code)) {
@@ -131,14 +134,14 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   options.paranoid_checks = true;
   options.write_buffer_manager = writes;
   options.write_buffer_size = write_buffer_bytes;
-  // A log read for the first time asks mostly for what is not there.
+  // While a log is read for the first time, most keys that are looked up are absent.
   options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   options.memtable_whole_key_filtering = true;
   options.compression = best_compression();
   options.level_compaction_dynamic_level_bytes = true;
   options.max_background_jobs = 2;
   options.max_open_files = kOpenFilesMax;
-  // After a full disk Resume() succeeds and later writes fail (RocksDB #11643): never resume, start anew.
+  // After a full disk Resume() succeeds but later writes fail (RocksDB #11643). The store is opened again instead.
   options.max_bgerror_resume_count = 0;
   options.info_log = std::make_shared<Log>(folder);
 
@@ -146,14 +149,14 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   table.block_cache = cache;
   table.block_size = kBlockBytes;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
-  table.cache_index_and_filter_blocks = true;  // inside the budget
+  table.cache_index_and_filter_blocks = true;  // counts towards the budget
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
-// The first key behind all that begin with `prefix`; none if it is all 0xff.
-std::optional<std::string> behind(std::string_view prefix) {
+// The first key after all keys that start with `prefix`; none if the prefix is all 0xff.
+std::optional<std::string> end_of_prefix(std::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && end.back() == '\xff') end.pop_back();
   if (end.empty()) return std::nullopt;
@@ -178,7 +181,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   std::error_code code;
   fs::create_directories(folder, code);
   if (code) return tl::make_unexpected(folder_error(folder, code));
-  FIVERATE_TRY(check_not_beheaded(folder));
+  TRY(check_not_truncated(folder));
 
   const auto options = options_with(folder, memory.cache_, memory.writes_, memory.write_buffer_bytes_);
   rocksdb::DB* opened = nullptr;
@@ -203,7 +206,7 @@ Result<std::optional<std::string>> RocksStore::get(std::string_view key) const {
 
 Result<void> RocksStore::scan(std::string_view prefix,
                               const std::function<bool(std::string_view, std::string_view)>& visit) const {
-  const auto end = behind(prefix);
+  const auto end = end_of_prefix(prefix);
   const auto end_slice = end ? slice(*end) : rocksdb::Slice();
   rocksdb::ReadOptions options;
   if (end) options.iterate_upper_bound = &end_slice;
@@ -215,28 +218,22 @@ Result<void> RocksStore::scan(std::string_view prefix,
   return {};
 }
 
-RocksStore::Checkpoint RocksStore::checkpoint() const {
-  return [open = std::weak_ptr(db_)](const fs::path& folder) -> Result<bool> {
-    const auto db = open.lock();
-    if (!db) return false;
-    rocksdb::Checkpoint* made = nullptr;
-    auto status = rocksdb::Checkpoint::Create(db.get(), &made);
-    const std::unique_ptr<rocksdb::Checkpoint> owned(made);
-    // Writes out what is in memory first, so that the copy is tables alone, which do not change any more.
-    if (status.ok()) status = made->CreateCheckpoint(folder.string());
-    if (!status.ok()) return tl::make_unexpected(store_error(status, folder));
-    return true;
-  };
+StoreCopier RocksStore::copier() const {
+  std::string store_id;
+  if (!db_->GetDbIdentity(store_id).ok()) store_id.clear();
+  return {db_, std::move(store_id)};
 }
 
-std::string RocksStore::identity() const {
-  std::string identity;
-  return db_->GetDbIdentity(identity).ok() ? identity : std::string();
-}
-
-bool holds_state(const fs::path& folder) {
-  std::error_code code;
-  return fs::exists(folder, code) && !fs::is_empty(folder, code);
+Result<bool> StoreCopier::copy_to(const fs::path& folder) const {
+  const auto db = db_.lock();
+  if (!db) return false;
+  rocksdb::Checkpoint* created = nullptr;
+  auto status = rocksdb::Checkpoint::Create(db.get(), &created);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(created);
+  // Flushes the write buffers first, so that nearly all of the copy is table files, which never change.
+  if (status.ok()) status = checkpoint->CreateCheckpoint(folder.string());
+  if (!status.ok()) return tl::make_unexpected(store_error(status, folder));
+  return true;
 }
 
 Result<std::optional<std::string>> read_value(const fs::path& folder, std::string_view key) {

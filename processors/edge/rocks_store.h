@@ -1,8 +1,8 @@
-// The state of a task in a folder: one RocksDB a task, one column family. A write is one WriteBatch, in the write-ahead
-// log but not forced to the disk: after a kill all of it is there; after a power cut the end may be missing, and since
-// state and offset lie in one batch the task goes on from an earlier offset.
+// The state of a task in a folder: one RocksDB database with one column family. A write is one WriteBatch. It is in the
+// write-ahead log when write() returns, but not synced to the disk, so a kill loses nothing. A power failure may lose
+// the last batches; state and offset are in one batch, so the task then resumes from an earlier offset.
 //
-// The state can always be rebuilt from the log, so a damaged one is refused, never repaired.
+// A state can always be rebuilt from the log, so a damaged one is refused and never repaired.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ class WriteBufferManager;
 
 namespace fiverate {
 
-// What the stores of a process share: blocks read and writes not yet on disk, together within the budget (a
-// burst of writes may pass it until it is on disk: nobody is made to wait). Outlives them.
+// The memory that the stores of a process share: the block cache and the write buffers, together within the budget.
+// Writers never wait for a flush, so a burst of writes may exceed the budget until it is on disk. Outlives the stores.
 class RocksMemory {
  public:
   explicit RocksMemory(std::size_t budget_bytes);
@@ -41,15 +41,32 @@ class RocksMemory {
   std::shared_ptr<rocksdb::WriteBufferManager> writes_;
 };
 
-// Whether there is a state in a folder.
-bool holds_state(const std::filesystem::path& folder);
-// A value of a store that nobody has open, as of a checkpoint.
+// Makes copies of an open store. Any thread may use it, also while the store is written. It may outlive the store.
+class StoreCopier {
+ public:
+  // Creates `folder`, on the disk of the store, with the present content: whole batches, the table files as hard links.
+  // False: the store is closed.
+  [[nodiscard]] Result<bool> copy_to(const std::filesystem::path& folder) const;
+  // Differs between any two stores, also if both were restored from one snapshot and their files have equal names.
+  [[nodiscard]] const std::string& store_id() const { return store_id_; }
+
+ private:
+  friend class RocksStore;
+  StoreCopier(std::weak_ptr<rocksdb::DB> db, std::string store_id)
+      : db_(std::move(db)), store_id_(std::move(store_id)) {}
+
+  std::weak_ptr<rocksdb::DB> db_;
+  std::string store_id_;
+};
+
+// Reads one value of a store that is not open, for example of a copy.
 [[nodiscard]] Result<std::optional<std::string>> read_value(const std::filesystem::path& folder, std::string_view key);
 
-// Errors: wait: the folder is in use by another process, or still by this one; stop: damaged, disk full, may not be written to. After a failed write it refuses every other.
+// Errors: wait: this or another process has the folder open; stop: the state is damaged, the disk is full, or writing
+// is not permitted. After a failed write the store refuses all further writes.
 class RocksStore final : public Store {
  public:
-  // Makes the folder if it is absent.
+  // Creates the folder if it is absent.
   [[nodiscard]] static Result<std::unique_ptr<RocksStore>> open(const std::filesystem::path& folder,
                                                                 const RocksMemory& memory);
   ~RocksStore() override;
@@ -61,18 +78,13 @@ class RocksStore final : public Store {
   std::string location() const override { return folder_.string(); }
   std::int64_t bytes() const override;
 
-  // Makes a second folder of the state as it is now, whole batches, by hard links: both have to be on one disk. To be called from any
-  // thread, also while the store is written. False: the store is closed by now.
-  using Checkpoint = std::function<Result<bool>(const std::filesystem::path& folder)>;
-  [[nodiscard]] Checkpoint checkpoint() const;
-  // Tells apart two stores whose files have the same names.
-  [[nodiscard]] std::string identity() const;
+  [[nodiscard]] StoreCopier copier() const;
 
  private:
   RocksStore(std::filesystem::path folder, std::unique_ptr<rocksdb::DB> db);
 
   std::filesystem::path folder_;
-  std::shared_ptr<rocksdb::DB> db_;  // shared with a checkpoint at work
+  std::shared_ptr<rocksdb::DB> db_;  // shared with a StoreCopier while it copies
   std::optional<Error> failed_;
 };
 

@@ -27,14 +27,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 1 << 20;
-// What no snapshot names may belong to one that another process is just taking.
-constexpr std::chrono::hours kUnnamedFor{6};
+// A file that no snapshot names may belong to one that another process is writing now. It is deleted when it is this
+// old.
+constexpr std::chrono::hours kUnnamedFileAge{6};
+constexpr std::chrono::seconds kProgressEvery{2};
 constexpr std::string_view kFiles = "files";
-constexpr std::string_view kPartly = ".partly";
 
-std::string hex(const XXH128_hash_t& hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
+std::string hex(const XXH128_hash_t& hash) {
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
 
-std::string checksum_of(std::string_view bytes) { return hex(XXH3_128bits(bytes.data(), bytes.size())); }
+std::string checksum_of(std::string_view bytes) {
+  return hex(XXH3_128bits(bytes.data(), bytes.size()));
+}
 
 tl::unexpected<Error> io_error(std::string_view what, const fs::path& path) {
   return fail(Reaction::retry, "Snapshots: {} cannot be {}: {}.", path.string(), what, std::strerror(errno));
@@ -50,23 +55,24 @@ struct Copied {
   std::string checksum;
 };
 
-// To the disk, not only on its way: what calls itself a copy has to survive the machine.
-Result<Copied> copy_checked(const fs::path& from, const fs::path& to, const SnapshotFolder::GoingOn& going_on = {}) {
+// Creates `to`, which must be absent. It is on the disk when this returns, so that a snapshot survives a power failure.
+Result<Copied> copy_file(const fs::path& from, const fs::path& to,
+                         const SnapshotFolder::ShouldContinue& should_continue) {
   const File in(std::fopen(from.c_str(), "rb"));
   if (!in) return io_error("read", from);
-  const File out(std::fopen(to.c_str(), "wbx"));  // ours alone
+  const File out(std::fopen(to.c_str(), "wbx"));
   if (!out) return io_error("written", to);
   const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(), XXH3_freeState);
   XXH3_128bits_reset(hash.get());
   std::vector<char> buffer(kCopyBytes);
   Copied copied;
-  for (;;) {
-    const auto count = std::fread(buffer.data(), 1, buffer.size(), in.get());
-    if (count == 0) break;
+  while (const auto count = std::fread(buffer.data(), 1, buffer.size(), in.get())) {
     XXH3_128bits_update(hash.get(), buffer.data(), count);
     if (std::fwrite(buffer.data(), 1, count, out.get()) != count) return io_error("written", to);
     copied.bytes += static_cast<std::int64_t>(count);
-    if (going_on && !going_on()) return fail(Reaction::retry, "Snapshots: left off at {}.", to.string());
+    if (should_continue && !should_continue()) {
+      return fail(Reaction::retry, "Snapshots: the copy to {} was cancelled.", to.string());
+    }
   }
   if (std::ferror(in.get()) != 0) return io_error("read", from);
   if (std::fflush(out.get()) != 0 || ::fsync(::fileno(out.get())) != 0) return io_error("written", to);
@@ -83,13 +89,40 @@ Result<void> sync_folder(const fs::path& folder) {
   return {};
 }
 
-Result<void> rename_file(const fs::path& from, const fs::path& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) return io_error("written", to);
-  return {};
+// Deletes the folder at the beginning and at the end.
+struct ScratchFolder {
+  fs::path path;
+  explicit ScratchFolder(fs::path folder) : path(std::move(folder)) { remove(); }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() { remove(); }
+  void remove() const {
+    std::error_code code;
+    fs::remove_all(path, code);
+  }
+};
+
+// LOCK and LOG belong to a process, IDENTITY to a store. A restored store gets a new identity, so that its files are
+// not confused with those of the store that was copied.
+bool is_copied(const std::string& name) {
+  return name != "LOCK" && name != "IDENTITY" && !name.starts_with("LOG");
 }
 
-// Locks and logs are a process's own; the identity is the store's: two that begin from one snapshot become different.
-bool is_copied(const std::string& name) { return name != "LOCK" && name != "IDENTITY" && !name.starts_with("LOG"); }
+// False during a state-only replay: outputs may not be published from such a state before the replay has reached its
+// end.
+bool may_be_copied(const TaskState& state) {
+  return state.has_outputs();
+}
+
+// Nothing: nothing was committed yet.
+Result<std::optional<TaskState>> state_in(const fs::path& folder) {
+  const auto saved = read_value(folder, kTaskKey);
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (!*saved) return std::nullopt;
+  TaskState state;
+  if (state.ParseFromString(**saved)) return state;
+  return fail(Reaction::stop, "The state in {} is damaged.", folder.string());
+}
 
 std::string manifest_text(const Snapshot& snapshot) {
   nlohmann::ordered_json files = nlohmann::ordered_json::array();
@@ -99,103 +132,92 @@ std::string manifest_text(const Snapshot& snapshot) {
   return nlohmann::ordered_json{{"task", snapshot.task},
                                 {"definition_id", snapshot.definition_id},
                                 {"next_offset", snapshot.next_offset},
-                                {"store", snapshot.store},
+                                {"store_id", snapshot.store_id},
                                 {"files", files}}
              .dump(1) +
          "\n";
 }
 
-std::optional<Snapshot> parse_manifest(const std::string& text) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_discarded()) return std::nullopt;
-  try {
-    Snapshot snapshot{json.at("task"), json.at("definition_id"), json.at("next_offset"), json.at("store"), {}};
-    for (const auto& file : json.at("files")) {
-      snapshot.files.push_back({file.at("name"), file.at("bytes"), file.at("checksum")});
-    }
-    return snapshot;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
-  }
-}
-
-// "00000000000000012345-<checksum>.json": in order of offsets.
-std::string manifest_name(const Snapshot& snapshot, std::string_view text) {
-  return fmt::format("{:020}-{}.json", snapshot.next_offset, checksum_of(text));
-}
-
-// Newest first: what was taken last, by the clock of the shared disk.
-std::vector<fs::path> manifests_in(const fs::path& home) {
-  std::vector<std::pair<fs::file_time_type, fs::path>> found;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(home, code)) {
-    if (entry.path().extension() == ".json") found.emplace_back(entry.last_write_time(code), entry.path());
-  }
-  std::ranges::sort(found, std::greater());
-  std::vector<fs::path> paths;
-  for (auto& [taken_at, path] : found) paths.push_back(std::move(path));
-  return paths;
-}
-
-// Of no other process, also where all have the same pid.
-std::string partly_name(std::string_view name) {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return fmt::format("{}-{:016x}{}", name, random(), kPartly);
+std::string manifest_name(std::int64_t next_offset, std::string_view checksum) {
+  return fmt::format("{:020}-{}.json", next_offset, checksum);
 }
 
 std::optional<Snapshot> read_manifest(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   text << in.rdbuf();
-  auto snapshot = in ? parse_manifest(text.str()) : std::nullopt;
-  if (snapshot && manifest_name(*snapshot, text.str()) == path.filename()) return snapshot;
-  spdlog::warn("snapshots: {} is damaged and left out", path.string());
+  const auto json = nlohmann::json::parse(text.str(), nullptr, false);
+  try {
+    Snapshot snapshot{json.at("task"), json.at("definition_id"), json.at("next_offset"), json.at("store_id"), {}};
+    for (const auto& file : json.at("files")) {
+      snapshot.files.push_back({file.at("name"), file.at("bytes"), file.at("checksum")});
+    }
+    if (manifest_name(snapshot.next_offset, checksum_of(text.str())) == path.filename()) return snapshot;
+  } catch (const nlohmann::json::exception&) {  // damaged
+  }
+  spdlog::warn("snapshots: {} is damaged and is ignored", path.string());
   return std::nullopt;
 }
 
-Result<std::vector<fs::path>> files_of(const fs::path& folder) {
-  std::vector<fs::path> found;
+// Newest first.
+std::vector<fs::path> manifests_in(const fs::path& folder) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> found;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
-    if (entry.is_regular_file() && is_copied(entry.path().filename())) found.push_back(entry.path());
+    if (entry.path().extension() == ".json") found.emplace_back(entry.last_write_time(code), entry.path());
   }
-  if (code) return fail(Reaction::retry, "Snapshots: {} cannot be read: {}.", folder.string(), code.message());
-  std::ranges::sort(found);
-  return found;
+  std::ranges::sort(found, std::greater());
+  std::vector<fs::path> paths;
+  for (auto& [created_at, path] : found) paths.push_back(std::move(path));
+  return paths;
 }
 
-// The folder is gone when this is.
-struct Scratch {
-  fs::path folder;
-  explicit Scratch(fs::path path) : folder(std::move(path)) { remove(); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { remove(); }
-  void remove() const {
-    std::error_code code;
-    fs::remove_all(folder, code);
+// Copies one file of a state into the folder `files`, where its name is its checksum.
+Result<Copied> store_file(const fs::path& from, const fs::path& files,
+                          const SnapshotFolder::ShouldContinue& should_continue) {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  const auto partial = files / fmt::format("{:016x}.partial", random());  // unique, for several processes write here
+  auto copied = copy_file(from, partial, should_continue);
+  if (copied && std::rename(partial.c_str(), (files / copied->checksum).c_str()) != 0) {
+    copied = io_error("written", files);
   }
-};
+  std::error_code code;
+  if (!copied) fs::remove(partial, code);
+  return copied;
+}
 
-Result<void> copy_back(const Snapshot& snapshot, const fs::path& home, const fs::path& folder,
-                       const SnapshotFolder::GoingOn& going_on) {
-  const auto began = std::chrono::steady_clock::now();
-  auto told = began;
-  std::int64_t done = 0;
-  for (const auto& file : snapshot.files) {
-    const auto copied = copy_checked(home / kFiles / file.checksum, folder / file.name, going_on);
-    if (!copied) return tl::make_unexpected(copied.error());
-    if (copied->checksum != file.checksum || copied->bytes != file.bytes) {
-      return fail(Reaction::retry, "Snapshots: {} is damaged.", (home / kFiles / file.checksum).string());
+// Also makes the file look new, so that no other process deletes it (kUnnamedFileAge).
+bool is_still_stored(const fs::path& files, const Snapshot::File& file) {
+  const auto path = files / file.checksum;
+  std::error_code code;
+  fs::last_write_time(path, fs::file_time_type::clock::now(), code);
+  return !code && static_cast<std::int64_t>(fs::file_size(path, code)) == file.bytes && !code;
+}
+
+// By name. A file name of another store may stand for another table.
+std::map<std::string, Snapshot::File> tables_of(const std::vector<Snapshot>& snapshots, const std::string& store_id) {
+  std::map<std::string, Snapshot::File> tables;
+  for (const auto& snapshot : snapshots) {
+    if (store_id.empty() || snapshot.store_id != store_id) continue;
+    for (const auto& file : snapshot.files) {
+      if (file.name.ends_with(".sst")) tables.emplace(file.name, file);
     }
-    done += copied->bytes;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - told < std::chrono::seconds(2)) continue;
-    told = now;
-    const auto seconds = std::chrono::duration<double>(now - began).count();
-    spdlog::info("{}: {} of {} MB restored ({:.0f} MB/s)", snapshot.task, done / 1'000'000, snapshot.bytes() / 1'000'000,
-                 static_cast<double>(done) / 1e6 / seconds);
   }
+  return tables;
+}
+
+// The manifest appears in `folder` completely or not at all.
+Result<void> write_manifest(const Snapshot& snapshot, const fs::path& scratch, const fs::path& folder) {
+  const auto text = manifest_text(snapshot);
+  const auto checksum = checksum_of(text);
+  std::ofstream(scratch / "manifest", std::ios::binary) << text;
+  const auto copied = store_file(scratch / "manifest", folder / kFiles, {});
+  if (!copied) return tl::make_unexpected(copied.error());
+  if (copied->checksum != checksum) {
+    return fail(Reaction::retry, "Snapshots: {} cannot be written.", scratch.string());
+  }
+  const auto manifest = folder / manifest_name(snapshot.next_offset, checksum);
+  if (std::rename((folder / kFiles / checksum).c_str(), manifest.c_str()) != 0) return io_error("written", manifest);
   return sync_folder(folder);
 }
 
@@ -209,93 +231,64 @@ std::int64_t Snapshot::bytes() const {
 
 std::vector<Snapshot> SnapshotFolder::list(const std::string& folder_name) const {
   std::vector<Snapshot> found;
-  for (const auto& path : manifests_in(home_of(folder_name))) {
+  for (const auto& path : manifests_in(folder_of(folder_name))) {
     if (auto snapshot = read_manifest(path)) found.push_back(std::move(*snapshot));
   }
   return found;
 }
 
-Result<std::optional<SnapshotFolder::Taken>> SnapshotFolder::take(const RocksStore::Checkpoint& checkpoint,
-                                                                  const std::string& store_identity,
-                                                                  const std::string& folder_name, const fs::path& scratch,
-                                                                  const GoingOn& going_on) {
-  const auto home = home_of(folder_name);
-  const auto shared = home / kFiles;
+Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const StoreCopier& copier,
+                                                                      const std::string& folder_name,
+                                                                      const fs::path& scratch,
+                                                                      const ShouldContinue& should_continue) {
+  const auto folder = folder_of(folder_name);
+  const auto files = folder / kFiles;
   std::error_code code;
-  fs::create_directories(shared, code);
-  if (code) return fail(Reaction::retry, "Snapshots: {} cannot be made: {}.", shared.string(), code.message());
+  fs::create_directories(files, code);
+  if (code) return fail(Reaction::retry, "Snapshots: {} cannot be created: {}.", files.string(), code.message());
 
-  const Scratch copy(scratch);
-  const auto made = checkpoint(copy.folder);
-  if (!made) return tl::make_unexpected(made.error());
-  if (!*made) return std::nullopt;
-  const auto saved = read_value(copy.folder, kTaskKey);
-  if (!saved) return tl::make_unexpected(saved.error());
-  if (!*saved) return std::nullopt;  // nothing was committed yet
-  TaskState state;
-  if (!state.ParseFromString(**saved)) return fail(Reaction::stop, "The state of {} is damaged.", folder_name);
-  if (!state.has_outputs()) return std::nullopt;  // a state-only replay has not reached its checkpoint
+  const ScratchFolder copy(scratch);
+  const auto is_open = copier.copy_to(copy.path);
+  if (!is_open) return tl::make_unexpected(is_open.error());
+  if (!*is_open) return std::nullopt;
+  const auto state = state_in(copy.path);
+  if (!state) return tl::make_unexpected(state.error());
+  if (!*state || !may_be_copied(**state)) return std::nullopt;
 
-  Taken taken{{state.task(), state.definition_id(), state.next_offset(), store_identity, {}}, 0};
-  const auto before = list(folder_name);
-  if (!before.empty() && before.front().next_offset == state.next_offset() &&
-      before.front().definition_id == state.definition_id()) {
+  Created created{{(*state)->task(), (*state)->definition_id(), (*state)->next_offset(), copier.store_id(), {}}, 0};
+  const auto earlier = list(folder_name);
+  if (!earlier.empty() && earlier.front().next_offset == created.snapshot.next_offset &&
+      earlier.front().definition_id == created.snapshot.definition_id) {
     return std::nullopt;
   }
-  std::map<std::string, Snapshot::File> known;
-  if (!before.empty() && before.front().store == store_identity && !store_identity.empty()) {
-    for (const auto& file : before.front().files) {
-      if (file.name.ends_with(".sst")) known[file.name] = file;  // never changes
+  const auto stored_tables = tables_of(earlier, copier.store_id());
+  for (const auto& entry : fs::directory_iterator(copy.path, code)) {
+    const auto name = entry.path().filename().string();
+    if (!is_copied(name)) continue;
+    if (const auto table = stored_tables.find(name);
+        table != stored_tables.end() && is_still_stored(files, table->second)) {
+      created.snapshot.files.push_back(table->second);
+      continue;
     }
+    const auto copied = store_file(entry.path(), files, should_continue);
+    if (!copied) return tl::make_unexpected(copied.error());
+    created.snapshot.files.push_back({name, copied->bytes, copied->checksum});
+    created.copied_bytes += copied->bytes;
   }
+  if (code) return fail(Reaction::retry, "Snapshots: {} cannot be read: {}.", copy.path.string(), code.message());
+  TRY(sync_folder(files));
 
-  const auto files = files_of(copy.folder);
-  if (!files) return tl::make_unexpected(files.error());
-  for (const auto& path : *files) {
-    const auto name = path.filename().string();
-    const auto bytes = static_cast<std::int64_t>(fs::file_size(path, code));
-    if (const auto found = known.find(name); found != known.end() && found->second.bytes == bytes) {
-      const auto stored = shared / found->second.checksum;
-      fs::last_write_time(stored, fs::file_time_type::clock::now(), code);  // see kUnnamedFor
-      if (!code && static_cast<std::int64_t>(fs::file_size(stored, code)) == bytes) {
-        taken.snapshot.files.push_back(found->second);
-        continue;
-      }
-    }
-    const auto partly = shared / partly_name(name);
-    const auto copied = copy_checked(path, partly, going_on);
-    if (!copied) {
-      fs::remove(partly, code);
-      return tl::make_unexpected(copied.error());
-    }
-    FIVERATE_TRY(rename_file(partly, shared / copied->checksum));
-    taken.snapshot.files.push_back({name, copied->bytes, copied->checksum});
-    taken.copied_bytes += copied->bytes;
-  }
-  FIVERATE_TRY(sync_folder(shared));
-
-  const auto text = manifest_text(taken.snapshot);
-  const auto partly = home / partly_name("manifest");
-  {
-    const auto manifest = copy.folder / "manifest";
-    std::ofstream(manifest, std::ios::binary) << text;
-    const auto written = copy_checked(manifest, partly);
-    if (!written) return tl::make_unexpected(written.error());
-    if (written->checksum != checksum_of(text)) return fail(Reaction::retry, "Snapshots: {} was not written whole.", partly.string());
-  }
-  FIVERATE_TRY(rename_file(partly, home / manifest_name(taken.snapshot, text)));
-  FIVERATE_TRY(sync_folder(home));
-  prune(folder_name);
-  return taken;
+  TRY(write_manifest(created.snapshot, copy.path, folder));
+  delete_old(folder_name);
+  return created;
 }
 
-void SnapshotFolder::prune(const std::string& folder_name) const {
-  const auto home = home_of(folder_name);
-  const auto manifests = manifests_in(home);
+void SnapshotFolder::delete_old(const std::string& folder_name) const {
+  const auto folder = folder_of(folder_name);
   std::set<std::string> named;
   std::error_code code;
   int kept = 0;
-  for (const auto& path : manifests) {
+  for (const auto& path : manifests_in(folder)) {
     if (kept == keep_) {
       fs::remove(path, code);
       continue;
@@ -305,43 +298,46 @@ void SnapshotFolder::prune(const std::string& folder_name) const {
     ++kept;
     for (const auto& file : snapshot->files) named.insert(file.checksum);
   }
-  for (const auto& entry : fs::directory_iterator(home / kFiles, code)) {
+  for (const auto& entry : fs::directory_iterator(folder / kFiles, code)) {
     if (named.contains(entry.path().filename())) continue;
     const auto age = fs::file_time_type::clock::now() - entry.last_write_time(code);
-    if (!code && age > kUnnamedFor) fs::remove(entry.path(), code);
+    if (!code && age > kUnnamedFileAge) fs::remove(entry.path(), code);
   }
 }
 
-Result<std::optional<Snapshot>> SnapshotFolder::restore(const std::string& folder_name,
-                                                        const std::string& definition_id, const fs::path& folder,
-                                                        const Wanted& wanted, const GoingOn& going_on) const {
-  for (auto& snapshot : list(folder_name)) {
-    if (snapshot.next_offset > wanted.at_most) continue;
-    if (snapshot.definition_id != definition_id) {
-      spdlog::info("snapshots: {} at offset {} is of another definition and left out", folder_name, snapshot.next_offset);
-      continue;
+Result<bool> SnapshotFolder::restore(const std::string& folder_name, const Snapshot& snapshot, const fs::path& to,
+                                     const ShouldContinue& should_continue) const {
+  using Clock = std::chrono::steady_clock;
+  const auto files = folder_of(folder_name) / kFiles;
+  std::error_code code;
+  fs::remove_all(to, code);
+  if (!code) fs::create_directories(to, code);
+  if (code) return fail(Reaction::stop, "The folder {} cannot be created: {}.", to.string(), code.message());
+  const auto megabytes = static_cast<double>(snapshot.bytes()) / 1e6;
+  const auto start = Clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  auto reported = start;
+  std::int64_t done = 0;
+  for (const auto& file : snapshot.files) {
+    const auto copied = copy_file(files / file.checksum, to / file.name, should_continue);
+    const bool is_cancelled = !copied && should_continue && !should_continue();
+    if (is_cancelled) return tl::make_unexpected(copied.error());
+    if (!copied || copied->checksum != file.checksum) {
+      spdlog::warn("{}: the snapshot at offset {} is left out. {}", snapshot.task, snapshot.next_offset,
+                   copied ? fmt::format("{} is damaged.", (files / file.checksum).string()) : copied.error().what);
+      fs::remove_all(to, code);
+      return false;
     }
-    if (wanted.is_worth_it && !wanted.is_worth_it(snapshot)) return std::nullopt;
-    const Scratch copy(folder.string() + ".restoring");
-    std::error_code code;
-    fs::create_directories(copy.folder, code);
-    if (code) return fail(Reaction::stop, "The folder {} cannot be made: {}.", copy.folder.string(), code.message());
-    const auto began = std::chrono::steady_clock::now();
-    if (const auto copied = copy_back(snapshot, home_of(folder_name), copy.folder, going_on); !copied) {
-      if (going_on && !going_on()) return tl::make_unexpected(copied.error());
-      spdlog::warn("{}: the snapshot at offset {} is left out. {}", snapshot.task, snapshot.next_offset, copied.error().what);
-      continue;
-    }
-    fs::remove(folder, code);  // if it is there, it is empty
-    fs::rename(copy.folder, folder, code);
-    if (code) return fail(Reaction::stop, "The folder {} cannot be made: {}.", folder.string(), code.message());
-    FIVERATE_TRY(sync_folder(folder.parent_path()));
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    spdlog::info("{}: restored from the snapshot at offset {}: {:.1f} MB in {:.2f} s", snapshot.task, snapshot.next_offset,
-                 static_cast<double>(snapshot.bytes()) / 1e6, seconds);
-    return std::move(snapshot);
+    done += copied->bytes;
+    if (Clock::now() - reported < kProgressEvery) continue;
+    reported = Clock::now();
+    spdlog::info("{}: {} of {:.0f} MB restored ({:.0f} MB/s)", snapshot.task, done / 1'000'000, megabytes,
+                 static_cast<double>(done) / 1e6 / seconds());
   }
-  return std::nullopt;
+  TRY(sync_folder(to));
+  spdlog::info("{}: restored from the snapshot at offset {}: {:.1f} MB in {:.2f} s", snapshot.task,
+               snapshot.next_offset, megabytes, seconds());
+  return true;
 }
 
 }  // namespace fiverate

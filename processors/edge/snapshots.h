@@ -1,20 +1,21 @@
-// Copies of the states of tasks in a folder that machines share: who has lost its disk, or is new, begins from the newest copy
-// instead of the log's beginning.
+// Snapshots: copies of task states in a folder that several machines share. A task whose state is missing, or far
+// behind, restores the newest snapshot instead of reading its log from the beginning.
 //
-//   <dir>/<topics.prefix><task>/<next offset>-<checksum>.json   a snapshot: the names, sizes and checksums of its files
-//                              /files/<checksum>                 what they hold; files that several snapshots share lie here once
+//   <dir>/<topics.prefix><task>/<next offset>-<checksum>.json   a snapshot: names, sizes and checksums of its files
+//                              /files/<checksum>                the files; snapshots that share a file store it once
 //
-// A snapshot is whole or not there: its .json is written last, under a name that carries its own checksum. It holds the input
-// offset in the state itself, so it needs no agreement with anyone: any state of a task is a right one to go on from.
-// Incremental: tables of RocksDB never change, so a file that the snapshot before has is neither read nor copied.
+// The .json is written last, and its name contains the checksum of its content, so a snapshot is either complete or
+// ignored. The state itself contains its input offset, and a task may resume from any of its states, so a snapshot
+// depends on nothing else.
+// Snapshots are incremental: RocksDB never changes a table file, so a table of an earlier snapshot is not copied again.
+// Why this is not RocksDB's BackupEngine: docs/decisions/0024-snapshots.md.
 //
-// Threads: one object a thread; several processes may use one folder at once.
+// Threads: each thread uses its own object. Several processes may use one folder at the same time.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,14 +26,14 @@ namespace fiverate {
 
 struct Snapshot {
   struct File {
-    std::string name;  // in the state
+    std::string name;  // in the state's folder
     std::int64_t bytes = 0;
-    std::string checksum;  // XXH3, 128 bits, 32 digits
+    std::string checksum;  // XXH3, 128 bits, as 32 hex digits
   };
   std::string task;           // "outlet/3"
   std::string definition_id;  // of the state
   std::int64_t next_offset = 0;
-  std::string store;  // RocksStore::identity
+  std::string store_id;  // StoreCopier::store_id of the copied store
   std::vector<File> files;
 
   [[nodiscard]] std::int64_t bytes() const;
@@ -45,40 +46,35 @@ class SnapshotFolder {
   SnapshotFolder(std::filesystem::path dir, std::string topic_prefix, int keep = kKeep)
       : dir_(std::move(dir)), prefix_(std::move(topic_prefix)), keep_(keep) {}
 
-  struct Taken {
+  // Called after each MiB that is copied. False cancels the copy, which then returns an error with Reaction::retry.
+  using ShouldContinue = std::function<bool()>;
+
+  struct Created {
     Snapshot snapshot;
-    std::int64_t copied_bytes = 0;  // the rest was there
+    std::int64_t copied_bytes = 0;  // the other files were in the folder already
   };
-  // Called now and then while files are copied; false: leave off.
-  using GoingOn = std::function<bool()>;
+  // Copies the store into the folder `scratch`, which must be on the store's disk, and from there into a snapshot. Then
+  // deletes the oldest snapshots beyond `keep`. `folder_name` is that of the task's state: "outlet-3".
+  // Nothing: the newest snapshot has this offset already, the store is closed or empty, or a state-only replay is in
+  // progress.
+  [[nodiscard]] Result<std::optional<Created>> create(const StoreCopier& copier, const std::string& folder_name,
+                                                      const std::filesystem::path& scratch,
+                                                      const ShouldContinue& should_continue = {});
 
-  // Of what `checkpoint` gives, by way of the folder `scratch`, which must lie on the state's disk. Then drops the oldest beyond
-  // `keep`. Nothing: the newest has this offset already, the store is closed, or the state is on its way to where its task may speak
-  // (stream/continuation.h).
-  [[nodiscard]] Result<std::optional<Taken>> take(const RocksStore::Checkpoint& checkpoint, const std::string& store_identity,
-                                                  const std::string& folder_name, const std::filesystem::path& scratch,
-                                                  const GoingOn& going_on = {});
-
-  struct Wanted {
-    std::int64_t at_most =
-        std::numeric_limits<std::int64_t>::max();  // input offset; one that is behind it is passed over
-    // Asked of each that comes into question, before it is copied; false ends the search: those that are older are worth less.
-    std::function<bool(const Snapshot&)> is_worth_it = {};
-  };
-  // Makes `folder` (absent or empty) the state of the newest snapshot of this definition that is wanted. One with a damaged or missing
-  // file is left out with a warning. Nothing: there is none. Newest is what was taken last: topics that were made anew begin at low
-  // offsets. Errors: retry: left off by `going_on`; stop: the folder cannot be made.
-  [[nodiscard]] Result<std::optional<Snapshot>> restore(const std::string& folder_name,
-                                                        const std::string& definition_id,
-                                                        const std::filesystem::path& folder, const Wanted& wanted,
-                                                        const GoingOn& going_on = {}) const;
-
-  // Newest first. `folder_name` of a task is that of its state: "outlet-3".
+  // The snapshots of a task, newest first. Newest is the one created last, by the clock of the shared disk: a snapshot
+  // from before the topics were created again may have a higher offset. Damaged ones are omitted with a warning.
   [[nodiscard]] std::vector<Snapshot> list(const std::string& folder_name) const;
 
+  // Makes the folder `to` a copy of the snapshot and checks each file. False: a file is damaged or missing, which is
+  // logged as a warning. After an error `to` may contain a part of the snapshot.
+  [[nodiscard]] Result<bool> restore(const std::string& folder_name, const Snapshot& snapshot,
+                                     const std::filesystem::path& to, const ShouldContinue& should_continue = {}) const;
+
  private:
-  [[nodiscard]] std::filesystem::path home_of(const std::string& folder_name) const { return dir_ / (prefix_ + folder_name); }
-  void prune(const std::string& folder_name) const;
+  [[nodiscard]] std::filesystem::path folder_of(const std::string& folder_name) const {
+    return dir_ / (prefix_ + folder_name);
+  }
+  void delete_old(const std::string& folder_name) const;
 
   std::filesystem::path dir_;
   std::string prefix_;

@@ -1,4 +1,4 @@
-// The store of a task on a real disk: what it promises, and what it says when the disk breaks its own promises.
+// The store of a task on a real disk: what it guarantees, and the errors that it returns when the disk fails.
 #include "processors/edge/rocks_store.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Does not compress.
+// Random bytes, which do not compress.
 std::string noise(std::size_t size) {
   static std::mt19937_64 random(7);
   std::string bytes(size, ' ');
@@ -49,7 +49,7 @@ class RocksStoreTest : public ::testing::Test {
   }
   [[nodiscard]] fs::path folder_() const { return root_ / "outlet" / "3"; }
 
-  // Leaves files with sorted keys, not only a log: opening once more empties the log into them.
+  // Leaves table files, not only a log: opening the store again flushes the log into them.
   void fill(int batches = 40) {
     {
       const auto store = open();
@@ -76,7 +76,8 @@ class RocksStoreTest : public ::testing::Test {
     return {};
   }
 
-  // Runs a test of this program in a process of its own (a fork alone would inherit half of RocksDB's threads).
+  // Runs a test of this program in a process of its own. A fork without exec would inherit locks of RocksDB's threads,
+  // but not the threads.
   [[nodiscard]] pid_t another_process(const std::string& test, int report_to) const {
     const auto child = fork();
     if (child != 0) return child;
@@ -91,7 +92,7 @@ class RocksStoreTest : public ::testing::Test {
   fs::path root_;
 };
 
-// What the other processes do; disabled, for they run on demand only.
+// The tests that run in other processes. They are disabled, so that they only run on demand.
 struct AnotherProcess {
   const char* folder = std::getenv("FIVERATE_TEST_FOLDER");
   const char* report_to = std::getenv("FIVERATE_TEST_REPORT_TO");
@@ -111,7 +112,7 @@ TEST(RocksStoreProcess, DISABLED_WritesUntilItIsKilled) {
   }
 }
 
-TEST(RocksStoreProcess, DISABLED_OpensInVain) {
+TEST(RocksStoreProcess, DISABLED_CannotOpen) {
   const AnotherProcess me;
   if (me.folder == nullptr) GTEST_SKIP();
   const RocksMemory memory(64 << 20);
@@ -147,7 +148,7 @@ void flip(const fs::path& file, std::uintmax_t at, std::size_t count = 64) {
   stream.write(bytes.data(), static_cast<std::streamsize>(count));
 }
 
-TEST_F(RocksStoreTest, KeepsWhatWasWrittenOverAReopening) {
+TEST_F(RocksStoreTest, WritesAreThereAfterReopening) {
   {
     const auto store = open();
     StoreBatch batch;
@@ -166,7 +167,7 @@ TEST_F(RocksStoreTest, KeepsWhatWasWrittenOverAReopening) {
   EXPECT_EQ(value(*store, "c"), "");
 }
 
-TEST_F(RocksStoreTest, ALaterChangeOfABatchBeatsAnEarlierOne) {
+TEST_F(RocksStoreTest, TheLastChangeOfAKeyInABatchCounts) {
   const auto store = open();
   StoreBatch batch;
   batch.put("a", "1");
@@ -190,8 +191,8 @@ TEST_F(RocksStoreTest, ScansInOrderOfBytesAndWithinThePrefix) {
   EXPECT_TRUE(keys(*store, "x").empty());
 }
 
-// A child writes batch after batch and is killed: each batch is there as a whole, and all before it.
-TEST_F(RocksStoreTest, ABatchIsThereAsAWholeAfterAKill) {
+// A child process writes batches and is killed: each acknowledged batch is there, and none is there in part.
+TEST_F(RocksStoreTest, AfterAKillEachBatchIsCompleteOrAbsent) {
   int pipe_ends[2];
   ASSERT_EQ(pipe(pipe_ends), 0);
   const auto child = another_process("DISABLED_WritesUntilItIsKilled", pipe_ends[1]);
@@ -214,7 +215,7 @@ TEST_F(RocksStoreTest, ABatchIsThereAsAWholeAfterAKill) {
   for (int k = 0; k < 50; ++k) EXPECT_EQ(value(*store, "k" + std::to_string(k)), last);
 }
 
-TEST_F(RocksStoreTest, TwoAtOnceAreRefusedAndTheSecondNamesTheFolder) {
+TEST_F(RocksStoreTest, ASecondOpenIsRefusedAndNamesTheFolder) {
   const auto first = open();
   const auto begin = std::chrono::steady_clock::now();
   const auto error = refused();
@@ -225,9 +226,9 @@ TEST_F(RocksStoreTest, TwoAtOnceAreRefusedAndTheSecondNamesTheFolder) {
       << "other tasks of the thread would wait";
 }
 
-TEST_F(RocksStoreTest, AnotherProcessIsRefusedToo) {
+TEST_F(RocksStoreTest, AnOpenByAnotherProcessIsRefused) {
   const auto first = open();
-  const auto child = another_process("DISABLED_OpensInVain", STDOUT_FILENO);
+  const auto child = another_process("DISABLED_CannotOpen", STDOUT_FILENO);
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 0);
@@ -280,7 +281,7 @@ TEST_F(RocksStoreTest, AnEmptyCurrentIsNoticed) {
   EXPECT_NE(error.what.find("damaged"), std::string::npos) << error.what;
 }
 
-TEST_F(RocksStoreTest, AMissingCurrentIsNotTakenForAnEmptyFolder) {
+TEST_F(RocksStoreTest, AFolderWithoutCurrentIsNotTreatedAsEmpty) {
   fill(1);
   fs::remove(folder_() / "CURRENT");
   const auto error = refused();
@@ -304,12 +305,13 @@ TEST_F(RocksStoreTest, ADamagedManifestIsNoticed) {
   refused_by_name();
 }
 
-// A power cut may take the end of the log, at any byte. Batches are lost from the end only, and as a whole.
-// FIVERATE_TEST_EVERY_BYTE=1: at every byte of the last 4 KiB; else of the last 512, and before them at every 11th. With sanitizers,
-// under which an opening takes long, at every 13th and 67th: still several cuts in each batch (270 bytes).
-TEST_F(RocksStoreTest, ALogCutAtAnyByteOfItsTailLosesWholeBatchesFromTheEnd) {
+// A power failure may truncate the log at any byte. Only the last batches are lost, and each of them completely. The
+// test truncates at every byte of the last 512 and at every 11th of the last 4 KiB; with FIVERATE_TEST_EVERY_BYTE=1 at
+// each of these. With sanitizers opening is slow, so it uses every 13th and every 67th byte: still several in each
+// batch, which has 270 bytes.
+TEST_F(RocksStoreTest, ALogTruncatedAtAnyByteLosesOnlyCompleteBatchesFromItsEnd) {
   constexpr int kBatches = 60;
-  constexpr std::size_t kTailBytes = 4096;
+  constexpr std::size_t kTruncatedBytes = 4096;
   {
     const auto store = open();
     for (int i = 1; i <= kBatches; ++i) {
@@ -323,15 +325,15 @@ TEST_F(RocksStoreTest, ALogCutAtAnyByteOfItsTailLosesWholeBatchesFromTheEnd) {
   const auto logs = files(".log");
   ASSERT_EQ(logs.size(), 1U);
   const auto whole = fs::file_size(logs.front());
-  ASSERT_GT(whole, 2 * kTailBytes);
+  ASSERT_GT(whole, 2 * kTruncatedBytes);
   const auto copy = root_ / "copy";
-  int before = kBatches;  // batches that the cut before this one, a byte behind, left over
+  int before = kBatches;  // batches that were left by the truncation one step later in the log
   const bool every_byte = std::getenv("FIVERATE_TEST_EVERY_BYTE") != nullptr;
   const std::size_t stride = test::kSanitized ? 13 : 1;
   const std::size_t wide_stride = test::kSanitized ? 67 : 11;
-  for (auto size = whole - 1; size > whole - kTailBytes; size -= every_byte           ? 1
-                                                                 : size > whole - 512 ? stride
-                                                                                      : wide_stride) {
+  for (auto size = whole - 1; size > whole - kTruncatedBytes; size -= every_byte           ? 1
+                                                                      : size > whole - 512 ? stride
+                                                                                           : wide_stride) {
     fs::remove_all(copy);
     fs::copy(folder_(), copy, fs::copy_options::recursive);
     fs::resize_file(copy / logs.front().filename(), size);
@@ -349,8 +351,8 @@ TEST_F(RocksStoreTest, ALogCutAtAnyByteOfItsTailLosesWholeBatchesFromTheEnd) {
   EXPECT_GT(before, 0);
 }
 
-// A flipped bit in the log is a cut there: what is behind it may not be true, so it is not read.
-TEST_F(RocksStoreTest, AFlippedByteInTheLogIsACutThere) {
+// The log is read up to a flipped bit, because the records after it may be wrong.
+TEST_F(RocksStoreTest, TheLogIsReadUpToAFlippedByte) {
   constexpr int kBatches = 40;
   {
     const auto store = open();
@@ -378,14 +380,15 @@ TEST_F(RocksStoreTest, AFlippedByteInTheLogIsACutThere) {
   }
 }
 
-TEST_F(RocksStoreTest, AFolderThatCannotBeMadeIsNamed) {
+TEST_F(RocksStoreTest, AFolderThatCannotBeCreatedIsNamed) {
   std::ofstream(root_ / "outlet") << "a file where the folder should be";
   const auto error = refused();
   EXPECT_EQ(error.reaction, Reaction::stop);
   EXPECT_NE(error.what.find(folder_().string()), std::string::npos) << error.what;
 }
 
-// Root may do everything in its own folders; these two mount one.
+// A mounted tmpfs: root may write to any other folder. The tests that need one are skipped where mounting is not
+// permitted.
 class Mounted {
  public:
   Mounted(fs::path at, const char* size) : at_(std::move(at)) {
@@ -410,7 +413,7 @@ class Mounted {
   bool mounted_ = false;
 };
 
-TEST_F(RocksStoreTest, AFullDiskStopsItAndItGoesOnOnceThereIsRoom) {
+TEST_F(RocksStoreTest, AFullDiskIsAnErrorUntilSpaceIsFreed) {
   const Mounted disk(folder_(), "size=6m");
   if (!disk) GTEST_SKIP() << "cannot mount a tmpfs here";
   int written = 0;
@@ -428,7 +431,7 @@ TEST_F(RocksStoreTest, AFullDiskStopsItAndItGoesOnOnceThereIsRoom) {
     ASSERT_FALSE(last);
     EXPECT_EQ(last.error().reaction, Reaction::stop);
     EXPECT_NE(last.error().what.find("disk is full"), std::string::npos) << last.error().what;
-    // Also what would fit: the store no longer knows where it stands.
+    // A batch that would fit is refused too: the store does not know which writes have succeeded.
     StoreBatch small;
     small.put("x", "y");
     const auto again = store->write(small);
@@ -452,8 +455,8 @@ TEST_F(RocksStoreTest, AFullDiskStopsItAndItGoesOnOnceThereIsRoom) {
   EXPECT_EQ(value(*store, "x"), std::nullopt);
 }
 
-// More is committed at once than there is room for: RocksDB itself meets the end of the disk, in its log.
-TEST_F(RocksStoreTest, ABatchThatDoesNotFitIsNotThereInPart) {
+// One batch is larger than the free space, so RocksDB reaches the end of the disk while it writes its log.
+TEST_F(RocksStoreTest, ABatchThatDoesNotFitIsAbsent) {
   const Mounted disk(folder_(), "size=80m");
   if (!disk) GTEST_SKIP() << "cannot mount a tmpfs here";
   {
@@ -472,7 +475,7 @@ TEST_F(RocksStoreTest, ABatchThatDoesNotFitIsNotThereInPart) {
   EXPECT_TRUE(keys(*store, "").empty());
 }
 
-TEST_F(RocksStoreTest, AReadOnlyDiskIsSaidSo) {
+TEST_F(RocksStoreTest, AReadOnlyDiskIsReported) {
   const Mounted disk(root_ / "outlet", "size=128m");
   if (!disk) GTEST_SKIP() << "cannot mount a tmpfs here";
   ASSERT_TRUE(disk.read_only());
@@ -500,7 +503,8 @@ TEST_F(RocksStoreTest, ManyStoresStayWithinOneBudget) {
     batch.put("k" + std::to_string(i), std::string(1 << 20, 'x'));
     ASSERT_TRUE(stores[static_cast<std::size_t>(i) % stores.size()]->write(batch));
   }
-  // 160 MiB went through. Nobody is made to wait for a flush, so a burst may pass the budget; it goes back by itself.
+  // 160 MiB were written. Writers do not wait for flushes, so a burst may exceed the budget; the use decreases by
+  // itself afterwards.
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (memory.used_bytes() > std::size_t{32} << 20 && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
