@@ -42,7 +42,7 @@ Result<void> KafkaReader::Parts::start() {
   std::map<Input, Extent> ends;
   std::map<Input, std::int64_t> begins;
   for (const auto& input : options.inputs) {
-    const auto span = query_extent(fetcher->client(), settings, input);
+    const auto span = query_offset_range(fetcher->client(), settings, input);
     if (!span) return tl::make_unexpected(span.error());
     ends[input] = *span;
     if (listener.assigned) continue;
@@ -55,7 +55,7 @@ Result<void> KafkaReader::Parts::start() {
     if (!told) return tl::make_unexpected(told.error());
     begins = std::move(*told);
   }
-  KafkaFetcher::Places places;
+  KafkaFetcher::Positions positions;
   for (const auto& [input, span] : ends) {
     const auto told = begins.find(input);
     CHECK(told != begins.end(), name_of(input.topic), input.partition);
@@ -65,10 +65,10 @@ Result<void> KafkaReader::Parts::start() {
                   named(settings, input), begin, span.low, span.high,
                   begin < span.low ? "its older records were deleted" : "it was truncated or made anew");
     }
-    places[input] = {begin, options.until_end ? span.high : kNoEnd, options.until_end && begin == span.high};
+    positions[input] = {begin, options.until_end ? span.high : kNoEnd, options.until_end && begin == span.high};
     spans[input] = {begin, begin, span.high};
   }
-  FIVERATE_TRY(fetcher->assign(std::move(places)));
+  FIVERATE_TRY(fetcher->assign(std::move(positions)));
   started = true;
   return {};
 }
@@ -102,7 +102,7 @@ bool KafkaReader::finished() const {
 
 std::map<Input, KafkaReader::Span> KafkaReader::spans() const {
   auto spans = parts_->spans;
-  for (const auto& [input, place] : parts_->fetcher->places()) spans[input].next = place.next;
+  for (const auto& [input, position] : parts_->fetcher->positions()) spans[input].next = position.next;
   return spans;
 }
 

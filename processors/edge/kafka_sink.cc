@@ -149,7 +149,7 @@ class TailReader {
     const auto [known, is_new] = ends_.try_emplace(input);
     auto& end = known->second;
     if (is_new) {
-      const auto span = query_extent(fetcher_.client(), settings_, input);
+      const auto span = query_offset_range(fetcher_.client(), settings_, input);
       if (!span) return tl::make_unexpected(span.error());  // it costs this reader
       end.low = span->low;
       end.high = end.begin = span->high;

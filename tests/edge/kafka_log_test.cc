@@ -1,5 +1,4 @@
-// What the edge to Kafka says when things go wrong, against librdkafka's mock brokers (they know too little for more:
-// the truth is in tests/system/kafka_edge_test.cc).
+// The errors of the Kafka edge, against librdkafka's mock brokers. tests/system/kafka_edge_test.cc has what needs a real broker.
 #include "processors/edge/kafka_log.h"
 
 #include <gtest/gtest.h>
@@ -24,7 +23,10 @@ class MockKafka {
   MockKafka() {
     std::array<char, 512> text{};
     handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, nullptr, text.data(), text.size());
-    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);  // makes a topic with 4 partitions when it is asked for
+    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
+    for (const auto topic : {Topic::orders, Topic::ledger, Topic::deltas}) {
+      rd_kafka_mock_topic_create(cluster_, std::string(name_of(topic)).c_str(), 4, 1);
+    }
   }
   ~MockKafka() {
     rd_kafka_mock_cluster_destroy(cluster_);
@@ -48,7 +50,7 @@ class MockKafka {
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
 
-// A port on which nobody listens, and which nobody else takes meanwhile.
+// A port without a listener. The bound socket keeps other programs from using it.
 class DeadPort {
  public:
   DeadPort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -88,7 +90,7 @@ std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings) {
 
 // ---- properties ----------------------------------------------------------------------------------------------------
 
-TEST(KafkaPropertiesTest, OnesThatCorrectnessRestsOnAreRefused) {
+TEST(KafkaPropertiesTest, PropertiesThatCorrectnessDependsOnAreRefused) {
   for (const auto* name : {"enable.auto.commit", "acks", "group.id", "isolation.level", "enable.idempotence"}) {
     const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {name, "1"}}, ""});
     ASSERT_FALSE(checked) << name;
@@ -98,11 +100,11 @@ TEST(KafkaPropertiesTest, OnesThatCorrectnessRestsOnAreRefused) {
   }
 }
 
-TEST(KafkaPropertiesTest, OthersAreTheUsers) {
+TEST(KafkaPropertiesTest, OtherPropertiesAreAccepted) {
   EXPECT_TRUE(check_properties({{{"bootstrap.servers", "a:1"}, {"linger.ms", "50"}, {"fetch.wait.max.ms", "20"}}, ""}));
 }
 
-TEST(KafkaPropertiesTest, UnknownAndMissingOnesAreNamed) {
+TEST(KafkaPropertiesTest, UnknownAndMissingPropertiesAreNamed) {
   const auto unknown = check_properties({{{"bootstrap.servers", "a:1"}, {"botstrap", "x"}}, ""});
   ASSERT_FALSE(unknown);
   EXPECT_TRUE(contains(unknown.error().what, "botstrap")) << unknown.error().what;
@@ -111,14 +113,14 @@ TEST(KafkaPropertiesTest, UnknownAndMissingOnesAreNamed) {
   EXPECT_TRUE(contains(missing.error().what, "bootstrap.servers")) << missing.error().what;
 }
 
-TEST(KafkaPropertiesTest, ValuesAreNotRepeated) {
+TEST(KafkaPropertiesTest, ValuesAreNotPrinted) {
   const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {"security.protocol", "hunter2secret"}}, ""});
   ASSERT_FALSE(checked);
   EXPECT_TRUE(contains(checked.error().what, "security.protocol")) << checked.error().what;
   EXPECT_FALSE(contains(checked.error().what, "hunter2secret")) << checked.error().what;
 }
 
-TEST(KafkaPropertiesTest, NamesOfTopicsCarryThePrefix) {
+TEST(KafkaPropertiesTest, TopicNamesHaveThePrefix) {
   const KafkaSettings settings{{}, "demo."};
   EXPECT_EQ(topic_name(settings, Topic::metrics_final), "demo.metrics-final");
   EXPECT_EQ(topic_of(settings, "demo.metrics-final"), Topic::metrics_final);
@@ -126,7 +128,7 @@ TEST(KafkaPropertiesTest, NamesOfTopicsCarryThePrefix) {
   EXPECT_EQ(topic_of(settings, "demo.else"), std::nullopt);
 }
 
-// ---- nobody there --------------------------------------------------------------------------------------------------
+// ---- no broker --------------------------------------------------------------------------------------------------
 
 TEST(ReachTest, AnAnsweringBrokerIsReached) {
   const MockKafka kafka;
@@ -134,7 +136,7 @@ TEST(ReachTest, AnAnsweringBrokerIsReached) {
   EXPECT_TRUE(reached) << reached.error().what;
 }
 
-TEST(ReachTest, ADeadPortIsSaidSoWithinTenSeconds) {
+TEST(ReachTest, APortWithoutListenerIsReportedWithinTenSeconds) {
   const DeadPort port;
   const auto begin = Clock::now();
   const auto reached = reach(port.settings());
@@ -145,7 +147,7 @@ TEST(ReachTest, ADeadPortIsSaidSoWithinTenSeconds) {
   EXPECT_TRUE(contains(reached.error().what, "refused")) << reached.error().what;
 }
 
-TEST(ReachTest, AnUnknownHostIsSaidSo) {
+TEST(ReachTest, AnUnknownHostIsReported) {
   const auto reached = reach({{{"bootstrap.servers", "no-such-host.invalid:9092"}}, ""}, seconds(2));
   ASSERT_FALSE(reached);
   EXPECT_TRUE(contains(reached.error().what, "no-such-host.invalid")) << reached.error().what;
@@ -154,7 +156,7 @@ TEST(ReachTest, AnUnknownHostIsSaidSo) {
 
 // ---- sink ----------------------------------------------------------------------------------------------------------
 
-TEST(KafkaSinkTest, DeliversAndCounts) {
+TEST(KafkaSinkTest, RecordsAreDelivered) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(sink->send(record()));
@@ -173,12 +175,12 @@ TEST(KafkaSinkTest, ARecordThatIsTooLargeIsNamed) {
   EXPECT_TRUE(contains(sent.error().what, "outlet-17")) << sent.error().what;
 }
 
-TEST(KafkaSinkTest, AFailedDeliveryIsTheEndOfIt) {
+TEST(KafkaSinkTest, AfterAFailedDeliveryASinkOnlyReturnsItsError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
-  kafka.refuse_produce(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);  // would be repeated: not a failure
+  kafka.refuse_produce(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);  // librdkafka retries after this one
   ASSERT_TRUE(sink->send(record()));
   kafka.refuse_produce(RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS);
   static_cast<void>(sink->send(record("outlet-18")));
@@ -192,7 +194,7 @@ TEST(KafkaSinkTest, AFailedDeliveryIsTheEndOfIt) {
   EXPECT_FALSE(sink->flush());
 }
 
-TEST(KafkaSinkTest, MissingRightsAreForAPerson) {
+TEST(KafkaSinkTest, MissingAccessRightsStop) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   kafka.refuse_produce(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
@@ -202,7 +204,7 @@ TEST(KafkaSinkTest, MissingRightsAreForAPerson) {
   EXPECT_EQ(flushed.error().reaction, Reaction::stop) << flushed.error().what;
 }
 
-TEST(KafkaSinkTest, AFlushThatGetsNowhereDropsTheTask) {
+TEST(KafkaSinkTest, AFlushWithoutAcknowledgementsDropsTheTask) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   sink->give_up_after(seconds(1));
@@ -232,7 +234,7 @@ TEST(KafkaSinkTest, AShortAbsenceIsSurvived) {
   EXPECT_TRUE(flushed) << flushed.error().what;
 }
 
-TEST(KafkaSinkTest, NoRoomAndNothingMovesIsSaidInTime) {
+TEST(KafkaSinkTest, AFullQueueWithoutAcknowledgementsIsAnError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings({{"queue.buffering.max.messages", "10"}}));
   sink->give_up_after(seconds(1));
@@ -240,17 +242,17 @@ TEST(KafkaSinkTest, NoRoomAndNothingMovesIsSaidInTime) {
   ASSERT_TRUE(sink->flush());
   kafka.down();
   Result<void> sent;
-  int taken = 0;
-  while (sent && taken < 100) {
+  int queued = 0;
+  while (sent && queued < 100) {
     sent = sink->send(record());
-    if (sent) ++taken;
+    if (sent) ++queued;
   }
-  EXPECT_EQ(taken, 10);
+  EXPECT_EQ(queued, 10);
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().reaction, Reaction::retry) << sent.error().what;
 }
 
-TEST(KafkaSinkTest, EndsSoonThoughNobodyIsThere) {
+TEST(KafkaSinkTest, ItIsDestroyedSoonWithoutABroker) {
   const DeadPort port;
   const auto begin = Clock::now();
   { const auto sink = sink_of(port.settings()); }
@@ -299,7 +301,7 @@ TEST(KafkaReaderTest, RecordsOutliveTheirReader) {
   EXPECT_EQ(records[0].link->chain, 0xabcdefU);
 }
 
-TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
+TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
   const MockKafka kafka;
   KafkaRole role = producer_role(KafkaSettings{}.send_kib);
   const auto client = KafkaClient::open(kafka.settings(), std::move(role));
@@ -333,7 +335,7 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
   const auto records = read_all(*reader);
   ASSERT_EQ(records.size(), 4U);
   for (const auto& read : records) {
-    EXPECT_FALSE(read.cause) << "nor are they believed in a source topic: what was copied there from one of ours is new";
+    EXPECT_FALSE(read.cause) << "and headers of internal records are ignored in a source topic, since a copied record is a new one";
     EXPECT_TRUE(read.said.empty());
     EXPECT_FALSE(read.link);
     EXPECT_TRUE(read.key.empty());
@@ -343,7 +345,7 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
   EXPECT_EQ(records[2].arrival, 1'700'000'000'000);
 }
 
-TEST(KafkaReaderTest, AnEmptyPartitionIsFinishedAtOnce) {
+TEST(KafkaReaderTest, AReaderOfEmptyPartitionsIsFinishedAfterItsFirstPoll) {
   const MockKafka kafka;
   const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 0}, {Topic::ledger, 1}}, {}, true});
   std::vector<InRecord> records;
@@ -352,7 +354,7 @@ TEST(KafkaReaderTest, AnEmptyPartitionIsFinishedAtOnce) {
   EXPECT_TRUE(reader->finished());
 }
 
-TEST(KafkaReaderTest, AShortAbsenceIsNoErrorALongOneIs) {
+TEST(KafkaReaderTest, OnlyALongAbsenceOfTheBrokerIsAnError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});
@@ -380,7 +382,7 @@ TEST(KafkaReaderTest, AShortAbsenceIsNoErrorALongOneIs) {
   EXPECT_TRUE(contains(polled.error().what, "No Kafka broker")) << polled.error().what;
 }
 
-TEST(KafkaSourceTest, LeavesSoonThoughTheBrokerIsAway) {
+TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
   const MockKafka kafka;
   auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
   ASSERT_TRUE(source);

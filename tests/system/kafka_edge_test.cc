@@ -161,15 +161,15 @@ TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
   const auto made = create_topics(settings_, other);
   ASSERT_TRUE(made) << made.error().what;
   EXPECT_TRUE(made->created.empty());
-  std::set<std::string> told;
-  for (const auto& finding : made->findings) told.insert(to_text(finding));
+  std::set<std::string> texts;
+  for (const auto& finding : made->findings) texts.insert(to_text(finding));
   const auto& prefix = settings_.topic_prefix;
-  EXPECT_TRUE(told.contains(prefix + "ledger: partitions is 3, wanted is 5"));
-  EXPECT_TRUE(told.contains(prefix + "orders: message.timestamp.type is CreateTime, wanted is LogAppendTime"));
+  EXPECT_TRUE(texts.contains(prefix + "ledger: partitions is 3, expected 5"));
+  EXPECT_TRUE(texts.contains(prefix + "orders: message.timestamp.type is CreateTime, expected LogAppendTime"));
   EXPECT_TRUE(
-      told.contains(prefix + "deltas: definition in partition 1 is another one, wanted is that of this configuration"));
+      texts.contains(prefix + "deltas: definition in partition 1 is a different one, expected the one of this configuration"));
   // Partitions of ledger, and of seals and quarantine, which follow it; five source topics; two partitions of deltas.
-  EXPECT_EQ(told.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(told, "\n"));
+  EXPECT_EQ(texts.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(texts, "\n"));
 }
 
 // ---- records -------------------------------------------------------------------------------------------------------
@@ -263,12 +263,12 @@ TEST_F(KafkaEdgeTest, AReaderEndsWhereTheLogEndedAndBeginsWhereToldTo) {
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, 150}})).empty());
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, kFromEnd}})).empty());
 
-  const auto told = reader({input}, FromTail{1});
+  const auto with_listener = reader({input}, FromTail{1});
   Share share{{}, {{input, 140}}, 0};
-  told->listen(share.listener());
-  EXPECT_EQ(read_all(*told).size(), 10U);
+  with_listener->listen(share.listener());
+  EXPECT_EQ(read_all(*with_listener).size(), 10U);
   EXPECT_EQ(share.assignments, 1);
-  EXPECT_EQ(told->committed(input).value(), std::nullopt);
+  EXPECT_EQ(with_listener->committed(input).value(), std::nullopt);
 }
 
 TEST_F(KafkaEdgeTest, AReaderOutsideTheLogStops) {
