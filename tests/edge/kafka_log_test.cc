@@ -44,6 +44,12 @@ class MockKafka {
   void refuse_produce(rd_kafka_resp_err_t code) const {
     rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code);
   }
+#if RD_KAFKA_VERSION >= 0x020100ff
+  // The same broker begins a new leader epoch of deltas partition 1.
+  void begin_epoch() const { rd_kafka_mock_partition_set_leader(cluster_, "deltas", 1, 1); }
+  // deltas partition 1 loses its records, and with them every epoch in which it has any.
+  void delete_records(std::int64_t before) const { rd_kafka_mock_partition_delete_records(cluster_, "deltas", 1, before); }
+#endif
 
  private:
   rd_kafka_t* handle_ = nullptr;
@@ -381,6 +387,39 @@ TEST(KafkaReaderTest, OnlyALongAbsenceOfTheBrokerIsAnError) {
   EXPECT_LT(Clock::now() - begin, kKafkaAwayMax + seconds(4));
   EXPECT_TRUE(contains(polled.error().what, "No Kafka broker")) << polled.error().what;
 }
+
+#if RD_KAFKA_VERSION >= 0x020100ff
+TEST(KafkaReaderTest, ANewLeaderThatLacksWhatWasReadStopsTheReader) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});
+  std::vector<InRecord> records;
+  const auto read_another = [&] {
+    ASSERT_TRUE(sink->send(record()));
+    ASSERT_TRUE(sink->flush());
+    const auto before = records.size();
+    const auto until = Clock::now() + seconds(20);
+    while (records.size() == before && Clock::now() < until) {
+      const auto polled = reader->poll(milliseconds(50), records);
+      ASSERT_TRUE(polled) << polled.error().what;
+    }
+    ASSERT_EQ(records.size(), before + 1);
+  };
+  read_another();
+  kafka.begin_epoch();
+  read_another();  // a new leader that has the record before is no error
+
+  kafka.delete_records(2);
+  kafka.begin_epoch();
+  Result<void> polled;
+  const auto until = Clock::now() + seconds(20);
+  while (polled && Clock::now() < until) polled = reader->poll(milliseconds(50), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop) << "the log still has the position of the reader: " << polled.error().what;
+  EXPECT_TRUE(contains(polled.error().what, "deltas partition 1 was truncated")) << polled.error().what;
+  EXPECT_TRUE(contains(polled.error().what, "before offset 2")) << polled.error().what;
+}
+#endif
 
 TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
   const MockKafka kafka;

@@ -165,7 +165,7 @@ class Work(unittest.TestCase):
         self.assertEqual(reached.returncode, 0, reached.stderr)
         history = small_market(40, 30, 2, brands=2, skus=6)
         run = market.run().is_working()
-        market.import_history(history)
+        market.import_files(*parts_of(history, 1))
         market.await_final(replayed(history))
         run.stop()
         self.assertNotIn(PASSWORD, run.text())
