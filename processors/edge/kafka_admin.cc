@@ -163,8 +163,8 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
     const std::string_view name = rd_kafka_ConfigResource_name(resource);
     if (const auto code = rd_kafka_ConfigResource_error(resource); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const auto* detail = rd_kafka_ConfigResource_error_string(resource);
-      return tl::make_unexpected(
-          kafka_error(code, fmt::format("The settings of topic {} cannot be read", name), detail != nullptr ? detail : ""));
+      return tl::make_unexpected(kafka_error(code, fmt::format("The settings of topic {} cannot be read", name),
+                                             detail != nullptr ? detail : ""));
     }
     const auto topic = topic_of(settings, name);
     if (!topic) continue;

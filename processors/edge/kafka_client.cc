@@ -69,9 +69,8 @@ constexpr std::int32_t kFetchKib = 1'024;  // limit for one partition in one fet
 KafkaProperties common_defaults() {
   return {
       {"client.id", "fiverate"},         {"socket.nagle.disable", "true"},     {"socket.keepalive.enable", "true"},
-      {"reconnect.backoff.ms", "100"},
-      {"reconnect.backoff.max.ms", "1000"},  // a broker that restarts is connected to within a second
-      {"log.connection.close", "false"},     // brokers close idle connections all the time
+      {"reconnect.backoff.ms", "100"},   {"reconnect.backoff.max.ms", "1000"},  // a broker that restarts is connected to within a second
+      {"log.connection.close", "false"},  // brokers close idle connections all the time
   };
 }
 
@@ -92,7 +91,8 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::stri
   }
   // librdkafka repeats the value in its message; it may be a secret.
   std::string detail(text.data());
-  for (auto at = value.size() < 4 ? std::string::npos : detail.find(value); at != std::string::npos; at = detail.find(value)) {
+  for (auto at = value.size() < 4 ? std::string::npos : detail.find(value); at != std::string::npos;
+       at = detail.find(value)) {
     detail.replace(at, value.size(), "...");
   }
   return fail(Reaction::stop, "The Kafka property {} has a value that librdkafka refuses: {}.", name, detail);
@@ -103,7 +103,8 @@ Result<KafkaConf> build(const KafkaSettings& settings, const KafkaRole& role) {
   const auto listed = servers != settings.properties.end() ? servers : settings.properties.find("metadata.broker.list");
   const bool mock = settings.properties.contains("test.mock.num.brokers");
   if (!mock && (listed == settings.properties.end() || listed->second.empty())) {
-    return fail(Reaction::stop, "The Kafka property bootstrap.servers is missing: set it to the addresses of the brokers.");
+    return fail(Reaction::stop,
+                "The Kafka property bootstrap.servers is missing: set it to the addresses of the brokers.");
   }
   KafkaConf conf(rd_kafka_conf_new());
   for (const auto& [name, value] : role.defaults) FIVERATE_TRY(set(conf.get(), name, value));
@@ -136,9 +137,11 @@ std::string scram_advice(const KafkaSettings& settings) {
     const auto found = settings.properties.find(name);
     return found != settings.properties.end() && found->second.find("SCRAM") != std::string::npos;
   };
-  if (rd_kafka_version() >= kFirstVersionWithScram || (!is_scram("sasl.mechanisms") && !is_scram("sasl.mechanism"))) return {};
+  if (rd_kafka_version() >= kFirstVersionWithScram || (!is_scram("sasl.mechanisms") && !is_scram("sasl.mechanism")))
+    return {};
   return fmt::format(
-      " Kafka 4.0 and newer refuse SCRAM from librdkafka {} whatever the password. Use PLAIN inside TLS, a client certificate, or "
+      " Kafka 4.0 and newer refuse SCRAM from librdkafka {} whatever the password. Use PLAIN inside TLS, a client "
+      "certificate, or "
       "fiverate with the librdkafka that deploy/install builds.",
       rd_kafka_version_str());
 }
@@ -237,20 +240,21 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_CONSUMER;
   role.defaults =
-      joined(common_defaults(), {
-                                    {"session.timeout.ms", "10000"},   // after it, the partitions of a dead process move
-                                    {"heartbeat.interval.ms", "500"},  // how soon a member notices a rebalance
-                                    // A state is restored between two polls; /livez reports a process that hangs.
-                                    {"max.poll.interval.ms", "1800000"},
-                                    {"socket.timeout.ms", "15000"},  // a broker that hangs counts as unreachable
-                                    // A full queue pauses fetching, and librdkafka checks it again only after the backoff. With
-                                    // the default backoff, reading takes four times as long.
-                                    {"fetch.error.backoff.ms", "5"},
-                                    {"queued.min.messages", "500000"},
-                                    {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
-                                    // One response holds no more than the queue may.
-                                    {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
-                                });
+      joined(common_defaults(),
+             {
+                 {"session.timeout.ms", "10000"},   // after it, the partitions of a dead process move
+                 {"heartbeat.interval.ms", "500"},  // how soon a member notices a rebalance
+                 // A state is restored between two polls; /livez reports a process that hangs.
+                 {"max.poll.interval.ms", "1800000"},
+                 {"socket.timeout.ms", "15000"},  // a broker that hangs counts as unreachable
+                 // A full queue pauses fetching, and librdkafka checks it again only after the backoff. With
+                 // the default backoff, reading takes four times as long.
+                 {"fetch.error.backoff.ms", "5"},
+                 {"queued.min.messages", "500000"},
+                 {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
+                 // One response holds no more than the queue may.
+                 {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
+             });
   role.fixed = {
       {"group.id", std::move(group)},
       {"enable.auto.commit", "false"},
@@ -267,13 +271,14 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
 KafkaRole producer_role(std::int32_t send_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_PRODUCER;
-  role.defaults = joined(common_defaults(), {
-                                                {"linger.ms", "5"},
-                                                {"compression.type", built_in("lz4") ? "lz4" : "none"},
-                                                {"queue.buffering.max.messages", "1000000"},
-                                                {"queue.buffering.max.kbytes", std::to_string(send_kib)},
-                                                {"partitioner", "murmur2_random"},  // as in Java; fiverate sets partitions itself
-                                            });
+  role.defaults =
+      joined(common_defaults(), {
+                                    {"linger.ms", "5"},
+                                    {"compression.type", built_in("lz4") ? "lz4" : "none"},
+                                    {"queue.buffering.max.messages", "1000000"},
+                                    {"queue.buffering.max.kbytes", std::to_string(send_kib)},
+                                    {"partitioner", "murmur2_random"},  // as in Java; fiverate sets partitions itself
+                                });
   role.fixed = {
       {"enable.idempotence", "true"},   {"enable.gapless.guarantee", "true"}, {"acks", "all"},
       {"message.timeout.ms", "0"},  // records never expire, since later ones would be sent without them

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <span>
 #include <thread>
 
 #include "schemas/check.h"
@@ -16,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kElectionPause{50};
-constexpr std::chrono::seconds kKnownWithin{2};  // after it every broker knows a new topic
+constexpr std::chrono::seconds kKnownWithin{2};  // every broker knows a new topic after this time
 
 // "7", "-1". The text is a view into librdkafka's memory and does not end with a zero byte.
 std::optional<Millis> parse_millis(std::string_view text) {
@@ -94,15 +95,28 @@ KafkaPartitions new_list(std::size_t size) {
   return KafkaPartitions(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
 }
 
+namespace {
+
+// nullopt: no broker answered.
+std::optional<bool> partition_exists(KafkaClient& client, const std::string& topic, std::int32_t partition,
+                                     milliseconds within) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &answer, static_cast<int>(within.count()));
+  const KafkaMetadata metadata(answer);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  return std::ranges::any_of(
+      std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt)),
+      [&](const auto& found) { return found.topic == topic && partition < found.partition_cnt; });
+}
+
+}  // namespace
+
 Result<Extent> query_offset_range(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
   Extent range;
   auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
   const auto name = topic_name(settings, input.topic);
   const auto begun = Clock::now();
-  const auto left = [&] {
-    return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
-  };
-  // The future leader of a new topic, or of one in an election, refuses the request for a moment.
+  const auto left = [&] { return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun); };
   do {
     // The first timeout is long, since a leader may be slow. Later ones are shorter, since there may be another leader.
     const auto within = std::clamp<milliseconds>(left() / 2, kElectionPause, kKafkaAnswerWithin);
@@ -110,22 +124,19 @@ Result<Extent> query_offset_range(KafkaClient& client, const KafkaSettings& sett
                                             static_cast<int>(within.count()));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
     if (kafka_error(code, "").reaction != Reaction::retry) break;
+    // librdkafka also reports a partition as unknown while it is new or has no leader, and when no broker answers.
+    if (is_missing(code) && Clock::now() - begun > kKnownWithin &&
+        partition_exists(client, name, input.partition, left()) == false) {
+      return fail(Reaction::stop, "{} does not exist at {}: run `topics create`.", named(settings, input),
+                  client.servers());
+    }
     std::this_thread::sleep_for(kElectionPause);
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left() > kElectionPause) client.refresh_metadata(left() / 2);
-  } while (Clock::now() - begun <
-           (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionPause));
-  if (is_missing(code)) {
-    // librdkafka reports the same when the broker became unreachable before it received the request, so a broker has to confirm it.
-    const rd_kafka_metadata_t* metadata = nullptr;
-    code = rd_kafka_metadata(client.get(), 0, nullptr, &metadata, kAnswerMs);
-    const KafkaMetadata owned(metadata);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return fail(Reaction::stop, "{} does not exist at {}: run `topics create`.", named(settings, input), client.servers());
-    }
-  }
-  return tl::make_unexpected(kafka_error(
-      code, fmt::format("The first and last offsets of {} could not be read from {}", named(settings, input), client.servers()),
-      client.last_error()));
+  } while (left() > kElectionPause);
+  return tl::make_unexpected(kafka_error(code,
+                                         fmt::format("The first and last offsets of {} could not be read from {}",
+                                                     named(settings, input), client.servers()),
+                                         client.last_error()));
 }
 
 void Wakeup::notify() {
@@ -154,7 +165,8 @@ Result<void> KafkaFetcher::assign(Positions positions) {
   for (const auto& [input, position] : positions) add(*list, settings_, input).offset = position.next;
   forget_assignment();
   positions_ = std::move(positions);
-  if (order_ == ReadOrder::by_arrival) open_queues();  // before the first fetch, so that no record goes to the common queue
+  if (order_ == ReadOrder::by_arrival)
+    open_queues();  // before the first fetch, so that no record goes to the common queue
   const auto code = rd_kafka_assign(client_->get(), list.get());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
   forget_assignment();
@@ -209,7 +221,8 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
   for (auto timeout = queues_.empty() ? wait : milliseconds(0); !failure_; timeout = milliseconds(0)) {
     const KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message) break;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew, and the queue belongs to the old one
+    if (message->err ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew, and the queue belongs to the old one
       failure_ = Error{Reaction::retry, fmt::format("A record of {} did not come through the queue of its partition.",
                                                     rd_kafka_topic_name(message->rkt))};
     } else if (auto handled = on_event(*message); !handled) {
@@ -371,7 +384,8 @@ Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offse
 #if RD_KAFKA_VERSION >= 0x020100ff
   if (reported.find(rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) != std::string_view::npos) {
     return fail(Reaction::stop,
-                "{} was truncated or made anew: records before offset {} that were read already are gone, after an unclean leader "
+                "{} was truncated or made anew: records before offset {} that were read already are gone, after an "
+                "unclean leader "
                 "election. Reported by librdkafka: {}. Nothing is skipped.",
                 named(settings_, input), offset, reported);
   }

@@ -114,7 +114,8 @@ class KafkaFetcher {
   void forget_assignment();
   // nullptr: the partition is not assigned (any more).
   Positions::value_type* position_of(const rd_kafka_message_t& message);
-  void append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch, std::vector<InRecord>& records);
+  void append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
+              std::vector<InRecord>& records);
   // An end of a partition, or an error.
   Result<void> on_event(const rd_kafka_message_t& message);
   Result<void> position_error(const Input& input, std::int64_t offset, std::string_view reported);
@@ -129,7 +130,7 @@ class KafkaFetcher {
   ArrivalMerge merge_;
   std::vector<KnownTopic> known_topics_;  // caches position_of(); most messages are of last_topic_
   KnownTopic last_topic_;
-  std::optional<Error> failure_;  // librdkafka would continue after it
+  std::optional<Error> failure_;             // librdkafka would continue after it
   std::vector<InRecord>* polled_ = nullptr;  // the output of the current poll, and where in it that poll began
   std::size_t polled_from_ = 0;
 };

@@ -13,8 +13,10 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
   for (const auto& input : inputs) {
     rd_kafka_topic_partition_list_add(list.get(), topic_name(settings, input.topic).c_str(), input.partition);
   }
-  if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(kafka_error(code, fmt::format("The committed offsets of the group {} could not be read", group)));
+  if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs);
+      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(
+        kafka_error(code, fmt::format("The committed offsets of the group {} could not be read", group)));
   }
   std::map<Input, GroupPosition> positions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

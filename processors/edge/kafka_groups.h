@@ -17,7 +17,8 @@ struct GroupPosition {
 };
 
 // Error: retry or stop, see kafka_error.
-[[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
+[[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings,
+                                                                     const std::string& group,
                                                                      const std::vector<Input>& inputs);
 
 }  // namespace fiverate

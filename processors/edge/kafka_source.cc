@@ -107,11 +107,11 @@ Result<void> KafkaSource::Parts::retry_left_out() {
 // again.
 Result<void> KafkaSource::Parts::check_not_fenced() const {
   if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
-  return fail(
-      Reaction::retry,
-      "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, two processes "
-      "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
-      member);
+  return fail(Reaction::retry,
+              "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, "
+              "two processes "
+              "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
+              member);
 }
 
 Result<void> KafkaSource::Parts::check_coordinator() const {
@@ -145,7 +145,9 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
   if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
     fetcher->fail_with(kafka_error(code, "The group could not assign its partitions", fetcher->client().last_error()));
   } else if (rd_kafka_assignment_lost(handle) != 0) {
-    spdlog::warn("kafka: the group has assigned our partitions to other members, because this process was unreachable or did not poll in time");
+    spdlog::warn(
+        "kafka: the group has assigned our partitions to other members, because this process was unreachable or did "
+        "not poll in time");
   }
   assigned = false;
   left_out.clear();
@@ -161,7 +163,8 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
                                                        ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
   parts->member = member;
-  auto role = consumer_role(group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
+  auto role = consumer_role(
+      group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
   if (order == ReadOrder::by_arrival) {
     role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
     // One fetch request is for all partitions of a broker. While it waits for new records of some, librdkafka cannot fetch those whose
@@ -189,7 +192,8 @@ KafkaSource::~KafkaSource() {
   parts_->fetcher->release();
   // Closing waits for the coordinator. When it does not return in time, its thread keeps what it uses.
   if (!run_within(kKafkaEndWithin, [parts = parts_] { rd_kafka_consumer_close(parts->fetcher->client().get()); })) {
-    spdlog::warn("kafka: leaving the group took more than {} s; the broker removes this member when its session ends", kKafkaEndWithin.count());
+    spdlog::warn("kafka: leaving the group took more than {} s; the broker removes this member when its session ends",
+                 kKafkaEndWithin.count());
   }
 }
 
@@ -226,7 +230,8 @@ void KafkaSource::leave() {
   // A static member leaves the group when it unsubscribes, but not when it is closed (KIP-345). It has left when it has no member id.
   if (rd_kafka_unsubscribe(handle) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   const auto left = [&] {
-    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_memberid(handle), [](char* text) { rd_kafka_mem_free(nullptr, text); });
+    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_memberid(handle),
+                                                    [](char* text) { rd_kafka_mem_free(nullptr, text); });
     return !id || *id == '\0';
   };
   const auto until = std::chrono::steady_clock::now() + kKafkaLeaveWithin;
@@ -262,7 +267,8 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) return {};
   FIVERATE_TRY(parts_->check_not_fenced());
   if (is_rebalance(code)) {
-    client.on_error(code, fmt::format("an offset was not committed during a rebalance, the next owner commits: {}", rd_kafka_err2str(code)));
+    client.on_error(code, fmt::format("an offset was not committed during a rebalance, the next owner commits: {}",
+                                      rd_kafka_err2str(code)));
     return {};
   }
   return tl::make_unexpected(

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <thread>
 
 namespace fiverate {
 namespace {
@@ -44,11 +45,21 @@ class MockKafka {
   void refuse_produce(rd_kafka_resp_err_t code) const {
     rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code);
   }
+  void remove_leader(Topic topic, std::int32_t partition) const {
+    rd_kafka_mock_partition_set_leader(cluster_, std::string(name_of(topic)).c_str(), partition, -1);
+  }
+  void restore_leader(Topic topic, std::int32_t partition) const {
+    rd_kafka_mock_partition_set_leader(cluster_, std::string(name_of(topic)).c_str(), partition, 1);
+  }
 #if RD_KAFKA_VERSION >= 0x020100ff
   // The same broker begins a new leader epoch of deltas partition 1.
-  void begin_epoch() const { rd_kafka_mock_partition_set_leader(cluster_, "deltas", 1, 1); }
+  void begin_epoch() const {
+    rd_kafka_mock_partition_set_leader(cluster_, "deltas", 1, 1);
+  }
   // deltas partition 1 loses its records, and with them every epoch in which it has any.
-  void delete_records(std::int64_t before) const { rd_kafka_mock_partition_delete_records(cluster_, "deltas", 1, before); }
+  void delete_records(std::int64_t before) const {
+    rd_kafka_mock_partition_delete_records(cluster_, "deltas", 1, before);
+  }
 #endif
 
  private:
@@ -334,14 +345,18 @@ TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
        {"fiverate-arrival", "1e3"}});
   put({{"fiverate-cause", ""}, {"fiverate-previous", "-"}});
   put({{"fiverate-arrival", "1700000000000"}, {"other", "x"}});
-  put({{"fiverate-cause", "outlet/1/7/0"}, {"fiverate-previous", "-"}, {"fiverate-chain", "0000000000000000"}, {"fiverate-said", "reference/0/3/0"}});
+  put({{"fiverate-cause", "outlet/1/7/0"},
+       {"fiverate-previous", "-"},
+       {"fiverate-chain", "0000000000000000"},
+       {"fiverate-said", "reference/0/3/0"}});
   ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
 
   const auto reader = reader_of(kafka.settings(), {{{Topic::orders, 0}}, {}, true});
   const auto records = read_all(*reader);
   ASSERT_EQ(records.size(), 4U);
   for (const auto& read : records) {
-    EXPECT_FALSE(read.cause) << "and headers of internal records are ignored in a source topic, since a copied record is a new one";
+    EXPECT_FALSE(read.cause)
+        << "and headers of internal records are ignored in a source topic, since a copied record is a new one";
     EXPECT_TRUE(read.said.empty());
     EXPECT_FALSE(read.link);
     EXPECT_TRUE(read.key.empty());
@@ -358,6 +373,29 @@ TEST(KafkaReaderTest, AReaderOfEmptyPartitionsIsFinishedAfterItsFirstPoll) {
   EXPECT_FALSE(reader->finished());
   ASSERT_TRUE(reader->poll(milliseconds(0), records));
   EXPECT_TRUE(reader->finished());
+}
+
+TEST(KafkaReaderTest, APartitionWithoutALeaderIsWaitedFor) {
+  const MockKafka kafka;
+  kafka.remove_leader(Topic::ledger, 2);
+  const std::jthread election([&] {
+    std::this_thread::sleep_for(seconds(4));
+    kafka.restore_leader(Topic::ledger, 2);
+  });
+  const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 2}}, {}, true});
+  std::vector<InRecord> records;
+  const auto polled = reader->poll(milliseconds(0), records);
+  EXPECT_TRUE(polled) << polled.error().what;
+}
+
+TEST(KafkaReaderTest, AMissingPartitionStops) {
+  const MockKafka kafka;
+  const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 17}}, {}, true});
+  std::vector<InRecord> records;
+  const auto polled = reader->poll(milliseconds(0), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(polled.error().what, "ledger partition 17 does not exist")) << polled.error().what;
 }
 
 TEST(KafkaReaderTest, OnlyALongAbsenceOfTheBrokerIsAnError) {
@@ -415,7 +453,8 @@ TEST(KafkaReaderTest, ANewLeaderThatLacksWhatWasReadStopsTheReader) {
   const auto until = Clock::now() + seconds(20);
   while (polled && Clock::now() < until) polled = reader->poll(milliseconds(50), records);
   ASSERT_FALSE(polled);
-  EXPECT_EQ(polled.error().reaction, Reaction::stop) << "the log still has the position of the reader: " << polled.error().what;
+  EXPECT_EQ(polled.error().reaction, Reaction::stop)
+      << "the log still has the position of the reader: " << polled.error().what;
   EXPECT_TRUE(contains(polled.error().what, "deltas partition 1 was truncated")) << polled.error().what;
   EXPECT_TRUE(contains(polled.error().what, "before offset 2")) << polled.error().what;
 }

@@ -166,8 +166,8 @@ TEST_F(KafkaEdgeTest, ATopicThatDiffersIsReportedAndNotChanged) {
   const auto& prefix = settings_.topic_prefix;
   EXPECT_TRUE(texts.contains(prefix + "ledger: partitions is 3, expected 5"));
   EXPECT_TRUE(texts.contains(prefix + "orders: message.timestamp.type is CreateTime, expected LogAppendTime"));
-  EXPECT_TRUE(
-      texts.contains(prefix + "deltas: definition in partition 1 is a different one, expected the one of this configuration"));
+  EXPECT_TRUE(texts.contains(
+      prefix + "deltas: definition in partition 1 is a different one, expected the one of this configuration"));
   // Partitions of ledger, seals and quarantine; five source topics; two partitions of deltas.
   EXPECT_EQ(texts.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(texts, "\n"));
 }
@@ -451,7 +451,8 @@ void KafkaEdgeTest::read_through_rebalances(ReadOrder order) {
                               std::map<Input, std::int64_t> begin;
                               ++assignments;
                               for (const auto& input : given) {
-                                expected[input] = std::max<std::int64_t>(0, expected[input] - 700);  // as if from an older state
+                                expected[input] =
+                                    std::max<std::int64_t>(0, expected[input] - 700);  // as if from an older state
                                 begin[input] = expected[input];
                               }
                               return begin;
@@ -637,13 +638,15 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
   const auto client = open_transaction(settings_, Topic::alerts, 40);
   ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(client->get(), 10'000)));
   // Aborted, but the partition hears of it a little later.
-  for (const auto deadline = Clock::now() + seconds(20); sink()->tail({Topic::alerts, 0}).value().end < 51 && Clock::now() < deadline;) {
+  for (const auto deadline = Clock::now() + seconds(20);
+       sink()->tail({Topic::alerts, 0}).value().end < 51 && Clock::now() < deadline;) {
   }
   const auto to = sink();
   const auto tail = to->tail({Topic::alerts, 0});
   ASSERT_TRUE(tail) << tail.error().what;
   EXPECT_EQ(tail->last, (Cause{"outlet/0", {9, 0}}));
-  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value()) << "the marker of the abort is no other record";
+  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value())
+      << "the marker of the abort is no other record";
   EXPECT_EQ(read_all(*reader({{Topic::alerts, 0}})).size(), 10U);  // finishes, though the end is never read
 }
 
