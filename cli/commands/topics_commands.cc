@@ -8,7 +8,7 @@ namespace {
 int list_findings(const std::vector<TopicFinding>& findings, const std::string& output) {
   TextOutput out(STDOUT_FILENO);
   TableWriter table(out, output_argument(output, out), {{"topic"}, {"setting"}, {"wanted"}, {"found"}});
-  for (const auto& finding : findings) table.row({finding.topic, finding.setting, finding.wanted, finding.found});
+  for (const auto& finding : findings) table.row({finding.topic, finding.setting, finding.expected, finding.found});
   table.finish();
   return findings.empty() ? kExitDone : kExitFailed;
 }

@@ -20,16 +20,16 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kWithin{10};
 constexpr int kWithinMs = static_cast<int>(milliseconds(kWithin).count());
-constexpr int kAdminAnswerMs = kWithinMs + 1'000;  // librdkafka's own deadline comes first and says more
-constexpr milliseconds kAskAgainAfter{100};
-constexpr milliseconds kAskAnotherAfter{2'000};  // what is for the controller waits for one that may have died
-constexpr std::int32_t kReplicasForTwo = 3;
+constexpr int kAdminAnswerMs = kWithinMs + 1'000;  // librdkafka's own timeout comes first and gives a reason
+constexpr milliseconds kRetryAfter{100};
+constexpr milliseconds kFirstTimeout{2'000};  // the controller that receives the request may have died
+constexpr std::int32_t kReplicasForTwoAcks = 3;
 
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewTopic_destroy>>;
 using Options = std::unique_ptr<rd_kafka_AdminOptions_t, KafkaDestroy<rd_kafka_AdminOptions_destroy>>;
 using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, KafkaDestroy<rd_kafka_ConfigResource_destroy>>;
 
-// What the cluster has under our prefix.
+// A topic that the cluster has under our prefix.
 struct Found {
   std::int32_t partitions = 0;
   std::int32_t replication_factor = 0;
@@ -44,19 +44,15 @@ std::vector<Topic> all_topics() {
   return all;
 }
 
-std::string before(const KafkaClient& client) {
-  return fmt::format("at {}", client.servers());
-}
-
-// Brokers before 3.6 know one setting for both sides.
+// Brokers before 3.6 have one setting for timestamps in the past and in the future.
 constexpr std::string_view kOldTimestampSetting = "message.timestamp.difference.max.ms";
 bool is_new_timestamp_setting(std::string_view name) {
   return name == "message.timestamp.before.max.ms" || name == "message.timestamp.after.max.ms";
 }
 
-TopicSettings wanted_settings(Topic topic, bool wall_clock, std::int32_t replication_factor) {
+TopicSettings expected_settings(Topic topic, bool wall_clock, std::int32_t replication_factor) {
   auto settings = settings_of(topic, wall_clock);
-  if (replication_factor >= kReplicasForTwo) settings.emplace_back("min.insync.replicas", "2");
+  if (replication_factor >= kReplicasForTwoAcks) settings.emplace_back("min.insync.replicas", "2");
   return settings;
 }
 
@@ -78,25 +74,25 @@ std::optional<std::int64_t> number(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-// Room for larger records, and more replicas than asked for, are no fault.
-bool satisfies(std::string_view name, std::string_view wanted, std::string_view found) {
-  if (wanted == found) return true;
+// A broker may allow larger records and require more replicas than planned.
+bool satisfies(std::string_view name, std::string_view expected, std::string_view found) {
+  if (expected == found) return true;
   if (name != "max.message.bytes" && name != "min.insync.replicas") return false;
-  const auto least = number(wanted);
+  const auto least = number(expected);
   const auto has = number(found);
   return least && has && *has >= *least;
 }
 
-// ---- questions to the cluster --------------------------------------------------------------------------------------
+// ---- requests to the cluster --------------------------------------------------------------------------------------
 
 Result<FoundTopics> find_topics(const KafkaSettings& settings, KafkaClient& client) {
   const rd_kafka_metadata_t* answer = nullptr;
   const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &answer, kWithinMs);
   const KafkaMetadata owned(answer);
-  rd_kafka_poll(client.get(), 0);  // what was reported meanwhile
+  rd_kafka_poll(client.get(), 0);  // runs the error callback
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::make_unexpected(
-        kafka_error(code, fmt::format("The topics {} cannot be listed", before(client)), client.last_error()));
+        kafka_error(code, fmt::format("The topics at {} cannot be listed", client.servers()), client.last_error()));
   }
   FoundTopics found;
   for (const auto& topic : std::span(answer->topics, static_cast<std::size_t>(answer->topic_cnt))) {
@@ -110,16 +106,16 @@ Result<FoundTopics> find_topics(const KafkaSettings& settings, KafkaClient& clie
   return found;
 }
 
-// Waits for the answer to a call just made; a call that failed as a whole is an error.
+// Waits for the answer to the request just sent. A request that failed as a whole is an error.
 Result<KafkaEvent> answer_to(std::string_view what, KafkaClient& client, const KafkaQueue& queue) {
   KafkaEvent event(rd_kafka_queue_poll(queue.get(), kAdminAnswerMs));
   rd_kafka_poll(client.get(), 0);
   const auto code = event ? rd_kafka_event_error(event.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
-  const auto* said = event ? rd_kafka_event_error_string(event.get()) : nullptr;
+  const auto* detail = event ? rd_kafka_event_error_string(event.get()) : nullptr;
   return tl::make_unexpected(
-      kafka_error(code, fmt::format("{} {}", what, before(client)),
-                  said != nullptr && code != RD_KAFKA_RESP_ERR__TIMED_OUT ? said : client.last_error()));
+      kafka_error(code, fmt::format("{} at {}", what, client.servers()),
+                  detail != nullptr && code != RD_KAFKA_RESP_ERR__TIMED_OUT ? detail : client.last_error()));
 }
 
 Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op, milliseconds within = kWithin) {
@@ -136,26 +132,26 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
                                     KafkaClient& client) {
   if (topics.empty()) return FoundSettings{};
   std::vector<Resource> owned;
-  std::vector<rd_kafka_ConfigResource_t*> asked;
+  std::vector<rd_kafka_ConfigResource_t*> requested;
   for (const auto topic : topics) {
     owned.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic_name(settings, topic).c_str()));
-    asked.push_back(owned.back().get());
+    requested.push_back(owned.back().get());
   }
   const KafkaQueue queue(rd_kafka_queue_new(client.get()));
-  // A connection that is cut while it is asked is made anew, and a question may be asked twice.
+  // This request only reads, so it can be sent again after a connection was lost.
   const auto until = Clock::now() + kWithin;
-  auto within = kAskAnotherAfter;
-  const auto ask = [&] {
+  auto within = kFirstTimeout;
+  const auto describe = [&] {
     const auto options = options_for(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, within);
-    rd_kafka_DescribeConfigs(client.get(), asked.data(), asked.size(), options.get(), queue.get());
+    rd_kafka_DescribeConfigs(client.get(), requested.data(), requested.size(), options.get(), queue.get());
     return answer_to("The settings of the topics cannot be read", client, queue);
   };
-  auto answer = ask();
+  auto answer = describe();
   while (!answer && answer.error().reaction == Reaction::retry && Clock::now() < until) {
-    std::this_thread::sleep_for(kAskAgainAfter);
-    client.look_around(kAskAnotherAfter);
-    within *= 2;  // it may be slow, not dead
-    answer = ask();
+    std::this_thread::sleep_for(kRetryAfter);
+    client.refresh_metadata(kFirstTimeout);
+    within *= 2;  // the broker may only be slow
+    answer = describe();
   }
   if (!answer) return tl::make_unexpected(answer.error());
 
@@ -166,9 +162,9 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
   for (const auto* resource : std::span(resources, count)) {
     const std::string_view name = rd_kafka_ConfigResource_name(resource);
     if (const auto code = rd_kafka_ConfigResource_error(resource); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      const auto* said = rd_kafka_ConfigResource_error_string(resource);
-      return tl::make_unexpected(
-          kafka_error(code, fmt::format("The settings of topic {} cannot be read", name), said != nullptr ? said : ""));
+      const auto* detail = rd_kafka_ConfigResource_error_string(resource);
+      return tl::make_unexpected(kafka_error(code, fmt::format("The settings of topic {} cannot be read", name),
+                                             detail != nullptr ? detail : ""));
     }
     const auto topic = topic_of(settings, name);
     if (!topic) continue;
@@ -185,13 +181,13 @@ Result<FoundSettings> find_settings(const KafkaSettings& settings, const std::ve
 // ---- the definition, first record of every internal partition ------------------------------------------------------
 
 struct First {
-  bool empty = true;     // nothing was ever written
-  std::int64_t low = 0;  // where the log begins by now
-  std::string value;     // of offset 0, if it is still there
+  bool empty = true;     // no record was ever written
+  std::int64_t low = 0;  // first offset that the log still has
+  std::string value;     // of offset 0, if the log still has it
 };
 
 Result<std::map<Input, First>> read_firsts(KafkaSettings settings, const std::vector<Input>& inputs) {
-  // One record of each is wanted, not all that follows it.
+  // Only one record of each partition is needed, so little is prefetched.
   settings.properties["queued.max.messages.kbytes"] = "8192";
   settings.properties["fetch.message.max.bytes"] = "16384";
   auto reader = KafkaReader::open(settings, {inputs, {}, true});
@@ -241,10 +237,10 @@ Result<std::vector<TopicFinding>> check_definitions(const KafkaSettings& setting
   for (const auto& [input, first] : *firsts) {
     if (!first.empty && first.low == 0 && first.value == plan.definition(input.topic)) continue;
     findings.push_back({topic_name(settings, input.topic), fmt::format("definition in partition {}", input.partition),
-                        "that of this configuration",
+                        "the one of this configuration",
                         first.empty     ? "none: the partition is empty"
                         : first.low > 0 ? fmt::format("none: the log begins at offset {}", first.low)
-                                        : "another one",
+                                        : "a different one",
                         first.low > 0});
   }
   return findings;
@@ -260,7 +256,7 @@ Result<std::int32_t> write_definitions(const KafkaSettings& settings, const Topi
   std::int32_t written = 0;
   for (const auto& [input, first] : *firsts) {
     if (!first.empty) continue;
-    // Of the same timestamp wherever and whenever it is made: before all that follows.
+    // The timestamp is fixed and lower than those of all other records.
     TRY((*sink)->send({input.topic, input.partition, 1, {}, plan.definition(input.topic), {}, {}}));
     ++written;
   }
@@ -268,12 +264,12 @@ Result<std::int32_t> write_definitions(const KafkaSettings& settings, const Topi
   return written;
 }
 
-// ---- making --------------------------------------------------------------------------------------------------------
+// ---- creating --------------------------------------------------------------------------------------------------------
 
 struct Attempt {
   std::vector<Topic> made;
-  std::vector<Topic> unknown_setting;  // refused for their settings
-  std::string said;
+  std::vector<Topic> unknown_setting;  // the broker refused their settings
+  std::string reason;
 };
 
 Result<Attempt> make_topics(const KafkaSettings& settings, const TopicPlan& plan, const std::vector<Topic>& topics,
@@ -281,23 +277,23 @@ Result<Attempt> make_topics(const KafkaSettings& settings, const TopicPlan& plan
   Attempt attempt;
   if (topics.empty()) return attempt;
   std::vector<NewTopic> owned;
-  std::vector<rd_kafka_NewTopic_t*> asked;
+  std::vector<rd_kafka_NewTopic_t*> requested;
   std::array<char, 512> text{};
   for (const auto topic : topics) {
     owned.emplace_back(rd_kafka_NewTopic_new(topic_name(settings, topic).c_str(), plan.partitions.of(topic),
                                              plan.replication_factor, text.data(), text.size()));
     if (!owned.back())
-      return fail(Reaction::stop, "Topic {} cannot be made: {}.", topic_name(settings, topic), text.data());
-    const auto wanted = wanted_settings(topic, plan.wall_clock, plan.replication_factor);
-    for (const auto& [name, value] : old_broker ? for_old_broker(wanted) : wanted) {
+      return fail(Reaction::stop, "Topic {} cannot be created: {}.", topic_name(settings, topic), text.data());
+    const auto expected = expected_settings(topic, plan.wall_clock, plan.replication_factor);
+    for (const auto& [name, value] : old_broker ? for_old_broker(expected) : expected) {
       rd_kafka_NewTopic_set_config(owned.back().get(), name.c_str(), value.c_str());
     }
-    asked.push_back(owned.back().get());
+    requested.push_back(owned.back().get());
   }
   const KafkaQueue queue(rd_kafka_queue_new(client.get()));
   const auto options = options_for(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-  rd_kafka_CreateTopics(client.get(), asked.data(), asked.size(), options.get(), queue.get());
-  const auto answer = answer_to("The topics cannot be made", client, queue);
+  rd_kafka_CreateTopics(client.get(), requested.data(), requested.size(), options.get(), queue.get());
+  const auto answer = answer_to("The topics cannot be created", client, queue);
   if (!answer) return tl::make_unexpected(answer.error());
 
   std::size_t count = 0;
@@ -306,26 +302,26 @@ Result<Attempt> make_topics(const KafkaSettings& settings, const TopicPlan& plan
     const std::string_view name = rd_kafka_topic_result_name(result);
     const auto topic = topic_of(settings, name);
     if (!topic) continue;
-    const auto* said_text = rd_kafka_topic_result_error_string(result);
-    const std::string_view said = said_text != nullptr ? said_text : "";
+    const auto* error_text = rd_kafka_topic_result_error_string(result);
+    const std::string_view detail = error_text != nullptr ? error_text : "";
     switch (const auto code = rd_kafka_topic_result_error(result)) {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
         attempt.made.push_back(*topic);
         break;
       case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
-        break;  // somebody else was quicker: checked below
+        break;  // another process has just created it; it is checked below
       case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
         attempt.unknown_setting.push_back(*topic);
-        attempt.said = said;
+        attempt.reason = detail;
         break;
       default:
-        return tl::make_unexpected(kafka_error(code, fmt::format("Topic {} cannot be made", name), said));
+        return tl::make_unexpected(kafka_error(code, fmt::format("Topic {} cannot be created", name), detail));
     }
   }
   return attempt;
 }
 
-// A topic just made is known everywhere, and led, a moment later.
+// Every broker knows a new topic, and it has leaders, a moment after its creation.
 Result<FoundTopics> wait_for(const KafkaSettings& settings, KafkaClient& client) {
   const auto deadline = Clock::now() + kWithin;
   for (;;) {
@@ -338,7 +334,7 @@ Result<FoundTopics> wait_for(const KafkaSettings& settings, KafkaClient& client)
     });
     if (missing == all.end()) return found;
     if (Clock::now() > deadline) {
-      return fail(Reaction::retry, "Topic {} was made but has no leader after {} s.", topic_name(settings, *missing),
+      return fail(Reaction::retry, "Topic {} was created but has no leader after {} s.", topic_name(settings, *missing),
                   kWithin.count());
     }
     std::this_thread::sleep_for(milliseconds(50));
@@ -347,9 +343,9 @@ Result<FoundTopics> wait_for(const KafkaSettings& settings, KafkaClient& client)
 
 // ---- checking ------------------------------------------------------------------------------------------------------
 
-void check_settings(const std::string& topic, const TopicSettings& wanted,
+void check_settings(const std::string& topic, const TopicSettings& expected,
                     const std::map<std::string, std::string>& found, std::vector<TopicFinding>& findings) {
-  for (const auto& [name, value] : wanted) {
+  for (const auto& [name, value] : expected) {
     auto entry = found.find(name);
     if (entry == found.end() && is_new_timestamp_setting(name)) entry = found.find(std::string(kOldTimestampSetting));
     if (entry == found.end()) {
@@ -376,12 +372,12 @@ Result<std::vector<TopicFinding>> check(const KafkaSettings& settings, const Top
       continue;
     }
     const auto& [partitions, replication_factor, led] = entry->second;
-    if (const auto wanted = plan.partitions.of(topic); partitions != wanted) {
-      findings.push_back({name, "partitions", std::to_string(wanted), std::to_string(partitions)});
+    if (const auto expected = plan.partitions.of(topic); partitions != expected) {
+      findings.push_back({name, "partitions", std::to_string(expected), std::to_string(partitions)});
     }
     if (!led) findings.push_back({name, "leader", "one for every partition", "missing"});
     const auto config = configs->find(topic);
-    check_settings(name, wanted_settings(topic, plan.wall_clock, replication_factor),
+    check_settings(name, expected_settings(topic, plan.wall_clock, replication_factor),
                    config != configs->end() ? config->second : std::map<std::string, std::string>{}, findings);
   }
   auto definitions = check_definitions(settings, plan, found);
@@ -393,7 +389,7 @@ Result<std::vector<TopicFinding>> check(const KafkaSettings& settings, const Top
 }  // namespace
 
 std::string to_text(const TopicFinding& finding) {
-  return fmt::format("{}: {} is {}, wanted is {}", finding.topic, finding.setting, finding.found, finding.wanted);
+  return fmt::format("{}: {} is {}, expected {}", finding.topic, finding.setting, finding.found, finding.expected);
 }
 
 Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan) {
@@ -409,23 +405,23 @@ Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan&
   auto attempt = make_topics(settings, plan, missing, false, **client);
   if (!attempt) return tl::make_unexpected(attempt.error());
   TopicsMade result;
-  const auto remember = [&](const std::vector<Topic>& topics) {
+  const auto add_created = [&](const std::vector<Topic>& topics) {
     for (const auto topic : topics) result.created.push_back(topic_name(settings, topic));
   };
-  remember(attempt->made);
+  add_created(attempt->made);
   if (!attempt->unknown_setting.empty()) {
     const auto again = make_topics(settings, plan, attempt->unknown_setting, true, **client);
     if (!again) return tl::make_unexpected(again.error());
     if (!again->unknown_setting.empty()) {
-      return fail(Reaction::stop, "Topic {} cannot be made, the broker refuses its settings: {}.",
-                  topic_name(settings, again->unknown_setting.front()), attempt->said);
+      return fail(Reaction::stop, "Topic {} cannot be created, the broker refuses its settings: {}.",
+                  topic_name(settings, again->unknown_setting.front()), attempt->reason);
     }
-    remember(again->made);
+    add_created(again->made);
   }
 
   found = wait_for(settings, **client);
   if (!found) return tl::make_unexpected(found.error());
-  // A crash before this line, or in it: the partitions without a definition are empty, and the next run writes it.
+  // After a crash before or within the next line some partitions are empty; the next run writes their definitions.
   const auto written = write_definitions(settings, plan, *found);
   if (!written) return tl::make_unexpected(written.error());
   result.definitions_written = *written;

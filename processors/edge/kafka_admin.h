@@ -1,4 +1,4 @@
-// Making and checking the topics: `fiverate topics create` and `topics check`. Every call is bounded (10 s a question).
+// Creates and checks the topics: `fiverate topics create` and `topics check`. Every request has a timeout of 10 s.
 #pragma once
 
 #include <cstdint>
@@ -12,38 +12,38 @@
 
 namespace fiverate {
 
-// Something that is not as it has to be.
+// A topic, or one of its settings, that differs from the plan.
 struct TopicFinding {
   std::string topic;    // full name
   std::string setting;  // "topic", "partitions", "definition", or a setting of Kafka
-  std::string wanted;
+  std::string expected;
   std::string found;
-  bool expired = false;  // not to be learnt any more: the record that says it is deleted
+  bool expired = false;  // unknown, because the record that has the definition was deleted
 };
 std::string to_text(const TopicFinding& finding);
 
 struct TopicPlan {
   PartitionCounts partitions;
   bool wall_clock = true;
-  std::int32_t replication_factor = 1;  // of topics to be made; from 3 on, two of them have to have a record
-  // The first record of every partition of ledger, deltas, signals: its value.
+  std::int32_t replication_factor = 1;  // of new topics; from 3 on, two replicas have to acknowledge a record
+  // The value of the first record in every partition of ledger, deltas and signals.
   std::function<std::string(Topic)> definition;
 };
 
 struct TopicsMade {
   std::vector<std::string> created;
   std::int32_t definitions_written = 0;
-  std::vector<TopicFinding> findings;  // what was there before and differs; left as it is
+  std::vector<TopicFinding> findings;  // existing topics that differ; they are not changed
 };
 
-// Makes what is missing; run twice, the second run makes nothing. A run that was cut short is completed by the next.
-// Not to be run twice at once: both might write the definition.
+// Creates the missing topics. A second run creates nothing, and completes a first one that was interrupted.
+// Two runs at the same time are not supported: both might write the definition.
 [[nodiscard]] Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// Nothing found: all is as it has to be.
+// An empty list: all topics are as planned.
 [[nodiscard]] Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// The topics that are there, and how many partitions they have.
+// The existing topics and their numbers of partitions.
 [[nodiscard]] Result<std::map<Topic, std::int32_t>> topic_partitions(const KafkaSettings& settings);
 
 }  // namespace fiverate

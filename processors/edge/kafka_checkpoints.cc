@@ -22,11 +22,11 @@ struct KafkaCheckpointReader::Parts {
   // What the topic holds from one offset up to another.
   Result<void> read(std::int64_t from, std::int64_t end, const std::function<void(const InRecord&)>& visit) {
     auto deadline = std::chrono::steady_clock::now() + kReadWithin;
-    KafkaFetcher::Place place;
-    place.next = from;
-    place.end = end;
-    place.done = from >= end;
-    TRY(fetcher.assign({{kCheckpointsPartition, place}}));
+    KafkaFetcher::Position position;
+    position.next = from;
+    position.end = end;
+    position.done = from >= end;
+    TRY(fetcher.assign({{kCheckpointsPartition, position}}));
     while (!fetcher.all_done()) {
       std::vector<InRecord> records;
       TRY(fetcher.poll(milliseconds(50), records));
@@ -54,7 +54,7 @@ Result<std::unique_ptr<KafkaCheckpointReader>> KafkaCheckpointReader::open(const
 
 Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(const std::map<std::string, CheckpointPointer>& tasks) {
   auto& parts = *parts_;
-  TRY_VALUE(range, query_extent(parts.fetcher.client(), parts.settings, kCheckpointsPartition));
+  TRY_VALUE(range, query_offset_range(parts.fetcher.client(), parts.settings, kCheckpointsPartition));
   const auto is_in_log = [&](std::int64_t offset) { return offset >= range.first && offset < range.end; };
   std::map<std::string, Checkpoint> found;
   const auto visit = [&](const InRecord& record) {

@@ -12,31 +12,33 @@ namespace {
 
 using Clock = KafkaClient::Clock;
 
-constexpr std::chrono::seconds kQuietFor{10};  // one line of a kind in so long
+constexpr std::chrono::seconds kLogEvery{10};  // one line of a kind in this time
 constexpr std::chrono::seconds kProbeEvery{1};
 constexpr int kProbeMs = 200;
 constexpr std::size_t kTextMax = 512;
 
-// What correctness rests on is not up for configuration.
+// Properties that correctness depends on cannot be configured.
 struct Reserved {
   std::string_view name;
   std::string_view because;
 };
 constexpr std::string_view kOwnPositions =
-    "positions are kept with the state; nothing may be skipped or committed aside";
-constexpr std::string_view kNoLoss = "no record may be lost, repeated out of order, or given up";
+    "positions are stored with the state; records must not be skipped, nor offsets committed by anything else";
+constexpr std::string_view kNoLoss = "records must not be lost, reordered or dropped after a timeout";
 constexpr std::array kReserved{
     Reserved{"enable.auto.commit", kOwnPositions},
     Reserved{"enable.auto.offset.store", kOwnPositions},
     Reserved{"auto.commit.enable", kOwnPositions},
     Reserved{"auto.offset.reset", kOwnPositions},
     Reserved{"offset.store.method", kOwnPositions},
-    Reserved{"enable.partition.eof", "the end of a log is noticed by it"},
-    Reserved{"isolation.level", "only committed records count"},
-    Reserved{"check.crcs", "damaged records have to be noticed"},
-    Reserved{"group.id", "it follows from the stage"},
-    Reserved{"group.instance.id", "several members share these properties"},
-    Reserved{"partition.assignment.strategy", "partitions of a number belong together (range)"},
+    Reserved{"enable.partition.eof", "fiverate detects the end of a partition by it"},
+    Reserved{"isolation.level", "only records of committed transactions may be read"},
+    Reserved{"check.crcs", "damaged records must be detected"},
+    Reserved{"group.id", "it is derived from the stage"},
+    Reserved{"group.instance.id", "the members of a process share these properties"},
+    Reserved{"partition.assignment.strategy", "one task reads the same partition number of all its topics (range)"},
+    Reserved{"group.protocol", "static members and the range assignor need the classic protocol"},
+    Reserved{"group.remote.assignor", "static members and the range assignor need the classic protocol"},
     Reserved{"enable.idempotence", kNoLoss},
     Reserved{"enable.gapless.guarantee", kNoLoss},
     Reserved{"acks", kNoLoss},
@@ -49,10 +51,10 @@ constexpr std::array kReserved{
     Reserved{"max.in.flight.requests.per.connection", kNoLoss},
     Reserved{"queuing.strategy", kNoLoss},
     Reserved{"delivery.report.only.error", kNoLoss},
-    Reserved{"message.max.bytes", "it has to fit the settings of the topics"},
+    Reserved{"message.max.bytes", "it must match the settings of the topics"},
     Reserved{"transactional.id", "transactions are not used"},
-    Reserved{"allow.auto.create.topics", "topics are made with their settings by `topics create`"},
-    Reserved{"log.queue", "the program reads the log itself"},
+    Reserved{"allow.auto.create.topics", "`topics create` creates the topics with their settings"},
+    Reserved{"log.queue", "fiverate handles librdkafka's log lines itself"},
 };
 
 const Reserved* reserved(std::string_view name) {
@@ -62,14 +64,13 @@ const Reserved* reserved(std::string_view name) {
   return nullptr;
 }
 
-constexpr std::int32_t kFetchKib = 1'024;  // of one partition in one answer
+constexpr std::int32_t kFetchKib = 1'024;  // limit for one partition in one fetch response
 
 KafkaProperties common_defaults() {
   return {
       {"client.id", "fiverate"},         {"socket.nagle.disable", "true"},     {"socket.keepalive.enable", "true"},
-      {"reconnect.backoff.ms", "100"},   {"reconnect.backoff.max.ms", "1000"},  // a broker that is back is noticed
-                                                                                // within a second
-      {"log.connection.close", "false"},                                        // idle connections end all the time
+      {"reconnect.backoff.ms", "100"},   {"reconnect.backoff.max.ms", "1000"},  // a broker that restarts is connected to within a second
+      {"log.connection.close", "false"},  // brokers close idle connections all the time
   };
 }
 
@@ -89,12 +90,12 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& name, const std::stri
       break;
   }
   // librdkafka repeats the value in its message; it may be a secret.
-  std::string said(text.data());
-  for (auto at = value.size() < 4 ? std::string::npos : said.find(value); at != std::string::npos;
-       at = said.find(value)) {
-    said.replace(at, value.size(), "...");
+  std::string detail(text.data());
+  for (auto at = value.size() < 4 ? std::string::npos : detail.find(value); at != std::string::npos;
+       at = detail.find(value)) {
+    detail.replace(at, value.size(), "...");
   }
-  return fail(Reaction::stop, "The Kafka property {} has a value that librdkafka refuses: {}.", name, said);
+  return fail(Reaction::stop, "The Kafka property {} has a value that librdkafka refuses: {}.", name, detail);
 }
 
 Result<KafkaConf> build(const KafkaSettings& settings, const KafkaRole& role) {
@@ -102,7 +103,8 @@ Result<KafkaConf> build(const KafkaSettings& settings, const KafkaRole& role) {
   const auto listed = servers != settings.properties.end() ? servers : settings.properties.find("metadata.broker.list");
   const bool mock = settings.properties.contains("test.mock.num.brokers");
   if (!mock && (listed == settings.properties.end() || listed->second.empty())) {
-    return fail(Reaction::stop, "The Kafka property bootstrap.servers is missing: where is Kafka?");
+    return fail(Reaction::stop,
+                "The Kafka property bootstrap.servers is missing: set it to the addresses of the brokers.");
   }
   KafkaConf conf(rd_kafka_conf_new());
   for (const auto& [name, value] : role.defaults) TRY(set(conf.get(), name, value));
@@ -128,40 +130,37 @@ KafkaClient* client_of(const rd_kafka_t* handle) {
   return handle != nullptr ? static_cast<KafkaClient*>(rd_kafka_opaque(handle)) : nullptr;
 }
 
-// Before 2.6.1 it says its nonce twice, which Kafka takes for an attack since 4.0 (its pull request 4895).
-std::string about_scram(const KafkaSettings& settings) {
-  constexpr int kScramMended = 0x02060100;
+// librdkafka before 2.6.1 repeats its nonce in SCRAM, and Kafka refuses that since 4.0 (librdkafka's pull request 4895).
+std::string scram_advice(const KafkaSettings& settings) {
+  constexpr int kFirstVersionWithScram = 0x02060100;
   const auto is_scram = [&](const char* name) {
     const auto found = settings.properties.find(name);
     return found != settings.properties.end() && found->second.find("SCRAM") != std::string::npos;
   };
-  if (rd_kafka_version() >= kScramMended || (!is_scram("sasl.mechanisms") && !is_scram("sasl.mechanism"))) return {};
+  if (rd_kafka_version() >= kFirstVersionWithScram || (!is_scram("sasl.mechanisms") && !is_scram("sasl.mechanism")))
+    return {};
   return fmt::format(
-      " If Kafka is 4.0 or newer: it refuses SCRAM by librdkafka {} whatever the password. Use PLAIN inside TLS, or a "
-      "client certificate.",
+      " Kafka 4.0 and newer refuse SCRAM from librdkafka {} whatever the password. Use PLAIN inside TLS, a client "
+      "certificate, or "
+      "fiverate with the librdkafka that deploy/install builds.",
       rd_kafka_version_str());
 }
 
-// The answer to "who is there?"; it names no topic, so none is made by asking.
-rd_kafka_resp_err_t ask_for_brokers(rd_kafka_t* handle, int timeout_ms) {
+// Requests the list of brokers. The request names no topic, so it creates none.
+rd_kafka_resp_err_t query_brokers(rd_kafka_t* handle, int timeout_ms) {
   const rd_kafka_metadata_t* metadata = nullptr;
   const auto code = rd_kafka_metadata(handle, 0, nullptr, &metadata, timeout_ms);
   const KafkaMetadata owned(metadata);
   return code;
 }
 
-// What an operator need not see twice, or at all.
+// Lines of librdkafka that an operator sees elsewhere or does not need.
 bool is_noise(std::string_view facility, std::string_view line) {
-  if (facility == "FAIL") return true;       // comes to the error callback, too
-  if (facility == "TERMINATE") return true;  // "still in queue": a sink that is dropped
-  // Each role ignores what is meant for the other; and the guarantee is called experimental.
+  if (facility == "FAIL") return true;       // the error callback reports it as well
+  if (facility == "TERMINATE") return true;  // "still in queue": a dropped sink still has records
+  // Consumers and producers share the user's properties, and each role warns about those of the other one.
   return facility == "CONFWARN" && (line.find("property and will be ignored") != std::string_view::npos ||
                                     line.find("enable.gapless.guarantee is experimental") != std::string_view::npos);
-}
-
-// Says of a broker that it is away, and nothing about why anything else failed.
-bool only_away(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
 }  // namespace
@@ -177,7 +176,7 @@ std::optional<Topic> topic_of(const KafkaSettings& settings, std::string_view na
   return topic_named(name.substr(settings.topic_prefix.size()));
 }
 
-Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view said) {
+Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view detail) {
   auto reaction = Reaction::retry;
   std::string_view advice;
   switch (code) {
@@ -196,9 +195,9 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
-      // librdkafka would go on behind it, as if it had never been there.
+      // librdkafka would continue after the damaged record as if it did not exist.
       reaction = Reaction::stop;
-      advice = " The log is damaged there; nothing is skipped.";
+      advice = " The log is damaged there, and no record is skipped.";
       break;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
@@ -226,10 +225,10 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
       reaction = Reaction::stop;
       break;
     default:
-      break;  // away, slow, moving, being elected: it passes
+      break;  // a broker is unreachable or slow, or an election or a rebalance is in progress: a retry helps
   }
   auto text = fmt::format("{}: {}", what, rd_kafka_err2str(code));
-  if (!said.empty() && said != rd_kafka_err2str(code)) text += fmt::format(" ({})", said);
+  if (!detail.empty() && detail != rd_kafka_err2str(code)) text += fmt::format(" ({})", detail);
   if (!text.ends_with('.')) text += '.';
   text += advice;
   return {reaction, std::move(text)};
@@ -241,20 +240,21 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_CONSUMER;
   role.defaults =
-      joined(common_defaults(), {
-                                    {"session.timeout.ms", "10000"},   // a dead process is replaced after it
-                                    {"heartbeat.interval.ms", "500"},  // how soon a member hears that partitions move
-                                    // A state is restored between two polls; whether we hang, /livez says.
-                                    {"max.poll.interval.ms", "1800000"},
-                                    {"socket.timeout.ms", "15000"},  // a broker that hangs is away, too
-                                    // A full queue stops the fetching; librdkafka looks again only after
-                                    // the backoff (its defaults cost three quarters of the speed).
-                                    {"fetch.error.backoff.ms", "5"},
-                                    {"queued.min.messages", "500000"},
-                                    {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
-                                    // One answer brings no more than there is room for.
-                                    {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
-                                });
+      joined(common_defaults(),
+             {
+                 {"session.timeout.ms", "10000"},   // after it, the partitions of a dead process move
+                 {"heartbeat.interval.ms", "500"},  // how soon a member notices a rebalance
+                 // A state is restored between two polls; /livez reports a process that hangs.
+                 {"max.poll.interval.ms", "1800000"},
+                 {"socket.timeout.ms", "15000"},  // a broker that hangs counts as unreachable
+                 // A full queue pauses fetching, and librdkafka checks it again only after the backoff. With
+                 // the default backoff, reading takes four times as long.
+                 {"fetch.error.backoff.ms", "5"},
+                 {"queued.min.messages", "500000"},
+                 {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
+                 // One response holds no more than the queue may.
+                 {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
+             });
   role.fixed = {
       {"group.id", std::move(group)},
       {"enable.auto.commit", "false"},
@@ -271,16 +271,17 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
 KafkaRole producer_role(std::int32_t send_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_PRODUCER;
-  role.defaults = joined(common_defaults(), {
-                                                {"linger.ms", "5"},
-                                                {"compression.type", built_in("lz4") ? "lz4" : "none"},
-                                                {"queue.buffering.max.messages", "1000000"},
-                                                {"queue.buffering.max.kbytes", std::to_string(send_kib)},
-                                                {"partitioner", "murmur2_random"},  // as Java; ours are explicit
-                                            });
+  role.defaults =
+      joined(common_defaults(), {
+                                    {"linger.ms", "5"},
+                                    {"compression.type", built_in("lz4") ? "lz4" : "none"},
+                                    {"queue.buffering.max.messages", "1000000"},
+                                    {"queue.buffering.max.kbytes", std::to_string(send_kib)},
+                                    {"partitioner", "murmur2_random"},  // as in Java; fiverate sets partitions itself
+                                });
   role.fixed = {
       {"enable.idempotence", "true"},   {"enable.gapless.guarantee", "true"}, {"acks", "all"},
-      {"message.timeout.ms", "0"},  // never given up: a gap would follow
+      {"message.timeout.ms", "0"},  // records never expire, since later ones would be sent without them
       {"message.max.bytes", "8388608"},
   };
   return role;
@@ -308,16 +309,16 @@ Result<void> reach(const KafkaSettings& settings, std::chrono::milliseconds time
   auto code = RD_KAFKA_RESP_ERR__TIMED_OUT;
   for (auto left = timeout; left.count() > 0;
        left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now())) {
-    code = ask_for_brokers((*client)->get(), static_cast<int>(std::min(left, kSlice).count()));
+    code = query_brokers((*client)->get(), static_cast<int>(std::min(left, kSlice).count()));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     rd_kafka_poll((*client)->get(), 0);
     if ((*client)->refused()) break;
-    // Some errors come at once: no spinning.
+    // Some errors return at once; the loop must not spin.
     if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) std::this_thread::sleep_for(std::min(left, kSlice));
   }
   if ((*client)->refused()) {
     return fail(Reaction::stop, "Kafka at {} refused us. Reported last: {}.{}", (*client)->servers(),
-                (*client)->last_error(), about_scram(settings));
+                (*client)->last_error(), scram_advice(settings));
   }
   return fail(Reaction::retry, "No Kafka broker answered at {} within {:.1f} s. Reported last: {}.",
               (*client)->servers(), std::chrono::duration<double>(timeout).count(), (*client)->last_error());
@@ -334,7 +335,7 @@ bool run_within(std::chrono::milliseconds within, std::function<void()> work) {
   const auto shared = std::make_shared<Shared>();
   std::thread thread([shared, work = std::move(work)]() mutable {
     work();
-    work = nullptr;  // what it owns ends here, not behind the waiting one's back
+    work = nullptr;  // destroys what it owns before the caller is notified
     const std::lock_guard lock(shared->mutex);
     shared->done = true;
     shared->ended.notify_all();
@@ -354,10 +355,11 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
   auto conf = build(settings, role);
   if (!conf) return tl::make_unexpected(conf.error());
 
-  // Ends in a thread of its own, for librdkafka may not return; then it keeps what its callbacks need.
+  // Destruction runs in a thread of its own, because librdkafka joins its threads and one of them may hang in a name lookup. Such a
+  // client keeps what its callbacks need.
   std::shared_ptr<KafkaClient> client(new KafkaClient(std::move(role)), [](KafkaClient* ending) {
     if (!run_within(kKafkaEndWithin, [ending] { delete ending; })) {
-      spdlog::warn("kafka: a client did not end within {} s and is left behind", kKafkaEndWithin.count());
+      spdlog::warn("kafka: a client did not end within {} s; its memory is not freed", kKafkaEndWithin.count());
     }
   });
   rd_kafka_conf_set_opaque(conf->get(), client.get());
@@ -366,11 +368,11 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
                              if (auto* self = client_of(handle); self != nullptr && !is_noise(facility, line))
                                self->log(level, facility, line);
                            });
-  rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t* handle, int code, const char* said, void* opaque) {
+  rd_kafka_conf_set_error_cb(conf->get(), [](rd_kafka_t* handle, int code, const char* reported, void* opaque) {
     auto& self = *static_cast<KafkaClient*>(opaque);
     std::array<char, kTextMax> text{};
     if (code == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(handle, text.data(), text.size());
-    self.heard(static_cast<rd_kafka_resp_err_t>(code), text[0] != '\0' ? text.data() : said);
+    self.on_error(static_cast<rd_kafka_resp_err_t>(code), text[0] != '\0' ? text.data() : reported);
   });
   if (client->role_.on_rebalance) {
     rd_kafka_conf_set_rebalance_cb(
@@ -390,7 +392,7 @@ Result<std::shared_ptr<KafkaClient>> KafkaClient::open(const KafkaSettings& sett
   client->handle_ = rd_kafka_new(client->role_.type, conf->get(), text.data(), text.size());
   if (client->handle_ == nullptr)
     return fail(Reaction::stop, "librdkafka refuses the Kafka properties: {}.", text.data());
-  static_cast<void>(conf->release());  // now librdkafka's
+  static_cast<void>(conf->release());  // librdkafka owns it now
   if (client->role_.type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(client->handle_);
   return client;
 }
@@ -400,7 +402,7 @@ KafkaClient::~KafkaClient() {
   if (role_.type == RD_KAFKA_PRODUCER) {
     rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
   }
-  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // who is in a group has left it before
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // ~KafkaSource has closed a group's consumer
 }
 
 std::string KafkaClient::last_error() const {
@@ -413,7 +415,7 @@ std::optional<Clock::time_point> KafkaClient::away_since() {
   if (since == 0) return std::nullopt;
   if (const auto now = Clock::now(); now - probed_ >= kProbeEvery) {
     probed_ = now;
-    if (ask_for_brokers(handle_, kProbeMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (query_brokers(handle_, kProbeMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
       broker_answered();
       return std::nullopt;
     }
@@ -433,46 +435,45 @@ std::optional<Clock::time_point> KafkaClient::coordinator_away_since() const {
   return since == 0 ? std::nullopt : std::optional(Clock::time_point(Clock::duration(since)));
 }
 
-void KafkaClient::look_around(std::chrono::milliseconds within) {
-  static_cast<void>(ask_for_brokers(handle_, static_cast<int>(within.count())));
+void KafkaClient::refresh_metadata(std::chrono::milliseconds within) {
+  static_cast<void>(query_brokers(handle_, static_cast<int>(within.count())));
 }
 
-void KafkaClient::heard(rd_kafka_resp_err_t code, std::string_view said) {
-  if (only_away(code)) {
-    Clock::rep none = 0;
-    away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
-  }
-  if (code == RD_KAFKA_RESP_ERR__TRANSPORT && said.starts_with("GroupCoordinator:")) {
-    Clock::rep none = 0;
-    coordinator_away_since_.compare_exchange_strong(none, Clock::now().time_since_epoch().count());
+void KafkaClient::on_error(rd_kafka_resp_err_t code, std::string_view reported) {
+  const auto now = Clock::now().time_since_epoch().count();
+  Clock::rep reachable = 0;
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    away_since_.compare_exchange_strong(reachable, now);
+  } else if (code == RD_KAFKA_RESP_ERR__TRANSPORT && reported.starts_with("GroupCoordinator:")) {
+    coordinator_away_since_.compare_exchange_strong(reachable, now);
   }
   if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) refused_ = true;
   {
-    // "1/1 brokers are down" says less than the reason that came before it.
+    // "1/1 brokers are down" gives no reason, so it does not replace an error that does.
     const std::lock_guard lock(mutex_);
-    if (!only_away(code) || last_error_.empty()) last_error_ = said;
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || last_error_.empty()) last_error_ = reported;
   }
-  log(4, rd_kafka_err2name(code), said);
+  log(4, rd_kafka_err2name(code), reported);
 }
 
 void KafkaClient::log(int level, std::string_view facility, std::string_view line) {
-  std::int64_t swallowed = 0;
+  std::int64_t suppressed = 0;
   {
     const std::lock_guard lock(mutex_);
     const auto now = Clock::now();
-    const auto [known, fresh] = quiet_.try_emplace(std::string(facility), Quiet{now});
-    if (!fresh && now - known->second.since < kQuietFor) {
-      ++known->second.swallowed;
+    const auto [last, first] = last_lines_.try_emplace(std::string(facility), LastLine{now});
+    if (!first && now - last->second.logged < kLogEvery) {
+      ++last->second.suppressed;
       return;
     }
-    swallowed = std::exchange(known->second, Quiet{now}).swallowed;
+    suppressed = std::exchange(last->second, LastLine{now}).suppressed;
   }
   const auto as = level <= 2   ? spdlog::level::err
                   : level <= 4 ? spdlog::level::warn
                   : level <= 6 ? spdlog::level::info
                                : spdlog::level::debug;
-  if (swallowed > 0) {
-    spdlog::log(as, "kafka: {}: {} (and {} more of this kind before)", facility, line, swallowed);
+  if (suppressed > 0) {
+    spdlog::log(as, "kafka: {}: {} (and {} more of this kind before)", facility, line, suppressed);
   } else {
     spdlog::log(as, "kafka: {}: {}", facility, line);
   }

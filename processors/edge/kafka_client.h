@@ -1,8 +1,8 @@
-// The way to Kafka that source, sink and admin share: settings, names of topics, one client of librdkafka with its
-// callbacks, and the one function that turns librdkafka's errors into ours. Translates and decides nothing.
+// The part of the Kafka edge that source, sink and admin share: settings, topic names, one librdkafka client with its callbacks, and
+// the one function that translates librdkafka's errors into ours.
 //
-// librdkafka keeps trying on its own while brokers are away. What it reports meanwhile is remembered (last_error) and
-// logged, at most one line of a kind in 10 s. Values of properties are never printed: some are secrets.
+// librdkafka retries on its own while brokers are unreachable. Its reports are remembered (last_error) and logged, at most one line of
+// a kind in 10 s. Values of properties are never printed, because some are secrets.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -27,24 +27,25 @@ namespace fiverate {
 struct KafkaSettings {
   std::map<std::string, std::string> properties;  // librdkafka's, verbatim: bootstrap.servers, security.protocol, ...
   std::string topic_prefix;                       // "demo." makes demo.orders, demo.ledger, ...
-  std::int32_t fetch_kib = 131'072;  // what a consumer holds of what it has fetched ahead, at most (by_arrival: of each partition kLaneKib)
-  std::int32_t send_kib = 262'144;   // what a producer holds that is not yet acknowledged
+  std::int32_t fetch_kib =
+      131'072;  // limit of what a consumer holds prefetched (by_arrival: kLaneKib for each partition)
+  std::int32_t send_kib = 262'144;  // limit of what a producer holds unacknowledged
 };
 
 std::string topic_name(const KafkaSettings& settings, Topic topic);
-// The topic behind a full name; nothing if it is not one of ours under this prefix.
+// The topic that has this full name; nullopt if it is not a topic of ours under this prefix.
 std::optional<Topic> topic_of(const KafkaSettings& settings, std::string_view name);
 
-// Are the properties complete, known to librdkafka and free of those that are ours? Asks no broker. Error: stop.
+// Checks that the properties are complete, known to librdkafka and free of those that fiverate sets itself. Contacts no broker. Error: stop.
 [[nodiscard]] Result<void> check_properties(const KafkaSettings& settings);
 
-// Does a broker answer? Error: retry, or stop if it refused us; names the servers and what librdkafka said last.
+// Checks that a broker answers. Error: retry, or stop if it refused the client; it names the servers and librdkafka's last report.
 [[nodiscard]] Result<void> reach(const KafkaSettings& settings,
                                  std::chrono::milliseconds timeout = std::chrono::seconds(8));
 
-// The one place that turns librdkafka's errors into ours. `what` is a sentence without its full stop; the reason
-// follows. drop_task is not among the answers: what a failed delivery means only the sink knows.
-Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view said = {});
+// Translates an error of librdkafka into ours. `what` is a sentence without its full stop; the reason follows it, with librdkafka's
+// `detail`. The reaction is never drop_task, because only the sink knows what a failed delivery means.
+Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view detail = {});
 
 // ---- one client of librdkafka ------------------------------------------------------------------------------------
 
@@ -52,8 +53,8 @@ using KafkaProperties = std::vector<std::pair<std::string, std::string>>;
 
 struct KafkaRole {
   rd_kafka_type_t type = RD_KAFKA_CONSUMER;
-  KafkaProperties defaults;  // the user's beat these
-  KafkaProperties fixed;     // these beat the user's, for which check_properties has refused them
+  KafkaProperties defaults;  // the user's properties override these
+  KafkaProperties fixed;     // the user cannot set these (check_properties refuses them)
   // Called in the thread that polls.
   std::function<void(rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t*)> on_rebalance;
   std::function<void(const rd_kafka_message_t&)> on_delivery;
@@ -63,9 +64,9 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib);
 KafkaRole producer_role(std::int32_t send_kib);
 KafkaRole admin_role();
 
-// Owns an rd_kafka_t. Shared by a source and the records it handed out: their bytes lie in librdkafka's memory, so the
-// client goes when the last of them has gone. Ending it takes at most kKafkaEndWithin; a client that does not end is
-// left to itself and logged.
+// Owns an rd_kafka_t. A source shares it with the records that it returned: their bytes lie in librdkafka's memory, so the client
+// lives until the last of them is gone. Destruction takes at most kKafkaEndWithin; a client that does not end by then is leaked and
+// logged.
 class KafkaClient {
  public:
   using Clock = std::chrono::steady_clock;
@@ -78,26 +79,27 @@ class KafkaClient {
   [[nodiscard]] rd_kafka_t* get() const { return handle_; }
   [[nodiscard]] const std::string& servers() const { return servers_; }
 
-  // What librdkafka reported last, "nothing" if it did not; and whether it was that a broker refused us.
+  // The last report of librdkafka, or "nothing".
   [[nodiscard]] std::string last_error() const;
+  // A broker rejected our credentials, and none has answered since.
   [[nodiscard]] bool refused() const { return refused_; }
 
-  // Since when no broker could be reached; nothing: one can be, as far as is known. While it is set, asks for one at
-  // most every second (up to 0.2 s).
+  // Since when no broker could be reached; nullopt if one can be, as far as is known. While it is set, each call may probe the brokers:
+  // at most once a second, for up to 0.2 s.
   [[nodiscard]] std::optional<Clock::time_point> away_since();
   void broker_answered();
 
-  // Since when the coordinator of our group was not to be connected to; nothing: it is, as far as is known. librdkafka goes
-  // on at its old address when a broker comes back at another one: only another client finds it there.
+  // Since when the coordinator of our group could not be connected to; nullopt if it can be, as far as is known. librdkafka keeps the
+  // old address of a coordinator whose broker restarts at another one (docs/decisions/0022): only a new client connects to the new one.
   [[nodiscard]] std::optional<Clock::time_point> coordinator_away_since() const;
   void coordinator_answered() { coordinator_away_since_ = 0; }
 
-  // Asks anew who leads and who is the controller. A client may go on asking one that has died: whoever has waited for an
-  // answer in vain calls this, and asks again.
-  void look_around(std::chrono::milliseconds within);
+  // Fetches metadata: leaders and controller. A client may send requests to a broker that has died, so a caller whose request timed out
+  // calls this before it retries.
+  void refresh_metadata(std::chrono::milliseconds within);
 
-  // Remembers and logs what librdkafka or a broker said.
-  void heard(rd_kafka_resp_err_t code, std::string_view said);
+  // Remembers and logs an error that librdkafka or a broker reported.
+  void on_error(rd_kafka_resp_err_t code, std::string_view reported);
 
  private:
   explicit KafkaClient(KafkaRole role) : role_(std::move(role)) {}
@@ -110,23 +112,22 @@ class KafkaClient {
   mutable std::mutex mutex_;  // librdkafka logs from its own threads
   std::string last_error_;
   std::atomic<bool> refused_ = false;
-  std::atomic<Clock::rep> away_since_ = 0;  // 0: not away
+  std::atomic<Clock::rep> away_since_ = 0;  // 0: reachable
   std::atomic<Clock::rep> coordinator_away_since_ = 0;
   Clock::time_point probed_{};
-  struct Quiet {
-    Clock::time_point since;
-    std::int64_t swallowed = 0;
+  struct LastLine {
+    Clock::time_point logged;
+    std::int64_t suppressed = 0;  // lines of this kind since then
   };
-  std::map<std::string, Quiet> quiet_;  // by facility
+  std::map<std::string, LastLine> last_lines_;  // by facility
 };
 
 inline constexpr std::chrono::seconds kKafkaEndWithin{5};
 
-// Runs `work` in a thread of its own and waits for it, at most `within`. False: it still runs, and is left to itself
-// (it must own all that it touches).
+// Runs `work` in a new thread and waits for it, at most `within`. False: it still runs, detached, so it must own everything that it uses.
 bool run_within(std::chrono::milliseconds within, std::function<void()> work);
 
-// ---- owners of librdkafka's small things -------------------------------------------------------------------------
+// ---- owners of librdkafka's objects -------------------------------------------------------------------------
 
 template <auto Destroy>
 struct KafkaDestroy {

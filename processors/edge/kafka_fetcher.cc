@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <span>
 #include <thread>
 
 #include "schemas/check.h"
@@ -15,10 +16,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kElectionNap{50};
-constexpr std::chrono::seconds kKnownWithin{2};  // a topic just made is known everywhere
+constexpr milliseconds kElectionPause{50};
+constexpr std::chrono::seconds kKnownWithin{2};  // every broker knows a new topic after this time
 
-// "7", "-1": views into librdkafka's memory, not closed by a zero.
+// "7", "-1". The text is a view into librdkafka's memory and does not end with a zero byte.
 std::optional<Millis> parse_millis(std::string_view text) {
   Millis value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -31,17 +32,17 @@ bool is_missing(rd_kafka_resp_err_t code) {
          code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
-void unreadable(std::string_view header, const InRecord& record) {
-  static std::atomic<std::int64_t> count = 0;  // a producer that does it does it with every record
+void log_unreadable(std::string_view header, const InRecord& record) {
+  static std::atomic<std::int64_t> count = 0;  // a faulty producer writes such a header with every record
   if (const auto n = count++; n < 10 || n % 100'000 == 0) {
-    spdlog::warn("kafka: header {} of {} partition {} offset {} cannot be read and counts as absent", header,
+    spdlog::warn("kafka: header {} of {} partition {} offset {} is malformed and is ignored", header,
                  name_of(record.input.topic), record.input.partition, record.offset);
   }
 }
 
 template <typename T>
 void read_into(std::optional<T>& target, std::optional<T> parsed, std::string_view header, const InRecord& record) {
-  if (!parsed) unreadable(header, record);
+  if (!parsed) log_unreadable(header, record);
   target = std::move(parsed);
 }
 
@@ -55,9 +56,9 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
        ++i) {
     const std::string_view name(name_text);
     const std::string_view text(static_cast<const char*>(value), value == nullptr ? 0 : size);
-    // On a source record anybody may have put them: what was copied from one of our topics is a record like any other.
-    const bool ours = std::ranges::find(kSourceTopics, record.input.topic) == kSourceTopics.end();
-    if (!ours && name != kArrivalHeader) continue;
+    // Any program writes to source topics. A record that it copied there from an internal topic is a new record, without a cause.
+    const bool is_source = std::ranges::find(kSourceTopics, record.input.topic) != kSourceTopics.end();
+    if (is_source && name != kArrivalHeader) continue;
     if (name == kCauseHeader) {
       read_into(record.cause, parse_cause(text), name, record);
     } else if (name == kPreviousHeader) {
@@ -67,15 +68,15 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
     } else if (name == kArrivalHeader) {
       read_into(record.arrival, parse_millis(text), name, record);
     } else if (name == kDependsOnHeader) {
-      std::optional<Cause> cause;
-      read_into(cause, parse_cause(text), name, record);
-      if (cause) record.depends_on.push_back(std::move(*cause));
+      std::optional<Cause> said;
+      read_into(said, parse_cause(text), name, record);
+      if (said) record.depends_on.push_back(std::move(*said));
     }
   }
   if (previous && chain) {
     record.link = Link{*previous, *chain};
   } else if (previous || chain) {
-    unreadable(previous ? kChainHeader : kPreviousHeader, record);
+    log_unreadable(previous ? kChainHeader : kPreviousHeader, record);
   }
 }
 
@@ -96,73 +97,62 @@ KafkaPartitions new_list(std::size_t size) {
 
 namespace {
 
-// One end of a partition; which: RD_KAFKA_OFFSET_BEGINNING or RD_KAFKA_OFFSET_END. As the offset of a "time", for
-// rd_kafka_query_watermark_offsets() of librdkafka before 2.3 heeds no timeout: it asks a leader that has died until that
-// comes back, though another one leads long since (its issue 2588).
-rd_kafka_resp_err_t query_offset(KafkaClient& client, const KafkaSettings& settings, const Input& input,
-                                 std::int64_t which, milliseconds within, std::int64_t& found) {
-  const auto list = new_list(1);
-  auto& element = add(*list, settings, input);
-  element.offset = which;
-  const auto code = rd_kafka_offsets_for_times(client.get(), list.get(), static_cast<int>(within.count()));
-  found = element.offset;
-  return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : element.err;
+// nullopt: no broker answered.
+std::optional<bool> partition_exists(KafkaClient& client, const std::string& topic, std::int32_t partition,
+                                     milliseconds within) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &answer, static_cast<int>(within.count()));
+  const KafkaMetadata metadata(answer);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  return std::ranges::any_of(
+      std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt)),
+      [&](const auto& found) { return found.topic == topic && partition < found.partition_cnt; });
 }
 
 }  // namespace
 
-Result<OffsetRange> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
-  OffsetRange span;
+Result<OffsetRange> query_offset_range(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
+  OffsetRange range;
   auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
-  // A topic just made, or one whose leader is just being elected, is refused for a moment by the broker that will lead
-  // it.
+  const auto name = topic_name(settings, input.topic);
   const auto begun = Clock::now();
-  const auto left = [&] {
-    return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun);
-  };
+  const auto left = [&] { return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun); };
   do {
-    // First with patience, for the leader may be slow; then more often, for it may be another one.
-    const auto within = std::clamp<milliseconds>(left() / 2, kElectionNap, kKafkaAnswerWithin);
-    code = query_offset(client, settings, input, RD_KAFKA_OFFSET_BEGINNING, within, span.first);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      code = query_offset(client, settings, input, RD_KAFKA_OFFSET_END, within, span.end);
-    }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return span;
+    // The first timeout is long, since a leader may be slow. Later ones are shorter, since there may be another leader.
+    const auto within = std::clamp<milliseconds>(left() / 2, kElectionPause, kKafkaAnswerWithin);
+    code = rd_kafka_query_watermark_offsets(client.get(), name.c_str(), input.partition, &range.first, &range.end,
+                                            static_cast<int>(within.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
     if (kafka_error(code, "").reaction != Reaction::retry) break;
-    std::this_thread::sleep_for(kElectionNap);
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left() > kElectionNap) client.look_around(left() / 2);
-  } while (Clock::now() - begun <
-           (is_missing(code) ? milliseconds(kKnownWithin) : milliseconds(kKafkaAnswerWithin) - kElectionNap));
-  if (is_missing(code)) {
-    // The library says so as well when the broker went away before it could be asked: let one say it.
-    const rd_kafka_metadata_t* metadata = nullptr;
-    code = rd_kafka_metadata(client.get(), 0, nullptr, &metadata, static_cast<int>(milliseconds(kKafkaAnswerWithin).count()));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_metadata_destroy(metadata);
-      return fail(Reaction::stop, "{} is not there at {}: run `topics create`.", named(settings, input),
+    // librdkafka also reports a partition as unknown while it is new or has no leader, and when no broker answers.
+    if (is_missing(code) && Clock::now() - begun > kKnownWithin &&
+        partition_exists(client, name, input.partition, left()) == false) {
+      return fail(Reaction::stop, "{} does not exist at {}: run `topics create`.", named(settings, input),
                   client.servers());
     }
-  }
-  return tl::make_unexpected(kafka_error(
-      code,
-      fmt::format("Where {} begins and ends is not to be learnt from {}", named(settings, input), client.servers()),
-      client.last_error()));
+    std::this_thread::sleep_for(kElectionPause);
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left() > kElectionPause) client.refresh_metadata(left() / 2);
+  } while (left() > kElectionPause);
+  return tl::make_unexpected(kafka_error(code,
+                                         fmt::format("The first and last offsets of {} could not be read from {}",
+                                                     named(settings, input), client.servers()),
+                                         client.last_error()));
 }
 
-void KafkaBell::ring() {
+void Wakeup::notify() {
   const std::lock_guard lock(mutex_);
-  ringing_ = true;
-  rang_.notify_one();
+  notified_ = true;
+  changed_.notify_one();
 }
 
-void KafkaBell::mute() {
+void Wakeup::reset() {
   const std::lock_guard lock(mutex_);
-  ringing_ = false;
+  notified_ = false;
 }
 
-void KafkaBell::wait_until(Clock::time_point deadline) {
+void Wakeup::wait_until(Clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  rang_.wait_until(lock, deadline, [&] { return ringing_; });
+  changed_.wait_until(lock, deadline, [&] { return notified_; });
 }
 
 void KafkaFetcher::QueueRelease::operator()(rd_kafka_queue_t* queue) const {
@@ -170,55 +160,56 @@ void KafkaFetcher::QueueRelease::operator()(rd_kafka_queue_t* queue) const {
   rd_kafka_queue_destroy(queue);
 }
 
-Result<void> KafkaFetcher::assign(Places places) {
-  const auto list = new_list(places.size());
-  for (const auto& [input, place] : places) add(*list, settings_, input).offset = place.next;
-  forget();
-  places_ = std::move(places);
-  if (order_ == ReadOrder::by_arrival) open_lanes();  // before the first fetch: nothing goes to the consumer's queue
+Result<void> KafkaFetcher::assign(Positions positions) {
+  const auto list = new_list(positions.size());
+  for (const auto& [input, position] : positions) add(*list, settings_, input).offset = position.next;
+  forget_assignment();
+  positions_ = std::move(positions);
+  if (order_ == ReadOrder::by_arrival)
+    open_queues();  // before the first fetch, so that no record goes to the common queue
   const auto code = rd_kafka_assign(client_->get(), list.get());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  forget();
-  places_.clear();
-  return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be taken over", client_->last_error()));
+  forget_assignment();
+  positions_.clear();
+  return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be read", client_->last_error()));
 }
 
 void KafkaFetcher::unassign() {
-  if (taking_ != nullptr) {
-    std::erase_if(*taking_, [&, at = std::size_t{0}](const InRecord& record) mutable {
-      return at++ >= taking_from_ && places_.contains(record.input);
+  if (polled_ != nullptr) {
+    std::erase_if(*polled_, [&, at = std::size_t{0}](const InRecord& record) mutable {
+      return at++ >= polled_from_ && positions_.contains(record.input);
     });
   }
-  forget();
-  places_.clear();
+  forget_assignment();
+  positions_.clear();
   rd_kafka_assign(client_->get(), nullptr);
 }
 
 Result<void> KafkaFetcher::poll(milliseconds wait, std::vector<InRecord>& records) {
   const auto batch = std::make_shared<Batch>(Batch{client_, {}});
-  taking_ = &records;
-  taking_from_ = records.size();
+  polled_ = &records;
+  polled_from_ = records.size();
   const auto timeout = std::max(wait, milliseconds(0));
   if (order_ == ReadOrder::by_arrival) {
     read_by_arrival(timeout, batch, records);
   } else {
     read_as_fetched(timeout, batch, records);
   }
-  taking_ = nullptr;
+  polled_ = nullptr;
   if (!batch->messages.empty()) client_->broker_answered();
-  if (broken_) return tl::make_unexpected(*broken_);
-  return notice_absence();
+  if (failure_) return tl::make_unexpected(*failure_);
+  return check_brokers();
 }
 
 void KafkaFetcher::read_as_fetched(milliseconds wait, const std::shared_ptr<Batch>& batch,
                                    std::vector<InRecord>& records) {
-  for (auto timeout = wait; !broken_ && batch->messages.size() < kPollRecordsMax; timeout = milliseconds(0)) {
+  for (auto timeout = wait; !failure_ && batch->messages.size() < kPollRecordsMax; timeout = milliseconds(0)) {
     KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
-    if (!message || broken_) break;
+    if (!message || failure_) break;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (auto handled = other_than_record(*message); !handled) broken_ = handled.error();
-    } else if (auto* place = place_of(*message); place != nullptr) {
-      take(std::move(message), *place, batch, records);
+      if (auto handled = on_event(*message); !handled) failure_ = handled.error();
+    } else if (auto* position = position_of(*message); position != nullptr) {
+      append(std::move(message), *position, batch, records);
     }
   }
 }
@@ -226,126 +217,127 @@ void KafkaFetcher::read_as_fetched(milliseconds wait, const std::shared_ptr<Batc
 void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batch>& batch,
                                    std::vector<InRecord>& records) {
   const auto until = Clock::now() + wait;
-  // The consumer's queue: rebalances, and errors that are of no partition.
-  for (auto timeout = lanes_.empty() ? wait : milliseconds(0); !broken_; timeout = milliseconds(0)) {
+  // The common queue brings rebalances, and errors that belong to no partition.
+  for (auto timeout = queues_.empty() ? wait : milliseconds(0); !failure_; timeout = milliseconds(0)) {
     const KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message) break;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {  // librdkafka knows the topic anew: the lane is of the old one
-      broken_ = Error{Reaction::retry, fmt::format("A record of {} came beside its queue.", rd_kafka_topic_name(message->rkt))};
-    } else if (auto handled = other_than_record(*message); !handled) {
-      broken_ = handled.error();
+    if (message->err ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew, and the queue belongs to the old one
+      failure_ = Error{Reaction::retry, fmt::format("A record of {} did not come through the queue of its partition.",
+                                                    rd_kafka_topic_name(message->rkt))};
+    } else if (auto handled = on_event(*message); !handled) {
+      failure_ = handled.error();
     }
   }
-  while (!broken_) {
-    bell_.mute();
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      if (!lanes_[i].head) look_into(i);
+  while (!failure_) {
+    wakeup_.reset();
+    for (std::size_t i = 0; i < queues_.size(); ++i) {
+      if (!queues_[i].head) read_head(i);
     }
-    while (!broken_ && batch->messages.size() < kPollRecordsMax) {
+    while (!failure_ && batch->messages.size() < kPollRecordsMax) {
       const auto number = merge_.next(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()));
       if (!number) break;
-      auto& lane = lanes_[*number];
-      take(std::move(lane.head), *lane.entry, batch, records);
-      look_into(*number);
+      auto& queue = queues_[*number];
+      append(std::move(queue.head), *queue.entry, batch, records);
+      read_head(*number);
     }
     for (const auto number : merge_.take_left_behind()) {
-      spdlog::warn("kafka: more of {} is known to be there and does not come; reading on without it",
-                   named(settings_, lanes_[number].entry->first));
+      spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
+                   named(settings_, queues_[number].entry->first));
     }
     if (!batch->messages.empty() || Clock::now() >= until) break;
-    bell_.wait_until(until);
+    wakeup_.wait_until(until);
   }
 }
 
-// Fetches its next record out of its queue, if it is there.
-void KafkaFetcher::look_into(std::size_t number) {
-  auto& lane = lanes_[number];
-  lane.head.reset();
-  while (!broken_) {
-    KafkaMessage message(rd_kafka_consume_queue(lane.queue.get(), 0));
-    if (!message) return merge_.is_empty(number, has_more(lane));
+void KafkaFetcher::read_head(std::size_t number) {
+  auto& queue = queues_[number];
+  queue.head.reset();
+  while (!failure_) {
+    KafkaMessage message(rd_kafka_consume_queue(queue.queue.get(), 0));
+    if (!message) return merge_.is_empty(number, has_more(queue));
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) lane.heard = lane.ended = true;
-      if (auto handled = other_than_record(*message); !handled) broken_ = handled.error();
-    } else if (message->offset >= lane.entry->second.next) {  // see take()
-      lane.heard = true;
-      lane.ended = false;
+      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) queue.received = queue.at_end = true;
+      if (auto handled = on_event(*message); !handled) failure_ = handled.error();
+    } else if (message->offset >= queue.entry->second.next) {  // see append()
+      queue.received = true;
+      queue.at_end = false;
       merge_.offers(number, rd_kafka_message_timestamp(message.get(), nullptr));
-      lane.head = std::move(message);
+      queue.head = std::move(message);
       return;
     }
   }
 }
 
-bool KafkaFetcher::has_more(const Lane& lane) const {
-  if (!lane.heard || lane.ended) return !lane.heard;
-  const auto& [input, place] = *lane.entry;
+bool KafkaFetcher::has_more(const PartitionQueue& queue) const {
+  if (!queue.received) return true;
+  if (queue.at_end) return false;
+  const auto& [input, position] = *queue.entry;
   OffsetRange known{-1, -1};
   rd_kafka_get_watermark_offsets(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition,
                                  &known.first, &known.end);
-  return place.next < known.end;
+  return position.next < known.end;
 }
 
-void KafkaFetcher::open_lanes() {
-  for (auto& entry : places_) {
+void KafkaFetcher::open_queues() {
+  for (auto& entry : positions_) {
     const auto& input = entry.first;
-    auto& lane = lanes_.emplace_back();
-    lane.entry = &entry;
-    lane.queue.reset(
+    auto& queue = queues_.emplace_back();
+    queue.entry = &entry;
+    queue.queue.reset(
         rd_kafka_queue_get_partition(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition));
-    CHECK(lane.queue != nullptr, name_of(input.topic), input.partition);
-    rd_kafka_queue_forward(lane.queue.get(), nullptr);
+    CHECK(queue.queue != nullptr, name_of(input.topic), input.partition);
+    rd_kafka_queue_forward(queue.queue.get(), nullptr);
     rd_kafka_queue_cb_event_enable(
-        lane.queue.get(), [](rd_kafka_t*, void* bell) { static_cast<KafkaBell*>(bell)->ring(); }, &bell_);
+        queue.queue.get(), [](rd_kafka_t*, void* wakeup) { static_cast<Wakeup*>(wakeup)->notify(); }, &wakeup_);
   }
-  merge_ = ArrivalMerge(lanes_.size());
+  merge_ = ArrivalMerge(queues_.size());
 }
 
 void KafkaFetcher::release() {
-  lanes_.clear();
+  queues_.clear();
   merge_ = ArrivalMerge();
 }
 
 bool KafkaFetcher::all_done() const {
-  return std::ranges::all_of(places_, [](const auto& entry) { return entry.second.done; });
+  return std::ranges::all_of(positions_, [](const auto& entry) { return entry.second.done; });
 }
 
-void KafkaFetcher::forget() {
-  known_.clear();
-  last_ = {};
+void KafkaFetcher::forget_assignment() {
+  known_topics_.clear();
+  last_topic_ = {};
   release();
 }
 
-// Nothing for a partition that is not ours (any more).
-KafkaFetcher::Places::value_type* KafkaFetcher::place_of(const rd_kafka_message_t& message) {
-  const auto is = [&](const Known& known) {
+KafkaFetcher::Positions::value_type* KafkaFetcher::position_of(const rd_kafka_message_t& message) {
+  const auto is = [&](const KnownTopic& known) {
     return known.topic == message.rkt && known.partition == message.partition;
   };
-  if (last_.entry != nullptr && is(last_)) return last_.entry;
-  auto found = std::ranges::find_if(known_, is);
-  if (found == known_.end()) {
+  if (last_topic_.entry != nullptr && is(last_topic_)) return last_topic_.entry;
+  auto found = std::ranges::find_if(known_topics_, is);
+  if (found == known_topics_.end()) {
     const auto topic = message.rkt != nullptr ? topic_of(settings_, rd_kafka_topic_name(message.rkt)) : std::nullopt;
     if (!topic) return nullptr;
-    const auto entry = places_.find({*topic, message.partition});
-    if (entry == places_.end()) return nullptr;
-    found = known_.insert(found, Known{message.rkt, message.partition, &*entry});
+    const auto entry = positions_.find({*topic, message.partition});
+    if (entry == positions_.end()) return nullptr;
+    found = known_topics_.insert(found, KnownTopic{message.rkt, message.partition, &*entry});
   }
-  last_ = *found;
-  return last_.entry;
+  last_topic_ = *found;
+  return last_topic_.entry;
 }
 
-void KafkaFetcher::take(KafkaMessage message, Places::value_type& entry, const std::shared_ptr<Batch>& batch,
-                        std::vector<InRecord>& records) {
-  auto& [input, place] = entry;
-  // librdkafka 2.0.2 may begin at an older position after a new assignment: what has been read is not read again.
-  if (message->offset < place.next) return;
-  if (message->offset >= place.end) {
-    place.done = true;
+void KafkaFetcher::append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
+                          std::vector<InRecord>& records) {
+  auto& [input, position] = entry;
+  // After a new assignment librdkafka 2.0.2 may return records from before the assigned offset.
+  if (message->offset < position.next) return;
+  if (message->offset >= position.end) {
+    position.done = true;
     return;
   }
-  place.next = message->offset + 1;
-  place.ended = false;
-  place.done = place.next >= place.end;
+  position.next = message->offset + 1;
+  position.at_end = false;
+  position.done = position.next >= position.end;
 
   auto& record = records.emplace_back();
   record.input = input;
@@ -359,45 +351,57 @@ void KafkaFetcher::take(KafkaMessage message, Places::value_type& entry, const s
   batch->messages.push_back(std::move(message));
 }
 
-Result<void> KafkaFetcher::other_than_record(const rd_kafka_message_t& message) {
-  auto* entry = place_of(message);
+Result<void> KafkaFetcher::on_event(const rd_kafka_message_t& message) {
+  auto* entry = position_of(message);
   const auto code = message.err;
-  const auto* said = rd_kafka_message_errstr(&message);
+  const auto* reported = rd_kafka_message_errstr(&message);
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     client_->broker_answered();
-    if (entry != nullptr) entry->second.ended = true;
+    if (entry != nullptr) entry->second.at_end = true;
     if (entry != nullptr && message.offset >= entry->second.end) entry->second.done = true;
     return {};
   }
   if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-    return entry != nullptr ? not_in_log(entry->first, entry->second.next, said) : Result<void>{};
+    return entry != nullptr ? position_error(entry->first, entry->second.next, reported) : Result<void>{};
   }
   const auto where = entry != nullptr         ? named(settings_, entry->first)
                      : message.rkt != nullptr ? std::string(rd_kafka_topic_name(message.rkt))
                                               : "the log";
   if (is_missing(code)) {
-    return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, said);
+    return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, reported);
   }
-  auto error = kafka_error(code, fmt::format("Reading {} failed", where), said);
+  auto error = kafka_error(code, fmt::format("Reading {} failed", where), reported);
   if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL)
     return tl::make_unexpected(std::move(error));
-  client_->heard(code, said);  // librdkafka goes on trying
+  client_->on_error(code, reported);  // librdkafka retries by itself
   return {};
 }
 
-Result<void> KafkaFetcher::not_in_log(const Input& input, std::int64_t offset, const char* said) {
-  const auto span = query_extent(*client_, settings_, input);
-  if (!span) return tl::make_unexpected(span.error());
-  if (offset >= span->first && offset <= span->end) {
-    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, said);
+// librdkafka reports every unusable position as __AUTO_OFFSET_RESET, since auto.offset.reset is `error`; only the text has the cause.
+// When a partition gets a new leader epoch, librdkafka asks the leader where the epoch of the last record read ends (KIP-320, from 2.1
+// on). An end before our position means that records were read which an unclean election removed.
+Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offset, std::string_view reported) {
+#if RD_KAFKA_VERSION >= 0x020100ff
+  if (reported.find(rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) != std::string_view::npos) {
+    return fail(Reaction::stop,
+                "{} was truncated or made anew: records before offset {} that were read already are gone, after an "
+                "unclean leader "
+                "election. Reported by librdkafka: {}. Nothing is skipped.",
+                named(settings_, input), offset, reported);
+  }
+#endif
+  const auto range = query_offset_range(*client_, settings_, input);
+  if (!range) return tl::make_unexpected(range.error());
+  if (offset >= range->first && offset <= range->end) {
+    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, reported);
   }
   return fail(Reaction::stop,
               "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
-              named(settings_, input), offset, span->first, span->end,
-              offset < span->first ? "its older records were deleted" : "it was truncated or made anew");
+              named(settings_, input), offset, range->first, range->end,
+              offset < range->first ? "its older records were deleted" : "it was truncated or made anew");
 }
 
-Result<void> KafkaFetcher::notice_absence() {
+Result<void> KafkaFetcher::check_brokers() const {
   const auto since = client_->away_since();
   if (!since || Clock::now() - *since < kKafkaAwayMax) return {};
   return fail(client_->refused() ? Reaction::stop : Reaction::retry,

@@ -1,5 +1,4 @@
-// The inside of kafka_log.h: what source, reader, the search for a last cause and kafka_groups.h ask and read
-// through. Only they include this.
+// Internal to the Kafka edge: how source, reader and kafka_groups.h query offsets and read assigned partitions.
 #pragma once
 
 #include <chrono>
@@ -29,60 +28,61 @@ KafkaPartitions new_list(std::size_t size);
 rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
                                 const Input& input);
 
-// Error: stop if there is no such partition.
-Result<OffsetRange> query_extent(KafkaClient& client, const KafkaSettings& settings, const Input& input);
+// The first offset of a partition and its log end offset. Error: stop if there is no such partition, else retry.
+Result<OffsetRange> query_offset_range(KafkaClient& client, const KafkaSettings& settings, const Input& input);
 
-// Rung by librdkafka's threads where a queue that was empty gets something.
-class KafkaBell {
+// librdkafka's threads notify it when an empty partition queue gets a message.
+class Wakeup {
  public:
-  void ring();
-  // Forgets what rang so far: look at the queues after it, then wait.
-  void mute();
+  void notify();
+  // Forgets earlier notifications. Call it before the queues are checked, and wait after that.
+  void reset();
   void wait_until(std::chrono::steady_clock::time_point deadline);
 
  private:
   std::mutex mutex_;
-  std::condition_variable rang_;
-  bool ringing_ = false;
+  std::condition_variable changed_;
+  bool notified_ = false;
 };
 
-// Assigned partitions, their positions, and records out of messages.
+// Reads assigned partitions, keeps the position in each, and makes records out of librdkafka's messages.
 //
-// By arrival, every partition has a lane: its own queue in librdkafka, no longer part of the consumer's one queue. So
-// it is taken from alone and bounded alone; while it is full its partition is not fetched. ArrivalMerge chooses among
-// the heads of the lanes. More is to come of a partition if nothing was heard of it since it was assigned (the high
-// watermark may be an old one), or if its position is below the high watermark of its last fetch and no end was
-// reported since its last record (what is left may be markers of transactions). One fetch brings records and high
-// watermark together, so what comes live is the last that is known, and waits for nobody.
+// With ReadOrder::by_arrival every partition has its own queue in librdkafka instead of the consumer's common queue, so it is read and
+// bounded separately; librdkafka does not fetch a partition whose queue is full. ArrivalMerge chooses among the heads of the queues.
+// A partition with an empty queue has more records to come
+//   - if nothing was received from it since the assignment, since its known high watermark may be old, or
+//   - if its position is below the high watermark of its last fetch and no end was reported since its last record. (The offsets up to
+//     the high watermark may be markers of transactions, which are never received.)
+// A fetch response brings records and high watermark together, so a live record is the last one known and waits for no other partition.
 class KafkaFetcher {
  public:
   KafkaFetcher(KafkaSettings settings, std::shared_ptr<KafkaClient> client, ReadOrder order = ReadOrder::as_fetched)
       : settings_(std::move(settings)), client_(std::move(client)), order_(order) {}
 
-  struct Place {
-    std::int64_t next = 0;      // offset expected, or kFromBeginning, kFromEnd
-    std::int64_t end = kNoEnd;  // nothing from here on is handed over
+  struct Position {
+    std::int64_t next = 0;      // the next offset, or kFromBeginning, kFromEnd
+    std::int64_t end = kNoEnd;  // records from this offset on are not returned
     bool done = false;          // `end` is reached
-    bool ended = false;         // nothing was behind the last record, but perhaps marks of transactions
+    bool at_end = false;        // the log ended after the last record, but for markers of transactions
   };
-  using Places = std::map<Input, Place>;
+  using Positions = std::map<Input, Position>;
 
-  Result<void> assign(Places places);
-  // Their records of the poll at hand go, too: what follows may begin anew before them.
+  Result<void> assign(Positions positions);
+  // Also removes the records of these partitions from the current poll, since the next owner may begin before them.
   void unassign();
-  // Lets go of librdkafka's queues, as it wants before the consumer is closed. Nothing can be read any more.
+  // Frees librdkafka's queues, which it requires before the consumer is closed. Nothing can be read after it.
   void release();
-  // The poll at hand and every one behind it says so.
-  void break_with(Error error) { broken_ = std::move(error); }
+  // The current poll and all later ones return this error.
+  void fail_with(Error error) { failure_ = std::move(error); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records);
 
   [[nodiscard]] bool all_done() const;
-  [[nodiscard]] const Places& places() const { return places_; }
+  [[nodiscard]] const Positions& positions() const { return positions_; }
   [[nodiscard]] const KafkaSettings& settings() const { return settings_; }
   [[nodiscard]] KafkaClient& client() const { return *client_; }
 
  private:
-  // What a poll took. The client goes last: the messages lie in its memory.
+  // The messages of one poll. The client is destroyed after them, because they lie in its memory.
   struct Batch {
     std::shared_ptr<KafkaClient> client;
     std::vector<KafkaMessage> messages;
@@ -90,46 +90,49 @@ class KafkaFetcher {
   struct QueueRelease {
     void operator()(rd_kafka_queue_t* queue) const;
   };
-  struct Lane {
-    Places::value_type* entry = nullptr;
+  struct PartitionQueue {
+    Positions::value_type* entry = nullptr;
     std::unique_ptr<rd_kafka_queue_t, QueueRelease> queue;
-    KafkaMessage head;   // the next record
-    bool heard = false;  // a record, or that there is none
-    bool ended = false;  // there was none behind the last record
+    KafkaMessage head;      // the next record
+    bool received = false;  // a record or an end, since the assignment
+    bool at_end = false;    // an end, since the last record
   };
-  struct Known {
+  struct KnownTopic {
     const rd_kafka_topic_t* topic = nullptr;
     std::int32_t partition = 0;
-    Places::value_type* entry = nullptr;
+    Positions::value_type* entry = nullptr;
   };
 
   void read_as_fetched(std::chrono::milliseconds wait, const std::shared_ptr<Batch>& batch,
                        std::vector<InRecord>& records);
   void read_by_arrival(std::chrono::milliseconds wait, const std::shared_ptr<Batch>& batch,
                        std::vector<InRecord>& records);
-  void open_lanes();
-  void look_into(std::size_t number);
-  [[nodiscard]] bool has_more(const Lane& lane) const;
-  void forget();
-  Places::value_type* place_of(const rd_kafka_message_t& message);
-  void take(KafkaMessage message, Places::value_type& entry, const std::shared_ptr<Batch>& batch,
-            std::vector<InRecord>& records);
-  Result<void> other_than_record(const rd_kafka_message_t& message);
-  Result<void> not_in_log(const Input& input, std::int64_t offset, const char* said);
-  Result<void> notice_absence();
+  void open_queues();
+  // Reads the next record of a partition queue into its head, if there is one.
+  void read_head(std::size_t number);
+  [[nodiscard]] bool has_more(const PartitionQueue& queue) const;
+  void forget_assignment();
+  // nullptr: the partition is not assigned (any more).
+  Positions::value_type* position_of(const rd_kafka_message_t& message);
+  void append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
+              std::vector<InRecord>& records);
+  // An end of a partition, or an error.
+  Result<void> on_event(const rd_kafka_message_t& message);
+  Result<void> position_error(const Input& input, std::int64_t offset, std::string_view reported);
+  Result<void> check_brokers() const;
 
   KafkaSettings settings_;
   std::shared_ptr<KafkaClient> client_;
   ReadOrder order_;
-  Places places_;
-  KafkaBell bell_;
-  std::vector<Lane> lanes_;  // by arrival only; one for each of places_, in their order
+  Positions positions_;
+  Wakeup wakeup_;
+  std::vector<PartitionQueue> queues_;  // by_arrival only; in the order of positions_
   ArrivalMerge merge_;
-  std::vector<Known> known_;  // where the messages of a topic handle belong; few, and mostly the last one again
-  Known last_;
-  std::optional<Error> broken_;  // librdkafka would go on behind it: we do not
-  std::vector<InRecord>* taking_ = nullptr;
-  std::size_t taking_from_ = 0;
+  std::vector<KnownTopic> known_topics_;  // caches position_of(); most messages are of last_topic_
+  KnownTopic last_topic_;
+  std::optional<Error> failure_;             // librdkafka would continue after it
+  std::vector<InRecord>* polled_ = nullptr;  // the output of the current poll, and where in it that poll began
+  std::size_t polled_from_ = 0;
 };
 
 }  // namespace fiverate

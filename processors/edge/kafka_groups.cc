@@ -15,8 +15,10 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
   for (const auto& input : inputs) {
     rd_kafka_topic_partition_list_add(list.get(), topic_name(settings, input.topic).c_str(), input.partition);
   }
-  if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(kafka_error(code, fmt::format("The positions of the group {} could not be read", group)));
+  if (const auto code = rd_kafka_committed((*client)->get(), list.get(), kWithinMs);
+      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tl::make_unexpected(
+        kafka_error(code, fmt::format("The committed offsets of the group {} could not be read", group)));
   }
   std::map<Input, GroupPosition> positions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -24,9 +26,9 @@ Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& sett
     GroupPosition position;
     position.committed.offset = std::max<std::int64_t>(found.offset, -1);
     position.committed.metadata.assign(static_cast<const char*>(found.metadata), found.metadata_size);
-    const auto span = query_extent(**client, settings, inputs[i]);
-    if (!span) return tl::make_unexpected(span.error());
-    position.end = span->end;
+    const auto range = query_offset_range(**client, settings, inputs[i]);
+    if (!range) return tl::make_unexpected(range.error());
+    position.end = range->end;
     positions[inputs[i]] = std::move(position);
   }
   return positions;

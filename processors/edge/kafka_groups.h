@@ -1,4 +1,4 @@
-// The positions of consumer groups, read and set from outside: no member joins, nothing is rebalanced.
+// The committed offsets and the lag of consumer groups, read without joining them, so no rebalance follows.
 #pragma once
 
 #include <map>
@@ -11,13 +11,14 @@
 namespace fiverate {
 
 struct GroupPosition {
-  Committed committed;   // offset -1: the group has committed nothing there
+  Committed committed;   // offset -1: the group has committed nothing for this partition
   std::int64_t end = 0;  // log end offset of the partition
   [[nodiscard]] std::int64_t lag() const { return end - std::max<std::int64_t>(committed.offset, 0); }
 };
 
-// Error: retry or stop, as kafka_error says.
-[[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
+// Error: retry or stop, see kafka_error.
+[[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings,
+                                                                     const std::string& group,
                                                                      const std::vector<Input>& inputs);
 
 // Members of a group, by their client host; empty: the group has none, or is unknown.

@@ -25,13 +25,13 @@ Result<std::int64_t> KafkaReader::Parts::offset_at(const Input& input, Millis at
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = element.err;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return element.offset < 0 ? span.end : element.offset;
   return tl::make_unexpected(kafka_error(
-      code, fmt::format("The offset of a time in {} is not to be learnt", named(fetcher->settings(), input)),
+      code, fmt::format("The offset of a time in {} could not be read", named(fetcher->settings(), input)),
       fetcher->client().last_error()));
 }
 
 Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const OffsetRange& span) const {
   if (const auto* time = std::get_if<FromTime>(&options.from)) return offset_at(input, time->at, span);
-  if (const auto* tail = std::get_if<FromTail>(&options.from)) return std::max(span.first, span.end - tail->records);
+  if (const auto* last = std::get_if<FromTail>(&options.from)) return std::max(span.first, span.end - last->records);
   const auto& offsets = std::get<FromOffsets>(options.from);
   const auto found = offsets.find(input);
   return found == offsets.end() ? kFromBeginning : found->second;
@@ -42,7 +42,7 @@ Result<void> KafkaReader::Parts::start() {
   std::map<Input, OffsetRange> ends;
   std::map<Input, std::int64_t> begins;
   for (const auto& input : options.inputs) {
-    const auto span = query_extent(fetcher->client(), settings, input);
+    const auto span = query_offset_range(fetcher->client(), settings, input);
     if (!span) return tl::make_unexpected(span.error());
     ends[input] = *span;
     if (listener.on_assigned) continue;
@@ -51,24 +51,23 @@ Result<void> KafkaReader::Parts::start() {
     begins[input] = *begin;
   }
   if (listener.on_assigned) {
-    auto told = listener.on_assigned(options.inputs);
-    if (!told) return tl::make_unexpected(told.error());
-    begins = std::move(*told);
+    TRY_VALUE(offsets, listener.on_assigned(options.inputs));
+    begins = std::move(offsets);
   }
-  KafkaFetcher::Places places;
+  KafkaFetcher::Positions positions;
   for (const auto& [input, span] : ends) {
-    const auto told = begins.find(input);
-    CHECK(told != begins.end(), name_of(input.topic), input.partition);
-    const auto begin = told->second == kFromBeginning ? span.first : told->second == kFromEnd ? span.end : told->second;
+    const auto found = begins.find(input);
+    CHECK(found != begins.end(), name_of(input.topic), input.partition);
+    const auto begin = found->second == kFromBeginning ? span.first : found->second == kFromEnd ? span.end : found->second;
     if (begin < span.first || begin > span.end) {
       return fail(Reaction::stop, "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}.",
                   named(settings, input), begin, span.first, span.end,
-                  begin < span.first ? "its older records were deleted" : "it was truncated or made anew");
+                  begin < span.first ? "its older records were deleted" : "it was truncated or created again");
     }
-    places[input] = {begin, options.until_end ? span.end : kNoEnd, options.until_end && begin == span.end};
+    positions[input] = {begin, options.until_end ? span.end : kNoEnd, options.until_end && begin == span.end};
     spans[input] = {begin, begin, span.end};
   }
-  TRY(fetcher->assign(std::move(places)));
+  TRY(fetcher->assign(std::move(positions)));
   started = true;
   return {};
 }
@@ -77,7 +76,7 @@ KafkaReader::KafkaReader(std::unique_ptr<Parts> parts) : parts_(std::move(parts)
 KafkaReader::~KafkaReader() = default;
 
 Result<std::unique_ptr<KafkaReader>> KafkaReader::open(const KafkaSettings& settings, ReaderOptions options) {
-  // librdkafka wants a name of a group; it is never joined and nothing is committed under it.
+  // librdkafka requires the name of a group. It is never joined and nothing is committed under it.
   auto client = KafkaClient::open(settings, consumer_role(settings.topic_prefix + "fiverate-reader", settings.fetch_kib));
   if (!client) return tl::make_unexpected(client.error());
   auto parts = std::make_unique<Parts>();
@@ -102,7 +101,7 @@ bool KafkaReader::finished() const {
 
 std::map<Input, KafkaReader::Span> KafkaReader::spans() const {
   auto spans = parts_->spans;
-  for (const auto& [input, place] : parts_->fetcher->places()) spans[input].next = place.next;
+  for (const auto& [input, position] : parts_->fetcher->positions()) spans[input].next = position.next;
   return spans;
 }
 

@@ -13,18 +13,18 @@ struct KafkaSource::Parts {
   Listener listener;
   std::unique_ptr<KafkaFetcher> fetcher;
   std::string member;
-  bool leaving = false;   // set before another thread closes
-  bool assigned = false;  // since the last revocation
-  std::vector<Input> left_out;  // of what is assigned, by the listener
-  std::chrono::steady_clock::time_point asked{};
+  bool leaving = false;         // set before another thread closes the consumer
+  bool assigned = false;        // since the last revocation
+  std::vector<Input> left_out;  // assigned, but left out by the listener
+  std::chrono::steady_clock::time_point positions_requested{};
 
-  // Notes what the listener leaves out.
-  Result<KafkaFetcher::Places> begin(const std::vector<Input>& inputs);
-  Result<void> ask_again();
-  // Nobody else has come under our name.
-  [[nodiscard]] Result<void> is_itself() const;
-  // Out of the group, its coordinator has been reached within kKafkaAwayMax.
-  [[nodiscard]] Result<void> finds_its_group() const;
+  // Where the listener, or else the group, begins to read these inputs. Updates left_out.
+  Result<KafkaFetcher::Positions> start_positions(const std::vector<Input>& inputs);
+  Result<void> retry_left_out();
+  // Error: another member has joined under our name.
+  [[nodiscard]] Result<void> check_not_fenced() const;
+  // Error: without an assignment, the group's coordinator has been unreachable for kKafkaAwayMax.
+  [[nodiscard]] Result<void> check_coordinator() const;
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 };
 
@@ -36,15 +36,15 @@ std::optional<Input> input_of(const KafkaSettings& settings, const rd_kafka_topi
   return Input{*topic, partition.partition};
 }
 
-Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs,
-                                                 milliseconds within) {
+Result<std::map<Input, Committed>> query_committed(const KafkaFetcher& fetcher, const std::vector<Input>& inputs,
+                                                   milliseconds within) {
   const auto list = new_list(inputs.size());
   for (const auto& input : inputs) add(*list, fetcher.settings(), input);
   auto code = rd_kafka_committed(fetcher.client().get(), list.get(), static_cast<int>(within.count()));
   for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) code = list->elems[i].err;
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return tl::make_unexpected(kafka_error(
-        code, fmt::format("What the group committed is not to be learnt from {}", fetcher.client().servers()),
+        code, fmt::format("The committed offsets of the group could not be read from {}", fetcher.client().servers()),
         fetcher.client().last_error()));
   }
   std::map<Input, Committed> found;
@@ -57,63 +57,64 @@ Result<std::map<Input, Committed>> ask_committed(const KafkaFetcher& fetcher, co
   return found;
 }
 
-// The group is being shared out anew or no longer counts us in: whoever owns the partition next commits.
-bool group_moves(rd_kafka_resp_err_t code) {
+// The group is rebalancing, or this process is no longer a member. The next owner of the partition commits.
+bool is_rebalance(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
          code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST;
 }
 
 }  // namespace
 
-Result<KafkaFetcher::Places> KafkaSource::Parts::begin(const std::vector<Input>& inputs) {
+Result<KafkaFetcher::Positions> KafkaSource::Parts::start_positions(const std::vector<Input>& inputs) {
   std::map<Input, std::int64_t> offsets;
   if (listener.on_assigned) {
-    auto told = listener.on_assigned(inputs);
-    if (!told) return tl::make_unexpected(told.error());
-    offsets = std::move(*told);
+    auto answered = listener.on_assigned(inputs);
+    if (!answered) return tl::make_unexpected(answered.error());
+    offsets = std::move(*answered);
   } else {
-    const auto group = ask_committed(*fetcher, inputs, kKafkaAnswerWithin);
+    const auto group = query_committed(*fetcher, inputs, kKafkaAnswerWithin);
     if (!group) return tl::make_unexpected(group.error());
     for (const auto& input : inputs) {
       const auto found = group->find(input);
       offsets[input] = found != group->end() ? found->second.offset : kFromBeginning;
     }
   }
-  KafkaFetcher::Places places;
+  KafkaFetcher::Positions positions;
   left_out.clear();
   for (const auto& input : inputs) {
     if (const auto offset = offsets.find(input); offset != offsets.end()) {
-      places[input].next = offset->second;
+      positions[input].next = offset->second;
     } else {
       left_out.push_back(input);
     }
   }
-  asked = std::chrono::steady_clock::now();
-  return places;
+  positions_requested = std::chrono::steady_clock::now();
+  return positions;
 }
 
-Result<void> KafkaSource::Parts::ask_again() {
-  if (left_out.empty() || std::chrono::steady_clock::now() - asked < kAskAgainEvery) return {};
-  auto places = begin(std::vector(left_out));
-  if (!places) return tl::make_unexpected(places.error());
-  if (places->empty()) return {};
-  // Anew, all of them: a group that shares out eagerly lets nothing be added.
-  for (const auto& [input, place] : fetcher->places()) places->emplace(input, place);
-  return fetcher->assign(std::move(*places));
+Result<void> KafkaSource::Parts::retry_left_out() {
+  if (left_out.empty() || std::chrono::steady_clock::now() - positions_requested < kAskAgainEvery) return {};
+  auto positions = start_positions(std::vector(left_out));
+  if (!positions) return tl::make_unexpected(positions.error());
+  if (positions->empty()) return {};
+  // With eager rebalancing an assignment can only be replaced as a whole.
+  for (const auto& [input, position] : fetcher->positions()) positions->emplace(input, position);
+  return fetcher->assign(std::move(*positions));
 }
 
-// Whoever comes under a name takes the place of the one before. That may be this very process, whose answer was lost while a broker went
-// away; so it begins anew, and only a person can tell two processes with one name, which take turns for ever.
-Result<void> KafkaSource::Parts::is_itself() const {
+// A member that joins under a name fences the one before it. That one may be this process itself, if a broker lost the answer to its
+// first request. So the reaction is retry, and a person has to recognise two processes of one name, which fence each other again and
+// again.
+Result<void> KafkaSource::Parts::check_not_fenced() const {
   if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
-  return fail(
-      Reaction::retry,
-      "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, two processes "
-      "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
-      member);
+  return fail(Reaction::retry,
+              "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, "
+              "two processes "
+              "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
+              member);
 }
 
-Result<void> KafkaSource::Parts::finds_its_group() const {
+Result<void> KafkaSource::Parts::check_coordinator() const {
   const auto since = assigned ? std::nullopt : fetcher->client().coordinator_away_since();
   if (!since || std::chrono::steady_clock::now() - *since < kKafkaAwayMax) return {};
   return fail(Reaction::retry, "The coordinator of our group could not be reached for {} s. Reported last: {}.",
@@ -132,24 +133,25 @@ void KafkaSource::Parts::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_t
   }
   std::ranges::sort(inputs);
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    auto places = begin(inputs);
-    const auto taken = places ? fetcher->assign(std::move(*places)) : tl::make_unexpected(places.error());
-    assigned = taken.has_value();
+    auto positions = start_positions(inputs);
+    const auto started = positions ? fetcher->assign(std::move(*positions)) : tl::make_unexpected(positions.error());
+    assigned = started.has_value();
     fetcher->client().coordinator_answered();
-    if (taken) return;
-    fetcher->break_with(taken.error());
+    if (started) return;
+    fetcher->fail_with(started.error());
     rd_kafka_assign(handle, nullptr);
     return;
   }
   if (code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-    fetcher->break_with(
-        kafka_error(code, "The group could not share out its partitions", fetcher->client().last_error()));
+    fetcher->fail_with(kafka_error(code, "The group could not assign its partitions", fetcher->client().last_error()));
   } else if (rd_kafka_assignment_lost(handle) != 0) {
-    spdlog::warn("kafka: the group has given our partitions to others: we were too slow or away");
+    spdlog::warn(
+        "kafka: the group has assigned our partitions to other members, because this process was unreachable or did "
+        "not poll in time");
   }
   assigned = false;
   left_out.clear();
-  // Records that are thrown away have not been handed over: the listener commits without them.
+  // The current poll does not return its records of these partitions, so the listener commits without them.
   if (listener.on_revoked && !inputs.empty()) listener.on_revoked(inputs);
   fetcher->unassign();
 }
@@ -161,11 +163,12 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
                                                        ReadOrder order) {
   const auto parts = std::make_shared<Parts>();
   parts->member = member;
-  auto role = consumer_role(group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
+  auto role = consumer_role(
+      group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
   if (order == ReadOrder::by_arrival) {
     role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
-    // A fetch is one for all partitions of a broker: while it waits for news of those that are read to the end, those
-    // whose queue was full cannot be fetched.
+    // One fetch request is for all partitions of a broker. While it waits for new records of some, librdkafka cannot fetch those whose
+    // queues were full when it was sent.
     role.defaults.emplace_back("fetch.wait.max.ms", "20");
   }
   if (!member.empty()) role.fixed.emplace_back("group.instance.id", member);
@@ -187,9 +190,10 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
 KafkaSource::~KafkaSource() {
   parts_->leaving = true;
   parts_->fetcher->release();
-  // close() of librdkafka 2.0.2 may never return; then it keeps what it needs.
+  // Closing waits for the coordinator. When it does not return in time, its thread keeps what it uses.
   if (!run_within(kKafkaEndWithin, [parts = parts_] { rd_kafka_consumer_close(parts->fetcher->client().get()); })) {
-    spdlog::warn("kafka: leaving the group took more than {} s; the broker will notice", kKafkaEndWithin.count());
+    spdlog::warn("kafka: leaving the group took more than {} s; the broker removes this member when its session ends",
+                 kKafkaEndWithin.count());
   }
 }
 
@@ -198,15 +202,15 @@ void KafkaSource::listen(Listener listener) {
 }
 
 Result<void> KafkaSource::poll(milliseconds wait, std::vector<InRecord>& records) {
-  TRY(parts_->ask_again());
+  TRY(parts_->retry_left_out());
   auto polled = parts_->fetcher->poll(wait, records);
-  TRY(parts_->is_itself());
-  if (polled) TRY(parts_->finds_its_group());
+  TRY(parts_->check_not_fenced());
+  if (polled) TRY(parts_->check_coordinator());
   return polled;
 }
 
 Result<std::map<Input, Committed>> KafkaSource::committed(const std::vector<Input>& inputs, milliseconds within) {
-  return ask_committed(*parts_->fetcher, inputs, within);
+  return query_committed(*parts_->fetcher, inputs, within);
 }
 
 bool KafkaSource::assigned() const {
@@ -215,18 +219,18 @@ bool KafkaSource::assigned() const {
 
 void KafkaSource::leave() {
   auto* handle = parts_->fetcher->client().get();
-  // An unsubscribing member says goodbye also if it has a name; one that is only closed does not (KIP-345). It has left when it has
-  // forgotten the id that the group gave it.
+  // A static member leaves the group when it unsubscribes, but not when it is closed (KIP-345). It has left when it has no member id.
   if (rd_kafka_unsubscribe(handle) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   const auto left = [&] {
-    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_memberid(handle), [](char* text) { rd_kafka_mem_free(nullptr, text); });
+    const std::unique_ptr<char, void (*)(char*)> id(rd_kafka_memberid(handle),
+                                                    [](char* text) { rd_kafka_mem_free(nullptr, text); });
     return !id || *id == '\0';
   };
   const auto until = std::chrono::steady_clock::now() + kKafkaLeaveWithin;
-  std::vector<InRecord> unwanted;
+  std::vector<InRecord> ignored;
   while (!left() && std::chrono::steady_clock::now() < until) {
-    if (!parts_->fetcher->poll(milliseconds(20), unwanted)) return;
-    unwanted.clear();
+    if (!parts_->fetcher->poll(milliseconds(20), ignored)) return;
+    ignored.clear();
   }
 }
 
@@ -242,7 +246,7 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
     element.metadata_size = position.metadata.size();
     std::memcpy(element.metadata, position.metadata.data(), position.metadata.size());
   }
-  // Through a queue of its own, for rd_kafka_commit() waits without bound.
+  // rd_kafka_commit() has no timeout, so the answer comes through a queue.
   const KafkaQueue answers(rd_kafka_queue_new(client.get()));
   auto code = rd_kafka_commit_queue(client.get(), list.get(), answers.get(), nullptr, nullptr);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -253,30 +257,31 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
     }
   }
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__NO_OFFSET) return {};
-  TRY(parts_->is_itself());
-  if (group_moves(code)) {
-    client.heard(code, fmt::format("a position was not committed, its next owner will: {}", rd_kafka_err2str(code)));
+  TRY(parts_->check_not_fenced());
+  if (is_rebalance(code)) {
+    client.on_error(code, fmt::format("an offset was not committed during a rebalance, the next owner commits: {}",
+                                      rd_kafka_err2str(code)));
     return {};
   }
   return tl::make_unexpected(
-      kafka_error(code, fmt::format("Positions were not committed at {}", client.servers()), client.last_error()));
+      kafka_error(code, fmt::format("Offsets were not committed at {}", client.servers()), client.last_error()));
 }
 
 Result<std::optional<OffsetRange>> KafkaSource::offset_range(const Input& input) {
-  const auto found = query_extent(parts_->fetcher->client(), parts_->fetcher->settings(), input);
+  const auto found = query_offset_range(parts_->fetcher->client(), parts_->fetcher->settings(), input);
   if (!found) return tl::make_unexpected(found.error());
   return *found;
 }
 
 std::map<Input, std::int64_t> KafkaSource::lag() const {
   std::map<Input, std::int64_t> lag;
-  for (const auto& [input, place] : parts_->fetcher->places()) {
-    OffsetRange span{-1, -1};
+  for (const auto& [input, position] : parts_->fetcher->positions()) {
+    OffsetRange range{-1, -1};
     rd_kafka_get_watermark_offsets(parts_->fetcher->client().get(),
                                    topic_name(parts_->fetcher->settings(), input.topic).c_str(), input.partition,
-                                   &span.first, &span.end);
-    if (span.end < 0 || place.next == kFromEnd) continue;
-    lag[input] = place.ended ? 0 : std::max<std::int64_t>(0, span.end - std::max(place.next, span.first));
+                                   &range.first, &range.end);
+    if (range.end < 0 || position.next == kFromEnd) continue;
+    lag[input] = position.at_end ? 0 : std::max<std::int64_t>(0, range.end - std::max(position.next, range.first));
   }
   return lag;
 }

@@ -1,5 +1,4 @@
-// What the edge to Kafka says when things go wrong, against librdkafka's mock brokers (they know too little for more:
-// the truth is in tests/system/kafka_edge_test.cc).
+// The errors of the Kafka edge, against librdkafka's mock brokers. tests/system/kafka_edge_test.cc has what needs a real broker.
 #include "processors/edge/kafka_log.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <thread>
 
 namespace fiverate {
 namespace {
@@ -24,7 +24,10 @@ class MockKafka {
   MockKafka() {
     std::array<char, 512> text{};
     handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, nullptr, text.data(), text.size());
-    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);  // makes a topic with 4 partitions when it is asked for
+    cluster_ = rd_kafka_mock_cluster_new(handle_, 1);
+    for (const auto topic : {Topic::orders, Topic::ledger, Topic::deltas}) {
+      rd_kafka_mock_topic_create(cluster_, std::string(name_of(topic)).c_str(), 4, 1);
+    }
   }
   ~MockKafka() {
     rd_kafka_mock_cluster_destroy(cluster_);
@@ -42,13 +45,29 @@ class MockKafka {
   void refuse_produce(rd_kafka_resp_err_t code) const {
     rd_kafka_mock_push_request_errors(cluster_, kProduceApi, 1, code);
   }
+  void remove_leader(Topic topic, std::int32_t partition) const {
+    rd_kafka_mock_partition_set_leader(cluster_, std::string(name_of(topic)).c_str(), partition, -1);
+  }
+  void restore_leader(Topic topic, std::int32_t partition) const {
+    rd_kafka_mock_partition_set_leader(cluster_, std::string(name_of(topic)).c_str(), partition, 1);
+  }
+#if RD_KAFKA_VERSION >= 0x020100ff
+  // The same broker begins a new leader epoch of deltas partition 1.
+  void begin_epoch() const {
+    rd_kafka_mock_partition_set_leader(cluster_, "deltas", 1, 1);
+  }
+  // deltas partition 1 loses its records, and with them every epoch in which it has any.
+  void delete_records(std::int64_t before) const {
+    rd_kafka_mock_partition_delete_records(cluster_, "deltas", 1, before);
+  }
+#endif
 
  private:
   rd_kafka_t* handle_ = nullptr;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
 
-// A port on which nobody listens, and which nobody else takes meanwhile.
+// A port without a listener. The bound socket keeps other programs from using it.
 class DeadPort {
  public:
   DeadPort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -88,7 +107,7 @@ std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings) {
 
 // ---- properties ----------------------------------------------------------------------------------------------------
 
-TEST(KafkaPropertiesTest, OnesThatCorrectnessRestsOnAreRefused) {
+TEST(KafkaPropertiesTest, PropertiesThatCorrectnessDependsOnAreRefused) {
   for (const auto* name : {"enable.auto.commit", "acks", "group.id", "isolation.level", "enable.idempotence"}) {
     const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {name, "1"}}, ""});
     ASSERT_FALSE(checked) << name;
@@ -98,11 +117,11 @@ TEST(KafkaPropertiesTest, OnesThatCorrectnessRestsOnAreRefused) {
   }
 }
 
-TEST(KafkaPropertiesTest, OthersAreTheUsers) {
+TEST(KafkaPropertiesTest, OtherPropertiesAreAccepted) {
   EXPECT_TRUE(check_properties({{{"bootstrap.servers", "a:1"}, {"linger.ms", "50"}, {"fetch.wait.max.ms", "20"}}, ""}));
 }
 
-TEST(KafkaPropertiesTest, UnknownAndMissingOnesAreNamed) {
+TEST(KafkaPropertiesTest, UnknownAndMissingPropertiesAreNamed) {
   const auto unknown = check_properties({{{"bootstrap.servers", "a:1"}, {"botstrap", "x"}}, ""});
   ASSERT_FALSE(unknown);
   EXPECT_TRUE(contains(unknown.error().what, "botstrap")) << unknown.error().what;
@@ -111,14 +130,14 @@ TEST(KafkaPropertiesTest, UnknownAndMissingOnesAreNamed) {
   EXPECT_TRUE(contains(missing.error().what, "bootstrap.servers")) << missing.error().what;
 }
 
-TEST(KafkaPropertiesTest, ValuesAreNotRepeated) {
+TEST(KafkaPropertiesTest, ValuesAreNotPrinted) {
   const auto checked = check_properties({{{"bootstrap.servers", "a:1"}, {"security.protocol", "hunter2secret"}}, ""});
   ASSERT_FALSE(checked);
   EXPECT_TRUE(contains(checked.error().what, "security.protocol")) << checked.error().what;
   EXPECT_FALSE(contains(checked.error().what, "hunter2secret")) << checked.error().what;
 }
 
-TEST(KafkaPropertiesTest, NamesOfTopicsCarryThePrefix) {
+TEST(KafkaPropertiesTest, TopicNamesHaveThePrefix) {
   const KafkaSettings settings{{}, "demo."};
   EXPECT_EQ(topic_name(settings, Topic::metrics_final), "demo.metrics-final");
   EXPECT_EQ(topic_of(settings, "demo.metrics-final"), Topic::metrics_final);
@@ -126,7 +145,7 @@ TEST(KafkaPropertiesTest, NamesOfTopicsCarryThePrefix) {
   EXPECT_EQ(topic_of(settings, "demo.else"), std::nullopt);
 }
 
-// ---- nobody there --------------------------------------------------------------------------------------------------
+// ---- no broker --------------------------------------------------------------------------------------------------
 
 TEST(ReachTest, AnAnsweringBrokerIsReached) {
   const MockKafka kafka;
@@ -134,7 +153,7 @@ TEST(ReachTest, AnAnsweringBrokerIsReached) {
   EXPECT_TRUE(reached) << reached.error().what;
 }
 
-TEST(ReachTest, ADeadPortIsSaidSoWithinTenSeconds) {
+TEST(ReachTest, APortWithoutListenerIsReportedWithinTenSeconds) {
   const DeadPort port;
   const auto begin = Clock::now();
   const auto reached = reach(port.settings());
@@ -145,7 +164,7 @@ TEST(ReachTest, ADeadPortIsSaidSoWithinTenSeconds) {
   EXPECT_TRUE(contains(reached.error().what, "refused")) << reached.error().what;
 }
 
-TEST(ReachTest, AnUnknownHostIsSaidSo) {
+TEST(ReachTest, AnUnknownHostIsReported) {
   const auto reached = reach({{{"bootstrap.servers", "no-such-host.invalid:9092"}}, ""}, seconds(2));
   ASSERT_FALSE(reached);
   EXPECT_TRUE(contains(reached.error().what, "no-such-host.invalid")) << reached.error().what;
@@ -154,7 +173,7 @@ TEST(ReachTest, AnUnknownHostIsSaidSo) {
 
 // ---- sink ----------------------------------------------------------------------------------------------------------
 
-TEST(KafkaSinkTest, DeliversAndCounts) {
+TEST(KafkaSinkTest, RecordsAreDelivered) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(sink->send(record()));
@@ -173,12 +192,12 @@ TEST(KafkaSinkTest, ARecordThatIsTooLargeIsNamed) {
   EXPECT_TRUE(contains(sent.error().what, "outlet-17")) << sent.error().what;
 }
 
-TEST(KafkaSinkTest, AFailedDeliveryIsTheEndOfIt) {
+TEST(KafkaSinkTest, AfterAFailedDeliveryASinkOnlyReturnsItsError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
-  kafka.refuse_produce(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);  // would be repeated: not a failure
+  kafka.refuse_produce(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);  // librdkafka retries after this one
   ASSERT_TRUE(sink->send(record()));
   kafka.refuse_produce(RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS);
   static_cast<void>(sink->send(record("outlet-18")));
@@ -192,7 +211,7 @@ TEST(KafkaSinkTest, AFailedDeliveryIsTheEndOfIt) {
   EXPECT_FALSE(sink->flush());
 }
 
-TEST(KafkaSinkTest, MissingRightsAreForAPerson) {
+TEST(KafkaSinkTest, MissingAccessRightsStop) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   kafka.refuse_produce(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
@@ -202,10 +221,10 @@ TEST(KafkaSinkTest, MissingRightsAreForAPerson) {
   EXPECT_EQ(flushed.error().reaction, Reaction::stop) << flushed.error().what;
 }
 
-TEST(KafkaSinkTest, AFlushThatGetsNowhereDropsTheTask) {
+TEST(KafkaSinkTest, AFlushWithoutAcknowledgementsDropsTheTask) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
-  sink->give_up_after(seconds(1));
+  sink->fail_after(seconds(1));
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
   kafka.down();
@@ -225,32 +244,32 @@ TEST(KafkaSinkTest, AShortAbsenceIsSurvived) {
   ASSERT_TRUE(sink->flush());
   kafka.down();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(sink->send(record()));
-  sink->give_up_after(milliseconds(700));
+  sink->fail_after(milliseconds(700));
   kafka.up();
-  sink->give_up_after(seconds(20));
+  sink->fail_after(seconds(20));
   const auto flushed = sink->flush();
   EXPECT_TRUE(flushed) << flushed.error().what;
 }
 
-TEST(KafkaSinkTest, NoRoomAndNothingMovesIsSaidInTime) {
+TEST(KafkaSinkTest, AFullQueueWithoutAcknowledgementsIsAnError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings({{"queue.buffering.max.messages", "10"}}));
-  sink->give_up_after(seconds(1));
+  sink->fail_after(seconds(1));
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
   kafka.down();
   Result<void> sent;
-  int taken = 0;
-  while (sent && taken < 100) {
+  int queued = 0;
+  while (sent && queued < 100) {
     sent = sink->send(record());
-    if (sent) ++taken;
+    if (sent) ++queued;
   }
-  EXPECT_EQ(taken, 10);
+  EXPECT_EQ(queued, 10);
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().reaction, Reaction::retry) << sent.error().what;
 }
 
-TEST(KafkaSinkTest, EndsSoonThoughNobodyIsThere) {
+TEST(KafkaSinkTest, ItIsDestroyedSoonWithoutABroker) {
   const DeadPort port;
   const auto begin = Clock::now();
   { const auto sink = sink_of(port.settings()); }
@@ -299,7 +318,7 @@ TEST(KafkaReaderTest, RecordsOutliveTheirReader) {
   EXPECT_EQ(records[0].link->chain, 0xabcdefU);
 }
 
-TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
+TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
   const MockKafka kafka;
   KafkaRole role = producer_role(KafkaSettings{}.send_kib);
   const auto client = KafkaClient::open(kafka.settings(), std::move(role));
@@ -326,15 +345,19 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
        {"fiverate-arrival", "1e3"}});
   put({{"fiverate-cause", ""}, {"fiverate-previous", "-"}});
   put({{"fiverate-arrival", "1700000000000"}, {"other", "x"}});
-  put({{"fiverate-cause", "outlet/1/7/0"}, {"fiverate-previous", "-"}, {"fiverate-chain", "0000000000000000"}, {"fiverate-said", "reference/0/3/0"}});
+  put({{"fiverate-cause", "outlet/1/7/0"},
+       {"fiverate-previous", "-"},
+       {"fiverate-chain", "0000000000000000"},
+       {"fiverate-said", "reference/0/3/0"}});
   ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
 
   const auto reader = reader_of(kafka.settings(), {{{Topic::orders, 0}}, {}, true});
   const auto records = read_all(*reader);
   ASSERT_EQ(records.size(), 4U);
   for (const auto& read : records) {
-    EXPECT_FALSE(read.cause) << "nor are they believed in a source topic: what was copied there from one of ours is new";
-    EXPECT_TRUE(read.said.empty());
+    EXPECT_FALSE(read.cause)
+        << "and headers of internal records are ignored in a source topic, since a copied record is a new one";
+    EXPECT_TRUE(read.depends_on.empty());
     EXPECT_FALSE(read.link);
     EXPECT_TRUE(read.key.empty());
     EXPECT_TRUE(read.value.empty());
@@ -343,7 +366,7 @@ TEST(KafkaReaderTest, HeadersThatCannotBeReadCountAsAbsent) {
   EXPECT_EQ(records[2].arrival, 1'700'000'000'000);
 }
 
-TEST(KafkaReaderTest, AnEmptyPartitionIsFinishedAtOnce) {
+TEST(KafkaReaderTest, AReaderOfEmptyPartitionsIsFinishedAfterItsFirstPoll) {
   const MockKafka kafka;
   const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 0}, {Topic::ledger, 1}}, {}, true});
   std::vector<InRecord> records;
@@ -352,7 +375,30 @@ TEST(KafkaReaderTest, AnEmptyPartitionIsFinishedAtOnce) {
   EXPECT_TRUE(reader->finished());
 }
 
-TEST(KafkaReaderTest, AShortAbsenceIsNoErrorALongOneIs) {
+TEST(KafkaReaderTest, APartitionWithoutALeaderIsWaitedFor) {
+  const MockKafka kafka;
+  kafka.remove_leader(Topic::ledger, 2);
+  const std::jthread election([&] {
+    std::this_thread::sleep_for(seconds(4));
+    kafka.restore_leader(Topic::ledger, 2);
+  });
+  const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 2}}, {}, true});
+  std::vector<InRecord> records;
+  const auto polled = reader->poll(milliseconds(0), records);
+  EXPECT_TRUE(polled) << polled.error().what;
+}
+
+TEST(KafkaReaderTest, AMissingPartitionStops) {
+  const MockKafka kafka;
+  const auto reader = reader_of(kafka.settings(), {{{Topic::ledger, 17}}, {}, true});
+  std::vector<InRecord> records;
+  const auto polled = reader->poll(milliseconds(0), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop);
+  EXPECT_TRUE(contains(polled.error().what, "ledger partition 17 does not exist")) << polled.error().what;
+}
+
+TEST(KafkaReaderTest, OnlyALongAbsenceOfTheBrokerIsAnError) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});
@@ -380,7 +426,41 @@ TEST(KafkaReaderTest, AShortAbsenceIsNoErrorALongOneIs) {
   EXPECT_TRUE(contains(polled.error().what, "No Kafka broker")) << polled.error().what;
 }
 
-TEST(KafkaSourceTest, LeavesSoonThoughTheBrokerIsAway) {
+#if RD_KAFKA_VERSION >= 0x020100ff
+TEST(KafkaReaderTest, ANewLeaderThatLacksWhatWasReadStopsTheReader) {
+  const MockKafka kafka;
+  const auto sink = sink_of(kafka.settings());
+  const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});
+  std::vector<InRecord> records;
+  const auto read_another = [&] {
+    ASSERT_TRUE(sink->send(record()));
+    ASSERT_TRUE(sink->flush());
+    const auto before = records.size();
+    const auto until = Clock::now() + seconds(20);
+    while (records.size() == before && Clock::now() < until) {
+      const auto polled = reader->poll(milliseconds(50), records);
+      ASSERT_TRUE(polled) << polled.error().what;
+    }
+    ASSERT_EQ(records.size(), before + 1);
+  };
+  read_another();
+  kafka.begin_epoch();
+  read_another();  // a new leader that has the record before is no error
+
+  kafka.delete_records(2);
+  kafka.begin_epoch();
+  Result<void> polled;
+  const auto until = Clock::now() + seconds(20);
+  while (polled && Clock::now() < until) polled = reader->poll(milliseconds(50), records);
+  ASSERT_FALSE(polled);
+  EXPECT_EQ(polled.error().reaction, Reaction::stop)
+      << "the log still has the position of the reader: " << polled.error().what;
+  EXPECT_TRUE(contains(polled.error().what, "deltas partition 1 was truncated")) << polled.error().what;
+  EXPECT_TRUE(contains(polled.error().what, "before offset 2")) << polled.error().what;
+}
+#endif
+
+TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
   const MockKafka kafka;
   auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
   ASSERT_TRUE(source);

@@ -1,4 +1,4 @@
-// With sanitizers everything takes several times as long: what tries many cases tries fewer.
+// Sanitizers make tests several times slower, so tests that try many cases try fewer with them.
 #pragma once
 
 namespace fiverate::test {

@@ -5,7 +5,7 @@
     admin.controller()                           # node that is the active controller
     admin.partitions()                           # {(topic, partition): Partition(leader, replicas, in_sync)}
     admin.set_topic("ledger", "min.insync.replicas", "1")
-    admin.add_user("alice", "secret")            # SCRAM-SHA-256
+    admin.add_user("alice", "secret")            # SCRAM-SHA-512
     admin.allow("User:alice", TOPIC, "ledger", READ);  admin.forbid("User:alice", TOPIC, "ledger", READ)
 
 One request a connection. A request is a length, a header (key, version, correlation id, client id) and its fields; those of
@@ -26,7 +26,7 @@ LITERAL, PREFIXED = 3, 4
 ALLOW = 3
 METADATA, FIND_COORDINATOR, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 30, 31, 44, 51, 55
 TOPIC_CONFIG, SET = 2, 0
-SCRAM_SHA_256, ITERATIONS = 1, 4096
+SCRAM_SHA_512, ITERATIONS = 2, 4096
 
 
 class Admin:
@@ -72,8 +72,8 @@ class Admin:
 
     def add_user(self, name, password):
         salt = os.urandom(16)
-        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
-        answer = self.ask(SCRAM, 0, b"\1\2" + short_text(name) + struct.pack(">bi", SCRAM_SHA_256, ITERATIONS) + short_text(salt) +
+        salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
+        answer = self.ask(SCRAM, 0, b"\1\2" + short_text(name) + struct.pack(">bi", SCRAM_SHA_512, ITERATIONS) + short_text(salt) +
                           short_text(salted) + b"\0\0", flexible=True)
         answer.take(">ib")
         answer.skip(answer.take(">B")[0] - 1)

@@ -1,4 +1,4 @@
-// The edge against a real broker, whose address FIVERATE_TEST_KAFKA holds. Every test makes its own topics.
+// The Kafka edge against a real broker, whose address is in FIVERATE_TEST_KAFKA. Every test creates its own topics.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ class KafkaEdgeTest : public ::testing::Test {
     group_ = settings_.topic_prefix + "group";
   }
 
-  TopicsMade make() {
+  TopicsMade create() {
     auto made = create_topics(settings_, plan_);
     EXPECT_TRUE(made) << made.error().what;
     return made ? *made : TopicsMade{};
@@ -80,17 +80,17 @@ class KafkaEdgeTest : public ::testing::Test {
     ASSERT_TRUE(flushed) << flushed.error().what;
   }
 
-  void follow_through_rebalances(ReadOrder order);
+  void read_through_rebalances(ReadOrder order);
 
   KafkaSettings settings_;
   TopicPlan plan_{{2, 3, 2}, false, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
   std::string group_;
 };
 
-// What the group gives to one source, for tests that look on.
+// A listener that remembers which inputs are assigned to its source.
 struct Share {
   std::set<Input> inputs;
-  std::map<Input, std::int64_t> begin_at;  // else the beginning
+  std::map<Input, std::int64_t> begin_at;  // other inputs begin at the beginning
   int assignments = 0;
 
   Source::Listener listener() {
@@ -103,8 +103,8 @@ struct Share {
               }
               return begin;
             },
-            [this](const std::vector<Input>& taken) {
-              for (const auto& input : taken) inputs.erase(input);
+            [this](const std::vector<Input>& revoked) {
+              for (const auto& input : revoked) inputs.erase(input);
             }};
   }
 };
@@ -116,18 +116,18 @@ TEST_F(KafkaEdgeTest, TheBrokerIsReached) {
   EXPECT_TRUE(reached) << reached.error().what;
 }
 
-TEST_F(KafkaEdgeTest, TopicsAreMadeOnceAndFoundRight) {
+TEST_F(KafkaEdgeTest, TopicsAreCreatedOnceAndAsPlanned) {
   const auto missing = check_topics(settings_, plan_);
   ASSERT_TRUE(missing) << missing.error().what;
   EXPECT_EQ(missing->size(), kTopicCount);
   EXPECT_EQ(missing->front().found, "missing");
 
-  const auto made = make();
+  const auto made = create();
   EXPECT_EQ(made.created.size(), kTopicCount);
   EXPECT_EQ(made.definitions_written, 3 + 2 + 2);
   for (const auto& finding : made.findings) ADD_FAILURE() << to_text(finding);
 
-  const auto again = make();
+  const auto again = create();
   EXPECT_TRUE(again.created.empty());
   EXPECT_EQ(again.definitions_written, 0);
   EXPECT_TRUE(again.findings.empty());
@@ -150,8 +150,8 @@ TEST_F(KafkaEdgeTest, TopicsAreMadeOnceAndFoundRight) {
   EXPECT_EQ(records[0].value, "definition of signals");
 }
 
-TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
-  make();
+TEST_F(KafkaEdgeTest, ATopicThatDiffersIsReportedAndNotChanged) {
+  create();
   auto other = plan_;
   other.partitions.ledger = 5;
   other.wall_clock = true;
@@ -161,21 +161,21 @@ TEST_F(KafkaEdgeTest, WhatDiffersIsReportedAndLeft) {
   const auto made = create_topics(settings_, other);
   ASSERT_TRUE(made) << made.error().what;
   EXPECT_TRUE(made->created.empty());
-  std::set<std::string> told;
-  for (const auto& finding : made->findings) told.insert(to_text(finding));
+  std::set<std::string> texts;
+  for (const auto& finding : made->findings) texts.insert(to_text(finding));
   const auto& prefix = settings_.topic_prefix;
-  EXPECT_TRUE(told.contains(prefix + "ledger: partitions is 3, wanted is 5"));
-  EXPECT_TRUE(told.contains(prefix + "orders: message.timestamp.type is CreateTime, wanted is LogAppendTime"));
-  EXPECT_TRUE(
-      told.contains(prefix + "deltas: definition in partition 1 is another one, wanted is that of this configuration"));
-  // Partitions of ledger, and of seals and quarantine, which follow it; five source topics; two partitions of deltas.
-  EXPECT_EQ(told.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(told, "\n"));
+  EXPECT_TRUE(texts.contains(prefix + "ledger: partitions is 3, expected 5"));
+  EXPECT_TRUE(texts.contains(prefix + "orders: message.timestamp.type is CreateTime, expected LogAppendTime"));
+  EXPECT_TRUE(texts.contains(
+      prefix + "deltas: definition in partition 1 is a different one, expected the one of this configuration"));
+  // Partitions of ledger, seals and quarantine; five source topics; two partitions of deltas.
+  EXPECT_EQ(texts.size(), 3U + 5U + 2U) << fmt::format("{}", fmt::join(texts, "\n"));
 }
 
 // ---- records -------------------------------------------------------------------------------------------------------
 
 TEST_F(KafkaEdgeTest, ARecordComesBackAsItWasSent) {
-  make();
+  create();
   const auto to = sink();
   const std::string binary("\0\xff\n key", 7);
   constexpr Millis k2012 = 1'325'376'000'000;
@@ -209,7 +209,7 @@ TEST_F(KafkaEdgeTest, ARecordComesBackAsItWasSent) {
 }
 
 TEST_F(KafkaEdgeTest, RecordsOfAPartitionComeInOrderAndOnce) {
-  make();
+  create();
   fill(Topic::metrics_final, 0, 20'000);
   const auto from = reader({{Topic::metrics_final, 0}, {Topic::metrics_final, 1}});
   const auto records = read_all(*from);
@@ -217,7 +217,7 @@ TEST_F(KafkaEdgeTest, RecordsOfAPartitionComeInOrderAndOnce) {
   for (std::size_t i = 0; i < records.size(); ++i) ASSERT_EQ(records[i].offset, static_cast<std::int64_t>(i));
 }
 
-TEST_F(KafkaEdgeTest, AMissingTopicIsForAPerson) {
+TEST_F(KafkaEdgeTest, AMissingTopicStops) {
   const auto from = reader({{Topic::ledger, 0}});
   std::vector<InRecord> records;
   const auto polled = from->poll(milliseconds(100), records);
@@ -229,8 +229,8 @@ TEST_F(KafkaEdgeTest, AMissingTopicIsForAPerson) {
   EXPECT_TRUE(contains(sent.error().what, settings_.topic_prefix + "ledger")) << sent.error().what;
 }
 
-TEST_F(KafkaEdgeTest, APartitionThatIsNotThereIsSaidSo) {
-  make();
+TEST_F(KafkaEdgeTest, AMissingPartitionIsNamed) {
+  create();
   const auto to = sink();
   const auto sent = to->send(record(Topic::ledger, 17, 1));
   const auto flushed = sent ? to->flush() : sent;
@@ -240,15 +240,15 @@ TEST_F(KafkaEdgeTest, APartitionThatIsNotThereIsSaidSo) {
 
 // ---- reader --------------------------------------------------------------------------------------------------------
 
-TEST_F(KafkaEdgeTest, AReaderEndsWhereTheLogEndedAndBeginsWhereToldTo) {
-  make();
+TEST_F(KafkaEdgeTest, AReaderBeginsAndEndsWhereRequested) {
+  create();
   fill(Topic::metrics, 0, 100);
   const Input input{Topic::metrics, 0};
   {
     const auto from = reader({input, {Topic::metrics, 1}});
     std::vector<InRecord> records;
     ASSERT_TRUE(from->poll(milliseconds(0), records));
-    fill(Topic::metrics, 0, 50);  // behind the end that counts
+    fill(Topic::metrics, 0, 50);  // after the end at the first poll, so not read
     while (!from->finished()) ASSERT_TRUE(from->poll(milliseconds(50), records));
     EXPECT_EQ(records.size(), 100U);
     EXPECT_EQ(from->spans().at(input).end, 100);
@@ -263,16 +263,16 @@ TEST_F(KafkaEdgeTest, AReaderEndsWhereTheLogEndedAndBeginsWhereToldTo) {
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, 150}})).empty());
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, kFromEnd}})).empty());
 
-  const auto told = reader({input}, FromTail{1});
+  const auto with_listener = reader({input}, FromTail{1});
   Share share{{}, {{input, 140}}, 0};
-  told->listen(share.listener());
-  EXPECT_EQ(read_all(*told).size(), 10U);
+  with_listener->listen(share.listener());
+  EXPECT_EQ(read_all(*with_listener).size(), 10U);
   EXPECT_EQ(share.assignments, 1);
-  EXPECT_EQ(told->committed(input).value(), std::nullopt);
+  EXPECT_EQ(with_listener->committed(input).value(), std::nullopt);
 }
 
 TEST_F(KafkaEdgeTest, AReaderOutsideTheLogStops) {
-  make();
+  create();
   fill(Topic::alerts, 0, 10);
   const Input input{Topic::alerts, 0};
   const auto from = reader({input}, FromOffsets{{input, 11}});
@@ -286,8 +286,8 @@ TEST_F(KafkaEdgeTest, AReaderOutsideTheLogStops) {
 // ---- group ---------------------------------------------------------------------------------------------------------
 
 TEST_F(KafkaEdgeTest, ASourceBeyondTheEndOfItsLogStops) {
-  make();
-  fill(Topic::ledger, 1, 10);  // behind the definition
+  create();
+  fill(Topic::ledger, 1, 10);  // after the definition
   Share share{{}, {{{Topic::ledger, 1}, 500}}, 0};
   const auto from = source({Topic::ledger});
   from->listen(share.listener());
@@ -298,11 +298,11 @@ TEST_F(KafkaEdgeTest, ASourceBeyondTheEndOfItsLogStops) {
   EXPECT_EQ(polled.error().reaction, Reaction::stop);
   EXPECT_TRUE(contains(polled.error().what, "ledger partition 1")) << polled.error().what;
   EXPECT_TRUE(contains(polled.error().what, "0 to 11")) << polled.error().what;
-  EXPECT_FALSE(from->poll(milliseconds(0), records));  // and it stays so
+  EXPECT_FALSE(from->poll(milliseconds(0), records)) << "every later poll returns the error";
 }
 
-TEST_F(KafkaEdgeTest, PositionsAreKeptWithTheirText) {
-  make();
+TEST_F(KafkaEdgeTest, CommittedOffsetsKeepTheirMetadata) {
+  create();
   fill(Topic::orders, 1, 30);
   const Input input{Topic::orders, 1};
   {
@@ -327,14 +327,14 @@ TEST_F(KafkaEdgeTest, PositionsAreKeptWithTheirText) {
   EXPECT_EQ((*kept)->metadata, "arrival 5");
   EXPECT_EQ(from->committed({Topic::deliveries, 0}).value()->offset, 0);
   EXPECT_EQ(from->committed({Topic::deliveries, 1}).value(), std::nullopt);
-  std::vector<InRecord> records;  // without a listener: on from there
+  std::vector<InRecord> records;  // a source without a listener begins at the committed offset
   for (int i = 0; i < 100 && records.empty(); ++i) ASSERT_TRUE(from->poll(milliseconds(100), records));
   ASSERT_FALSE(records.empty());
   EXPECT_EQ(records.front().offset, 17);
 }
 
-TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
-  make();
+TEST_F(KafkaEdgeTest, AGroupAssignsAndReassignsPartitions) {
+  create();
   for (std::int32_t p = 0; p < 2; ++p) {
     fill(Topic::orders, p, 1000);
     fill(Topic::deliveries, p, 1000);
@@ -357,7 +357,7 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   }
   ASSERT_EQ(first_share.inputs.size(), 2U);
   ASSERT_EQ(second_share.inputs.size(), 2U);
-  // Of a number together.
+  // The same partition number of both topics belongs to one member.
   for (const auto* share : {&first_share, &second_share}) {
     EXPECT_EQ(share->inputs.begin()->partition, share->inputs.rbegin()->partition);
   }
@@ -366,19 +366,18 @@ TEST_F(KafkaEdgeTest, AGroupSharesOutAndTakesOver) {
   EXPECT_EQ(second_records.size(), 2000U);
   for (const auto& read : second_records) ASSERT_TRUE(second_share.inputs.contains(read.input));
 
-  first.reset();  // leaves; the other takes all, without waiting for a time-out
+  first.reset();  // leaves the group, so the other gets all partitions without waiting for a timeout
   const auto begin = Clock::now();
   while (second_share.inputs.size() < 4 && Clock::now() - begin < seconds(20)) {
     ASSERT_TRUE(second->poll(milliseconds(50), second_records));
   }
   EXPECT_EQ(second_share.inputs.size(), 4U);
   EXPECT_LT(Clock::now() - begin, seconds(5));
-  // A commit of one who has left meanwhile is nobody's error.
   EXPECT_TRUE(second->commit({{{Topic::orders, 0}, {5, {}}}}));
 }
 
-TEST_F(KafkaEdgeTest, WhoComesUnderANameEndsTheOneBefore) {
-  make();
+TEST_F(KafkaEdgeTest, AMemberFencesTheOneBeforeOfItsName) {
+  create();
   const auto open = [&] { return std::move(*KafkaSource::open(settings_, group_, {Topic::orders}, "twice")); };
   const auto polls_until = [](KafkaSource& from, const auto& done) {
     std::vector<InRecord> records;
@@ -394,16 +393,16 @@ TEST_F(KafkaEdgeTest, WhoComesUnderANameEndsTheOneBefore) {
   ASSERT_TRUE(polls_until(*second, [&] { return second->assigned(); }));
   const auto ended = polls_until(*first, [] { return false; });
   ASSERT_FALSE(ended);
-  EXPECT_EQ(ended.error().reaction, Reaction::retry) << "it may have been ourselves, before a broker went away";
+  EXPECT_EQ(ended.error().reaction, Reaction::retry) << "the other member may be an earlier request of this process";
   EXPECT_TRUE(contains(ended.error().what, "under our name, twice")) << ended.error().what;
   const auto committed = first->commit({{{Topic::orders, 0}, {5, {}}}});
   ASSERT_FALSE(committed);
   EXPECT_EQ(committed.error().reaction, Reaction::retry) << committed.error().what;
 }
 
-// What another process still holds does not keep the rest from beginning, in either order of reading.
-TEST_F(KafkaEdgeTest, WhatTheListenerLeavesOutComesLaterAndTheRestGoesOn) {
-  make();
+// An input that the listener leaves out is assigned later; the others are read meanwhile, in either order of reading.
+TEST_F(KafkaEdgeTest, AnInputThatTheListenerLeavesOutIsAssignedLater) {
+  create();
   for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 30'000);
   for (const auto order : {ReadOrder::as_fetched, ReadOrder::by_arrival}) {
     const auto from = source({Topic::orders}, order);
@@ -433,7 +432,7 @@ TEST_F(KafkaEdgeTest, WhatTheListenerLeavesOutComesLaterAndTheRestGoesOn) {
     EXPECT_GE(read[0], 5'000U);
     EXPECT_EQ(read[1], 0U);
     EXPECT_FALSE(from->assigned());
-    held = false;  // in the middle of the other
+    held = false;  // while the other one is being read
     until = Clock::now() + seconds(30);
     while ((read[0] < 30'000 || read[1] < 29'900) && Clock::now() < until) poll();
     EXPECT_EQ(read[0], 30'000U);
@@ -442,10 +441,9 @@ TEST_F(KafkaEdgeTest, WhatTheListenerLeavesOutComesLaterAndTheRestGoesOn) {
   }
 }
 
-// Whatever the moment of the rebalance: what a poll hands over follows, partition by partition, where the listener said
-// to begin.
-void KafkaEdgeTest::follow_through_rebalances(ReadOrder order) {
-  make();
+// At whatever moment a rebalance happens, the records of each partition follow the offset that the listener chose.
+void KafkaEdgeTest::read_through_rebalances(ReadOrder order) {
+  create();
   for (std::int32_t p = 0; p < 2; ++p) fill(Topic::orders, p, 60'000);
   std::map<Input, std::int64_t> expected;
   int assignments = 0;
@@ -453,7 +451,8 @@ void KafkaEdgeTest::follow_through_rebalances(ReadOrder order) {
                               std::map<Input, std::int64_t> begin;
                               ++assignments;
                               for (const auto& input : given) {
-                                expected[input] = std::max<std::int64_t>(0, expected[input] - 700);  // as from a state
+                                expected[input] =
+                                    std::max<std::int64_t>(0, expected[input] - 700);  // as if from an older state
                                 begin[input] = expected[input];
                               }
                               return begin;
@@ -487,22 +486,22 @@ void KafkaEdgeTest::follow_through_rebalances(ReadOrder order) {
     ASSERT_TRUE(polled) << polled.error().what;
     for (const auto& record : records) ASSERT_EQ(record.offset, expected[record.input]++);
     read += records.size();
-    std::this_thread::sleep_for(milliseconds(10));  // so that more is on its way at any moment
+    std::this_thread::sleep_for(milliseconds(10));  // so that there are always fetched records
   }
   EXPECT_GT(assignments, 3);
   EXPECT_GT(read, 10'000U);
 }
 
-TEST_F(KafkaEdgeTest, RecordsFollowTheirAssignmentThroughRebalances) {
-  follow_through_rebalances(ReadOrder::as_fetched);
+TEST_F(KafkaEdgeTest, RecordsFollowTheAssignedOffsetsThroughRebalances) {
+  read_through_rebalances(ReadOrder::as_fetched);
 }
-TEST_F(KafkaEdgeTest, RecordsByArrivalFollowTheirAssignmentThroughRebalances) {
-  follow_through_rebalances(ReadOrder::by_arrival);
+TEST_F(KafkaEdgeTest, RecordsByArrivalFollowTheAssignedOffsetsThroughRebalances) {
+  read_through_rebalances(ReadOrder::by_arrival);
 }
 
-TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndWhatComesThenAtOnce) {
-  make();
-  // Far more of one partition than its lane holds, little of another, nothing of the others.
+TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndLiveRecordsAtOnce) {
+  create();
+  // One partition has far more records than its queue holds, a second one has few, the others none.
   constexpr int kMany = 5 * kLaneRecords;
   constexpr int kFew = 20;
   fill(Topic::orders, 0, kMany);
@@ -530,7 +529,7 @@ TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndWhatComesThenAtOnce) {
   ASSERT_EQ(read, kMany + kFew);
   for (const auto& [input, lag] : from->lag()) EXPECT_EQ(lag, 0);
 
-  // Now each record is the last one of its partition; those in which nothing ever was hold nobody back.
+  // Now every record is the last one of its partition. Empty partitions do not delay it.
   for (int i = 0; i < 3; ++i) {
     fill(Topic::deliveries, 1, 1);
     const auto sent = Clock::now();
@@ -544,7 +543,7 @@ TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndWhatComesThenAtOnce) {
 // ---- the end of a result partition ---------------------------------------------------------------------------------
 
 TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
-  make();
+  create();
   const auto to = sink();
   EXPECT_EQ(to->tail({Topic::metrics, 0}).value().last, std::nullopt);
   fill(Topic::metrics, 0, 300);
@@ -587,7 +586,7 @@ TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
   EXPECT_EQ(followed.back().cause->position.offset, 7) << "what another wrote is seen, too, and nothing twice";
 }
 
-// Of another program: a transaction with so many records in partition 0, still open.
+// An open transaction of another program with `count` records in partition 0.
 std::shared_ptr<KafkaClient> open_transaction(const KafkaSettings& settings, Topic topic, int count) {
   KafkaRole role = producer_role(KafkaSettings{}.send_kib);
   role.fixed.emplace_back("transactional.id", settings.topic_prefix + "t");
@@ -613,9 +612,9 @@ std::shared_ptr<KafkaClient> open_transaction(const KafkaSettings& settings, Top
   return std::move(*client);
 }
 
-// Its partition stands, the others go on; and nobody sees that something waits, for Kafka counts the end up to the transaction.
-TEST_F(KafkaEdgeTest, AnOpenTransactionHoldsUpItsPartitionAlone) {
-  make();
+// It delays its partition only. The lag does not show the waiting records, because Kafka reports the offset of the transaction as the end.
+TEST_F(KafkaEdgeTest, AnOpenTransactionDelaysItsPartitionOnly) {
+  create();
   fill(Topic::orders, 0, 5);
   const auto client = open_transaction(settings_, Topic::orders, 3);
   fill(Topic::orders, 0, 5);
@@ -624,7 +623,7 @@ TEST_F(KafkaEdgeTest, AnOpenTransactionHoldsUpItsPartitionAlone) {
   EXPECT_EQ(read_all(*from).size(), 10U) << "five of each";
   EXPECT_EQ(sink()->tail({Topic::orders, 0}).value().end, 13) << "that of the log";
   ASSERT_FALSE(KafkaError(rd_kafka_commit_transaction(client->get(), 10'000)));
-  // Committed, but the partition hears of it a little later.
+  // The marker reaches the partition a little after the commit.
   std::size_t read = 0;
   for (const auto deadline = Clock::now() + seconds(20); read < 13 && Clock::now() < deadline;) {
     read = read_all(*reader({{Topic::orders, 0}})).size();
@@ -634,18 +633,20 @@ TEST_F(KafkaEdgeTest, AnOpenTransactionHoldsUpItsPartitionAlone) {
 
 // An aborted transaction stands behind the last record: the offsets before the end hold nothing that is ever read.
 TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
-  make();
+  create();
   fill(Topic::alerts, 0, 10);
   const auto client = open_transaction(settings_, Topic::alerts, 40);
   ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(client->get(), 10'000)));
   // Aborted, but the partition hears of it a little later.
-  for (const auto deadline = Clock::now() + seconds(20); sink()->tail({Topic::alerts, 0}).value().end < 51 && Clock::now() < deadline;) {
+  for (const auto deadline = Clock::now() + seconds(20);
+       sink()->tail({Topic::alerts, 0}).value().end < 51 && Clock::now() < deadline;) {
   }
   const auto to = sink();
   const auto tail = to->tail({Topic::alerts, 0});
   ASSERT_TRUE(tail) << tail.error().what;
   EXPECT_EQ(tail->last, (Cause{"outlet/0", {9, 0}}));
-  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value()) << "the marker of the abort is no other record";
+  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value())
+      << "the marker of the abort is no other record";
   EXPECT_EQ(read_all(*reader({{Topic::alerts, 0}})).size(), 10U);  // finishes, though the end is never read
 }
 

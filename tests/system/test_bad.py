@@ -56,7 +56,7 @@ class Definition(unittest.TestCase):
         market.fails(1, "rates", says="topics create", within=30)
 
     def test_partitions(self):
-        self.market.fails(2, "run", "-X", "topics.ledger_partitions=5", within=30, says=r"ledger: partitions is 4, wanted is 5")
+        self.market.fails(2, "run", "-X", "topics.ledger_partitions=5", within=30, says=r"ledger: partitions is 4, expected 5")
         self.assertEqual(self.market.call("topics", "check", "-X", "topics.market_partitions=3").returncode, 1)
         self.assertEqual(self.market.call("topics", "create", "-X", "topics.source_partitions=3").returncode, 1)
 
