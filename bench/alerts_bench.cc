@@ -1,4 +1,4 @@
-// What it costs to ask the rules about one SKU, and about a whole outlet at midnight, by the days of facts.
+// The cost of evaluating the rules of one SKU, and those of a whole outlet at midnight, by the number of days of facts.
 #include <benchmark/benchmark.h>
 
 #include "schemas/check.h"
@@ -14,7 +14,7 @@ constexpr std::int32_t kSkus = 40;
 constexpr std::int64_t kOrdered = 20;
 constexpr std::int64_t kCounted = 4;
 
-// A shop that orders every SKU once a week, gets it two days later and is counted once a week, for so many days.
+// A shop that for so many days orders every SKU once a week, receives it two days later and is counted once a week.
 Shop busy_shop(std::int32_t days) {
   Shop shop;
   Lines ordered;
@@ -26,29 +26,29 @@ Shop busy_shop(std::int32_t days) {
     counts.emplace_back(id, kCounted + i % 3);
   }
   shop.version(outlet("shop", nth(0), "north"));
-  const auto take = [&](const Event& event) { CHECK(shop.takes(event).outcome == Outcome::accepted); };
+  const auto receive = [&](const Event& event) { CHECK(shop.receives(event).outcome == Outcome::accepted); };
   for (std::int32_t d = 0; d + 7 <= days; d += 7) {
-    take(order(fmt::format("O{}", d), "shop", noon(nth(d)), ordered));
-    take(delivery(fmt::format("D{}", d), "shop", noon(nth(d + 2)), ordered));
-    take(counted(fmt::format("V{}", d), noon(nth(d + 6)), counts));
+    receive(order(fmt::format("O{}", d), "shop", noon(nth(d)), ordered));
+    receive(delivery(fmt::format("D{}", d), "shop", noon(nth(d + 2)), ordered));
+    receive(counted(fmt::format("V{}", d), noon(nth(d + 6)), counts));
   }
   return shop;
 }
 
-void judge_one_sku(benchmark::State& state) {
+void evaluate_one_sku(benchmark::State& state) {
   const auto days = static_cast<std::int32_t>(state.range(0));
   const auto shop = busy_shop(days);
   const auto sku = *shop.context.catalogue.find("s0");
-  const Asking asking{"shop", noon(nth(days)), true};
+  const EvaluationMoment moment{"shop", noon(nth(days)), true};
   OutletAlerts alerts;
   std::vector<Transition> transitions;
   for (auto _ : state) {
-    judge_skus(shop.facts, {sku}, asking, shop.context, alerts, transitions);
+    evaluate_skus(shop.facts, {sku}, moment, shop.context, alerts, transitions);
     transitions.clear();
   }
   state.counters["SKUs/s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
-BENCHMARK(judge_one_sku)->Arg(28)->Arg(196);
+BENCHMARK(evaluate_one_sku)->Arg(28)->Arg(196);
 
 void midnight_of_an_outlet(benchmark::State& state) {
   const auto days = static_cast<std::int32_t>(state.range(0));
@@ -59,7 +59,7 @@ void midnight_of_an_outlet(benchmark::State& state) {
   std::vector<Transition> transitions;
   for (auto _ : state) {
     auto alerts = all_due;
-    pass_due(shop.facts, "shop", midnight, shop.context, alerts, transitions);
+    evaluate_due(shop.facts, "shop", midnight, shop.context, alerts, transitions);
     transitions.clear();
   }
   state.counters["SKUs/s"] =

@@ -8,7 +8,8 @@
 #include "bench/simulated_ledger.h"
 #include "processors/edge/rocks_store.h"
 #include "processors/stages/outlet.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stages/state_codec.h"
+#include "processors/stream/memory_log.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rules/outlet_alerts.h"
@@ -179,7 +180,7 @@ void first_stock(benchmark::State& state, bool facts_alone) {
 BENCHMARK_CAPTURE(first_stock, live, false)->Iterations(3)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(first_stock, facts_alone, true)->Iterations(3)->Unit(benchmark::kMillisecond);
 
-// ---- the trade room alone: the same documents with and without alerts -----------------------------------------------
+// ---- the trade folder alone: the same documents with and without alerts ---------------------------------------------
 
 struct CoreOutlet {
   OutletFacts facts;
@@ -187,7 +188,7 @@ struct CoreOutlet {
 };
 
 struct Core {
-  explicit Core(bool asks) : alerts(asks) {}
+  explicit Core(bool with_alerts) : alerts(with_alerts) {}
   const bool alerts;
   MarketContext context{calendar(), {}, {}};
   AcceptanceLimits limits;
@@ -196,17 +197,17 @@ struct Core {
   Millis clock = kNever;
   Folded folded;
 
-  void take(const LedgerLine& line) {
+  void apply(const LedgerLine& line) {
     thread_local LedgerRecord record;
     CHECK(record.ParseFromString(line.value));
-    if (record.has_progress()) return pass_to(record.arrival_ms());
+    if (record.has_progress()) return advance_to(record.arrival_ms());
     const auto& event = record.event();
     if (event.has_sku()) {
       context.catalogue.apply(event.sku());
     } else if (event.has_outlet()) {
       apply_version(outlets[event.outlet().outlet_id()].facts, event, kNoDay, context);
     } else if (is_document(event.payload_case())) {
-      take_document(event, record.arrival_ms());
+      apply_document(event, record.arrival_ms());
       folded.lines += line.lines;
       ++folded.documents;
     }
@@ -214,36 +215,36 @@ struct Core {
     transitions.clear();
   }
 
-  void pass_to(Millis time) {
+  void advance_to(Millis time) {
     const bool midnight = clock == kNever || calendar().day_of(time) > calendar().day_of(clock);
     clock = time;
     if (!alerts || !midnight) return;
-    for (auto& [id, outlet] : outlets) pass_due(outlet.facts, id, clock, context, outlet.alerts, transitions);
+    for (auto& [id, outlet] : outlets) evaluate_due(outlet.facts, id, clock, context, outlet.alerts, transitions);
   }
 
-  void take_document(const Event& event, Millis arrival) {
+  void apply_document(const Event& event, Millis arrival) {
     const auto& id = outlet_id_of(event);
     const auto found = outlets.find(id);
     if (found == outlets.end()) return;
-    auto& [facts, said] = found->second;
+    auto& [facts, published] = found->second;
     for (const auto sku_id : sku_ids_of(event)) {
       if (!context.catalogue.find(sku_id)) return;
     }
-    if (alerts) pass_due(facts, id, arrival, context, said, transitions);
-    Arrived arrived(event, arrival, context.catalogue);
-    if (judge(facts, arrived, kNoDay, limits, context).outcome != Outcome::accepted) return;
-    const auto touched = touched_by(facts, arrived, context);
-    const auto& skus = touched.skus;
+    if (alerts) evaluate_due(facts, id, arrival, context, published, transitions);
+    ArrivedDocument arrived(event, arrival, context.catalogue);
+    if (validate(facts, arrived, kNoDay, limits, context).outcome != Outcome::accepted) return;
+    const auto affected = affected_by(facts, arrived, context);
+    const auto& skus = affected.skus;
     const EventRef ref{event.event_id()};
-    const FactsChange change(facts, context, touched);
+    const FactsChange change(facts, context, affected);
     const auto& document = remember(facts, std::move(arrived), ref, context);
     benchmark::DoNotOptimize(change.differences(&document));
     if (!alerts) return;
     for (const auto& line : document.lines) {
-      if (line.count != kAbsent) benchmark::DoNotOptimize(believed(facts.skus.at(line.sku), document));
+      if (line.count != kAbsent) benchmark::DoNotOptimize(is_count_accepted(facts.skus.at(line.sku), document));
     }
-    const Asking asking{id, std::max(clock, arrival), true, &ref};
-    judge_skus(facts, skus, asking, context, said, transitions);
+    const EvaluationMoment moment{id, std::max(clock, arrival), true, &ref};
+    evaluate_skus(facts, skus, moment, context, published, transitions);
   }
 };
 
@@ -255,7 +256,7 @@ void trade_core(benchmark::State& state, bool alerts) {
   const auto begun = cpu_seconds();
   for (auto _ : state) {
     Core core(alerts);
-    for (const auto& line : ledger.records) core.take(line);
+    for (const auto& line : ledger.records) core.apply(line);
     folded = core.folded;
   }
   report(state, folded, cpu_seconds() - begun, cheapest_core);
@@ -285,7 +286,7 @@ struct States {
                     [&](std::string_view, std::string_view value) {
                       SkuState sku;
                       CHECK(sku.ParseFromString(std::string(value)));
-                      context.catalogue.restore(sku);
+                      restore(sku, context.catalogue);
                       return true;
                     })
               .has_value());

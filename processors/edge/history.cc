@@ -9,41 +9,20 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <tuple>
+#include <utility>
 
-#include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 
 namespace fiverate {
-namespace {
-
-// An arrival_time that is there but cannot be read must not be replaced by the event's time.
-bool arrival_unreadable(std::string_view line, const Event& event) {
-  if (event.has_arrival_time()) return false;
-  constexpr std::string_view kField = "\"arrival_time\"";
-  auto at = line.rfind(kField);
-  if (at == std::string_view::npos) return false;
-  at = line.find_first_not_of(" \t:", at + kField.size());
-  return at != std::string_view::npos && !line.substr(at).starts_with("null") && !line.substr(at).starts_with("\"\"");
-}
-
-std::string_view key_of(const Event& event) {
-  return is_document(event.payload_case()) || event.has_outlet() ? std::string_view(outlet_id_of(event))
-                                                                 : std::string_view{};
-}
-
-}  // namespace
-
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const auto failed = [&] { return fail(Reaction::stop, "{}: {}", path.string(), std::strerror(errno)); };
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return failed();
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;
-  if (!known || !S_ISREG(status.st_mode)) {  // a pipe has no size to map, and would read as empty
-    auto error = known && !S_ISDIR(status.st_mode)
-                     ? fail(Reaction::stop, "{}: not a regular file", path.string())
-                     : (errno = known ? EISDIR : errno, failed());
+  if (!known || !S_ISREG(status.st_mode)) {  // A pipe has no size: it would be mapped as an empty file.
+    auto error = known && !S_ISDIR(status.st_mode) ? fail(Reaction::stop, "{}: not a regular file", path.string())
+                                                   : (errno = known ? EISDIR : errno, failed());
     ::close(descriptor);
     return error;
   }
@@ -73,79 +52,46 @@ MappedFile MappedFile::of_text(std::string name, std::string text) {
   return file;
 }
 
-void History::take(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
-                   const MarketCalendar& calendar) {
+void History::add_line(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
+                       const MarketCalendar& calendar) {
   thread_local Event event;
   const auto rejected = decode(text, event);
-  if (event.has_mark() && !rejected) return;  // whoever reads a history says himself what time it is
+  const auto decoded = history_line(text, event, rejected, calendar);
+  if (!decoded) return;
+  if (decoded->day) last_day_ = last_day_ == kNoDay ? *decoded->day : std::max(last_day_, *decoded->day);
 
   Line line{};
+  line.position = decoded->position;
+  line.topic = decoded->topic;
   line.offset = offset;
   line.length = static_cast<std::uint32_t>(text.size());
   line.number = number;
   line.file = static_cast<std::uint16_t>(file);
-  const bool told = !rejected || (rejected->reason != Reason::malformed && rejected->reason != Reason::bad_payload);
-  line.topic = told ? home_of(event.payload_case()).value_or(Topic::deliveries) : Topic::deliveries;
-  line.rank = rejected || !told    ? Rank::rest
-              : event.has_region() ? Rank::region
-              : event.has_sku()    ? Rank::sku
-              : event.has_outlet() ? Rank::outlet
-                                   : Rank::rest;
-  if (event.has_arrival_time()) {
-    line.arrival = millis_of(event.arrival_time());
-    line.arrival_known = true;
-  } else if (event.has_event_time() && !(rejected && arrival_unreadable(text, event))) {
-    line.arrival = event_time_of(event);
-    line.arrival_known = true;
-  }
   line.event_id_offset = ids_.size();
   line.event_id_length = static_cast<std::uint32_t>(event.event_id().size());
   ids_ += event.event_id();
-  const auto key = key_of(event);
   line.key_offset = ids_.size();
-  line.key_length = static_cast<std::uint32_t>(key.size());
-  ids_ += key;
+  line.key_length = static_cast<std::uint32_t>(decoded->key.size());
+  ids_ += decoded->key;
   order_.push_back(line);
-
-  if (!rejected && is_document(event.payload_case())) {
-    const AcceptanceLimits limits;
-    const auto event_time = event_time_of(event);
-    if (event_time <= line.arrival + limits.future_skew &&
-        line.arrival - event_time <= limits.lateness_of(kind_of(event))) {
-      const auto day = calendar.day_of(event_time);
-      last_day_ = last_day_ == kNoDay ? day : std::max(last_day_, day);
-    }
-  }
 }
 
 void History::sort() {
-  auto earliest = std::numeric_limits<Millis>::max();
-  for (const auto& line : order_) {
-    if (line.arrival_known) earliest = std::min(earliest, line.arrival);
-  }
-  if (earliest == std::numeric_limits<Millis>::max()) earliest = 0;
-  for (auto& line : order_) {
-    if (!line.arrival_known) line.arrival = earliest;
-  }
-  const auto key = [&](const Line& line) {
-    return std::tuple(line.rank, line.arrival_known, line.arrival,
-                      std::string_view(ids_).substr(line.event_id_offset, line.event_id_length), line_of(line));
-  };
   std::sort(order_.begin(), order_.end(), [&](const Line& a, const Line& b) {
-    if (a.rank != b.rank) return a.rank < b.rank;
-    if (a.arrival_known != b.arrival_known) return b.arrival_known;
-    if (a.arrival != b.arrival) return a.arrival < b.arrival;
-    return key(a) < key(b);
+    return precedes(a.position, b.position, [&] { return std::pair(texts_of(a), texts_of(b)); });
   });
+  std::optional<Millis> earliest;
   for (const auto& line : order_) {
-    if (line.rank == Rank::rest && begins_ == kNever) begins_ = line.arrival;
-    if (line.rank == Rank::rest) ends_ = std::max(ends_, line.arrival);
+    if (line.position.has_arrival && (!earliest || line.position.arrival < *earliest)) earliest = line.position.arrival;
   }
-  if (begins_ == kNever && !order_.empty()) begins_ = ends_ = earliest;
-  // What comes first arrives at once: a region may wait for its parent, but not so long that its day of waiting ends.
-  for (auto& line : order_) {
-    if (line.rank != Rank::rest) line.arrival = earliest;
+  earliest_ = earliest.value_or(0);
+  for (const auto& line : order_) {
+    if (line.position.group != HistoryPosition::Group::other) continue;
+    const auto arrival = replay_arrival(line.position, earliest_);
+    if (begins_ == kNever) begins_ = arrival;
+    ends_ = std::max(ends_, arrival);
   }
+  if (begins_ == kNever && !order_.empty()) begins_ = ends_ = earliest_;
 }
 
 Result<History> History::read(std::vector<MappedFile> files, const MarketCalendar& calendar,
@@ -154,7 +100,8 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
   History history;
   history.files_ = std::move(files);
   if (history.files_.size() > std::numeric_limits<std::uint16_t>::max()) {
-    return fail(Reaction::stop, "More files than {} at once.", std::numeric_limits<std::uint16_t>::max());
+    return fail(Reaction::stop, "Too many files: at most {} can be read at once.",
+                std::numeric_limits<std::uint16_t>::max());
   }
   std::size_t total = 0;
   for (const auto& file : history.files_) total += file.text().size();
@@ -172,7 +119,8 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
       if (line.size() > std::numeric_limits<std::uint32_t>::max()) {
         return fail(Reaction::stop, "{}: line {} is longer than 4 GiB.", history.files_[file].name(), number);
       }
-      if (line.find_first_not_of(" \t\r") != std::string_view::npos) history.take(file, number, begin, line, calendar);
+      if (line.find_first_not_of(" \t\r") != std::string_view::npos)
+        history.add_line(file, number, begin, line, calendar);
       done += end + 1 - begin;
       begin = end + 1;
       if (progress && done - reported >= kReportEvery) progress(reported = done, total);
@@ -185,8 +133,9 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
 
 HistoryRecord History::operator[](std::size_t position) const {
   const auto& line = order_[position];
-  return {line.topic,    line.arrival, line_of(line), ids_.substr(line.key_offset, line.key_length),
-          line.file, line.number};
+  return {line.topic,    replay_arrival(line.position, earliest_),
+          line_of(line), ids_.substr(line.key_offset, line.key_length),
+          line.file,     line.number};
 }
 
 }  // namespace fiverate

@@ -1,10 +1,7 @@
-// Files of events, in the canonical order of a file replay. Both `replay --in` and `import` read history through here, so that
-// what goes through Kafka and what is replayed from files is the same sequence.
+// Reads files of events (JSON lines) and gives their lines in the canonical order of a file replay, which
+// trade/facts/history_order.h defines. `replay --in` and `import` both read through it.
 //
-// Order: regions, then SKUs, then outlets first, each by (arrival, event_id, line); the rest by (arrival, event_id bytes, line
-// bytes). What comes first because others refer to it arrives at one instant, the earliest arrival of the set. A line whose arrival cannot be read
-// comes first of the rest and arrives with the earliest line of the set. Memory: the index, about 100 B a line; the files stay on
-// disk (mapped).
+// Memory: an index of about 100 bytes a line and the ids; the files are mapped.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +13,16 @@
 #include <vector>
 
 #include "processors/stream/error.h"
+#include "processors/trade/facts/history_order.h"
 #include "schemas/time.h"
 #include "schemas/topics.h"
 
 namespace fiverate {
 
-// A read-only file in memory.
+// A file mapped into memory for reading, or a text in its place. Copies share the memory.
 class MappedFile {
  public:
+  // Errors (stop): the file cannot be read, or is not a regular file.
   static Result<MappedFile> open(const std::filesystem::path& path);
   static MappedFile of_text(std::string name, std::string text);
 
@@ -37,31 +36,32 @@ class MappedFile {
 };
 
 struct HistoryRecord {
-  Topic topic;          // where it belongs; what cannot be told goes with the deliveries
-  Millis arrival;
+  Topic topic;
+  Millis arrival;  // replay_arrival() of the line
   std::string_view line;
-  std::string key;      // outlet id, or empty
+  std::string key;      // the outlet id, or empty
   std::size_t file;     // position in files()
-  std::int64_t number;  // of the line, from 1
+  std::int64_t number;  // of the line in its file, from 1
 };
 
 class History {
  public:
-  // Reads and sorts. `progress(bytes done, bytes in all)` is called now and then.
+  // Reads and sorts all lines. Calls `progress(bytes read, bytes in all)` every 4 MiB. Errors (stop): too many files, a
+  // line above 4 GiB.
   static Result<History> read(std::vector<MappedFile> files, const MarketCalendar& calendar,
                               const std::function<void(std::size_t, std::size_t)>& progress = {});
 
   [[nodiscard]] std::size_t size() const { return order_.size(); }
   [[nodiscard]] HistoryRecord operator[](std::size_t position) const;
   [[nodiscard]] const std::vector<MappedFile>& files() const { return files_; }
-  // Arrival of the first record of the rest (of all, if there is no rest); kNever if there are no records.
+  // The arrival of the first record that is no region, SKU or outlet; that of all records if there is no other; kNever
+  // without any.
   [[nodiscard]] Millis begins() const { return begins_; }
-  [[nodiscard]] Millis ends() const { return ends_; }  // the latest arrival
-  // The latest day of a document that is neither late nor future by its own arrival; kNoDay: none.
+  [[nodiscard]] Millis ends() const { return ends_; }  // the latest arrival; kNever without any record
+  // The latest HistoryLine::day; kNoDay if there is none.
   [[nodiscard]] Day last_day() const { return last_day_; }
 
  private:
-  enum class Rank : std::uint8_t { region, sku, outlet, rest };
   struct Line {
     std::uint64_t offset;
     std::uint32_t length;
@@ -72,20 +72,22 @@ class History {
     std::uint32_t key_length;
     std::uint16_t file;
     Topic topic;
-    Rank rank;
-    bool arrival_known;
-    Millis arrival;
+    HistoryPosition position;
   };
   [[nodiscard]] std::string_view line_of(const Line& line) const {
     return files_[line.file].text().substr(line.offset, line.length);
   }
-  void take(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
-            const MarketCalendar& calendar);
+  [[nodiscard]] HistoryTexts texts_of(const Line& line) const {
+    return {std::string_view(ids_).substr(line.event_id_offset, line.event_id_length), line_of(line)};
+  }
+  void add_line(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
+                const MarketCalendar& calendar);
   void sort();
 
   std::vector<MappedFile> files_;
   std::vector<Line> order_;
-  std::string ids_;  // event ids and keys, one behind the other
+  std::string ids_;      // event ids and keys, one after the other
+  Millis earliest_ = 0;  // the earliest readable arrival
   Millis begins_ = kNever;
   Millis ends_ = kNever;
   Day last_day_ = kNoDay;

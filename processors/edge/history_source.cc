@@ -7,7 +7,8 @@
 namespace fiverate {
 namespace {
 
-// Past the latest arrival by more than any wait, so that what waits in vain is told so.
+// The last mark is so long after the latest arrival: documents that wait for reference data are rejected a day after
+// theirs.
 constexpr Millis kAfterTheEnd = kDayMs + kSecondMs;
 
 }  // namespace
@@ -35,7 +36,7 @@ Result<void> HistorySource::poll(std::chrono::milliseconds, std::vector<InRecord
   }
   while (position_ < history_.size() && records.size() < kBatchMax) {
     auto next = std::make_shared<const HistoryRecord>(history_[position_]);
-    // A midnight lies between the last record and this one: say so first, and let it be passed.
+    // A midnight lies between the last record and this one: marks for it come first, in a batch of their own.
     const auto today = calendar_.start_of(calendar_.day_of(next->arrival));
     if (today > marked_) {
       append_marks(today, records);

@@ -1,6 +1,6 @@
-// A history as a log: every source topic has one partition. A round of poll() ends where a day of arrival ends, with a mark in
-// every topic, so that each midnight is passed between two records. The record at position p of the canonical order has offset
-// 2p + 1; marks before it have 2p.
+// A history as a log, in which each source topic has one partition. poll() ends each batch at the end of a day of
+// arrivals, with a mark in every topic, so that the clock passes each midnight between two records. The record at
+// position p of the canonical order has offset 2p + 1; marks before it have offset 2p.
 #pragma once
 
 #include <string>

@@ -19,20 +19,20 @@ std::size_t DeltaMerge::KeyHash::operator()(const Key& key) const {
 
 void DeltaMerge::add(const Differences& differences, const MarketContext& context) {
   for (const auto& delta : differences.deltas) {
-    for (const auto leaf : context.places.leaves_of(delta.place)) {
+    for (const auto leaf : context.segments.cells_of(delta.segment)) {
       auto& sum = merged_[{delta.brand, leaf, delta.day, delta.contribution}];
       sum = wrapped_sum(sum, delta.value);
     }
   }
   for (const auto& price : differences.prices) {
-    for (const auto leaf : context.places.leaves_of(price.place)) {
+    for (const auto leaf : context.segments.cells_of(price.segment)) {
       prices_[{context.catalogue.brand_of(price.sku), leaf, price.sku, price.price, price.day}] += price.count;
     }
   }
 }
 
 // The prices of the brand's SKUs at one leaf.
-void DeltaMerge::add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, LeafNumber leaf) const {
+void DeltaMerge::add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, CellNumber leaf) const {
   std::map<std::string_view, CellDeltas::Prices> by_sku;
   const PriceKey from{brand, leaf, {}, 0, kNoDay};
   for (auto at = prices_.lower_bound(from); at != prices_.end() && at->first.brand == brand && at->first.leaf == leaf; ++at) {
@@ -54,7 +54,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
   // Canonical: by the names of the cell, which do not depend on the numbers that this process gave them. Names are long
   // and cells few beside what is merged in them, so cells are sorted first, and the rest by their ranks.
   const auto cell_of = [](const Key& key) { return std::pair(key.brand, key.leaf); };
-  std::vector<std::pair<BrandNumber, LeafNumber>> cells;
+  std::vector<std::pair<BrandNumber, CellNumber>> cells;
   cells.reserve(merged_.size());
   for (const auto& [key, value] : merged_) {
     if (value != 0) cells.push_back(cell_of(key));
@@ -67,7 +67,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
   std::vector<std::uint32_t> by_name(cells.size());
   std::iota(by_name.begin(), by_name.end(), 0U);
   const auto names = [&](std::uint32_t cell) {
-    const auto& leaf = context.places.leaf(cells[cell].second);
+    const auto& leaf = context.segments.cell(cells[cell].second);
     return std::tie(context.catalogue.brand_id(cells[cell].first), leaf.region_id, leaf.class_dimension,
                     leaf.class_value);
   };
@@ -109,7 +109,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::take(const MarketContext& context, 
   std::size_t i = 0;
   for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) {
     const auto& [brand, leaf_number] = cells[by_name[rank]];
-    const auto& leaf = context.places.leaf(leaf_number);
+    const auto& leaf = context.segments.cell(leaf_number);
     CellDeltas cell;
     cell.set_brand_id(context.catalogue.brand_id(brand));
     cell.set_region_id(leaf.region_id);

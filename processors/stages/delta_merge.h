@@ -31,7 +31,7 @@ class DeltaMerge {
  private:
   struct Key {
     BrandNumber brand;
-    LeafNumber leaf;
+    CellNumber leaf;
     Day day;
     Contribution contribution;
     friend auto operator<=>(const Key&, const Key&) = default;
@@ -41,13 +41,13 @@ class DeltaMerge {
   };
   struct PriceKey {
     BrandNumber brand;
-    LeafNumber leaf;
+    CellNumber leaf;
     SkuNumber sku;
     std::int64_t price;
     Day day;
     friend auto operator<=>(const PriceKey&, const PriceKey&) = default;
   };
-  void add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, LeafNumber leaf) const;
+  void add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, CellNumber leaf) const;
 
   std::unordered_map<Key, std::int64_t, KeyHash> merged_;
   std::map<PriceKey, std::int64_t> prices_;

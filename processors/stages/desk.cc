@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "processors/stages/seal.h"
-#include "processors/trade/facts/sound.h"
+#include "processors/stages/state_codec.h"
 #include "processors/trade/rules/alert_names.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -134,8 +134,8 @@ Result<void> DeskStage::open(const Store& store) {
     return true;
   }));
   return read_messages<RegionState>(store, kDeskRegionPrefix, [&](std::string_view, const RegionState& region) {
-    if (!is_sound(region)) return false;
-    regions_.restore(region);
+    if (!is_valid(region)) return false;
+    restore(region, regions_);
     return true;
   });
 }
@@ -175,7 +175,7 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
       if (event.has_command()) return on_command(event, arrival, outbox);
       if (event.has_region()) {
         unsaved_.put(std::string(kDeskRegionPrefix) + event.region().region_id(),
-                     regions_.apply(event, arrival).SerializeAsString());
+                     saved_region(regions_, regions_.apply(event, arrival)).SerializeAsString());
       }
       return {};
     }

@@ -6,8 +6,8 @@
 
 #include "processors/stages/outlet.h"
 #include "processors/stages/seal.h"
+#include "processors/stages/state_codec.h"
 #include "processors/stream/key_parts.h"
-#include "processors/trade/facts/sound.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 #include "schemas/json_text.h"
@@ -39,14 +39,14 @@ std::string cell_key(const CellDeltas& cell) {
   return joined_parts({cell.brand_id(), cell.region_id(), cell.class_dimension(), cell.class_value()});
 }
 
-std::pair<std::string, Leaf> parse_cell_key(std::string_view key) {
+std::pair<std::string, CellKey> parse_cell_key(std::string_view key) {
   auto parts = split_parts(key);
   CHECK(parts.size() == 4, parts.size());
-  return {std::move(parts[0]), Leaf{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
+  return {std::move(parts[0]), CellKey{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
 }
 
 bool are_sound(const Deltas& deltas) {
-  return std::all_of(deltas.cells().begin(), deltas.cells().end(), [](const CellDeltas& cell) { return is_sound(cell); });
+  return std::all_of(deltas.cells().begin(), deltas.cells().end(), [](const CellDeltas& cell) { return is_valid(cell); });
 }
 
 bool is_of_a_brand(std::string_view cell_key) { return !cell_key.starts_with(kPartEnds); }
@@ -79,15 +79,15 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
 
 Result<Cell> MarketStage::CellCodec::decode(std::string_view bytes) const {
   CellState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state)) {
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_valid(state)) {
     return fail(Reaction::stop, "not a CellState");
   }
-  return Cell::load(state);
+  return load(state);
 }
 
 std::string MarketStage::CellCodec::encode(const Cell& cell) const {
   CellState state;
-  cell.save(state);
+  fiverate::save(cell, state);
   return state.SerializeAsString();
 }
 
@@ -112,9 +112,9 @@ Result<void> MarketStage::open(const Store& store) {
     seal_ = state.seal();
     next_sealed_ = Day{seal_.day()};
   }
-  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
-    if (!is_sound(sku)) return false;
-    catalogue_.restore(sku);
+  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+    if (!is_valid(sku)) return false;
+    restore(sku, catalogue_);
     return true;
   }));
   TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
@@ -123,8 +123,8 @@ Result<void> MarketStage::open(const Store& store) {
     return true;
   }));
   return read_messages<RegionState>(store, kMarketRegionPrefix, [&](std::string_view, const RegionState& region) {
-    if (!is_sound(region)) return false;
-    regions_.restore(region);
+    if (!is_valid(region)) return false;
+    restore(region, regions_);
     return true;
   });
 }
@@ -171,13 +171,13 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
       const auto& event = deltas.reference().event();
       if (event.has_sku()) {
         const auto open = first_open_day(deltas.reference().arrival_ms(), calendar_);
-        const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
+        const auto sku = saved_sku(catalogue_, catalogue_.apply(event.sku(), event.cancelled(), open));
         unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
         touched_.insert(sku.brand_id());
       }
       if (!event.has_region()) return {};
       all_touched_ = true;  // counties are in the rows of every brand
-      const auto region = regions_.apply(event, deltas.reference().arrival_ms());
+      const auto region = saved_region(regions_, regions_.apply(event, deltas.reference().arrival_ms()));
       unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
       return {};
     }
@@ -256,7 +256,7 @@ void MarketStage::hold_apart(Day closed_by_sender, std::int64_t offset, const De
     part.set_region_id(cell.region_id());
     for (int i = 0; i < cell.days_size(); ++i) {
       const auto contribution = static_cast<Contribution>(cell.measures(i));
-      if (!rules_look_at(contribution)) continue;
+      if (!is_regional_rule_input(contribution)) continue;
       part.add_measures(cell.measures(i));
       part.add_days(cell.days(i));
       part.add_values(cell.values(i));
@@ -300,7 +300,7 @@ Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
 }
 
 Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
-  const Close close{day, calendar_.end_of(day)};
+  const DayClose close{day, calendar_.end_of(day)};
   if (close.at >= settings_.alerts_until) return {};
   std::map<std::string, std::map<std::string, RegionFacts>> brands;
   TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
@@ -323,7 +323,7 @@ Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
     if (!saved) return tl::make_unexpected(saved.error());
     RegionalAlerts alerts;
     for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
-    if (!ask_regional_rules(brand_id, leaves, close, regions_, alerts, transitions)) continue;
+    if (!evaluate_regional_rules(brand_id, leaves, close, regions_, alerts, transitions)) continue;
     RegionalState after;
     for (const auto& [key, alert] : alerts) {
       auto& one = *after.add_alerts();

@@ -29,7 +29,7 @@
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
-#include "processors/trade/measures/intervals.h"
+#include "processors/trade/base/intervals.h"
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/rows/rows.h"

@@ -5,8 +5,8 @@
 
 #include "metrics.pb.h"
 #include "processors/stages/seal.h"
+#include "processors/stages/state_codec.h"
 #include "processors/stream/key_parts.h"
-#include "processors/trade/facts/sound.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rows/prices.h"
 #include "schemas/check.h"
@@ -70,7 +70,7 @@ OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
 
 Result<OutletStage::OutletRecord> OutletStage::RecordCodec::decode(std::string_view bytes) const {
   OutletState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_sound(state, context->catalogue.size())) {
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_valid(state, context->catalogue.size())) {
     return fail(Reaction::stop, "not an OutletState");
   }
   OutletRecord record;
@@ -120,9 +120,9 @@ Result<void> OutletStage::open(const Store& store) {
   if (!seal) return tl::make_unexpected(seal.error());
   if (*seal && !seal_.ParseFromString(**seal)) return damaged(store);
 
-  TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
-    if (!is_sound(state)) return false;
-    context_.catalogue.restore(state);
+  FIVERATE_TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
+    if (!is_valid(state)) return false;
+    restore(state, context_.catalogue);
     return true;
   }));
   TRY(read_all(store, kCalendarPrefix, [&](std::string_view key, std::string_view) {
@@ -292,13 +292,13 @@ Result<void> OutletStage::on_document(const Event& event, Millis arrival, const 
 
 void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Millis arrival, const Cause& cause,
                                  Outbox& outbox) {
-  Arrived arrived(event, arrival, context_.catalogue);
-  auto verdict = judge(outlet.facts, arrived, first_open_day(watermark_, context_.calendar), limits_, context_);
+  ArrivedDocument arrived(event, arrival, context_.catalogue);
+  auto verdict = validate(outlet.facts, arrived, first_open_day(watermark_, context_.calendar), limits_, context_);
   switch (verdict.outcome) {
     case Outcome::accepted: {
       const auto ref = event_ref(event.event_id(), cause);
-      const auto touched = touched_by(outlet.facts, arrived, context_);
-      judge_ended_days(outlet.facts, touched.skus, {outlet_id_of(event), alert_clock(outlet)}, context_, outlet.alerts,
+      const auto touched = affected_by(outlet.facts, arrived, context_);
+      evaluate_ended_days(outlet.facts, touched.skus, {outlet_id_of(event), alert_clock(outlet)}, context_, outlet.alerts,
                        transitions_);
       const auto before = before_change(outlet, touched);
       const auto& document = remember(outlet.facts, std::move(arrived), ref, context_);
@@ -324,7 +324,7 @@ void OutletStage::judge_and_fold(OutletRecord& outlet, const Event& event, Milli
   }
 }
 
-std::optional<FactsChange> OutletStage::before_change(const OutletRecord& outlet, const Touched& touched) const {
+std::optional<FactsChange> OutletStage::before_change(const OutletRecord& outlet, const Affected& touched) const {
   if (!wanted_) return std::nullopt;
   return std::optional<FactsChange>(std::in_place, outlet.facts, context_, touched);
 }
@@ -373,7 +373,7 @@ void OutletStage::quarantine_lines(const OutletRecord& outlet, const Document& d
     const auto reject = [&](Reason reason, std::string detail) {
       send_quarantined(event, arrival, cause, {reason, std::move(detail), event.event_id()}, sku_id, outbox);
     };
-    if (line.count != kAbsent && !believed(outlet.facts.skus.at(line.sku), document)) {
+    if (line.count != kAbsent && !is_count_accepted(outlet.facts.skus.at(line.sku), document)) {
       reject(Reason::count_implausible,
              fmt::format("{} of SKU {}: more than the last count and what was delivered since", line.count, sku_id));
     }
@@ -401,15 +401,15 @@ Millis OutletStage::alert_clock(const OutletRecord& outlet) const {
 }
 
 void OutletStage::pass_alerts(const std::string& outlet_id, OutletRecord& outlet, Outbox& outbox) {
-  pass_due(outlet.facts, outlet_id, alert_clock(outlet), context_, outlet.alerts, transitions_);
+  evaluate_due(outlet.facts, outlet_id, alert_clock(outlet), context_, outlet.alerts, transitions_);
   send_alerts(outbox);
 }
 
 void OutletStage::ask_alerts(const std::string& outlet_id, OutletRecord& outlet, const SkuSet& skus,
                              const EventRef* record, Outbox& outbox) {
   const bool over = std::max(watermark_, outlet.latest_arrival) >= settings_.alerts_until;
-  const Asking asking{outlet_id, alert_clock(outlet), !over, record};
-  judge_skus(outlet.facts, skus, asking, context_, outlet.alerts, transitions_);
+  const EvaluationMoment asking{outlet_id, alert_clock(outlet), !over, record};
+  evaluate_skus(outlet.facts, skus, asking, context_, outlet.alerts, transitions_);
   send_alerts(outbox);
 }
 
@@ -438,7 +438,7 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
   pass_alerts(outlet_id, outlet, outbox);
   SkuSet skus;
   for (const auto& [sku, known] : outlet.facts.skus) skus.insert(skus.end(), sku);
-  judge_ended_days(outlet.facts, skus, {outlet_id, alert_clock(outlet)}, context_, outlet.alerts, transitions_);
+  evaluate_ended_days(outlet.facts, skus, {outlet_id, alert_clock(outlet)}, context_, outlet.alerts, transitions_);
   const auto before = before_change(outlet);
   apply_version(outlet.facts, event, first_open_day(watermark_, context_.calendar), context_);
   tell(before);
@@ -451,7 +451,8 @@ Result<void> OutletStage::on_outlet(const Event& event, Millis arrival, const Ca
 
 Result<void> OutletStage::on_sku(const Event& event, Millis arrival, Outbox& outbox) {
   // By its arrival, as market does: both then judge prices alike.
-  const auto state = context_.catalogue.apply(event.sku(), event.cancelled(), first_open_day(arrival, context_.calendar));
+  const auto number = context_.catalogue.apply(event.sku(), event.cancelled(), first_open_day(arrival, context_.calendar));
+  const auto state = saved_sku(context_.catalogue, number);
   unsaved_.put(std::string(kSkuPrefix) + state.sku_id(), state.SerializeAsString());
   const auto waiting = wait_for_sku_.extract(state.sku_id());
   if (waiting.empty()) return {};
@@ -542,7 +543,7 @@ void OutletStage::note_due(const std::string& outlet_id, OutletRecord& outlet) {
   auto due = kNever;
   const auto earliest = [&](Millis instant) { due = due == kNever ? instant : std::min(due, instant); };
   if (const auto end = activity_ends(outlet.facts)) earliest(context_.calendar.start_of(*end));
-  if (const auto alerts = due_of(outlet.alerts); alerts != kNever && alerts < settings_.alerts_until) earliest(alerts);
+  if (const auto alerts = next_due(outlet.alerts); alerts != kNever && alerts < settings_.alerts_until) earliest(alerts);
   for (const auto& parked : outlet.parked) {
     // What is over and still here stands behind another one and goes with it.
     if (const auto over = parked.arrival + settings_.definition.parking_ms() + 1; over > watermark_) earliest(over);

@@ -114,7 +114,7 @@ class OutletStage final : public Operator {
   void send_alerts(Outbox& outbox);
   // What the outlet contributes, before a change of its facts; after it, what of that has become another is told. Nothing if that is
   // not wanted.
-  [[nodiscard]] std::optional<FactsChange> before_change(const OutletRecord& outlet, const Touched& touched = {}) const;
+  [[nodiscard]] std::optional<FactsChange> before_change(const OutletRecord& outlet, const Affected& touched = {}) const;
   void tell(const std::optional<FactsChange>& change, const Document* document = nullptr);
   void count_quality(Contribution contribution, Millis arrival, std::int64_t value);
   void set_clock(OutletRecord& outlet);

@@ -20,7 +20,7 @@
 #include "ledger.pb.h"
 #include "processors/edge/history.h"
 #include "processors/stream/ports.h"
-#include "processors/trade/measures/intervals.h"
+#include "processors/trade/base/intervals.h"
 
 namespace fiverate {
 

@@ -1,11 +1,11 @@
-// A record of deltas as market adds it up: what is not sound is refused; the rest goes into cells, which are saved and read back
-// the same, and whose sums do not depend on the order.
+// A record of deltas: invalid ones are refused. Valid ones are added to cells; a cell is the same after it is saved and
+// loaded, and the sum of a seal does not depend on the order.
 #include <algorithm>
 #include <map>
 
 #include "deltas.pb.h"
 #include "processors/stages/seal.h"
-#include "processors/trade/facts/sound.h"
+#include "processors/stages/state_codec.h"
 #include "processors/trade/rows/series.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"
@@ -16,8 +16,8 @@ using namespace fiverate;
 
 std::string saved(const Cell& cell) {
   CellState state;
-  cell.save(state);
-  CHECK(is_sound(state));
+  save(cell, state);
+  CHECK(is_valid(state));
   return state.SerializeAsString();
 }
 
@@ -25,12 +25,12 @@ void check_cell(const Cell& cell) {
   const auto once = saved(cell);
   CellState state;
   CHECK(state.ParseFromString(once));
-  CHECK(saved(Cell::load(state)) == once);
+  CHECK(saved(load(state)) == once);
 }
 
 void check_deltas(const Deltas& deltas) {
   for (const auto& part : deltas.cells()) {
-    if (!is_sound(part)) return;
+    if (!is_valid(part)) return;
   }
   std::map<std::string, Cell> cells;
   Seal forwards;
@@ -50,6 +50,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   DeltasRecord record;
   if (record.ParseFromArray(data, static_cast<int>(size))) check_deltas(record.deltas());
   CellState state;
-  if (state.ParseFromArray(data, static_cast<int>(size)) && is_sound(state)) check_cell(Cell::load(state));
+  if (state.ParseFromArray(data, static_cast<int>(size)) && is_valid(state)) check_cell(load(state));
   return 0;
 }

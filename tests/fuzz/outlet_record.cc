@@ -1,8 +1,6 @@
-// The record of an outlet as the outlet stage keeps it, from our own disk: what is not sound is refused; what is goes through
-// memory and back, and from then on stays the same to the byte.
-#include "processors/trade/facts/outlet_facts.h"
-#include "processors/trade/facts/sound.h"
-#include "processors/trade/rules/outlet_alerts.h"
+// The stored record of an outlet: an invalid one is refused. A valid one is loaded and saved again, and from then on
+// loading and saving it does not change a byte.
+#include "processors/stages/state_codec.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -27,13 +25,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SkuState sku;
     sku.set_sku_id(std::to_string(number));
     sku.set_number(number);
-    context.catalogue.restore(sku);
+    restore(sku, context.catalogue);
   }
   OutletState state;
-  if (!state.ParseFromArray(data, static_cast<int>(size)) || !is_sound(state, context.catalogue.size())) return 0;
+  if (!state.ParseFromArray(data, static_cast<int>(size)) || !is_valid(state, context.catalogue.size())) return 0;
   const auto once = through_memory(state, context);
   CHECK(state.ParseFromString(once));
-  CHECK(is_sound(state, context.catalogue.size()));
+  CHECK(is_valid(state, context.catalogue.size()));
   CHECK(through_memory(state, context) == once);
   return 0;
 }

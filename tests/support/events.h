@@ -1,7 +1,8 @@
-// Events in a few words, for tests. Ids are given, times are instants; everything that decode() asks for is filled in.
+// Short functions that build events for tests. The caller gives ids and times; all other fields that decode() requires
+// are filled in.
 //
 //   const auto first = nth(0);                              // the first day of most tests
-//   delivery("D1", "shop", noon(first), {{"s1", 10}});      // event_id "D1#1", revision absent
+//   delivery("D1", "shop", noon(first), {{"s1", 10}});      // event_id "D1#1", without a revision
 //   revised(delivery("D1", "shop", ...), 2);                // event_id "D1#2"
 //   cancelled(delivery("D1", "shop", ...), 3);              // ids only
 #pragma once

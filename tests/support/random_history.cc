@@ -21,7 +21,7 @@ class Writer {
 
   std::vector<SourceRecord> write() {
     write_reference();
-    if (chance(30) && shape_.silences) gap_days_ = pick<std::int32_t>({30, 57, 57, 80, below(10) == 0 ? 200 : 60});
+    if (chance(30) && shape_.silences) pause_days_ = pick<std::int32_t>({30, 57, 57, 80, below(10) == 0 ? 200 : 60});
     for (int i = 0; i < shape_.documents; ++i) write_document();
     if (shape_.nasty) write_rubbish();
     std::stable_sort(records_.begin(), records_.end(),
@@ -46,10 +46,11 @@ class Writer {
     return values[static_cast<std::size_t>(below(static_cast<std::int64_t>(values.size())))];
   }
 
-  // Any instant of a day of the history, often at or next to a midnight. In the middle there may be a long silence.
+  // Any instant of a day of the history, often at or next to a midnight. In the middle there may be a long pause
+  // without documents.
   Millis moment() {
     auto number = static_cast<std::int32_t>(below(shape_.days));
-    if (number >= shape_.days / 2) number += gap_days_;
+    if (number >= shape_.days / 2) number += pause_days_;
     const auto start = shanghai().start_of(nth(number));
     return start + (chance(25) ? pick<Millis>({0, 1, kDayMs - 1, 8 * kHourMs}) : below(kDayMs));
   }
@@ -85,7 +86,7 @@ class Writer {
     return outlet(outlet_id, valid_from, pick<std::string>({"k1", "k2", "k3", "island", "city"}), state, classes);
   }
 
-  // The first version stays as it is: it also says where the outlet was on all days before.
+  // The first version does not change, because its segment also applies to the days before it.
   void write_outlet(const std::string& outlet_id, Millis now) {
     outlets_.push_back(outlet_id);
     auto valid_from = nth(static_cast<std::int32_t>(pick<std::int64_t>({-400, -20, 0, 3})));
@@ -104,17 +105,17 @@ class Writer {
 
   void write_spoiled_reference() {
     const auto now = at("2026-03-03T10:00:00");
-    add(region("k1", "CN", Region::COUNTY), now);                  // parents never change
-    add(revised(region("k2", "city", Region::CITY), 2), now + 1);  // nor do levels
-    add(revised(sku("s1", "B2"), 2), now + 2);                     // nor brands
+    add(region("k1", "CN", Region::COUNTY), now);                  // A parent never changes,
+    add(revised(region("k2", "city", Region::CITY), 2), now + 1);  // nor does a level,
+    add(revised(sku("s1", "B2"), 2), now + 2);                     // nor a brand.
     add(with_event_id(sku("s2", "B1", "2026-02-01"), sku("s1", "B1").event_id()), now + 3);
     add(region("lost", "nowhere", Region::COUNTY), now + 4);
-    // A county that comes while the market is running, an outlet of it before it.
+    // A county that arrives during the history, and an outlet in it that arrives before it.
     add(outlet("early", nth(2), "k9"), now + 5);
     outlets_.push_back("early");
     early_from_ = now + 5;
     add(region("k9", "city", Region::COUNTY), now + 6 * kHourMs);
-    // A SKU that is known only after its first documents; and one that never is.
+    // A SKU that becomes known after its first documents.
     late_sku_at_ = moment();
     add(sku("s4", "B3"), late_sku_at_);
   }
@@ -150,7 +151,7 @@ class Writer {
     return event;
   }
 
-  // Mostly with counts, every second of them 0.
+  // Most checks have a count; half of the counts are 0.
   Event visit_of(const std::string& id, const std::string& outlet_id, Millis time) {
     auto event = visit(id, outlet_id, time, pick<Visit::Outcome>({Visit::DONE, Visit::DONE, Visit::REFUSED}));
     for (const auto* sku_id : {"s1", "s2", "s3"}) {
@@ -182,7 +183,7 @@ class Writer {
     const auto kind = static_cast<int>(below(7));
     const auto id = fmt::format("D{}", ++documents_);
     Document document{body(kind, id, outlet_id, time), time + (chance(50) ? 0 : below(2 * kDayMs))};
-    // Not yet there: a document of a SKU up to a day before it is known, of the kind that waits.
+    // A document may name a SKU up to a day before the SKU is known: it waits for it.
     if (shape_.nasty && chance(8) && document.event.has_delivery() && outlet_id != "early") {
       document.event.mutable_delivery()->mutable_lines(0)->set_sku_id("s4");
       document.arrival = late_sku_at_ + between(-kDayMs, kDayMs);
@@ -210,10 +211,10 @@ class Writer {
     const auto later = document.arrival + below(3 * kDayMs);
     switch (below(9)) {
       case 0:
-        return add(event, later);  // the same again
+        return add(event, later);  // an equal record
       case 1:
-        return add(with_event_id(event, event.event_id() + "again"), later);  // under another id
-      case 2: {                                                               // same revision, other content
+        return add(with_event_id(event, event.event_id() + "again"), later);  // with another event_id
+      case 2: {  // the same revision with different content
         auto other = with_event_id(event, event.event_id() + "other");
         set_millis(*other.mutable_event_time(), event_time_of(event) + 1);
         return add(other, later);
@@ -224,13 +225,13 @@ class Writer {
                                  event.event_id()),
                    later);
       case 4:
-        return add(revised(event, 9), document.arrival + pick<Millis>({6, 8, 15}) * kDayMs);  // late, or just not
+        return add(revised(event, 9), document.arrival + pick<Millis>({6, 8, 15}) * kDayMs);  // late or just in time
       case 5:
         return add(delivery(fmt::format("F{}", ++documents_), outlet_id_of(event), later + kHourMs, {{"s1", 1}}),
                    later);
       case 6:
         return add(delivery(fmt::format("U{}", ++documents_), "unheard", later, {{"s1", 1}}), later);
-      case 7: {  // an unknown SKU, and a second record of the same document behind it
+      case 7: {  // an unknown SKU, and a second record of the same document after it
         const auto id = fmt::format("N{}", ++documents_);
         add(delivery(id, outlet_id_of(event), later, {{"never", 1}}), later);
         return add(revised(delivery(id, outlet_id_of(event), later, {{"s1", 3}}), 2), later + below(2 * kDayMs));
@@ -258,7 +259,7 @@ class Writer {
   HistoryShape shape_;
   std::vector<SourceRecord> records_;
   std::vector<std::string> outlets_;
-  std::int32_t gap_days_ = 0;
+  std::int32_t pause_days_ = 0;
   int documents_ = 0;
   Millis late_sku_at_ = 0;
   Millis early_from_ = 0;
@@ -276,7 +277,7 @@ std::vector<SourceRecord> arriving_otherwise(std::vector<SourceRecord> history, 
     if (record.topic == Topic::reference) continue;
     Event event;
     CHECK(!decode(record.value, event));
-    // All revisions of a document lie within a day: five days after its own time each is in time for the others too.
+    // All revisions of a document lie within a day, so up to five days after its own time none of them is late.
     record.arrival = event_time_of(event) + static_cast<Millis>(random() % static_cast<std::uint64_t>(5 * kDayMs));
   }
   std::stable_sort(history.begin(), history.end(),

@@ -1,10 +1,10 @@
-// Small random histories, moderately nasty: duplicates, conflicts, revisions in any order, cancellations and revivals,
-// late and future records, broken ones, outlets that change region, class and state, SKUs that become known after their
+// Small random histories with errors: duplicates, conflicts, revisions in any order, cancellations and their reversal,
+// late, future and broken records, outlets that change region, class and state, SKUs that become known after their
 // first document.
 //
-// Kept out, because then the outcome may depend on who was faster (and is allowed to): reference that becomes known
-// later than the parking day, versions that begin on a day that may be final, arrivals that run backwards, conflicting
-// documents through different partitions.
+// Some cases are left out, because their outcome may depend on the order in which partitions are read: reference data
+// that becomes known more than a day after the documents that wait for it, versions that begin on a day that may be
+// final, arrivals that run backwards, conflicting documents in different partitions.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace fiverate::test {
 
 struct SourceRecord {
   Topic topic;
-  std::string key;  // records of one key stay in one partition
+  std::string key;  // All records of one key are in one partition.
   Millis arrival;
   std::string value;
 };
@@ -27,15 +27,15 @@ struct HistoryShape {
   int outlets = 4;
   int documents = 40;
   int days = 24;
-  bool nasty = true;             // off: documents are only valid, in time, and with revisions
-  bool silences = true;          // some histories have weeks in their middle in which nothing comes
-  bool counties_change = false;  // counties are renamed, cancelled and brought back while documents come
+  bool nasty = true;             // If false, all documents are valid and in time; they may have revisions.
+  bool silences = true;          // Some histories have weeks without documents in their middle.
+  bool counties_change = false;  // Counties are renamed, cancelled and revised during the history.
 };
 
-// Ascending by arrival. The same seed and shape give the same records.
+// Returns records in ascending order of arrival. The same seed and shape give the same records.
 std::vector<SourceRecord> random_history(std::uint64_t seed, const HistoryShape& shape);
 
-// The same facts of a history that is not nasty, arriving in another order, all still in time.
+// Returns the records of a history without errors (nasty = false) in another order of arrival, all of them in time.
 std::vector<SourceRecord> arriving_otherwise(std::vector<SourceRecord> history, std::uint64_t seed);
 
 }  // namespace fiverate::test

@@ -1,11 +1,11 @@
-// One outlet's facts, changed as the outlet stage changes them, with everything that it would have sent: for tests of
-// the trade room, without a stage.
+// The facts of one outlet, changed in the same way as the outlet stage changes them, and all differences that it would
+// send.
 //
 //   Shop shop;
 //   shop.knows_sku("s1", "B1");
 //   shop.version(outlet("shop", nth(0), "north"));
-//   shop.takes(delivery("D1", "shop", noon(nth(3)), {{"s1", 10}}));
-//   shop.passes_to(nth(20));
+//   shop.receives(delivery("D1", "shop", noon(nth(3)), {{"s1", 10}}));
+//   shop.advance_to(nth(20));
 //   shop.value("B1", in_window(Contribution::buying_outlets, 1), nth(9)) == 1
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {
@@ -38,38 +39,38 @@ class Shop {
     send(change);
   }
 
-  // Judges and, if it is to be kept, remembers. Without an arrival it arrives at its event time.
-  Verdict takes(const Event& event, Millis arrival, Day first_open_day = kNoDay) {
-    const Arrived arrived(event, arrival, context.catalogue);
-    auto verdict = judge(facts, arrived, first_open_day, limits, context);
+  // Validates a document and remembers it if it is accepted or superseded. Its arrival is by default its event time.
+  Verdict receives(const Event& event, Millis arrival, Day first_open_day = kNoDay) {
+    const ArrivedDocument arrived(event, arrival, context.catalogue);
+    auto verdict = validate(facts, arrived, first_open_day, limits, context);
     if (verdict.outcome != Outcome::accepted && verdict.outcome != Outcome::superseded) return verdict;
-    const FactsChange change(facts, context, touched_by(facts, arrived, context));
+    const FactsChange change(facts, context, affected_by(facts, arrived, context));
     const EventRef ref{event.event_id()};
     const auto& document = remember(facts, arrived, ref, context);
     send(change, &document);
     return verdict;
   }
-  Verdict takes(const Event& event) { return takes(event, event_time_of(event)); }
+  Verdict receives(const Event& event) { return receives(event, event_time_of(event)); }
 
-  void passes_to(Day today) {
+  void advance_to(Day today) {
     if (today <= facts.clock_day) return;
     const FactsChange change(facts, context);
     facts.clock_day = today;
     send(change);
   }
 
-  // What all that was sent amounts to on a day: of a step its value, of a flow that day's quantity.
+  // The sum of all differences sent: the value of a step on a day, or the quantity of a flow of that day.
   [[nodiscard]] std::int64_t value(std::string_view brand_id, Contribution contribution, Day day,
-                                   const Leaf& leaf) const {
+                                   const CellKey& cell) const {
     std::int64_t sum = 0;
     for (const auto& [key, delta] : sent_) {
       const auto& [brand, where, what, when] = key;
-      if (brand != brand_id || where != leaf || what != contribution) continue;
+      if (brand != brand_id || where != cell || what != contribution) continue;
       if (is_step(contribution) ? when <= day : when == day) sum = wrapped_sum(sum, delta);
     }
     return sum;
   }
-  // Over all regions.
+  // The same, summed over all regions.
   [[nodiscard]] std::int64_t value(std::string_view brand_id, Contribution contribution, Day day) const {
     std::int64_t sum = 0;
     std::set<std::string> regions;
@@ -77,7 +78,7 @@ class Shop {
     for (const auto& region_id : regions) sum += value(brand_id, contribution, day, {region_id, "", ""});
     return sum;
   }
-  // How often a price was read on a day, wherever.
+  // How often a price was read on a day, in all segments.
   [[nodiscard]] std::int64_t readings(std::int64_t price, Day day) const {
     const auto found = prices_.find({price, day});
     return found == prices_.end() ? 0 : found->second;
@@ -90,17 +91,50 @@ class Shop {
     for (const auto& price : differences.prices) prices_[{price.price, price.day}] += price.count;
     for (const auto& delta : differences.deltas) {
       ++differences_;
-      for (const auto leaf : context.places.leaves_of(delta.place)) {
-        auto& sum =
-            sent_[{context.catalogue.brand_id(delta.brand), context.places.leaf(leaf), delta.contribution, delta.day}];
+      for (const auto cell : context.segments.cells_of(delta.segment)) {
+        auto& sum = sent_[{context.catalogue.brand_id(delta.brand), context.segments.cell(cell), delta.contribution,
+                           delta.day}];
         sum = wrapped_sum(sum, delta.value);
       }
     }
   }
 
-  std::map<std::tuple<std::string, Leaf, Contribution, Day>, std::int64_t> sent_;
+  std::map<std::tuple<std::string, CellKey, Contribution, Day>, std::int64_t> sent_;
   std::map<std::pair<std::int64_t, Day>, std::int64_t> prices_;
   std::size_t differences_ = 0;
 };
+
+// The facts that are derived from documents, as text.
+inline std::string derived_facts(const OutletFacts& facts) {
+  std::string text;
+  for (const auto& [day, documents] : facts.active_documents) text += fmt::format("{}x{} ", day.number, documents);
+  for (const auto& [number, sku] : facts.skus) {
+    for (const auto& fact : sku.facts) {
+      text += fmt::format("| {}: {} {}x{} ", static_cast<int>(number), fact.day.number, static_cast<int>(fact.kind),
+                          fact.quantity);
+    }
+    for (const auto& request : sku.requests)
+      text += fmt::format("| {}: {} requested ", static_cast<int>(number), request.day.number);
+  }
+  return text;
+}
+
+// A shop with versions, documents of all kinds, revisions and a cancellation.
+inline Shop busy_shop() {
+  Shop shop;
+  shop.knows_sku("s1", "B1");
+  shop.knows_sku("s2", "B2");
+  shop.version(outlet("shop", nth(-10), "north", Outlet::ACTIVE, {{"size", "big"}, {"channel", "a"}}));
+  shop.version(outlet("shop", nth(8), "south", Outlet::SUSPENDED));
+  shop.version(cancelled(outlet("shop", nth(20), "south"), 2));
+  shop.receives(delivery("D1", "shop", noon(nth(1)), {{"s1", 3}, {"s2", 4}}));
+  shop.receives(revised(delivery("D1", "shop", noon(nth(2)), {{"s1", 9}}), 4));
+  shop.receives(revised(delivery("D1", "shop", noon(nth(2)), {{"s1", 2}}), 3));  // superseded
+  shop.receives(returned("R1", "shop", noon(nth(2)), {{"s1", 1}}));
+  shop.receives(order("O1", "shop", noon(nth(3)), {{"s2", 2}}));
+  shop.receives(cancelled(visit("V1", "shop", noon(nth(4))), 1));
+  shop.advance_to(nth(5));
+  return shop;
+}
 
 }  // namespace fiverate::test

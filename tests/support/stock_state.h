@@ -1,13 +1,14 @@
-// The state of a SKU at the end of one day, asked plainly: what the timeline of all days (sku_timeline.h) is held against.
+// The state of a SKU at the end of one day, computed for that day alone. Tests compare it with the timeline
+// (sku_timeline.h).
 #pragma once
 
 #include "processors/trade/book/book.h"
 
 namespace fiverate::test {
 
-// Of an SKU at the end of a day, by the facts of days up to it; the first that holds.
+// The first of these that holds, by the facts of days up to the day.
 enum class StockState : std::uint8_t {
-  not_listed,  // no OUT unit in the last 90 days; or out for more than 56 days, and not ordered since
+  not_listed,  // No OUT unit in the last 90 days, or out for more than 56 days and not ordered since.
   unknown,     // the latest OUT line or accepted count is 56 days old or older
   out,         // the latest of them is a count of 0
   in,

@@ -1,15 +1,17 @@
-// A shop whose stockouts are watched: events as they arrive, alerts as lines that a market expert can read.
+// A shop with its alerts: events are applied as they arrive, and transitions are shown as lines that a market expert
+// can read.
 //
-//   WatchedShop shop;                                        // outlet "shop", active since day 0; SKU "s1" of brand "B1"
+//   WatchedShop shop;                                     // outlet "shop", active since day 0; SKU "s1" of brand "B1"
 //   shop.gets(delivery("D1", "shop", noon(nth(0)), {{"s1", 10}}));
 //   shop.gets(counted("V1", noon(nth(7)), {{"s1", 0}}));
-//   shop.waits_until(nth(9));                                // 00:00 of day 9
+//   shop.waits_until(nth(9));                             // 00:00 of day 9
 //   shop.log() == "R1 e1 FIRING 7d12:00\n"
 #pragma once
 
 #include <algorithm>
 #include <string>
 
+#include "processors/stages/state_codec.h"
 #include "processors/trade/rules/outlet_alerts.h"
 #include "schemas/format.h"
 #include "tests/support/shop.h"
@@ -51,28 +53,29 @@ class WatchedShop {
   }
 
   void version(const Event& event) {
-    judge_ended_days(shop.facts, {number()}, {"shop", clock_}, shop.context, alerts, transitions);
+    evaluate_ended_days(shop.facts, {number()}, {"shop", clock_}, shop.context, alerts, transitions);
     shop.version(event);
-    ask({number()}, nullptr);
+    evaluate({number()}, nullptr);
   }
 
   void gets(const Event& event) { gets(event, event_time_of(event)); }
   void gets(const Event& event, Millis arrival) {
     waits_until(arrival);
-    const auto skus = touched_by(shop.facts, Arrived(event, arrival, shop.context.catalogue), shop.context).skus;
-    judge_ended_days(shop.facts, skus, {"shop", clock_}, shop.context, alerts, transitions);
+    const auto skus =
+        affected_by(shop.facts, ArrivedDocument(event, arrival, shop.context.catalogue), shop.context).skus;
+    evaluate_ended_days(shop.facts, skus, {"shop", clock_}, shop.context, alerts, transitions);
     const EventRef ref{event.event_id()};
-    if (shop.takes(event, arrival).outcome == Outcome::accepted) ask(skus, &ref);
+    if (shop.receives(event, arrival).outcome == Outcome::accepted) evaluate(skus, &ref);
   }
 
   void waits_until(Millis moment) {
     clock_ = std::max(clock_, moment);
     forget_before(shop.facts, shop.context.calendar.day_of(clock_) - kMemoryDays, shop.context);
-    pass_due(shop.facts, "shop", clock_, shop.context, alerts, transitions);
+    evaluate_due(shop.facts, "shop", clock_, shop.context, alerts, transitions);
   }
   void waits_until(Day day) { waits_until(shanghai().start_of(day)); }
 
-  // Away and back, as in a restart.
+  // Saves and loads facts and alerts, as in a restart.
   void restarts() {
     OutletState state;
     save(shop.facts, shop.context, state);
@@ -81,11 +84,13 @@ class WatchedShop {
     alerts = load_alerts(state);
   }
 
-  // "R1 e1 FIRING 7d12:00", with what else is worth a look: severity above warning, known later, level and threshold.
+  // "R1 e1 FIRING 7d12:00": rule, episode, state, day and time, and since, known_at and severity where they are not the
+  // usual ones.
   [[nodiscard]] std::string log() const {
     std::string text;
     for (const auto& one : transitions) {
-      text += fmt::format("{} e{} {} {}", one.rule(), one.episode(), Transition::State_Name(one.state()), when(one.at_ms()));
+      text += fmt::format("{} e{} {} {}", one.rule(), one.episode(), Transition::State_Name(one.state()),
+                          when(one.at_ms()));
       if (one.since_ms() != one.at_ms() && one.state() == Transition::FIRING) text += " since " + when(one.since_ms());
       if (one.known_at_ms() != one.at_ms()) text += " known " + when(one.known_at_ms());
       if (one.severity() != Transition::WARNING) text += " " + Transition::Severity_Name(one.severity());
@@ -103,8 +108,8 @@ class WatchedShop {
  private:
   [[nodiscard]] SkuNumber number() const { return *shop.context.catalogue.find("s1"); }
 
-  void ask(const SkuSet& skus, const EventRef* record) {
-    judge_skus(shop.facts, skus, {"shop", clock_, true, record}, shop.context, alerts, transitions);
+  void evaluate(const SkuSet& skus, const EventRef* record) {
+    evaluate_skus(shop.facts, skus, {"shop", clock_, true, record}, shop.context, alerts, transitions);
   }
 
   static std::string when(Millis moment) {

@@ -1,4 +1,4 @@
-// What becomes of a document: the verdicts in their order, and where their limits lie.
+// The verdicts on a document: their limits, and which one comes first.
 #include "processors/trade/facts/acceptance.h"
 
 #include <gtest/gtest.h>
@@ -31,12 +31,12 @@ class Acceptance : public testing::Test {
     shop.knows_sku("s1", "B1");
     shop.version(outlet("shop", nth(-500), "north"));
   }
-  std::string verdict(const Event& event, Millis arrival) { return shown(shop.takes(event, arrival)); }
-  std::string verdict(const Event& event) { return shown(shop.takes(event)); }
-  // Without taking it.
-  [[nodiscard]] std::string judged(const Event& event, Millis arrival, Day first_open_day) const {
+  std::string verdict(const Event& event, Millis arrival) { return shown(shop.receives(event, arrival)); }
+  std::string verdict(const Event& event) { return shown(shop.receives(event)); }
+  // The verdict only, without adding the document to the facts.
+  [[nodiscard]] std::string validated(const Event& event, Millis arrival, Day first_open_day) const {
     return shown(
-        judge(shop.facts, {event, arrival, shop.context.catalogue}, first_open_day, shop.limits, shop.context));
+        validate(shop.facts, {event, arrival, shop.context.catalogue}, first_open_day, shop.limits, shop.context));
   }
   std::int64_t delivered(std::int32_t on) const { return shop.value("B1", Contribution::delivered_units, nth(on)); }
 
@@ -57,42 +57,41 @@ TEST_F(Acceptance, LatenessAndSkewIncludeTheirLimit) {
        {Case{order("O", "shop", now), 7 * kDayMs}, Case{delivery("D", "shop", now, {}), 7 * kDayMs},
         Case{visit("V", "shop", now), 14 * kDayMs}}) {
     const auto one = [&] { return with_event_id(event, std::to_string(++number)); };
-    EXPECT_EQ(judged(one(), now + latest, kNoDay), "accepted");
-    EXPECT_EQ(judged(one(), now + latest + 1, kNoDay), "late");
-    EXPECT_EQ(judged(one(), now - 5 * kMinuteMs, kNoDay), "accepted");
-    EXPECT_EQ(judged(one(), now - 5 * kMinuteMs - 1, kNoDay), "future");
+    EXPECT_EQ(validated(one(), now + latest, kNoDay), "accepted");
+    EXPECT_EQ(validated(one(), now + latest + 1, kNoDay), "late");
+    EXPECT_EQ(validated(one(), now - 5 * kMinuteMs, kNoDay), "accepted");
+    EXPECT_EQ(validated(one(), now - 5 * kMinuteMs - 1, kNoDay), "future");
   }
 }
 
-TEST_F(Acceptance, ARevisionThatReplacesSomethingOutOfReachIsLate) {
+TEST_F(Acceptance, ARevisionThatWouldReplaceATooOldOneIsLate) {
   ASSERT_EQ(verdict(first), "accepted");
   const auto moved = revised(delivery("D", "shop", now + 6 * kDayMs, {{"s1", 7}}), 2);
   EXPECT_EQ(verdict(moved, now + 7 * kDayMs + 1), "late");
-  EXPECT_EQ(delivered(30), 5) << "the older revision goes on counting";
+  EXPECT_EQ(delivered(30), 5) << "the older revision still counts";
   EXPECT_EQ(verdict(moved, now + 7 * kDayMs), "accepted");
   EXPECT_EQ(delivered(30), 0);
   EXPECT_EQ(delivered(36), 7);
 }
 
-TEST_F(Acceptance, WhatWouldChangeAFinalDayIsLate) {
-  const auto facts_of = [&](const Event& event, Day first_open_day) { return judged(event, now + 1, first_open_day); };
-  EXPECT_EQ(facts_of(first, nth(30)), "accepted");
-  EXPECT_EQ(facts_of(first, nth(31)), "late");
+TEST_F(Acceptance, ADocumentThatWouldChangeAFinalDayIsLate) {
+  EXPECT_EQ(validated(first, now + 1, nth(30)), "accepted");
+  EXPECT_EQ(validated(first, now + 1, nth(31)), "late");
   ASSERT_EQ(verdict(first), "accepted");
   const auto moved = revised(delivery("D", "shop", now + kDayMs, {{"s1", 7}}), 2);
-  EXPECT_EQ(judged(moved, now + kDayMs, nth(30)), "accepted");
-  EXPECT_EQ(judged(moved, now + kDayMs, nth(31)), "late") << "it would take units away from day 30";
+  EXPECT_EQ(validated(moved, now + kDayMs, nth(30)), "accepted");
+  EXPECT_EQ(validated(moved, now + kDayMs, nth(31)), "late") << "it would take units away from day 30";
 }
 
 // ---- identity -------------------------------------------------------------------------------------------------------
 
-TEST_F(Acceptance, TheSameAgainIsADuplicate) {
+TEST_F(Acceptance, AnEqualDocumentIsADuplicate) {
   ASSERT_EQ(verdict(first), "accepted");
   EXPECT_EQ(verdict(first, now + 9), "duplicate");
   EXPECT_EQ(verdict(with_event_id(first, "another id"), now + 9), "duplicate");
   auto elsewhere = first;
   elsewhere.set_source("another system");
-  EXPECT_EQ(verdict(elsewhere), "duplicate") << "the source is no content";
+  EXPECT_EQ(verdict(elsewhere), "duplicate") << "the source is not part of the content";
   EXPECT_EQ(delivered(30), 5);
 }
 
@@ -103,7 +102,8 @@ TEST_F(Acceptance, AnEventIdOrARevisionWithOtherContentIsAConflict) {
   EXPECT_EQ(verdict(with_event_id(other, "another id")), "revision_conflict");
   EXPECT_EQ(verdict(with_event_id(revised(first, 2), first.event_id())), "event_id_conflict") << "the revision differs";
   EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {{"s1", 5}}), first.event_id())), "event_id_conflict");
-  EXPECT_EQ(verdict(with_event_id(visit("V", "shop", now), first.event_id())), "accepted") << "unique by kind";
+  EXPECT_EQ(verdict(with_event_id(visit("V", "shop", now), first.event_id())), "accepted")
+      << "event ids are unique within a kind of document";
   EXPECT_EQ(delivered(30), 5);
 }
 
@@ -119,25 +119,25 @@ TEST_F(Acceptance, AQuarantinedRecordOccupiesNoId) {
   EXPECT_EQ(verdict(first, now), "accepted");
 }
 
-TEST_F(Acceptance, ASupersededOneDoes) {
+TEST_F(Acceptance, ASupersededRecordOccupiesItsIds) {
   ASSERT_EQ(verdict(revised(first, 3)), "accepted");
   EXPECT_EQ(verdict(first, now + 1), "superseded");
   EXPECT_EQ(verdict(first, now + 2), "duplicate");
   EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {}), first.event_id()), now + 2), "event_id_conflict");
 }
 
-// ---- order of the checks: each record fails two of them, the earlier one is told ------------------------------------
+// ---- order of the checks: each record fails two of them, and the first one is the reason ---------------------------
 
-TEST_F(Acceptance, TheFirstReasonIsTold) {
+TEST_F(Acceptance, TheFirstFailedCheckIsTheReason) {
   ASSERT_EQ(verdict(first), "accepted");
   const auto other = delivery("D", "shop", now, {{"s1", 6}});
   EXPECT_EQ(verdict(other, now + 8 * kDayMs), "late") << "before event_id_conflict";
   EXPECT_EQ(verdict(other, now - kDayMs), "future") << "before event_id_conflict";
-  EXPECT_EQ(verdict(first, now + 8 * kDayMs), "late") << "a duplicate, too";
+  EXPECT_EQ(verdict(first, now + 8 * kDayMs), "late") << "before duplicate";
   ASSERT_EQ(verdict(revised(delivery("D", "shop", now, {{"s1", 9}}), 5)), "accepted");
   EXPECT_EQ(verdict(with_event_id(revised(first, 2), "D#5")), "event_id_conflict") << "before superseded";
   EXPECT_EQ(verdict(with_event_id(other, "D#1 corrected")), "revision_conflict") << "before superseded";
-  EXPECT_EQ(judged(revised(first, 2), now, nth(99)), "superseded") << "before final: it changes nothing";
+  EXPECT_EQ(validated(revised(first, 2), now, nth(99)), "superseded") << "before late: it changes no final day";
 }
 
 // ---- revisions ------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ TEST_F(Acceptance, TheHighestRevisionCountsInAnyOrder) {
     Shop one;
     one.knows_sku("s1", "B1");
     one.version(outlet("shop", nth(-500), "north"));
-    for (const auto number : order) one.takes(revised(delivery("D", "shop", now, {{"s1", number}}), number));
+    for (const auto number : order) one.receives(revised(delivery("D", "shop", now, {{"s1", number}}), number));
     EXPECT_EQ(one.value("B1", Contribution::delivered_units, nth(30)), 3);
   } while (std::next_permutation(order.begin(), order.end()));
 }
@@ -160,7 +160,8 @@ TEST_F(Acceptance, CancelledAndRevived) {
   EXPECT_EQ(verdict(revised(first, 3)), "accepted");
   EXPECT_EQ(delivered(30), 5);
   EXPECT_EQ(verdict(cancelled(first, 2)), "duplicate");
-  EXPECT_EQ(verdict(with_event_id(cancelled(first, 1), "x")), "revision_conflict") << "cancelled is content";
+  EXPECT_EQ(verdict(with_event_id(cancelled(first, 1), "x")), "revision_conflict")
+      << "`cancelled` is part of the content";
 }
 
 TEST_F(Acceptance, ACancellationMayComeFirst) {
@@ -185,11 +186,11 @@ TEST_F(Acceptance, IdsAreRememberedFor196Days) {
   };
   const auto at_start = [&](std::int32_t on) { return shanghai().start_of(nth(on)); };
   EXPECT_EQ(verdict(again(30 + 196), at_start(30 + 197) - 1), "revision_conflict");
-  EXPECT_EQ(verdict(again(30 + 197), noon(nth(30 + 197))), "accepted") << "as never seen";
+  EXPECT_EQ(verdict(again(30 + 197), noon(nth(30 + 197))), "accepted") << "the id is unknown again";
   EXPECT_EQ(delivered(30 + 197), 6);
-  EXPECT_EQ(delivered(30), 5) << "and the old one is left alone";
+  EXPECT_EQ(delivered(30), 5) << "the old document stays";
   EXPECT_EQ(verdict(revised(again(30 + 198), 2), noon(nth(30 + 198))), "accepted");
-  EXPECT_EQ(delivered(30 + 197), 0) << "it replaces the new one";
+  EXPECT_EQ(delivered(30 + 197), 0) << "it replaces the newer document";
   EXPECT_EQ(delivered(30), 5);
 }
 

@@ -1,4 +1,4 @@
-#include "processors/trade/measures/intervals.h"
+#include "processors/trade/base/intervals.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -14,10 +14,10 @@ Interval days(std::int32_t from, std::int32_t to) {
   return {Day{from}, Day{to}};
 }
 
-TEST(Intervals, AppendMergesWhatTouchesOrOverlaps) {
+TEST(Intervals, AppendMergesAdjoiningAndOverlappingIntervals) {
   Intervals set;
   append(set, days(1, 3));
-  append(set, days(3, 5));  // touches
+  append(set, days(3, 5));  // adjoins
   append(set, days(4, 4));  // empty
   append(set, days(4, 9));
   append(set, days(5, 6));  // inside
@@ -30,7 +30,7 @@ TEST(Intervals, AnOpenEndStaysOpenWhenShifted) {
   EXPECT_EQ(shifted(open, 7), (Intervals{days(8, 10), {Day{12}, kEndOfDays}}));
 }
 
-// The same as sets of days.
+// The days of the intervals, one by one.
 std::set<std::int32_t> members(const Intervals& set) {
   std::set<std::int32_t> result;
   for (const auto& interval : set) {
@@ -55,7 +55,7 @@ void is_well_formed(const Intervals& set) {
   }
 }
 
-RC_GTEST_PROP(IntervalsProperty, AreSetsOfDays, ()) {
+RC_GTEST_PROP(IntervalsProperty, EqualOperationsOnSetsOfDays, ()) {
   const auto a = random_set();
   const auto b = random_set();
   is_well_formed(a);

@@ -8,64 +8,13 @@
 namespace fiverate::test {
 namespace {
 
-std::string saved(const OutletFacts& facts, const MarketContext& context) {
-  OutletState state;
-  save(facts, context, state);
-  return state.SerializeAsString();
-}
-
-// Derived facts in words: they are not saved but made again.
-std::string derived(const OutletFacts& facts) {
-  std::string text;
-  for (const auto& [day, documents] : facts.active_documents) text += fmt::format("{}x{} ", day.number, documents);
-  for (const auto& [number, sku] : facts.skus) {
-    for (const auto& fact : sku.facts) {
-      text += fmt::format("| {}: {} {}x{} ", static_cast<int>(number), fact.day.number, static_cast<int>(fact.kind), fact.quantity);
-    }
-    for (const auto& request : sku.requests) text += fmt::format("| {}: {} asked ", static_cast<int>(number), request.day.number);
-  }
-  return text;
-}
-
-Shop busy_shop() {
-  Shop shop;
-  shop.knows_sku("s1", "B1");
-  shop.knows_sku("s2", "B2");
-  shop.version(outlet("shop", nth(-10), "north", Outlet::ACTIVE, {{"size", "big"}, {"channel", "a"}}));
-  shop.version(outlet("shop", nth(8), "south", Outlet::SUSPENDED));
-  shop.version(cancelled(outlet("shop", nth(20), "south"), 2));
-  shop.takes(delivery("D1", "shop", noon(nth(1)), {{"s1", 3}, {"s2", 4}}));
-  shop.takes(revised(delivery("D1", "shop", noon(nth(2)), {{"s1", 9}}), 4));
-  shop.takes(revised(delivery("D1", "shop", noon(nth(2)), {{"s1", 2}}), 3));  // superseded
-  shop.takes(returned("R1", "shop", noon(nth(2)), {{"s1", 1}}));
-  shop.takes(order("O1", "shop", noon(nth(3)), {{"s2", 2}}));
-  shop.takes(cancelled(visit("V1", "shop", noon(nth(4))), 1));
-  shop.passes_to(nth(5));
-  return shop;
-}
-
-TEST(OutletFacts, SavedAndLoadedTheyAreTheSame) {
-  const auto shop = busy_shop();
-  OutletState state;
-  save(shop.facts, shop.context, state);
-  // In another process places and brands have other numbers.
-  Shop other;
-  other.context.places.number_of("elsewhere", {});
-  for (const auto* sku_id : {"s1", "s2"}) other.knows_sku(sku_id, sku_id == std::string("s1") ? "B1" : "B2");
-  const auto loaded = load(state, other.context);
-  EXPECT_EQ(saved(loaded, other.context), state.SerializeAsString());
-  EXPECT_EQ(derived(loaded), derived(shop.facts));
-  EXPECT_NE(derived(loaded), "");
-  EXPECT_TRUE(loaded.known);
-}
-
 TEST(OutletFacts, CountingAndUncountingLeavesNothing) {
   auto shop = busy_shop();
   for (const auto& document : shop.facts.documents) uncount_document(shop.facts, *document, shop.context);
-  EXPECT_EQ(derived(shop.facts), "");
+  EXPECT_EQ(derived_facts(shop.facts), "");
 }
 
-TEST(OutletFacts, WhatIsOldIsForgottenWholly) {
+TEST(OutletFacts, OldDocumentsAreDropped) {
   auto shop = busy_shop();
   forget_before(shop.facts, nth(3), shop.context);
   ASSERT_EQ(shop.facts.documents.size(), 2U) << "the order of day 3 and the cancelled visit of day 4";
@@ -78,21 +27,21 @@ TEST(OutletFacts, WhatIsOldIsForgottenWholly) {
 
 // ---- versions -------------------------------------------------------------------------------------------------------
 
-// "north+ from -10, south from 8": + in the population.
+// "north north+ 3 south 8": segments with the day from which on they hold; + if the outlet is in the population.
 std::string assignments(const Shop& shop) {
   std::string text;
   for (const auto& one : shop.facts.assignments) {
-    text += fmt::format("{}{}{} ", shop.context.places.region_of(one.place), one.active ? "+" : "",
+    text += fmt::format("{}{}{} ", shop.context.segments.region_of(one.segment), one.in_population ? "+" : "",
                         one.from == kNoDay ? "" : fmt::format(" {}", one.from - nth(0)));
   }
   return text.empty() ? "" : text.substr(0, text.size() - 1);
 }
 
-TEST(Versions, TheGreatestValidFromUpToTheDayHolds) {
+TEST(Versions, TheVersionWithTheLatestValidFromUpToTheDayApplies) {
   Shop shop;
   shop.version(outlet("shop", nth(8), "south"));
   EXPECT_EQ(assignments(shop), "south south+ 8");
-  shop.version(outlet("shop", nth(3), "north"));  // came later, begins earlier
+  shop.version(outlet("shop", nth(3), "north"));  // arrives later, begins earlier
   EXPECT_EQ(assignments(shop), "north north+ 3 south+ 8");
   shop.version(revised(outlet("shop", nth(3), "west", Outlet::CLOSED), 2));
   EXPECT_EQ(assignments(shop), "west west 3 south+ 8");
@@ -102,26 +51,26 @@ TEST(Versions, TheGreatestValidFromUpToTheDayHolds) {
   EXPECT_EQ(assignments(shop), "");
 }
 
-TEST(Versions, FinalDaysStayAsTheyWere) {
+TEST(Versions, FinalDaysKeepTheirAssignments) {
   Shop shop;
   shop.version(outlet("shop", nth(0), "north"));
   const auto open = nth(10);
   shop.version(outlet("shop", nth(5), "south"), open);
-  EXPECT_EQ(assignments(shop), "north north+ 0 south+ 10") << "in force from the first day that is not final";
+  EXPECT_EQ(assignments(shop), "north north+ 0 south+ 10") << "it applies from the first open day on";
   shop.version(outlet("shop", nth(12), "west"), open);
   EXPECT_EQ(assignments(shop), "north north+ 0 south+ 10 west+ 12");
   shop.version(revised(outlet("shop", nth(5), "east"), 2), nth(15));
   EXPECT_EQ(assignments(shop), "north north+ 0 south+ 10 west+ 12 west+ 15");
 }
 
-TEST(Versions, WithoutAnyLeftTheOutletCountsNowhereFromTheFirstOpenDay) {
+TEST(Versions, WithoutAVersionTheOutletCountsNowhereFromTheFirstOpenDay) {
   Shop shop;
   shop.version(outlet("shop", nth(0), "north"));
   shop.version(cancelled(outlet("shop", nth(0), "north"), 2), nth(10));
   EXPECT_EQ(assignments(shop), "north north+ 0  10");
 }
 
-TEST(Versions, AFirstVersionThatComesLateHoldsForTheDaysBeforeOutsideThePopulation) {
+TEST(Versions, ALateFirstVersionPutsEarlierDaysInItsSegmentOutsideThePopulation) {
   Shop shop;
   shop.version(outlet("shop", nth(0), "north"), nth(10));
   EXPECT_EQ(assignments(shop), "north north+ 10");

@@ -19,8 +19,8 @@ TEST(Overstock, FiresAfterSevenDaysOfWhichTheFirstIsFourWeeksAfterTheFirstCount)
   auto shop = full_shop();
   shop.waits_until(nth(34));
   EXPECT_EQ(shop.log(), "");
-  // On day 28 there are 72 packs left: 72 days, and more than two mean deliveries of 20. On day 34 as well: at its end it has
-  // held seven times.
+  // On day 28 there are 72 packs left: 72 days, and more than two mean deliveries of 20. At the end of day 34 the
+  // condition has held on seven days.
   shop.waits_until(nth(35));
   EXPECT_EQ(shop.log(), "R5 e1 FIRING 35d00:00 INFO\n");
   EXPECT_EQ(shop.evidence(0), "V2#1");
@@ -38,10 +38,11 @@ TEST(Overstock, ADeliveryMakesItWorse) {
   shop.gets(delivery("D9", "shop", noon(nth(36)), {{"s1", 50}}));
   EXPECT_EQ(shop.log(), "R5 e1 FIRING 35d00:00 INFO\n");
   shop.waits_until(nth(37));
-  EXPECT_EQ(shop.log(), "R5 e1 FIRING 35d00:00 INFO\nR5 e1 FIRING 37d00:00 since 35d00:00\n") << "a warning from 90 days on";
+  EXPECT_EQ(shop.log(), "R5 e1 FIRING 35d00:00 INFO\nR5 e1 FIRING 37d00:00 since 35d00:00\n")
+      << "a warning above 90 days of supply";
 }
 
-TEST(Overstock, IsNotSaidOfARateThatTwoWeeksDoNotShow) {
+TEST(Overstock, NeedsARateOverTwoWeeksOfCounts) {
   WatchedShop shop;
   shop.gets(delivery("D1", "shop", noon(nth(0)), {{"s1", 100}}));
   shop.gets(counted("V1", noon(nth(0)) + 1, {{"s1", 100}}));
@@ -63,7 +64,7 @@ TEST(Overstock, WithoutASaleAnyStockIsTooMuch) {
   EXPECT_EQ(shop.log(), "R5 e1 FIRING 35d00:00\nR5 e1 RESOLVED 98d00:00\n");
 }
 
-TEST(Overstock, StopsAtTheMidnightOfADayOnWhichTheOutletIsNotActiveAndStartsAnew) {
+TEST(Overstock, ResolvesAtTheMidnightOfADayOutsideThePopulationAndCountsAgainFromZero) {
   auto shop = full_shop();
   shop.version(outlet("shop", nth(40), "north", Outlet::SUSPENDED));
   shop.version(outlet("shop", nth(42), "north"));
@@ -84,7 +85,7 @@ TEST(Overstock, IsTheSameAfterARestartOnAnyDay) {
   }
 }
 
-TEST(Overstock, AskedDayByDayOrAllAtOnceSaysTheSame) {
+TEST(Overstock, IsTheSameDayByDayAndForManyDaysAtOnce) {
   auto slow = full_shop();
   for (std::int32_t today = 15; today <= 120; ++today) slow.waits_until(nth(today));
   auto fast = full_shop();

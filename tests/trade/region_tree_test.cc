@@ -28,22 +28,20 @@ TEST(RegionTree, LeadsFromACountyToTheWholeMarket) {
   EXPECT_FALSE(tree.is_county(tree.index_of("city"), kLater));
 }
 
-TEST(RegionTree, TakesStoredRegionsInAnyOrder) {
+TEST(RegionTree, RestoresRegionsInAnyOrder) {
   RegionTree live;
-  const auto country = live.apply(region("CN", "", Region::COUNTRY), 1);
-  const auto city = live.apply(region("city", "CN", Region::CITY), 2);
-  live.apply(region("north", "city", Region::COUNTY), 3);
-  const auto renamed = live.apply(test::revised(region("north", "city", Region::COUNTY), 2), 4);
+  std::vector<std::size_t> regions{live.apply(region("CN", "", Region::COUNTRY), 1),
+                                   live.apply(region("city", "CN", Region::CITY), 2),
+                                   live.apply(region("north", "city", Region::COUNTY), 3)};
+  live.apply(test::revised(region("north", "city", Region::COUNTY), 2), 4);
   RegionTree tree;
-  tree.restore(renamed);
-  tree.restore(city);
-  tree.restore(country);
+  for (const auto index : {regions[2], regions[1], regions[0]}) tree.restore(live.history(index));
   EXPECT_TRUE(tree.is_county(tree.index_of("north"), 4)) << "a county since its first event";
   EXPECT_EQ(path(tree, "north"), (std::vector<std::string>{"north", "city", "CN", ""}));
   EXPECT_EQ(tree.size(), 4U);
 }
 
-TEST(RegionTree, AnUnknownRegionHangsUnderTheMarketUntilItIsTold) {
+TEST(RegionTree, AnUnknownRegionIsAChildOfTheRootUntilItsEventArrives) {
   RegionTree tree;
   EXPECT_EQ(path(tree, "later"), (std::vector<std::string>{"later", ""}));
   EXPECT_FALSE(tree.is_county(tree.index_of("later"), kLater));
@@ -52,7 +50,7 @@ TEST(RegionTree, AnUnknownRegionHangsUnderTheMarketUntilItIsTold) {
   EXPECT_TRUE(tree.is_county(tree.index_of("later"), kLater));
 }
 
-TEST(RegionTree, ACancelledCountyIsNoneUntilItIsBack) {
+TEST(RegionTree, ACancelledCountyDoesNotCountUntilItsNextRevision) {
   RegionTree tree;
   const auto north = region("north", "", Region::COUNTY);
   tree.apply(north, 5);
@@ -62,7 +60,7 @@ TEST(RegionTree, ACancelledCountyIsNoneUntilItIsBack) {
   EXPECT_FALSE(tree.is_county(tree.index_of("north"), kLater));
   tree.apply(test::revised(north, 3), 7);
   EXPECT_TRUE(tree.is_county(tree.index_of("north"), kLater));
-  // Each day asks by what had arrived while it could change.
+  // Each day counts the events that arrived before it became final.
   const auto county_before = [&](Millis before) { return tree.is_county(tree.index_of("north"), before); };
   EXPECT_FALSE(county_before(5));
   EXPECT_TRUE(county_before(6));

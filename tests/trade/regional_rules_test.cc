@@ -1,4 +1,4 @@
-// Rules R3 and R6 at their exact bounds.
+// Rules R3 and R6 at their exact limits, and retail prices.
 #include "processors/trade/rules/regional_rules.h"
 
 #include <gtest/gtest.h>
@@ -12,17 +12,17 @@ namespace {
 
 RegionalVerdict stockout(std::int64_t x, std::int64_t n) {
   RegionFacts facts;
-  facts.stockout_days = 7 * x + 6;  // days left over do not count
+  facts.stockout_days = 7 * x + 6;  // A remainder of days does not count.
   facts.known_days = 7 * n + 6;
-  return judge_stockout_region(facts);
+  return evaluate_stockout_region(facts);
 }
 
-TEST(StockoutRegion, HoldsFromTenPercentIfThatIsSurelyMoreThanFive) {
+TEST(StockoutRegion, HoldsFromTenPercentIfTheLowerBoundIsAboveFive) {
   EXPECT_FALSE(stockout(29, 29).verdict.holds) << "fewer than 30";
-  EXPECT_FALSE(stockout(3, 30).verdict.holds) << "10 %, but of 30 it may be chance";
+  EXPECT_FALSE(stockout(3, 30).verdict.holds) << "10 %, but the lower bound is below 5 %";
   EXPECT_TRUE(stockout(4, 30).verdict.holds);
   EXPECT_TRUE(stockout(20, 200).verdict.holds);
-  EXPECT_FALSE(stockout(19, 200).verdict.holds) << "surely above 5 %, but not 10 %";
+  EXPECT_FALSE(stockout(19, 200).verdict.holds) << "the lower bound is above 5 %, but the share is below 10 %";
   EXPECT_EQ(stockout(20, 200).value, 20);
   EXPECT_EQ(stockout(20, 200).threshold, 200);
 }
@@ -35,10 +35,11 @@ TEST(StockoutRegion, IsCriticalFromAFifthAndClearAtSevenPercent) {
   EXPECT_TRUE(stockout(0, 0).verdict.clear);
 }
 
-RegionalVerdict overstock(std::int64_t stock, std::int64_t sales_of_28, std::int64_t known = 30, std::int64_t listed = 30) {
+RegionalVerdict overstock(std::int64_t stock, std::int64_t sales_of_28, std::int64_t known = 30,
+                          std::int64_t listed = 30) {
   RegionFacts facts;
   facts.stock = {stock * 1'000'000, (sales_of_28 * 1'000'000 + 27) / 28, known, listed};
-  return judge_overstock_region(facts);
+  return evaluate_overstock_region(facts);
 }
 
 TEST(OverstockRegion, HoldsAboveOneAndAHalfTimesTheSalesOfFourWeeks) {
@@ -47,7 +48,7 @@ TEST(OverstockRegion, HoldsAboveOneAndAHalfTimesTheSalesOfFourWeeks) {
   EXPECT_FALSE(overstock(151, 100, 29).verdict.holds);
   EXPECT_TRUE(overstock(151, 100, 30, 150).verdict.holds);
   EXPECT_FALSE(overstock(151, 100, 30, 151).verdict.holds) << "less than a fifth is known";
-  EXPECT_FALSE(overstock(151, 0).verdict.holds) << "nothing sold: no measure of it";
+  EXPECT_FALSE(overstock(151, 0).verdict.holds) << "without sales there is nothing to compare the stock with";
   EXPECT_EQ(overstock(200, 100).verdict.severity, Transition::WARNING);
   EXPECT_EQ(overstock(201, 100).verdict.severity, Transition::CRITICAL);
   EXPECT_TRUE(overstock(130, 100).verdict.clear);
@@ -62,15 +63,15 @@ class Regions : public testing::Test {
     regions.apply(region("north", "city", Region::COUNTY), 0);
     regions.apply(region("south", "city", Region::COUNTY), 0);
   }
-  // Of 100 outlet-SKUs in each county, so many are out all week.
-  std::string closes(std::int32_t on, std::int64_t north, std::int64_t south) {
-    std::map<std::string, RegionFacts> leaves;
-    leaves["north"] = {7 * north, 700, {}};
-    leaves["south"] = {7 * south, 700, {}};
-    std::vector<Transition> said;
-    ask_regional_rules("B1", leaves, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, said);
+  // Closes a day on which so many of the 100 outlet-SKUs of each county were out all week. Returns the transitions.
+  std::string close_day(std::int32_t on, std::int64_t north, std::int64_t south) {
+    std::map<std::string, RegionFacts> cells;
+    cells["north"] = {7 * north, 700, {}};
+    cells["south"] = {7 * south, 700, {}};
+    std::vector<Transition> transitions;
+    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, transitions);
     std::string text;
-    for (const auto& one : said) {
+    for (const auto& one : transitions) {
       text += fmt::format("{} {} e{} {} {} {}/{} | ", one.rule(), one.region_id(), one.episode(),
                           Transition::State_Name(one.state()), Transition::Severity_Name(one.severity()), one.value(),
                           one.threshold());
@@ -85,32 +86,34 @@ class Regions : public testing::Test {
 };
 
 TEST_F(Regions, FireAfterTwoClosesAndResolveAfterThree) {
-  EXPECT_EQ(closes(0, 15, 0), "");
-  EXPECT_EQ(closes(1, 15, 0), "R3 north e1 FIRING WARNING 15/100 | ") << "the city as a whole has 7.5 %";
-  EXPECT_EQ(closes(2, 25, 0), "R3 north e1 FIRING CRITICAL 25/100 | ") << "worse";
-  EXPECT_EQ(closes(3, 30, 10), "R3 city e1 FIRING CRITICAL 40/200 | ") << "its second close above 10 %; the first for the south";
-  EXPECT_EQ(closes(4, 5, 0), "");
-  EXPECT_EQ(closes(5, 5, 0), "");
-  EXPECT_EQ(closes(6, 5, 0), "R3 city e1 RESOLVED CRITICAL 5/200 | R3 north e1 RESOLVED CRITICAL 5/100 | ");
-  EXPECT_TRUE(alerts.contains({"R3", "north"})) << "its episodes are counted on";
-  EXPECT_FALSE(alerts.contains({"R3", "south"})) << "of what never fired nothing is kept";
+  EXPECT_EQ(close_day(0, 15, 0), "");
+  EXPECT_EQ(close_day(1, 15, 0), "R3 north e1 FIRING WARNING 15/100 | ") << "the city as a whole has 7.5 %";
+  EXPECT_EQ(close_day(2, 25, 0), "R3 north e1 FIRING CRITICAL 25/100 | ") << "worse";
+  EXPECT_EQ(close_day(3, 30, 10), "R3 city e1 FIRING CRITICAL 40/200 | ")
+      << "the second close of the city above 10 %, the first of the south";
+  EXPECT_EQ(close_day(4, 5, 0), "");
+  EXPECT_EQ(close_day(5, 5, 0), "");
+  EXPECT_EQ(close_day(6, 5, 0), "R3 city e1 RESOLVED CRITICAL 5/200 | R3 north e1 RESOLVED CRITICAL 5/100 | ");
+  EXPECT_TRUE(alerts.contains({"R3", "north"})) << "the number of its next episode is kept";
+  EXPECT_FALSE(alerts.contains({"R3", "south"})) << "it never fired, so nothing is kept";
 }
 
-TEST_F(Regions, NoRuleIsAskedOfACountry) {
-  EXPECT_EQ(closes(0, 20, 20), "");
-  EXPECT_EQ(closes(1, 20, 20),
-            "R3 city e1 FIRING CRITICAL 40/200 | R3 north e1 FIRING CRITICAL 20/100 | R3 south e1 FIRING CRITICAL 20/100 | ");
+TEST_F(Regions, NoRuleIsEvaluatedForACountry) {
+  EXPECT_EQ(close_day(0, 20, 20), "");
+  EXPECT_EQ(
+      close_day(1, 20, 20),
+      "R3 city e1 FIRING CRITICAL 40/200 | R3 north e1 FIRING CRITICAL 20/100 | R3 south e1 FIRING CRITICAL 20/100 | ");
 }
 
-TEST_F(Regions, ARegionThatCameAfterTheCloseIsNotAsked) {
+TEST_F(Regions, ARegionThatArrivedAfterTheCloseIsNotEvaluated) {
   regions.apply(region("late", "city", Region::COUNTY), shanghai().end_of(nth(1)));
-  std::map<std::string, RegionFacts> leaves{{"late", {7 * 50, 700, {}}}};
-  std::vector<Transition> said;
+  std::map<std::string, RegionFacts> cells{{"late", {7 * 50, 700, {}}}};
+  std::vector<Transition> transitions;
   for (const auto on : {0, 1}) {
-    ask_regional_rules("B1", leaves, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, said);
+    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, transitions);
   }
-  ASSERT_EQ(said.size(), 1U);
-  EXPECT_EQ(said[0].region_id(), "city");
+  ASSERT_EQ(transitions.size(), 1U);
+  EXPECT_EQ(transitions[0].region_id(), "city");
 }
 
 // ---- prices ---------------------------------------------------------------------------------------------------------
@@ -128,15 +131,17 @@ TEST(Prices, ArePlausibleWithinThreeTenthsAndThreeTimesTheGuidePrice) {
 TEST(Prices, QuantilesAreReadings) {
   Readings readings;
   for (const auto value : {500, 100, 300, 400, 200}) readings.add(value, 1);
-  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{200, 300, 400})) << "the 2nd, 3rd and 4th of 5";
+  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{200, 300, 400}))
+      << "the 2nd, 3rd and 4th of 5";
   readings.add(100, 3);
-  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{100, 100, 300})) << "the 2nd, 4th and 6th of 8";
+  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{100, 100, 300}))
+      << "the 2nd, 4th and 6th of 8";
   Readings one;
   one.add(7, 1);
   EXPECT_EQ(one.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{7, 7, 7}));
 }
 
-TEST(Prices, AreJudgedByTheGuidePriceOfTheirDay) {
+TEST(Prices, AreComparedWithTheGuidePriceOfTheirDay) {
   Catalogue catalogue;
   auto version = sku("s1", "B1", "2026-03-01").sku();
   version.set_guide_price_fen(1000);
@@ -151,7 +156,7 @@ TEST(Prices, AreJudgedByTheGuidePriceOfTheirDay) {
   EXPECT_EQ(readings.index.quantiles({25, 50, 75})[1], 9000);
 }
 
-TEST(Prices, AGuidePriceOfFinalDaysStays) {
+TEST(Prices, TheGuidePriceOfFinalDaysStays) {
   Catalogue catalogue;
   auto version = sku("s1", "B1", "2026-03-01").sku();
   version.set_guide_price_fen(1000);
@@ -167,8 +172,9 @@ TEST(Prices, AGuidePriceOfFinalDaysStays) {
   EXPECT_EQ(catalogue.guide_price(s1, nth(15)), 2000) << "final when it was cancelled";
   EXPECT_EQ(catalogue.guide_price(s1, nth(20)), 1000);
   Catalogue restored;
-  restored.restore(catalogue.apply(version, true, nth(20)));
-  for (const auto on : {0, 9, 10, 19, 20}) EXPECT_EQ(restored.guide_price(s1, nth(on)), catalogue.guide_price(s1, nth(on)));
+  restored.restore(s1, catalogue.entry(s1), "B1");
+  for (const auto on : {0, 9, 10, 19, 20})
+    EXPECT_EQ(restored.guide_price(s1, nth(on)), catalogue.guide_price(s1, nth(on)));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ class Rows : public testing::Test {
     add(true, region_id, channel, Contribution::delivered_units, nth(on), units);
   }
 
-  static LeafCells leaves(const std::map<Leaf, Cell>& cells) {
+  static LeafCells leaves(const std::map<CellKey, Cell>& cells) {
     LeafCells result;
     for (const auto& [leaf, cell] : cells) result.emplace_back(leaf, &cell);
     return result;
@@ -54,8 +54,8 @@ class Rows : public testing::Test {
 
   RegionTree regions;
   Catalogue catalogue;
-  std::map<Leaf, Cell> brand;
-  std::map<Leaf, Cell> market;
+  std::map<CellKey, Cell> brand;
+  std::map<CellKey, Cell> market;
 };
 
 const MetricsRow::Window* window_of(const std::vector<MetricsRow>& rows, const std::string& region_id,

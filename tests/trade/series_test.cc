@@ -13,7 +13,7 @@ TEST(Series, AWindowIsADifferenceOfPrefixSums) {
   series.add(Day{10}, 5);
   series.add(Day{12}, -2);
   series.add(Day{11}, 4);  // late
-  series.add(Day{10}, 1);  // once more
+  series.add(Day{10}, 1);  // the same day again
   EXPECT_EQ(series.through(Day{9}), 0);
   EXPECT_EQ(series.through(Day{10}), 6);
   EXPECT_EQ(series.through(Day{99}), 8);
@@ -32,37 +32,20 @@ RC_GTEST_PROP(SeriesProperty, AnyOrderOfDeltasGivesAnyWindow, ()) {
   }
   const auto fold = *rc::gen::inRange(0, 60);
   series.fold_before(Day{fold});
-  const auto first = *rc::gen::inRange(fold, 65);  // windows from the fold on are as before
+  const auto first = *rc::gen::inRange(fold, 65);  // Windows from the fold on do not change.
   const auto last = *rc::gen::inRange(first, 70);
   std::int64_t expected = 0;
   for (const auto& [day, value] : plain) expected += day >= first && day <= last ? value : 0;
   RC_ASSERT(series.between(Day{first}, Day{last}) == expected);
 }
 
-TEST(Series, FoldingKeepsOneEntryOfWhatIsOld) {
+TEST(Series, FoldingKeepsOneEntryForEarlierDays) {
   Series series;
   for (int day = 0; day < 10; ++day) series.add(Day{day}, 1);
   series.fold_before(Day{8});
   EXPECT_EQ(series.entries().size(), 3U);
   EXPECT_EQ(series.through(Day{7}), 8);
   EXPECT_EQ(series.between(Day{8}, Day{9}), 2);
-}
-
-TEST(Cell, SavedAndLoadedItIsTheSame) {
-  Cell cell;
-  cell.of(Contribution::returned_units).add(Day{7}, 2);
-  cell.of(Contribution::delivered_units).add(Day{-3}, 1'000'000'000'000);
-  cell.of(Contribution::delivered_units).add(Day{5}, -4);
-  CellState state;
-  cell.save(state);
-  const auto loaded = Cell::load(state);
-  EXPECT_EQ(loaded.get(Contribution::delivered_units).between(Day{-3}, Day{4}), 1'000'000'000'000);
-  EXPECT_EQ(loaded.get(Contribution::delivered_units).through(Day{5}), 999'999'999'996);
-  EXPECT_EQ(loaded.get(Contribution::returned_units).through(Day{7}), 2);
-  EXPECT_TRUE(loaded.get(Contribution::accepted).empty());
-  CellState again;
-  loaded.save(again);
-  EXPECT_EQ(again.SerializeAsString(), state.SerializeAsString());
 }
 
 }  // namespace

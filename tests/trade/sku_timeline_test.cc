@@ -1,4 +1,4 @@
-// What a shop had of one SKU, day by day: tables that a market expert can check. Day 0 is 2026-03-01.
+// The timeline of one SKU, day by day, in tables that a market expert can check. Day 0 is 2026-03-01.
 #include "processors/trade/book/sku_timeline.h"
 
 #include <gtest/gtest.h>
@@ -20,17 +20,17 @@ class Shelf : public testing::Test {
     shop.limits = {1000 * kDayMs, 1000 * kDayMs, 1000 * kDayMs, 0};
   }
   void out(std::int32_t on, std::int64_t quantity) {
-    shop.takes(delivery(fmt::format("D{}", ++documents), "shop", noon(nth(on)), {{"s1", quantity}}));
+    shop.receives(delivery(fmt::format("D{}", ++documents), "shop", noon(nth(on)), {{"s1", quantity}}));
   }
   void back(std::int32_t on, std::int64_t quantity) {
-    shop.takes(returned(fmt::format("R{}", ++documents), "shop", noon(nth(on)), {{"s1", quantity}}));
+    shop.receives(returned(fmt::format("R{}", ++documents), "shop", noon(nth(on)), {{"s1", quantity}}));
   }
   void seen(std::int32_t on, std::int64_t count) {
     ++documents;
-    shop.takes(counted(fmt::format("V{}", documents), noon(nth(on)) + documents, {{"s1", count}}));
+    shop.receives(counted(fmt::format("V{}", documents), noon(nth(on)) + documents, {{"s1", count}}));
   }
-  void asked(std::int32_t on, std::int64_t requested) {
-    shop.takes(ordered(fmt::format("O{}", ++documents), noon(nth(on)), requested, 0));
+  void requests(std::int32_t on, std::int64_t requested) {
+    shop.receives(ordered(fmt::format("O{}", ++documents), noon(nth(on)), requested, 0));
   }
   SkuTimeline timeline() { return timeline_of(shop.facts.skus.at(*shop.context.catalogue.find("s1"))); }
 
@@ -85,13 +85,13 @@ TEST_F(Shelf, OutForLongIsNotListedUnlessItIsOrdered) {
   seen(7, 0);
   seen(40, 0);  // fresh enough to be known
   EXPECT_EQ(states(), "in 0-6 | out 7-63 | unknown ");
-  asked(70, 5);
+  requests(70, 5);
   EXPECT_EQ(states(), "in 0-6 | out 7-63 70-90 | unknown ") << "listed again with the order of day 70";
-  asked(64, 5);
+  requests(64, 5);
   EXPECT_EQ(states(), "in 0-6 | out 7-90 | unknown ") << "ordered in time";
 }
 
-TEST_F(Shelf, TheBookRunsDryBeforeAnybodyCounts) {
+TEST_F(Shelf, TheBookReachesZeroBeforeACount) {
   out(0, 20);
   seen(0, 20);
   seen(10, 10);  // one a day
@@ -100,11 +100,11 @@ TEST_F(Shelf, TheBookRunsDryBeforeAnybodyCounts) {
   EXPECT_EQ(days(timeline().estimated_out), "23-70");
 }
 
-TEST_F(Shelf, StatesAreThoseThatTheBookSaysOfEachDay) {
+TEST_F(Shelf, StatesEqualThoseComputedForEachDayAlone) {
   out(0, 10);
   seen(5, 4);
   seen(9, 0);
-  asked(30, 2);
+  requests(30, 2);
   seen(31, 0);
   out(60, 2);
   back(61, 1);
@@ -118,7 +118,7 @@ TEST_F(Shelf, StatesAreThoseThatTheBookSaysOfEachDay) {
   }
 }
 
-TEST_F(Shelf, SellThroughIsWhatWasThereAndWhatIsLeftOfIt) {
+TEST_F(Shelf, SellThroughIsTheAvailableUnitsAndThoseSoldOfThem) {
   out(0, 10);
   seen(0, 10);
   out(3, 5);
@@ -127,10 +127,10 @@ TEST_F(Shelf, SellThroughIsWhatWasThereAndWhatIsLeftOfIt) {
   EXPECT_EQ(sell_through(28), "6-27: 15/9");
   EXPECT_EQ(sell_through(kMonth), "6-30: 15/9");
   back(5, 4);
-  EXPECT_EQ(sell_through(7), "6-6: 15/5") << "what was sent back was not sold";
+  EXPECT_EQ(sell_through(7), "6-6: 15/5") << "returned units are not sold";
 }
 
-TEST_F(Shelf, SellThroughOfThreeCountsLooksAtTheFirstAndTheLastInTheWindow) {
+TEST_F(Shelf, SellThroughOfThreeCountsUsesTheFirstAndTheLastInTheWindow) {
   out(0, 30);
   seen(0, 30);
   seen(4, 20);
@@ -139,17 +139,18 @@ TEST_F(Shelf, SellThroughOfThreeCountsLooksAtTheFirstAndTheLastInTheWindow) {
   EXPECT_EQ(sell_through(28), "4-8: 30/10, 9-27: 30/15, 28-31: 20/5");
 }
 
-TEST_F(Shelf, CountsOfListedSkusOnly) {
+TEST_F(Shelf, OnlyCountsOfListedSkusAreListedCounts) {
   seen(0, 2);
   out(1, 5);
   seen(91, 0);
   seen(92, 0);
   std::string text;
-  for (const auto& one : timeline().listed_counts) text += fmt::format("{}: {}/{} ", one.day - nth(0), one.zeros, one.counts);
+  for (const auto& one : timeline().listed_counts)
+    text += fmt::format("{}: {}/{} ", one.day - nth(0), one.zeros, one.counts);
   EXPECT_EQ(text, "91: 1/1 ") << "never delivered on day 0, no longer listed on day 92";
 }
 
-// ---- what the market is told of it --------------------------------------------------------------------------------------
+// ---- contributions --------------------------------------------------------------------------------------------------
 
 TEST_F(Shelf, StockFallsInAStraightLineAndStaysAtZero) {
   out(0, 20);
@@ -161,7 +162,7 @@ TEST_F(Shelf, StockFallsInAStraightLineAndStaysAtZero) {
     return wrapped_sum(base, wrapped_product(-1, wrapped_product(slope, nth(on).number)));
   };
   EXPECT_EQ(stock(-1), 0);
-  EXPECT_EQ(stock(5), 20'000'000) << "no rate was known then";
+  EXPECT_EQ(stock(5), 20'000'000) << "no rate is known before the second count";
   EXPECT_EQ(stock(10), 10'000'000);
   EXPECT_EQ(stock(17), 3'000'000);
   EXPECT_EQ(stock(25), 0);
@@ -173,14 +174,14 @@ TEST_F(Shelf, StockFallsInAStraightLineAndStaysAtZero) {
   EXPECT_EQ(shop.value("B1", Contribution::in_stock_days, nth(12)), 0);
 }
 
-TEST_F(Shelf, ACorrectedVisitTakesItsPricesAndChecksBack) {
+TEST_F(Shelf, ACorrectedVisitReplacesItsPricesAndChecks) {
   auto first = visit("V", "shop", noon(nth(3)));
   auto& check = *first.mutable_visit()->add_checks();
   check.set_sku_id("s1");
   check.set_facings(2);
   check.set_retail_price_fen(450);
   check.set_price_tag(Visit::WRONG);
-  shop.takes(first);
+  shop.receives(first);
   EXPECT_EQ(shop.readings(450, nth(3)), 1);
   EXPECT_EQ(shop.value("B1", Contribution::shelf_present, nth(3)), 1);
   EXPECT_EQ(shop.value("B1", Contribution::price_tags_checked, nth(3)), 1);
@@ -188,33 +189,35 @@ TEST_F(Shelf, ACorrectedVisitTakesItsPricesAndChecksBack) {
   auto second = revised(first, 2);
   second.mutable_visit()->mutable_checks(0)->set_retail_price_fen(460);
   second.mutable_visit()->mutable_checks(0)->set_on_shelf(false);
-  shop.takes(second);
+  shop.receives(second);
   EXPECT_EQ(shop.readings(450, nth(3)), 0);
   EXPECT_EQ(shop.readings(460, nth(3)), 1);
   EXPECT_EQ(shop.value("B1", Contribution::shelf_present, nth(3)), 0);
-  EXPECT_EQ(shop.value("B1", Contribution::price_tags_checked, nth(3)), 0) << "what is not on the shelf needs no tag";
-  shop.takes(cancelled(first, 3));
+  EXPECT_EQ(shop.value("B1", Contribution::price_tags_checked, nth(3)), 0)
+      << "a SKU that is not on the shelf needs no tag";
+  shop.receives(cancelled(first, 3));
   EXPECT_EQ(shop.readings(460, nth(3)), 0);
   EXPECT_EQ(shop.value("B1", Contribution::shelf_checks, nth(3)), 0);
   EXPECT_EQ(shop.value("", Contribution::visits_done, nth(3)), 0);
 }
 
-TEST_F(Shelf, VisitsThatWereNotDoneAreCountedApart) {
-  shop.takes(visit("V1", "shop", noon(nth(3)), Visit::REFUSED));
-  shop.takes(visit("V2", "shop", noon(nth(3))));
+TEST_F(Shelf, VisitsThatWereNotDoneAreCountedSeparately) {
+  shop.receives(visit("V1", "shop", noon(nth(3)), Visit::REFUSED));
+  shop.receives(visit("V2", "shop", noon(nth(3))));
   EXPECT_EQ(shop.value("", Contribution::visits_done, nth(3)), 1);
   EXPECT_EQ(shop.value("", Contribution::visits_not_done, nth(3)), 1);
 }
 
 TEST_F(Shelf, AnOrderIsFilledInPartsAndLines) {
-  shop.takes(ordered("O", noon(nth(2)), 10, 4));
-  for (const auto& [contribution, value] : std::vector<std::pair<Contribution, int>>{{Contribution::requested_units, 10},
-                                                                                     {Contribution::confirmed_units, 4},
-                                                                                     {Contribution::filled_units, 4},
-                                                                                     {Contribution::unmet_units, 6},
-                                                                                     {Contribution::order_lines, 1},
-                                                                                     {Contribution::full_lines, 0},
-                                                                                     {Contribution::confirmed_lines, 1}}) {
+  shop.receives(ordered("O", noon(nth(2)), 10, 4));
+  for (const auto& [contribution, value] :
+       std::vector<std::pair<Contribution, int>>{{Contribution::requested_units, 10},
+                                                 {Contribution::confirmed_units, 4},
+                                                 {Contribution::filled_units, 4},
+                                                 {Contribution::unmet_units, 6},
+                                                 {Contribution::order_lines, 1},
+                                                 {Contribution::full_lines, 0},
+                                                 {Contribution::confirmed_lines, 1}}) {
     EXPECT_EQ(shop.value("B1", contribution, nth(2)), value) << static_cast<int>(contribution);
   }
   const auto requesting = in_window(Contribution::requesting_outlets, 1);

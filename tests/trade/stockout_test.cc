@@ -21,7 +21,7 @@ WatchedShop empty_shop(bool key_brand = false) {
   return shop;
 }
 
-// ---- R1, confirmed stockout ------------------------------------------------------------------------------------------
+// ---- R1, confirmed stockout -----------------------------------------------------------------------------------------
 
 TEST(ConfirmedStockout, FromTheCountOfZeroToTheNextDelivery) {
   auto shop = empty_shop();
@@ -37,7 +37,7 @@ TEST(ConfirmedStockout, ACountAboveZeroEndsItToo) {
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 8d12:00\n");
 }
 
-TEST(ConfirmedStockout, ASecondCountOfZeroSaysNothingNew) {
+TEST(ConfirmedStockout, ASecondCountOfZeroPublishesNothing) {
   auto shop = empty_shop();
   shop.gets(counted("V2", noon(nth(8)), {{"s1", 0}}));
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\n");
@@ -74,22 +74,21 @@ TEST(ConfirmedStockout, AnOrderKeepsItListedForNinetyDaysAfterTheLastDelivery) {
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 92d00:00\n");
 }
 
-TEST(ConfirmedStockout, EndsAtMidnightOfADayOnWhichTheOutletIsNotActiveAndDoesNotComeBack) {
+TEST(ConfirmedStockout, EndsAtTheMidnightOfADayOutsideThePopulationAndDoesNotComeBack) {
   auto shop = empty_shop();
   shop.version(outlet("shop", nth(10), "north", Outlet::SUSPENDED));
   shop.version(outlet("shop", nth(12), "north"));
   shop.waits_until(nth(20));
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 10d00:00\n");
   shop.gets(counted("V2", noon(nth(21)), {{"s1", 0}}));
-  EXPECT_EQ(shop.transitions.size(), 2U) << "the same spell";
+  EXPECT_EQ(shop.transitions.size(), 2U) << "the same stockout as before";
   shop.gets(delivered("D2", nth(22), 4));
   shop.gets(counted("V3", noon(nth(25)), {{"s1", 0}}));
-  EXPECT_EQ(shop.transitions.size(), 3U) << "a new one";
+  EXPECT_EQ(shop.transitions.size(), 3U) << "a new stockout";
 }
 
-TEST(ConfirmedStockout, IsRetractedWhenTheDeliveryWasOnlyLate) {
+TEST(ConfirmedStockout, IsRetractedWhenItsCountIsCancelled) {
   auto shop = empty_shop();
-  // On day 6 seven packs had come, and the shelf was counted before: the zero was right, but ended an hour later.
   shop.gets(cancelled(counted("V1", noon(nth(7)), {}), 2), noon(nth(8)));
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RETRACTED 8d12:00\n");
   EXPECT_EQ(shop.evidence(1), "V1#1");
@@ -107,19 +106,17 @@ TEST(ConfirmedStockout, ResolvedAgainWhenItsEndMoves) {
   auto shop = empty_shop();
   shop.gets(delivered("D2", nth(11), 5));
   shop.gets(delivered("D3", nth(9), 5), noon(nth(12)));
-  EXPECT_EQ(shop.log(),
-            "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 11d12:00\nR1 e1 RESOLVED 9d12:00 known 12d12:00\n");
+  EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 11d12:00\nR1 e1 RESOLVED 9d12:00 known 12d12:00\n");
 }
 
-TEST(ConfirmedStockout, FiresAgainInItsEpisodeWhenTheEndIsTakenBack) {
+TEST(ConfirmedStockout, FiresAgainInItsEpisodeWhenTheDeliveryThatEndedItIsCancelled) {
   auto shop = empty_shop();
   shop.gets(delivered("D2", nth(9), 5));
   shop.gets(cancelled(delivered("D2", nth(9), 5), 2), noon(nth(10)));
-  EXPECT_EQ(shop.log(),
-            "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 9d12:00\nR1 e1 FIRING 7d12:00 known 10d12:00\n");
+  EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 9d12:00\nR1 e1 FIRING 7d12:00 known 10d12:00\n");
 }
 
-TEST(ConfirmedStockout, AStartThatMovesSaysNothing) {
+TEST(ConfirmedStockout, AStartThatMovesPublishesNothing) {
   auto shop = empty_shop();
   shop.gets(counted("V0", noon(nth(5)), {{"s1", 0}}), noon(nth(8)));
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\n");
@@ -130,16 +127,16 @@ TEST(ConfirmedStockout, AStartThatMovesSaysNothing) {
 TEST(ConfirmedStockout, FactsOfOneInstantCountTogether) {
   WatchedShop shop;
   shop.gets(delivered("D1", nth(0), 10));
-  // What came at noon was gone at noon: it begins there, and a delivery at the instant of another zero does not end it.
+  // A delivery and a count of 0 at one instant: the count is the later fact, so the SKU is out. It stays out in the
+  // second pair.
   shop.gets(delivered("D2", nth(7), 4));
   shop.gets(counted("V1", noon(nth(7)), {{"s1", 0}}));
   shop.gets(delivered("D3", nth(9), 4));
   shop.gets(counted("V2", noon(nth(9)), {{"s1", 0}}), noon(nth(9)));
-  EXPECT_EQ(shop.log(),
-            "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 9d12:00\nR1 e1 FIRING 7d12:00 known 9d12:00\n");
+  EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\nR1 e1 RESOLVED 9d12:00\nR1 e1 FIRING 7d12:00 known 9d12:00\n");
 }
 
-TEST(ConfirmedStockout, AnEventAheadOfTheClockBeginsWhenTheClockGetsThere) {
+TEST(ConfirmedStockout, ACountAheadOfTheClockFiresWhenTheClockReachesIt) {
   WatchedShop shop;
   shop.gets(delivered("D1", nth(0), 10));
   shop.gets(counted("V1", noon(nth(7)), {{"s1", 0}}), noon(nth(7)) - 3 * kMinuteMs);
@@ -148,7 +145,7 @@ TEST(ConfirmedStockout, AnEventAheadOfTheClockBeginsWhenTheClockGetsThere) {
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 7d12:00\n");
 }
 
-TEST(ConfirmedStockout, AnImplausibleCountIsNotBelievedUntilASecondOneAgrees) {
+TEST(ConfirmedStockout, AnImplausibleCountIsRejectedUntilASecondOneAgrees) {
   WatchedShop shop;
   shop.gets(delivered("D1", nth(0), 10));
   shop.gets(counted("V1", noon(nth(2)), {{"s1", 3}}));
@@ -159,7 +156,7 @@ TEST(ConfirmedStockout, AnImplausibleCountIsNotBelievedUntilASecondOneAgrees) {
   EXPECT_EQ(shop.log(), "R1 e1 FIRING 4d12:00\nR1 e1 RESOLVED 6d12:00\n");
 }
 
-// ---- R2, predicted stockout ------------------------------------------------------------------------------------------
+// ---- R2, predicted stockout -----------------------------------------------------------------------------------------
 
 // 2 packs a day: 20 on day 0, 6 on day 7.
 WatchedShop selling_shop() {
@@ -178,7 +175,7 @@ TEST(PredictedStockout, FiresAtTheMidnightAtWhichLessThanTwoDaysAreLeft) {
   EXPECT_EQ(shop.evidence(0), "V2#1");
 }
 
-TEST(PredictedStockout, ResolvesWhenThreeDaysAreThereAgain) {
+TEST(PredictedStockout, ResolvesWhenThreeDaysOfSupplyAreLeftAgain) {
   auto shop = selling_shop();
   shop.gets(delivered("D1", nth(9), 3));
   EXPECT_EQ(shop.log(), "R2 e1 FIRING 9d00:00 INFO\n") << "5 left: more than 2 days, less than 3";
@@ -187,7 +184,7 @@ TEST(PredictedStockout, ResolvesWhenThreeDaysAreThereAgain) {
   EXPECT_EQ(shop.evidence(1), "D2#1 V2#1");
 }
 
-TEST(PredictedStockout, IsAWarningWhenTheLastOrderWasCut) {
+TEST(PredictedStockout, IsAWarningWhenTheLastOrderWasConfirmedShort) {
   auto shop = selling_shop();
   shop.gets(ordered("O1", noon(nth(8)), 10, 7));
   shop.waits_until(nth(9));
@@ -210,15 +207,14 @@ TEST(PredictedStockout, EndsWhenTheCountIsTooOld) {
   EXPECT_EQ(shop.log(), "R2 e1 FIRING 9d00:00 INFO\nR2 e1 RESOLVED 36d00:00 INFO\n");
 }
 
-TEST(PredictedStockout, GivesWayToTheConfirmedOne) {
+TEST(PredictedStockout, ResolvesWhenTheStockoutIsConfirmed) {
   auto shop = selling_shop();
   shop.gets(delivered("D1", nth(8), 4));
   shop.gets(counted("V3", noon(nth(12)), {{"s1", 0}}));
-  EXPECT_EQ(shop.log(),
-            "R2 e1 FIRING 11d00:00 INFO\nR1 e1 FIRING 12d12:00\nR2 e1 RESOLVED 12d12:00 INFO\n");
+  EXPECT_EQ(shop.log(), "R2 e1 FIRING 11d00:00 INFO\nR1 e1 FIRING 12d12:00\nR2 e1 RESOLVED 12d12:00 INFO\n");
 }
 
-TEST(PredictedStockout, HoldsOnlyWhileTheOutletIsActive) {
+TEST(PredictedStockout, HoldsOnlyWhileTheOutletIsInThePopulation) {
   auto shop = selling_shop();
   shop.version(outlet("shop", nth(9), "north", Outlet::SUSPENDED));
   shop.version(outlet("shop", nth(11), "north"));
@@ -227,7 +223,7 @@ TEST(PredictedStockout, HoldsOnlyWhileTheOutletIsActive) {
   EXPECT_EQ(shop.log(), "R2 e1 FIRING 11d00:00 INFO\nR2 e1 RESOLVED 13d00:00 INFO\n");
 }
 
-// ---- the book's states and zero-crossing ----
+// ---- states and zero crossing of the book ----
 
 std::string states(const WatchedShop& shop, const std::vector<std::int32_t>& days) {
   constexpr std::array<std::string_view, 4> kNames{"NOT_LISTED", "UNKNOWN", "OUT", "IN"};
@@ -242,10 +238,11 @@ std::string states(const WatchedShop& shop, const std::vector<std::int32_t>& day
 TEST(StockStates, ADeliveryIsKnownFor56DaysAndListedFor90) {
   WatchedShop shop;
   shop.gets(delivered("D1", nth(0), 10));
-  EXPECT_EQ(states(shop, {-1, 0, 55, 56, 90, 91}), "-1 NOT_LISTED\n0 IN\n55 IN\n56 UNKNOWN\n90 UNKNOWN\n91 NOT_LISTED\n");
+  EXPECT_EQ(states(shop, {-1, 0, 55, 56, 90, 91}),
+            "-1 NOT_LISTED\n0 IN\n55 IN\n56 UNKNOWN\n90 UNKNOWN\n91 NOT_LISTED\n");
 }
 
-TEST(StockStates, OutUntilTheNextDeliveryOrUntilNobodyOrdersIt) {
+TEST(StockStates, OutUntilTheNextDeliveryOrUntilItIsNoLongerOrdered) {
   auto shop = empty_shop();
   EXPECT_EQ(states(shop, {6, 7, 62, 63, 64}), "6 IN\n7 OUT\n62 OUT\n63 UNKNOWN\n64 NOT_LISTED\n");
   shop.gets(ordered("O1", noon(nth(20)), 5, 0));
@@ -254,7 +251,8 @@ TEST(StockStates, OutUntilTheNextDeliveryOrUntilNobodyOrdersIt) {
   EXPECT_EQ(states(shop, {21, 22}), "21 OUT\n22 IN\n");
 }
 
-// The end of a confirmed stockout is 24:00 of the first day that is not listed: the two ways to it agree.
+// The end of a confirmed stockout is 24:00 of the first day on which the SKU is not listed: rule and state agree on
+// that day.
 TEST(StockStates, AgreeWithTheEndOfTheConfirmedStockout) {
   for (const bool orders : {false, true}) {
     auto shop = empty_shop();
@@ -272,7 +270,7 @@ TEST(Book, ReachesZeroAfterTheWholeDaysThatTheLevelLasts) {
   shop.gets(counted("V1", noon(nth(0)), {{"s1", 20}}));
   const auto crossing = [&] {
     Book book;
-    for (const auto& fact : shop.shop.facts.skus.begin()->second.facts) book.take(fact);
+    for (const auto& fact : shop.shop.facts.skus.begin()->second.facts) book.apply(fact);
     return book.zero_crossing();
   };
   EXPECT_EQ(crossing(), std::nullopt) << "no rate yet";
@@ -282,9 +280,9 @@ TEST(Book, ReachesZeroAfterTheWholeDaysThatTheLevelLasts) {
   EXPECT_EQ(crossing(), nth(11)) << "5 at 2 a day, rounded up";
 }
 
-// ---- restarts and folding --------------------------------------------------------------------------------------------
+// ---- restarts and folding -------------------------------------------------------------------------------------------
 
-TEST(Stockouts, SayTheSameAfterARestartAtAnyMoment) {
+TEST(Stockouts, AreTheSameAfterARestartAtAnyMoment) {
   const auto live = [](int restart_after) {
     WatchedShop shop;
     int step = 0;
@@ -308,8 +306,8 @@ TEST(Stockouts, SayTheSameAfterARestartAtAnyMoment) {
   for (int step = 0; step < 7; ++step) EXPECT_EQ(live(step), expected) << "restart after step " << step;
 }
 
-// A shop that lives for two years says the same whether or not its old facts are folded away.
-TEST(Stockouts, DoNotDependOnWhatHasBeenFoldedAway) {
+// The alerts of two years do not depend on whether old facts are folded into the opening.
+TEST(Stockouts, DoNotDependOnFoldedFacts) {
   WatchedShop shop;
   std::string expected;
   for (int cycle = 0; cycle < 24; ++cycle) {
@@ -318,7 +316,8 @@ TEST(Stockouts, DoNotDependOnWhatHasBeenFoldedAway) {
     shop.gets(counted(fmt::format("A{}", cycle), noon(nth(begin + 1)), {{"s1", 30}}));
     shop.gets(counted(fmt::format("B{}", cycle), noon(nth(begin + 15)), {{"s1", 2}}));
     shop.gets(counted(fmt::format("C{}", cycle), noon(nth(begin + 20)), {{"s1", 0}}));
-    expected += fmt::format("R1 e{0} FIRING {1}d12:00\nR1 e{0} RESOLVED {2}d12:00\n", cycle + 1, begin + 20, begin + 28);
+    expected +=
+        fmt::format("R1 e{0} FIRING {1}d12:00\nR1 e{0} RESOLVED {2}d12:00\n", cycle + 1, begin + 20, begin + 28);
   }
   shop.waits_until(nth(28 * 24 - 1));
   std::string confirmed;
@@ -328,7 +327,7 @@ TEST(Stockouts, DoNotDependOnWhatHasBeenFoldedAway) {
     if (log.substr(from, 2) == "R1") confirmed += log.substr(from, end - from);
     from = end;
   }
-  expected.resize(expected.rfind("R1"));  // the last one is still going on
+  expected.resize(expected.rfind("R1"));  // The last stockout is still open.
   EXPECT_EQ(confirmed, expected);
   EXPECT_LT(shop.shop.facts.documents.size(), 60U);
 }

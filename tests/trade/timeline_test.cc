@@ -1,5 +1,5 @@
-// What an outlet contributes, by day: tables that can be checked by hand, and a comparison with the definitions,
-// written plainly, over random histories of changes.
+// The contributions of an outlet, by day: tables that can be checked by hand, and a comparison with a direct evaluation
+// of the definitions, over random histories of changes.
 #include "processors/trade/measures/timeline.h"
 
 #include <gtest/gtest.h>
@@ -13,8 +13,8 @@
 namespace fiverate::test {
 namespace {
 
-const Leaf kNorth{"north", "", ""};
-const Leaf kSouth{"south", "", ""};
+const CellKey kNorth{"north", "", ""};
+const CellKey kSouth{"south", "", ""};
 constexpr auto kBuying7 = in_window(Contribution::buying_outlets, 1);
 constexpr auto kBuying28 = in_window(Contribution::buying_outlets, 2);
 constexpr auto kBuying91 = in_window(Contribution::buying_outlets, 3);
@@ -46,7 +46,7 @@ Shop open_shop() {
 
 void buys(Shop& shop, std::int32_t on, std::int64_t quantity = 5) {
   const auto event = delivery(fmt::format("D{}", on), "shop", noon(nth(on)), {{"s1", quantity}});
-  ASSERT_EQ(shop.takes(event).outcome, Outcome::accepted);
+  ASSERT_EQ(shop.receives(event).outcome, Outcome::accepted);
 }
 
 // ---- windows --------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ TEST(Windows, PurchasesOfOneWindowCountOnce) {
   }
 }
 
-TEST(Windows, OneThatComesLateFillsTheGap) {
+TEST(Windows, ALatePurchaseJoinsTheIntervalsOfItsNeighbours) {
   auto shop = open_shop();
   buys(shop, 3);
   buys(shop, 15);
@@ -96,54 +96,55 @@ TEST(Windows, NothingBoughtIsNoPurchaseAndAReturnUndoesNone) {
   buys(shop, 3, 0);
   EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "");
   buys(shop, 5, 4);
-  shop.takes(returned("R5", "shop", noon(nth(5)), {{"s1", 4}}));
+  shop.receives(returned("R5", "shop", noon(nth(5)), {{"s1", 4}}));
   EXPECT_EQ(days_of(shop, "B1", kBuying7, 100), "5-11");
   EXPECT_EQ(shop.value("B1", Contribution::returned_units, nth(5)), 4);
 }
 
-TEST(Windows, ACancellationTakesEverythingBack) {
+TEST(Windows, ACancellationRemovesAllContributions) {
   auto shop = open_shop();
   const auto first = delivery("D", "shop", noon(nth(3)), {{"s1", 5}, {"s2", 1}});
-  shop.takes(first);
-  shop.takes(cancelled(first, 2));
+  shop.receives(first);
+  shop.receives(cancelled(first, 2));
   for (const auto* brand : {"B1", "B2"}) EXPECT_EQ(days_of(shop, brand, kBuying91, 200), "");
   EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(3)), 0);
   EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 200), "");
-  shop.takes(revised(first, 3));
+  shop.receives(revised(first, 3));
   EXPECT_EQ(days_of(shop, "B2", kBuying7, 100), "3-9");
 }
 
 // ---- active and dormant ---------------------------------------------------------------------------------------------
 
-TEST(Activity, EndsFiftySixDaysAfterTheLastDocumentWhenTheClockGetsThere) {
+TEST(Activity, EndsFiftySixDaysAfterTheLastDocumentWhenTheClockReachesThatDay) {
   auto shop = open_shop();
-  shop.takes(visit("V", "shop", noon(nth(10))));
-  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-80") << "open until the clock gets there";
+  shop.receives(visit("V", "shop", noon(nth(10))));
+  EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-80")
+      << "without an end until the clock reaches it";
   EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 80), "0-9");
   ASSERT_EQ(activity_ends(shop.facts), nth(66));
-  shop.passes_to(nth(65));
+  shop.advance_to(nth(65));
   EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-80");
-  shop.passes_to(nth(66));
+  shop.advance_to(nth(66));
   EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 80), "10-65");
   EXPECT_EQ(days_of(shop, "", Contribution::dormant_outlets, 80), "0-9 66-80");
-  EXPECT_EQ(activity_ends(shop.facts), std::nullopt) << "has ended, and has been sent";
+  EXPECT_EQ(activity_ends(shop.facts), std::nullopt) << "the end has been sent";
 }
 
 TEST(Activity, AnyDocumentKeepsTheOutletActiveButNotARefusedVisit) {
   auto shop = open_shop();
-  shop.takes(order("O", "shop", noon(nth(0))));
-  shop.takes(visit("V", "shop", noon(nth(40)), Visit::REFUSED));
-  shop.takes(returned("R", "shop", noon(nth(50)), {{"s1", 1}}));
-  shop.passes_to(nth(150));
+  shop.receives(order("O", "shop", noon(nth(0))));
+  shop.receives(visit("V", "shop", noon(nth(40)), Visit::REFUSED));
+  shop.receives(returned("R", "shop", noon(nth(50)), {{"s1", 1}}));
+  shop.advance_to(nth(150));
   EXPECT_EQ(days_of(shop, "", Contribution::active_outlets, 150), "0-105");
 }
 
 TEST(Activity, BuyersCountOnlyWhileActive) {
   auto shop = open_shop();
   buys(shop, 0);
-  shop.passes_to(nth(100));
-  EXPECT_EQ(days_of(shop, "B1", kBuying91, 100), "0-55") << "bought 91 days ago at most, yet dormant from day 56";
-  shop.takes(visit("V", "shop", noon(nth(80))), noon(nth(81)));
+  shop.advance_to(nth(100));
+  EXPECT_EQ(days_of(shop, "B1", kBuying91, 100), "0-55") << "bought at most 91 days ago, but dormant from day 56";
+  shop.receives(visit("V", "shop", noon(nth(80))), noon(nth(81)));
   EXPECT_EQ(days_of(shop, "B1", kBuying91, 100), "0-55 80-90");
 }
 
@@ -151,15 +152,15 @@ TEST(Activity, NothingIsSentWhileTimePassesWithoutAChange) {
   auto shop = open_shop();
   buys(shop, 0);
   const auto sent = shop.differences();
-  for (int today = 1; today < 56; ++today) shop.passes_to(nth(today));
+  for (int today = 1; today < 56; ++today) shop.advance_to(nth(today));
   EXPECT_EQ(shop.differences(), sent);
-  shop.passes_to(nth(56));
+  shop.advance_to(nth(56));
   EXPECT_GT(shop.differences(), sent);
 }
 
-// ---- where it counts ------------------------------------------------------------------------------------------------
+// ---- segments -------------------------------------------------------------------------------------------------------
 
-TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
+TEST(Segment, UnitsStayInTheSegmentOfTheirDayWhenTheOutletMoves) {
   auto shop = open_shop();
   buys(shop, 3);
   shop.version(outlet("shop", nth(6), "south"));
@@ -172,10 +173,10 @@ TEST(Place, UnitsStayWhereTheyWereDeliveredAndTheOutletMoves) {
       EXPECT_EQ(shop.value(brand, contribution, nth(on), there), 0) << on;
     }
   }
-  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "3-9") << "never twice, never none";
+  EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "3-9") << "exactly once on each day";
 }
 
-TEST(Place, ClassesMoveWithTheVersion) {
+TEST(Segment, ClassesMoveWithTheVersion) {
   auto shop = open_shop();
   shop.version(outlet("shop", nth(0), "north", Outlet::ACTIVE, {{"channel", "a"}, {"size", "big"}}));
   shop.version(outlet("shop", nth(10), "north", Outlet::ACTIVE, {{"channel", "b"}}));
@@ -187,11 +188,11 @@ TEST(Place, ClassesMoveWithTheVersion) {
   EXPECT_EQ(buying("size", "big", 9), 1);
   EXPECT_EQ(buying("channel", "a", 10), 0);
   EXPECT_EQ(buying("channel", "b", 10), 1);
-  EXPECT_EQ(buying("size", "big", 10), 0) << "without a dimension it is in no line of it";
+  EXPECT_EQ(buying("size", "big", 10), 0) << "the version has no value of that dimension";
   EXPECT_EQ(buying("", "", 10), 1);
 }
 
-TEST(Place, OutsideThePopulationOnlyUnitsCount) {
+TEST(Segment, OutsideThePopulationOnlyUnitsCount) {
   auto shop = open_shop();
   shop.version(outlet("shop", nth(5), "north", Outlet::CLOSED));
   buys(shop, 7);
@@ -202,7 +203,7 @@ TEST(Place, OutsideThePopulationOnlyUnitsCount) {
   EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "9-13");
 }
 
-TEST(Place, BeforeTheFirstVersionItsRegionHoldsOutsideThePopulation) {
+TEST(Segment, BeforeTheFirstVersionUnitsCountInItsRegionOutsideThePopulation) {
   Shop shop;
   shop.knows_sku("s1", "B1");
   shop.version(outlet("shop", nth(5), "south"));
@@ -211,20 +212,20 @@ TEST(Place, BeforeTheFirstVersionItsRegionHoldsOutsideThePopulation) {
   EXPECT_EQ(days_of(shop, "B1", kBuying7, 60), "5-8");
 }
 
-TEST(Place, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
+TEST(Segment, AnOutletWhoseOnlyVersionIsCancelledCountsNowhere) {
   Shop shop;
   shop.knows_sku("s1", "B1");
   shop.version(cancelled(outlet("shop", nth(5), "south"), 2));
   buys(shop, 6);
   EXPECT_EQ(shop.differences(), 0U);
   shop.version(revised(outlet("shop", nth(5), "south"), 3));
-  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(6), kSouth), 5) << "back, with all that happened since";
+  EXPECT_EQ(shop.value("B1", Contribution::delivered_units, nth(6), kSouth), 5) << "with the units delivered before";
 }
 
-// ---- the definitions, plainly ---------------------------------------------------------------------------------------
+// ---- comparison with the definitions --------------------------------------------------------------------------------
 
-// A world of one outlet, as one would tell it: documents by id, versions by day. Evaluated by going through everything.
-struct Told {
+// The history of one outlet: documents by id, versions by day. Each value is computed from all of them.
+struct PlainHistory {
   struct Doc {
     int day = 0;
     bool cancelled = false;
@@ -240,8 +241,8 @@ struct Told {
   std::map<std::string, Doc> docs;
   std::map<int, Ver> versions;
 
-  // Region on a day and whether it is in the population; nothing: counts nowhere.
-  std::optional<std::pair<std::string, bool>> place_on(int on) const {
+  // The region on a day and whether the outlet is in the population; nullopt if it counts nowhere.
+  std::optional<std::pair<std::string, bool>> segment_on(int on) const {
     std::optional<std::pair<std::string, bool>> result;
     for (const auto& [from, version] : versions) {
       if (version.cancelled) continue;
@@ -250,7 +251,7 @@ struct Told {
     }
     return result;
   }
-  bool active_on(int on) const {
+  bool is_active_on(int on) const {
     return std::any_of(docs.begin(), docs.end(), [&](const auto& entry) {
       const auto& doc = entry.second;
       return !doc.cancelled && doc.activity && doc.day <= on && doc.day >= on - 55;
@@ -265,21 +266,19 @@ struct Told {
     return sum;
   }
   std::int64_t value(const std::string& brand, Contribution what, int on, const std::string& region) const {
-    const auto place = place_on(on);
-    if (!place || place->first != region) return 0;
+    const auto segment = segment_on(on);
+    if (!segment || segment->first != region) return 0;
     if (what == Contribution::delivered_units) return units(brand, on, on, false);
     if (what == Contribution::returned_units) return units(brand, on, on, true);
-    if (!place->second) return 0;
-    if (what == Contribution::active_outlets) return active_on(on) ? 1 : 0;
-    if (what == Contribution::dormant_outlets) return active_on(on) ? 0 : 1;
+    if (!segment->second) return 0;
+    if (what == Contribution::active_outlets) return is_active_on(on) ? 1 : 0;
+    if (what == Contribution::dormant_outlets) return is_active_on(on) ? 0 : 1;
     for (std::size_t w = 0; w < kWindowCount; ++w) {
-      const auto in = [&](DayRange days) {
-        return units(brand, days.first - nth(0), days.last - nth(0), false) > 0;
-      };
+      const auto in = [&](DayRange days) { return units(brand, days.first - nth(0), days.last - nth(0), false) > 0; };
       const bool now = in(window_of(kWindows[w], nth(on)));
       const bool before = in(previous_of(kWindows[w], nth(on)));
-      if (what == in_window(Contribution::buying_outlets, w)) return active_on(on) && now ? 1 : 0;
-      if (what == in_window(Contribution::repeat_buying_outlets, w)) return active_on(on) && now && before ? 1 : 0;
+      if (what == in_window(Contribution::buying_outlets, w)) return is_active_on(on) && now ? 1 : 0;
+      if (what == in_window(Contribution::repeat_buying_outlets, w)) return is_active_on(on) && now && before ? 1 : 0;
     }
     return 0;
   }
@@ -288,8 +287,8 @@ struct Told {
 RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
   constexpr int kDays = 150;
   Shop shop;
-  shop.limits = {1000 * kDayMs, 1000 * kDayMs, 1000 * kDayMs, 0};  // everything is in time here
-  Told told;
+  shop.limits = {1000 * kDayMs, 1000 * kDayMs, 1000 * kDayMs, 0};  // No document is late.
+  PlainHistory plain;
   for (const auto* brand : {"B1", "B2"}) shop.knows_sku(std::string("sku of ") + brand, brand);
   std::map<std::string, std::int64_t> revision;
   int today = 0;
@@ -298,15 +297,15 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
     const auto kind = *rc::gen::inRange(0, 10);
     if (kind == 0) {
       const auto from = *rc::gen::inRange(-10, kDays);
-      auto& version = told.versions[from] = {*rc::gen::inRange(0, 4) == 0, *rc::gen::inRange(0, 4) > 0,
-                                             *rc::gen::element<std::string>("north", "south")};
+      auto& version = plain.versions[from] = {*rc::gen::inRange(0, 4) == 0, *rc::gen::inRange(0, 4) > 0,
+                                              *rc::gen::element<std::string>("north", "south")};
       auto event = outlet("shop", nth(from), version.region, version.active ? Outlet::ACTIVE : Outlet::SUSPENDED);
       shop.version(version.cancelled ? cancelled(event, 2) : event);
     } else if (kind <= 3) {
       today = std::min(kDays, today + *rc::gen::inRange(0, 60));
     } else {
-      const auto id = fmt::format("D{}", *rc::gen::inRange(0, 8));  // often one that is there already
-      Told::Doc doc;
+      const auto id = fmt::format("D{}", *rc::gen::inRange(0, 8));  // often an id that exists already
+      PlainHistory::Doc doc;
       doc.day = *rc::gen::inRange(std::max(0, today - 60), today + 1);
       Lines lines;
       for (const auto* brand : {"B1", "B2"}) {
@@ -318,10 +317,10 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
       auto event = doc.is_return ? returned(id, "shop", noon(nth(doc.day)), lines)
                                  : delivery(id, "shop", noon(nth(doc.day)), lines);
       event = doc.cancelled ? cancelled(event, ++revision[id]) : revised(event, ++revision[id]);
-      RC_ASSERT(shop.takes(event, noon(nth(today)) + i + kDayMs / 3).outcome == Outcome::accepted);
-      told.docs[id] = doc;
+      RC_ASSERT(shop.receives(event, noon(nth(today)) + i + kDayMs / 3).outcome == Outcome::accepted);
+      plain.docs[id] = doc;
     }
-    shop.passes_to(nth(today));
+    shop.advance_to(nth(today));
   }
 
   std::vector<std::pair<std::string, Contribution>> measures{{"", Contribution::active_outlets},
@@ -337,11 +336,11 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
   for (int on = -12; on <= today; ++on) {
     for (const auto& [brand, what] : measures) {
       for (const auto* where : {"north", "south"}) {
-        const auto expected = told.value(brand, what, on, where);
+        const auto expected = plain.value(brand, what, on, where);
         const auto actual = shop.value(brand, what, nth(on), {where, "", ""});
         if (expected != actual) {
-          RC_FAIL(fmt::format("{} {} of day {} in {}: expected {}, sent {}", brand, static_cast<int>(what), on, where,
-                              expected, actual));
+          RC_FAIL(fmt::format("{} {} of day {} in {}: expected {}, but the sum of the differences is {}", brand,
+                              static_cast<int>(what), on, where, expected, actual));
         }
       }
     }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr Millis kAgreeWithin = 7 * kDayMs;
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kRateMost = kMost / 64;  // thresholds are multiples of it
+constexpr std::int64_t kRateMost = kMost / 64;  // so that thresholds, which are multiples of a rate, fit into 64 bits
 __extension__ using Wide = __int128;
 
 std::int64_t narrowed(Wide value) {
@@ -41,26 +41,26 @@ Day SkuFacts::first_request(Day since) const {
 }
 
 std::int64_t Book::level(Day day) const {
-  if (anchor_ == kNoDay) return level_;
-  const auto fallen = Wide{level_} - Wide{rate_} * (day - anchor_);
+  if (state_.anchor == kNoDay) return state_.level;
+  const auto fallen = Wide{state_.level} - Wide{state_.rate} * (day - state_.anchor);
   return fallen < 0 ? 0 : static_cast<std::int64_t>(fallen);
 }
 
 std::optional<Day> Book::zero_crossing() const {
-  if (!accepted_ || rate_ == 0) return std::nullopt;
-  const auto days = level_ / rate_ + (level_ % rate_ == 0 ? 0 : 1);
-  return days < kEndOfDays - anchor_ ? anchor_ + static_cast<std::int32_t>(days) : kEndOfDays;
+  if (!state_.accepted || state_.rate == 0) return std::nullopt;
+  const auto days = state_.level / state_.rate + (state_.level % state_.rate == 0 ? 0 : 1);
+  return days < kEndOfDays - state_.anchor ? state_.anchor + static_cast<std::int32_t>(days) : kEndOfDays;
 }
 
 std::int64_t Book::rate_days() const {
   std::int64_t days = 0;
-  for (const auto& pair : pairs_) days += pair.days;
+  for (const auto& pair : state_.pairs) days += pair.days;
   return days;
 }
 
 Book::Delivered Book::delivered_until(Day day) const {
   Delivered sum;
-  for (const auto& delivered : delivered_) {
+  for (const auto& delivered : state_.delivered) {
     if (delivered.day < day - kListedDays) continue;
     sum.lines += delivered.lines;
     sum.quantity += delivered.quantity;
@@ -69,7 +69,7 @@ Book::Delivered Book::delivered_until(Day day) const {
 }
 
 Day Book::delivered_changes(Day day) const {
-  for (const auto& delivered : delivered_) {
+  for (const auto& delivered : state_.delivered) {
     if (const auto too_old = delivered.day + kListedDays + 1; too_old > day) return too_old;
   }
   return kEndOfDays;
@@ -78,25 +78,25 @@ Day Book::delivered_changes(Day day) const {
 Book book_until(Day day, const SkuFacts& facts) {
   auto book = facts.opening().book;
   for (const auto& fact : facts.facts) {
-    if (fact.day <= day) book.take(fact);
+    if (fact.day <= day) book.apply(fact);
   }
   return book;
 }
 
-bool Book::explained(const Fact& count) const {
-  if (!accepted_) return true;
-  if (Wide{count.quantity} <= Wide{accepted_->quantity} + moved_since_accepted_ + 1) return true;
-  return rejected_ && count.time - rejected_time_ <= kAgreeWithin &&
-         Wide{count.quantity} <= Wide{rejected_quantity_} + moved_since_rejected_ + 1;
+bool Book::is_acceptable(const Fact& count) const {
+  if (!state_.accepted) return true;
+  if (Wide{count.quantity} <= Wide{state_.accepted->quantity} + state_.moved_since_accepted + 1) return true;
+  return state_.rejected && count.time - state_.rejected_time <= kAgreeWithin &&
+         Wide{count.quantity} <= Wide{state_.rejected_quantity} + state_.moved_since_rejected + 1;
 }
 
-bool Book::take(const Fact& fact) {
+bool Book::apply(const Fact& fact) {
   if (is_count(fact.kind)) {
-    if (!explained(fact)) {
-      rejected_ = true;
-      rejected_quantity_ = fact.quantity;
-      rejected_time_ = fact.time;
-      moved_since_rejected_ = 0;
+    if (!is_acceptable(fact)) {
+      state_.rejected = true;
+      state_.rejected_quantity = fact.quantity;
+      state_.rejected_time = fact.time;
+      state_.moved_since_rejected = 0;
       return false;
     }
     accept(fact);
@@ -105,131 +105,69 @@ bool Book::take(const Fact& fact) {
 
   const bool out = fact.kind == FactKind::out;
   const auto moved = out ? fact.quantity : -fact.quantity;
-  moved_since_accepted_ += moved;
-  moved_since_rejected_ += moved;
-  if (accepted_) {
+  state_.moved_since_accepted += moved;
+  state_.moved_since_rejected += moved;
+  if (state_.accepted) {
     const auto before = level(fact.day);
     const auto after = Wide{before} + Wide{moved} * kMillionth;
-    level_ = after < 0 ? 0 : narrowed(after);
-    anchor_ = fact.day;
+    state_.level = after < 0 ? 0 : narrowed(after);
+    state_.anchor = fact.day;
   }
   if (out) {
-    latest_ = Latest::out;
-    latest_day_ = fact.day;
-    last_out_day_ = fact.day;
-    std::erase_if(delivered_, [&](const DeliveredDay& old) { return old.day < fact.day - kListedDays; });
-    if (delivered_.empty() || delivered_.back().day != fact.day) delivered_.push_back({fact.day, 0, 0});
-    delivered_.back().quantity += fact.quantity;
-    ++delivered_.back().lines;
+    state_.latest = Latest::out;
+    state_.latest_day = fact.day;
+    state_.last_out_day = fact.day;
+    std::erase_if(state_.delivered, [&](const DeliveredDay& old) { return old.day < fact.day - kListedDays; });
+    if (state_.delivered.empty() || state_.delivered.back().day != fact.day)
+      state_.delivered.push_back({fact.day, 0, 0});
+    state_.delivered.back().quantity += fact.quantity;
+    ++state_.delivered.back().lines;
   }
   return true;
 }
 
 void Book::accept(const Fact& count) {
-  if (accepted_) {
-    const auto difference = Wide{accepted_->quantity} + moved_since_accepted_ - count.quantity;
+  if (state_.accepted) {
+    const auto difference = Wide{state_.accepted->quantity} + state_.moved_since_accepted - count.quantity;
     const auto sold = difference < 0 ? 0 : narrowed(difference);
-    if (!pairs_.empty() && pairs_.back().later == count.day) {  // one entry a day: a shop may be counted all day long
-      pairs_.back().sold = narrowed(Wide{pairs_.back().sold} + sold);
-      pairs_.back().days += count.day - accepted_->day;
+    if (!state_.pairs.empty() && state_.pairs.back().later == count.day) {  // One entry a day bounds the memory.
+      state_.pairs.back().sold = narrowed(Wide{state_.pairs.back().sold} + sold);
+      state_.pairs.back().days += count.day - state_.accepted->day;
     } else {
-      pairs_.push_back({count.day, sold, count.day - accepted_->day});
+      state_.pairs.push_back({count.day, sold, count.day - state_.accepted->day});
     }
-    std::erase_if(pairs_, [&](const Pair& old) { return old.later < count.day - kListedDays; });
+    std::erase_if(state_.pairs, [&](const Pair& old) { return old.later < count.day - kListedDays; });
     Wide sold_in_all = 0;
     std::int64_t days = 0;
-    for (const auto& pair : pairs_) {
+    for (const auto& pair : state_.pairs) {
       sold_in_all += pair.sold;
       days += pair.days;
     }
-    rate_ = days == 0 ? 0 : std::min(kRateMost, narrowed(sold_in_all * kMillionth / days));
+    state_.rate = days == 0 ? 0 : std::min(kRateMost, narrowed(sold_in_all * kMillionth / days));
   }
-  level_ = narrowed(Wide{count.quantity} * kMillionth);
-  anchor_ = count.day;
-  // In place: the walks over a book's facts accept many counts, and the memory of the last id serves for the next.
-  if (!accepted_) {
-    accepted_ = Count{};
-    first_accepted_day_ = count.day;
+  state_.level = narrowed(Wide{count.quantity} * kMillionth);
+  state_.anchor = count.day;
+  // Assigned in place, so that the string of the last event id is reused. A walk over the facts accepts many counts.
+  if (!state_.accepted) {
+    state_.accepted = Count{};
+    state_.first_accepted_day = count.day;
   }
-  accepted_->quantity = count.quantity;
-  accepted_->time = count.time;
-  accepted_->day = count.day;
-  accepted_->event = count.document->counted().event;
-  moved_since_accepted_ = 0;
-  rejected_ = false;
+  state_.accepted->quantity = count.quantity;
+  state_.accepted->time = count.time;
+  state_.accepted->day = count.day;
+  state_.accepted->event = count.document->counted().event;
+  state_.moved_since_accepted = 0;
+  state_.rejected = false;
 
-  if (count.quantity == 0 && latest_ != Latest::zero) {
-    zero_since_ = count.day;
-    delivered_before_zero_ = 0;
-    for (const auto& delivered : delivered_) {
-      if (delivered.day >= count.day - kListedDays) delivered_before_zero_ += delivered.quantity;
+  if (count.quantity == 0 && state_.latest != Latest::zero) {
+    state_.zero_since = count.day;
+    state_.delivered_before_zero = 0;
+    for (const auto& delivered : state_.delivered) {
+      if (delivered.day >= count.day - kListedDays) state_.delivered_before_zero += delivered.quantity;
     }
   }
-  latest_ = count.quantity == 0 ? Latest::zero : Latest::positive;
-  latest_day_ = count.day;
-}
-
-void Book::save(BookState& state) const {
-  if (accepted_) {
-    auto& count = *state.mutable_accepted();
-    count.set_quantity(accepted_->quantity);
-    count.set_time_ms(accepted_->time);
-    count.set_day(accepted_->day.number);
-    save_event(accepted_->event, *count.mutable_event());
-  }
-  state.set_first_accepted_day(first_accepted_day_.number);
-  state.set_moved_since_accepted(moved_since_accepted_);
-  state.set_rejected(rejected_);
-  state.set_rejected_quantity(rejected_quantity_);
-  state.set_rejected_time_ms(rejected_time_);
-  state.set_moved_since_rejected(moved_since_rejected_);
-  state.set_latest(static_cast<std::int32_t>(latest_));
-  state.set_latest_day(latest_day_.number);
-  state.set_zero_since(zero_since_.number);
-  state.set_delivered_before_zero(delivered_before_zero_);
-  state.set_last_out_day(last_out_day_.number);
-  for (const auto& delivered : delivered_) {
-    state.add_delivered_days(delivered.day.number);
-    state.add_delivered(delivered.quantity);
-    state.add_delivered_lines(delivered.lines);
-  }
-  state.set_level(level_);
-  state.set_anchor(anchor_.number);
-  state.set_rate(rate_);
-  for (const auto& pair : pairs_) {
-    state.add_pair_days(pair.later.number);
-    state.add_pair_sold(pair.sold);
-    state.add_pair_lengths(pair.days);
-  }
-}
-
-Book Book::load(const BookState& state) {
-  Book book;
-  if (state.has_accepted()) {
-    const auto& count = state.accepted();
-    book.accepted_ = {count.quantity(), count.time_ms(), Day{count.day()}, load_event(count.event())};
-  }
-  book.first_accepted_day_ = Day{state.first_accepted_day()};
-  book.moved_since_accepted_ = state.moved_since_accepted();
-  book.rejected_ = state.rejected();
-  book.rejected_quantity_ = state.rejected_quantity();
-  book.rejected_time_ = state.rejected_time_ms();
-  book.moved_since_rejected_ = state.moved_since_rejected();
-  book.latest_ = static_cast<Latest>(state.latest());
-  book.latest_day_ = Day{state.latest_day()};
-  book.zero_since_ = Day{state.zero_since()};
-  book.delivered_before_zero_ = state.delivered_before_zero();
-  book.last_out_day_ = Day{state.last_out_day()};
-  for (int i = 0; i < state.delivered_days_size(); ++i) {
-    book.delivered_.push_back({Day{state.delivered_days(i)}, state.delivered(i), state.delivered_lines(i)});
-  }
-  book.level_ = state.level();
-  book.anchor_ = Day{state.anchor()};
-  book.rate_ = state.rate();
-  for (int i = 0; i < state.pair_days_size(); ++i) {
-    book.pairs_.push_back({Day{state.pair_days(i)}, state.pair_sold(i), state.pair_lengths(i)});
-  }
-  return book;
+  state_.latest = count.quantity == 0 ? Latest::zero : Latest::positive;
+  state_.latest_day = count.day;
 }
 
 }  // namespace fiverate

@@ -1,30 +1,32 @@
-// The book of one outlet and SKU: what the shop should have, from what it received, sent back and counted.
+// The stock book of one outlet and SKU: how much the shop should have, by what it received, returned and counted.
 //
 //   order of facts   event time; at one instant OUT, RETURN, declared stock, visit count; then document id as bytes
-//   acceptance       a count is believed if it is the first, or not above what the last believed one and what came and went
-//                    since explain (+ 1 unit), or explained by the rejected count just before it, at most 7 days earlier
-//                    (the second agreeing count; the rejected one stays rejected)
-//   rate             units sold a day: over the pairs of consecutive accepted counts of the last 90 days
-//   level            from the last accepted count, falling by the rate, raised by OUT, lowered by RETURN, never below 0
+//   acceptance       A count is accepted if it is the first, or at most 1 unit above the last accepted count and the
+//                    movements since then. It is also accepted if the last count was rejected at most 7 days before and
+//                    the new one is at most 1 unit above that count and the movements since then: two counts agree. The
+//                    rejected one stays rejected.
+//   rate             units sold a day, over the pairs of consecutive accepted counts of the last 90 days
+//   level            the last accepted count, falling by the rate, raised by OUT, lowered by RETURN, never below 0
 //
-// A function of the set of facts: what is older than kMemoryDays is folded into the opening book (Opening).
-// Quantities are in units (packs), levels and rates in millionths of a unit (a day). Days are days of the market.
+// A book is a function of the set of facts. Facts older than kMemoryDays are folded into an opening (Opening).
+// Quantities are in units (packs), levels in millionths of a unit, rates in millionths of a unit a day. Days are market
+// days of event times. Formulas: docs/rules.md.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "processors/trade/base/units.h"
 #include "processors/trade/book/document.h"
-#include "processors/trade/measures/measure.h"
-#include "state.pb.h"
 
 namespace fiverate {
 
-inline constexpr std::int32_t kListedDays = 90;        // an SKU is listed so many days after its last OUT unit
-inline constexpr std::int32_t kChronicDays = 56;       // out for longer, and not ordered since: not listed either
-inline constexpr std::int32_t kUnknownAfterDays = 56;  // without OUT or count
+inline constexpr std::int32_t kListedDays = 90;   // An SKU is listed on so many days after its last OUT unit,
+inline constexpr std::int32_t kChronicDays = 56;  // unless it is out for longer than this and was not ordered since.
+inline constexpr std::int32_t kUnknownAfterDays = 56;  // Without OUT or count for so long, its stock is unknown.
 
 enum class FactKind : std::uint8_t { out = 0, returned = 1, declared = 2, counted = 3 };
 constexpr bool is_count(FactKind kind) {
@@ -36,13 +38,13 @@ struct Fact {
   Day day;
   FactKind kind;
   std::int64_t quantity;     // OUT and RETURN: 1 or more
-  const Document* document;  // whose counted revision says so
+  const Document* document;  // the document whose counted revision holds the fact
 };
 bool operator<(const Fact& a, const Fact& b);
 
-// An order line with 1 or more requested.
+// An order line that requests 1 unit or more.
 struct Request {
-  Millis time;
+  Millis time;  // event time
   Day day;
   bool short_confirmed;  // less than 80 % of it was confirmed
   const Document* document;
@@ -51,7 +53,7 @@ bool operator<(const Request& a, const Request& b);
 
 class Book {
  public:
-  // What the latest of {OUT line >= 1, accepted count} was.
+  // The kind of the latest fact among OUT lines of 1 or more and accepted counts.
   enum class Latest : std::uint8_t { none, out, zero, positive };
   struct Count {
     std::int64_t quantity = 0;
@@ -59,43 +61,7 @@ class Book {
     Day day;
     EventRef event;
   };
-
-  // The next fact in order. False: a count that is not accepted.
-  bool take(const Fact& fact);
-
-  [[nodiscard]] const std::optional<Count>& accepted() const { return accepted_; }  // the last one
-  [[nodiscard]] Latest latest() const { return latest_; }
-  [[nodiscard]] Day latest_day() const { return latest_day_; }
-  [[nodiscard]] Day last_out_day() const { return last_out_day_; }  // kNoDay: never
-  [[nodiscard]] Day anchor() const { return anchor_; }              // of the level: day of the last fact that moved it
-  [[nodiscard]] std::int64_t rate() const { return rate_; }
-  // At the end of a day not before the last fact's. 0 before the first accepted count.
-  [[nodiscard]] std::int64_t level(Day day) const;
-
-  // The day on which the level reaches 0, if nothing comes; nothing: it does not fall.
-  [[nodiscard]] std::optional<Day> zero_crossing() const;
-
-  [[nodiscard]] Day first_accepted_day() const { return first_accepted_day_; }  // kNoDay: none yet
-  // Days between the counts that the rate is made of, in sum.
-  [[nodiscard]] std::int64_t rate_days() const;
-  // OUT lines of 1 or more with a day in [day - 90, day], for a day not before the last fact's.
-  struct Delivered {
-    std::int64_t lines = 0;
-    std::int64_t quantity = 0;
-  };
-  [[nodiscard]] Delivered delivered_until(Day day) const;
-  // The next day after `day` on which one of them is too old; kEndOfDays: none is left.
-  [[nodiscard]] Day delivered_changes(Day day) const;
-
-  // While the latest is a count of 0: the first such count, and what was delivered in the 90 days before it.
-  [[nodiscard]] Day zero_since() const { return zero_since_; }
-  [[nodiscard]] std::int64_t delivered_before_zero() const { return delivered_before_zero_; }
-
-  void save(BookState& state) const;
-  static Book load(const BookState& state);
-
- private:
-  struct Pair {
+  struct Pair {  // of consecutive accepted counts; those with their later count on one day are one entry
     Day later;
     std::int64_t sold;
     std::int32_t days;
@@ -105,51 +71,94 @@ class Book {
     std::int64_t quantity;
     std::int64_t lines;
   };
-  [[nodiscard]] bool explained(const Fact& count) const;
+  // Everything that a book remembers, for those who store it.
+  struct State {
+    std::optional<Count> accepted;  // the last accepted count
+    Day first_accepted_day = kNoDay;
+    std::int64_t moved_since_accepted = 0;  // OUT - RETURN
+    bool rejected = false;                  // The latest count was rejected; the next three fields describe it.
+    std::int64_t rejected_quantity = 0;
+    Millis rejected_time = 0;
+    std::int64_t moved_since_rejected = 0;
+
+    Latest latest = Latest::none;
+    Day latest_day = kNoDay;
+    Day zero_since = kNoDay;
+    std::int64_t delivered_before_zero = 0;
+    Day last_out_day = kNoDay;
+    std::vector<DeliveredDay> delivered;  // OUT lines of the last 90 days before the last OUT line, ascending
+
+    std::int64_t level = 0;  // at the end of the anchor day
+    Day anchor = kNoDay;
+    std::int64_t rate = 0;
+    std::vector<Pair> pairs;  // of the last 90 days before the last accepted count
+  };
+
+  Book() = default;
+  explicit Book(State state) : state_(std::move(state)) {}
+  [[nodiscard]] const State& state() const { return state_; }
+
+  // Applies the next fact in order. Returns false for a count that is not accepted.
+  bool apply(const Fact& fact);
+
+  [[nodiscard]] const std::optional<Count>& accepted() const { return state_.accepted; }  // the last accepted count
+  [[nodiscard]] Latest latest() const { return state_.latest; }
+  [[nodiscard]] Day latest_day() const { return state_.latest_day; }
+  [[nodiscard]] Day last_out_day() const { return state_.last_out_day; }  // kNoDay: there was none
+  [[nodiscard]] Day anchor() const { return state_.anchor; }  // the day of the last fact that changed the level
+  [[nodiscard]] std::int64_t rate() const { return state_.rate; }
+  // The level at the end of a day that is not before the last fact's; 0 before the first accepted count.
+  [[nodiscard]] std::int64_t level(Day day) const;
+
+  // The day on which the level reaches 0 if no further fact comes; nullopt if it does not fall.
+  [[nodiscard]] std::optional<Day> zero_crossing() const;
+
+  [[nodiscard]] Day first_accepted_day() const { return state_.first_accepted_day; }  // kNoDay: none yet
+  // The sum of the days between the pairs of counts behind the rate.
+  [[nodiscard]] std::int64_t rate_days() const;
+  // OUT lines of 1 or more with a day in [day - 90, day], for a day that is not before the last fact's.
+  struct Delivered {
+    std::int64_t lines = 0;
+    std::int64_t quantity = 0;
+  };
+  [[nodiscard]] Delivered delivered_until(Day day) const;
+  // The first day after `day` on which one of these lines is older than 90 days; kEndOfDays if there is none.
+  [[nodiscard]] Day delivered_changes(Day day) const;
+
+  // While the latest fact is a count of 0: the day of the first such count, and the units delivered in the 90 days
+  // before it.
+  [[nodiscard]] Day zero_since() const { return state_.zero_since; }
+  [[nodiscard]] std::int64_t delivered_before_zero() const { return state_.delivered_before_zero; }
+
+ private:
+  [[nodiscard]] bool is_acceptable(const Fact& count) const;
   void accept(const Fact& count);
 
-  std::optional<Count> accepted_;
-  Day first_accepted_day_ = kNoDay;
-  std::int64_t moved_since_accepted_ = 0;  // OUT - RETURN
-  bool rejected_ = false;                  // the latest count was
-  std::int64_t rejected_quantity_ = 0;
-  Millis rejected_time_ = 0;
-  std::int64_t moved_since_rejected_ = 0;
-
-  Latest latest_ = Latest::none;
-  Day latest_day_ = kNoDay;
-  Day zero_since_ = kNoDay;
-  std::int64_t delivered_before_zero_ = 0;
-  Day last_out_day_ = kNoDay;
-  std::vector<DeliveredDay> delivered_;  // OUT lines of the last 90 days before the last OUT, days ascending
-
-  std::int64_t level_ = 0;
-  Day anchor_ = kNoDay;
-  std::int64_t rate_ = 0;
-  std::vector<Pair> pairs_;  // of the last 90 days before the last accepted count
+  State state_;
 };
 
-// What is left of facts that are forgotten.
+// What remains of facts that have been dropped.
 struct Opening {
   Book book;
-  std::optional<Millis> out_since;  // start of the stockout that was going on then (stockout.h)
-  EventRef out_event;
-  Day requested_on = kNoDay;  // the first request since book.zero_since(), if the latest is a count of 0
+  std::optional<Millis> out_since;  // start of the stockout that was open at that time (stockout.h)
+  EventRef out_event;               // the count of 0 that began it
+  Day requested_on = kNoDay;        // the first request since book.zero_since(), if the latest fact is a count of 0
   bool last_request_short = false;
 };
 
-// All that is known of one SKU at an outlet.
+// All facts of one SKU at an outlet.
 struct SkuFacts {
-  std::unique_ptr<const Opening> folded;  // everything before `facts`; null: nothing was
+  std::unique_ptr<const Opening> folded;  // everything before `facts`; null if nothing was folded
   std::vector<Fact> facts;                // in order
-  std::vector<Request> requests;  // in order
+  std::vector<Request> requests;          // in order
 
   [[nodiscard]] const Opening& opening() const;
-  // The first day on which 1 or more was requested since a count of 0 on `since`; kEndOfDays: not yet.
+  // The first day on which 1 unit or more was requested since a count of 0 on day `since`; kEndOfDays if there is none
+  // yet.
   [[nodiscard]] Day first_request(Day since) const;
 };
 
-// The book with the facts of days up to `day` alone.
+// The book after the facts of all days up to `day`.
 Book book_until(Day day, const SkuFacts& facts);
 
 }  // namespace fiverate

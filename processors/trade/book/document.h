@@ -1,4 +1,4 @@
-// An order, delivery or visit of one outlet, as far as anything is computed from it.
+// A document: an order, delivery or visit of one outlet, with the fields that something is computed from.
 #pragma once
 
 #include <cstdint>
@@ -13,64 +13,50 @@ namespace fiverate {
 
 enum class DocumentKind : std::uint8_t { order = 0, delivery = 1, visit = 2 };
 
-// An event with the place in the source topics where an auditor finds it.
+// The id of an event and its position in the source topics.
 struct EventRef {
   std::string event_id;
   Topic topic = Topic::orders;
   std::int32_t partition = 0;
-  std::int64_t offset = -1;  // -1: position not known
+  std::int64_t offset = -1;  // -1: the position is not known (a file replay)
 };
 
 struct Revision {
   std::int64_t number = 1;
   Millis event_time = 0;
-  std::uint64_t content = 0;  // hash of event time, cancelled and payload
+  std::uint64_t content = 0;  // content_of() the event: a hash of event time, cancelled and payload
   EventRef event;
 };
 
-inline constexpr std::int64_t kAbsent = -1;  // of a quantity: not said
+inline constexpr std::int64_t kAbsent = -1;  // in place of a quantity that the document does not have
 
-// Was the SKU seen on the shelf? on_shelf if the check says so, else by its facings, else by its count.
-enum class Shelf : std::uint8_t { not_said = 0, empty = 1, present = 2 };
-enum class PriceTag : std::uint8_t { not_said = 0, ok = 1, not_ok = 2 };
+// Whether a visit found the SKU on the shelf: by the field on_shelf, else by the facings, else by the count.
+enum class Shelf : std::uint8_t { not_recorded = 0, empty = 1, present = 2 };
+enum class PriceTag : std::uint8_t { not_recorded = 0, ok = 1, not_ok = 2 };
 
-// What one document says of one SKU, in units.
+// The line of one document for one SKU. Quantities are in units.
 struct Line {
   SkuNumber sku;
-  std::int64_t quantity = 0;   // of a delivery
-  std::int64_t requested = 0;  // of an order
-  std::int64_t confirmed = 0;
-  std::int64_t count = kAbsent;  // of a visit; the declared stock of an order
-  std::int64_t price = kAbsent;  // of a visit, in fen
-  Shelf shelf = Shelf::not_said;
-  PriceTag price_tag = PriceTag::not_said;
+  std::int64_t quantity = 0;     // delivery
+  std::int64_t requested = 0;    // order
+  std::int64_t confirmed = 0;    // order
+  std::int64_t count = kAbsent;  // visit; of an order its declared stock
+  std::int64_t price = kAbsent;  // visit, in fen
+  Shelf shelf = Shelf::not_recorded;
+  PriceTag price_tag = PriceTag::not_recorded;
 };
 
-// One document with all its remembered revisions. The highest counts.
+// A document with all of its revisions that are kept. The highest one counts.
 struct Document {
   DocumentKind kind = DocumentKind::delivery;
   std::string id;
-  std::vector<Revision> revisions;  // ascending by number; never empty
-  bool counts = false;              // an activity: not cancelled, and a visit only if DONE
+  std::vector<Revision> revisions;  // ascending by number, never empty
+  bool counts = false;              // It is not cancelled, and a visit is DONE: the outlet was active on its day.
   bool is_return = false;
   bool not_done = false;    // a visit that found the outlet closed or was refused
-  std::vector<Line> lines;  // empty if it does not count
+  std::vector<Line> lines;  // of the counted revision; empty if the document does not count
 
   [[nodiscard]] const Revision& counted() const { return revisions.back(); }
 };
-
-// An event reference as it is saved.
-template <typename Saved>
-void save_event(const EventRef& event, Saved& saved) {
-  saved.set_event_id(event.event_id);
-  if (event.offset < 0) return;
-  saved.set_topic(static_cast<std::int32_t>(event.topic));
-  saved.set_partition(event.partition);
-  saved.set_offset_after(event.offset + 1);
-}
-template <typename Saved>
-EventRef load_event(const Saved& saved) {
-  return {saved.event_id(), static_cast<Topic>(saved.topic()), saved.partition(), saved.offset_after() - 1};
-}
 
 }  // namespace fiverate

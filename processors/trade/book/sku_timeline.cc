@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/window.h"
 
 namespace fiverate {
 namespace {
@@ -17,22 +17,22 @@ class TimelineWalk {
 
   SkuTimeline run() {
     for (const auto& request : facts_.requests) append_day(timeline_.requested, request.day);
-    auto from = std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()});  // kNoDay: nothing before
+    auto from = std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()});  // kNoDay: no earlier fact
     const auto& facts = facts_.facts;
     for (std::size_t i = 0; i < facts.size();) {
       const auto day = facts[i].day;
-      if (from != kNoDay) settle({from, day});
-      for (; i < facts.size() && facts[i].day == day; ++i) take(facts[i]);
+      if (from != kNoDay) add_days({from, day});
+      for (; i < facts.size() && facts[i].day == day; ++i) apply(facts[i]);
       count_listed(day);
       from = day;
     }
-    if (from != kNoDay) settle({from, kEndOfDays});
+    if (from != kNoDay) add_days({from, kEndOfDays});
     return std::move(timeline_);
   }
 
  private:
-  void take(const Fact& fact) {
-    const bool accepted = book_.take(fact);
+  void apply(const Fact& fact) {
+    const bool accepted = book_.apply(fact);
     if (fact.kind == FactKind::out) {
       delivered_ += fact.quantity;
       append_day(timeline_.bought, fact.day);
@@ -47,7 +47,7 @@ class TimelineWalk {
     }
   }
 
-  // An OUT line later on the same day makes it listed, too.
+  // Called after all facts of the day: an OUT line later on the same day makes the SKU listed as well.
   void count_listed(Day day) {
     if (counts_today_ > 0 && book_.last_out_day() >= day - kListedDays) {
       timeline_.listed_counts.push_back({day, counts_today_, zeros_today_});
@@ -55,30 +55,31 @@ class TimelineWalk {
     counts_today_ = zeros_today_ = 0;
   }
 
-  // With the facts so far, what the days are like until the next fact.
-  void settle(Interval days) {
+  // Adds the states of the days until the next fact, by the facts so far.
+  void add_days(Interval days) {
     const bool zero = book_.latest() == Book::Latest::zero;
     if (book_.latest() != Book::Latest::none && !zero) {
       append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
     }
     if (book_.accepted()) {
-      timeline_.levels.push_back({days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
+      timeline_.levels.push_back(
+          {days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
     }
 
     const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
     if (!zero) {
-      settle_listed(delivered, timeline_.in);
+      add_listed_days(delivered, timeline_.in);
       return;
     }
-    // Out for long, it is not listed until it is ordered again.
+    // After kChronicDays out of stock the SKU is not listed until it is ordered again.
     const auto since = book_.zero_since();
     const auto chronic = since + kChronicDays + 1;
     const auto requested = std::max(chronic, facts_.first_request(since));
-    settle_listed({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
-    settle_listed({std::max(delivered.from, requested), delivered.to}, timeline_.out);
+    add_listed_days({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
+    add_listed_days({std::max(delivered.from, requested), delivered.to}, timeline_.out);
   }
 
-  void settle_listed(Interval days, Intervals& known) {
+  void add_listed_days(Interval days, Intervals& known) {
     const auto unknown_from = book_.latest_day() + kUnknownAfterDays;
     const Interval still_known{days.from, std::min(days.to, unknown_from)};
     append(known, still_known);
@@ -100,12 +101,14 @@ class TimelineWalk {
 
 }  // namespace
 
-SkuTimeline timeline_of(const SkuFacts& facts) { return TimelineWalk(facts).run(); }
+SkuTimeline timeline_of(const SkuFacts& facts) {
+  return TimelineWalk(facts).run();
+}
 
 std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {
   std::vector<SellThrough> found;
   if (counts.size() < 2) return found;
-  // A count enters the window on its day, and leaves it with the window's length, or with its month.
+  // A count enters the window on its day and leaves it after the window's length, or at the end of its month.
   const auto leaves = [&](const SkuTimeline::Count& count) {
     return window == kMonth ? next_month_begins(count.day) : count.day + window;
   };

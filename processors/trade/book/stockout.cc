@@ -6,47 +6,47 @@
 namespace fiverate {
 namespace {
 
-constexpr std::int64_t kDeliveredAtLeast = 4;  // units in the 90 days before; else the shop does not live on it
+constexpr std::int64_t kDeliveredAtLeast = 4;  // units in the 90 days before the stockout
 constexpr std::int32_t kCountAgeMax = 28;      // days
 constexpr std::int64_t kFiresBelowDays = 2;    // of supply
 constexpr std::int64_t kClearsAtDays = 3;
 
-// The machine that walks over the facts: a book, and the stockout that is going on.
+// Walks over the facts in order. It keeps the book and the stockout that is open.
 struct Walk {
   const SkuFacts& facts;
-  std::span<const ActiveFrom> activity;
+  std::span<const PopulationFrom> population;
   const MarketCalendar& calendar;
   Book book = facts.opening().book;
   std::optional<Stockout> open = {};
 
-  Walk(const SkuFacts& sku, std::span<const ActiveFrom> outlet, const MarketCalendar& days)
-      : facts(sku), activity(outlet), calendar(days) {
+  Walk(const SkuFacts& sku, std::span<const PopulationFrom> of_outlet, const MarketCalendar& days)
+      : facts(sku), population(of_outlet), calendar(days) {
     const auto& opening = sku.opening();
     if (opening.out_since) open = Stockout{*opening.out_since, kOpenEnd, opening.out_event, {}};
   }
 
-  // Was it ordered in time to stay listed, while out since `since`?
+  // Whether the SKU was ordered early enough to stay listed, while it is out since day `since`.
   [[nodiscard]] bool ordered_since(Day since) const { return facts.first_request(since) - since <= kChronicDays + 1; }
 
-  // With the facts so far, the midnight that ends what is open.
-  [[nodiscard]] Millis ends_by_itself() const {
+  // The midnight that ends the open stockout if no further fact comes.
+  [[nodiscard]] Millis ends_without_facts() const {
     auto last_listed = book.last_out_day() + kListedDays;
     if (!ordered_since(book.zero_since())) last_listed = std::min(last_listed, book.zero_since() + kChronicDays);
     auto end = calendar.start_of(last_listed + 2);
-    for (const auto& stretch : activity) {
-      if (stretch.active || stretch.from <= calendar.day_of(open->start)) continue;
+    for (const auto& stretch : population) {
+      if (stretch.in_population || stretch.from <= calendar.day_of(open->start)) continue;
       end = std::min(end, calendar.start_of(stretch.from));
       break;
     }
     return end;
   }
 
-  // All facts of one instant. Returns what has ended.
-  std::optional<Stockout> take(std::span<const Fact> instant) {
+  // Applies all facts of one instant. Returns the stockout that ended, if one did.
+  std::optional<Stockout> apply(std::span<const Fact> instant) {
     std::optional<Stockout> ended;
     const auto& first = instant.front();
     if (open) {
-      if (const auto end = ends_by_itself(); end <= calendar.start_of(first.day)) {
+      if (const auto end = ends_without_facts(); end <= calendar.start_of(first.day)) {
         open->end = end;
         ended = std::exchange(open, std::nullopt);
       }
@@ -55,7 +55,7 @@ struct Walk {
     const Document* begun_by = nullptr;
     const Document* refilled_by = nullptr;
     for (const auto& fact : instant) {
-      const bool accepted = book.take(fact);
+      const bool accepted = book.apply(fact);
       if (!accepted || fact.kind == FactKind::returned) continue;
       if (book.latest() == Book::Latest::zero) {
         if (!was_out) begun_by = fact.document;
@@ -71,23 +71,23 @@ struct Walk {
       open->ended_by = refilled_by->counted().event;
       ended = std::exchange(open, std::nullopt);
     } else if (!open && out && begun_by != nullptr && book.delivered_before_zero() >= kDeliveredAtLeast &&
-               active_on(first.day, activity)) {
+               in_population_on(first.day, population)) {
       open = Stockout{first.time, kOpenEnd, begun_by->counted().event, {}};
     }
     return ended;
   }
 };
 
-// Calls `take` for the facts of each instant up to `end`.
-template <typename Take>
-void by_instant(std::span<const Fact> facts, Take&& take) {
+// Calls `apply` once for the facts of each instant.
+template <typename Apply>
+void by_instant(std::span<const Fact> facts, Apply&& apply) {
   for (std::size_t from = 0, to = 0; from < facts.size(); from = to) {
     while (to < facts.size() && facts[to].time == facts[from].time) ++to;
-    take(facts.subspan(from, to - from));
+    apply(facts.subspan(from, to - from));
   }
 }
 
-// The book until today, where the book of all facts is at hand; mostly it is that.
+// The book of the days up to today. Mostly this is `last_book`, the book of all facts.
 const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
   if (facts.facts.empty() || facts.facts.back().day <= today) return last_book;
   return other.emplace(book_until(today, facts));
@@ -99,52 +99,52 @@ bool lasts_less_than(std::int64_t days, std::int64_t level, std::int64_t rate) {
 
 }  // namespace
 
-bool active_on(Day day, std::span<const ActiveFrom> activity) {
-  bool active = false;
-  for (const auto& stretch : activity) {
+bool in_population_on(Day day, std::span<const PopulationFrom> population) {
+  bool in_population = false;
+  for (const auto& stretch : population) {
     if (stretch.from > day) break;
-    active = stretch.active;
+    in_population = stretch.in_population;
   }
-  return active;
+  return in_population;
 }
 
-std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFrom> activity,
+std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const PopulationFrom> population,
                                 const MarketCalendar& calendar, Book* last_book) {
   std::vector<Stockout> found;
-  Walk walk(facts, activity, calendar);
+  Walk walk(facts, population, calendar);
   by_instant(facts.facts, [&](std::span<const Fact> instant) {
-    if (auto ended = walk.take(instant)) found.push_back(std::move(*ended));
+    if (auto ended = walk.apply(instant)) found.push_back(std::move(*ended));
   });
   if (walk.open) {
-    walk.open->end = walk.ends_by_itself();
+    walk.open->end = walk.ends_without_facts();
     found.push_back(std::move(*walk.open));
   }
   if (last_book != nullptr) *last_book = std::move(walk.book);
   return found;
 }
 
-bool believed(const SkuFacts& facts, const Document& document) {
+bool is_count_accepted(const SkuFacts& facts, const Document& document) {
   auto book = facts.opening().book;
   for (const auto& fact : facts.facts) {
-    const bool accepted = book.take(fact);
+    const bool accepted = book.apply(fact);
     if (fact.document == &document && is_count(fact.kind)) return accepted;
   }
-  return true;  // it does not count
+  return true;  // The document has no such count.
 }
 
-void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity, const MarketCalendar& calendar) {
+void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
   const auto end =
       std::find_if(facts.facts.begin(), facts.facts.end(), [&](const Fact& fact) { return fact.day >= day; });
   const auto requests_end = std::find_if(facts.requests.begin(), facts.requests.end(),
                                          [&](const Request& request) { return request.day >= day; });
   if (end == facts.facts.begin() && requests_end == facts.requests.begin()) return;
 
-  Walk walk(facts, activity, calendar);
-  by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.take(instant); });
+  Walk walk(facts, population, calendar);
+  by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.apply(instant); });
   const bool out = walk.book.latest() == Book::Latest::zero;
   const auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
   auto opening = std::make_unique<Opening>();
-  if (requested_on < day) opening->requested_on = requested_on;  // else by a request that is kept, or by none
+  if (requested_on < day) opening->requested_on = requested_on;  // Later requests are kept in `requests`.
   const bool requested = requests_end != facts.requests.begin();
   opening->last_request_short = requested ? (requests_end - 1)->short_confirmed : facts.opening().last_request_short;
   if (walk.open) {
@@ -157,7 +157,7 @@ void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity,
   facts.requests.erase(facts.requests.begin(), requests_end);
 }
 
-Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool active) {
+Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool in_population) {
   std::optional<Book> other;
   const auto& book = book_of(facts, last_book, today, other);
   Prediction prediction;
@@ -170,22 +170,22 @@ Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool
   prediction.last_count = book.accepted()->event;
   prediction.level = book.level(today);
   prediction.rate = book.rate();
-  const bool askable = active && prediction.rate > 0 && today - book.accepted()->day <= kCountAgeMax &&
+  const bool applies = in_population && prediction.rate > 0 && today - book.accepted()->day <= kCountAgeMax &&
                        book.latest() != Book::Latest::zero;
-  prediction.holds = askable && lasts_less_than(kFiresBelowDays, prediction.level, prediction.rate);
-  prediction.clear = !askable || !lasts_less_than(kClearsAtDays, prediction.level, prediction.rate);
+  prediction.holds = applies && lasts_less_than(kFiresBelowDays, prediction.level, prediction.rate);
+  prediction.clear = !applies || !lasts_less_than(kClearsAtDays, prediction.level, prediction.rate);
   return prediction;
 }
 
 std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_book, Day today, bool firing,
-                                      std::span<const ActiveFrom> activity) {
+                                      std::span<const PopulationFrom> population) {
   std::optional<Book> other;
   const auto& book = book_of(facts, last_book, today, other);
   std::optional<Day> next;
   const auto consider = [&](Day day) {
     if (day > today && (!next || day < *next)) next = day;
   };
-  // What is known already, but of a day ahead.
+  // Facts that have arrived with a later day.
   for (const auto& fact : facts.facts) {
     if (fact.day > today) consider(fact.day);
   }
@@ -196,7 +196,7 @@ std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_bo
   const auto too_old = book.accepted()->day + kCountAgeMax + 1;
   if (firing) consider(too_old);
   if (!firing && today >= too_old) return next;
-  for (const auto& stretch : activity) consider(stretch.from);
+  for (const auto& stretch : population) consider(stretch.from);
   if (book.rate() == 0 || book.latest() == Book::Latest::zero) return next;
   // level - n x rate < 2 x rate first holds for n = floor(level / rate) - 1.
   const auto days = std::max<std::int64_t>(book.level(today) / book.rate() - 1, firing ? 0 : 1);

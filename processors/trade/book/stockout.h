@@ -1,8 +1,10 @@
 // Stockouts of one outlet and SKU (rules R1 and R2), from its facts.
 //
-// R1 is an interval of fact: from the first accepted count of 0 to the next OUT line or count above 0, or to the end of
-// the first day on which the SKU is no longer listed, or to the start of a day on which the outlet is not active. Facts
-// of one instant count together: what holds after the last of them. R2 is a forecast, judged at the clock.
+// R1, confirmed: an interval from the first accepted count of 0 to the first of these: the next OUT line or count above
+// 0, the end of the first day on which the SKU is not listed, the start of a day on which the outlet is not in the
+// population. Facts of one instant count together: the state after the last of them holds. R2, predicted: a forecast
+// from the level and rate of the book, evaluated at the outlet's clock. Formulas: docs/rules.md. Times are event times
+// in milliseconds; days are market days.
 #pragma once
 
 #include <limits>
@@ -16,46 +18,47 @@ namespace fiverate {
 
 inline constexpr Millis kOpenEnd = std::numeric_limits<Millis>::max();
 
-// From a day on: is the outlet in the population? (Assignments of outlet_facts.h, places aside.)
-struct ActiveFrom {
+// Whether the outlet is in the population, from a day on until the next entry.
+struct PopulationFrom {
   Day from;
-  bool active;
+  bool in_population;
 };
-bool active_on(Day day, std::span<const ActiveFrom> activity);
+bool in_population_on(Day day, std::span<const PopulationFrom> population);
 
 struct Stockout {
   Millis start = 0;  // event time of the count of 0
   Millis end = kOpenEnd;
   EventRef begun_by;
-  std::optional<EventRef> ended_by;  // nothing: a midnight ended it, or it is open
+  std::optional<EventRef> ended_by;  // nullopt: a midnight ended it, or it has not ended
 };
 
-// All of them that the facts show, by start; the first may have begun in the opening. Ends that lie ahead (the SKU will
-// not be listed any more, the outlet will not be active) are there already. `last_book`: the book after the last fact,
-// if wanted.
-std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const ActiveFrom> activity,
+// Returns all stockouts by start. The first one may have begun before the facts (Opening). An end that lies in the
+// future, because the SKU will not be listed or the outlet leaves the population, is already set. If `last_book` is not
+// null, it receives the book after the last fact.
+std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const PopulationFrom> population,
                                 const MarketCalendar& calendar, Book* last_book = nullptr);
 
-// Is the count that the document says of this SKU accepted, by the facts known now?
-bool believed(const SkuFacts& facts, const Document& document);
+// Whether the count of this SKU in the document is accepted, by all facts known now. True if the document has no count.
+bool is_count_accepted(const SkuFacts& facts, const Document& document);
 
-// Folds all facts before `day` into the opening.
-void fold_before(SkuFacts& facts, Day day, std::span<const ActiveFrom> activity, const MarketCalendar& calendar);
+// Folds all facts of days before `day` into the opening.
+void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar);
 
-// R2 at a moment of day `today`: from all facts of days up to it.
+// Rule R2 on day `today`, from the facts of all days up to it.
 struct Prediction {
-  bool known = false;  // there is an accepted count
-  bool holds = false;
-  bool clear = true;
-  bool short_confirmed = false;  // the last order line with 1 or more requested
-  std::int64_t level = 0;        // at the end of today, millionths
-  std::int64_t rate = 0;         // a day, millionths
-  EventRef last_count;           // if known
+  bool known = false;            // There is an accepted count.
+  bool holds = false;            // The condition to fire holds.
+  bool clear = true;             // The condition to resolve holds.
+  bool short_confirmed = false;  // of the last order line that requests 1 unit or more
+  std::int64_t level = 0;        // at the end of today, in millionths
+  std::int64_t rate = 0;         // millionths a day
+  EventRef last_count;           // set if `known`
 };
-Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool active);
+Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool in_population);
 
-// The next midnight at whose 00:00 the prediction can come out otherwise than on `today`, if nothing new comes.
+// The next day at whose 00:00 the prediction may differ from that of `today` if no further fact comes; nullopt if there
+// is none.
 std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_book, Day today, bool firing,
-                                      std::span<const ActiveFrom> activity);
+                                      std::span<const PopulationFrom> population);
 
 }  // namespace fiverate

@@ -21,12 +21,12 @@ auto first_of_identity(const std::vector<std::unique_ptr<Document>>& documents, 
                           [](const auto& a, const auto& b) { return std::pair(a->kind, std::string_view(a->id)) < b; });
 }
 
-// Where the memory of ids begins for a record: documents of earlier days count as never seen.
+// The instant from which on documents are compared with a record. Earlier documents count as unknown.
 Millis memory_begins(Millis arrival, const MarketCalendar& calendar) {
   return calendar.start_of(calendar.day_of(arrival) - kMemoryDays);
 }
 
-// The document of this identity that is still remembered, as an index; -1: none.
+// The index of the document with this identity that is compared with a record; -1 if there is none.
 std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std::string_view id, Millis memory) {
   for (auto at = first_of_identity(facts.documents, kind, id);
        at != facts.documents.end() && same_identity(**at, kind, id); ++at) {
@@ -36,7 +36,7 @@ std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std
 }
 
 Shelf shelf_of(const Visit::Check& check) {
-  if (!check.has_on_shelf() && !check.has_facings() && !check.has_count()) return Shelf::not_said;
+  if (!check.has_on_shelf() && !check.has_facings() && !check.has_count()) return Shelf::not_recorded;
   const bool present = check.has_on_shelf()  ? check.on_shelf()
                        : check.has_facings() ? check.facings() > 0
                                              : check.count() > 0;
@@ -44,11 +44,11 @@ Shelf shelf_of(const Visit::Check& check) {
 }
 
 PriceTag price_tag_of(const Visit::Check& check) {
-  if (check.price_tag() == Visit::PRICE_TAG_UNSPECIFIED) return PriceTag::not_said;
+  if (check.price_tag() == Visit::PRICE_TAG_UNSPECIFIED) return PriceTag::not_recorded;
   return check.price_tag() == Visit::OK ? PriceTag::ok : PriceTag::not_ok;
 }
 
-// What an event says of each SKU. SKUs are known by now.
+// The lines of an event. All of its SKUs must be known.
 std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
   std::vector<Line> lines;
   const auto add = [&](const std::string& sku_id) -> Line& {
@@ -56,25 +56,25 @@ std::vector<Line> lines_of(const Event& event, const Catalogue& catalogue) {
     CHECK(sku.has_value(), sku_id);
     return lines.emplace_back(Line{*sku});
   };
-  for (const auto& said : event.order().lines()) {
-    auto& line = add(said.sku_id());
-    line.requested = said.requested();
-    line.confirmed = said.confirmed();
-    if (said.has_declared_stock()) line.count = said.declared_stock();
+  for (const auto& ordered : event.order().lines()) {
+    auto& line = add(ordered.sku_id());
+    line.requested = ordered.requested();
+    line.confirmed = ordered.confirmed();
+    if (ordered.has_declared_stock()) line.count = ordered.declared_stock();
   }
-  for (const auto& said : event.delivery().lines()) add(said.sku_id()).quantity = said.quantity();
-  for (const auto& said : event.visit().checks()) {
-    auto& line = add(said.sku_id());
-    if (said.has_count()) line.count = said.count();
-    if (said.has_retail_price_fen()) line.price = said.retail_price_fen();
-    line.shelf = shelf_of(said);
-    line.price_tag = price_tag_of(said);
+  for (const auto& delivered : event.delivery().lines()) add(delivered.sku_id()).quantity = delivered.quantity();
+  for (const auto& check : event.visit().checks()) {
+    auto& line = add(check.sku_id());
+    if (check.has_count()) line.count = check.count();
+    if (check.has_retail_price_fen()) line.price = check.retail_price_fen();
+    line.shelf = shelf_of(check);
+    line.price_tag = price_tag_of(check);
   }
   return lines;
 }
 
-std::string days_late(Millis arrival, Millis event_time, Millis lateness) {
-  return fmt::format("arrived {} ms after its event_time, {} ms allowed", arrival - event_time, lateness);
+std::string lateness_text(Millis arrival, Millis event_time, Millis lateness) {
+  return fmt::format("arrived {} ms after its event_time; {} ms are allowed", arrival - event_time, lateness);
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ std::vector<std::string_view> sku_ids_of(const Event& event) {
 }
 
 std::uint64_t content_of(const Event& event) {
-  // Not thread-safe to share, and called once a record: keep the buffer of the thread.
+  // Called once a record: each thread reuses its own buffer.
   thread_local std::string payload;
   payload.clear();
   const auto append = [&](const google::protobuf::MessageLite& message) { message.AppendPartialToString(&payload); };
@@ -172,11 +172,11 @@ std::uint64_t content_of(const Event& event) {
   return XXH3_64bits_withSeed(payload.data(), payload.size(), seed) ^ static_cast<std::uint64_t>(event.payload_case());
 }
 
-Arrived::Arrived(const Event& document, Millis at, const Catalogue& catalogue)
+ArrivedDocument::ArrivedDocument(const Event& document, Millis at, const Catalogue& catalogue)
     : event(document), arrival(at), lines(lines_of(document, catalogue)) {}
 
-Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_day, const AcceptanceLimits& limits,
-              const MarketContext& context) {
+Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day first_open_day,
+                 const AcceptanceLimits& limits, const MarketContext& context) {
   const auto reject = [](Reason reason, std::string detail) {
     return Verdict{Outcome::rejected, reason, std::move(detail)};
   };
@@ -187,9 +187,10 @@ Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_d
   const auto lateness = limits.lateness_of(kind);
 
   if (event_time > arrival + limits.future_skew) {
-    return reject(Reason::future, fmt::format("event_time is {} ms after its arrival", event_time - arrival));
+    return reject(Reason::future, fmt::format("event_time is {} ms after the arrival; {} ms are allowed",
+                                              event_time - arrival, limits.future_skew));
   }
-  if (arrival - event_time > lateness) return reject(Reason::late, days_late(arrival, event_time, lateness));
+  if (arrival - event_time > lateness) return reject(Reason::late, lateness_text(arrival, event_time, lateness));
 
   const auto memory = memory_begins(arrival, context.calendar);
   for (const auto& document : facts.documents) {
@@ -198,14 +199,14 @@ Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_d
       if (revision.event.event_id != event.event_id()) continue;
       if (document->id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
       return reject(Reason::event_id_conflict,
-                    fmt::format("known as revision {} of {}", revision.number, document->id));
+                    fmt::format("revision {} of {} already has this event_id", revision.number, document->id));
     }
   }
 
   const auto index = remembered_index(facts, kind, id, memory);
   if (index < 0) {
     if (!event.cancelled() && context.calendar.day_of(event_time) < first_open_day) {
-      return reject(Reason::late, "its day is final");
+      return reject(Reason::late, "the day of its event_time is final");
     }
     return {Outcome::accepted};
   }
@@ -213,40 +214,43 @@ Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_d
   for (const auto& revision : document.revisions) {
     if (revision.number != number) continue;
     if (revision.content == content) return {Outcome::duplicate};
-    return reject(Reason::revision_conflict, fmt::format("revision {} is known with other content", number));
+    return reject(Reason::revision_conflict,
+                  fmt::format("revision {} is already known with different content", number));
   }
   const auto& counted = document.counted();
   if (number < counted.number) return {Outcome::superseded};
   if (arrival - counted.event_time > lateness) {
-    return reject(Reason::late, "the replaced revision: " + days_late(arrival, counted.event_time, lateness));
+    return reject(Reason::late,
+                  "for the revision that it would replace: " + lateness_text(arrival, counted.event_time, lateness));
   }
   const auto earliest = std::min(event_time, counted.event_time);
   if (context.calendar.day_of(earliest) < first_open_day) return reject(Reason::late, "it would change a final day");
   return {Outcome::accepted};
 }
 
-Touched touched_by(const OutletFacts& facts, const Arrived& arrived, const MarketContext& context) {
-  Touched touched;
-  touched.is_order = arrived.kind == DocumentKind::order;
-  touched.skus.reserve(arrived.lines.size());
-  for (const auto& line : arrived.lines) touched.skus.insert(line.sku);
+Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context) {
+  Affected affected;
+  affected.is_order = arrived.kind == DocumentKind::order;
+  affected.skus.reserve(arrived.lines.size());
+  for (const auto& line : arrived.lines) affected.skus.insert(line.sku);
   const auto index = remembered_index(facts, arrived.kind, document_id_of(arrived.event),
                                       memory_begins(arrived.arrival, context.calendar));
   if (index >= 0) {
-    touched.document = facts.documents[static_cast<std::size_t>(index)].get();
-    for (const auto& line : touched.document->lines) touched.skus.insert(line.sku);
+    affected.document = facts.documents[static_cast<std::size_t>(index)].get();
+    for (const auto& line : affected.document->lines) affected.skus.insert(line.sku);
   }
-  return touched;
+  return affected;
 }
 
-const Document& remember(OutletFacts& facts, Arrived arrived, const EventRef& ref, const MarketContext& context) {
+const Document& remember(OutletFacts& facts, ArrivedDocument arrived, const EventRef& ref,
+                         const MarketContext& context) {
   const auto& event = arrived.event;
   const auto kind = arrived.kind;
   const auto& id = document_id_of(event);
   const auto memory = memory_begins(arrived.arrival, context.calendar);
   auto index = remembered_index(facts, kind, id, memory);
   if (index < 0) {
-    // Behind a forgotten document of the same id, if there is one: the newest comes last.
+    // Insert after a document of the same id that is beyond the memory: the newest comes last.
     auto at = facts.documents.begin() + (first_of_identity(facts.documents, kind, id) - facts.documents.begin());
     while (at != facts.documents.end() && same_identity(**at, kind, id)) ++at;
     const auto inserted = facts.documents.insert(at, std::make_unique<Document>());
@@ -257,11 +261,11 @@ const Document& remember(OutletFacts& facts, Arrived arrived, const EventRef& re
   auto& document = *facts.documents[static_cast<std::size_t>(index)];
 
   const auto number = revision_of(event);
-  const auto place = std::lower_bound(document.revisions.begin(), document.revisions.end(), number,
-                                      [](const Revision& a, std::int64_t b) { return a.number < b; });
-  const bool counts_now = place == document.revisions.end();
+  const auto position = std::lower_bound(document.revisions.begin(), document.revisions.end(), number,
+                                         [](const Revision& a, std::int64_t b) { return a.number < b; });
+  const bool counts_now = position == document.revisions.end();
   if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
-  document.revisions.insert(place, {number, event_time_of(event), arrived.content, ref});
+  document.revisions.insert(position, {number, event_time_of(event), arrived.content, ref});
   if (!counts_now) return document;
 
   document.not_done = !event.cancelled() && kind == DocumentKind::visit && event.visit().outcome() != Visit::DONE;

@@ -1,14 +1,16 @@
-// What becomes of a document: the part of acceptance that needs the outlet's history. Its ids are known already.
+// The part of a document's validation that needs the outlet's history, and the change of the history by an accepted
+// document. Its outlet and its SKUs are known.
 //
-// In this order, the first that holds:
-//   future             event_time > arrival + skew
-//   late               arrival - event_time > lateness of its kind
-//   event_id           known event_id of the kind: a duplicate if document, revision and content are equal, else a conflict
-//   document, revision known: a duplicate if the content is equal, else a revision conflict (the first in the log counts)
-//   superseded         a higher revision is known: kept, counts nowhere
-//   late               a revision that replaces one whose event_time is out of reach by now
-//   late               it would change a day that is final (only when arrivals run backwards)
+// The first condition that holds decides:
+//   future       event_time > arrival + skew
+//   late         arrival - event_time > lateness of the kind
+//   event_id     known for this kind: duplicate if document, revision and content are equal, else event_id_conflict
+//   revision     known for this document: duplicate if the content is equal, else revision_conflict (the first counts)
+//   superseded   a higher revision is known: the revision is kept but counts nowhere
+//   late         the revision that it would replace has an event_time beyond the lateness
+//   late         it would change a final day (possible only if arrivals run backwards)
 //   accepted
+// Ids are known for kMemoryDays. `arrival` is the record's arrival time, `event_time` the time in the event.
 #pragma once
 
 #include <string>
@@ -34,37 +36,39 @@ enum class Outcome : std::uint8_t { accepted, superseded, duplicate, rejected };
 struct Verdict {
   Outcome outcome;
   Reason reason = Reason::late;  // if rejected
-  std::string detail = {};
+  std::string detail = {};       // if rejected, for a person
 };
 
-// The ids of a document event, checked by decode() to be there.
+// The ids of a document event that decode() has accepted.
 DocumentKind kind_of(const Event& event);
 const std::string& document_id_of(const Event& event);
-const std::string& outlet_id_of(const Event& event);  // of documents and outlet events
+const std::string& outlet_id_of(const Event& event);  // also of an outlet event
 std::vector<std::string_view> sku_ids_of(const Event& event);
 
-// Hash of a checked event's content: event time, cancelled, payload; not event_id, source, arrival_time.
+// Hash of an event's content: event time, cancelled and payload; without event_id, source and arrival_time.
 std::uint64_t content_of(const Event& event);
 
-// A document as it arrived, read once for all that is asked of it. Its SKUs must be known; the event must outlive it.
-struct Arrived {
+// A document with its arrival and what is derived from both. All of its SKUs must be known; `event` must outlive it.
+struct ArrivedDocument {
   const Event& event;
   Millis arrival;
   DocumentKind kind = kind_of(event);
   std::uint64_t content = content_of(event);
-  std::vector<Line> lines;  // what it says of each SKU, in its order
+  std::vector<Line> lines;  // one for each line of the event, in its order
 
-  Arrived(const Event& document, Millis at, const Catalogue& catalogue);
+  ArrivedDocument(const Event& document, Millis at, const Catalogue& catalogue);
 };
 
-// Judges a document, changes nothing. `first_open_day`: days before it are final (kNoDay: none).
-Verdict judge(const OutletFacts& facts, const Arrived& arrived, Day first_open_day, const AcceptanceLimits& limits,
-              const MarketContext& context);
+// Decides what becomes of a document, without any change. Days before `first_open_day` are final (kNoDay: none is).
+Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day first_open_day,
+                 const AcceptanceLimits& limits, const MarketContext& context);
 
-// What will change when it is remembered.
-Touched touched_by(const OutletFacts& facts, const Arrived& arrived, const MarketContext& context);
+// The SKUs and the document that remember() will change.
+Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context);
 
-// Remembers an accepted or superseded document, found in the log as `ref`; an accepted one replaces the counted revision.
-const Document& remember(OutletFacts& facts, Arrived arrived, const EventRef& ref, const MarketContext& context);
+// Adds an accepted or superseded document to the facts. An accepted one replaces the counted revision. `ref` is its
+// position in the source topics.
+const Document& remember(OutletFacts& facts, ArrivedDocument arrived, const EventRef& ref,
+                         const MarketContext& context);
 
 }  // namespace fiverate

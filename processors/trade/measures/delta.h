@@ -1,4 +1,5 @@
-// The differences that outlet sends to market: by how much a contribution of a brand at a place changes on a day.
+// Dated differences, which the outlet stage sends to the market stage: how much a contribution of a brand in a segment
+// changes. Days are market days; values of stock are in millionths (base/units.h), all others are counts.
 #pragma once
 
 #include <cstdint>
@@ -6,24 +7,24 @@
 
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/reference/catalogue.h"
-#include "processors/trade/reference/places.h"
+#include "processors/trade/reference/segments.h"
 #include "schemas/time.h"
 
 namespace fiverate {
 
-// Of a flow on that day alone, of a step on that day and every later one.
+// For a flow the difference applies to `day` alone, for a step to `day` and every later day.
 struct DatedDelta {
   BrandNumber brand;
-  PlaceNumber place;
+  SegmentNumber segment;
   Contribution contribution;
   Day day;
   std::int64_t value;
 };
 
-// How often a retail price was read.
+// The difference in how often visits read a retail price.
 struct PriceDelta {
   SkuNumber sku;
-  PlaceNumber place;
+  SegmentNumber segment;
   std::int64_t price;  // fen, 1 or more
   Day day;
   std::int64_t count;

@@ -4,12 +4,12 @@
 
 namespace fiverate {
 
-void contribute_document(const Document& document, PlaceNumber place, int sign, const MarketContext& context,
+void contribute_document(const Document& document, SegmentNumber segment, int sign, const MarketContext& context,
                          Differences& differences) {
-  if (place == kNowhere || document.revisions.empty()) return;
+  if (segment == kNoSegment || document.revisions.empty()) return;
   const auto day = context.calendar.day_of(document.counted().event_time);
   const auto add = [&](BrandNumber brand, Contribution contribution, std::int64_t value) {
-    if (value != 0) differences.deltas.push_back({brand, place, contribution, day, sign * value});
+    if (value != 0) differences.deltas.push_back({brand, segment, contribution, day, sign * value});
   };
   if (document.kind == DocumentKind::visit) {
     add(kNoBrand, Contribution::visits_done, document.counts ? 1 : 0);
@@ -27,20 +27,20 @@ void contribute_document(const Document& document, PlaceNumber place, int sign, 
         add(brand, Contribution::confirmed_units, line.confirmed);
         add(brand, Contribution::filled_units, std::min(line.requested, line.confirmed));
         add(brand, Contribution::unmet_units, std::max<std::int64_t>(0, line.requested - line.confirmed));
-        const bool asked = line.requested >= 1;
-        add(brand, Contribution::order_lines, asked ? 1 : 0);
-        add(brand, Contribution::full_lines, asked && line.confirmed >= line.requested ? 1 : 0);
-        add(brand, Contribution::confirmed_lines, asked && line.confirmed >= 1 ? 1 : 0);
+        const bool requested = line.requested >= 1;
+        add(brand, Contribution::order_lines, requested ? 1 : 0);
+        add(brand, Contribution::full_lines, requested && line.confirmed >= line.requested ? 1 : 0);
+        add(brand, Contribution::confirmed_lines, requested && line.confirmed >= 1 ? 1 : 0);
         break;
       }
       case DocumentKind::visit: {
-        add(brand, Contribution::shelf_checks, line.shelf != Shelf::not_said ? 1 : 0);
+        add(brand, Contribution::shelf_checks, line.shelf != Shelf::not_recorded ? 1 : 0);
         add(brand, Contribution::shelf_present, line.shelf == Shelf::present ? 1 : 0);
-        // What is not on the shelf needs no tag.
-        const bool tag_checked = line.price_tag != PriceTag::not_said && line.shelf != Shelf::empty;
+        // A SKU that is not on the shelf needs no price tag.
+        const bool tag_checked = line.price_tag != PriceTag::not_recorded && line.shelf != Shelf::empty;
         add(brand, Contribution::price_tags_checked, tag_checked ? 1 : 0);
         add(brand, Contribution::price_tags_ok, tag_checked && line.price_tag == PriceTag::ok ? 1 : 0);
-        if (line.price >= 1) differences.prices.push_back({line.sku, place, line.price, day, sign});
+        if (line.price >= 1) differences.prices.push_back({line.sku, segment, line.price, day, sign});
         break;
       }
     }

@@ -1,4 +1,4 @@
-// What one document contributes on its own day, whatever else is known of the outlet.
+// The flows of one document: what it contributes on its own day, regardless of the outlet's other facts.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace fiverate {
 
-// Of its counted revision, at a place, `sign` times.
-void contribute_document(const Document& document, PlaceNumber place, int sign, const MarketContext& context,
+// Appends the flows of the counted revision in a segment, multiplied by `sign` (+1 or -1). Nothing in kNoSegment.
+void contribute_document(const Document& document, SegmentNumber segment, int sign, const MarketContext& context,
                          Differences& differences);
 
 }  // namespace fiverate

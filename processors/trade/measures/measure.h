@@ -1,95 +1,149 @@
-// The measures: what outlets contribute, day by day, and what a published line holds.
+// The tables of contributions, measures and rates. Each name is written once, here; enums, names and look-ups derive
+// from it.
 //
-// A *contribution* is what outlet sends to market as dated deltas. It is a flow (a quantity of one day) or a step (a number
-// that holds from a day on until it is changed). A *published measure* is made of contributions by market, for each window
-// (window.h). Formulas, units and sources: docs/glossary.md.
+// A *contribution* is a number that the outlet stage sends to the market stage as dated differences. A *measure* is a
+// number of a published row: the market stage derives it from contributions, for each window (window.h). A *rate* is
+// the quotient of two measures. Formulas, units and sources: docs/glossary.md.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string_view>
 
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/units.h"
+#include "processors/trade/base/window.h"
 #include "schemas/reasons.h"
 
 namespace fiverate {
 
-inline constexpr std::int32_t kActiveDays = 56;  // an outlet stays active on the day of a document and 55 more
+// An outlet is active on the day of a document and on the 55 days after it.
+inline constexpr std::int32_t kActiveDays = 56;
 
-// Numbers are part of the internal encoding (kEncodingsVersion).
-enum class Contribution : std::uint8_t {
-  // Steps of the whole outlet (brand "").
-  active_outlets = 0,
-  dormant_outlets = 1,
-  // Steps, one a window: kWindowCount numbers each, see in_window(). Of the whole outlet:
-  ordering_outlets = 2,
-  // of a brand:
-  buying_outlets = 6,
-  repeat_buying_outlets = 10,
-  requesting_outlets = 14,
-  holding_outlets = 18,
-  moving_outlets = 22,
-  available_units = 26,
-  sold_units = 30,
-  // Steps of a brand, the same in every window.
-  on_shelf_outlets = 34,
-  stocks_known = 35,
-  stock_base = 36,   // the stock of day D is base - slope x D, in millionths; both modulo 2^64
-  stock_slope = 37,
-  sales_rate = 38,   // millionths a day
-  listed_skus = 39,  // outlet-SKUs that are not NOT_LISTED, of active outlets
-  // Steps of a brand that market sums over the days of a window: outlet-SKUs by the state of their stock.
-  stockout_days = 40,
-  in_stock_days = 41,
-  unknown_days = 42,
-  stockout_days_estimated = 43,
-  // Flows of a brand.
-  delivered_units = 44,
-  returned_units = 45,
-  requested_units = 46,
-  confirmed_units = 47,
-  filled_units = 48,
-  unmet_units = 49,
-  order_lines = 50,
-  full_lines = 51,
-  confirmed_lines = 52,
-  shelf_checks = 53,
-  shelf_present = 54,
-  price_tags_checked = 55,
-  price_tags_ok = 56,
-  listed_counts = 57,
-  zero_counts = 58,
-  // Flows of brand "".
-  visits_done = 59,
-  visits_not_done = 60,
-  // Of data quality (brand "", region ""), by day of arrival.
-  accepted = 61,
-  superseded = 62,
-  duplicates = 63,
-  parked = 64,
-  quarantined = 65,  // the first of kDocumentReasons, the others follow in their order
+// ---- contributions --------------------------------------------------------------------------------------------------
+
+enum class ContributionKind : std::uint8_t {
+  // A number that holds from a day on. A row shows its value on the row's own day.
+  step,
+  // A step with a number of its own for each window: kWindowCount contributions, see in_window().
+  window_step,
+  // A step that a row sums over the days of its window.
+  day_step,
+  // A quantity of one day, which a row sums over the days of its window.
+  flow,
 };
 
-// Reasons that a whole document can be quarantined for, in the order in which they are published.
+// Reasons for which a whole document is quarantined, in the order in which their measures are published.
+#define FIVERATE_DOCUMENT_REASONS(X) \
+  X(malformed)                       \
+  X(bad_payload)                     \
+  X(missing_field)                   \
+  X(bad_value)                       \
+  X(negative_quantity)               \
+  X(duplicate_sku)                   \
+  X(unknown_outlet)                  \
+  X(unknown_sku)                     \
+  X(future)                          \
+  X(late)                            \
+  X(event_id_conflict)               \
+  X(revision_conflict)
+
+// X(name, number, kind). Numbers are part of the internal encoding (kEncodingsVersion); a window_step has one for each
+// window. Contributions of whole outlets and of visits belong to brand ""; those of data quality to brand "", region ""
+// and the day of arrival.
+#define FIVERATE_CONTRIBUTIONS(X)                                                                         \
+  X(active_outlets, 0, step)                                                                              \
+  X(dormant_outlets, 1, step)                                                                             \
+  X(ordering_outlets, 2, window_step)                                                                     \
+  /* Of a brand: */                                                                                       \
+  X(buying_outlets, 6, window_step)                                                                       \
+  X(repeat_buying_outlets, 10, window_step)                                                               \
+  X(requesting_outlets, 14, window_step)                                                                  \
+  X(holding_outlets, 18, window_step)                                                                     \
+  X(moving_outlets, 22, window_step)                                                                      \
+  X(available_units, 26, window_step)                                                                     \
+  X(sold_units, 30, window_step)                                                                          \
+  X(on_shelf_outlets, 34, step)                                                                           \
+  X(stocks_known, 35, step)                                                                               \
+  /* The stock of day D is stock_base - stock_slope x D, in millionths, modulo 2^64. */                   \
+  X(stock_base, 36, step)                                                                                 \
+  X(stock_slope, 37, step)                                                                                \
+  X(sales_rate, 38, step)  /* millionths a day */                                                         \
+  X(listed_skus, 39, step) /* pairs of outlet and SKU whose state is not NOT_LISTED, of active outlets */ \
+  /* Pairs of outlet and SKU by the state of their stock: */                                              \
+  X(stockout_days, 40, day_step)                                                                          \
+  X(in_stock_days, 41, day_step)                                                                          \
+  X(unknown_days, 42, day_step)                                                                           \
+  X(stockout_days_estimated, 43, day_step)                                                                \
+  X(delivered_units, 44, flow)                                                                            \
+  X(returned_units, 45, flow)                                                                             \
+  X(requested_units, 46, flow)                                                                            \
+  X(confirmed_units, 47, flow)                                                                            \
+  X(filled_units, 48, flow)                                                                               \
+  X(unmet_units, 49, flow)                                                                                \
+  X(order_lines, 50, flow)                                                                                \
+  X(full_lines, 51, flow)                                                                                 \
+  X(confirmed_lines, 52, flow)                                                                            \
+  X(shelf_checks, 53, flow)                                                                               \
+  X(shelf_present, 54, flow)                                                                              \
+  X(price_tags_checked, 55, flow)                                                                         \
+  X(price_tags_ok, 56, flow)                                                                              \
+  X(listed_counts, 57, flow)                                                                              \
+  X(zero_counts, 58, flow)                                                                                \
+  X(visits_done, 59, flow)                                                                                \
+  X(visits_not_done, 60, flow)                                                                            \
+  /* Of data quality: */                                                                                  \
+  X(accepted, 61, flow)                                                                                   \
+  X(superseded, 62, flow)                                                                                 \
+  X(duplicates, 63, flow)                                                                                 \
+  X(parked, 64, flow)                                                                                     \
+  X(quarantined, 65, flow) /* the first of FIVERATE_DOCUMENT_REASONS; the others follow in their order */
+
+enum class Contribution : std::uint8_t {
+#define FIVERATE_ENUMERATOR(name, number, kind) name = number,
+  FIVERATE_CONTRIBUTIONS(FIVERATE_ENUMERATOR)
+#undef FIVERATE_ENUMERATOR
+};
+
 inline constexpr std::array kDocumentReasons{
-    Reason::malformed,       Reason::bad_payload,       Reason::missing_field,    Reason::bad_value,
-    Reason::negative_quantity, Reason::duplicate_sku,   Reason::unknown_outlet,   Reason::unknown_sku,
-    Reason::future,          Reason::late,              Reason::event_id_conflict, Reason::revision_conflict};
+#define FIVERATE_REASON(name) Reason::name,
+    FIVERATE_DOCUMENT_REASONS(FIVERATE_REASON)
+#undef FIVERATE_REASON
+};
 inline constexpr std::size_t kContributionCount =
     static_cast<std::size_t>(Contribution::quarantined) + kDocumentReasons.size();
 
-constexpr bool is_step(Contribution contribution) { return contribution <= Contribution::stockout_days_estimated; }
-// Of a step: rows look at its value on their own day alone, not at those of a window.
-constexpr bool is_state_at_a_day(Contribution contribution) { return contribution < Contribution::stockout_days; }
+// The kind of each contribution, by its number.
+inline constexpr auto kContributionKinds = [] {
+  std::array<ContributionKind, kContributionCount> kinds{};
+  for (auto& kind : kinds) kind = ContributionKind::flow;
+#define FIVERATE_KIND(name, number, kind)                                                                          \
+  for (std::size_t i = 0; i < (ContributionKind::kind == ContributionKind::window_step ? kWindowCount : 1); ++i) { \
+    kinds[number + i] = ContributionKind::kind;                                                                    \
+  }
+  FIVERATE_CONTRIBUTIONS(FIVERATE_KIND)
+#undef FIVERATE_KIND
+  return kinds;
+}();
+constexpr ContributionKind kind_of(Contribution contribution) {
+  return kContributionKinds[static_cast<std::size_t>(contribution)];
+}
+constexpr bool is_step(Contribution contribution) {
+  return kind_of(contribution) != ContributionKind::flow;
+}
+// Whether rows read only the value of the row's own day, not those of the other days of a window.
+constexpr bool is_state_at_a_day(Contribution contribution) {
+  return kind_of(contribution) == ContributionKind::step || kind_of(contribution) == ContributionKind::window_step;
+}
 
-// The one of a window, by its index in kWindows, of a contribution that has one a window.
+// The contribution of one window, by its index in kWindows. `first` is the name of a window_step.
 constexpr Contribution in_window(Contribution first, std::size_t window_index) {
   return static_cast<Contribution>(static_cast<std::size_t>(first) + window_index);
 }
 static_assert(in_window(Contribution::sold_units, kWindowCount) == Contribution::on_shelf_outlets);
 
-// The data-quality flow of a reason; a reason that no document can have counts as malformed (there is none).
+// The data-quality flow of a reason. A reason that no whole document is rejected for counts as malformed.
 constexpr Contribution quarantined_for(Reason reason) {
   for (std::size_t i = 0; i < kDocumentReasons.size(); ++i) {
     if (kDocumentReasons[i] == reason) {
@@ -99,139 +153,174 @@ constexpr Contribution quarantined_for(Reason reason) {
   return Contribution::quarantined;
 }
 
-inline constexpr std::int64_t kMillionth = 1'000'000;  // levels and rates of stock are in millionths of a unit (a day)
+// ---- measures of a brand --------------------------------------------------------------------------------------------
 
-// Sums modulo 2^64: those of stock_base and stock_slope pass the range; their difference does not, up to 9.2e12 units in a line.
-constexpr std::int64_t wrapped_sum(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
-constexpr std::int64_t wrapped_product(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-}
+// X(name in JSON, contribution), in the order of a row's values. The kind of the contribution decides how a row derives
+// the measure from it. `computed` measures have none: rows.cc computes them from other measures, regions, price
+// readings or cells of brand "".
+#define FIVERATE_BRAND_MEASURES(X, computed)                                    \
+  X(active_outlets, computed)                                                   \
+  X(dormant_outlets, computed)                                                  \
+  X(delivered_units, Contribution::delivered_units)                             \
+  X(returned_units, Contribution::returned_units)                               \
+  X(net_delivered_units, computed)                                              \
+  X(previous_net_delivered_units, computed)                                     \
+  X(net_delivered_units_change, computed)                                       \
+  X(buying_outlets, Contribution::buying_outlets)                               \
+  X(repeat_buying_outlets, Contribution::repeat_buying_outlets)                 \
+  X(ordering_outlets, computed)                                                 \
+  X(requesting_outlets, Contribution::requesting_outlets)                       \
+  X(counties, computed)                                                         \
+  X(covered_counties, computed)                                                 \
+  X(on_shelf_outlets, Contribution::on_shelf_outlets)                           \
+  X(shelf_checks, Contribution::shelf_checks)                                   \
+  X(shelf_present, Contribution::shelf_present)                                 \
+  X(requested_units, Contribution::requested_units)                             \
+  X(confirmed_units, Contribution::confirmed_units)                             \
+  X(filled_units, Contribution::filled_units)                                   \
+  X(unmet_units, Contribution::unmet_units)                                     \
+  X(order_lines, Contribution::order_lines)                                     \
+  X(full_lines, Contribution::full_lines)                                       \
+  X(confirmed_lines, Contribution::confirmed_lines)                             \
+  X(price_readings, computed)                                                   \
+  X(price_q1_fen, computed)                                                     \
+  X(price_median_fen, computed)                                                 \
+  X(price_q3_fen, computed)                                                     \
+  X(price_index_readings, computed)                                             \
+  X(price_index_q1_bp, computed)                                                \
+  X(price_index_median_bp, computed)                                            \
+  X(price_index_q3_bp, computed)                                                \
+  X(stockout_days_estimated, Contribution::stockout_days_estimated)             \
+  X(price_tags_checked, Contribution::price_tags_checked)                       \
+  X(price_tags_ok, Contribution::price_tags_ok)                                 \
+  X(stockout_days, Contribution::stockout_days)                                 \
+  X(known_days, Contribution::in_stock_days) /* and the stockout days */        \
+  X(unknown_days, Contribution::unknown_days)                                   \
+  X(listed_counts, Contribution::listed_counts)                                 \
+  X(zero_counts, Contribution::zero_counts)                                     \
+  X(available_units, Contribution::available_units)                             \
+  X(sold_units, Contribution::sold_units)                                       \
+  X(holding_outlets, Contribution::holding_outlets)                             \
+  X(moving_outlets, Contribution::moving_outlets)                               \
+  X(stock_units, computed)                                                      \
+  X(stocks_known, Contribution::stocks_known)                                   \
+  /* From here on inputs of rates, which JSON does not show: */                 \
+  X(sales_28d_units, computed) /* sales of 28 days at the rates of the books */ \
+  X(year_earlier_net_delivered_units, computed)
 
-// ---- what a line publishes, in this order ---------------------------------------------------------------------------
-
-// Of a brand. Behind stocks_known stands what rates need and no measure names.
 enum class BrandMeasure : std::uint8_t {
-  active_outlets,
-  dormant_outlets,
-  delivered_units,
-  returned_units,
-  net_delivered_units,
-  previous_net_delivered_units,
-  net_delivered_units_change,
-  buying_outlets,
-  repeat_buying_outlets,
-  ordering_outlets,
-  requesting_outlets,
-  counties,
-  covered_counties,
-  on_shelf_outlets,
-  shelf_checks,
-  shelf_present,
-  requested_units,
-  confirmed_units,
-  filled_units,
-  unmet_units,
-  order_lines,
-  full_lines,
-  confirmed_lines,
-  price_readings,
-  price_q1_fen,
-  price_median_fen,
-  price_q3_fen,
-  price_index_readings,
-  price_index_q1_bp,
-  price_index_median_bp,
-  price_index_q3_bp,
-  stockout_days_estimated,
-  price_tags_checked,
-  price_tags_ok,
-  stockout_days,
-  known_days,
-  unknown_days,
-  listed_counts,
-  zero_counts,
-  available_units,
-  sold_units,
-  holding_outlets,
-  moving_outlets,
-  stock_units,
-  stocks_known,
-  sales_28d_units,                     // of 28 days at the rates of the books
-  year_earlier_net_delivered_units,
+#define FIVERATE_ENUMERATOR(name, contribution) name,
+  FIVERATE_BRAND_MEASURES(FIVERATE_ENUMERATOR, )
+#undef FIVERATE_ENUMERATOR
 };
-inline constexpr std::array<std::string_view, 45> kBrandMeasureNames{"active_outlets",
-                                                                     "dormant_outlets",
-                                                                     "delivered_units",
-                                                                     "returned_units",
-                                                                     "net_delivered_units",
-                                                                     "previous_net_delivered_units",
-                                                                     "net_delivered_units_change",
-                                                                     "buying_outlets",
-                                                                     "repeat_buying_outlets",
-                                                                     "ordering_outlets",
-                                                                     "requesting_outlets",
-                                                                     "counties",
-                                                                     "covered_counties",
-                                                                     "on_shelf_outlets",
-                                                                     "shelf_checks",
-                                                                     "shelf_present",
-                                                                     "requested_units",
-                                                                     "confirmed_units",
-                                                                     "filled_units",
-                                                                     "unmet_units",
-                                                                     "order_lines",
-                                                                     "full_lines",
-                                                                     "confirmed_lines",
-                                                                     "price_readings",
-                                                                     "price_q1_fen",
-                                                                     "price_median_fen",
-                                                                     "price_q3_fen",
-                                                                     "price_index_readings",
-                                                                     "price_index_q1_bp",
-                                                                     "price_index_median_bp",
-                                                                     "price_index_q3_bp",
-                                                                     "stockout_days_estimated",
-                                                                     "price_tags_checked",
-                                                                     "price_tags_ok",
-                                                                     "stockout_days",
-                                                                     "known_days",
-                                                                     "unknown_days",
-                                                                     "listed_counts",
-                                                                     "zero_counts",
-                                                                     "available_units",
-                                                                     "sold_units",
-                                                                     "holding_outlets",
-                                                                     "moving_outlets",
-                                                                     "stock_units",
-                                                                     "stocks_known"};
-inline constexpr std::size_t kBrandValueCount = static_cast<std::size_t>(BrandMeasure::year_earlier_net_delivered_units) + 1;
-static_assert(kBrandMeasureNames.size() == static_cast<std::size_t>(BrandMeasure::sales_28d_units));
+
+struct BrandMeasureEntry {
+  BrandMeasure measure;
+  std::string_view name;
+  std::optional<Contribution> contribution;
+};
+inline constexpr std::array kBrandMeasures{
+#define FIVERATE_ENTRY(name, contribution) BrandMeasureEntry{BrandMeasure::name, #name, contribution},
+    FIVERATE_BRAND_MEASURES(FIVERATE_ENTRY, std::nullopt)
+#undef FIVERATE_ENTRY
+};
+inline constexpr std::size_t kBrandValueCount = kBrandMeasures.size();
 using BrandValues = std::array<std::int64_t, kBrandValueCount>;  // by BrandMeasure
 
-// Of the market as a whole (brand_id ""): every line has the first four, the line of region "" all.
-inline constexpr std::array<std::string_view, 21> kMarketMeasureNames{"active_outlets",
-                                                                      "dormant_outlets",
-                                                                      "visits_done",
-                                                                      "visits_not_done",
-                                                                      "received",
-                                                                      "accepted",
-                                                                      "superseded",
-                                                                      "duplicates",
-                                                                      "parked",
-                                                                      "quarantined_malformed",
-                                                                      "quarantined_bad_payload",
-                                                                      "quarantined_missing_field",
-                                                                      "quarantined_bad_value",
-                                                                      "quarantined_negative_quantity",
-                                                                      "quarantined_duplicate_sku",
-                                                                      "quarantined_unknown_outlet",
-                                                                      "quarantined_unknown_sku",
-                                                                      "quarantined_future",
-                                                                      "quarantined_late",
-                                                                      "quarantined_event_id_conflict",
-                                                                      "quarantined_revision_conflict"};
-static_assert(kMarketMeasureNames.size() == 9 + kDocumentReasons.size());
+// The names of the measures that JSON shows, by BrandMeasure.
+inline constexpr auto kBrandMeasureNames = [] {
+  std::array<std::string_view, static_cast<std::size_t>(BrandMeasure::sales_28d_units)> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = kBrandMeasures[i].name;
+  return names;
+}();
+
+// A measure and the contribution that a row derives it from.
+struct DerivedMeasure {
+  BrandMeasure measure;
+  Contribution contribution;
+};
+// The measures whose contribution is of one kind.
+template <ContributionKind kKind>
+inline constexpr auto kMeasuresFrom = [] {
+  constexpr auto kHasKind = [](const BrandMeasureEntry& entry) {
+    return entry.contribution.has_value() && kind_of(*entry.contribution) == kKind;
+  };
+  std::array<DerivedMeasure, static_cast<std::size_t>(std::ranges::count_if(kBrandMeasures, kHasKind))> measures{};
+  std::size_t next = 0;
+  for (const auto& entry : kBrandMeasures) {
+    if (kHasKind(entry)) measures[next++] = {entry.measure, *entry.contribution};
+  }
+  return measures;
+}();
+
+// ---- rates of a brand -----------------------------------------------------------------------------------------------
+
+// X(name in JSON, numerator, denominator), in the order in which they are published. growth_yoy subtracts the
+// denominator from the numerator first.
+#define FIVERATE_RATES(X)                                              \
+  X(buying, buying_outlets, active_outlets)                            \
+  X(on_shelf, on_shelf_outlets, active_outlets)                        \
+  X(coverage, covered_counties, counties)                              \
+  X(on_shelf_audited, shelf_present, shelf_checks)                     \
+  X(unit_fill, filled_units, requested_units)                          \
+  X(line_fill, full_lines, order_lines)                                \
+  X(purchase_face, confirmed_lines, order_lines)                       \
+  X(order_demand, requesting_outlets, ordering_outlets)                \
+  X(repurchase, repeat_buying_outlets, buying_outlets)                 \
+  X(growth, net_delivered_units_change, previous_net_delivered_units)  \
+  X(growth_yoy, net_delivered_units, year_earlier_net_delivered_units) \
+  X(price_tag, price_tags_ok, price_tags_checked)                      \
+  X(stockout_rate, stockout_days, known_days)                          \
+  X(stockout_instances, zero_counts, listed_counts)                    \
+  X(sell_through, sold_units, available_units)                         \
+  X(moving_share, moving_outlets, holding_outlets)                     \
+  X(stock_to_sales, stock_units, sales_28d_units)
+
+enum class RateName : std::uint8_t {
+#define FIVERATE_ENUMERATOR(name, numerator, denominator) name,
+  FIVERATE_RATES(FIVERATE_ENUMERATOR)
+#undef FIVERATE_ENUMERATOR
+};
+inline constexpr std::array<std::string_view, 17> kRateNames{
+#define FIVERATE_NAME(name, numerator, denominator) #name,
+    FIVERATE_RATES(FIVERATE_NAME)
+#undef FIVERATE_NAME
+};
+static_assert(kRateNames.back() == "stock_to_sales", "a name is missing");
+
+// The measures of each rate, by RateName.
+struct RateFormula {
+  BrandMeasure numerator;
+  BrandMeasure denominator;
+};
+inline constexpr std::array<RateFormula, kRateNames.size()> kRateFormulas{{
+#define FIVERATE_FORMULA(name, numerator, denominator) {BrandMeasure::numerator, BrandMeasure::denominator},
+    FIVERATE_RATES(FIVERATE_FORMULA)
+#undef FIVERATE_FORMULA
+}};
+
+// ---- measures of the whole market -----------------------------------------------------------------------------------
+
+// Measures of brand "", in the order of a row's values. Every row has the first four; the row of region "", all
+// classes, also has those of data quality, of which `received` is the sum of all others.
+#define FIVERATE_MARKET_MEASURES(X) \
+  X(active_outlets)                 \
+  X(dormant_outlets)                \
+  X(visits_done)                    \
+  X(visits_not_done)                \
+  X(received)                       \
+  X(accepted)                       \
+  X(superseded)                     \
+  X(duplicates)                     \
+  X(parked)
+
+inline constexpr std::array<std::string_view, 9 + kDocumentReasons.size()> kMarketMeasureNames{
+#define FIVERATE_NAME(name) #name,
+#define FIVERATE_QUARANTINED_NAME(reason) "quarantined_" #reason,
+    FIVERATE_MARKET_MEASURES(FIVERATE_NAME) FIVERATE_DOCUMENT_REASONS(FIVERATE_QUARANTINED_NAME)
+#undef FIVERATE_QUARANTINED_NAME
+#undef FIVERATE_NAME
+};
+static_assert(kMarketMeasureNames.back() == "quarantined_revision_conflict", "a name is missing");
 
 }  // namespace fiverate

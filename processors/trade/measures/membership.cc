@@ -13,13 +13,13 @@ Intervals repeat_members_of(const std::vector<Day>& days, std::int32_t window) {
     const auto members = members_of(days, window);
     return intersection(members, shifted(members, window));
   }
-  // Once in this month, and in the month before by a day that this one has come as far as.
+  // The outlet belongs to it when this month has one of the days, and the previous month one up to the same date.
   Intervals members;
   auto previous_begins = kNoDay;
   auto previous_first = kNoDay;
   auto next_begins = kNoDay;
   for (const auto day : days) {
-    if (day < next_begins) continue;  // not the first of its month
+    if (day < next_begins) continue;  // Only the first day of each month matters.
     const auto begins = month_begins(day);
     if (begins == next_begins) {
       append(members, {std::max(day, begins + (previous_first - previous_begins)), next_month_begins(day)});

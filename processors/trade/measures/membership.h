@@ -1,17 +1,18 @@
-// When an outlet belongs to the distinct outlets of a window: by the days on which it did something (bought, ordered).
+// The days on which an outlet is one of the distinct outlets of a window, from the days on which it bought (or
+// ordered).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "processors/trade/measures/intervals.h"
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/intervals.h"
+#include "processors/trade/base/window.h"
 
 namespace fiverate {
 
-// The days whose window holds one of `days` (ascending, each once).
+// Returns the days whose window contains one of `days`. `days` ascend, each once; `window` is one of kWindows.
 Intervals members_of(const std::vector<Day>& days, std::int32_t window);
-// Those of them whose previous window holds one, too.
+// Returns those of them whose previous window (window.h) contains one of `days` as well.
 Intervals repeat_members_of(const std::vector<Day>& days, std::int32_t window);
 
 }  // namespace fiverate

@@ -11,65 +11,67 @@
 namespace fiverate {
 namespace {
 
-// Sends the steps of one brand at one outlet, `sign` times.
+// Appends the contributions of one brand at one outlet, multiplied by `sign`: +1 as they are, -1 as they were.
 class Steps {
  public:
-  Steps(const Presence& presence, BrandNumber brand, int sign, std::vector<DatedDelta>& deltas)
-      : presence_(presence), brand_(brand), sign_(sign), deltas_(deltas) {}
+  Steps(const OutletActivity& activity, BrandNumber brand, int sign, std::vector<DatedDelta>& deltas)
+      : activity_(activity), brand_(brand), sign_(sign), deltas_(deltas) {}
 
   void of_active(Contribution contribution, Interval days, std::int64_t value) const {
-    for (const auto& stretch : presence_.stretches) {
+    for (const auto& stretch : activity_.stretches) {
       if (stretch.days.from >= days.to) break;
       for (const auto& active : stretch.active) step(stretch, contribution, active, days, value);
     }
   }
   void of_population(Contribution contribution, Interval days, std::int64_t value) const {
-    for (const auto& stretch : presence_.stretches) {
+    for (const auto& stretch : activity_.stretches) {
       if (stretch.in_population) step(stretch, contribution, stretch.days, days, value);
     }
   }
   void flow(Contribution contribution, Day day, std::int64_t value) const {
-    const auto place = presence_.place_on(day);
-    if (place != kNowhere && value != 0) deltas_.push_back({brand_, place, contribution, day, sign_ * value});
+    const auto segment = activity_.segment_on(day);
+    if (segment != kNoSegment && value != 0) deltas_.push_back({brand_, segment, contribution, day, sign_ * value});
   }
 
  private:
-  void step(const Presence::Stretch& stretch, Contribution contribution, Interval a, Interval b,
+  void step(const OutletActivity::Stretch& stretch, Contribution contribution, Interval a, Interval b,
             std::int64_t value) const {
     const Interval days{std::max(a.from, b.from), std::min(a.to, b.to)};
     if (days.from >= days.to || value == 0) return;
     const auto signed_value = wrapped_product(sign_, value);
-    deltas_.push_back({brand_, stretch.place, contribution, days.from, signed_value});
+    deltas_.push_back({brand_, stretch.segment, contribution, days.from, signed_value});
     if (days.to == kEndOfDays) return;
-    deltas_.push_back({brand_, stretch.place, contribution, days.to, wrapped_product(-1, signed_value)});
+    deltas_.push_back({brand_, stretch.segment, contribution, days.to, wrapped_product(-1, signed_value)});
   }
 
-  const Presence& presence_;
+  const OutletActivity& activity_;
   BrandNumber brand_;
   int sign_;
   std::vector<DatedDelta>& deltas_;
 };
 
-// A change is sent by taking back what was and sending what is. What both begin with, which is most of it, is left out.
+// A change is the negated contributions before it and those after it. Their common beginning, which is most of them, is
+// left out.
 class Change {
  public:
-  Change(const Presence& before, const Presence& after, bool moved, BrandNumber brand, std::vector<DatedDelta>& deltas)
+  Change(const OutletActivity& before, const OutletActivity& after, bool moved, BrandNumber brand,
+         std::vector<DatedDelta>& deltas)
       : moved_(moved), before_(before, brand, -1, deltas), after_(after, brand, +1, deltas) {}
 
-  template <typename Entries, typename Send>
-  void send(const Entries& before, const Entries& after, Send&& send_one) const {
+  template <typename Entries, typename Add>
+  void add(const Entries& before, const Entries& after, Add&& add_one) const {
     auto skip = std::size_t{0};
     if (!moved_) {
       while (skip < before.size() && skip < after.size() && before[skip] == after[skip]) ++skip;
     }
-    for (auto i = skip; i < before.size(); ++i) send_one(before_, before[i]);
-    for (auto i = skip; i < after.size(); ++i) send_one(after_, after[i]);
+    for (auto i = skip; i < before.size(); ++i) add_one(before_, before[i]);
+    for (auto i = skip; i < after.size(); ++i) add_one(after_, after[i]);
   }
   void active_days(Contribution contribution, const Intervals& before, const Intervals& after) const {
-    send(before, after, [&](const Steps& steps, Interval days) { steps.of_active(contribution, days, 1); });
+    add(before, after, [&](const Steps& steps, Interval days) { steps.of_active(contribution, days, 1); });
   }
   void stock_days(Contribution contribution, const Intervals& before, const Intervals& after) const {
-    send(before, after, [&](const Steps& steps, Interval days) { steps.of_population(contribution, days, 1); });
+    add(before, after, [&](const Steps& steps, Interval days) { steps.of_population(contribution, days, 1); });
   }
 
  private:
@@ -78,7 +80,7 @@ class Change {
   Steps after_;
 };
 
-void send_level(const Steps& steps, const SkuTimeline::Level& level) {
+void add_level(const Steps& steps, const SkuTimeline::Level& level) {
   steps.of_active(Contribution::stocks_known, level.days, 1);
   steps.of_active(Contribution::sales_rate, level.days, level.rate);
   const Interval days{level.days.from, std::min(level.days.to, level.dry)};
@@ -95,17 +97,17 @@ void change_sku(const Change& change, const SkuTimeline& before, const SkuTimeli
   for (const auto state : {&SkuTimeline::in, &SkuTimeline::out, &SkuTimeline::unknown}) {
     change.active_days(Contribution::listed_skus, before.*state, after.*state);
   }
-  change.send(before.levels, after.levels, send_level);
-  change.send(before.listed_counts, after.listed_counts,
-              [](const Steps& steps, const SkuTimeline::ListedCounts& counts) {
-                steps.flow(Contribution::listed_counts, counts.day, counts.counts);
-                steps.flow(Contribution::zero_counts, counts.day, counts.zeros);
-              });
+  change.add(before.levels, after.levels, add_level);
+  change.add(before.listed_counts, after.listed_counts,
+             [](const Steps& steps, const SkuTimeline::ListedCounts& counts) {
+               steps.flow(Contribution::listed_counts, counts.day, counts.counts);
+               steps.flow(Contribution::zero_counts, counts.day, counts.zeros);
+             });
 }
 
 void change_sell_through(const Change& change, const std::vector<SellThrough>& before,
                          const std::vector<SellThrough>& after, std::size_t window) {
-  change.send(before, after, [&](const Steps& steps, const SellThrough& one) {
+  change.add(before, after, [&](const Steps& steps, const SellThrough& one) {
     steps.of_active(in_window(Contribution::available_units, window), one.days, one.available);
     steps.of_active(in_window(Contribution::sold_units, window), one.days, one.sold);
   });
@@ -129,8 +131,8 @@ void change_brand(const Change& change, const BrandTimeline& before, const Brand
   if (moved || before.bought != after.bought) {
     change_members(change, Contribution::buying_outlets, before.bought, after.bought);
     for (std::size_t w = 0; w < kWindowCount; ++w) {
-      change.active_days(in_window(Contribution::repeat_buying_outlets, w), repeat_members_of(before.bought, kWindows[w]),
-                         repeat_members_of(after.bought, kWindows[w]));
+      change.active_days(in_window(Contribution::repeat_buying_outlets, w),
+                         repeat_members_of(before.bought, kWindows[w]), repeat_members_of(after.bought, kWindows[w]));
     }
   }
   if (moved || before.requested != after.requested) {
@@ -169,7 +171,7 @@ void add_to_brand(const SkuTimeline& sku, const SellThroughs& sold, BrandTimelin
 std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& calendar) {
   std::vector<Day> days;
   for (const auto& document : facts.documents) {
-    if (document->kind != DocumentKind::order) break;  // they come first
+    if (document->kind != DocumentKind::order) break;  // Orders come first.
     if (document->counts) days.push_back(calendar.day_of(document->counted().event_time));
   }
   std::sort(days.begin(), days.end());
@@ -177,14 +179,15 @@ std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& cale
   return days;
 }
 
-// Sorts, adds up what has one key, leaves out zeros.
+// Sorts the deltas by key, adds up those with equal keys and removes zeros.
 template <typename Delta, typename KeyOf>
-void settle(std::vector<Delta>& deltas, std::int64_t Delta::*value, KeyOf key) {
+void merge_equal_keys(std::vector<Delta>& deltas, std::int64_t Delta::*value, KeyOf key) {
   std::sort(deltas.begin(), deltas.end(), [&](const Delta& a, const Delta& b) { return key(a) < key(b); });
   std::size_t kept = 0;
   for (std::size_t i = 0; i < deltas.size();) {
     auto sum = deltas[i];
-    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i) sum.*value = wrapped_sum(sum.*value, deltas[i].*value);
+    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i)
+      sum.*value = wrapped_sum(sum.*value, deltas[i].*value);
     if (sum.*value != 0) deltas[kept++] = sum;
   }
   deltas.resize(kept);
@@ -195,45 +198,42 @@ void settle(std::vector<Delta>& deltas, std::int64_t Delta::*value, KeyOf key) {
 std::optional<Day> activity_ends(const OutletFacts& facts) {
   if (facts.active_documents.empty()) return std::nullopt;
   const auto end = facts.active_documents.rbegin()->first + kActiveDays;
-  if (end <= facts.clock_day) return std::nullopt;  // has ended, and has been sent
+  if (end <= facts.clock_day) return std::nullopt;  // It has ended, and its end has been sent.
   return end;
 }
 
-PlaceNumber Presence::place_on(Day day) const {
-  auto place = kNowhere;
+SegmentNumber OutletActivity::segment_on(Day day) const {
+  auto segment = kNoSegment;
   for (const auto& stretch : stretches) {
     if (stretch.days.from > day) break;
-    place = stretch.place;
+    segment = stretch.segment;
   }
-  return place;
+  return segment;
 }
 
-Presence presence_of(const OutletFacts& facts) {
+OutletActivity outlet_activity_of(const OutletFacts& facts) {
   Intervals active;
   for (const auto& [day, documents] : facts.active_documents) append(active, {day, day + kActiveDays});
   if (activity_ends(facts)) active.back().to = kEndOfDays;
-  Presence presence;
+  OutletActivity activity;
   for (std::size_t i = 0; i < facts.assignments.size(); ++i) {
     const auto& assignment = facts.assignments[i];
     const auto to = i + 1 < facts.assignments.size() ? facts.assignments[i + 1].from : kEndOfDays;
     const Interval days{assignment.from, to};
-    presence.stretches.push_back({days, assignment.place, assignment.active,
-                                  assignment.active ? intersection({days}, active) : Intervals{}});
+    activity.stretches.push_back({days, assignment.segment, assignment.in_population,
+                                  assignment.in_population ? intersection({days}, active) : Intervals{}});
   }
-  return presence;
+  return activity;
 }
 
-FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context, const Touched& touched)
-    : facts_(facts),
-      context_(context),
-      touched_(touched.skus),
-      before_(presence_of(facts)) {
-  if (touched.is_order) ordered_before_ = order_days(facts, context.calendar);
-  if (const auto* document = touched.document) {
+FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context, const Affected& affected)
+    : facts_(facts), context_(context), affected_(affected.skus), before_(outlet_activity_of(facts)) {
+  if (affected.is_order) ordered_before_ = order_days(facts, context.calendar);
+  if (const auto* document = affected.document) {
     const auto day = context.calendar.day_of(document->counted().event_time);
-    contribute_document(*document, before_.place_on(day), -1, context, document_before_);
+    contribute_document(*document, before_.segment_on(day), -1, context, document_before_);
   }
-  for (const auto sku : touched_) {
+  for (const auto sku : affected_) {
     if (const auto brand = context.catalogue.brand_of(sku); brand != kNoBrand) skus_before_[brand];
   }
   if (skus_before_.empty()) return;
@@ -243,13 +243,14 @@ FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context,
   }
 }
 
-// The outlet's other places: its documents count elsewhere now.
-void FactsChange::flows_of_moved(const Presence& after, const Document* document, Differences& differences) const {
+// The flows of the other documents whose segment has changed.
+void FactsChange::flows_of_moved(const OutletActivity& after, const Document* document,
+                                 Differences& differences) const {
   for (const auto& other : facts_.documents) {
     if (other.get() == document) continue;
     const auto day = context_.calendar.day_of(other->counted().event_time);
-    const auto was = before_.place_on(day);
-    const auto is = after.place_on(day);
+    const auto was = before_.segment_on(day);
+    const auto is = after.segment_on(day);
     if (was == is) continue;
     contribute_document(*other, was, -1, context_, differences);
     contribute_document(*other, is, +1, context_, differences);
@@ -259,21 +260,21 @@ void FactsChange::flows_of_moved(const Presence& after, const Document* document
 Differences FactsChange::differences(const Document* document) const {
   auto differences = document_before_;
   auto& deltas = differences.deltas;
-  const auto after = presence_of(facts_);
+  const auto after = outlet_activity_of(facts_);
   const bool moved = after != before_;
   if (document != nullptr) {
     const auto day = context_.calendar.day_of(document->counted().event_time);
-    contribute_document(*document, after.place_on(day), +1, context_, differences);
+    contribute_document(*document, after.segment_on(day), +1, context_, differences);
   }
   if (moved) flows_of_moved(after, document, differences);
 
   const Change whole(before_, after, moved, kNoBrand, deltas);
   if (moved) {
-    for (const auto& [presence, sign] : {std::pair(&before_, -1), std::pair(&after, +1)}) {
-      const Steps steps(*presence, kNoBrand, sign, deltas);
+    for (const auto& [activity, sign] : {std::pair(&before_, -1), std::pair(&after, +1)}) {
+      const Steps steps(*activity, kNoBrand, sign, deltas);
       steps.of_active(Contribution::active_outlets, {kNoDay, kEndOfDays}, 1);
       steps.of_population(Contribution::dormant_outlets, {kNoDay, kEndOfDays}, 1);
-      const Steps none(*presence, kNoBrand, -sign, deltas);
+      const Steps none(*activity, kNoBrand, -sign, deltas);
       none.of_active(Contribution::dormant_outlets, {kNoDay, kEndOfDays}, 1);
     }
   }
@@ -282,7 +283,8 @@ Differences FactsChange::differences(const Document* document) const {
     change_members(whole, Contribution::ordering_outlets, ordered_before_.value_or(ordered), ordered);
   }
 
-  // Brands: the touched ones, and all if the outlet has moved. What is not touched is before as it is after.
+  // The affected brands, or all of them if the outlet has moved. A SKU that is not affected has the same timeline
+  // before and after.
   struct SkuChange {
     const SkuTimeline* before;
     const SkuTimeline* after;
@@ -298,11 +300,11 @@ Differences FactsChange::differences(const Document* document) const {
     if (known != skus_before_.end()) {
       if (const auto found = known->second.find(number); found != known->second.end()) was = &found->second;
     }
-    if (known != skus_before_.end() && !touched_.contains(number)) {
+    if (known != skus_before_.end() && !affected_.contains(number)) {
       brands[brand].push_back({was, was});
     } else {
       const auto* is = &made.emplace_back(timeline_of(sku));
-      brands[brand].push_back({touched_.contains(number) ? was : is, is});
+      brands[brand].push_back({affected_.contains(number) ? was : is, is});
     }
   }
   for (const auto& [brand, skus] : brands) {
@@ -320,10 +322,10 @@ Differences FactsChange::differences(const Document* document) const {
     }
     change_brand(change, brand_before, brand_after, moved);
   }
-  settle(differences.deltas, &DatedDelta::value,
-         [](const DatedDelta& d) { return std::tie(d.brand, d.place, d.contribution, d.day); });
-  settle(differences.prices, &PriceDelta::count,
-         [](const PriceDelta& d) { return std::tie(d.sku, d.place, d.price, d.day); });
+  merge_equal_keys(differences.deltas, &DatedDelta::value,
+                   [](const DatedDelta& d) { return std::tie(d.brand, d.segment, d.contribution, d.day); });
+  merge_equal_keys(differences.prices, &PriceDelta::count,
+                   [](const PriceDelta& d) { return std::tie(d.sku, d.segment, d.price, d.day); });
   return differences;
 }
 

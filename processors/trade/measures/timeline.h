@@ -1,18 +1,21 @@
-// The pure centre: what an outlet contributes to the market's measures, as functions of the day.
+// What an outlet contributes to the measures of the market, as functions of the day.
 //
-//   flow   +q on a day (units, lines, readings), at the place where the outlet counts on that day
-//   step   a number that holds from a day on, until a day. Both are sent at once: the expiry of a window is known when the
-//          event arrives. Distinct outlets, sales between counts, stock: of active outlets, at the place of each day, from
-//          the facts of the whole window. Days in and out of stock: while the outlet is in the population.
+//   flow   a quantity of one day (units, lines, readings), in the segment of the outlet on that day
+//   step   a number on an interval of days. Its begin and its end are sent together: when an event arrives, the day on
+//          which its window expires is known. Distinct outlets, sales between counts and stock are those of active
+//          outlets, in the segment of each day, by the facts of the whole window. Days in and out of stock count when
+//          the outlet is in the population.
 //
-// Whether an outlet is active depends on all its documents; were it dated ahead like the windows, each order would touch
-// every brand of the outlet. So the last stretch of activity is left open until the outlet's clock passes its end
-// (kActiveDays after the last document); then the calendar of the stage ends it. `clock_day` says what has been assumed.
+// Whether an outlet is active depends on all of its documents. If the end of activity were sent in advance like the end
+// of a window, each order would change all brands of the outlet. Therefore the last interval of activity has no end
+// until the outlet's clock passes it (kActiveDays after the last document); the timer of the outlet stage sends it
+// then. `clock_day` is the day that the contributions sent so far assume.
 //
-// Facts change, and the difference is sent: contributions(after) - contributions(before). Late and out-of-order facts,
-// corrections, cancellations, an outlet that changes region or class, the passing of time: all the same operation.
+// When facts change, the difference is sent: contributions(after) - contributions(before). Late and out-of-order facts,
+// corrections, cancellations, a change of region or class and the passing of time are all the same operation.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <vector>
@@ -23,58 +26,59 @@
 
 namespace fiverate {
 
-// Where and when the outlet is there at all, and active.
-struct Presence {
+// The segments of an outlet by day, and the days on which it is active.
+struct OutletActivity {
   struct Stretch {
     Interval days;
-    PlaceNumber place;
+    SegmentNumber segment;
     bool in_population;
-    Intervals active;  // of its days, those in the population within kActiveDays of a document
+    Intervals active;  // the days of the stretch in the population and within kActiveDays of a document
     friend bool operator==(const Stretch&, const Stretch&) = default;
   };
-  std::vector<Stretch> stretches;  // ascending, without gaps; empty: counts nowhere
-  // Where the outlet counts on a day.
-  [[nodiscard]] PlaceNumber place_on(Day day) const;
-  friend bool operator==(const Presence&, const Presence&) = default;
+  // Ascending; each begins where the one before ends. If empty, the outlet counts nowhere.
+  std::vector<Stretch> stretches;
+  [[nodiscard]] SegmentNumber segment_on(Day day) const;
+  friend bool operator==(const OutletActivity&, const OutletActivity&) = default;
 };
-Presence presence_of(const OutletFacts& facts);
+OutletActivity outlet_activity_of(const OutletFacts& facts);
 
-// The first day on which presence changes by the mere passing of time: the end of the open stretch of activity.
-// Nothing: no such day.
+// The first day on which the activity changes without any event: the end of the open interval of activity. nullopt if
+// there is none.
 std::optional<Day> activity_ends(const OutletFacts& facts);
 
-// What all SKUs of a brand make together at an outlet.
+// The combined timeline of all SKUs of a brand at an outlet.
 struct BrandTimeline {
   std::vector<Day> bought, requested;
   Intervals on_shelf;
   std::array<Intervals, kWindowCount> holding, moving;
 };
 
-// Differences of one change: make it before the facts change, ask for the differences after.
+// The differences of one change. Construct it before the facts change and call differences() after:
 //
-//   const FactsChange change(facts, context, touched);
+//   const FactsChange change(facts, context, affected);
 //   const auto& document = remember(facts, ...);
 //   send(change.differences(&document));
 class FactsChange {
  public:
-  // `touched`: what a document will change; nothing: only versions or the clock change. All must outlive this.
-  FactsChange(const OutletFacts& facts, const MarketContext& context, const Touched& touched = {});
+  // `affected`: what a document will change; empty if only versions or the clock change. All arguments must outlive
+  // this object.
+  FactsChange(const OutletFacts& facts, const MarketContext& context, const Affected& affected = {});
 
-  // `document`: what the one touched has become.
+  // `document`: the affected document after the change; null if only versions or the clock changed.
   [[nodiscard]] Differences differences(const Document* document = nullptr) const;
 
  private:
   using SkuTimelines = std::map<BrandNumber, std::map<SkuNumber, SkuTimeline>>;
 
-  void flows_of_moved(const Presence& after, const Document* document, Differences& differences) const;
+  void flows_of_moved(const OutletActivity& after, const Document* document, Differences& differences) const;
 
   const OutletFacts& facts_;
   const MarketContext& context_;
-  SkuSet touched_;
-  Presence before_;
-  std::optional<std::vector<Day>> ordered_before_;  // nothing: no order is touched
-  Differences document_before_;  // taken back
-  SkuTimelines skus_before_;     // of touched brands, all their SKUs
+  SkuSet affected_;
+  OutletActivity before_;
+  std::optional<std::vector<Day>> ordered_before_;  // nullopt: no order is affected
+  Differences document_before_;                     // the negated flows of the affected document
+  SkuTimelines skus_before_;                        // all SKUs of the affected brands
 };
 
 }  // namespace fiverate

@@ -1,6 +1,7 @@
 #include "processors/trade/reference/catalogue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "schemas/check.h"
 
@@ -19,34 +20,36 @@ BrandNumber Catalogue::number_of_brand(const std::string& brand_id) {
 }
 
 bool Catalogue::in_brand_group(SkuNumber sku, Day day) const {
-  const auto& versions = skus_[static_cast<std::size_t>(sku)].versions;
-  const auto next =
-      std::upper_bound(versions.begin(), versions.end(), day, [](Day a, const Version& b) { return a < b.valid_from; });
+  const auto& versions = entry(sku).versions;
+  const auto next = std::upper_bound(versions.begin(), versions.end(), day,
+                                     [](Day a, const SkuVersion& b) { return a < b.valid_from; });
   if (versions.empty()) return false;
   return !(next == versions.begin() ? next : next - 1)->brand_group.empty();
 }
 
-std::vector<Catalogue::Guide>::const_iterator Catalogue::guide_on(SkuNumber sku, Day day) const {
-  const auto& guides = skus_[static_cast<std::size_t>(sku)].guides;
-  const auto next = std::upper_bound(guides.begin(), guides.end(), day, [](Day a, const Guide& b) { return a < b.from; });
+std::vector<GuidePrice>::const_iterator Catalogue::guide_on(SkuNumber sku, Day day) const {
+  const auto& guides = entry(sku).guides;
+  const auto next =
+      std::upper_bound(guides.begin(), guides.end(), day, [](Day a, const GuidePrice& b) { return a < b.from; });
   return next == guides.begin() ? guides.end() : next - 1;
 }
 
 std::optional<std::int64_t> Catalogue::guide_price(SkuNumber sku, Day day) const {
   const auto guide = guide_on(sku, day);
-  return guide == skus_[static_cast<std::size_t>(sku)].guides.end() ? std::nullopt : guide->price;
+  return guide == entry(sku).guides.end() ? std::nullopt : guide->price;
 }
 
 Day Catalogue::guide_price_holds_until(SkuNumber sku, Day day) const {
-  const auto& guides = skus_[static_cast<std::size_t>(sku)].guides;
+  const auto& guides = entry(sku).guides;
   const auto guide = guide_on(sku, day);
   return guide == guides.end() || guide + 1 == guides.end() ? kEndOfDays : (guide + 1)->from - 1;
 }
 
-// From the first open day on the versions rule; before the first one its guide price holds too.
-void Catalogue::rule_guides(Entry& entry, Day first_open_day) {
+// From the first open day on the versions decide. The guide price of the first version also applies to the days before
+// it.
+void Catalogue::derive_guides(SkuEntry& entry, Day first_open_day) {
   auto& guides = entry.guides;
-  std::erase_if(guides, [&](const Guide& guide) { return guide.from >= first_open_day; });
+  std::erase_if(guides, [&](const GuidePrice& guide) { return guide.from >= first_open_day; });
   const auto add = [&](Day from, std::optional<std::int64_t> price) {
     if (!guides.empty() && guides.back().from == from) guides.pop_back();
     if (guides.empty() || guides.back().price != price) guides.push_back({from, price});
@@ -59,17 +62,18 @@ void Catalogue::rule_guides(Entry& entry, Day first_open_day) {
   auto at = std::max(kNoDay, first_open_day);
   for (std::size_t i = 0; i < entry.versions.size(); ++i) {
     const bool last = i + 1 == entry.versions.size();
-    if (!last && entry.versions[i + 1].valid_from <= at) continue;  // over before the first open day
+    if (!last && entry.versions[i + 1].valid_from <= at) continue;  // It ends before the first open day.
     add(i == 0 ? at : std::max(at, entry.versions[i].valid_from), entry.versions[i].guide_price);
   }
 }
 
-SkuState Catalogue::apply(const Sku& sku, bool cancelled, Day first_open_day) {
+SkuNumber Catalogue::apply(const Sku& sku, bool cancelled, Day first_open_day) {
   const auto [found, added] = sku_numbers_.try_emplace(sku.sku_id(), static_cast<SkuNumber>(skus_.size()));
   if (added) {
     skus_.push_back({sku.sku_id(), kNoBrand});
   } else if (!sku.brand_id().empty() && brand_of(found->second) == kNoBrand) {
-    // What was counted under no brand stays there: a number never changes its brand, or facts already folded would.
+    // A number never changes its brand, because folded facts could not be moved to it. Documents so far stay without a
+    // brand.
     found->second = static_cast<SkuNumber>(skus_.size());
     skus_.push_back({sku.sku_id(), kNoBrand});
   }
@@ -77,42 +81,23 @@ SkuState Catalogue::apply(const Sku& sku, bool cancelled, Day first_open_day) {
   if (!sku.brand_id().empty()) entry.brand = number_of_brand(sku.brand_id());
   const auto valid_from = parse_date(sku.valid_from());
   CHECK(valid_from.has_value(), sku.valid_from());
-  std::erase_if(entry.versions, [&](const Version& version) { return version.valid_from == *valid_from; });
+  std::erase_if(entry.versions, [&](const SkuVersion& version) { return version.valid_from == *valid_from; });
   if (!cancelled) {
     const auto at = std::find_if(entry.versions.begin(), entry.versions.end(),
-                                 [&](const Version& version) { return version.valid_from > *valid_from; });
+                                 [&](const SkuVersion& version) { return version.valid_from > *valid_from; });
     const auto guide_price = sku.has_guide_price_fen() ? std::optional(sku.guide_price_fen()) : std::nullopt;
     entry.versions.insert(at, {*valid_from, sku.brand_group(), guide_price});
   }
-  rule_guides(entry, first_open_day);
-  SkuState state;
-  for (const auto& version : entry.versions) {
-    state.add_valid_from(version.valid_from.number);
-    state.add_brand_groups(version.brand_group);
-    state.add_guide_prices_after(version.guide_price.value_or(-1) + 1);
-  }
-  for (const auto& guide : entry.guides) {
-    state.add_guides_from(guide.from.number);
-    state.add_guides_after(guide.price.value_or(-1) + 1);
-  }
-  state.set_sku_id(entry.sku_id);
-  state.set_number(static_cast<std::uint32_t>(found->second));
-  state.set_brand_id(brand_id(entry.brand));
-  return state;
+  derive_guides(entry, first_open_day);
+  return found->second;
 }
 
-void Catalogue::restore(const SkuState& state) {
-  if (skus_.size() <= state.number()) skus_.resize(state.number() + 1);
-  auto& entry = skus_[state.number()];
-  entry = {state.sku_id(), number_of_brand(state.brand_id())};
-  const auto price = [](std::int64_t after) { return after == 0 ? std::nullopt : std::optional(after - 1); };
-  for (int i = 0; i < state.valid_from_size(); ++i) {
-    entry.versions.push_back({Day{state.valid_from(i)}, state.brand_groups(i), price(state.guide_prices_after(i))});
-  }
-  for (int i = 0; i < state.guides_from_size(); ++i) {
-    entry.guides.push_back({Day{state.guides_from(i)}, price(state.guides_after(i))});
-  }
-  sku_numbers_[state.sku_id()] = static_cast<SkuNumber>(state.number());
+void Catalogue::restore(SkuNumber number, SkuEntry entry, const std::string& brand_id) {
+  const auto index = static_cast<std::size_t>(number);
+  if (skus_.size() <= index) skus_.resize(index + 1);
+  entry.brand = number_of_brand(brand_id);
+  sku_numbers_[entry.sku_id] = number;
+  skus_[index] = std::move(entry);
 }
 
 }  // namespace fiverate

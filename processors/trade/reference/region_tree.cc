@@ -1,5 +1,7 @@
 #include "processors/trade/reference/region_tree.h"
 
+#include <utility>
+
 namespace fiverate {
 
 RegionTree::RegionTree() {
@@ -14,39 +16,38 @@ std::size_t RegionTree::index_of(std::string_view region_id) {
   return nodes_.size() - 1;
 }
 
-RegionState RegionTree::apply(const Event& event, Millis arrival) {
-  auto state = nodes_[index_of(event.region().region_id())].state;
-  *state.mutable_region() = event.region();
-  const bool county = event.region().level() == Region::COUNTY && !event.cancelled();
-  const auto said = state.county_size();
-  if (said == 0 || state.county(said - 1) != county) {  // a new name changes nothing
-    state.add_arrivals(arrival);
-    state.add_county(county);
-  }
-  restore(state);
-  return state;
+std::size_t RegionTree::apply(const Event& event, Millis arrival) {
+  const auto region = index_of(event.region().region_id());
+  const auto parent = index_of(event.region().parent_id());
+  auto& node = nodes_[region];
+  node.parent = parent;
+  node.history.region = event.region();
+  const bool is_county = event.region().level() == Region::COUNTY && !event.cancelled();
+  auto& changes = node.history.county_changes;
+  if (changes.empty() || changes.back().is_county != is_county) changes.push_back({arrival, is_county});
+  return region;
 }
 
-void RegionTree::restore(const RegionState& state) {
-  const auto region = index_of(state.region().region_id());
-  const auto parent = index_of(state.region().parent_id());
+void RegionTree::restore(RegionHistory history) {
+  const auto region = index_of(history.region.region_id());
+  const auto parent = index_of(history.region.parent_id());
   nodes_[region].parent = parent;
-  nodes_[region].state = state;
+  nodes_[region].history = std::move(history);
 }
 
 bool RegionTree::is_county(std::size_t region, Millis before) const {
-  const auto& state = nodes_[region].state;
-  for (int i = state.county_size(); i-- > 0;) {
-    if (state.arrivals(i) < before) return state.county(i);
+  const auto& changes = nodes_[region].history.county_changes;
+  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
+    if (change->arrival < before) return change->is_county;
   }
   return false;
 }
 
 bool RegionTree::has_regional_rules(std::size_t region, Millis before) const {
-  const auto& state = nodes_[region].state;
-  const auto level = state.region().level();
-  return (level == Region::COUNTY || level == Region::CITY || level == Region::PROVINCE) && state.arrivals_size() > 0 &&
-         state.arrivals(0) < before;
+  const auto& history = nodes_[region].history;
+  const auto level = history.region.level();
+  return (level == Region::COUNTY || level == Region::CITY || level == Region::PROVINCE) &&
+         !history.county_changes.empty() && history.county_changes.front().arrival < before;
 }
 
 std::vector<std::size_t> RegionTree::path_of(std::size_t region) const {

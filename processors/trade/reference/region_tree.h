@@ -1,5 +1,5 @@
-// The regions and who lies under whom. The whole market is the root, region_id "". Parents come before children and never
-// change, so there are no cycles.
+// The tree of regions. Its root is the whole market, region_id "". A region never changes its parent, and the reader of
+// the reference topic accepts a region only after its parent, so the tree has no cycles.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,20 @@
 #include "event.pb.h"
 #include "processors/trade/reference/catalogue.h"
 #include "schemas/time.h"
-#include "state.pb.h"
 
 namespace fiverate {
+
+// From this arrival on the region is a county, or no longer one (cancelled).
+struct CountyChange {
+  Millis arrival;
+  bool is_county;
+};
+
+// What the tree keeps of one region, and restores it from.
+struct RegionHistory {
+  Region region;                             // of the latest event
+  std::vector<CountyChange> county_changes;  // by arrival; the first is that of the region's first event
+};
 
 class RegionTree {
  public:
@@ -21,28 +32,30 @@ class RegionTree {
 
   RegionTree();
 
-  // Takes an accepted region event. Returns the region's state, to be stored.
-  RegionState apply(const Event& event, Millis arrival);
-  // Takes back a stored one, in any order of children and parents.
-  void restore(const RegionState& state);
+  // Applies an accepted region event. Returns the index of the region.
+  std::size_t apply(const Event& event, Millis arrival);
+  // Restores a region. Children and parents may come in any order.
+  void restore(RegionHistory history);
 
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   [[nodiscard]] const std::string& region_id(std::size_t region) const { return nodes_[region].region_id; }
-  // Whether it is to be counted as a county by what arrived before an instant: what comes after a day was final is not in
-  // force for it, be it a county or its cancellation.
+  [[nodiscard]] const RegionHistory& history(std::size_t region) const { return nodes_[region].history; }
+  // Whether the region counts as a county by the events that arrived before an instant. An event that arrives after a
+  // day is final has no effect on that day.
   [[nodiscard]] bool is_county(std::size_t region, Millis before) const;
-  // Whether regional rules are asked of it, by what arrived before an instant: a county, city or province.
+  // Whether the regional rules are evaluated for it: a county, city or province of which an event arrived before an
+  // instant.
   [[nodiscard]] bool has_regional_rules(std::size_t region, Millis before) const;
-  // The node of a region; an unknown one becomes a child of the root.
+  // The index of a region. An unknown region becomes a child of the root.
   std::size_t index_of(std::string_view region_id);
-  // The region itself, its parent, ..., the root.
+  // The region, its parent and so on, up to and including the root.
   [[nodiscard]] std::vector<std::size_t> path_of(std::size_t region) const;
 
  private:
   struct Node {
     std::string region_id;
     std::size_t parent = kRoot;
-    RegionState state;
+    RegionHistory history;
   };
   std::vector<Node> nodes_;
   StringMap<std::size_t> by_id_;

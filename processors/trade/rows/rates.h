@@ -1,5 +1,5 @@
 // The rates of a line, from its measures: numerator, denominator, value to six decimals, status. Integers throughout.
-// Formulas: docs/glossary.md and the table in rates.cc.
+// Formulas: docs/glossary.md and FIVERATE_RATES in measure.h.
 #pragma once
 
 #include <array>
@@ -16,32 +16,6 @@ namespace fiverate {
 enum class RateStatus : std::uint8_t { ok, low_sample, no_denominator, infinite };
 inline constexpr std::array<std::string_view, 4> kRateStatusNames{"OK", "LOW_SAMPLE", "NO_DENOMINATOR", "INFINITE"};
 constexpr std::string_view name_of(RateStatus status) { return kRateStatusNames[static_cast<std::size_t>(status)]; }
-
-// In the order in which they are published.
-enum class RateName : std::uint8_t {
-  buying,
-  on_shelf,
-  coverage,
-  on_shelf_audited,
-  unit_fill,
-  line_fill,
-  purchase_face,
-  order_demand,
-  repurchase,
-  growth,
-  growth_yoy,
-  price_tag,
-  stockout_rate,
-  stockout_instances,
-  sell_through,
-  moving_share,
-  stock_to_sales,
-};
-inline constexpr std::array<std::string_view, 17> kRateNames{
-    "buying",     "on_shelf",  "coverage",      "on_shelf_audited",   "unit_fill",    "line_fill",
-    "purchase_face", "order_demand", "repurchase", "growth",          "growth_yoy",   "price_tag",
-    "stockout_rate", "stockout_instances", "sell_through", "moving_share", "stock_to_sales"};
-static_assert(kRateNames.size() == static_cast<std::size_t>(RateName::stock_to_sales) + 1);
 
 struct Rate {
   RateName which;

@@ -14,13 +14,13 @@
 
 #include "metrics.pb.h"
 #include "processors/trade/reference/catalogue.h"
-#include "processors/trade/reference/places.h"
+#include "processors/trade/reference/segments.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/rows/series.h"
 
 namespace fiverate {
 
-using LeafCells = std::vector<std::pair<Leaf, const Cell*>>;
+using LeafCells = std::vector<std::pair<CellKey, const Cell*>>;
 
 class DayRows {
  public:

@@ -12,7 +12,6 @@
 #include "deltas.pb.h"
 #include "processors/trade/measures/measure.h"
 #include "schemas/time.h"
-#include "state.pb.h"
 
 namespace fiverate {
 
@@ -110,6 +109,7 @@ class Cell {
     return *prices_.insert(at, SkuPrices{std::string(sku_id), {}});
   }
   [[nodiscard]] const std::vector<SkuPrices>& prices() const { return prices_; }
+  [[nodiscard]] const std::vector<std::pair<Contribution, Series>>& series() const { return series_; }
 
   // Merges what no row of `first_open` or a later day looks at: of a step what was before that day, of sums over windows what
   // was before the longest one, of net deliveries before that of a year earlier.
@@ -130,35 +130,6 @@ class Cell {
     std::erase_if(prices_, [](const SkuPrices& sku) { return sku.prices.empty(); });
   }
 
-  void save(CellState& state) const {
-    for (const auto& [which, series] : series_) {
-      const auto contribution = static_cast<int>(which);
-      each_difference(series, [&](Day day, std::int64_t value) {
-        state.add_contributions(contribution);
-        state.add_days(day.number);
-        state.add_values(value);
-      });
-    }
-    for (const auto& sku : prices_) {
-      auto& saved = *state.add_prices();
-      saved.set_sku_id(sku.sku_id);
-      for (const auto& [price, series] : sku.prices) {
-        each_difference(series, [&, fen = price](Day day, std::int64_t count) {
-          saved.add_prices(fen);
-          saved.add_days(day.number);
-          saved.add_counts(count);
-        });
-      }
-    }
-  }
-  static Cell load(const CellState& state) {
-    Cell cell;
-    for (int i = 0; i < state.days_size(); ++i) {
-      cell.of(static_cast<Contribution>(state.contributions(i))).add(Day{state.days(i)}, state.values(i));
-    }
-    for (const auto& saved : state.prices()) cell.add_prices(saved);
-    return cell;
-  }
   void add(const CellDeltas& part) {
     for (int i = 0; i < part.days_size(); ++i) {
       if (i + kAhead < part.days_size()) get(static_cast<Contribution>(part.measures(i + kAhead))).expect();
@@ -167,23 +138,15 @@ class Cell {
     for (const auto& prices : part.prices()) add_prices(prices);
   }
 
+  // `Prices` is CellDeltas::Prices, or the message of the same columns in which a cell is stored.
+  template <typename Prices>
+  void add_prices(const Prices& message) {
+    auto& sku = prices_of(message.sku_id());
+    for (int i = 0; i < message.days_size(); ++i) sku.of(message.prices(i)).add(Day{message.days(i)}, message.counts(i));
+  }
+
  private:
   static constexpr int kAhead = 6;
-
-  // Of CellState or CellDeltas.
-  template <typename Prices>
-  void add_prices(const Prices& saved) {
-    auto& sku = prices_of(saved.sku_id());
-    for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
-  }
-  template <typename Visit>
-  static void each_difference(const Series& series, Visit&& visit) {
-    std::int64_t sum_before = 0;
-    for (const auto& entry : series.entries()) {
-      visit(entry.day, wrapped_sum(entry.sum, wrapped_product(-1, sum_before)));
-      sum_before = entry.sum;
-    }
-  }
 
   std::vector<std::pair<Contribution, Series>> series_;
   std::array<std::uint8_t, kContributionCount> index_{};  // into series_, from 1; 0: not there

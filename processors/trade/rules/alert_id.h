@@ -1,4 +1,4 @@
-// The name of an alert: one key of one rule, the same in every run, replay and language.
+// The id of an alert. It follows from the rule and its key alone, so it is the same in every run and replay.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace fiverate {
 
-// What a rule watches. Fields that are not in the rule's key are empty.
+// The key of an alert. Fields that do not belong to the key of the rule are empty.
 struct AlertKey {
   std::string_view rule;
   std::string_view brand_id = {};
@@ -17,7 +17,7 @@ struct AlertKey {
   std::string_view class_value = {};
 };
 
-// First 16 hex digits of SHA-256 over "rule|brand|sku|outlet|region|class_dimension|class_value".
+// The first 16 hex digits of SHA-256 over "rule|brand|sku|outlet|region|class_dimension|class_value".
 std::string alert_id_of(const AlertKey& key);
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// States and severities of alerts in the words of the contract: in files, matchers, filters.
+// The names of alert states and severities as they appear in files, silence matchers and filters.
 #pragma once
 
 #include <string_view>

@@ -1,11 +1,12 @@
-// The alerts of one outlet: which episodes of rules R1, R2 and R5 have been said, and what has to be said now.
+// The alerts of one outlet: the published episodes of rules R1, R2 and R5, and the transitions to publish.
 //
-//   R1  an interval of fact. When facts change, the intervals that the facts show (stockout.h) are matched with those that
-//       were sent: what has moved keeps its episode, what is gone is RETRACTED, what is new fires.
-//   R2  judged at the clock, after each record that touches the SKU and at each 00:00; never restated.
-//   R5  judged at each 00:00 for the day that ended (overstock.h); never restated.
+//   R1  When facts change, the stockouts that they show (stockout.h) are matched with the published ones: one that has
+//       moved keeps its episode, one that is gone is RETRACTED, a new one fires.
+//   R2  Evaluated at the outlet's clock, after each record that affects the SKU and at each 00:00. Later facts do not
+//       change it.
+//   R5  Evaluated at each 00:00 for the day that ended (overstock.h). Later facts do not change it.
 //
-// Whether a moment has come without any event is known ahead: `due` of each SKU.
+// `due` of a SKU is the next time at which its rules must be evaluated although no record comes.
 #pragma once
 
 #include <optional>
@@ -20,60 +21,61 @@
 namespace fiverate {
 
 struct SkuAlerts {
-  struct Sent {
+  struct PublishedStockout {
     std::int32_t episode;
     Millis start;
     Millis end;  // kOpenEnd: not resolved
     Transition::Severity severity;
     EventRef begun_by;
   };
-  Millis due = kNever;  // look again then; kNever: no such moment
+  Millis due = kNever;
 
+  // R1
   std::int64_t confirmed_transitions = 0;
   std::int32_t confirmed_episodes = 0;
-  std::vector<Sent> sent;  // R1, by present start
+  std::vector<PublishedStockout> published;  // by start
 
+  // R2
   std::int64_t predicted_transitions = 0;
   std::int32_t predicted_episodes = 0;
-  bool predicted = false;  // R2 is firing
+  bool predicted = false;  // firing
   Millis predicted_since = 0;
   Transition::Severity predicted_severity = Transition::SEVERITY_UNSPECIFIED;
-  std::optional<EventRef> predicted_by;  // the record after which it fired; nothing: a midnight
+  std::optional<EventRef> predicted_by;  // the record after which it fired; nullopt: a midnight
 
-  OverstockAlert overstock;  // R5
+  // R5
+  OverstockAlert overstock;
 
-  // Nothing has been said or judged yet: not worth keeping.
-  [[nodiscard]] bool is_new() const {
-    return due == kNever && confirmed_transitions == 0 && predicted_transitions == 0 && overstock.state.untouched() &&
-           overstock.asked == kNoDay;
+  // True if nothing has been published or evaluated yet, so that it need not be kept.
+  [[nodiscard]] bool is_initial() const {
+    return due == kNever && confirmed_transitions == 0 && predicted_transitions == 0 && overstock.state.is_initial() &&
+           overstock.evaluated_through == kNoDay;
   }
 };
 using OutletAlerts = SkuMap<SkuAlerts>;  // of SKUs that were counted
 
-// One moment at which the rules are asked.
-struct Asking {
+// The time of an evaluation, and its cause.
+struct EvaluationMoment {
   std::string_view outlet_id;
   Millis clock;                      // the outlet's own
-  bool prediction = false;           // R2 is asked as well
-  const EventRef* record = nullptr;  // the record just applied
+  bool prediction = false;           // R2 is evaluated as well.
+  const EventRef* record = nullptr;  // the record that was just applied; null for a timer
 };
 
-// Judges SKUs and appends what has to be said: one after the other, each in the order of the rules. Sets their `due`.
-void judge_skus(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
-                OutletAlerts& alerts, std::vector<Transition>& transitions);
+// Evaluates the rules of `skus` and appends the transitions to publish: one SKU after the other, each in the order of
+// its rules. Sets their `due`.
+void evaluate_skus(const OutletFacts& facts, const SkuSet& skus, const EvaluationMoment& moment,
+                   const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions);
 
-// Judges the days that have ended by the facts as they are: before a record of the outlet changes those of `skus`.
-void judge_ended_days(const OutletFacts& facts, const SkuSet& skus, const Asking& asking, const MarketContext& context,
-                      OutletAlerts& alerts, std::vector<Transition>& transitions);
+// Evaluates R5 for the days that have ended. Call it before a record of the outlet changes the facts of `skus`.
+void evaluate_ended_days(const OutletFacts& facts, const SkuSet& skus, const EvaluationMoment& moment,
+                         const MarketContext& context, OutletAlerts& alerts, std::vector<Transition>& transitions);
 
-// The earliest moment at which one of them is due; kNever: none.
-Millis due_of(const OutletAlerts& alerts);
+// The earliest `due` of all SKUs; kNever if there is none.
+Millis next_due(const OutletAlerts& alerts);
 
-// Sends all that is due up to `clock`, in order of time.
-void pass_due(const OutletFacts& facts, std::string_view outlet_id, Millis clock, const MarketContext& context,
-              OutletAlerts& alerts, std::vector<Transition>& transitions);
-
-void save(const OutletAlerts& alerts, OutletState& state);
-OutletAlerts load_alerts(const OutletState& state);
+// Evaluates all SKUs that are due up to `clock`, in the order of time.
+void evaluate_due(const OutletFacts& facts, std::string_view outlet_id, Millis clock, const MarketContext& context,
+                  OutletAlerts& alerts, std::vector<Transition>& transitions);
 
 }  // namespace fiverate

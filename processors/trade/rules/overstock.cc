@@ -11,24 +11,24 @@ constexpr RuleRuns kRuns{7, 7};
 constexpr std::int64_t kFiresAboveDays = 45;  // of supply
 constexpr std::int64_t kClearsAtDays = 35;
 constexpr std::int64_t kWarnsAboveDays = 90;
-constexpr std::int64_t kRateDaysAtLeast = 14;  // else the rate is not to be trusted
-constexpr std::int32_t kCountedFor = 28;       // days since the first accepted count
-constexpr std::int64_t kDeliveriesAtLeast = 2;  // mean OUT lines that the stock is worth
+constexpr std::int64_t kRateDaysAtLeast = 14;   // days of counts behind the rate; fewer do not show it
+constexpr std::int32_t kCountedFor = 28;        // days since the first accepted count
+constexpr std::int64_t kDeliveriesAtLeast = 2;  // The stock is worth at least so many mean OUT lines.
 
-// With a rate of 0, any stock lasts longer than any number of days.
+// With a rate of 0 a stock above 0 lasts longer than any number of days.
 bool lasts_longer_than(std::int64_t days, std::int64_t level, std::int64_t rate) {
   return Wide{level} > Wide{days} * rate;
 }
 
-// The next day after `day` on which the verdict may be another, by a book without later facts.
-Day may_change(Day day, const Book& book, std::span<const ActiveFrom> activity) {
+// The next day after `day` on which the verdict may differ, by a book without later facts.
+Day next_possible_change(Day day, const Book& book, std::span<const PopulationFrom> population) {
   auto next = kEndOfDays;
   const auto consider = [&](Day candidate) {
     if (candidate > day) next = std::min(next, candidate);
   };
   consider(book.first_accepted_day() + kCountedFor);
   consider(book.delivered_changes(day));
-  for (const auto& stretch : activity) {
+  for (const auto& stretch : population) {
     if (stretch.from <= kNoDay) continue;
     consider(stretch.from);
     consider(stretch.from - 1);
@@ -49,40 +49,40 @@ Day may_change(Day day, const Book& book, std::span<const ActiveFrom> activity) 
   return next;
 }
 
-// Walks over the days after `alert.asked`; stops at `through`, after a transition if `once`, or where nothing can change.
-// `on` is told of each transition.
-template <typename On>
-void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-               const MarketCalendar& calendar, Day through, bool once, OverstockAlert& alert, On&& on) {
-  auto day = alert.asked;
-  if (day == kNoDay) day = last_book.first_accepted_day() - 1;  // nothing to judge before it was counted
+// Evaluates the days after `alert.evaluated_through` and calls `publish` for each transition. Stops after `through`,
+// after the first transition if `once`, or when no later day can bring a transition.
+template <typename Publish>
+void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const PopulationFrom> population,
+               const MarketCalendar& calendar, Day through, bool once, OverstockAlert& alert, Publish&& publish) {
+  auto day = alert.evaluated_through;
+  if (day == kNoDay) day = last_book.first_accepted_day() - 1;  // Before the first count the rule cannot hold.
   while (day < through) {
     day = day + 1;
-    // Facts of later days are not seen yet.
+    // Facts of later days do not count on this day.
     auto fact = std::find_if(facts.facts.begin(), facts.facts.end(), [&](const Fact& one) { return one.day > day; });
     std::optional<Book> early;
     const auto& book = fact == facts.facts.end() ? last_book : early.emplace(book_until(day, facts));
-    const auto today = overstock_on(day, book, activity);
+    const auto today = overstock_on(day, book, population);
     auto& state = alert.state;
 
-    auto said = Transition::STATE_UNSPECIFIED;
+    auto transition = Transition::STATE_UNSPECIFIED;
     if (today.stops) {
       state.held = state.cleared = 0;
       if (state.firing) {
         state.firing = false;
         ++state.transitions;
-        said = Transition::RESOLVED;
+        transition = Transition::RESOLVED;
       }
     } else {
-      said = ask(state, today.verdict, kRuns, calendar.end_of(day));
+      transition = apply_verdict(state, today.verdict, kRuns, calendar.end_of(day));
     }
-    if (said != Transition::STATE_UNSPECIFIED) {
-      on(said, day, today);
+    if (transition != Transition::STATE_UNSPECIFIED) {
+      publish(transition, day, today);
       if (once) return;
     }
-    // Nothing is counted now: on to the day on which that may change.
-    if (state.held == 0 && state.cleared == 0 && said == Transition::STATE_UNSPECIFIED) {
-      auto next = may_change(day, book, activity);
+    // No row of days is being counted: skip to the day before the next possible change.
+    if (state.held == 0 && state.cleared == 0 && transition == Transition::STATE_UNSPECIFIED) {
+      auto next = next_possible_change(day, book, population);
       if (fact != facts.facts.end()) next = std::min(next, fact->day);
       if (next == kEndOfDays && through == kEndOfDays) return;
       day = std::min(through, next - 1);
@@ -92,49 +92,54 @@ void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const Act
 
 }  // namespace
 
-OverstockDay overstock_on(Day day, const Book& book, std::span<const ActiveFrom> activity) {
+OverstockDay overstock_on(Day day, const Book& book, std::span<const PopulationFrom> population) {
   OverstockDay today;
-  today.stops = !active_on(day + 1, activity);
+  today.stops = !in_population_on(day + 1, population);
   if (!book.accepted()) return today;
   today.last_count = book.accepted()->event;
   today.level = book.level(day);
   const auto rate = book.rate();
   today.threshold = kFiresAboveDays * rate;
   const auto delivered = book.delivered_until(day);
-  today.verdict.holds = active_on(day, activity) && day - book.first_accepted_day() >= kCountedFor &&
-                        book.rate_days() >= kRateDaysAtLeast &&
-                        lasts_longer_than(kFiresAboveDays, today.level, rate) && delivered.lines >= 1 &&
-                        Wide{today.level} * delivered.lines >= Wide{kDeliveriesAtLeast} * delivered.quantity * kMillionth;
+  today.verdict.holds =
+      in_population_on(day, population) && day - book.first_accepted_day() >= kCountedFor &&
+      book.rate_days() >= kRateDaysAtLeast && lasts_longer_than(kFiresAboveDays, today.level, rate) &&
+      delivered.lines >= 1 &&
+      Wide{today.level} * delivered.lines >= Wide{kDeliveriesAtLeast} * delivered.quantity * kMillionth;
   today.verdict.clear = !lasts_longer_than(kClearsAtDays, today.level, rate) || delivered.lines == 0;
   today.verdict.severity =
       lasts_longer_than(kWarnsAboveDays, today.level, rate) ? Transition::WARNING : Transition::INFO;
   return today;
 }
 
-void pass_overstock(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-                    const MarketCalendar& calendar, Day through, OverstockAlert& alert, const SayOverstock& say) {
-  if (through <= alert.asked) return;
+void evaluate_overstock(const SkuFacts& facts, const Book& last_book, std::span<const PopulationFrom> population,
+                        const MarketCalendar& calendar, Day through, OverstockAlert& alert,
+                        const PublishOverstock& publish) {
+  if (through <= alert.evaluated_through) return;
   if (last_book.accepted() || alert.state.firing) {
-    walk_days(facts, last_book, activity, calendar, through, false, alert,
-         [&](Transition::State said, Day day, const OverstockDay& today) { say(said, alert.state, day, today); });
+    walk_days(
+        facts, last_book, population, calendar, through, false, alert,
+        [&](Transition::State state, Day day, const OverstockDay& today) { publish(state, alert.state, day, today); });
   }
-  alert.asked = through;
+  alert.evaluated_through = through;
 }
 
-std::optional<Day> overstock_says(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-                                  const MarketCalendar& calendar, const OverstockAlert& alert) {
+std::optional<Day> next_overstock_transition(const SkuFacts& facts, const Book& last_book,
+                                             std::span<const PopulationFrom> population, const MarketCalendar& calendar,
+                                             const OverstockAlert& alert) {
   if (!last_book.accepted() && !alert.state.firing && alert.state.held == 0) return std::nullopt;
-  // A level that is not high enough only falls.
-  const auto tomorrow = alert.asked == kNoDay ? last_book.first_accepted_day() : alert.asked + 1;
+  // Without facts to come the level only falls, so a level that is not high enough stays so.
+  const auto tomorrow =
+      alert.evaluated_through == kNoDay ? last_book.first_accepted_day() : alert.evaluated_through + 1;
   const bool all_seen = facts.facts.empty() || facts.facts.back().day <= tomorrow;
   const bool may_fire = last_book.accepted() && last_book.rate_days() >= kRateDaysAtLeast &&
                         lasts_longer_than(kFiresAboveDays, last_book.level(tomorrow), last_book.rate());
   if (!alert.state.firing && alert.state.held == 0 && all_seen && !may_fire) return std::nullopt;
-  std::optional<Day> says;
-  auto ahead = alert;
-  walk_days(facts, last_book, activity, calendar, kEndOfDays, true, ahead,
-       [&](Transition::State, Day day, const OverstockDay&) { says = day; });
-  return says;
+  std::optional<Day> found;
+  auto forecast = alert;
+  walk_days(facts, last_book, population, calendar, kEndOfDays, true, forecast,
+            [&](Transition::State, Day day, const OverstockDay&) { found = day; });
+  return found;
 }
 
 }  // namespace fiverate

@@ -1,6 +1,7 @@
-// Overstock of one outlet and SKU (rule R5): more than 45 days of supply by the book, and more than a shop of its kind
-// would order twice. Judged at each 00:00 for the day that ended, from the facts of days up to it; 7 days in a row to fire,
-// 7 to resolve. On days on which the outlet is not active it resolves, and runs start anew.
+// Overstock of one outlet and SKU (rule R5): by the book, more than 45 days of supply and more than two mean
+// deliveries. The rule is evaluated at each 00:00 for the day that ended, from the facts of days up to it. It fires
+// after 7 days in a row and resolves after 7 clear ones. On a day after which the outlet is not in the population it
+// resolves, and counting starts again. Formulas: docs/rules.md. Levels are in millionths of a unit.
 #pragma once
 
 #include <functional>
@@ -8,33 +9,35 @@
 #include <span>
 
 #include "processors/trade/book/stockout.h"
-#include "processors/trade/rules/clocked_rule.h"
+#include "processors/trade/rules/daily_rule.h"
 
 namespace fiverate {
 
-// What has been said of it, and for which days.
 struct OverstockAlert {
-  Clocked state;
-  Day asked = kNoDay;  // the last day that was judged
+  DailyAlert state;
+  Day evaluated_through = kNoDay;  // the last day that the rule was evaluated for
 };
 
-// One day of it.
+// The rule on one day.
 struct OverstockDay {
   RuleVerdict verdict;
-  bool stops = false;       // the outlet is not active at the 00:00 at which it is asked
-  std::int64_t level = 0;   // millionths, at the end of the day
-  std::int64_t threshold = 0;  // the level above which it holds
+  bool stops = false;          // The outlet is not in the population at the 00:00 that ends the day.
+  std::int64_t level = 0;      // at the end of the day
+  std::int64_t threshold = 0;  // the level above which the condition holds
   std::optional<EventRef> last_count;
 };
-OverstockDay overstock_on(Day day, const Book& book, std::span<const ActiveFrom> activity);
+OverstockDay overstock_on(Day day, const Book& book, std::span<const PopulationFrom> population);
 
-// Judges all days up to `through` that have not been, and tells each transition with the day that it was asked for.
-using SayOverstock = std::function<void(Transition::State, const Clocked&, Day, const OverstockDay&)>;
-void pass_overstock(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-                    const MarketCalendar& calendar, Day through, OverstockAlert& alert, const SayOverstock& say);
+// Evaluates the days after `alert.evaluated_through` up to `through`. Calls `publish` for each transition, with its
+// day. `last_book` is the book of all facts.
+using PublishOverstock = std::function<void(Transition::State, const DailyAlert&, Day, const OverstockDay&)>;
+void evaluate_overstock(const SkuFacts& facts, const Book& last_book, std::span<const PopulationFrom> population,
+                        const MarketCalendar& calendar, Day through, OverstockAlert& alert,
+                        const PublishOverstock& publish);
 
-// The day at whose end something will be said, if nothing new comes. Days up to `alert.asked` have been judged.
-std::optional<Day> overstock_says(const SkuFacts& facts, const Book& last_book, std::span<const ActiveFrom> activity,
-                                  const MarketCalendar& calendar, const OverstockAlert& alert);
+// The day of the next transition if no further fact comes; nullopt if there is none.
+std::optional<Day> next_overstock_transition(const SkuFacts& facts, const Book& last_book,
+                                             std::span<const PopulationFrom> population, const MarketCalendar& calendar,
+                                             const OverstockAlert& alert);
 
 }  // namespace fiverate

@@ -11,7 +11,7 @@ constexpr std::int32_t kStockoutWindow = 7;
 constexpr std::int32_t kStockWindow = 28;
 constexpr std::int64_t kSampleAtLeast = 30;
 
-// Wilson's lower bound at 95 % (z = 1.96) above 5 %, multiplied out.
+// Whether Wilson's lower bound at 95 % (z = 1.96) is above 5 %, multiplied out to integers. (Wilson 1927, JASA 22.)
 bool surely_above_5_percent(std::int64_t x, std::int64_t n) {
   const auto excess = Wide{20} * x - n;
   return excess > 0 && Wide{10'000} * excess * excess > Wide{38'416} * 19 * n;
@@ -19,18 +19,18 @@ bool surely_above_5_percent(std::int64_t x, std::int64_t n) {
 
 struct RegionalRule {
   std::string_view name;
-  RegionalVerdict (*judge)(const RegionFacts&);
+  RegionalVerdict (*evaluate)(const RegionFacts&);
   RuleRuns runs;
   std::string_view unit;
-  std::int32_t window;  // of the row that shows it
+  std::int32_t window;  // of the row that is the evidence
 };
 constexpr RegionalRule kRules[]{
-    {"R3", judge_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindow},
-    {"R6", judge_overstock_region, {7, 7}, "units", kStockWindow},
+    {"R3", evaluate_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindow},
+    {"R6", evaluate_overstock_region, {7, 7}, "units", kStockWindow},
 };
 
 Transition transition_of(const RegionalRule& rule, std::string_view brand_id, const std::string& region_id,
-                         const Close& close, const Clocked& alert, Transition::State state,
+                         const DayClose& close, const DailyAlert& alert, Transition::State state,
                          const RegionalVerdict& verdict) {
   Transition transition;
   transition.set_alert_id(alert_id_of({.rule = rule.name, .brand_id = brand_id, .region_id = region_id}));
@@ -58,7 +58,9 @@ Transition transition_of(const RegionalRule& rule, std::string_view brand_id, co
 }  // namespace
 
 void RegionFacts::add(const RegionFacts& other, int sign) {
-  const auto add_to = [&](std::int64_t& sum, std::int64_t value) { sum = wrapped_sum(sum, wrapped_product(sign, value)); };
+  const auto add_to = [&](std::int64_t& sum, std::int64_t value) {
+    sum = wrapped_sum(sum, wrapped_product(sign, value));
+  };
   add_to(stockout_days, other.stockout_days);
   add_to(known_days, other.known_days);
   add_to(stock.level, other.stock.level);
@@ -76,14 +78,14 @@ RegionFacts region_facts_of(const Cell& cell, Day day) {
   return facts;
 }
 
-RegionalVerdict judge_stockout_region(const RegionFacts& facts) {
+RegionalVerdict evaluate_stockout_region(const RegionFacts& facts) {
   const auto x = facts.stockout_days / kStockoutWindow;
   const auto n = facts.known_days / kStockoutWindow;
   const bool holds = n >= kSampleAtLeast && 10 * x >= n && surely_above_5_percent(x, n);
   return {{holds, 100 * x <= 7 * n, 5 * x >= n ? Transition::CRITICAL : Transition::WARNING}, x, n};
 }
 
-RegionalVerdict judge_overstock_region(const RegionFacts& facts) {
+RegionalVerdict evaluate_overstock_region(const RegionFacts& facts) {
   const auto stock = facts.stock.level / kMillionth;
   const auto sales = sales_of_28_days(facts.stock.rate);
   const bool seen = sales >= 1 && facts.stock.known >= kSampleAtLeast && 5 * facts.stock.known >= facts.stock.listed;
@@ -93,28 +95,31 @@ RegionalVerdict judge_overstock_region(const RegionFacts& facts) {
           sales};
 }
 
-bool ask_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& leaves, const Close& close,
-                        RegionTree& regions, RegionalAlerts& alerts, std::vector<Transition>& transitions) {
+bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
+                             const DayClose& close, RegionTree& regions, RegionalAlerts& alerts,
+                             std::vector<Transition>& transitions) {
   std::map<std::string, RegionFacts> of_regions;
-  for (const auto& [leaf, facts] : leaves) {
-    for (const auto above : regions.path_of(regions.index_of(leaf))) of_regions[regions.region_id(above)].add(facts);
+  for (const auto& [cell_region, facts] : cells) {
+    for (const auto above : regions.path_of(regions.index_of(cell_region)))
+      of_regions[regions.region_id(above)].add(facts);
   }
-  for (const auto& [key, alert] : alerts) of_regions.try_emplace(key.second);  // a cell without a row: zeros
+  for (const auto& [key, alert] : alerts)
+    of_regions.try_emplace(key.second);  // A region without a cell counts as zeros.
   bool changed = false;
   for (const auto& rule : kRules) {
     for (const auto& [region_id, facts] : of_regions) {
       if (!regions.has_regional_rules(regions.index_of(region_id), close.at)) continue;
-      const auto verdict = rule.judge(facts);
+      const auto verdict = rule.evaluate(facts);
       const auto known = alerts.find({std::string(rule.name), region_id});
       if (known == alerts.end() && !verdict.verdict.holds) continue;
       auto& alert = known == alerts.end() ? alerts[{std::string(rule.name), region_id}] : known->second;
       const auto before = alert;
-      const auto said = ask(alert, verdict.verdict, rule.runs, close.at);
+      const auto transition = apply_verdict(alert, verdict.verdict, rule.runs, close.at);
       changed = changed || alert != before;
-      if (said != Transition::STATE_UNSPECIFIED) {
-        transitions.push_back(transition_of(rule, brand_id, region_id, close, alert, said, verdict));
+      if (transition != Transition::STATE_UNSPECIFIED) {
+        transitions.push_back(transition_of(rule, brand_id, region_id, close, alert, transition, verdict));
       }
-      if (alert.untouched()) alerts.erase({std::string(rule.name), region_id});
+      if (alert.is_initial()) alerts.erase({std::string(rule.name), region_id});
     }
   }
   return changed;

@@ -1,10 +1,12 @@
-// Rules R3 (stockout of a region) and R6 (overstock of a region): asked of a brand in a county, city or province, all
-// classes together, at the close of a day.
+// Rules R3 (stockout of a region) and R6 (overstock of a region), evaluated at the close of each day for a brand in a
+// county, city or province, all classes together. A fact that arrives after the close does not change them.
 //
-//   R3  x = floor(stockout days / 7), n = floor(known days / 7) of the last 7 days:
-//       n >= 30 and x >= 10 % of n and the Wilson 95 % lower bound of x/n above 5 %; critical from 20 %; clear at 7 %
-//   R6  stock above 1.5 x the sales of 28 days at the books' rates, stocks known of 30 outlet-SKUs and a fifth of those
-//       listed; critical above 2 x; clear at 1.3 x
+//   R3  x = floor(stockout days / 7) and n = floor(known days / 7) of the last 7 days, in outlet-SKU-days. It holds if
+//       n >= 30, x >= 10 % of n and the 95 % Wilson lower bound of x/n is above 5 %; critical from 20 %; clear to 7 %.
+//   R6  Stock above 1.5 times the sales of 28 days at the rates of the books. It holds if the stock is known of at
+//       least 30 outlet-SKUs and a fifth of the listed ones; critical above 2 times; clear up to 1.3 times.
+//
+// Source of the formulas: docs/rules.md.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +19,11 @@
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/rows/rows.h"
 #include "processors/trade/rows/stock.h"
-#include "processors/trade/rules/clocked_rule.h"
+#include "processors/trade/rules/daily_rule.h"
 
 namespace fiverate {
 
-// What the rules look at.
+// The inputs of the rules, for one region or cell.
 struct RegionFacts {
   std::int64_t stockout_days = 0;  // outlet-SKU-days of the last 7 days
   std::int64_t known_days = 0;
@@ -30,8 +32,8 @@ struct RegionFacts {
   void add(const RegionFacts& other, int sign = 1);
 };
 RegionFacts region_facts_of(const Cell& cell, Day day);
-// What it looks at, and no more: market holds these apart from a close that they came too late for.
-constexpr bool rules_look_at(Contribution contribution) {
+// Whether region_facts_of() reads the contribution. The market stage defers those that arrive too late for a close.
+constexpr bool is_regional_rule_input(Contribution contribution) {
   switch (contribution) {
     case Contribution::stocks_known:
     case Contribution::stock_base:
@@ -51,21 +53,22 @@ struct RegionalVerdict {
   std::int64_t value = 0;
   std::int64_t threshold = 0;
 };
-RegionalVerdict judge_stockout_region(const RegionFacts& facts);
-RegionalVerdict judge_overstock_region(const RegionFacts& facts);
+// `value` and `threshold`: x and n of R3; stock and sales of 28 days of R6, in units.
+RegionalVerdict evaluate_stockout_region(const RegionFacts& facts);
+RegionalVerdict evaluate_overstock_region(const RegionFacts& facts);
 
-using RegionalKey = std::pair<std::string, std::string>;  // rule, region
-using RegionalAlerts = std::map<RegionalKey, Clocked>;    // of one brand; without those that nothing is remembered of
+using RegionalKey = std::pair<std::string, std::string>;   // rule, region
+using RegionalAlerts = std::map<RegionalKey, DailyAlert>;  // of one brand, without initial ones
 
-// The close of one day.
-struct Close {
+struct DayClose {
   Day day;
-  Millis at;  // 24:00
+  Millis at;  // 24:00 of the day
 };
 
-// Asks both rules for one brand, by what its leaf cells (all classes) show. Regions count if they were known before the close.
-// True if `alerts` changed.
-bool ask_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& leaves, const Close& close,
-                        RegionTree& regions, RegionalAlerts& alerts, std::vector<Transition>& transitions);
+// Evaluates both rules for one brand. `cells` are the facts of its cells of all classes, by region; they are rolled up
+// over the region tree. Only regions that were known before the close count. Returns true if `alerts` changed.
+bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
+                             const DayClose& close, RegionTree& regions, RegionalAlerts& alerts,
+                             std::vector<Transition>& transitions);
 
 }  // namespace fiverate

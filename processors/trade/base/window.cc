@@ -1,9 +1,12 @@
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/window.h"
 
 #include <algorithm>
 
 namespace fiverate {
-std::string period_of(Day day) { return format_date(day).substr(0, 7); }
+
+std::string period_of(Day day) {
+  return format_date(day).substr(0, 7);
+}
 
 DayRange window_of(std::int32_t window, Day as_of) {
   return {window == kMonth ? month_begins(as_of) : as_of - (window - 1), as_of};

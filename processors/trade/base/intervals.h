@@ -1,4 +1,4 @@
-// Sets of days as sorted, disjoint, non-touching intervals [from, to). The windowed-step measures are made of them.
+// Sets of days, as sorted intervals [from, to) that neither overlap nor adjoin.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@ namespace fiverate {
 
 struct Interval {
   Day from;
-  Day to;  // the first day that no longer belongs to it; kEndOfDays: open
+  Day to;  // The first day after the interval; kEndOfDays means that it has no end yet.
   friend bool operator==(const Interval&, const Interval&) = default;
 };
 using Intervals = std::vector<Interval>;
@@ -18,12 +18,12 @@ using Intervals = std::vector<Interval>;
 inline const Intervals kAllDays{{kNoDay, kEndOfDays}};
 
 inline bool contains(const Intervals& set, Day day) {
-  const auto after =
-      std::upper_bound(set.begin(), set.end(), day, [](Day a, const Interval& b) { return a < b.from; });
+  const auto after = std::upper_bound(set.begin(), set.end(), day, [](Day a, const Interval& b) { return a < b.from; });
   return after != set.begin() && day < (after - 1)->to;
 }
 
-// Appends to a set under construction. `next.from` must not be before the last one's `from`.
+// Appends an interval to a set and merges it with the last one if they overlap or adjoin. An empty interval changes
+// nothing. `next.from` must not lie before the last interval's `from`.
 inline void append(Intervals& set, Interval next) {
   if (next.to <= next.from) return;
   if (!set.empty() && next.from <= set.back().to) {
@@ -64,7 +64,7 @@ inline Intervals united(const Intervals& a, const Intervals& b) {
   return result;
 }
 
-// The days of `a` that are not in `b`.
+// Returns the days of `a` that are not in `b`.
 inline Intervals difference(const Intervals& a, const Intervals& b) {
   Intervals result;
   std::size_t j = 0;

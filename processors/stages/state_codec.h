@@ -1,0 +1,49 @@
+// Conversions between the values of the trade folder and the messages in which stages store them (state.proto). The
+// trade folder does not know how its values are stored.
+//
+// A stage checks a stored message with is_valid() before it converts it; the conversions rely on this. Store and log
+// have checksums, so a message is invalid only if another program, or an error in this one, wrote it. Then the stage
+// reports damaged state and stops, instead of reading beyond the end of a column.
+#pragma once
+
+#include <cstddef>
+
+#include "deltas.pb.h"
+#include "processors/trade/facts/outlet_facts.h"
+#include "processors/trade/reference/catalogue.h"
+#include "processors/trade/reference/region_tree.h"
+#include "processors/trade/rows/series.h"
+#include "processors/trade/rules/daily_rule.h"
+#include "processors/trade/rules/outlet_alerts.h"
+#include "state.pb.h"
+
+namespace fiverate {
+
+// Whether columns have equal lengths, numbers are within their ranges, and enumerators exist.
+// `skus` is the number of SKUs in the catalogue.
+[[nodiscard]] bool is_valid(const OutletState& state, std::size_t skus);
+[[nodiscard]] bool is_valid(const SkuState& state);
+[[nodiscard]] bool is_valid(const RegionState& state);
+[[nodiscard]] bool is_valid(const CellState& state);
+[[nodiscard]] bool is_valid(const CellDeltas& cell);
+
+// Facts that are derived from documents are not stored; load() derives them again.
+void save(const OutletFacts& facts, const MarketContext& context, OutletState& state);
+OutletFacts load(const OutletState& state, MarketContext& context);
+
+void save(const OutletAlerts& alerts, OutletState& state);
+OutletAlerts load_alerts(const OutletState& state);
+
+void save(const DailyAlert& alert, ClockedState& state);
+DailyAlert load(const ClockedState& state);
+
+void save(const Cell& cell, CellState& state);
+Cell load(const CellState& state);
+
+SkuState saved_sku(const Catalogue& catalogue, SkuNumber sku);
+void restore(const SkuState& state, Catalogue& catalogue);
+
+RegionState saved_region(const RegionTree& regions, std::size_t region);
+void restore(const RegionState& state, RegionTree& regions);
+
+}  // namespace fiverate

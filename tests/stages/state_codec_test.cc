@@ -1,0 +1,110 @@
+// Values of the trade folder, stored and restored.
+#include "processors/stages/state_codec.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/shop.h"
+
+namespace fiverate::test {
+namespace {
+
+std::string stored(const OutletFacts& facts, const MarketContext& context) {
+  OutletState state;
+  save(facts, context, state);
+  return state.SerializeAsString();
+}
+
+TEST(StateCodec, RestoresAnOutletInAnotherProcess) {
+  const auto shop = busy_shop();
+  OutletState state;
+  save(shop.facts, shop.context, state);
+  ASSERT_TRUE(is_valid(state, shop.context.catalogue.size()));
+  // Segments have other numbers in another process.
+  Shop other;
+  other.context.segments.number_of("elsewhere", {});
+  other.knows_sku("s1", "B1");
+  other.knows_sku("s2", "B2");
+  const auto loaded = load(state, other.context);
+  EXPECT_EQ(stored(loaded, other.context), state.SerializeAsString());
+  EXPECT_EQ(derived_facts(loaded), derived_facts(shop.facts));
+  EXPECT_NE(derived_facts(loaded), "");
+  EXPECT_TRUE(loaded.known);
+}
+
+TEST(StateCodec, RefusesColumnsOfUnequalLengthAndUnknownNumbers) {
+  const auto shop = busy_shop();
+  OutletState state;
+  save(shop.facts, shop.context, state);
+  EXPECT_FALSE(is_valid(state, 1)) << "SKU number 1 is not in the catalogue";
+  state.mutable_documents(0)->add_revisions(9);
+  EXPECT_FALSE(is_valid(state, shop.context.catalogue.size()));
+  CellState cell;
+  cell.add_contributions(static_cast<std::int32_t>(kContributionCount));
+  cell.add_days(1);
+  cell.add_values(1);
+  EXPECT_FALSE(is_valid(cell));
+  cell.set_contributions(0, 0);
+  EXPECT_TRUE(is_valid(cell));
+  cell.add_days(2);
+  EXPECT_FALSE(is_valid(cell));
+}
+
+TEST(StateCodec, RestoresACell) {
+  Cell cell;
+  cell.of(Contribution::returned_units).add(Day{7}, 2);
+  cell.of(Contribution::delivered_units).add(Day{-3}, 1'000'000'000'000);
+  cell.of(Contribution::delivered_units).add(Day{5}, -4);
+  cell.prices_of("s1").of(450).add(Day{6}, 3);
+  CellState state;
+  save(cell, state);
+  const auto loaded = load(state);
+  EXPECT_EQ(loaded.get(Contribution::delivered_units).between(Day{-3}, Day{4}), 1'000'000'000'000);
+  EXPECT_EQ(loaded.get(Contribution::delivered_units).through(Day{5}), 999'999'999'996);
+  EXPECT_EQ(loaded.get(Contribution::returned_units).through(Day{7}), 2);
+  EXPECT_TRUE(loaded.get(Contribution::accepted).empty());
+  ASSERT_EQ(loaded.prices().size(), 1U);
+  EXPECT_EQ(loaded.prices()[0].prices[0].second.through(Day{6}), 3);
+  CellState again;
+  save(loaded, again);
+  EXPECT_EQ(again.SerializeAsString(), state.SerializeAsString());
+}
+
+TEST(StateCodec, RestoresSkusInAnyOrder) {
+  Catalogue catalogue;
+  auto version = sku("s1", "B1", "2026-03-01").sku();
+  version.set_guide_price_fen(0);
+  version.set_brand_group("key");
+  catalogue.apply(version);
+  version.set_valid_from("2026-03-05");
+  version.clear_guide_price_fen();
+  const auto s1 = catalogue.apply(version, false, nth(10));
+  const auto s2 = catalogue.apply(sku("s2", "B2").sku());
+  Catalogue restored;
+  restore(saved_sku(catalogue, s2), restored);
+  restore(saved_sku(catalogue, s1), restored);
+  EXPECT_EQ(restored.find("s1"), s1);
+  EXPECT_EQ(restored.find("s2"), s2);
+  EXPECT_EQ(restored.brand_id(restored.brand_of(s1)), "B1");
+  EXPECT_TRUE(restored.in_brand_group(s1, nth(0)));
+  EXPECT_EQ(restored.guide_price(s1, nth(9)), 0) << "a price of 0 is not the same as none";
+  EXPECT_EQ(restored.guide_price(s1, nth(10)), std::nullopt);
+  EXPECT_EQ(saved_sku(restored, s1).SerializeAsString(), saved_sku(catalogue, s1).SerializeAsString());
+}
+
+TEST(StateCodec, RestoresARegionWithItsHistory) {
+  RegionTree regions;
+  auto north = region("north", "", Region::COUNTY);
+  regions.apply(north, 5);
+  auto gone = revised(north, 2);
+  gone.set_cancelled(true);
+  const auto index = regions.apply(gone, 8);
+  const auto state = saved_region(regions, index);
+  ASSERT_TRUE(is_valid(state));
+  RegionTree restored;
+  restore(state, restored);
+  EXPECT_TRUE(restored.is_county(restored.index_of("north"), 8));
+  EXPECT_FALSE(restored.is_county(restored.index_of("north"), 9));
+}
+
+}  // namespace
+}  // namespace fiverate::test
