@@ -112,7 +112,7 @@ Result<void> MarketStage::open(const Store& store) {
     seal_ = state.seal();
     next_sealed_ = Day{seal_.day()};
   }
-  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
     if (!is_valid(sku)) return false;
     restore(sku, catalogue_);
     return true;

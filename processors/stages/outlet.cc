@@ -120,7 +120,7 @@ Result<void> OutletStage::open(const Store& store) {
   if (!seal) return tl::make_unexpected(seal.error());
   if (*seal && !seal_.ParseFromString(**seal)) return damaged(store);
 
-  FIVERATE_TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
+  TRY(read_messages<SkuState>(store, kSkuPrefix, [&](std::string_view, const SkuState& state) {
     if (!is_valid(state)) return false;
     restore(state, context_.catalogue);
     return true;
