@@ -1,4 +1,4 @@
-// CHECK(condition, values...): an invariant, alive in release. A bug stops the process; it does not write wrong state.
+// CHECK(condition, values...) stops the process if an invariant is broken, in release builds too: a bug must not write wrong state.
 #pragma once
 
 #include <cstdio>

@@ -301,9 +301,10 @@ void write_object(const Message& message, const MarketCalendar* calendar, JsonWr
 }
 
 std::string to_json(const Event& event, const MarketCalendar* calendar) {
-  JsonWriter json;
+  std::string out;
+  JsonWriter json(out);
   write_object(event, calendar, json);
-  return std::move(json).finish();
+  return out;
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "schemas/format.h"
 
@@ -48,54 +47,69 @@ void append_json_string(std::string_view text, Buffer& out) {
   out.push_back('"');
 }
 
-// Writes one JSON value on one line, without spaces:
+// Appends JSON without spaces to a text, which may hold the beginning of an object or array, or lines before this one:
+//   JsonWriter json(line);
 //   json.begin_object(); json.key("lines"); json.begin_array(); json.integer(5); json.end_array(); json.end_object();
 class JsonWriter {
  public:
+  explicit JsonWriter(std::string& out) : out_(&out) {}
+
   void begin_object() { begin('{'); }
-  void end_object() { out_ += '}'; }
+  void end_object() { *out_ += '}'; }
   void begin_array() { begin('['); }
-  void end_array() { out_ += ']'; }
+  void end_array() { *out_ += ']'; }
 
   void key(std::string_view name) {
     text(name);
-    out_ += ':';
+    *out_ += ':';
   }
   void text(std::string_view value) {
     separate();
-    append_json_string(value, out_);
+    append_json_string(value, *out_);
   }
-  void integer(std::int64_t value) { literal(std::string_view(fmt::format_int(value).c_str())); }
+  void integer(std::int64_t value) {
+    const fmt::format_int digits(value);
+    literal({digits.data(), digits.size()});
+  }
   void boolean(bool value) { literal(value ? "true" : "false"); }
-  // A value that is JSON already.
+  // A value, or several members, in JSON already.
   void literal(std::string_view json) {
     separate();
-    out_ += json;
+    *out_ += json;
   }
 
-  [[nodiscard]] std::string finish() && { return std::move(out_); }
+  // A member of the open object.
+  void text(std::string_view name, std::string_view value) {
+    key(name);
+    text(value);
+  }
+  void integer(std::string_view name, std::int64_t value) {
+    key(name);
+    integer(value);
+  }
 
  private:
   void begin(char bracket) {
     separate();
-    out_ += bracket;
+    *out_ += bracket;
   }
 
-  // A value that is neither the first of its object or array nor that of a key follows a comma.
+  // A comma stands before every value but the first of an object, array or line and that of a key.
   void separate() {
-    if (!out_.empty() && std::string_view("{[:").find(out_.back()) == std::string_view::npos) out_ += ',';
+    if (!out_->empty() && std::string_view("{[:\n").find(out_->back()) == std::string_view::npos) *out_ += ',';
   }
 
-  std::string out_;
+  std::string* out_;
 };
 
 // A key of several parts, unambiguous and readable: ["PLUM","QL-SHAN",""].
 inline std::string json_array(std::initializer_list<std::string_view> texts) {
-  JsonWriter json;
+  std::string out;
+  JsonWriter json(out);
   json.begin_array();
   for (const auto text : texts) json.text(text);
   json.end_array();
-  return std::move(json).finish();
+  return out;
 }
 
 }  // namespace fiverate
