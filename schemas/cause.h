@@ -50,7 +50,7 @@ struct Link {
 std::string sender_name(std::string_view stage_or_topic, std::int32_t partition);
 std::string to_text(const Cause& cause);
 std::optional<Cause> parse_cause(std::string_view text);
-std::string to_text(CausePosition position);                    // "-" for none
+std::string to_text(CausePosition position);  // "-" for none
 std::optional<CausePosition> parse_position(std::string_view text);
 std::string chain_text(std::uint64_t chain);
 std::optional<std::uint64_t> parse_chain(std::string_view text);

@@ -19,9 +19,9 @@ template <typename... Values>
 
 }  // namespace fiverate::internal
 
-#define CHECK(condition, ...)                                                                                    \
-  do {                                                                                                           \
-    if (!(condition)) [[unlikely]] {                                                                             \
-      ::fiverate::internal::check_failed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__);             \
-    }                                                                                                            \
+#define CHECK(condition, ...)                                                                        \
+  do {                                                                                               \
+    if (!(condition)) [[unlikely]] {                                                                 \
+      ::fiverate::internal::check_failed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__); \
+    }                                                                                                \
   } while (false)

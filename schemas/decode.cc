@@ -43,7 +43,8 @@ void drop_unknown_fields(google::protobuf::Message& message) {
 
 void normalise(google::protobuf::Timestamp& time) {
   drop_unknown_fields(time);
-  if (time.nanos() >= 0) time.set_nanos(time.nanos() - time.nanos() % kNanosPerMilli);  // the checks reject negative ones
+  if (time.nanos() >= 0)
+    time.set_nanos(time.nanos() - time.nanos() % kNanosPerMilli);  // the checks reject negative ones
 }
 
 // Equal content becomes equal bytes, in the form that the JSON reader makes: without unknown fields, with times in whole

@@ -18,7 +18,8 @@
 
 namespace fiverate {
 
-inline constexpr std::size_t kEventBytesMax = 256 * 1024;  // a larger record is malformed; this bounds the work for one record
+inline constexpr std::size_t kEventBytesMax =
+    256 * 1024;  // a larger record is malformed; this bounds the work for one record
 inline constexpr int kJsonDepthMax = 64;
 
 // Decodes and checks `bytes` into `event`, which is cleared first and keeps its memory for reuse. Returns nothing if the record
@@ -38,7 +39,9 @@ inline constexpr int kJsonDepthMax = 64;
 // Instants of a checked event, in milliseconds.
 [[nodiscard]] Millis millis_of(const google::protobuf::Timestamp& time);
 void set_millis(google::protobuf::Timestamp& time, Millis instant);
-[[nodiscard]] inline Millis event_time_of(const Event& event) { return millis_of(event.event_time()); }
+[[nodiscard]] inline Millis event_time_of(const Event& event) {
+  return millis_of(event.event_time());
+}
 [[nodiscard]] inline std::int64_t revision_of(const Event& event) {
   return event.has_revision() ? event.revision() : 1;
 }

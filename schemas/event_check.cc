@@ -23,7 +23,8 @@ std::string_view repeated_name(const Items& items, NameOf name_of) {
   if (items.size() <= kFewItems) {
     for (auto item = items.begin(); item != items.end(); ++item) {
       const std::string_view name = name_of(*item);
-      if (!name.empty() && std::any_of(items.begin(), item, [&](const auto& earlier) { return name_of(earlier) == name; }))
+      if (!name.empty() &&
+          std::any_of(items.begin(), item, [&](const auto& earlier) { return name_of(earlier) == name; }))
         return name;
     }
     return {};
@@ -55,10 +56,14 @@ class Checker {
  private:
   [[nodiscard]] bool is_required(Need need) const {
     switch (need) {
-      case Need::always: return true;
-      case Need::always_or_mark: return !is_mark_;
-      case Need::unless_cancelled: return !cancelled_;
-      case Need::optional: return false;
+      case Need::always:
+        return true;
+      case Need::always_or_mark:
+        return !is_mark_;
+      case Need::unless_cancelled:
+        return !cancelled_;
+      case Need::optional:
+        return false;
     }
     return false;
   }
@@ -72,7 +77,8 @@ class Checker {
     if constexpr (Field::kHolds == Holds::date) {
       if (!parse_date(value)) bad("{} is not a date", quoted(value));
     } else if constexpr (Field::kHolds == Holds::time) {
-      if (value.seconds() < 0 || value.seconds() > kTimestampSecondsMax || value.nanos() < 0 || value.nanos() > kNanosMax)
+      if (value.seconds() < 0 || value.seconds() > kTimestampSecondsMax || value.nanos() < 0 ||
+          value.nanos() > kNanosMax)
         bad("{} s {} ns is not a time in 1970..9999", value.seconds(), value.nanos());
     } else if constexpr (Field::kHolds == Holds::quantity) {
       if (value < 0) findings_->add(Reason::negative_quantity, path, field.name, "{}", value);

@@ -169,8 +169,8 @@ class Reader {
 
  private:
   template <class Message>
-  static constexpr auto kNames =
-      std::apply([](const auto&... field) { return std::array{field.name...}; }, kFields<Message>);
+  static constexpr auto kNames = std::apply([](const auto&... field) { return std::array{field.name...}; },
+                                            kFields<Message>);
 
   // The member of each field: the last one of its name; null if there is none or that one is null.
   template <class Message>
@@ -289,7 +289,8 @@ void write_object(const Message& message, const MarketCalendar* calendar, JsonWr
     } else if constexpr (kHolds == Holds::boolean) {
       json.boolean(value);
     } else if constexpr (kHolds == Holds::choice) {
-      const auto* known = google::protobuf::GetEnumDescriptor<std::decay_t<decltype(value)>>()->FindValueByNumber(value);
+      const auto* known =
+          google::protobuf::GetEnumDescriptor<std::decay_t<decltype(value)>>()->FindValueByNumber(value);
       known != nullptr ? json.text(known->name()) : json.integer(value);  // a rejected event may hold any number
     } else if constexpr (kHolds == Holds::time) {
       json.text(time_text(value, calendar));
@@ -329,8 +330,12 @@ bool is_json(std::string_view text) {
   return text.find('\0') == std::string_view::npos && Json::accept(text.data(), text.data() + text.size());
 }
 
-std::string to_json(const Event& event) { return to_json(event, nullptr); }
+std::string to_json(const Event& event) {
+  return to_json(event, nullptr);
+}
 
-std::string to_json(const Event& event, const MarketCalendar& calendar) { return to_json(event, &calendar); }
+std::string to_json(const Event& event, const MarketCalendar& calendar) {
+  return to_json(event, &calendar);
+}
 
 }  // namespace fiverate

@@ -31,13 +31,27 @@ void append_json_string(std::string_view text, Buffer& out) {
     const char c = text[plain];
     text.remove_prefix(plain + 1);
     switch (c) {
-      case '"': append("\\\"", out); break;
-      case '\\': append("\\\\", out); break;
-      case '\b': append("\\b", out); break;
-      case '\f': append("\\f", out); break;
-      case '\n': append("\\n", out); break;
-      case '\r': append("\\r", out); break;
-      case '\t': append("\\t", out); break;
+      case '"':
+        append("\\\"", out);
+        break;
+      case '\\':
+        append("\\\\", out);
+        break;
+      case '\b':
+        append("\\b", out);
+        break;
+      case '\f':
+        append("\\f", out);
+        break;
+      case '\n':
+        append("\\n", out);
+        break;
+      case '\r':
+        append("\\r", out);
+        break;
+      case '\t':
+        append("\\t", out);
+        break;
       default:
         append("\\u00", out);
         out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);

@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Millis kHourMs = 60 * kMinuteMs;
-constexpr Millis k1992Ms = 694'224'000'000;           // 1992-01-01T00:00Z
+constexpr Millis k1992Ms = 694'224'000'000;  // 1992-01-01T00:00Z
 constexpr int kYearMin = 1970;
 constexpr int kYearMax = 9999;
 
@@ -126,7 +126,9 @@ bool scan_offset(Scanner& in, Millis& offset) {
   return true;
 }
 
-date::year_month_day date_of(Day day) { return date::year_month_day{date::sys_days{date::days{day.number}}}; }
+date::year_month_day date_of(Day day) {
+  return date::year_month_day{date::sys_days{date::days{day.number}}};
+}
 
 Day day_of_date(date::year_month_day date) {
   return Day{static_cast<std::int32_t>(date::sys_days{date}.time_since_epoch().count())};

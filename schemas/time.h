@@ -54,8 +54,8 @@ class MarketCalendar {
   // Throws std::runtime_error if the machine does not know the zone. For start-up only.
   explicit MarketCalendar(std::string zone_name);
 
-  [[nodiscard]] Day day_of(Millis instant) const;       // 00:00:00.000 belongs to the new day
-  [[nodiscard]] Millis start_of(Day day) const;         // the first instant of the day
+  [[nodiscard]] Day day_of(Millis instant) const;  // 00:00:00.000 belongs to the new day
+  [[nodiscard]] Millis start_of(Day day) const;    // the first instant of the day
   [[nodiscard]] Millis end_of(Day day) const { return start_of(day + 1); }
   [[nodiscard]] std::string format(Millis instant) const;  // "2026-03-02T12:00:00.000+08:00"
   // Parses a local time, "2026-03-02T12:00:00[.fff]". Where a local time occurs twice, the earlier instant is returned.

@@ -122,7 +122,8 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
       {"segment.ms", std::string(kMillisMax)},
   };
   // A record of quarantine holds a source record of any size and its reason.
-  if (is_internal(topic) || topic == Topic::quarantine) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
+  if (is_internal(topic) || topic == Topic::quarantine)
+    settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
   return settings;
 }
 

@@ -18,26 +18,39 @@
 namespace fiverate {
 
 enum class Topic : std::uint8_t {
-  orders, deliveries, visits, reference, commands,           // source
-  ledger, deltas, signals,                                   // internal
-  metrics, metrics_final, alerts, alert_log, seals, quarantine  // results; tasks of several stages share a partition of seals
+  orders,
+  deliveries,
+  visits,
+  reference,
+  commands,  // source
+  ledger,
+  deltas,
+  signals,  // internal
+  metrics,
+  metrics_final,
+  alerts,
+  alert_log,
+  seals,
+  quarantine  // results; tasks of several stages share a partition of seals
 };
 inline constexpr std::size_t kTopicCount = 14;
 inline constexpr std::array<std::string_view, kTopicCount> kTopicNames{
-    "orders",  "deliveries",    "visits", "reference", "commands", "ledger",    "deltas",
-    "signals", "metrics",       "metrics-final", "alerts", "alert-log", "seals", "quarantine"};
-inline constexpr std::array<Topic, 5> kSourceTopics{Topic::orders, Topic::deliveries, Topic::visits,
-                                                    Topic::reference, Topic::commands};
+    "orders",  "deliveries", "visits",        "reference", "commands",  "ledger", "deltas",
+    "signals", "metrics",    "metrics-final", "alerts",    "alert-log", "seals",  "quarantine"};
+inline constexpr std::array<Topic, 5> kSourceTopics{Topic::orders, Topic::deliveries, Topic::visits, Topic::reference,
+                                                    Topic::commands};
 inline constexpr std::array<Topic, 3> kInternalTopics{Topic::ledger, Topic::deltas, Topic::signals};
 
-constexpr std::string_view name_of(Topic topic) { return kTopicNames[static_cast<std::size_t>(topic)]; }
+constexpr std::string_view name_of(Topic topic) {
+  return kTopicNames[static_cast<std::size_t>(topic)];
+}
 std::optional<Topic> topic_named(std::string_view name);
 bool is_source(Topic topic);
 bool is_internal(Topic topic);
 
 // The topic to which a payload belongs; nothing for a mark, which belongs to each source topic, and for no payload.
 std::optional<Topic> home_of(Event::PayloadCase payload);
-bool holds_latest(Topic topic);              // compacted: only the last record of a key counts
+bool holds_latest(Topic topic);                // compacted: only the last record of a key counts
 bool is_document(Event::PayloadCase payload);  // order, delivery, visit
 
 // The numbers of partitions. They are part of the definition and fixed when the topics are created.

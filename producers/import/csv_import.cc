@@ -58,8 +58,12 @@ class CsvImport::Work {
     if (map_.header) {
       const auto some = reader.next(row);
       FIVERATE_TRY(some);
-      if (!*some) return fail(Reaction::stop, "{}: the file is empty. The map expects a header line; for a table without one write header = false and columns = "
-                                    "[...] in [csv] of {}.", table_, map_.file);
+      if (!*some)
+        return fail(Reaction::stop,
+                    "{}: the file is empty. The map expects a header line; for a table without one write header = "
+                    "false and columns = "
+                    "[...] in [csv] of {}.",
+                    table_, map_.file);
       columns.assign(row.fields.begin(), row.fields.end());
     }
     positions_ = map_.bind(columns, table_);
@@ -84,8 +88,8 @@ class CsvImport::Work {
   struct Document {
     const MappedSection* section;
     std::string event_id;
-    std::string head;   // the members behind event_id and source, up to the list of lines
-    std::string lines;  // between the brackets of the list
+    std::string head;      // the members behind event_id and source, up to the list of lines
+    std::string lines;     // between the brackets of the list
     std::string position;  // of the first row
   };
   struct OpenTime {
@@ -150,7 +154,8 @@ class CsvImport::Work {
     const bool has_versions = name != "region";
     if (complaint_.empty() && !contents_.insert(source_of(section)).second) return {};  // most rows repeat earlier ones
     std::string id;
-    if (!expand(section.fields.front().value, id) && complaint_.empty()) return {};  // the row has no id for this section
+    if (!expand(section.fields.front().value, id) && complaint_.empty())
+      return {};  // the row has no id for this section
     const auto* const dated = has_versions ? section.find("valid_from") : nullptr;
     std::string valid_from = dated == nullptr ? map_.since.value_or("") : "";
     if (dated != nullptr) static_cast<void>(expand(dated->value, valid_from));
@@ -264,9 +269,10 @@ class CsvImport::Work {
     at.bytes += bytes;
     open_bytes_ += bytes;
     if (open_bytes_ > kOpenBytesMax) {
-      return fail(Reaction::stop,
-                  "{}: the documents of the last {} event times need more than {} bytes. Lower open_times in [csv] of {}.",
-                  position(), map_.open_times, kOpenBytesMax, map_.file);
+      return fail(
+          Reaction::stop,
+          "{}: the documents of the last {} event times need more than {} bytes. Lower open_times in [csv] of {}.",
+          position(), map_.open_times, kOpenBytesMax, map_.file);
     }
     return {};
   }
@@ -274,8 +280,10 @@ class CsvImport::Work {
   [[nodiscard]] Result<void> comes_too_late(Millis time) const {
     return fail(
         Reaction::stop,
-        "{}: the row of event_time {} comes too late: documents up to {} are written already, because rows of more than "
-        "{} other times precede it. Sort the table by time, or raise open_times in [csv] of {}. To sort a table that has "
+        "{}: the row of event_time {} comes too late: documents up to {} are written already, because rows of more "
+        "than "
+        "{} other times precede it. Sort the table by time, or raise open_times in [csv] of {}. To sort a table that "
+        "has "
         "the time in its first column and no line ends in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, "
         "-k1,1) > SORTED",
         position(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);

@@ -479,7 +479,9 @@ class MapReader {
 
   void check_whole(const toml::table& root) {
     if (map_.sections.empty()) {
-      problem({1, 1}, "the map makes no events: it has none of the sections [delivery], [order], [visit], [region], [sku], [outlet]");
+      problem({1, 1},
+              "the map makes no events: it has none of the sections [delivery], [order], [visit], [region], [sku], "
+              "[outlet]");
     }
     for (const auto& section : map_.sections) {
       if (section.shape->is_document() || map_.since || section.find("valid_from") != nullptr) continue;
@@ -531,7 +533,8 @@ CsvMap CsvMap::read(const std::filesystem::path& path) {
   std::string bytes(kMapBytesMax + 1, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(in.gcount()));
-  if (bytes.size() > kMapBytesMax) throw MapError(fmt::format("{}: the file is larger than 1 MiB, so it is not a map", path.string()));
+  if (bytes.size() > kMapBytesMax)
+    throw MapError(fmt::format("{}: the file is larger than 1 MiB, so it is not a map", path.string()));
   return parse(bytes, path.string());
 }
 
@@ -547,7 +550,7 @@ std::vector<std::size_t> CsvMap::bind(std::span<const std::string> table_columns
     };
     if (found == table_columns.end()) {
       report(fmt::format("{} has no column {}{}", table, in_quotes(column.name),
-                      did_you_mean(column.name, table_columns)));
+                         did_you_mean(column.name, table_columns)));
     } else if (std::find(found + 1, table_columns.end(), column.name) != table_columns.end()) {
       report(fmt::format("{} has more than one column {}", table, in_quotes(column.name)));
     }

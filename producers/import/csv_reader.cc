@@ -71,7 +71,8 @@ class TextInput final : public CsvInput {
 
 Result<std::unique_ptr<CsvInput>> CsvInput::open(const std::filesystem::path& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return fail(Reaction::stop, "{}: this is a folder; name a file", path.string());
+  if (std::filesystem::is_directory(path, error))
+    return fail(Reaction::stop, "{}: this is a folder; name a file", path.string());
   gzFile const file = gzopen(path.c_str(), "rbe");
   if (file == nullptr) return fail(Reaction::stop, "{}: {}", path.string(), std::strerror(errno));
   const auto size = std::filesystem::file_size(path, error);
@@ -101,7 +102,8 @@ Result<bool> CsvReader::next(CsvRow& row) {
       ended = *field;
       ends_.push_back(text_.size());
       if (too_long()) {
-        return fail(Reaction::stop, "{}: the row at line {} is longer than {} bytes. Probably a quote in it is not closed.",
+        return fail(Reaction::stop,
+                    "{}: the row at line {} is longer than {} bytes. Probably a quote in it is not closed.",
                     input_.name(), row.line, kRowBytesMax);
       }
     }

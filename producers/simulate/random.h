@@ -31,7 +31,9 @@ class Random {
     return Random(state);
   }
 
-  std::uint64_t next() { return mixed(state_ += kStep); }  // splitmix64: 8 bytes of state, because there are many outlets
+  std::uint64_t next() {
+    return mixed(state_ += kStep);
+  }  // splitmix64: 8 bytes of state, because there are many outlets
 
   // 0 <= result < limit; limit >= 1.
   std::int64_t below(std::int64_t limit) {

@@ -122,8 +122,8 @@ void Shop::describe(Event& event, const Change& version, const World& world) con
     of.set_value(std::string(class_value(static_cast<Dimension>(i), version.classes[i])));
   }
   message.set_name(fmt::format("{}{}记{}", world.counties()[version.county].name,
-                            kFamilies[static_cast<std::size_t>(number_) * 7 % kFamilies.size()],
-                            business_type_name(version.classes[number_in(Dimension::business_type)])));
+                               kFamilies[static_cast<std::size_t>(number_) * 7 % kFamilies.size()],
+                               business_type_name(version.classes[number_in(Dimension::business_type)])));
 }
 
 // ---- one day --------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class Shop::Today {
   std::vector<std::pair<std::int64_t, Happening>> plan_;  // by minute of the day
   std::int64_t minute_ = 0;                               // now
   Millis now_ = kNever;                                   // event time of the last document
-  static thread_local std::vector<Demand> demands_;          // by shelf
+  static thread_local std::vector<Demand> demands_;       // by shelf
 };
 
 thread_local std::vector<Shop::Today::Demand> Shop::Today::demands_;
@@ -316,8 +316,8 @@ Event& Shop::Today::document(std::string_view source, std::string id) {
   auto& event = documents_.add();
   event.set_event_id(std::move(id));
   event.set_source(std::string(source));
-  now_ =
-      std::max(now_ + 1, midnight_ + minute_ * kMinuteMs + random_.below(kMinuteMs));  // documents of one outlet have increasing times
+  now_ = std::max(now_ + 1, midnight_ + minute_ * kMinuteMs +
+                                random_.below(kMinuteMs));  // documents of one outlet have increasing times
   set_millis(*event.mutable_event_time(), now_);
   return event;
 }
@@ -416,8 +416,8 @@ void Shop::Today::check(Visit& visit, const Shelf& shelf) {
   }
   if (random_.chance(800'000)) {
     message.set_price_tag(random_.below(kOne) < shop_.tag_discipline_ ? Visit::OK
-                       : random_.chance(400'000)                   ? Visit::WRONG
-                                                                   : Visit::MISSING);
+                          : random_.chance(400'000)                   ? Visit::WRONG
+                                                                      : Visit::MISSING);
   }
 }
 

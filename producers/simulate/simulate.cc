@@ -132,8 +132,8 @@ class Simulation {
   Result<void> emit_day(Day day) {
     const auto records = in_transit_.drain(day);
     const auto end = calendar_.end_of(day);
-    const auto slice_ms = day < settings_.size.first_day + settings_.fast_days ? end - calendar_.start_of(day)
-                                                                               : settings_.slice_ms;
+    const auto slice_ms =
+        day < settings_.size.first_day + settings_.fast_days ? end - calendar_.start_of(day) : settings_.slice_ms;
     auto next = records.begin();
     for (auto from = calendar_.start_of(day); from < end && !ended_;) {
       const auto until = std::min(end, from + slice_ms);

@@ -25,7 +25,7 @@ struct SimulateSettings {
   // The market time that is emitted at once. Each slice ends with a mark; between two slices the run may wait.
   Millis slice_ms = kDayMs;
   std::int32_t fast_days = 0;  // these first days are emitted as one slice each
-  bool open = false;  // true: do not write the last mark, which makes all days final
+  bool open = false;           // true: do not write the last mark, which makes all days final
 };
 
 // Limits of the flags: larger values need longer ids, too much memory or too much time for a day.

@@ -10,7 +10,8 @@
 namespace fiverate {
 namespace {
 
-constexpr std::int64_t kMediumOutletDemand = 32 * kOne;  // packs a day of all SKUs together, in an outlet that lists them all
+constexpr std::int64_t kMediumOutletDemand =
+    32 * kOne;  // packs a day of all SKUs together, in an outlet that lists them all
 constexpr std::int32_t kOutletsPerCounty = 25;
 constexpr std::int32_t kCountiesMax = 120;
 constexpr std::int32_t kCountiesPerCity = 6;
@@ -199,10 +200,11 @@ void World::describe(const std::function<void(Event&)>& emit) const {
     if (chance_of("key", sku.brand).chance(300'000)) message.set_brand_group("key");
     message.set_pack("20");
     const auto number = made[sku.brand]++;
-    message.set_name(fmt::format("{}{}（{}{}）", kBrandNames[sku.brand % kBrandNames.size()],
-                              sku.brand < kBrandNames.size() ? "" : std::to_string(sku.brand / kBrandNames.size() + 1),
-                              kVariants[number % kVariants.size()],
-                              number < kVariants.size() ? "" : std::to_string(number / kVariants.size() + 1)));
+    message.set_name(
+        fmt::format("{}{}（{}{}）", kBrandNames[sku.brand % kBrandNames.size()],
+                    sku.brand < kBrandNames.size() ? "" : std::to_string(sku.brand / kBrandNames.size() + 1),
+                    kVariants[number % kVariants.size()],
+                    number < kVariants.size() ? "" : std::to_string(number / kVariants.size() + 1)));
     emit(event);
   }
 

@@ -1,5 +1,5 @@
-// A record of deltas as market adds it up: what is not sound is refused; the rest goes into cells, which are saved and read back
-// the same, and whose sums do not depend on the order.
+// A record of deltas in the market stage: an invalid one is rejected. A valid one is added to cells, which are equal after saving
+// and loading; the sums do not depend on the order.
 #include <algorithm>
 #include <map>
 

@@ -1,5 +1,5 @@
-// The text that the group keeps with an offset, as whoever takes a task reads it: it says how to go on, or what intake had
-// seen, or nothing. What is read is written again the same.
+// The metadata text of a consumer group's offset: the checkpoint of a task, the progress of intake, or nothing. A text that is
+// read and written again stays the same.
 #include "processors/stages/outlet.h"
 #include "processors/stream/continuation.h"
 #include "processors/stream/group_store.h"

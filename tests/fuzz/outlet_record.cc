@@ -1,5 +1,5 @@
-// The record of an outlet as the outlet stage keeps it, from our own disk: what is not sound is refused; what is goes through
-// memory and back, and from then on stays the same to the byte.
+// The stored record of an outlet: an invalid one is rejected. After a valid one has been loaded and saved once, loading and saving
+// do not change its bytes any more.
 #include "processors/trade/facts/outlet_facts.h"
 #include "processors/trade/facts/sound.h"
 #include "processors/trade/rules/outlet_alerts.h"

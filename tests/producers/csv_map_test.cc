@@ -28,14 +28,18 @@ TEST(CsvReader, PlainFieldsAndLineEnds) {
   const Rows expected{{"a", "b"}, {"1", ""}, {"", "2"}};
   EXPECT_EQ(rows_of("a,b\n1,\n,2\n"), expected);
   EXPECT_EQ(rows_of("a,b\r\n1,\r\n,2"), expected);
-  EXPECT_EQ(rows_of("\xef\xbb\xbf" "a,b\n\n1,\n\r\n,2\n\n"), expected) << "byte order mark and empty lines";
+  EXPECT_EQ(rows_of("\xef\xbb\xbf"
+                    "a,b\n\n1,\n\r\n,2\n\n"),
+            expected)
+      << "byte order mark and empty lines";
   EXPECT_EQ(rows_of("a;b\n1;\n;2\n", ';'), expected);
   EXPECT_EQ(rows_of(""), Rows{});
   EXPECT_EQ(rows_of("\"\"\n"), Rows{{""}}) << "an empty field in quotes is a row";
 }
 
 TEST(CsvReader, QuotesHoldDelimitersLineEndsAndQuotes) {
-  EXPECT_EQ(rows_of("\"a,b\",\"c\"\"d\",\"e\nf\r\ng\"\r\nh,i,j\n"), (Rows{{"a,b", "c\"d", "e\nf\r\ng"}, {"h", "i", "j"}}));
+  EXPECT_EQ(rows_of("\"a,b\",\"c\"\"d\",\"e\nf\r\ng\"\r\nh,i,j\n"),
+            (Rows{{"a,b", "c\"d", "e\nf\r\ng"}, {"h", "i", "j"}}));
   EXPECT_EQ(rows_of("6\" shelf,x\"\"\n"), (Rows{{"6\" shelf", "x\"\""}})) << "a quote inside is an ordinary character";
   EXPECT_EQ(rows_of("\"a\r\"\r\n"), (Rows{{"a\r"}}));
 }
@@ -112,7 +116,8 @@ TEST(Decimal, Parse) {
   EXPECT_EQ(parts("-0.50"), std::pair(std::int64_t{-5}, 1));
   EXPECT_EQ(parts("+007."), std::pair(std::int64_t{7}, 0));
   EXPECT_EQ(parts("67.72500000000001"), std::pair(std::int64_t{6772500000000001}, 14));
-  for (const auto* wrong : {"", ".", "-", "1,5", "1e3", " 1", "1 ", "1.2.3", "0x1", "--1", "1234567890123456789", "nan"}) {
+  for (const auto* wrong :
+       {"", ".", "-", "1,5", "1e3", " 1", "1 ", "1.2.3", "0x1", "--1", "1234567890123456789", "nan"}) {
     EXPECT_FALSE(Decimal::parse(wrong)) << wrong;
   }
 }
@@ -174,12 +179,14 @@ std::string map_error(std::string_view toml) {
 }
 
 std::string delivery_with(std::string_view line) {
-  return "[delivery]\nid = \"{a}\"\noutlet_id = \"{a}\"\nevent_time = \"{a}\"\nsku_id = \"{a}\"\n" + std::string(line) + "\n";
+  return "[delivery]\nid = \"{a}\"\noutlet_id = \"{a}\"\nevent_time = \"{a}\"\nsku_id = \"{a}\"\n" + std::string(line) +
+         "\n";
 }
 
 TEST(CsvMap, ErrorsNameFileLineAndColumn) {
   EXPECT_EQ(map_error("[delivry]\n"), "m.toml:1:2: unknown section [delivry]; did you mean \"delivery\"?");
-  EXPECT_EQ(map_error("[csv]\n\n  delimeter = \";\"\n"), "m.toml:3:3: unknown key \"delimeter\" in [csv]; did you mean \"delimiter\"?");
+  EXPECT_EQ(map_error("[csv]\n\n  delimeter = \";\"\n"),
+            "m.toml:3:3: unknown key \"delimeter\" in [csv]; did you mean \"delimiter\"?");
   EXPECT_EQ(map_error(delivery_with("direction = \"OUT\"\nquantity = 1\nqantity = 1")),
             "m.toml:8:1: unknown key \"qantity\" in [delivery]; did you mean \"quantity\"?");
   EXPECT_EQ(map_error(delivery_with("direction = \"OUT\"")), "m.toml:1:1: [delivery] needs quantity");
@@ -192,7 +199,9 @@ TEST(CsvMap, ErrorsNameFileLineAndColumn) {
   EXPECT_EQ(map_error("[region\n").substr(0, 9), "m.toml:1:");
   EXPECT_EQ(map_error("[region]\nregion_id = \"{a}\"\nlevel = \"CITY\"\n"),
             "m.toml:1:1: [region] needs a date: write [reference] since = \"2012-01-01\"");
-  EXPECT_EQ(map_error(""), "m.toml:1:1: the map makes no events: it has none of the sections [delivery], [order], [visit], [region], [sku], [outlet]");
+  EXPECT_EQ(map_error(""),
+            "m.toml:1:1: the map makes no events: it has none of the sections [delivery], [order], [visit], [region], "
+            "[sku], [outlet]");
 }
 
 TEST(CsvMap, ErrorsInTemplatesNameThePosition) {
@@ -207,8 +216,9 @@ TEST(CsvMap, ErrorsInTemplatesNameThePosition) {
 }
 
 TEST(CsvMap, SeveralErrorsComeInOrder) {
-  EXPECT_EQ(map_error("[csv]\nopen_times = 0\nheader = 1\n"), "m.toml:2:14: open_times: expected an integer 1..1000000\n"
-                                                              "m.toml:3:10: header: expected true or false");
+  EXPECT_EQ(map_error("[csv]\nopen_times = 0\nheader = 1\n"),
+            "m.toml:2:14: open_times: expected an integer 1..1000000\n"
+            "m.toml:3:10: header: expected true or false");
 }
 
 TEST(CsvMap, AColumnThatTheTableDoesNotHaveIsNamedWithItsPosition) {
@@ -219,7 +229,8 @@ TEST(CsvMap, AColumnThatTheTableDoesNotHaveIsNamedWithItsPosition) {
     FAIL();
   } catch (const MapError& error) {
     const std::string what = error.what();
-    EXPECT_NE(what.find("m.toml:14:15: t.csv has no column \"county\"; did you mean \"County\"?"), std::string::npos) << what;
+    EXPECT_NE(what.find("m.toml:14:15: t.csv has no column \"county\"; did you mean \"County\"?"), std::string::npos)
+        << what;
     EXPECT_NE(what.find("m.toml:8:20: t.csv has more than one column \"item\""), std::string::npos) << what;
   }
 }
@@ -252,7 +263,9 @@ Converted convert(std::string_view map, const std::vector<std::string>& tables) 
   return out;
 }
 
-Converted convert(std::string_view map, const std::string& rows) { return convert(map, std::vector{std::string(kHeader) + rows}); }
+Converted convert(std::string_view map, const std::string& rows) {
+  return convert(map, std::vector{std::string(kHeader) + rows});
+}
 
 std::string verdict(const std::string& line) {
   Event event;
@@ -284,10 +297,11 @@ TEST(CsvImport, ReferenceIsMadeOnce) {
                            "2026-03-02,R2,C1,,S,B,X,2\n"
                            "2026-03-09,R1,C1,L,S,B,X,1\n");
   ASSERT_EQ(out.reference.size(), 5U);  // N, C1, B/X, R1, R2
-  EXPECT_EQ(std::ranges::count(out.reference,
-                               R"({"event_id":"outlet/R1@2026-01-01","source":"csv","event_time":"2026-01-01T00:00:00.000+08:00",)"
-                               R"("outlet":{"outlet_id":"R1","region_id":"C1","state":"ACTIVE","classes":[{"dimension":"scale",)"
-                               R"("value":"L"}],"valid_from":"2026-01-01"}})"),
+  EXPECT_EQ(std::ranges::count(
+                out.reference,
+                R"({"event_id":"outlet/R1@2026-01-01","source":"csv","event_time":"2026-01-01T00:00:00.000+08:00",)"
+                R"("outlet":{"outlet_id":"R1","region_id":"C1","state":"ACTIVE","classes":[{"dimension":"scale",)"
+                R"("value":"L"}],"valid_from":"2026-01-01"}})"),
             1)
       << out.reference.back();
   EXPECT_NE(out.reference.back().find(R"("classes":[])"), std::string::npos) << "no value, no class";
@@ -300,9 +314,13 @@ TEST(CsvImport, AReferenceThatChangesIsWrittenUnderAnotherEventId) {
                            "2026-03-09,R1,C1,M,S,B,X,1\n"
                            "2026-03-16,R1,C1,L,S,B,X,1\n");
   EXPECT_EQ(out.summary.conflicts, 1);
-  EXPECT_EQ(std::ranges::count_if(out.reference, [](const auto& line) { return line.find("outlet/R1@2026-01-01~2\"") != std::string::npos; }), 1);
+  EXPECT_EQ(
+      std::ranges::count_if(
+          out.reference, [](const auto& line) { return line.find("outlet/R1@2026-01-01~2\"") != std::string::npos; }),
+      1);
   ASSERT_EQ(out.summary.problems.size(), 1U);
-  EXPECT_EQ(out.summary.problems[0], "t.csv:3: outlet/R1@2026-01-01 has other values than in an earlier row; intake will reject them");
+  EXPECT_EQ(out.summary.problems[0],
+            "t.csv:3: outlet/R1@2026-01-01 has other values than in an earlier row; intake will reject them");
 }
 
 TEST(CsvImport, ATextThatIsNoNumberIsWrittenAsItIs) {
@@ -342,7 +360,8 @@ TEST(CsvImport, ARowOfAWrongWidthBecomesARejectedEvent) {
   EXPECT_EQ(verdict(out.events[4]), "missing_field") << "no outlet";
   EXPECT_EQ(verdict(out.events[5]), "ok");
   EXPECT_EQ(out.summary.bad_rows, 5);
-  for (const auto& line : out.reference) EXPECT_EQ(line.find("C9"), std::string::npos) << "no reference event from a row of a wrong width";
+  for (const auto& line : out.reference)
+    EXPECT_EQ(line.find("C9"), std::string::npos) << "no reference event from a row of a wrong width";
 }
 
 TEST(CsvImport, ARowThatContradictsItsDocumentIsWrittenSeparately) {
@@ -352,9 +371,11 @@ TEST(CsvImport, ARowThatContradictsItsDocumentIsWrittenSeparately) {
                            "2026-03-02,R1,C1,L,S,B,Z,1\n");
   ASSERT_EQ(out.events.size(), 2U);
   EXPECT_NE(out.events[0].find(R"("event_id":"delivery~3/2026-03-02/R1")"), std::string::npos) << out.events[0];
-  EXPECT_NE(out.events[1].find(R"("lines":[{"sku_id":"B/X","quantity":10},{"sku_id":"B/Z","quantity":10}])"), std::string::npos);
+  EXPECT_NE(out.events[1].find(R"("lines":[{"sku_id":"B/X","quantity":10},{"sku_id":"B/Z","quantity":10}])"),
+            std::string::npos);
   EXPECT_EQ(out.summary.conflicts, 1);
-  EXPECT_EQ(out.summary.problems[0], "t.csv:3: the values of this row contradict t.csv:2, which has the same document id");
+  EXPECT_EQ(out.summary.problems[0],
+            "t.csv:3: the values of this row contradict t.csv:2, which has the same document id");
 }
 
 TEST(CsvImport, OpenDocumentsAreBoundedAndALateRowIsNamed) {
@@ -407,9 +428,10 @@ on_shelf = "{shelf}"
                            std::vector<std::string>{"O1,1,no,R1,2026-03-02T04:00:00Z,S1,5,3,,yes\n"
                                                     "O1,2,YES,R1,2026-03-02T04:00:00Z,,,,,\n"});
   ASSERT_EQ(out.events.size(), 3U);
-  EXPECT_EQ(out.events[0], R"({"event_id":"order/O1","source":"erp","event_time":"2026-03-02T12:00:00.000+08:00",)"
-                           R"("arrival_time":"2026-03-02T12:00:00.000+08:00","revision":1,"cancelled":false,)"
-                           R"("order":{"order_id":"O1","outlet_id":"R1","lines":[{"sku_id":"S1","requested":5,"confirmed":3}]}})");
+  EXPECT_EQ(out.events[0],
+            R"({"event_id":"order/O1","source":"erp","event_time":"2026-03-02T12:00:00.000+08:00",)"
+            R"("arrival_time":"2026-03-02T12:00:00.000+08:00","revision":1,"cancelled":false,)"
+            R"("order":{"order_id":"O1","outlet_id":"R1","lines":[{"sku_id":"S1","requested":5,"confirmed":3}]}})");
   EXPECT_EQ(out.events[1], R"({"event_id":"visit/VO1","source":"erp","event_time":"2026-03-02T12:00:00.000+08:00",)"
                            R"("visit":{"visit_id":"VO1","outlet_id":"R1","visitor_id":"A1","outcome":"DONE",)"
                            R"("checks":[{"sku_id":"S1","on_shelf":true}]}})");
