@@ -90,144 +90,192 @@ bool is_set(Scalar value) {
 template <class Message>
 inline constexpr auto kFields = std::tuple<>();
 
+// clang-format off: one field a line
 template <>
 inline constexpr auto kFields<Event> = std::tuple(
-    FIELD(event_id, text, always_or_mark), FIELD(source, text, optional), FIELD(event_time, time, always_or_mark),
-    FIELD(arrival_time, time, optional), FIELD(revision, revision, optional), FIELD(cancelled, boolean, optional),
-    FIELD(order, payload, optional), FIELD(delivery, payload, optional), FIELD(visit, payload, optional),
-    FIELD(outlet, payload, optional), FIELD(sku, payload, optional), FIELD(region, payload, optional),
-    FIELD(policy, payload, optional), FIELD(target, payload, optional), FIELD(plan, payload, optional),
-    FIELD(allocation, payload, optional), FIELD(calendar, payload, optional), FIELD(command, payload, optional),
+    FIELD(event_id, text, always_or_mark),
+    FIELD(source, text, optional),
+    FIELD(event_time, time, always_or_mark),
+    FIELD(arrival_time, time, optional),
+    FIELD(revision, revision, optional),
+    FIELD(cancelled, boolean, optional),
+    FIELD(order, payload, optional),
+    FIELD(delivery, payload, optional),
+    FIELD(visit, payload, optional),
+    FIELD(outlet, payload, optional),
+    FIELD(sku, payload, optional),
+    FIELD(region, payload, optional),
+    FIELD(policy, payload, optional),
+    FIELD(target, payload, optional),
+    FIELD(plan, payload, optional),
+    FIELD(allocation, payload, optional),
+    FIELD(calendar, payload, optional),
+    FIELD(command, payload, optional),
     FIELD(mark, payload, optional));
 
 // ---- documents ------------------------------------------------------------------------------------------------------
 
 template <>
-inline constexpr auto kFields<Order> = std::tuple(FIELD(order_id, text, always), FIELD(outlet_id, text, always),
-                                                  FIELD(promised_date, date, optional),
-                                                  FIELD(lines, sku_list, optional));
+inline constexpr auto kFields<Order> = std::tuple(
+    FIELD(order_id, text, always),
+    FIELD(outlet_id, text, always),
+    FIELD(promised_date, date, optional),
+    FIELD(lines, sku_list, optional));
 
 template <>
-inline constexpr auto kFields<Order::Line> = std::tuple(FIELD(sku_id, text, unless_cancelled),
-                                                        FIELD(requested, quantity, unless_cancelled),
-                                                        FIELD(confirmed, quantity, unless_cancelled),
-                                                        FIELD(declared_stock, quantity, optional));
+inline constexpr auto kFields<Order::Line> = std::tuple(
+    FIELD(sku_id, text, unless_cancelled),
+    FIELD(requested, quantity, unless_cancelled),
+    FIELD(confirmed, quantity, unless_cancelled),
+    FIELD(declared_stock, quantity, optional));
 
 template <>
-inline constexpr auto kFields<Delivery> = std::tuple(FIELD(delivery_id, text, always),
-                                                     FIELD(order_id, free_text, optional),
-                                                     FIELD(outlet_id, text, always),
-                                                     FIELD(direction, choice, unless_cancelled),
-                                                     FIELD(lines, sku_list, optional));
+inline constexpr auto kFields<Delivery> = std::tuple(
+    FIELD(delivery_id, text, always),
+    FIELD(order_id, free_text, optional),
+    FIELD(outlet_id, text, always),
+    FIELD(direction, choice, unless_cancelled),
+    FIELD(lines, sku_list, optional));
 
 template <>
-inline constexpr auto kFields<Delivery::Line> = std::tuple(FIELD(sku_id, text, unless_cancelled),
-                                                           FIELD(quantity, quantity, unless_cancelled));
+inline constexpr auto kFields<Delivery::Line> = std::tuple(
+    FIELD(sku_id, text, unless_cancelled),
+    FIELD(quantity, quantity, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Visit> = std::tuple(FIELD(visit_id, text, always), FIELD(outlet_id, text, always),
-                                                  FIELD(visitor_id, text, unless_cancelled),
-                                                  FIELD(outcome, choice, unless_cancelled),
-                                                  FIELD(checks, sku_list, optional));
+inline constexpr auto kFields<Visit> = std::tuple(
+    FIELD(visit_id, text, always),
+    FIELD(outlet_id, text, always),
+    FIELD(visitor_id, text, unless_cancelled),
+    FIELD(outcome, choice, unless_cancelled),
+    FIELD(checks, sku_list, optional));
 
 template <>
-inline constexpr auto kFields<Visit::Check> = std::tuple(FIELD(sku_id, text, unless_cancelled),
-                                                         FIELD(count, quantity, optional),
-                                                         FIELD(on_shelf, boolean, optional),
-                                                         FIELD(facings, quantity, optional),
-                                                         FIELD(retail_price_fen, quantity, optional),
-                                                         FIELD(price_tag, choice, optional));
+inline constexpr auto kFields<Visit::Check> = std::tuple(
+    FIELD(sku_id, text, unless_cancelled),
+    FIELD(count, quantity, optional),
+    FIELD(on_shelf, boolean, optional),
+    FIELD(facings, quantity, optional),
+    FIELD(retail_price_fen, quantity, optional),
+    FIELD(price_tag, choice, optional));
 
 // ---- reference ------------------------------------------------------------------------------------------------------
 
 template <>
-inline constexpr auto kFields<Outlet> = std::tuple(FIELD(outlet_id, text, always), FIELD(valid_from, date, always),
-                                                   FIELD(region_id, text, unless_cancelled),
-                                                   FIELD(state, choice, unless_cancelled),
-                                                   FIELD(classes, class_list, optional),
-                                                   FIELD(name, free_text, optional));
+inline constexpr auto kFields<Outlet> = std::tuple(
+    FIELD(outlet_id, text, always),
+    FIELD(valid_from, date, always),
+    FIELD(region_id, text, unless_cancelled),
+    FIELD(state, choice, unless_cancelled),
+    FIELD(classes, class_list, optional),
+    FIELD(name, free_text, optional));
 
 template <>
-inline constexpr auto kFields<ClassValue> = std::tuple(FIELD(dimension, text, unless_cancelled),
-                                                       FIELD(value, text, unless_cancelled));
+inline constexpr auto kFields<ClassValue> = std::tuple(
+    FIELD(dimension, text, unless_cancelled),
+    FIELD(value, text, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Sku> = std::tuple(FIELD(sku_id, text, always), FIELD(brand_id, text, unless_cancelled),
-                                                FIELD(valid_from, date, always),
-                                                FIELD(guide_price_fen, quantity, optional),
-                                                FIELD(wholesale_price_fen, quantity, optional),
-                                                FIELD(brand_group, free_text, optional), FIELD(pack, text, optional),
-                                                FIELD(name, free_text, optional));
+inline constexpr auto kFields<Sku> = std::tuple(
+    FIELD(sku_id, text, always),
+    FIELD(brand_id, text, unless_cancelled),
+    FIELD(valid_from, date, always),
+    FIELD(guide_price_fen, quantity, optional),
+    FIELD(wholesale_price_fen, quantity, optional),
+    FIELD(brand_group, free_text, optional),
+    FIELD(pack, text, optional),
+    FIELD(name, free_text, optional));
 
 template <>
-inline constexpr auto kFields<Region> = std::tuple(FIELD(region_id, text, always),
-                                                   FIELD(parent_id, free_text, optional),
-                                                   FIELD(level, choice, unless_cancelled),
-                                                   FIELD(name, free_text, optional));
+inline constexpr auto kFields<Region> = std::tuple(
+    FIELD(region_id, text, always),
+    FIELD(parent_id, free_text, optional),
+    FIELD(level, choice, unless_cancelled),
+    FIELD(name, free_text, optional));
 
 template <>
-inline constexpr auto kFields<Scope> = std::tuple(FIELD(brand_group, text, optional), FIELD(brand_id, text, optional),
-                                                  FIELD(region_id, text, optional),
-                                                  FIELD(class_dimension, text, optional),
-                                                  FIELD(class_value, text, optional));
+inline constexpr auto kFields<Scope> = std::tuple(
+    FIELD(brand_group, text, optional),
+    FIELD(brand_id, text, optional),
+    FIELD(region_id, text, optional),
+    FIELD(class_dimension, text, optional),
+    FIELD(class_value, text, optional));
 
 template <>
-inline constexpr auto kFields<Policy> = std::tuple(FIELD(policy_id, text, always), FIELD(valid_from, date, always),
-                                                   FIELD(rules, list, optional));
+inline constexpr auto kFields<Policy> = std::tuple(
+    FIELD(policy_id, text, always),
+    FIELD(valid_from, date, always),
+    FIELD(rules, list, optional));
 
 template <>
-inline constexpr auto kFields<Policy::Rule> = std::tuple(FIELD(rule, text, unless_cancelled),
-                                                         FIELD(scope, object, unless_cancelled),
-                                                         FIELD(set, list, optional));
+inline constexpr auto kFields<Policy::Rule> = std::tuple(
+    FIELD(rule, text, unless_cancelled),
+    FIELD(scope, object, unless_cancelled),
+    FIELD(set, list, optional));
 
 template <>
-inline constexpr auto kFields<Policy::Setting> = std::tuple(FIELD(name, text, unless_cancelled),
-                                                            FIELD(value, setting, unless_cancelled));
+inline constexpr auto kFields<Policy::Setting> = std::tuple(
+    FIELD(name, text, unless_cancelled),
+    FIELD(value, setting, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Target> = std::tuple(FIELD(target_id, text, always), FIELD(valid_from, date, always),
-                                                   FIELD(rate, text, unless_cancelled),
-                                                   FIELD(scope, object, unless_cancelled),
-                                                   FIELD(value_bp, quantity, unless_cancelled));
+inline constexpr auto kFields<Target> = std::tuple(
+    FIELD(target_id, text, always),
+    FIELD(valid_from, date, always),
+    FIELD(rate, text, unless_cancelled),
+    FIELD(scope, object, unless_cancelled),
+    FIELD(value_bp, quantity, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Plan> = std::tuple(FIELD(plan_id, text, always), FIELD(valid_from, date, always),
-                                                 FIELD(class_dimension, text, unless_cancelled),
-                                                 FIELD(class_value, text, unless_cancelled),
-                                                 FIELD(visits_per_month, quantity, unless_cancelled));
+inline constexpr auto kFields<Plan> = std::tuple(
+    FIELD(plan_id, text, always),
+    FIELD(valid_from, date, always),
+    FIELD(class_dimension, text, unless_cancelled),
+    FIELD(class_value, text, unless_cancelled),
+    FIELD(visits_per_month, quantity, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Allocation> = std::tuple(FIELD(sku_id, text, always), FIELD(region_id, text, always),
-                                                       FIELD(valid_from, date, always),
-                                                       FIELD(valid_to, date, unless_cancelled),
-                                                       FIELD(quantity, quantity, unless_cancelled),
-                                                       FIELD(rationed, boolean, unless_cancelled));
+inline constexpr auto kFields<Allocation> = std::tuple(
+    FIELD(sku_id, text, always),
+    FIELD(region_id, text, always),
+    FIELD(valid_from, date, always),
+    FIELD(valid_to, date, unless_cancelled),
+    FIELD(quantity, quantity, unless_cancelled),
+    FIELD(rationed, boolean, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Calendar> = std::tuple(FIELD(day, date, always), FIELD(kind, choice, unless_cancelled));
+inline constexpr auto kFields<Calendar> = std::tuple(
+    FIELD(day, date, always),
+    FIELD(kind, choice, unless_cancelled));
 
 // ---- commands and marks ---------------------------------------------------------------------------------------------
 
 template <>
-inline constexpr auto kFields<Command> = std::tuple(FIELD(command_id, text, always),
-                                                    FIELD(author, text, unless_cancelled),
-                                                    FIELD(verb, choice, unless_cancelled),
-                                                    FIELD(alert_id, text, optional), FIELD(assignee, text, optional),
-                                                    FIELD(true_alarm, boolean, optional), FIELD(text, text, optional),
-                                                    FIELD(silence, object, optional));
+inline constexpr auto kFields<Command> = std::tuple(
+    FIELD(command_id, text, always),
+    FIELD(author, text, unless_cancelled),
+    FIELD(verb, choice, unless_cancelled),
+    FIELD(alert_id, text, optional),
+    FIELD(assignee, text, optional),
+    FIELD(true_alarm, boolean, optional),
+    FIELD(text, text, optional),
+    FIELD(silence, object, optional));
 
 template <>
-inline constexpr auto kFields<Command::Silence> = std::tuple(FIELD(silence_id, text, unless_cancelled),
-                                                             FIELD(matchers, list, optional),
-                                                             FIELD(starts_at, time, unless_cancelled),
-                                                             FIELD(ends_at, time, unless_cancelled));
+inline constexpr auto kFields<Command::Silence> = std::tuple(
+    FIELD(silence_id, text, unless_cancelled),
+    FIELD(matchers, list, optional),
+    FIELD(starts_at, time, unless_cancelled),
+    FIELD(ends_at, time, unless_cancelled));
 
 template <>
-inline constexpr auto kFields<Command::Matcher> = std::tuple(FIELD(field, text, unless_cancelled),
-                                                             FIELD(value, text, unless_cancelled));
+inline constexpr auto kFields<Command::Matcher> = std::tuple(
+    FIELD(field, text, unless_cancelled),
+    FIELD(value, text, unless_cancelled));
 
 template <>
 inline constexpr auto kFields<Mark> = std::tuple(FIELD(complete_through, time, always));
+// clang-format on
 
 #undef FIELD
 
