@@ -90,7 +90,8 @@ bool is_set(Scalar value) {
 template <class Message>
 inline constexpr auto kFields = std::tuple<>();
 
-// clang-format off: one field a line
+// One field a line.
+// clang-format off
 template <>
 inline constexpr auto kFields<Event> = std::tuple(
     FIELD(event_id, text, always_or_mark),
