@@ -1,4 +1,4 @@
-// The simulated market into nothing: how fast it is made.
+// The speed of the simulation without any output.
 #include <benchmark/benchmark.h>
 
 #include "bench/simulated_ledger.h"

@@ -1,9 +1,8 @@
-// Records and marks into the source topics, as every producer of ours writes them: what is valid goes as Protobuf, what
-// is not as it came, so that intake quarantines it with its bytes; by key to a partition; with the arrival as
-// timestamp.
+// Writes records and marks into the source topics, for all producers of fiverate. A valid event is written as Protobuf, any other
+// line as it is, so that intake quarantines it with its bytes. The key determines the partition; the arrival is the timestamp.
 //
-// Records come in order of arrival, and a mark before those that arrive at its instant or later. The topics must let
-// the producer set timestamps (intake.clock = marks).
+// The caller writes records in order of arrival, and a mark before the records that arrive at its instant or later. The topics
+// must have message.timestamp.type = CreateTime.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +25,9 @@ class SourceWriter {
  public:
   SourceWriter(Sink& sink, const PartitionCounts& partitions) : sink_(sink), partitions_(partitions) {}
 
-  // `key`: the outlet id, or empty. `line`: an event in any encoding, or what should be one.
+  // `key` is the outlet id or empty. `line` is an event in any encoding, or a faulty one.
   Result<void> record(Topic topic, Millis arrival, const std::string& key, std::string_view line);
-  // Into every partition of every source topic: nothing before this instant is still to come.
+  // Writes into every partition of every source topic: no record with an earlier arrival follows.
   Result<void> mark(Millis complete_through);
   Result<void> flush() { return sink_.flush(); }
 

@@ -37,7 +37,9 @@ std::optional<CausePosition> parse_position(std::string_view text) {
   return CausePosition{*offset, *index};
 }
 
-std::string to_text(const Cause& cause) { return cause.sender + "/" + to_text(cause.position); }
+std::string to_text(const Cause& cause) {
+  return cause.sender + "/" + to_text(cause.position);
+}
 
 std::optional<Cause> parse_cause(std::string_view text) {
   const auto last = text.rfind('/');
@@ -49,9 +51,13 @@ std::optional<Cause> parse_cause(std::string_view text) {
   return Cause{std::string(text.substr(0, before_last)), *position};
 }
 
-std::string chain_text(std::uint64_t chain) { return fmt::format("{:016x}", chain); }
+std::string chain_text(std::uint64_t chain) {
+  return fmt::format("{:016x}", chain);
+}
 
-std::optional<std::uint64_t> parse_chain(std::string_view text) { return parse_integer<std::uint64_t>(text, 16); }
+std::optional<std::uint64_t> parse_chain(std::string_view text) {
+  return parse_integer<std::uint64_t>(text, 16);
+}
 
 std::uint64_t chained(std::uint64_t chain, std::string_view key, std::string_view value) {
   const auto with_key = XXH3_64bits_withSeed(key.data(), key.size(), chain);

@@ -1,15 +1,16 @@
-// Where a record comes from. Every record that we write carries its cause in headers; receivers drop repetitions, notice
-// gaps and prove that a sender that started again said the same again.
+// The cause of a record. Every record that fiverate writes has its cause in headers. With it a receiver drops repetitions, finds
+// sequence gaps and verifies that a restarted sender has sent the same records again.
 //
-//   fiverate-cause     "outlet/3/1234/0": stage, partition and offset of the input record, index among its outputs.
-//                      From intake the cause is the source position: "deliveries/3/1234/0".
+//   fiverate-cause     "outlet/3/1234/0": stage, partition and offset of the input record, index among its
+//                      outputs. In a record of intake it is the source position: "deliveries/3/1234/0".
 //   fiverate-previous  "1230/2": the sender's cause before this one to the same partition; "-" for the first.
 //   fiverate-chain     16 hex digits: the chained hash of all earlier outputs of this sender to this partition.
-// The last two stand on records from task to task (ledger, deltas, signals).
+// The last two are headers of records between tasks (ledger, deltas, signals).
 //
-//   fiverate-depends-on  the cause of a record of another sender that has to be applied before this one; may occur several times. On
-//                      progress, which has no cause: the last record of each sender that was acknowledged in this partition before the
-//                      progress was sent. On deltas: the copy of a reference record that came before.
+//   fiverate-said      a header of progress records, which have no cause, once for each sender: the cause of the last record of
+//                      that sender to this partition that was acknowledged before the progress was sent. A receiver that has not
+//                      received this record has a missing range. Records of deltas have the header too: there it is the cause of
+//                      the last copy of a reference record before them.
 #pragma once
 
 #include <compare>
@@ -23,13 +24,13 @@ namespace fiverate {
 inline constexpr std::string_view kCauseHeader = "fiverate-cause";
 inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
 inline constexpr std::string_view kChainHeader = "fiverate-chain";
-inline constexpr std::string_view kDependsOnHeader = "fiverate-depends-on";
-// Set by `quarantine retry` on a source record: the arrival (ms, decimal) that beats the Kafka timestamp.
+inline constexpr std::string_view kSaidHeader = "fiverate-said";
+// Set by `quarantine retry` on a source record: the arrival in decimal milliseconds, which replaces the Kafka timestamp.
 inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
 
-// A place among the outputs of one sender. Ordered as sent.
+// The position of a record among the outputs of one sender, in the order of sending.
 struct CausePosition {
-  std::int64_t offset = -1;  // -1: before everything
+  std::int64_t offset = -1;  // -1: before all records
   std::int32_t index = 0;
   friend constexpr auto operator<=>(const CausePosition&, const CausePosition&) = default;
 };
@@ -40,7 +41,7 @@ struct Cause {
   friend bool operator==(const Cause&, const Cause&) = default;
 };
 
-// What a receiver checks beside the order of positions.
+// The values that a receiver verifies in addition to the order of positions.
 struct Link {
   CausePosition previous;
   std::uint64_t chain = 0;
@@ -49,12 +50,12 @@ struct Link {
 std::string sender_name(std::string_view stage_or_topic, std::int32_t partition);
 std::string to_text(const Cause& cause);
 std::optional<Cause> parse_cause(std::string_view text);
-std::string to_text(CausePosition position);                    // "-" for none
+std::string to_text(CausePosition position);  // "-" for none
 std::optional<CausePosition> parse_position(std::string_view text);
 std::string chain_text(std::uint64_t chain);
 std::optional<std::uint64_t> parse_chain(std::string_view text);
 
-// The chain after one more output.
+// The chained hash after one more output.
 std::uint64_t chained(std::uint64_t chain, std::string_view key, std::string_view value);
 
 }  // namespace fiverate

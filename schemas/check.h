@@ -1,4 +1,4 @@
-// CHECK(condition, values...): an invariant, alive in release. A bug stops the process; it does not write wrong state.
+// CHECK(condition, values...) stops the process if an invariant is broken, in release builds too: a bug must not write wrong state.
 #pragma once
 
 #include <cstdio>
@@ -19,9 +19,9 @@ template <typename... Values>
 
 }  // namespace fiverate::internal
 
-#define CHECK(condition, ...)                                                                                    \
-  do {                                                                                                           \
-    if (!(condition)) [[unlikely]] {                                                                             \
-      ::fiverate::internal::check_failed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__);             \
-    }                                                                                                            \
+#define CHECK(condition, ...)                                                                        \
+  do {                                                                                               \
+    if (!(condition)) [[unlikely]] {                                                                 \
+      ::fiverate::internal::check_failed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__); \
+    }                                                                                                \
   } while (false)

@@ -16,7 +16,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Letters to insert, delete or replace, or neighbours to swap.
+// The number of letters to insert, delete or replace and of neighbours to swap.
 std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> edits(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) {

@@ -1,4 +1,4 @@
-// "; did you mean "prefix"?": the known name nearest to one that is not known, for messages about configurations and maps.
+// Suggests the known name that is nearest to an unknown one, for messages about configurations and maps.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 namespace fiverate {
 
-// Empty when none is near. Upper and lower case do not matter.
+// Returns text like `; did you mean "prefix"?`, or an empty text if no known name is near. Case is ignored.
 std::string did_you_mean(std::string_view given, std::span<const std::string> known);
 
 }  // namespace fiverate

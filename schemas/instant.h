@@ -1,12 +1,12 @@
-// Which numbers are instants: those within 1970..9999, where all arithmetic on days is safe. Events say no other (parse_time,
-// check_fields); Kafka takes any number for a timestamp.
+// Instants lie within 1970..9999, where all arithmetic on days is safe. Checked events have no other times (parse_time,
+// check_fields), but a timestamp of Kafka may be any number.
 #pragma once
 
 #include "schemas/time.h"
 
 namespace fiverate {
 
-inline constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant that is too late
+inline constexpr Millis kYear10000Ms = 253'402'300'800'000;  // the first instant after the range
 
 constexpr bool is_instant(Millis millis) {
   return millis >= 0 && millis < kYear10000Ms;

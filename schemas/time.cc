@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Millis kHourMs = 60 * kMinuteMs;
-constexpr Millis k1992Ms = 694'224'000'000;           // 1992-01-01T00:00Z
+constexpr Millis k1992Ms = 694'224'000'000;  // 1992-01-01T00:00Z
 constexpr int kYearMin = 1970;
 constexpr int kYearMax = 9999;
 
@@ -27,7 +27,7 @@ constexpr Day day_number(Millis local) {
   return {static_cast<std::int32_t>(floor_div(local, kDayMs))};
 }
 
-// Reads from the left of a text. Every step says whether it matched; after one that did not, the rest means nothing.
+// Reads a text from the left. Each function returns whether it matched; after a mismatch the scanner must not be used.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : rest_(text) {}
@@ -55,7 +55,7 @@ class Scanner {
     return one_of(characters, found);
   }
 
-  // The digits of a decimal fraction, at least one, as milliseconds; the fourth and later ones are cut off.
+  // The digits of a decimal fraction, at least one, as milliseconds; later digits are ignored.
   bool fraction(Millis& ms) {
     std::size_t digits = 0;
     ms = 0;
@@ -89,7 +89,7 @@ bool scan_date(Scanner& in, Day& day) {
   return true;
 }
 
-// Date and time of day as they stand in the text: milliseconds since 1970 as if the offset were zero.
+// Local date and time of day: milliseconds since 1970 as if the offset were zero.
 struct WallClock {
   Millis ms = 0;
   bool leap_second = false;  // ms is then the start of the next minute
@@ -126,7 +126,9 @@ bool scan_offset(Scanner& in, Millis& offset) {
   return true;
 }
 
-date::year_month_day date_of(Day day) { return date::year_month_day{date::sys_days{date::days{day.number}}}; }
+date::year_month_day date_of(Day day) {
+  return date::year_month_day{date::sys_days{date::days{day.number}}};
+}
 
 Day day_of_date(date::year_month_day date) {
   return Day{static_cast<std::int32_t>(date::sys_days{date}.time_since_epoch().count())};
@@ -141,10 +143,10 @@ Millis millis_of_point(TimePoint time) {
   return milliseconds{time.time_since_epoch()}.count();
 }
 
-// A span of instants with one offset, as the tz database has them.
+// A range of instants that have the same offset in the tz database.
 struct OffsetSpan {
   std::string zone_name;
-  Millis begin = 0;  // empty at first: contains nothing
+  Millis begin = 0;  // begin == end: no range
   Millis end = 0;
   Millis offset = 0;
 };
@@ -160,7 +162,7 @@ std::optional<Millis> single_offset_since_1992(const date::time_zone& zone) {
   return milliseconds{offset}.count();
 }
 
-// The instant at which the wall clock of the zone shows `local`: the earlier of two, nothing if there is none.
+// The instant of a local time of the zone: the earlier one of two, nothing if the local time does not occur.
 std::optional<Millis> instant_at(const date::time_zone& zone, Millis local) {
   const auto info = zone.get_info(date::local_seconds{seconds{floor_div(local, kSecondMs)}});
   if (info.result == date::local_info::nonexistent) return std::nullopt;
@@ -204,9 +206,9 @@ std::optional<Millis> parse_time(std::string_view text) {
   Millis offset = 0;
   if (!scan_wall_clock(in, local) || !scan_offset(in, offset) || !in.at_end()) return std::nullopt;
   const Millis instant = local.ms - offset;
-  // The year as written was checked with the date; the offset may still carry the instant out of the range.
+  // scan_date() checks the year of the local date; with the offset the instant may still be out of range.
   if (!is_instant(instant)) return std::nullopt;
-  // Leap seconds are inserted at the end of a UTC day and nowhere else.
+  // Leap seconds occur at the end of a UTC day only.
   if (local.leap_second && instant % kDayMs != 0) return std::nullopt;
   return instant;
 }
@@ -217,8 +219,8 @@ MarketCalendar::MarketCalendar(std::string zone_name) : zone_name_(std::move(zon
 
 Millis MarketCalendar::offset_at(Millis instant) const {
   if (fixed_offset_since_1992_ && instant >= k1992Ms) return *fixed_offset_since_1992_;
-  // Instants come in clusters (replays walk through time), so the last span of each thread nearly always holds the next
-  // one. Per thread: no lock. By zone name, not by address: a calendar may die and another take its place.
+  // Consecutive instants mostly have the same offset, so each thread keeps the last range; this needs no lock. The range has the
+  // name of its zone and not the address of its calendar, because another calendar may later have the same address.
   thread_local OffsetSpan cached;
   if (instant < cached.begin || instant >= cached.end || cached.zone_name != zone_name_) {
     const auto span = date::locate_zone(zone_name_)->get_info(sys_seconds_of(instant));
@@ -228,24 +230,25 @@ Millis MarketCalendar::offset_at(Millis instant) const {
 }
 
 Day MarketCalendar::day_of(Millis instant) const {
-  if (instant == kNever) return kNoDay;  // before every instant: before every day
+  if (instant == kNever) return kNoDay;  // less than every instant, so less than every day
   return day_number(instant + offset_at(instant));
 }
 
 Millis MarketCalendar::start_of(Day day) const {
   const Millis local = Millis{day.number} * kDayMs;
-  // A day's margin: close to the start of 1992 the first instant of a day may still stand under an older offset.
+  // The margin of one day is needed because the first days of 1992 may begin with an older offset.
   if (fixed_offset_since_1992_ && local - *fixed_offset_since_1992_ >= k1992Ms + kDayMs) {
     return local - *fixed_offset_since_1992_;
   }
   const auto* zone = date::locate_zone(zone_name_);
   if (const auto midnight = instant_at(*zone, local)) return *midnight;
-  // The clock jumped over midnight: the day begins with the jump.
+  // The local clock skips midnight on this day: the day begins at the skip.
   return millis_of_point(zone->get_info(date::local_seconds{seconds{local / kSecondMs}}).first.end);
 }
 
 std::string MarketCalendar::format(Millis instant) const {
-  // Offsets of local mean time have seconds, which RFC 3339 cannot write. Cut to minutes the instant stays exact.
+  // Offsets of local mean time have seconds, which RFC 3339 cannot express. With the offset in whole minutes the local time
+  // changes, but the instant stays exact.
   const Millis offset_minutes = floor_div(offset_at(instant), kMinuteMs);
   const Millis local = instant + offset_minutes * kMinuteMs;
   const Day day = day_number(local);

@@ -5,12 +5,12 @@
 namespace fiverate {
 namespace {
 
-// A record of deltas or of the ledger is bounded by one cut or one event, not by the broker's default of 1 MiB.
+// A record of deltas or of the ledger may be larger than the broker's default limit of 1 MiB.
 constexpr std::string_view kInternalRecordBytesMax = "8388608";
 constexpr std::string_view kForever = "-1";
 constexpr std::string_view kMillisMax = "9223372036854775807";
 
-// Murmur2 as org.apache.kafka.common.utils.Utils has it: 32 bits, this seed, the key read in little-endian words.
+// Murmur2 as in org.apache.kafka.common.utils.Utils: 32 bits, this seed, the key as little-endian integers.
 std::uint32_t murmur2(std::string_view key) {
   constexpr std::uint32_t kMultiplier = 0x5bd1e995;
   constexpr std::uint32_t kSeed = 0x9747b28c;
@@ -19,13 +19,13 @@ std::uint32_t murmur2(std::string_view key) {
   std::uint32_t hash = kSeed ^ static_cast<std::uint32_t>(key.size());
   std::size_t i = 0;
   for (; i + 4 <= key.size(); i += 4) {
-    std::uint32_t word = byte_at(i) | byte_at(i + 1) << 8 | byte_at(i + 2) << 16 | byte_at(i + 3) << 24;
-    word *= kMultiplier;
-    word ^= word >> 24;
-    hash = hash * kMultiplier ^ word * kMultiplier;
+    std::uint32_t chunk = byte_at(i) | byte_at(i + 1) << 8 | byte_at(i + 2) << 16 | byte_at(i + 3) << 24;
+    chunk *= kMultiplier;
+    chunk ^= chunk >> 24;
+    hash = hash * kMultiplier ^ chunk * kMultiplier;
   }
   if (i < key.size()) {
-    for (std::size_t tail = key.size(); tail-- > i;) hash ^= byte_at(tail) << 8 * (tail - i);
+    for (std::size_t at = key.size(); at-- > i;) hash ^= byte_at(at) << 8 * (at - i);
     hash *= kMultiplier;
   }
   hash ^= hash >> 13;
@@ -91,8 +91,7 @@ std::int32_t PartitionCounts::of(Topic topic) const {
       return source;
     case Topic::reference:
     case Topic::commands:
-    case Topic::checkpoints:
-      return 1;  // one order for all of it
+      return 1;  // all records in one order
     case Topic::ledger:
       return ledger;
     case Topic::deltas:
@@ -104,7 +103,7 @@ std::int32_t PartitionCounts::of(Topic topic) const {
       return market;
     case Topic::seals:
     case Topic::quarantine:
-      return std::max(ledger, market);  // outlet tasks and market tasks write there, each to its own number
+      return std::max(ledger, market);  // outlet tasks and market tasks write there
   }
   return 1;
 }
@@ -114,18 +113,17 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
   TopicSettings settings{
       {"cleanup.policy", holds_latest(topic) ? "compact" : "delete"},
       {"message.timestamp.type", broker_stamps ? "LogAppendTime" : "CreateTime"},
-      // Timestamps are arrivals and may be years old (import, replay): the broker must neither refuse a record for its
-      // age, nor roll a segment or delete one because of it. A log that forgets is no ledger.
+      // Timestamps are arrivals and may be years old after an import: the broker must not reject, roll or delete anything
+      // because of its age.
       {"message.timestamp.before.max.ms", std::string(kMillisMax)},
       {"message.timestamp.after.max.ms", std::string(kMillisMax)},
       {"retention.bytes", std::string(kForever)},
       {"retention.ms", std::string(kForever)},
       {"segment.ms", std::string(kMillisMax)},
   };
-  // Compaction leaves the segment alone that is written to: this much history of all tasks stays, for `tasks reset`.
-  if (topic == Topic::checkpoints) settings.emplace_back("segment.bytes", "67108864");
-  // quarantine takes whatever a source topic took, and says more about it.
-  if (is_internal(topic) || topic == Topic::quarantine) settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
+  // A record of quarantine holds a source record of any size and its reason.
+  if (is_internal(topic) || topic == Topic::quarantine)
+    settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
   return settings;
 }
 

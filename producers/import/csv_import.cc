@@ -10,55 +10,14 @@
 #include <utility>
 
 #include "schemas/format.h"
+#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kOpenBytesMax = std::size_t{2} << 30U;  // of open documents: a map or an open_times gone wrong
-constexpr std::size_t kContentsMax = 20'000'000;              // two a reference event, about 50 B each
+constexpr std::size_t kOpenBytesMax = std::size_t{2} << 30U;  // of open documents; more means a wrong map or open_times
+constexpr std::size_t kContentsMax = 20'000'000;              // two for each reference event, about 50 B each
 constexpr std::int64_t kReportEvery = 4096;                   // rows between two calls of progress
-
-// ------------------------------------------------------------------------------------------------ JSON
-
-void append_string(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  const auto is_plain = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; };
-  out += '"';
-  for (;;) {
-    const auto* const end = std::find_if_not(text.begin(), text.end(), is_plain);
-    out.append(text.begin(), end);
-    if (end == text.end()) break;
-    const auto byte = static_cast<unsigned char>(*end);
-    if (byte >= 0x20) {
-      out += '\\';
-      out += *end;
-    } else {
-      out += "\\u00";
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 15U];
-    }
-    text.remove_prefix(static_cast<std::size_t>(end - text.begin()) + 1);
-  }
-  out += '"';
-}
-
-// Members of an object that is being written.
-class Members {
- public:
-  explicit Members(std::string& out) : out_(out) {}
-  std::string& name(std::string_view name) {
-    if (!first_) out_ += ',';
-    first_ = false;
-    out_ += '"';
-    out_ += name;  // one of ours: nothing to escape
-    return out_ += "\":";
-  }
-  [[nodiscard]] bool empty() const { return first_; }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
 
 struct Hash {
   XXH128_hash_t value;
@@ -81,8 +40,6 @@ std::optional<std::string_view> flag_of(std::string_view text) {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------------ the work
-
 class CsvImport::Work {
  public:
   Work(CsvMap map, const MarketCalendar& calendar) : map_(std::move(map)), calendar_(calendar) {
@@ -101,7 +58,12 @@ class CsvImport::Work {
     if (map_.header) {
       const auto some = reader.next(row);
       TRY(some);
-      if (!*some) return fail(Reaction::stop, "{}: is empty, not even a header", table_);
+      if (!*some)
+        return fail(Reaction::stop,
+                    "{}: the file is empty. The map expects a header line; for a table without one write header = "
+                    "false and columns = "
+                    "[...] in [csv] of {}.",
+                    table_, map_.file);
       columns.assign(row.fields.begin(), row.fields.end());
     }
     positions_ = map_.bind(columns, table_);
@@ -110,7 +72,7 @@ class CsvImport::Work {
       const auto some = reader.next(row);
       TRY(some);
       if (!*some) break;
-      TRY(take(row, sink));
+      TRY(read_row(row, sink));
       if (progress && summary_.rows % kReportEvery == 0) progress(input.bytes_done(), input.bytes_in_all());
     }
     if (progress) progress(input.bytes_in_all(), input.bytes_in_all());
@@ -126,16 +88,16 @@ class CsvImport::Work {
   struct Document {
     const MappedSection* section;
     std::string event_id;
-    std::string head;   // the members behind event_id and source, up to the list of lines
-    std::string lines;  // between the brackets of the list
-    std::string place;  // of the first row
+    std::string head;      // the members behind event_id and source, up to the list of lines
+    std::string lines;     // between the brackets of the list
+    std::string position;  // of the first row
   };
   struct OpenTime {
-    std::vector<Document> documents;                         // as they first appeared
+    std::vector<Document> documents;                         // in order of their first rows
     std::unordered_map<std::string, std::size_t> positions;  // by section, outlet, id, revision
     std::size_t bytes = 0;
   };
-  struct TimeCache {  // rows beside each other mostly have the same time
+  struct TimeCache {  // neighbouring rows mostly have the same time
     std::string text;
     std::optional<Millis> instant;
     std::string formatted;
@@ -143,7 +105,7 @@ class CsvImport::Work {
 
   // -- a row
 
-  Result<void> take(const CsvRow& row, const CsvSink& sink) {
+  Result<void> read_row(const CsvRow& row, const CsvSink& sink) {
     ++summary_.rows;
     row_ = &row;
     bad_.clear();
@@ -154,12 +116,13 @@ class CsvImport::Work {
       complaint_ = fmt::format("{} fields where the table has {} columns", row.fields.size(), width_);
     }
     bad(complaint_);
-    // A row out of shape may have its values in the wrong columns: nothing for the reference data, where the first word
-    // stays. It is a refused document; if the map makes none, a refused reference event.
+    // A row with a wrong number of fields may have its values in wrong columns. It makes no reference events, because
+    // the first version of those counts. It becomes a document that intake rejects, or, if the map makes no documents, a
+    // reference event that intake rejects.
     if (complaint_.empty() || documents_.empty()) {
-      for (const auto* section : references_) TRY(take_reference(*section, sink));
+      for (const auto* section : references_) TRY(read_reference(*section, sink));
     }
-    for (const auto* section : documents_) TRY(take_document(*section, sink));
+    for (const auto* section : documents_) TRY(read_document(*section, sink));
     if (!bad_.empty()) {
       ++summary_.bad_rows;
       problem(bad_);
@@ -170,70 +133,76 @@ class CsvImport::Work {
   void bad(std::string_view what) {
     if (bad_.empty()) bad_ = what;
   }
-  [[nodiscard]] std::string place() const { return fmt::format("{}:{}", table_, row_->line); }
+  [[nodiscard]] std::string position() const { return fmt::format("{}:{}", table_, row_->line); }
   void problem(std::string_view what) {
     if (summary_.problems.size() < CsvSummary::kProblemsMax)
-      summary_.problems.push_back(fmt::format("{}: {}", place(), what));
+      summary_.problems.push_back(fmt::format("{}: {}", position(), what));
   }
   void conflict(const std::string& what) {
     ++summary_.conflicts;
     problem(what);
   }
-  // For what is written apart: tells the rows of all files apart.
+  // Part of an event_id that no other row of any file has, for events that are written separately.
   [[nodiscard]] std::string line_mark() const {
     return files_ == 1 ? fmt::format("~{}", row_->line) : fmt::format("~{}.{}", files_, row_->line);
   }
 
   // -- reference
 
-  Result<void> take_reference(const MappedSection& section, const CsvSink& sink) {
+  Result<void> read_reference(const MappedSection& section, const CsvSink& sink) {
     const auto name = section.shape->name;
     const bool has_versions = name != "region";
-    if (complaint_.empty() && !contents_.insert(source_of(section)).second) return {};  // most rows tell nothing new
+    if (complaint_.empty() && !contents_.insert(source_of(section)).second) return {};  // most rows repeat earlier ones
     std::string id;
-    if (!expand(section.fields.front().value, id) && complaint_.empty()) return {};  // the row speaks of no such thing
+    if (!expand(section.fields.front().value, id) && complaint_.empty())
+      return {};  // the row has no id for this section
     const auto* const dated = has_versions ? section.find("valid_from") : nullptr;
     std::string valid_from = dated == nullptr ? map_.since.value_or("") : "";
     if (dated != nullptr) static_cast<void>(expand(dated->value, valid_from));
 
     const auto bad_before = bad_;
     payload_.clear();
-    Members members(payload_);
+    JsonWriter json(payload_);
     for (const auto& field : section.fields) {
       const bool replaced =
           field.shape->key == "valid_from" || (!complaint_.empty() && field.shape->kind == FieldKind::choice);
-      if (!replaced) write_field(section, field, members);
+      if (!replaced) write_field(section, field, json);
     }
-    if (has_versions && !valid_from.empty()) append_string(members.name("valid_from"), valid_from);
-    if (!complaint_.empty()) append_string(members.name(has_versions ? "valid_from" : "level"), complaint_);
+    if (has_versions && !valid_from.empty()) json.text("valid_from", valid_from);
+    if (!complaint_.empty()) json.text(has_versions ? "valid_from" : "level", complaint_);
 
     std::string event_id = fmt::format("{}/{}", name, id) + (has_versions ? "@" + valid_from : "");
     if (!complaint_.empty()) {
       event_id = fmt::format("{}{}/{}", name, line_mark(), id);
     } else if (!contents_.insert(Hash(event_id + '\n' + payload_)).second) {
-      bad_ = bad_before;  // said before
+      bad_ = bad_before;  // counted with the first row of this content
       return {};
     } else if (const auto version = ++versions_[Hash(event_id)]; version > 1) {
-      conflict(fmt::format("{} was something else before", event_id));
+      conflict(fmt::format("{} has other values than in an earlier row; intake will reject them", event_id));
       event_id += fmt::format("~{}", version);
     }
     if (contents_.size() > kContentsMax) {
-      return fail(Reaction::stop, "{}: more than {} different reference events: is an id in [{}] too fine?", place(),
-                  kContentsMax / 2, name);
+      return fail(Reaction::stop,
+                  "{}: more than {} different reference events. Check the ids in [{}] of {}: they probably contain a "
+                  "column that differs in every row.",
+                  position(), kContentsMax / 2, name, map_.file);
     }
-    begin_event(event_id);
-    line_ += ",\"event_time\":";
-    append_string(line_, since_time_.empty() ? midnight_of(valid_from) : since_time_);
-    line_ += fmt::format(",\"{}\":{{{}}}}}", name, payload_);
+    auto event = begin_event(event_id);
+    event.text("event_time", since_time_.empty() ? midnight_of(valid_from) : since_time_);
+    event.key(name);
+    event.begin_object();
+    event.literal(payload_);
+    event.end_object();
+    event.end_object();
     ++summary_.references;
     return sink(CsvLine::reference, line_);
   }
 
-  // What the section would be made from, in this row.
+  // The hash of all columns of this row that the section uses.
   [[nodiscard]] Hash source_of(const MappedSection& section) {
     payload_.clear();
     payload_ += static_cast<char>(&section - map_.sections.data());
-    const auto take = [&](const Template& value) {
+    const auto append_columns = [&](const Template& value) {
       for (const auto& part : value.parts) {
         if (!part.column) continue;
         payload_ += row_->fields[positions_[*part.column]];
@@ -241,10 +210,10 @@ class CsvImport::Work {
       }
     };
     for (const auto& field : section.fields) {
-      take(field.value);
+      append_columns(field.value);
       for (const auto& each : field.classes) {
-        take(each.dimension);
-        take(each.value);
+        append_columns(each.dimension);
+        append_columns(each.value);
       }
     }
     return Hash(payload_);
@@ -257,7 +226,7 @@ class CsvImport::Work {
 
   // -- documents
 
-  Result<void> take_document(const MappedSection& section, const CsvSink& sink) {
+  Result<void> read_document(const MappedSection& section, const CsvSink& sink) {
     const auto kind = section.shape->name;
     std::string id;
     std::string outlet;
@@ -287,22 +256,23 @@ class CsvImport::Work {
     const auto [found, is_new] = at.positions.try_emplace(std::move(key), at.documents.size());
     const auto bytes = document.lines.size() + (is_new ? sizeof(Document) + document.head.size() + 4 * id.size() : 0);
     if (is_new) {
-      document.place = place();
+      document.position = position();
       at.documents.push_back(std::move(document));
     } else if (auto& first = at.documents[found->second]; first.head == document.head) {
       if (!first.lines.empty() && !document.lines.empty()) first.lines += ',';
       first.lines += document.lines;
     } else {
-      conflict(fmt::format("contradicts {}, of the same document", first.place));
+      conflict(fmt::format("the values of this row contradict {}, which has the same document id", first.position));
       document.event_id = fmt::format("{}{}/{}", document.section->shape->name, line_mark(), id);
       return write(document, {}, sink);
     }
     at.bytes += bytes;
     open_bytes_ += bytes;
     if (open_bytes_ > kOpenBytesMax) {
-      return fail(Reaction::stop,
-                  "{}: the open documents need more than {} bytes; lower open_times ({}) in [csv] of {}", place(),
-                  kOpenBytesMax, map_.open_times, map_.file);
+      return fail(
+          Reaction::stop,
+          "{}: the documents of the last {} event times need more than {} bytes. Lower open_times in [csv] of {}.",
+          position(), map_.open_times, kOpenBytesMax, map_.file);
     }
     return {};
   }
@@ -310,12 +280,13 @@ class CsvImport::Work {
   [[nodiscard]] Result<void> comes_too_late(Millis time) const {
     return fail(
         Reaction::stop,
-        "{}: event_time {} comes too late: documents up to {} are written already, since rows of more than {} other "
-        "times stand before it. Sort the table by time, for example, with the time in the first column and no line "
-        "ends "
-        "in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, -k1,1) > SORTED; or raise open_times in [csv] of "
-        "{}.",
-        place(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);
+        "{}: the row of event_time {} comes too late: documents up to {} are written already, because rows of more "
+        "than "
+        "{} other times precede it. Sort the table by time, or raise open_times in [csv] of {}. To sort a table that "
+        "has "
+        "the time in its first column and no line ends in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, "
+        "-k1,1) > SORTED",
+        position(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);
   }
 
   Result<void> write_earliest(const CsvSink& sink) {
@@ -326,61 +297,61 @@ class CsvImport::Work {
     return {};
   }
 
-  // A complaint stands in place of the lines: a text where a list belongs is refused, and says why.
+  // A complaint is written in place of the list of lines, so that intake rejects the document and quotes the complaint.
   Result<void> write(const Document& document, std::string_view complaint, const CsvSink& sink) {
-    begin_event(document.event_id);
-    line_ += ',';
-    line_ += document.head;
-    if (!line_.ends_with('{')) line_ += ',';
-    append_string(line_, document.section->shape->lines);
-    line_ += ':';
+    auto json = begin_event(document.event_id);
+    json.literal(document.head);
     if (complaint.empty()) {
-      line_ += '[';
+      json.key(document.section->shape->lines);
+      json.begin_array();
       line_ += document.lines;
-      line_ += ']';
+      json.end_array();
     } else {
-      append_string(line_, complaint);
+      json.text(document.section->shape->lines, complaint);
     }
-    line_ += "}}";
+    json.end_object();
+    json.end_object();
     ++summary_.documents;
     return sink(CsvLine::event, line_);
   }
 
-  void begin_event(std::string_view event_id) {
+  // Begins `line_` anew, with the members that every event has.
+  JsonWriter begin_event(std::string_view event_id) {
     line_.clear();
-    line_ += '{';
-    Members members(line_);
-    append_string(members.name("event_id"), event_id);
-    append_string(members.name("source"), map_.source);
+    JsonWriter json(line_);
+    json.begin_object();
+    json.text("event_id", event_id);
+    json.text("source", map_.source);
+    return json;
   }
 
-  // "event_time":...,"delivery":{"delivery_id":... without the lines. Nothing: there is no event time.
+  // Writes "event_time":...,"delivery":{"delivery_id":... without the lines. Returns the event time; nothing if it has none.
   std::optional<Millis> write_head(const MappedSection& section, std::string& out) {
     std::optional<Millis> time;
-    Members event(out);
+    JsonWriter json(out);
     for (const auto& field : section.fields) {
-      if (field.shape->place != FieldPlace::event) continue;
-      const auto written = write_field(section, field, event);
+      if (field.shape->level != FieldLevel::event) continue;
+      const auto written = write_field(section, field, json);
       if (field.shape->key == "event_time") time = written;
     }
-    event.name(section.shape->name) += '{';
-    Members payload(out);
+    json.key(section.shape->name);
+    json.begin_object();
     for (const auto& field : section.fields) {
-      if (field.shape->place == FieldPlace::payload) write_field(section, field, payload);
+      if (field.shape->level == FieldLevel::payload) write_field(section, field, json);
     }
     return time;
   }
 
-  // A row that says nothing of any SKU adds no line.
+  // A row without any field of a line adds no line.
   void write_line(const MappedSection& section, std::string& out) {
     const auto bad_before = bad_;
-    out += '{';
-    Members members(out);
+    JsonWriter json(out);
+    json.begin_object();
     for (const auto& field : section.fields) {
-      if (field.shape->place == FieldPlace::line) write_field(section, field, members);
+      if (field.shape->level == FieldLevel::line) write_field(section, field, json);
     }
-    out += '}';
-    if (members.empty()) {
+    json.end_object();
+    if (out == "{}") {
       out.clear();
       bad_ = bad_before;
     }
@@ -388,78 +359,79 @@ class CsvImport::Work {
 
   // -- fields
 
-  // Writes a member, or nothing if it is absent. Of a time: the instant.
-  std::optional<Millis> write_field(const MappedSection& section, const MappedField& field, Members& members) {
+  // Writes a member, or nothing if it is absent. Returns the instant of a time.
+  std::optional<Millis> write_field(const MappedSection& section, const MappedField& field, JsonWriter& json) {
     const auto& shape = *field.shape;
     if (shape.kind == FieldKind::classes) {
-      write_classes(field, members);
+      write_classes(field, json);
       return std::nullopt;
     }
     if (!expand(field.value, value_)) {
-      // A cancellation needs its ids only; whether it is one, intake sees.
+      // A cancellation needs its ids only, and intake decides whether the event is one.
       if (shape.needed && section.find("cancelled") == nullptr) bad(fmt::format("{} is empty", shape.key));
       return std::nullopt;
     }
     switch (shape.kind) {
       case FieldKind::text:
-        append_string(members.name(shape.name), value_);
+        json.text(shape.name, value_);
         break;
       case FieldKind::date:
         if (!parse_date(value_)) bad(fmt::format("{}: \"{}\" is not a date", shape.key, value_));
-        append_string(members.name(shape.name), value_);
+        json.text(shape.name, value_);
         break;
       case FieldKind::choice:
-        write_choice(field, members);
+        write_choice(field, json);
         break;
       case FieldKind::number:
-        write_number(field, members);
+        write_number(field, json);
         break;
       case FieldKind::flag:
         if (const auto flag = flag_of(value_)) {
-          members.name(shape.name) += *flag;
+          json.key(shape.name);
+          json.literal(*flag);
         } else {
           bad(fmt::format("{}: \"{}\" is not true or false", shape.key, value_));
-          append_string(members.name(shape.name), value_);
+          json.text(shape.name, value_);
         }
         break;
       case FieldKind::time:
-        return write_time(field, members);
+        return write_time(field, json);
       case FieldKind::classes:
         break;
     }
     return std::nullopt;
   }
 
-  void write_choice(const MappedField& field, Members& members) {
+  void write_choice(const MappedField& field, JsonWriter& json) {
     const auto& shape = *field.shape;
     if (const auto found = field.values.find(value_); found != field.values.end()) {
-      append_string(members.name(shape.name), found->second);
+      json.text(shape.name, found->second);
       return;
     }
-    auto& out = members.name(shape.name);
-    if (field.values.empty() && std::ranges::find(shape.choices, value_) != shape.choices.end()) {
-      append_string(out, value_);
+    const bool is_choice = std::ranges::find(shape.choices, value_) != shape.choices.end();
+    if (field.values.empty() && is_choice) {
+      json.text(shape.name, value_);
       return;
     }
-    bad(fmt::format("{}: \"{}\" has no meaning", shape.key, value_));
-    // What the map does not translate is refused, even if it happens to read like a choice.
-    append_string(out, std::ranges::find(shape.choices, value_) == shape.choices.end() ? value_ : "(" + value_ + ")");
+    bad(fmt::format("{}: \"{}\" is not among the values of the map", shape.key, value_));
+    // A value that the map does not translate must be rejected, even if it equals the name of a choice.
+    json.text(shape.name, is_choice ? "(" + value_ + ")" : value_);
   }
 
-  void write_number(const MappedField& field, Members& members) {
-    auto& out = members.name(field.shape->name);
+  void write_number(const MappedField& field, JsonWriter& json) {
+    const auto name = field.shape->name;
     const auto decimal = Decimal::parse(value_);
     if (const auto number = decimal ? times(*decimal, field.times, field.rounding) : std::nullopt) {
-      fmt::format_to(std::back_inserter(out), "{}", *number);
+      json.integer(name, *number);
       return;
     }
     bad(fmt::format(
         "{}: \"{}\" {}", field.shape->key, value_,
-        decimal ? "does not come out as an integer (rounding = \"half_up\" would round it)" : "is not a number"));
-    append_string(out, value_);
+        decimal ? "does not become an integer; write rounding = \"half_up\" to round it" : "is not a number"));
+    json.text(name, value_);
   }
 
-  std::optional<Millis> write_time(const MappedField& field, Members& members) {
+  std::optional<Millis> write_time(const MappedField& field, JsonWriter& json) {
     auto& cache = times_[&field];
     if (cache.text != value_) {
       cache.text = value_;
@@ -468,28 +440,26 @@ class CsvImport::Work {
       cache.formatted = cache.instant ? calendar_.format(*cache.instant) : value_;
     }
     if (!cache.instant) bad(fmt::format("{}: \"{}\" is not a time", field.shape->key, value_));
-    append_string(members.name(field.shape->name), cache.formatted);
+    json.text(field.shape->name, cache.formatted);
     return cache.instant;
   }
 
-  // A class without a value is left out: the outlet is in no line of that dimension.
-  void write_classes(const MappedField& field, Members& members) {
-    auto& out = members.name(field.shape->name) += '[';
-    bool first = true;
+  // A class without a value is left out: the outlet then counts in no class of that dimension.
+  void write_classes(const MappedField& field, JsonWriter& json) {
+    json.key(field.shape->name);
+    json.begin_array();
     for (const auto& each : field.classes) {
       std::string dimension;
       if (!expand(each.dimension, dimension) || !expand(each.value, value_)) continue;
-      out += first ? "{" : ",{";
-      first = false;
-      Members in(out);
-      append_string(in.name("dimension"), dimension);
-      append_string(in.name("value"), value_);
-      out += '}';
+      json.begin_object();
+      json.text("dimension", dimension);
+      json.text("value", value_);
+      json.end_object();
     }
-    out += ']';
+    json.end_array();
   }
 
-  // False, and nothing in `out`: one of the columns is empty, the whole is absent.
+  // False, and `out` is empty: one of the columns is empty, so the whole value is absent.
   bool expand(const Template& value, std::string& out) const {
     out.clear();
     for (const auto& part : value.parts) {
@@ -513,18 +483,18 @@ class CsvImport::Work {
   std::vector<const MappedSection*> documents_;
   std::string since_time_;
 
-  // the present table and row
+  // The table and row that are being read.
   std::string table_;
   int files_ = 0;
   std::vector<std::size_t> positions_;  // of the map's columns
   std::size_t width_ = 0;
   const CsvRow* row_ = nullptr;
   std::string complaint_;               // about the row's shape
-  std::string bad_;                     // the first thing that intake will refuse
-  std::string value_, payload_, line_;  // scratch
+  std::string bad_;                     // the first fault of the row for which intake will reject it
+  std::string value_, payload_, line_;  // buffers
 
   std::unordered_map<const MappedField*, TimeCache> times_;
-  std::unordered_set<Hash, Hash::Fold> contents_;  // of reference events written, and what they were made from
+  std::unordered_set<Hash, Hash::Fold> contents_;  // of written reference events and of the columns they come from
   std::unordered_map<Hash, std::int64_t, Hash::Fold> versions_;  // different contents of an event_id
   std::map<Millis, OpenTime> open_;
   std::size_t open_bytes_ = 0;

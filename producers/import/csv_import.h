@@ -1,26 +1,25 @@
-// From the rows of a table to events as JSON lines (the contract's form), by a CsvMap. Streaming: rows come in on the
-// left, lines leave through the sink, and only open documents and a hash of each reference event are kept.
+// Converts the rows of a table into events as JSON lines (the contract's form), by a CsvMap. It works as a stream: it keeps
+// only the open documents and a hash of each reference event.
 //
-//   CsvInput -> CsvReader -> row -> reference events, seen for the first time          -> sink(reference, line)
+//   CsvInput -> CsvReader -> row -> reference events, at their first row               -> sink(reference, line)
 //                               -> open documents, by event_time -> closed documents   -> sink(event, line)
 //
-// Rows with the same document id and outlet (and revision) are lines of one document; they need not stand together.
-// Documents are open until more than CsvMap::open_times different event times are: then those of the earliest time are
-// written. A row that comes later than that for its time ends the import with its line and how to sort: the alternative
-// would be two documents with one id.
+// Rows with the same document id, outlet and revision are lines of one document; they need not be neighbours. When the open
+// documents have more than CsvMap::open_times different event times, those of the earliest time are closed and written. A row
+// of a time that is closed already stops the import with an error that explains how to sort the table, because a second
+// document with the same id would be wrong.
 //
-// What cannot be an event is an event nevertheless, as far as it goes: a number that cannot be made is written as the
-// text in the table, a row with a wrong number of fields has its complaint in place of its lines. Intake then
-// quarantines it with a reason; here it is counted. Only what contradicts the document's first row (another direction,
-// another time) is written apart, under the same document id and an event_id of its own: intake keeps the first in the
-// log, and says revision_conflict of the other. In the same way a reference event with another content than before (a
-// SKU of two brands) is written too.
+// A faulty row becomes an event too: a text that is no number is written as it is, and a row with a wrong number of fields has
+// the complaint in place of its lines. Intake then quarantines the event with a reason; the import counts it. A row that
+// contradicts the first row of its document (another direction, another time) is written separately, under the same document
+// id and an event_id of its own: intake keeps the first event and rejects the other with revision_conflict. A reference event
+// with other values than before (a SKU of two brands) is written in the same way.
 //
-// event_id = KIND/DOCUMENT, KIND#REVISION/DOCUMENT from revision 2, KIND~LINE/DOCUMENT for what had to be written
-// apart; the same table gives the same bytes, and the same document keeps its id from file to file. Reference: KIND/ID
-// or KIND/ID@VALID_FROM, ~2, ~3 for other contents.
+// event_id is KIND/DOCUMENT, from revision 2 KIND#REVISION/DOCUMENT, and KIND~LINE/DOCUMENT for an event that is written
+// separately. Of reference events it is KIND/ID or KIND/ID@VALID_FROM, with ~2, ~3 for other values. The same table gives the
+// same bytes, and a document has the same id in every file.
 //
-// Several files make one import: convert() each, in order of time, then finish(). One thread.
+// Several files make one import: call convert() for each, in order of time, then finish(). One thread.
 #pragma once
 
 #include <cstdint>
@@ -41,17 +40,17 @@ enum class CsvLine : std::uint8_t { reference, event };
 
 // `line` without line end, valid during the call.
 using CsvSink = std::function<Result<void>(CsvLine kind, std::string_view line)>;
-// Bytes of the file as stored.
+// Counts bytes of the file as it is stored.
 using CsvProgress = std::function<void(std::size_t done, std::size_t all)>;
 
 struct CsvSummary {
-  static constexpr std::size_t kProblemsMax = 10;  // the first ones are shown; all are counted, and in quarantine
+  static constexpr std::size_t kProblemsMax = 10;  // that `problems` holds; all are counted and quarantined
 
   std::int64_t rows = 0;
   std::int64_t references = 0;        // lines written
   std::int64_t documents = 0;         // lines written
-  std::int64_t bad_rows = 0;          // something in them intake will refuse, the document with them
-  std::int64_t conflicts = 0;         // contradicted their document or an earlier reference event
+  std::int64_t bad_rows = 0;          // have a fault for which intake will reject their document
+  std::int64_t conflicts = 0;         // contradict their document or an earlier reference event
   std::vector<std::string> problems;  // "FILE:LINE: what"
 };
 
@@ -62,9 +61,9 @@ class CsvImport {
   CsvImport(const CsvImport&) = delete;
   CsvImport& operator=(const CsvImport&) = delete;
 
-  // Throws MapError if the table does not have the map's columns; nothing has been written then.
+  // Throws MapError, before anything is written, if the table does not have the map's columns.
   Result<void> convert(CsvInput& input, const CsvSink& sink, const CsvProgress& progress = {});
-  // Writes what is still open.
+  // Writes the documents that are still open.
   Result<CsvSummary> finish(const CsvSink& sink);
 
  private:
@@ -72,7 +71,7 @@ class CsvImport {
   std::unique_ptr<Work> work_;
 };
 
-// All of it in memory, for MappedFile::of_text. Lines end with '\n'.
+// The whole result in memory, for MappedFile::of_text. Lines end with '\n'.
 struct CsvText {
   std::string reference;
   std::string events;

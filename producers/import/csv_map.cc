@@ -13,11 +13,11 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kMapBytesMax = std::size_t{1} << 20U;  // a person wrote it; more is the wrong file
+constexpr std::size_t kMapBytesMax = std::size_t{1} << 20U;  // a larger file is not a map
 constexpr std::int64_t kOpenTimesMax = 1'000'000;
 constexpr std::size_t kColumnsMax = 10'000;
 
-// ------------------------------------------------------------------------------------------------ what a map may say
+// ------------------------------------------------------------------------------------------------ sections and keys
 
 constexpr std::array<std::string_view, 2> kDirections{"OUT", "RETURN"};
 constexpr std::array<std::string_view, 3> kOutcomes{"DONE", "CLOSED", "REFUSED"};
@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 3> kStates{"ACTIVE", "SUSPENDED", "CLOSED
 
 using Shape = FieldShape;
 using K = FieldKind;
-using P = FieldPlace;
+using P = FieldLevel;
 constexpr Shape kEventTime{"event_time", "event_time", K::time, P::event, true, {}};
 constexpr Shape kArrivalTime{"arrival_time", "arrival_time", K::time, P::event, false, {}};
 constexpr Shape kRevision{"revision", "revision", K::number, P::event, false, {}};
@@ -162,7 +162,7 @@ class MapReader {
       if (const auto* table = node.as_table()) {
         name == "csv" ? read_csv(*table) : read_reference(*table);
       } else {
-        problem(key.source().begin, "[{}] is a section", name);
+        problem(key.source().begin, "{} must be a section: write [{}]", name, name);
       }
       return;
     }
@@ -176,7 +176,7 @@ class MapReader {
     } else if (const auto* tables = node.as_array(); tables != nullptr && tables->is_array_of_tables()) {
       for (const auto& each : *tables) read_section(*shape, *each.as_table());
     } else {
-      problem(key.source().begin, "[{}] is a section", name);
+      problem(key.source().begin, "{} must be a section: write [{}]", name, name);
     }
   }
 
@@ -257,7 +257,7 @@ class MapReader {
       }
     }
     const bool has_lines =
-        std::ranges::any_of(section.fields, [](const auto& field) { return field.shape->place == FieldPlace::line; });
+        std::ranges::any_of(section.fields, [](const auto& field) { return field.shape->level == FieldLevel::line; });
     if (has_lines && section.find("sku_id") == nullptr) problem(table.source().begin, "[{}] needs sku_id", shape.name);
     map_.sections.push_back(std::move(section));
   }
@@ -401,7 +401,7 @@ class MapReader {
     }
   }
 
-  // { column = "name", ... } with these keys.
+  // Reads { column = "name", ... }; `known` are the keys that it may have.
   bool read_column(MappedField& field, const toml::table& table, const std::vector<std::string>& known) {
     for (const auto& [key, node] : table) {
       if (std::ranges::find(known, key.str()) == known.end()) {
@@ -432,14 +432,14 @@ class MapReader {
         literal += c;
         ++i;
       } else if (c == '}') {
-        problem(inside(at, text, i), "{}: a }} without its {{ (for the character itself: }}}})", key);
+        problem(inside(at, text, i), "{}: a }} without a {{ (for the character itself: }}}})", key);
         return out;
       } else if (c == '{') {
         const auto close = text.find('}', i);
         const auto name = text.substr(i + 1, close == std::string_view::npos ? close : close - i - 1);
         if (close == std::string_view::npos || name.empty() || name.find('{') != std::string_view::npos) {
           problem(inside(at, text, i), "{}: {} (for the character itself: {{{{)", key,
-                  close == std::string_view::npos || !name.empty() ? "a { without its }" : "no column between { and }");
+                  close == std::string_view::npos || !name.empty() ? "a { without a }" : "no column between { and }");
           return out;
         }
         end_literal();
@@ -450,15 +450,15 @@ class MapReader {
       }
     }
     end_literal();
-    if (out.parts.empty()) problem(at, "{}: is empty; leave the key out instead", key);
+    if (out.parts.empty()) problem(at, "{}: the value is empty. Leave the key out instead.", key);
     return out;
   }
 
-  // Where the i-th byte of a string stands, if it is written as it is; the string's begin otherwise.
+  // The position of the i-th byte of a string in the file. If the string has escapes: the position of its beginning.
   [[nodiscard]] toml::source_position inside(toml::source_position at, std::string_view value, std::size_t i) const {
     std::size_t begin = 0;
     for (auto line = at.line; line > 1; --line) begin = text_.find('\n', begin) + 1;
-    begin += at.column;  // columns count from 1: behind the quote
+    begin += at.column;  // columns count from 1, so this is the byte after the quote
     if (begin > text_.size() || text_.substr(begin, value.size()) != value) return at;
     return {at.line, static_cast<toml::source_index>(at.column + 1 + i)};
   }
@@ -467,19 +467,21 @@ class MapReader {
     for (std::size_t i = 0; i < map_.columns_used.size(); ++i) {
       auto& column = map_.columns_used[i];
       if (column.name != name) continue;
-      if (std::pair(at.line, at.column) < std::pair(column.place.line, column.place.column))
-        column.place = {at.line, at.column};
+      if (std::pair(at.line, at.column) < std::pair(column.position.line, column.position.column))
+        column.position = {at.line, at.column};
       return i;
     }
     map_.columns_used.push_back({std::string(name), {at.line, at.column}});
     return map_.columns_used.size() - 1;
   }
 
-  // -- the whole
+  // -- the whole map
 
   void check_whole(const toml::table& root) {
     if (map_.sections.empty()) {
-      problem({1, 1}, "makes no events: it has no section [delivery], [order], [visit], [region], [sku] or [outlet]");
+      problem({1, 1},
+              "the map makes no events: it has none of the sections [delivery], [order], [visit], [region], [sku], "
+              "[outlet]");
     }
     for (const auto& section : map_.sections) {
       if (section.shape->is_document() || map_.since || section.find("valid_from") != nullptr) continue;
@@ -505,10 +507,10 @@ class MapReader {
   }
 
   [[noreturn]] void throw_problems() {
-    // TOML tables are sorted by name; people read from the top.
+    // toml++ sorts keys by name; a person reads the file from the top.
     std::ranges::stable_sort(problems_, {}, [](const auto& each) { return each.first; });
     std::string all;
-    for (const auto& [place, text] : problems_) all += (all.empty() ? "" : "\n") + text;
+    for (const auto& [position, text] : problems_) all += (all.empty() ? "" : "\n") + text;
     throw MapError(all);
   }
 
@@ -527,11 +529,12 @@ CsvMap CsvMap::read(const std::filesystem::path& path) {
   std::error_code error;
   std::ifstream in(path, std::ios::binary);
   if (!in || std::filesystem::is_directory(path, error))
-    throw MapError(fmt::format("{}: cannot be read", path.string()));
+    throw MapError(fmt::format("{}: the file cannot be read", path.string()));
   std::string bytes(kMapBytesMax + 1, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(in.gcount()));
-  if (bytes.size() > kMapBytesMax) throw MapError(fmt::format("{}: larger than 1 MiB, this is no map", path.string()));
+  if (bytes.size() > kMapBytesMax)
+    throw MapError(fmt::format("{}: the file is larger than 1 MiB, so it is not a map", path.string()));
   return parse(bytes, path.string());
 }
 
@@ -541,15 +544,15 @@ std::vector<std::size_t> CsvMap::bind(std::span<const std::string> table_columns
   for (const auto& column : columns_used) {
     const auto found = std::ranges::find(table_columns, column.name);
     positions.push_back(static_cast<std::size_t>(found - table_columns.begin()));
-    const auto say = [&](const std::string& what) {
-      problems += fmt::format("{}{}:{}:{}: {}", problems.empty() ? "" : "\n", file, column.place.line,
-                              column.place.column, what);
+    const auto report = [&](const std::string& what) {
+      problems += fmt::format("{}{}:{}:{}: {}", problems.empty() ? "" : "\n", file, column.position.line,
+                              column.position.column, what);
     };
     if (found == table_columns.end()) {
-      say(fmt::format("{} has no column {}{}", table, in_quotes(column.name),
-                      did_you_mean(column.name, table_columns)));
+      report(fmt::format("{} has no column {}{}", table, in_quotes(column.name),
+                         did_you_mean(column.name, table_columns)));
     } else if (std::find(found + 1, table_columns.end(), column.name) != table_columns.end()) {
-      say(fmt::format("{} has more than one column {}", table, in_quotes(column.name)));
+      report(fmt::format("{} has more than one column {}", table, in_quotes(column.name)));
     }
   }
   if (!problems.empty()) throw MapError(problems);

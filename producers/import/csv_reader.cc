@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr int kEnd = -1;
 
-// zlib reads what is not gzip as it is.
+// gzread returns the bytes of a file that is not gzip unchanged.
 class FileInput final : public CsvInput {
  public:
   FileInput(std::string name, gzFile file, std::size_t size) : name_(std::move(name)), file_(file), size_(size) {
@@ -30,9 +30,9 @@ class FileInput final : public CsvInput {
     int code = Z_OK;
     const char* const what = gzerror(file_, &code);
     if (code == Z_ERRNO) return fail(Reaction::stop, "{}: {}", name_, std::strerror(errno));
-    // An end in the middle of the compressed data is no end.
+    // gzread returns 0 also when the compressed data ends too early; only gzerror distinguishes it.
     if (got < 0 || code != Z_OK)
-      return fail(Reaction::stop, "{}: the gzip data is cut off or damaged ({})", name_, what);
+      return fail(Reaction::stop, "{}: the gzip data is truncated or damaged ({}). Copy the file again.", name_, what);
     return std::size_t{0};
   }
   [[nodiscard]] const std::string& name() const override { return name_; }
@@ -71,7 +71,8 @@ class TextInput final : public CsvInput {
 
 Result<std::unique_ptr<CsvInput>> CsvInput::open(const std::filesystem::path& path) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return fail(Reaction::stop, "{}: is a folder", path.string());
+  if (std::filesystem::is_directory(path, error))
+    return fail(Reaction::stop, "{}: this is a folder; name a file", path.string());
   gzFile const file = gzopen(path.c_str(), "rbe");
   if (file == nullptr) return fail(Reaction::stop, "{}: {}", path.string(), std::strerror(errno));
   const auto size = std::filesystem::file_size(path, error);
@@ -101,7 +102,8 @@ Result<bool> CsvReader::next(CsvRow& row) {
       ended = *field;
       ends_.push_back(text_.size());
       if (too_long()) {
-        return fail(Reaction::stop, "{}: the row at line {} is longer than {} bytes: a quote without its end?",
+        return fail(Reaction::stop,
+                    "{}: the row at line {} is longer than {} bytes. Probably a quote in it is not closed.",
                     input_.name(), row.line, kRowBytesMax);
       }
     }
@@ -117,7 +119,7 @@ Result<bool> CsvReader::next(CsvRow& row) {
   }
 }
 
-// Leaves the delimiter or the line end behind it.
+// Reads a field and the delimiter or line end after it.
 Result<CsvReader::Ended> CsvReader::read_field(CsvRow& row) {
   auto byte = peek();
   TRY(byte);
@@ -132,7 +134,7 @@ Result<CsvReader::Ended> CsvReader::read_field(CsvRow& row) {
   return Ended::row;
 }
 
-// From the opening quote to behind the closing one. What follows it up to the delimiter is then read as plain text.
+// Reads from the opening quote to the closing one. The caller reads the text from there to the delimiter as plain text.
 Result<void> CsvReader::read_quoted(CsvRow& row) {
   ++at_;
   while (!too_long()) {
@@ -156,16 +158,16 @@ Result<void> CsvReader::read_quoted(CsvRow& row) {
       ++at_;
       continue;
     }
-    if (*byte == '\r') return {};  // of a line end, which read_plain takes
+    if (*byte == '\r') return {};  // part of a line end, which read_plain removes
     if (*byte != kEnd && *byte != delimiter_ && *byte != '\n') row.problem = "text follows a closing quote";
     return {};
   }
   return {};
 }
 
-// To the delimiter, the line end or the end, without it and without the CR of a CRLF.
+// Reads up to the delimiter, the line end or the end of the input, without it and without the CR of a CRLF.
 Result<void> CsvReader::read_plain() {
-  const auto plain_begin = text_.size();  // a CR in quotes stays
+  const auto plain_begin = text_.size();  // a CR inside quotes is kept
   while (!too_long()) {
     const auto byte = peek();
     TRY(byte);
@@ -201,7 +203,7 @@ Result<void> CsvReader::skip_byte_order_mark() {
   TRY(refill());
   const std::string_view start(buffer_.data(), end_);
   if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
-    return fail(Reaction::stop, "{}: is UTF-16; make it UTF-8 (iconv -f UTF-16 -t UTF-8)", input_.name());
+    return fail(Reaction::stop, "{}: the file is UTF-16. Convert it to UTF-8: iconv -f UTF-16 -t UTF-8", input_.name());
   }
   if (start.starts_with("\xef\xbb\xbf")) at_ = 3;
   return {};

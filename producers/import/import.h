@@ -1,5 +1,4 @@
-// Import: a history into the source topics, in the canonical order of a file replay, with marks that say what time it is
-// (source_writer.h).
+// Import: writes a history into the source topics, in the canonical order of a file replay, with marks (source_writer.h).
 #pragma once
 
 #include <cstddef>
@@ -12,7 +11,7 @@ namespace fiverate {
 
 struct ImportOptions {
   PartitionCounts partitions;
-  bool open = false;  // leave out the last marks, which make all days final
+  bool open = false;  // true: do not write the last marks, which make all days final
 };
 
 Result<SourceSummary> import_history(const History& history, const MarketCalendar& calendar, Sink& sink,

@@ -38,7 +38,7 @@ Result<void> LineFile::close() {
 Result<std::unique_ptr<MarketFiles>> MarketFiles::create(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return fail(Reaction::stop, "Cannot make the folder {}: {}", folder.string(), error.message());
+  if (error) return fail(Reaction::stop, "Cannot create the folder {}: {}", folder.string(), error.message());
   auto reference = LineFile::create(folder / "reference.jsonl");
   TRY(reference);
   auto events = LineFile::create(folder / "events.jsonl");

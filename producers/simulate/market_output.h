@@ -1,5 +1,5 @@
-// The two places where a simulated market goes: files, and the source topics. The truth always goes to a file, if
-// anywhere: what processes the events must not see it.
+// The two outputs of a simulation: files, and the source topics. The truth is written to a file only, because the processors of
+// the events must not see it.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 
 namespace fiverate {
 
-// A file that is written from its beginning. An error names it.
+// A new file, written in order. Errors name the file.
 class LineFile {
  public:
   static Result<LineFile> create(const std::filesystem::path& path);
@@ -29,7 +29,7 @@ class LineFile {
 
 inline constexpr std::string_view kTruthFile = "truth.jsonl";
 
-// reference.jsonl, events.jsonl and truth.jsonl in a folder; flushed at each mark, for who reads while it is written.
+// reference.jsonl, events.jsonl and truth.jsonl in a folder. They are flushed at each mark, so that they can be read meanwhile.
 class MarketFiles final : public MarketOutput {
  public:
   static Result<std::unique_ptr<MarketFiles>> create(const std::filesystem::path& folder);
@@ -47,7 +47,7 @@ class MarketFiles final : public MarketOutput {
   LineFile truth_;
 };
 
-// The source topics.
+// The source topics, and a file for the truth if there is one.
 class MarketTopics final : public MarketOutput {
  public:
   MarketTopics(SourceWriter& writer, std::optional<LineFile> truth) : writer_(writer), truth_(std::move(truth)) {}

@@ -5,11 +5,11 @@
 namespace fiverate {
 namespace {
 
-// Probabilities with 47 bits behind the point: times a mean of up to 8,000 thousandths they fit into 64 bits.
+// Probabilities have 47 bits after the point: multiplied by a mean of up to 8,000 thousandths they fit into 64 bits.
 constexpr unsigned kBits = 47;
 constexpr std::uint64_t kOneOf = std::uint64_t{1} << kBits;
 constexpr std::uint64_t kExpOfMinusThousandth = 140'596'821'212'266;  // exp(-0.001)
-constexpr std::int64_t kPieceMax = 8 * kOne;  // a sum of Poissons is a Poisson: large means are drawn in pieces
+constexpr std::int64_t kPieceMax = 8 * kOne;  // a sum of Poisson numbers is one too, so large means are drawn in pieces
 
 constexpr std::uint64_t product(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
@@ -52,7 +52,7 @@ std::int64_t Random::poisson(std::int64_t mean) {
 }
 
 std::int64_t Random::demand(std::int64_t mean) {
-  const auto customers = poisson(mean * 10 / 14);  // who take 1.4 each
+  const auto customers = poisson(mean * 10 / 14);  // each takes 1.4 on average
   std::int64_t sum = customers;
   for (std::int64_t i = 0; i < customers; ++i) {
     const auto tenth = below(10);

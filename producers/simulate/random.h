@@ -1,8 +1,8 @@
-// Chance for the simulated market: a generator and samplers in integers alone, so that a seed gives the same market on
-// every machine (the distributions of <random> differ between libraries, floating point between compilers).
+// Random numbers for the simulated market. Generator and samplers use integers only, so that a seed gives the same market on every
+// machine (the distributions of <random> differ between libraries, floating point between compilers).
 //
-// One generator belongs to one thing (an outlet, a document): derive() it from the seed and the thing's numbers. Then
-// what happens to one outlet does not depend on how many others there are.
+// Each outlet and each document has a generator of its own, from derive(). Therefore the history of one outlet does not depend
+// on the number of the others.
 //
 // Shares are in millionths, factors in thousandths (kOne = 1), means in thousandths as well.
 #pragma once
@@ -24,14 +24,16 @@ constexpr std::int64_t scaled(std::int64_t a, std::int64_t factor) {
 
 class Random {
  public:
-  // The generator of the thing that these numbers name.
-  static Random derive(std::uint64_t seed, std::initializer_list<std::uint64_t> thing) {
+  // The generator of the object that these numbers identify.
+  static Random derive(std::uint64_t seed, std::initializer_list<std::uint64_t> object) {
     std::uint64_t state = mixed(seed + kStep);
-    for (const auto number : thing) state = mixed(state ^ mixed(number + kStep));
+    for (const auto number : object) state = mixed(state ^ mixed(number + kStep));
     return Random(state);
   }
 
-  std::uint64_t next() { return mixed(state_ += kStep); }  // splitmix64: 8 bytes of state, since outlets are many
+  std::uint64_t next() {
+    return mixed(state_ += kStep);
+  }  // splitmix64: 8 bytes of state, because there are many outlets
 
   // 0 <= result < limit; limit >= 1.
   std::int64_t below(std::int64_t limit) {
@@ -41,7 +43,7 @@ class Random {
   std::int64_t between(std::int64_t low, std::int64_t high) { return low + below(high - low + 1); }
   bool chance(std::int64_t millionths) { return below(kCertain) < millionths; }
 
-  // The position chosen, in proportion to its weight; one of them is > 0.
+  // An index, with a probability in proportion to its weight. At least one weight is > 0.
   template <std::size_t N>
   std::size_t weighted(const std::array<std::int32_t, N>& weights) {
     std::int64_t sum = 0;
@@ -52,9 +54,9 @@ class Random {
     return at;
   }
 
-  // Poisson, mean in thousandths (>= 0; the work grows with it).
+  // A Poisson number; the mean is in thousandths, >= 0. The time grows with the mean.
   std::int64_t poisson(std::int64_t mean);
-  // What customers ask for: Poisson many of them, who take one, two or three. Variance = 1.7 x mean.
+  // Demand: a Poisson number of customers, each of whom takes one, two or three. The variance is 1.7 x mean.
   std::int64_t demand(std::int64_t mean);
 
  private:

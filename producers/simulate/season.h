@@ -1,5 +1,5 @@
-// How much is bought on a day, whatever the brand: the year, Spring Festival, the day of the week. And when the trade
-// rests. Factors in thousandths (kOne). Years without a known festival have none.
+// The demand of a day that all brands share: season of the year, Spring Festival, day of the week; and the days of rest. Factors
+// are in thousandths (kOne). A year whose festival is not in the table has no festival.
 #pragma once
 
 #include <optional>
@@ -9,14 +9,14 @@
 
 namespace fiverate {
 
-// Demand of this day against that of an average day. `gift`: bought to be given away, so the festival counts double.
+// The demand of this day relative to an average day. A `gift` SKU has twice the effect of the festival.
 std::int64_t season_factor(Day day, bool gift);
 std::int64_t weekday_factor(Day day);
 int weekday(Day day);  // 0 = Monday
 
-// New Year's Day of the lunar calendar that is at most 30 days away; nothing: none is near.
+// The lunar New Year's Day that is at most 30 days away; nothing if there is none.
 std::optional<Day> spring_festival_near(Day day);
-// The week of the festival: no orders, no visits. What was ordered before is delivered.
+// The week of the festival has no orders and no visits. Earlier orders are delivered.
 bool trade_rests(Day day);
 
 }  // namespace fiverate

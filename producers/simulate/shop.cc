@@ -1,30 +1,30 @@
 #include "producers/simulate/shop.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "producers/simulate/season.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
+#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
 
 constexpr std::int32_t kCarton = 10;  // packs; orders are whole cartons
 constexpr std::int32_t kOrderEvery = 7;
-constexpr std::int32_t kChangeKnownAhead = 5;  // days; what is ordered is delivered before
+constexpr std::int32_t kChangeNoticeDays = 5;  // longer than the time from an order to its delivery
 constexpr std::int64_t kChecksMax = 60;        // of a visit
 
-// Shares of outlets, and what a scale or an area sells, in thousandths of a medium outlet in a city.
+// Shares of outlets, and sales by scale and area in thousandths of those of a medium outlet in a city.
 constexpr std::array<std::int32_t, 7> kBusinessShares{38, 20, 8, 3, 16, 6, 9};
 constexpr std::array<std::int32_t, 3> kScaleShares{15, 35, 50};
 constexpr std::array<std::int64_t, 3> kScaleFactors{2600, 1000, 450};
-constexpr std::array<std::int64_t, 3> kScaleRange{1150, 1000, 800};  // how many of the SKUs
+constexpr std::array<std::int64_t, 3> kScaleRange{1150, 1000, 800};  // of the number of SKUs
 constexpr std::array<std::int32_t, 3> kAreaShares{45, 30, 25};
 constexpr std::array<std::int64_t, 3> kAreaFactors{1050, 1000, 800};
 constexpr std::array<std::int32_t, 3> kGradeShares{50, 35, 15};
 
-// Changes of an outlet, millionths a day: some 4, 15, 5 and 4 % a year.
+// Changes of an outlet in millionths a day: about 4, 15, 5 and 4 % a year.
 constexpr std::int64_t kMoves = 110;
 constexpr std::int64_t kReclassifies = 400;
 constexpr std::int64_t kSuspends = 140;
@@ -47,12 +47,6 @@ std::int64_t root(std::int64_t square) {
   return low;
 }
 
-void append_number(std::string& out, std::int64_t number) {
-  std::array<char, 20> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  out.append(digits.data(), end);
-}
-
 // "2026-01-05" -> "20260105", as part of an id.
 std::string compact(Day day) {
   auto text = format_date(day);
@@ -62,7 +56,7 @@ std::string compact(Day day) {
 
 }  // namespace
 
-// ---- who it is ------------------------------------------------------------------------------------------------------
+// ---- the outlet -----------------------------------------------------------------------------------------------------
 
 Shop::Shop(const World& world, std::int32_t number)
     : number_(number),
@@ -81,9 +75,10 @@ Shop::Shop(const World& world, std::int32_t number)
       static_cast<std::int16_t>(random_.chance(100'000) ? random_.between(600, 900) : random_.between(940, 995));
   next_visit_ = opens_ + static_cast<std::int32_t>(random_.below(28) /
                                                    kVisitsPerMonth[classes_[number_in(Dimension::visit_grade)]]);
-  // Drawn last, from a generator of its own: the number of counties follows the number of outlets.
-  auto place = Random::derive(world.size().seed, {0x91ACEU, static_cast<std::uint64_t>(number)});
-  county_ = static_cast<std::uint16_t>(place.below(static_cast<std::int64_t>(world.counties().size())));
+  // The county has a generator of its own: the number of counties depends on the number of outlets, and must not change the
+  // rest of the outlet.
+  auto county_random = Random::derive(world.size().seed, {0x91ACEU, static_cast<std::uint64_t>(number)});
+  county_ = static_cast<std::uint16_t>(county_random.below(static_cast<std::int64_t>(world.counties().size())));
   fill_shelves(world);
 }
 
@@ -101,7 +96,7 @@ void Shop::fill_shelves(const World& world) {
     shelf.sku = static_cast<std::uint16_t>(i);
     const auto mean = scaled(scaled(scaled(sku.mean_demand, size), liking), world.taste(city(world), sku.brand));
     shelf.mean = static_cast<std::int32_t>(std::max<std::int64_t>(mean, 20));
-    shelf.belief = static_cast<std::int32_t>(scaled(shelf.mean, guess));
+    shelf.forecast = static_cast<std::int32_t>(scaled(shelf.mean, guess));
     shelves_.push_back(shelf);
   }
   shelves_.shrink_to_fit();
@@ -116,24 +111,24 @@ void Shop::describe(Event& event, const Change& version, const World& world) con
   const auto valid_from = format_date(version.valid_from);
   event.set_event_id(fmt::format("outlet/{}@{}", id(), valid_from));
   event.set_source("licences");
-  auto& told = *event.mutable_outlet();
-  told.set_outlet_id(id());
-  told.set_valid_from(valid_from);
-  told.set_region_id(world.counties()[version.county].id);
-  told.set_state(version.state);
+  auto& message = *event.mutable_outlet();
+  message.set_outlet_id(id());
+  message.set_valid_from(valid_from);
+  message.set_region_id(world.counties()[version.county].id);
+  message.set_state(version.state);
   for (std::size_t i = 0; i < kDimensionCount; ++i) {
-    auto& of = *told.add_classes();
+    auto& of = *message.add_classes();
     of.set_dimension(std::string(kDimensionNames[i]));
     of.set_value(std::string(class_value(static_cast<Dimension>(i), version.classes[i])));
   }
-  told.set_name(fmt::format("{}{}记{}", world.counties()[version.county].name,
-                            kFamilies[static_cast<std::size_t>(number_) * 7 % kFamilies.size()],
-                            business_type_name(version.classes[number_in(Dimension::business_type)])));
+  message.set_name(fmt::format("{}{}记{}", world.counties()[version.county].name,
+                               kFamilies[static_cast<std::size_t>(number_) * 7 % kFamilies.size()],
+                               business_type_name(version.classes[number_in(Dimension::business_type)])));
 }
 
-// ---- a day of its life ----------------------------------------------------------------------------------------------
+// ---- one day --------------------------------------------------------------------------------------------------------
 
-// The day at hand, and what is known of it only while it lasts.
+// The state that exists during one simulated day only.
 class Shop::Today {
  public:
   Today(Shop& shop, const World& world, const DayConditions& conditions, Documents& documents)
@@ -150,8 +145,8 @@ class Shop::Today {
 
  private:
   enum class Happening : std::uint8_t { delivery, pick_up, visit, order };
-  // What customers ask for in the whole day, have asked for so far, and got.
-  struct Asked {
+  // The demand of the whole day, the demand until now, and the quantity sold until now.
+  struct Demand {
     std::int32_t demand = 0;
     std::int32_t so_far = 0;
     std::int32_t sold = 0;
@@ -166,18 +161,18 @@ class Shop::Today {
   void visit();
   void check(Visit& visit, const Shelf& shelf);
   void order();
-  std::int32_t wanted(Shelf& shelf, std::int32_t days_to_cover);
+  std::int32_t requested_quantity(Shelf& shelf, std::int32_t days_to_cover);
   std::int32_t confirmed(const Shelf& shelf, std::int32_t requested);
-  void tell_truth(std::string& truth) const;
+  void emit_truth(std::string& truth) const;
 
   Event& document(std::string_view source, std::string id);
   [[nodiscard]] const SimulatedSku& sku_of(const Shelf& shelf) const { return world_.skus()[shelf.sku]; }
-  [[nodiscard]] const DayConditions::Place& place_of(const Shelf& shelf) const {
+  [[nodiscard]] const DayConditions::Cell& conditions_of(const Shelf& shelf) const {
     return conditions_.at(shelf.sku, city_);
   }
-  // In packs; for slow ones it never ends.
+  // Days until the stock is sold, in packs a day; large for a SKU that hardly sells.
   [[nodiscard]] static std::int64_t days_of_supply(const Shelf& shelf) {
-    return std::int64_t{shelf.stock} * kOne / std::max(shelf.belief, 1);
+    return std::int64_t{shelf.stock} * kOne / std::max(shelf.forecast, 1);
   }
 
   Shop& shop_;
@@ -191,12 +186,12 @@ class Shop::Today {
   std::vector<std::pair<std::int64_t, Happening>> plan_;  // by minute of the day
   std::int64_t minute_ = 0;                               // now
   Millis now_ = kNever;                                   // event time of the last document
-  static thread_local std::vector<Asked> asked_;          // by shelf
+  static thread_local std::vector<Demand> demands_;       // by shelf
 };
 
-thread_local std::vector<Shop::Today::Asked> Shop::Today::asked_;
+thread_local std::vector<Shop::Today::Demand> Shop::Today::demands_;
 
-void Shop::live(const World& world, const DayConditions& conditions, Documents& documents, std::string& truth) {
+void Shop::simulate_day(const World& world, const DayConditions& conditions, Documents& documents, std::string& truth) {
   const auto day = conditions.day();
   if (state_ == Outlet::CLOSED || day < opens_) return;
   if (change_.valid_from == day) {
@@ -212,7 +207,7 @@ void Shop::live(const World& world, const DayConditions& conditions, Documents& 
 
 void Shop::Today::run(std::string& truth) {
   announce_change();
-  asked_.assign(shop_.shelves_.size(), {});
+  demands_.assign(shop_.shelves_.size(), {});
   if (shop_.state_ == Outlet::ACTIVE) {
     draw_demand();
     plan();
@@ -236,13 +231,13 @@ void Shop::Today::run(std::string& truth) {
     }
     sell_until(24 * 60);
   }
-  tell_truth(truth);
+  emit_truth(truth);
 }
 
-// Now and then something is decided that holds from some days later on; the version is told on this day.
+// At random the outlet moves, is reclassified, suspended or closed some days later; the new version is published today.
 void Shop::Today::announce_change() {
   if (shop_.change_.valid_from != kNoDay) return;
-  Change next{day_ + kChangeKnownAhead, shop_.state_, shop_.county_, shop_.classes_};
+  Change next{day_ + kChangeNoticeDays, shop_.state_, shop_.county_, shop_.classes_};
   if (shop_.state_ == Outlet::SUSPENDED) {
     if (!random_.chance(40'000)) return;
     next.state = Outlet::ACTIVE;
@@ -271,19 +266,19 @@ void Shop::Today::announce_change() {
 }
 
 void Shop::Today::draw_demand() {
-  const auto mood = random_.between(700, 1300);  // weather, a fair next door: the same for all that it sells
+  const auto mood = random_.between(700, 1300);  // weather or a fair nearby: it affects all SKUs equally
   for (std::size_t i = 0; i < shop_.shelves_.size(); ++i) {
     const auto& shelf = shop_.shelves_[i];
     if (!shelf.received) continue;
-    asked_[i].demand =
-        static_cast<std::int32_t>(random_.demand(scaled(scaled(shelf.mean, place_of(shelf).demand), mood)));
+    demands_[i].demand =
+        static_cast<std::int32_t>(random_.demand(scaled(scaled(shelf.mean, conditions_of(shelf).demand), mood)));
   }
 }
 
 void Shop::Today::plan() {
   const auto leaving = shop_.change_.valid_from != kNoDay && shop_.change_.state != Outlet::ACTIVE;
   if (shop_.due_ == day_) {
-    // Held up at times, but not beyond the last day on which somebody is there.
+    // Some deliveries are delayed, but not beyond the last day on which the outlet is open.
     if (!leaving && random_.chance(20'000) && day_ - shop_.ordered_ <= 2) {
       shop_.due_ = day_ + 1;
     } else {
@@ -300,18 +295,18 @@ void Shop::Today::plan() {
   std::ranges::sort(plan_);
 }
 
-// Open from 7 to 22 o'clock, customers come evenly.
+// The outlet is open from 7 to 22 o'clock; demand is spread evenly over these hours.
 void Shop::Today::sell_until(std::int64_t minute) {
   const auto passed = std::clamp<std::int64_t>(minute - 7 * 60, 0, 15 * 60);
   for (std::size_t i = 0; i < shop_.shelves_.size(); ++i) {
-    auto& asked = asked_[i];
-    if (asked.demand == asked.so_far) continue;
+    auto& today = demands_[i];
+    if (today.demand == today.so_far) continue;
     auto& shelf = shop_.shelves_[i];
-    const auto until_now = static_cast<std::int32_t>(asked.demand * passed / (15 * 60));
-    const auto sold = std::min(until_now - asked.so_far, shelf.stock);
-    if (sold < until_now - asked.so_far) shelf.was_out = true;
-    asked.so_far = until_now;
-    asked.sold += sold;
+    const auto until_now = static_cast<std::int32_t>(today.demand * passed / (15 * 60));
+    const auto sold = std::min(until_now - today.so_far, shelf.stock);
+    if (sold < until_now - today.so_far) shelf.was_out = true;
+    today.so_far = until_now;
+    today.sold += sold;
     shelf.stock -= sold;
     shelf.sold_since += sold;
   }
@@ -321,8 +316,8 @@ Event& Shop::Today::document(std::string_view source, std::string id) {
   auto& event = documents_.add();
   event.set_event_id(std::move(id));
   event.set_source(std::string(source));
-  now_ =
-      std::max(now_ + 1, midnight_ + minute_ * kMinuteMs + random_.below(kMinuteMs));  // in the order of what happens
+  now_ = std::max(now_ + 1, midnight_ + minute_ * kMinuteMs +
+                                random_.below(kMinuteMs));  // documents of one outlet have increasing times
   set_millis(*event.mutable_event_time(), now_);
   return event;
 }
@@ -344,16 +339,16 @@ void Shop::Today::deliver() {
     if (quantity == 0) continue;
     shelf.stock += quantity;
     shelf.received = true;
-    auto& told = *delivery.add_lines();
-    told.set_sku_id(sku_of(shelf).id);
-    told.set_quantity(quantity);
+    auto& message = *delivery.add_lines();
+    message.set_sku_id(sku_of(shelf).id);
+    message.set_quantity(quantity);
   }
   shop_.coming_.clear();
   shop_.due_ = kNoDay;
   if (delivery.lines_size() == 0) documents_.drop_last();
 }
 
-// What will not sell goes back, or a few damaged packs.
+// Returns stock that would last for more than 45 days; if there is none, a few damaged packs.
 void Shop::Today::pick_up() {
   const auto id = fmt::format("B-{}-{}", shop_.id(), compact(day_));
   auto& delivery = *document("depot", id).mutable_delivery();
@@ -363,9 +358,9 @@ void Shop::Today::pick_up() {
   const auto give_back = [&](Shelf& shelf, std::int32_t quantity) {
     if (quantity <= 0) return;
     shelf.stock -= quantity;
-    auto& told = *delivery.add_lines();
-    told.set_sku_id(sku_of(shelf).id);
-    told.set_quantity(quantity);
+    auto& message = *delivery.add_lines();
+    message.set_sku_id(sku_of(shelf).id);
+    message.set_quantity(quantity);
   };
   for (auto& shelf : shop_.shelves_) {
     if (delivery.lines_size() < 3 && shelf.stock >= 2 * kCarton && days_of_supply(shelf) > 45) {
@@ -396,7 +391,7 @@ void Shop::Today::visit() {
   if (visit.outcome() != Visit::DONE) return;
   const auto thorough = random_.between(600'000, kCertain);
   for (const auto& shelf : shop_.shelves_) {
-    if (visit.checks_size() < kChecksMax && shelf.received && !(shelf.given_up && shelf.stock == 0) &&
+    if (visit.checks_size() < kChecksMax && shelf.received && !(shelf.delisted && shelf.stock == 0) &&
         random_.chance(thorough)) {
       check(visit, shelf);
     }
@@ -404,25 +399,25 @@ void Shop::Today::visit() {
 }
 
 void Shop::Today::check(Visit& visit, const Shelf& shelf) {
-  auto& told = *visit.add_checks();
-  told.set_sku_id(sku_of(shelf).id);
-  const auto on_shelf = shelf.stock > 0 && !random_.chance(20'000);  // some of it stands in the back room only
+  auto& message = *visit.add_checks();
+  message.set_sku_id(sku_of(shelf).id);
+  const auto on_shelf = shelf.stock > 0 && !random_.chance(20'000);  // sometimes the stock is in storage only
   const auto counted = random_.chance(880'000);
-  if (counted) told.set_count(shelf.stock);
-  if (!counted || random_.chance(800'000)) told.set_on_shelf(on_shelf);
+  if (counted) message.set_count(shelf.stock);
+  if (!counted || random_.chance(800'000)) message.set_on_shelf(on_shelf);
   if (!on_shelf) return;
-  if (random_.chance(700'000)) told.set_facings(random_.between(1, 4));
+  if (random_.chance(700'000)) message.set_facings(random_.between(1, 4));
   if (random_.chance(600'000)) {
-    // Prices end on half a yuan.
+    // Prices are multiples of half a yuan.
     const auto price =
         scaled(scaled(scaled(sku_of(shelf).guide_price_fen, shop_.price_factor_), world_.price_level(city_)),
-               place_of(shelf).price);
-    told.set_retail_price_fen((price + 25) / 50 * 50);
+               conditions_of(shelf).price);
+    message.set_retail_price_fen((price + 25) / 50 * 50);
   }
   if (random_.chance(800'000)) {
-    told.set_price_tag(random_.below(kOne) < shop_.tag_discipline_ ? Visit::OK
-                       : random_.chance(400'000)                   ? Visit::WRONG
-                                                                   : Visit::MISSING);
+    message.set_price_tag(random_.below(kOne) < shop_.tag_discipline_ ? Visit::OK
+                          : random_.chance(400'000)                   ? Visit::WRONG
+                                                                      : Visit::MISSING);
   }
 }
 
@@ -441,15 +436,15 @@ void Shop::Today::order() {
   const auto days_to_cover = next - day_ + 2;
   for (std::size_t i = 0; i < shop_.shelves_.size(); ++i) {
     auto& shelf = shop_.shelves_[i];
-    const auto requested = wanted(shelf, days_to_cover);
+    const auto requested = requested_quantity(shelf, days_to_cover);
     const auto declared = shop_.declares_ && shelf.received && random_.chance(700'000);
     if (requested == 0 && !declared) continue;
     const auto granted = confirmed(shelf, requested);
-    auto& told = *order.add_lines();
-    told.set_sku_id(sku_of(shelf).id);
-    told.set_requested(requested);
-    told.set_confirmed(granted);
-    if (declared) told.set_declared_stock(shelf.stock);
+    auto& message = *order.add_lines();
+    message.set_sku_id(sku_of(shelf).id);
+    message.set_requested(requested);
+    message.set_confirmed(granted);
+    if (declared) message.set_declared_stock(shelf.stock);
     if (granted > 0) {
       shop_.coming_.push_back({static_cast<std::uint16_t>(i), granted});
       shelf.coming = granted;
@@ -463,35 +458,36 @@ void Shop::Today::order() {
   shop_.last_order_ = day_;
 }
 
-// Order up to what is believed to be needed until the next order has come, and some more.
-std::int32_t Shop::Today::wanted(Shelf& shelf, std::int32_t days_to_cover) {
-  if (shelf.given_up || day_ < sku_of(shelf).launched) return 0;
+// The quantity that covers the forecast until the delivery of the next order, plus spare stock.
+std::int32_t Shop::Today::requested_quantity(Shelf& shelf, std::int32_t days_to_cover) {
+  if (shelf.delisted || day_ < sku_of(shelf).launched) return 0;
   if (!shelf.started && shop_.last_order_ != kNoDay && !random_.chance(400'000))
-    return 0;  // a new SKU: not all at once
+    return 0;  // outlets start to order a new SKU at different times
   if (shelf.received && shop_.last_order_ != kNoDay) {
     const auto seen = std::int64_t{shelf.sold_since} * kOne / std::max(1, day_ - shop_.last_order_);
-    // Who had to send customers away knows that it would have sold more, if not how much; an empty shelf says nothing.
-    const auto smoothed = (5 * shelf.belief + seen) / 6;
-    const auto better = shelf.was_out      ? std::max<std::int64_t>(smoothed, shelf.belief * 112 / 100)
-                        : shelf.stock == 0 ? shelf.belief
+    // After a stockout the demand was higher than the sales by an unknown amount, so the forecast grows. No demand for a
+    // SKU without stock gives no information.
+    const auto smoothed = (5 * shelf.forecast + seen) / 6;
+    const auto better = shelf.was_out      ? std::max<std::int64_t>(smoothed, shelf.forecast * 112 / 100)
+                        : shelf.stock == 0 ? shelf.forecast
                                            : smoothed;
-    shelf.belief = static_cast<std::int32_t>(std::max<std::int64_t>(better, 10));
-    if (random_.chance(1'200)) shelf.given_up = true;
+    shelf.forecast = static_cast<std::int32_t>(std::max<std::int64_t>(better, 10));
+    if (random_.chance(1'200)) shelf.delisted = true;
   }
-  const auto asked_for = shelf.was_out;
+  const auto had_stockout = shelf.was_out;
   shelf.started = true;
   shelf.was_out = false;
   shelf.sold_since = 0;
-  if (shelf.given_up) return 0;
-  const auto expected = std::int64_t{shelf.belief} * (kOne + season_factor(day_ + 4, sku_of(shelf).gift)) / 2 / kOne;
+  if (shelf.delisted) return 0;
+  const auto expected = std::int64_t{shelf.forecast} * (kOne + season_factor(day_ + 4, sku_of(shelf).gift)) / 2 / kOne;
   const auto need = scaled(expected * days_to_cover, random_.between(800, 1200));
-  // Thousandths of packs; customers vary with about twice the square root.
+  // In thousandths of packs. The standard deviation of demand is about 1.3 times its square root.
   const auto spare = scaled(need, shop_.caution_) + root(need * kOne) * 5 / 4;
   const auto missing = (need + spare) / kOne - shelf.stock - shelf.coming;
   auto cartons = (missing + kCarton * 7 / 10) / kCarton;
-  if (cartons <= 0 && asked_for && shelf.stock == 0) cartons = 1;
+  if (cartons <= 0 && had_stockout && shelf.stock == 0) cartons = 1;
   if (cartons <= 0) return 0;
-  // Who knows that he will be cut asks for more.
+  // Outlets order more of a rationed SKU than they need, because they expect to receive less.
   if (sku_of(shelf).ration > 0) cartons = scaled(cartons, random_.between(1100, 1600));
   return static_cast<std::int32_t>(cartons * kCarton);
 }
@@ -500,38 +496,35 @@ std::int32_t Shop::Today::confirmed(const Shelf& shelf, std::int32_t requested) 
   auto granted = std::int64_t{requested};
   const auto ration = sku_of(shelf).ration;
   if (ration > 0) {
-    // Thousandths of packs a week: the season is allowed for, neither trend nor chance are.
+    // In thousandths of packs a week. The ration follows the season, but neither the trend nor random demand.
     const auto share =
         scaled(scaled(std::int64_t{shelf.mean} * kOrderEvery, season_factor(day_, sku_of(shelf).gift)), ration);
     granted = std::min(granted, (share / kOne + random_.below(kCarton)) / kCarton * kCarton);
   }
-  const auto supply = place_of(shelf).supply;
+  const auto supply = conditions_of(shelf).supply;
   if (supply < kOne) granted = std::min(granted, scaled(requested, supply) / kCarton * kCarton);
   return static_cast<std::int32_t>(granted);
 }
 
 // ---- truth ----------------------------------------------------------------------------------------------------------
 
-void Shop::Today::tell_truth(std::string& truth) const {
+void Shop::Today::emit_truth(std::string& truth) const {
   const auto day = format_date(day_);
   const auto id = shop_.id();
+  JsonWriter json(truth);
   for (std::size_t i = 0; i < shop_.shelves_.size(); ++i) {
     const auto& shelf = shop_.shelves_[i];
-    const auto& asked = asked_[i];
-    if (!shelf.received || (shelf.given_up && shelf.stock == 0 && asked.sold == 0)) continue;
-    truth += R"({"day":")";
-    truth += day;
-    truth += R"(","outlet_id":")";
-    truth += id;
-    truth += R"(","sku_id":")";
-    truth += sku_of(shelf).id;
-    truth += R"(","stock":)";
-    append_number(truth, shelf.stock);
-    truth += R"(,"demand":)";
-    append_number(truth, asked.demand);
-    truth += R"(,"sold":)";
-    append_number(truth, asked.sold);
-    truth += "}\n";
+    const auto& today = demands_[i];
+    if (!shelf.received || (shelf.delisted && shelf.stock == 0 && today.sold == 0)) continue;
+    json.begin_object();
+    json.text("day", day);
+    json.text("outlet_id", id);
+    json.text("sku_id", sku_of(shelf).id);
+    json.integer("stock", shelf.stock);
+    json.integer("demand", today.demand);
+    json.integer("sold", today.sold);
+    json.end_object();
+    truth += '\n';
   }
 }
 

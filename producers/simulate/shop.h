@@ -1,13 +1,12 @@
-// One outlet and its hidden truth: what stands on its shelves, what customers ask for, what it orders and gets, who
-// visits it. Each day yields the documents that report it, without any mistake (those are made behind, in trouble.h),
-// and the lines of truth.
+// One outlet with its hidden truth: stock, demand, orders, deliveries and visits. Each day yields the documents of that day,
+// without errors (trouble.h adds those later), and the lines of truth.
 //
-//   morning    deliveries come in (those of the order of a day or two ago; RETURN: picked up with a visit of the lorry)
-//   the day    customers take what there is: sold = min(demand, stock), in proportion to the hours that have passed
-//   between    a visit counts what is there at that minute; on its weekday the outlet orders
+//   morning    the delivery of the last order arrives, one or two days after it; now and then the lorry takes returns back
+//   all day    customers buy: sold = min(demand, stock), spread evenly over the opening hours
+//   at times   a visit counts the stock of that minute; on its weekday the outlet orders
 //
-// Two things keep the stock from being perfect: the outlet forecasts by what it sold, with errors, and it is not always
-// given what it asks for (rationed SKUs, shortages, short deliveries). Stockouts and overstocks follow from that.
+// Stockouts and overstocks have two causes: the outlet forecasts its demand from its sales, with errors, and it does not always
+// receive the quantity that it ordered (rationed SKUs, shortages, short deliveries).
 #pragma once
 
 #include <cstdint>
@@ -19,8 +18,8 @@
 
 namespace fiverate {
 
-// The documents of one outlet and day, in order of event time. Messages are used again: making them anew costs more
-// than all the rest.
+// The documents of one outlet and day, in order of event time. The messages are reused, because allocating new ones costs more
+// than the rest of the simulation.
 class Documents {
  public:
   Event& add() {
@@ -41,31 +40,31 @@ class Documents {
 
 class Shop {
  public:
-  // `number` from 1. The same number in a larger market is the same shop, but for its county.
+  // `number` counts from 1. In a larger market the outlet of a number is the same, except for its county.
   Shop(const World& world, std::int32_t number);
 
-  // Its first version, valid from the first day or from a later opening.
+  // Writes the first version of the outlet, valid from the first day or from its later opening.
   void introduce(const World& world, Event& event) const;
 
-  // The next day, days in turn. Appends to `documents` (orders, deliveries, visits, and outlet versions for changes to
-  // come), and to `truth` a JSON line for each SKU that it lists: received at least once, and not given up and sold
-  // out. Units are packs; stock is that of the end of the day.
-  void live(const World& world, const DayConditions& conditions, Documents& documents, std::string& truth);
+  // Simulates the next day; days come in order. Appends orders, deliveries, visits and the versions of future changes to
+  // `documents`, and to `truth` a JSON line for each SKU that was received at least once and is not both delisted and sold out.
+  // Units are packs; `stock` is that of the end of the day.
+  void simulate_day(const World& world, const DayConditions& conditions, Documents& documents, std::string& truth);
 
   [[nodiscard]] std::string id() const { return numbered("R", number_, 6); }
 
  private:
   struct Shelf {
     std::uint16_t sku = 0;
-    bool received = false;  // ever
-    bool started = false;   // ever ordered
-    bool given_up = false;  // no more orders
+    bool received = false;  // at least once
+    bool started = false;   // ordered at least once
+    bool delisted = false;  // the outlet does not order it any more
     bool was_out = false;   // since the last order
     std::int32_t stock = 0;
     std::int32_t coming = 0;      // confirmed, not yet delivered
-    std::int32_t mean = 0;        // true demand a day, thousandths, in an ordinary time
-    std::int32_t belief = 0;      // what the outlet thinks it is
-    std::int32_t sold_since = 0;  // the last order
+    std::int32_t mean = 0;        // true demand a day without season and promotions, in thousandths
+    std::int32_t forecast = 0;    // the outlet's estimate of `mean`
+    std::int32_t sold_since = 0;  // since the last order
   };
   struct Coming {
     std::uint16_t shelf = 0;
@@ -90,15 +89,15 @@ class Shop {
   Classes classes_{};
   Day opens_;
   std::int8_t order_weekday_ = 0;
-  bool declares_ = false;     // tells its stock with the order
-  std::int16_t caution_ = 0;  // thousandths of its need that it keeps above it; may be negative
+  bool declares_ = false;     // its orders declare its stock
+  std::int16_t caution_ = 0;  // spare stock in thousandths of its need; may be negative
   std::int16_t price_factor_ = 0;
-  std::int16_t tag_discipline_ = 0;  // share of tags that are right, thousandths
+  std::int16_t tag_discipline_ = 0;  // share of right price tags, in thousandths
   Day next_visit_;
   Day last_order_ = kNoDay;
-  Day due_ = kNoDay;      // of what is coming
-  Day ordered_ = kNoDay;  // the order that it belongs to
-  Change change_;         // announced, not yet valid; valid_from kNoDay: none
+  Day due_ = kNoDay;      // day of the next delivery
+  Day ordered_ = kNoDay;  // day of the order that is delivered next
+  Change change_;         // announced but not valid yet; none if its valid_from is kNoDay
   std::vector<Shelf> shelves_;
   std::vector<Coming> coming_;
 };

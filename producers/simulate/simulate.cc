@@ -12,13 +12,13 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kTruthBytes = 1 << 20;  // told in pieces of about this
-constexpr std::int32_t kOutletsAtOnce = 256;  // between two looks at the hooks
+constexpr std::size_t kTruthBytes = 1 << 20;  // the truth is emitted in pieces of about this size
+constexpr std::int32_t kOutletsAtOnce = 256;  // between two calls of the hooks
 
-// Records that have not arrived yet, by the day on which they will.
-class OnTheirWay {
+// Records that have not arrived yet, by the day of their arrival.
+class InTransit {
  public:
-  explicit OnTheirWay(const MarketCalendar& calendar) : calendar_(calendar) {}
+  explicit InTransit(const MarketCalendar& calendar) : calendar_(calendar) {}
 
   void add(Arriving record) {
     const auto day = calendar_.day_of(record.arrival);
@@ -26,8 +26,8 @@ class OnTheirWay {
   }
   [[nodiscard]] bool empty() const { return days_.empty(); }
   [[nodiscard]] Day first_day() const { return days_.begin()->first; }
-  // All that arrives on that day, in order.
-  std::vector<Arriving> take(Day day) {
+  // Removes and returns the records that arrive on that day, in order.
+  std::vector<Arriving> drain(Day day) {
     auto node = days_.extract(day);
     if (node.empty()) return {};
     auto records = std::move(node.mapped());
@@ -50,23 +50,23 @@ class Simulation {
         hooks_(hooks),
         world_(settings.size, calendar),
         trouble_(settings.size.seed, settings.trouble, calendar),
-        on_their_way_(calendar) {
+        in_transit_(calendar) {
     shops_.reserve(static_cast<std::size_t>(settings.size.outlets));
     for (std::int32_t number = 1; number <= settings.size.outlets; ++number) shops_.emplace_back(world_, number);
   }
 
   Result<SimulateSummary> run() {
-    TRY(introduce());
+    TRY(emit_reference());
     for (auto day = settings_.size.first_day; day < world_.end() && !ended_; day = day + 1) {
-      TRY(live(day));
-      TRY(tell(day));
+      TRY(simulate_day(day));
+      TRY(emit_day(day));
     }
-    // What was still on its way follows at once.
+    // The records that are still in transit follow without waiting.
     auto last = world_.end();
-    while (!on_their_way_.empty() && !ended_) {
-      last = on_their_way_.first_day();
+    while (!in_transit_.empty() && !ended_) {
+      last = in_transit_.first_day();
       if (const auto starts = calendar_.start_of(last); starts > summary_.clock) TRY(mark(starts));
-      for (const auto& record : on_their_way_.take(last)) TRY(send(record));
+      for (const auto& record : in_transit_.drain(last)) TRY(send(record));
       if (!hooks_.reach(kNever)) ended_ = true;
     }
     if (!ended_ && !settings_.open) {
@@ -78,40 +78,40 @@ class Simulation {
   }
 
  private:
-  Result<void> introduce() {
+  Result<void> emit_reference() {
     const auto begins = calendar_.start_of(settings_.size.first_day);
     TRY(mark(begins));
     Result<void> result;
-    const auto tell = [&](Event& event) {
+    const auto emit = [&](Event& event) {
       set_millis(*event.mutable_arrival_time(), begins);
       auto key = event.has_outlet() ? event.outlet().outlet_id() : std::string();
       if (result)
         result = send({begins, Topic::reference, std::move(key), event.event_id(), to_json(event, calendar_)});
     };
-    world_.describe(tell);
+    world_.describe(emit);
     Event event;
     for (const auto& shop : shops_) {
       event.Clear();
       shop.introduce(world_, event);
-      tell(event);
+      emit(event);
     }
     return result;
   }
 
-  // All outlets' day; what it makes is on its way.
-  Result<void> live(Day day) {
+  // Simulates one day of all outlets. Their records go to in_transit_.
+  Result<void> simulate_day(Day day) {
     const DayConditions conditions(world_, day);
     const auto begins = calendar_.start_of(day);
-    const Trouble::Send send_later = [this](Arriving record) { on_their_way_.add(std::move(record)); };
+    const Trouble::Send send_later = [this](Arriving record) { in_transit_.add(std::move(record)); };
     for (std::size_t i = 0; i < shops_.size(); ++i) {
       documents_.clear();
-      shops_[i].live(world_, conditions, documents_, truth_);
+      shops_[i].simulate_day(world_, conditions, documents_, truth_);
       for (std::size_t d = 0; d < documents_.size(); ++d) {
         summary_.order_lines += documents_[d].order().lines_size();
         trouble_.pass(documents_[d], send_later);
       }
       ++summary_.outlet_days;
-      if (truth_.size() >= kTruthBytes) TRY(tell_truth());
+      if (truth_.size() >= kTruthBytes) TRY(emit_truth());
       if (i % kOutletsAtOnce != 0) continue;
       hooks_.progress(summary_.outlet_days, summary_.clock);
       if (!hooks_.reach(begins)) {
@@ -119,21 +119,21 @@ class Simulation {
         break;
       }
     }
-    return tell_truth();
+    return emit_truth();
   }
 
-  Result<void> tell_truth() {
+  Result<void> emit_truth() {
     if (!truth_.empty()) TRY(output_.truth(truth_));
     truth_.clear();
     return {};
   }
 
-  // What arrives on this day, slice by slice.
-  Result<void> tell(Day day) {
-    const auto records = on_their_way_.take(day);
+  // Emits the records that arrive on this day, slice by slice.
+  Result<void> emit_day(Day day) {
+    const auto records = in_transit_.drain(day);
     const auto end = calendar_.end_of(day);
-    const auto slice_ms = day < settings_.size.first_day + settings_.fast_days ? end - calendar_.start_of(day)
-                                                                               : settings_.slice_ms;
+    const auto slice_ms =
+        day < settings_.size.first_day + settings_.fast_days ? end - calendar_.start_of(day) : settings_.slice_ms;
     auto next = records.begin();
     for (auto from = calendar_.start_of(day); from < end && !ended_;) {
       const auto until = std::min(end, from + slice_ms);
@@ -166,7 +166,7 @@ class Simulation {
   World world_;
   Trouble trouble_;
   std::vector<Shop> shops_;
-  OnTheirWay on_their_way_;
+  InTransit in_transit_;
   Documents documents_;
   std::string truth_;
   SimulateSummary summary_;

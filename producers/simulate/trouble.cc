@@ -12,9 +12,9 @@ namespace {
 constexpr Millis kHourMs = 60 * kMinuteMs;
 constexpr std::int64_t kQuantityMax = 1'000'000'000;
 
-// What a broken record has wrong.
+// The fault of a broken record.
 enum class Breakage : std::uint8_t {
-  cut_off,
+  truncated,
   no_time,
   no_id,
   bad_time,
@@ -32,7 +32,7 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-// Calls `change` with the quantities of a document (those that are there), by name.
+// Replaces each quantity of a document that is present by change(quantity).
 template <typename Change>
 void for_each_quantity(Event& event, const Change& change) {
   if (event.has_order()) {
@@ -70,7 +70,7 @@ std::string outlet_of(const Event& event) {
   return std::string(outlet_id_of(event));
 }
 
-// What a cancellation needs: the ids.
+// Removes everything but the ids, which are all that a cancellation needs.
 void leave_ids_only(Event& event) {
   with_lines(event, [](auto& lines) { lines.Clear(); });
   if (event.has_order()) event.mutable_order()->clear_promised_date();
@@ -89,7 +89,7 @@ void TroubleRates::scale(std::int64_t factor) {
   for (auto& each : share) each = std::min(kCertain, scaled(each, factor));
 }
 
-// One document and all that becomes of it.
+// One document and the records that are made of it.
 class Trouble::Passing {
  public:
   Passing(const Trouble& trouble, Event& document, const Send& send)
@@ -126,7 +126,7 @@ class Trouble::Passing {
       case Mishap::miscount:
       case Mishap::misdeclared:
       case Mishap::misprice:
-        break;  // of numbers, not of documents
+        break;  // these concern numbers, not documents
     }
   }
 
@@ -140,7 +140,7 @@ class Trouble::Passing {
     return std::nullopt;
   }
 
-  // Most within two minutes, some within hours: a visitor without a signal, a depot that sends at night.
+  // Most documents arrive within two minutes, some within hours: a visitor without signal, a depot that sends at night.
   Millis soon() {
     return random_.chance(870'000) ? random_.between(800, 2 * kMinuteMs) : random_.between(2 * kMinuteMs, 4 * kHourMs);
   }
@@ -165,7 +165,7 @@ class Trouble::Passing {
     }
   }
 
-  // A little off as a rule; a carton taken for a pack, or a number that cannot be, now and then.
+  // Usually a small difference; sometimes a carton counted as a pack, or an impossible number.
   std::int64_t wrong_count(std::int64_t right) {
     const auto drawn = random_.below(100);
     if (drawn < 4) return right * 10 + 500;
@@ -174,7 +174,7 @@ class Trouble::Passing {
     return random_.chance(400'000) ? right + off : std::max<std::int64_t>(0, right - off);
   }
 
-  // Another number of the same size.
+  // The same number, or one that differs by 10.
   std::int64_t mistaken(std::int64_t right) {
     const auto drawn = random_.below(3);
     return drawn == 0 ? right : drawn == 1 ? right + 10 : std::max<std::int64_t>(right - 10, 1);
@@ -229,9 +229,9 @@ class Trouble::Passing {
 
   void future() {
     const auto arrival = at_ + soon();
-    Event ahead(event_);
-    set_millis(*ahead.mutable_event_time(), arrival + random_.between(10 * kMinuteMs, 3 * kDayMs));
-    arrive(ahead, arrival);
+    Event early(event_);
+    set_millis(*early.mutable_event_time(), arrival + random_.between(10 * kMinuteMs, 3 * kDayMs));
+    arrive(early, arrival);
     arrive(event_, arrival + random_.between(kMinuteMs, 5 * kHourMs));
   }
 
@@ -252,7 +252,7 @@ class Trouble::Passing {
     bool has_lines = false;
     with_lines(bad, [&](auto& lines) { has_lines = lines.size() > 0; });
     if (!has_lines && what != Breakage::no_id && what != Breakage::bad_time && what != Breakage::unknown_outlet) {
-      what = Breakage::cut_off;
+      what = Breakage::truncated;
     }
     switch (what) {
       case Breakage::no_time:
@@ -277,12 +277,12 @@ class Trouble::Passing {
       case Breakage::unknown_outlet:
         set_outlet(bad, key = "R9" + outlet_);
         break;
-      case Breakage::cut_off:
+      case Breakage::truncated:
       case Breakage::bad_time:
         break;
     }
     auto line = to_json(bad, *trouble_.calendar_);
-    if (what == Breakage::cut_off)
+    if (what == Breakage::truncated)
       line.resize(line.size() - 1 -
                   static_cast<std::size_t>(random_.below(static_cast<std::int64_t>(line.size()) / 2)));
     if (what == Breakage::bad_time) {

@@ -1,16 +1,16 @@
-// What goes wrong between an outlet and the log. Takes a document as it should be, and makes the records that arrive:
-// as a rule that one, some seconds later; at set rates something worse. The truth is not touched: whatever happens
-// here, what the document should have said is what was so, and the same seed has the same truth at all rates.
+// Errors between an outlet and the log. Each correct document becomes the records that arrive: usually the document itself some
+// seconds later, and at configured rates one of the mishaps below. Mishaps never change the truth, so a seed has the same truth
+// at all rates.
 //
-//   duplicate      comes again, half of them under another event_id
+//   duplicate      the document arrives twice, half of the time under another event_id
 //   correction     revision 1 has wrong quantities, revision 2 the right ones
-//   cancellation   a document that should not be, and its cancellation
-//   delayed        comes hours or days after it happened, but in time
-//   late           comes after the lateness allowed
-//   future         first from a clock that runs ahead, then right
-//   broken         first as what cannot be accepted (kBreakages in turn), as a rule then right
-//   conflict       the same document and revision again, with other quantities
-//   miscount, misdeclared, misprice      single numbers within a document
+//   cancellation   a document of something that did not happen, and its cancellation
+//   delayed        arrives hours or days later, but within the lateness allowed
+//   late           arrives after the lateness allowed
+//   future         arrives first with an event time in the future, then with the right one
+//   broken         arrives first with a fault for which intake rejects it (Breakage), then usually correct
+//   conflict       the same document and revision arrives again with other quantities
+//   miscount, misdeclared, misprice      single wrong numbers within a document
 #pragma once
 
 #include <array>
@@ -27,13 +27,13 @@
 
 namespace fiverate {
 
-// A record on its way.
+// A record before its arrival.
 struct Arriving {
   Millis arrival = 0;
   Topic topic = Topic::orders;
   std::string key;       // outlet id
-  std::string event_id;  // as in the line
-  std::string line;      // as it will be read; at times not JSON
+  std::string event_id;  // that of the line
+  std::string line;      // JSON, or a truncated one
 };
 
 enum class Mishap : std::uint8_t {
@@ -44,10 +44,10 @@ enum class Mishap : std::uint8_t {
   late,
   future,
   broken,
-  conflict,  // at most one of a document
+  conflict,  // of these at most one happens to a document
   miscount,
   misdeclared,
-  misprice  // of each number
+  misprice  // of these each number is drawn by itself
 };
 inline constexpr std::size_t kMishapCount = 11;
 inline constexpr std::array<std::string_view, kMishapCount> kMishapNames{
@@ -56,12 +56,12 @@ inline constexpr std::array<std::string_view, kMishapCount> kMishapNames{
 std::optional<Mishap> mishap_named(std::string_view name);
 
 struct TroubleRates {
-  // Millionths of the documents, or of the numbers.
+  // In millionths of the documents or of the numbers.
   std::array<std::int64_t, kMishapCount> share{6'000, 6'000, 2'000,  15'000, 2'500, 600,
                                                4'000, 400,   25'000, 30'000, 1'000};
 
   [[nodiscard]] std::int64_t of(Mishap mishap) const { return share[static_cast<std::size_t>(mishap)]; }
-  // All rates times this, in thousandths; none above certain.
+  // Multiplies all rates by this factor in thousandths, up to 100 %.
   void scale(std::int64_t factor);
 };
 
@@ -72,8 +72,8 @@ class Trouble {
   Trouble(std::uint64_t seed, const TroubleRates& rates, const MarketCalendar& calendar)
       : seed_(seed), rates_(rates), calendar_(&calendar) {}
 
-  // The records of a document as shop.h makes it: an order, delivery or visit; an outlet's version only takes its time.
-  // Works on the document itself and leaves it in any state.
+  // Sends the records of an order, delivery or visit of shop.h; of an outlet version only its arrival is drawn. Changes the
+  // document, whose content is undefined afterwards.
   void pass(Event& document, const Send& send) const;
 
  private:

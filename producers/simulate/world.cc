@@ -10,12 +10,12 @@
 namespace fiverate {
 namespace {
 
-constexpr std::int64_t kMediumOutletDemand = 32 * kOne;  // packs a day, all SKUs together, if it had them all
+constexpr std::int64_t kMediumOutletDemand =
+    32 * kOne;  // packs a day of all SKUs together, in an outlet that lists them all
 constexpr std::int32_t kOutletsPerCounty = 25;
 constexpr std::int32_t kCountiesMax = 120;
 constexpr std::int32_t kCountiesPerCity = 6;
-// Thousandths of the mean need. Above kOne, and too little all the same: what is not asked for in one week is not kept
-// for the next, and demand varies.
+// In thousandths of the mean need. Even above kOne a ration is too small: the unused part of a week is lost, and demand varies.
 constexpr std::int64_t kRationLow = 1050;
 constexpr std::int64_t kRationHigh = 1200;
 constexpr std::string_view kSource = "head-office";
@@ -39,15 +39,15 @@ constexpr std::array<std::string_view, 3> kScales{"L", "M", "S"};
 constexpr std::array<std::string_view, 3> kAreas{"CITY", "TOWN", "VILLAGE"};
 constexpr std::array<std::string_view, 3> kGrades{"GOOD", "FAIR", "PROBLEM"};
 
-// A number for a name, to derive generators from.
+// FNV-1a of a name, to derive generators from.
 constexpr std::uint64_t number_of(std::string_view what) {
   std::uint64_t hash = 14695981039346656037U;
   for (const char c : what) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   return hash;
 }
 
-// Something that begins now and then (millionths a week) and lasts one to `weeks_max` weeks: what it draws, while it
-// lasts.
+// An event (a promotion, a shortage) begins with probability `share` (millionths) in a week and lasts one to `weeks_max` weeks.
+// Calls `draw` with the generator of the event that is active in `week`, if there is one.
 template <typename Draw>
 void while_it_lasts(const std::function<Random(std::uint64_t week)>& chance_of_week, std::int64_t week,
                     std::int64_t share, std::int64_t weeks_max, const Draw& draw) {
@@ -104,7 +104,7 @@ void World::make_regions() {
     const auto number = static_cast<std::size_t>(i);
     const auto city = number % cities_;
     const auto in_city = number / cities_;
-    // Steps that share no divisor with the lists: the names repeat only after all pairs.
+    // The steps have no divisor in common with the sizes of the lists, so a name repeats only after all pairs are used.
     const auto name =
         fmt::format("{}{}{}", kCountyFirst[(number * 5 + city) % kCountyFirst.size()],
                     kCountySecond[(number * 7 + in_city) % kCountySecond.size()], in_city == 0 ? "区" : "县");
@@ -119,7 +119,7 @@ void World::make_skus() {
   std::int64_t weights = 0;
   for (std::size_t rank = 1; rank <= count; ++rank) weights += kCertain / static_cast<std::int64_t>(rank);
 
-  // Every brand has one SKU; the others go more often to the first brands.
+  // Every brand has at least one SKU; the first brands have more of the others.
   std::vector<std::size_t> brand_of(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto within = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(brands)));
@@ -138,7 +138,7 @@ void World::make_skus() {
     sku.id = fmt::format("{}-{:02}", numbered("B", static_cast<std::int64_t>(sku.brand) + 1, 2), ++made[sku.brand]);
     sku.mean_demand = kMediumOutletDemand * (kCertain / rank) / weights;
     sku.listed_share = 200'000 + 770'000 * left / kOne * left / kOne;
-    // Brands have their price class; SKUs lie around it.
+    // Each brand has a price level; the prices of its SKUs vary around it.
     auto of_brand = chance_of("brand", sku.brand);
     sku.guide_price_fen = of_brand.between(14, 60) * random.between(80, 150) / 100 * 50;
     sku.trend = random.between(-250, 350);
@@ -149,11 +149,11 @@ void World::make_skus() {
     }
     if (rank > 1 && rank <= (static_cast<std::int64_t>(count) + 1) / 2 && random.chance(150'000)) {
       sku.ration = random.between(kRationLow, kRationHigh);
-      sku.trend /= 5;  // or the little there is would become less and less
+      sku.trend /= 5;  // otherwise the ration would soon differ too much from the need
     }
     skus_.push_back(std::move(sku));
   }
-  // What is scarce is part of every market that is large enough.
+  // Every market that is large enough has at least one rationed SKU.
   const auto none = std::ranges::all_of(skus_, [](const auto& sku) { return sku.ration == 0; });
   if (none && count >= 5) skus_[2].ration = random.between(kRationLow, kRationHigh);
 }
@@ -166,18 +166,18 @@ std::int64_t World::price_level(std::size_t city) const {
   return chance_of("price", city).between(985, 1025);
 }
 
-void World::describe(const std::function<void(Event&)>& tell) const {
+void World::describe(const std::function<void(Event&)>& emit) const {
   Event event;
   const auto at = calendar_->start_of(size_.first_day);
   const auto since = format_date(size_.first_day);
   const auto region = [&](const std::string& id, std::string_view parent, Region::Level level, std::string name) {
     set_reference(event, "region/" + id, at);
-    auto& told = *event.mutable_region();
-    told.set_region_id(id);
-    if (!parent.empty()) told.set_parent_id(std::string(parent));
-    told.set_level(level);
-    told.set_name(std::move(name));
-    tell(event);
+    auto& message = *event.mutable_region();
+    message.set_region_id(id);
+    if (!parent.empty()) message.set_parent_id(std::string(parent));
+    message.set_level(level);
+    message.set_name(std::move(name));
+    emit(event);
   };
   region("P1", "", Region::PROVINCE, "云岭省");
   for (std::size_t city = 0; city < cities_; ++city) {
@@ -191,56 +191,57 @@ void World::describe(const std::function<void(Event&)>& tell) const {
   std::vector<std::size_t> made(static_cast<std::size_t>(size_.brands), 0);
   for (const auto& sku : skus_) {
     set_reference(event, "sku/" + sku.id, at);
-    auto& told = *event.mutable_sku();
-    told.set_sku_id(sku.id);
-    told.set_brand_id(numbered("B", static_cast<std::int64_t>(sku.brand) + 1, 2));
-    told.set_valid_from(format_date(sku.launched));
-    told.set_guide_price_fen(sku.guide_price_fen);
-    told.set_wholesale_price_fen(sku.guide_price_fen * 88 / 100);
-    if (chance_of("key", sku.brand).chance(300'000)) told.set_brand_group("key");
-    told.set_pack("20");
+    auto& message = *event.mutable_sku();
+    message.set_sku_id(sku.id);
+    message.set_brand_id(numbered("B", static_cast<std::int64_t>(sku.brand) + 1, 2));
+    message.set_valid_from(format_date(sku.launched));
+    message.set_guide_price_fen(sku.guide_price_fen);
+    message.set_wholesale_price_fen(sku.guide_price_fen * 88 / 100);
+    if (chance_of("key", sku.brand).chance(300'000)) message.set_brand_group("key");
+    message.set_pack("20");
     const auto number = made[sku.brand]++;
-    told.set_name(fmt::format("{}{}（{}{}）", kBrandNames[sku.brand % kBrandNames.size()],
-                              sku.brand < kBrandNames.size() ? "" : std::to_string(sku.brand / kBrandNames.size() + 1),
-                              kVariants[number % kVariants.size()],
-                              number < kVariants.size() ? "" : std::to_string(number / kVariants.size() + 1)));
-    tell(event);
+    message.set_name(
+        fmt::format("{}{}（{}{}）", kBrandNames[sku.brand % kBrandNames.size()],
+                    sku.brand < kBrandNames.size() ? "" : std::to_string(sku.brand / kBrandNames.size() + 1),
+                    kVariants[number % kVariants.size()],
+                    number < kVariants.size() ? "" : std::to_string(number / kVariants.size() + 1)));
+    emit(event);
   }
 
   for (std::size_t grade = 0; grade < kGrades.size(); ++grade) {
     set_reference(event, fmt::format("plan/{}", kGrades[grade]), at);
-    auto& told = *event.mutable_plan();
-    told.set_plan_id(std::string(kGrades[grade]));
-    told.set_valid_from(since);
-    told.set_class_dimension(std::string(kDimensionNames[static_cast<std::size_t>(Dimension::visit_grade)]));
-    told.set_class_value(std::string(kGrades[grade]));
-    told.set_visits_per_month(kVisitsPerMonth[grade]);
-    tell(event);
+    auto& message = *event.mutable_plan();
+    message.set_plan_id(std::string(kGrades[grade]));
+    message.set_valid_from(since);
+    message.set_class_dimension(std::string(kDimensionNames[static_cast<std::size_t>(Dimension::visit_grade)]));
+    message.set_class_value(std::string(kGrades[grade]));
+    message.set_visits_per_month(kVisitsPerMonth[grade]);
+    emit(event);
   }
   for (const auto& sku : skus_) {
     if (sku.ration == 0) continue;
     set_reference(event, "allocation/" + sku.id, at);
-    auto& told = *event.mutable_allocation();
-    told.set_sku_id(sku.id);
-    told.set_region_id("P1");
-    told.set_valid_from(since);
-    told.set_valid_to(format_date(end() - 1));
-    told.set_quantity(sku.mean_demand * sku.ration / kOne * size_.outlets / kOne * size_.days);
-    told.set_rationed(true);
-    tell(event);
+    auto& message = *event.mutable_allocation();
+    message.set_sku_id(sku.id);
+    message.set_region_id("P1");
+    message.set_valid_from(since);
+    message.set_valid_to(format_date(end() - 1));
+    message.set_quantity(sku.mean_demand * sku.ration / kOne * size_.outlets / kOne * size_.days);
+    message.set_rationed(true);
+    emit(event);
   }
   for (auto day = size_.first_day; day < end(); day = day + 1) {
     if (!trade_rests(day)) continue;
     set_reference(event, "calendar/" + format_date(day), at);
-    auto& told = *event.mutable_calendar();
-    told.set_day(format_date(day));
-    told.set_kind(spring_festival_near(day) == day ? Calendar::SPRING_FESTIVAL : Calendar::NO_ORDERS);
-    tell(event);
+    auto& message = *event.mutable_calendar();
+    message.set_day(format_date(day));
+    message.set_kind(spring_festival_near(day) == day ? Calendar::SPRING_FESTIVAL : Calendar::NO_ORDERS);
+    emit(event);
   }
 }
 
 DayConditions::DayConditions(const World& world, Day day)
-    : day_(day), rests_(trade_rests(day)), cities_(world.cities()), places_(world.skus().size() * world.cities()) {
+    : day_(day), rests_(trade_rests(day)), cities_(world.cities()), cells_(world.skus().size() * world.cities()) {
   const auto since = std::int64_t{day - world.size().first_day};
   const auto week = since / 7;
   for (std::size_t s = 0; s < world.skus().size(); ++s) {
@@ -248,17 +249,17 @@ DayConditions::DayConditions(const World& world, Day day)
     const auto usual = scaled(scaled(season_factor(day, sku.gift), weekday_factor(day)),
                               std::max<std::int64_t>(kOne / 10, kOne + sku.trend * since / 365));
     for (std::size_t city = 0; city < cities_; ++city) {
-      auto& place = places_[s * cities_ + city];
-      place.demand = usual;
+      auto& cell = cells_[s * cities_ + city];
+      cell.demand = usual;
       const auto brand_and_city = sku.brand * cities_ + city;
       while_it_lasts([&](std::uint64_t of) { return world.chance_of("promotion", brand_and_city, of); }, week, 40'000,
                      2,
                      [&](Random& random) {
-                       place.demand = scaled(place.demand, random.between(1300, 1900));
-                       place.price = random.between(930, 970);
+                       cell.demand = scaled(cell.demand, random.between(1300, 1900));
+                       cell.price = random.between(930, 970);
                      });
       while_it_lasts([&](std::uint64_t of) { return world.chance_of("shortage", s * cities_ + city, of); }, week,
-                     12'000, 3, [&](Random& random) { place.supply = random.between(150, 700); });
+                     12'000, 3, [&](Random& random) { cell.supply = random.between(150, 700); });
     }
   }
 }

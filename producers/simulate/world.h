@@ -1,7 +1,7 @@
-// What the simulated market is made of, and what holds for all its outlets on a day. Fixed by the seed and the sizes;
-// nothing here changes while the market runs.
+// The regions and SKUs of the simulated market, and the conditions that all its outlets share on a day. They follow from the seed
+// and the sizes, and do not change during the simulation.
 //
-//   P1 (a province) -> P1C2 (cities) -> P1C2-03 (counties), where the outlets are; no brand or place is a real one
+//   P1 (a province) -> P1C2 (cities) -> P1C2-03 (counties), which contain the outlets; all names are invented
 #pragma once
 
 #include <array>
@@ -29,13 +29,13 @@ struct WorldSize {
 struct SimulatedSku {
   std::string id;
   std::size_t brand = 0;
-  std::int64_t mean_demand = 0;   // thousandths of a pack a day in a medium outlet, in an ordinary place and time
-  std::int64_t listed_share = 0;  // millionths of the outlets that sell it
+  std::int64_t mean_demand = 0;   // thousandths of a pack a day in a medium outlet, without season and taste
+  std::int64_t listed_share = 0;  // share of the outlets that list it, in millionths
   std::int64_t guide_price_fen = 0;
-  std::int64_t trend = 0;   // thousandths more (or less) demand after a year
-  std::int64_t ration = 0;  // thousandths of the need that is confirmed; 0: not rationed
+  std::int64_t trend = 0;   // change of demand in a year, in thousandths
+  std::int64_t ration = 0;  // confirmed share of the mean need, in thousandths; 0: not rationed
   bool gift = false;
-  Day launched;  // the first day it can be ordered
+  Day launched;  // the first day on which it can be ordered
 };
 
 struct County {
@@ -44,7 +44,7 @@ struct County {
   std::string name;
 };
 
-// The classifications of an outlet: a dimension, and the position of its value.
+// The class dimensions of an outlet; a class is the index of its value.
 enum class Dimension : std::uint8_t { business_type, scale, area, visit_grade };
 inline constexpr std::size_t kDimensionCount = 4;
 inline constexpr std::array<std::string_view, kDimensionCount> kDimensionNames{"business_type", "scale", "area",
@@ -60,16 +60,16 @@ class World {
 
   [[nodiscard]] const WorldSize& size() const { return size_; }
   [[nodiscard]] const MarketCalendar& calendar() const { return *calendar_; }
-  // In order of popularity: Zipf, the n-th sells 1/n of the first.
+  // In order of popularity: the n-th sells 1/n of the first (Zipf's law).
   [[nodiscard]] const std::vector<SimulatedSku>& skus() const { return skus_; }
   [[nodiscard]] const std::vector<County>& counties() const { return counties_; }
   [[nodiscard]] std::size_t cities() const { return cities_; }
   [[nodiscard]] Day end() const { return size_.first_day + size_.days; }  // the day after the last
 
-  // Tells the regions, SKUs, visit plans, allocations and days of rest, in this order; not the outlets.
-  void describe(const std::function<void(Event&)>& tell) const;
+  // Emits the regions, SKUs, visit plans, allocations and days of rest, in this order. Outlets are not included.
+  void describe(const std::function<void(Event&)>& emit) const;
 
-  // Thousandths: how much more a city likes a brand; what retailers there take against the guide price.
+  // In thousandths: the demand for a brand in a city relative to the mean; the prices of a city relative to the guide price.
   [[nodiscard]] std::int64_t taste(std::size_t city, std::size_t brand) const;
   [[nodiscard]] std::int64_t price_level(std::size_t city) const;
 
@@ -86,25 +86,25 @@ class World {
   std::vector<SimulatedSku> skus_;
 };
 
-// What holds on one day, for each SKU in each city.
+// The conditions of one day, for each SKU in each city.
 class DayConditions {
  public:
   DayConditions(const World& world, Day day);
 
-  struct Place {
+  struct Cell {
     std::int64_t demand = kOne;  // season, weekday, trend, promotion
-    std::int64_t supply = kOne;  // below kOne: so much of a request can be confirmed
-    std::int64_t price = kOne;   // of the usual price
+    std::int64_t supply = kOne;  // the share of an order that can be confirmed
+    std::int64_t price = kOne;   // relative to the usual price
   };
   [[nodiscard]] Day day() const { return day_; }
   [[nodiscard]] bool rests() const { return rests_; }
-  [[nodiscard]] const Place& at(std::size_t sku, std::size_t city) const { return places_[sku * cities_ + city]; }
+  [[nodiscard]] const Cell& at(std::size_t sku, std::size_t city) const { return cells_[sku * cities_ + city]; }
 
  private:
   Day day_;
   bool rests_;
   std::size_t cities_;
-  std::vector<Place> places_;
+  std::vector<Cell> cells_;
 };
 
 // "R" and 17 -> "R000017".

@@ -1,5 +1,5 @@
-// A configuration: the file, and behind NUL bytes flags (section.key=value). Read, or refused with what is wrong; what
-// `config show` prints of it reads back the same.
+// A configuration: the file, and after NUL bytes overrides (section.key=value). It is read or rejected with a message, and the
+// output of `config show` reads as the same configuration.
 #include <unistd.h>
 
 #include <filesystem>

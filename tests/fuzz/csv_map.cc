@@ -1,4 +1,4 @@
-// The map of an import: read, or refused with what is wrong.
+// The map of an import: it is read or rejected with a message.
 #include "producers/import/csv_map.h"
 
 #include "schemas/check.h"

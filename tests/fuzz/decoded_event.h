@@ -1,4 +1,4 @@
-// What decode() promises of any bytes.
+// The guarantees of decode() for any bytes.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace fiverate::fuzz {
 
-// Decodes to the same event again, and to the same bytes.
+// `bytes` must decode to the event whose encoding is `expected`.
 inline void check_same(std::string_view bytes, const std::string& expected) {
   Event again;
   const auto rejected = decode(bytes, again);
@@ -22,16 +22,16 @@ inline void check_decoded(std::string_view bytes) {
   Event event;
   const auto rejected = decode(bytes, event);
   Event reused;
-  static_cast<void>(decode(R"({"event_id":"before","source":"it"})", reused));
+  static_cast<void>(decode(R"({"event_id":"before","source":"erp"})", reused));
   const auto rejected_again = decode(bytes, reused);
   CHECK(rejected.has_value() == rejected_again.has_value());
-  CHECK(event.SerializeAsString() == reused.SerializeAsString());  // nothing is left of the event before
+  CHECK(event.SerializeAsString() == reused.SerializeAsString());  // a reused event has no fields of the one before
   if (rejected) {
-    // These need nothing but the record; the others are found behind it.
+    // decode() finds these reasons only; later steps find the others.
     CHECK(rejected->reason <= Reason::duplicate_sku, name_of(rejected->reason));
     CHECK(!rejected->detail.empty());
     CHECK(rejected_again->reason == rejected->reason && rejected_again->detail == rejected->detail);
-    static_cast<void>(to_json(event));  // `quarantine show` prints what could be read
+    static_cast<void>(to_json(event));  // `quarantine show` prints rejected events too
     return;
   }
   CHECK(!check_fields(event));

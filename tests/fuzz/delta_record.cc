@@ -1,5 +1,5 @@
-// A record of deltas: invalid ones are refused. Valid ones are added to cells; a cell is the same after it is saved and
-// loaded, and the sum of a seal does not depend on the order.
+// A record of deltas in the market stage: an invalid one is rejected. A valid one is added to cells, which are equal after saving
+// and loading; the sums do not depend on the order.
 #include <algorithm>
 #include <map>
 

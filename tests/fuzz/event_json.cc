@@ -1,4 +1,4 @@
-// A source record as JSON: the corpus is JSON, so what is tried is near it.
+// A source record as JSON. The corpus holds such records, so that the fuzzer tries similar ones.
 #include "tests/fuzz/decoded_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,4 +1,4 @@
-// A source record in bare Protobuf: the corpus is Protobuf, so what is tried is near it.
+// A source record in bare Protobuf. The corpus holds such records, so that the fuzzer tries similar ones.
 #include "tests/fuzz/decoded_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

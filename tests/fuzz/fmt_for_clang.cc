@@ -1,4 +1,4 @@
-// The one template of fmt whose instance in Debian's library clang looks for under another name than g++, which built it.
+// Debian's libfmt is built with g++, and clang gives this one instance of a template another name. Therefore clang builds need it.
 #include <fmt/format.h>
 
 template void fmt::detail::vformat_to<char>(buffer<char>&, fmt::basic_string_view<char>,

@@ -1,4 +1,4 @@
-// A fuzz target is a function of one input; libFuzzer finds it by its name. What it promises is said with CHECK, which aborts.
+// A fuzz target is a function of one input that libFuzzer finds by its name. It aborts by CHECK if the code breaks a guarantee.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// main() of a fuzz target where there is no libFuzzer: feeds it each file of the folders and files named.
+// main() of a fuzz target in builds without libFuzzer: runs the target for each given file and each file of the given folders.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -12,7 +12,7 @@ namespace {
 void feed(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  std::fprintf(stderr, "%s\n", path.c_str());  // the last one named is the one that broke it
+  std::fprintf(stderr, "%s\n", path.c_str());  // the last printed file is the one that failed
   LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 

@@ -1,4 +1,4 @@
-// A source record in the schema registry's frame. What is behind a good frame decodes as it does bare.
+// A source record in the schema registry's frame. The Protobuf inside a valid frame decodes as it does without one.
 #include "tests/fuzz/decoded_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,4 +1,4 @@
-// What the corpora of the formats in Protobuf begin with: real encodings, taken from a small history that runs through all stages.
+// Writes the first inputs of the corpora: real encodings of a small history that runs through all stages.
 //
 //   build/dev/tests/fuzz/fuzz_write_seeds tests/fuzz/corpus
 #include <cstdio>
@@ -18,7 +18,7 @@ namespace {
 using namespace fiverate;
 using namespace fiverate::test;
 
-constexpr std::size_t kSeedBytesMax = 3000;  // large inputs only slow the search down
+constexpr std::size_t kSeedBytesMax = 3000;  // large inputs make fuzzing slow
 constexpr int kOfEach = 12;
 
 class Seeds {
@@ -47,23 +47,22 @@ void add_event(std::string_view bytes, Seeds& seeds) {
   const auto encoded = event.SerializeAsString();
   seeds.add("event_json", kind, to_json(event));
   seeds.add("event_protobuf", kind, encoded);
-  seeds.add("registry_frame", kind,
-            std::string("\0\0\0\7\0", 5) + encoded);  // the target puts the first byte before it
+  seeds.add("registry_frame", kind, std::string("\0\0\0\7\0", 5) + encoded);  // the target adds the first byte
   seeds.add("registry_frame", "index" + kind, std::string("\0\0\0\7\2\0", 6) + encoded);
 }
 
-// The places of task_state.cc.
+// The numbers are indexes into kStoredKeys of task_state.cc.
 void add_state(const Input& input, const MemoryStore::Content& content, Seeds& seeds) {
   for (const auto& [key, value] : content) {
     if (input.topic == Topic::ledger && key.starts_with("o/")) seeds.add("outlet_record", "outlet", value);
     if (input.topic == Topic::deltas && key.starts_with("m/")) seeds.add("delta_record", "cell", value);
-    const auto at = [&](Topic topic, std::string_view prefix, char place) {
+    const auto at = [&](Topic topic, std::string_view prefix, char number) {
       if (input.topic == topic && key.starts_with(prefix))
-        seeds.add("task_state", "place" + std::to_string(place), place + value);
+        seeds.add("task_state", "place" + std::to_string(number), number + value);
     };
-    const auto key_at = [&](Topic topic, std::string_view prefix, char place) {
+    const auto key_at = [&](Topic topic, std::string_view prefix, char number) {
       if (input.topic == topic && key.starts_with(prefix)) {
-        seeds.add("task_state", "place" + std::to_string(place), place + key.substr(prefix.size()));
+        seeds.add("task_state", "place" + std::to_string(number), number + key.substr(prefix.size()));
       }
     };
     at(Topic::ledger, "task", 0), at(Topic::ledger, "progress", 1), at(Topic::ledger, "first_day", 2),
@@ -84,7 +83,7 @@ void with_length(std::string_view value, std::string& to) {
   to += value;
 }
 
-Event people_do(const std::string& id, Command::Verb verb, const std::string& alert_id, Millis at) {
+Event make_command(const std::string& id, Command::Verb verb, const std::string& alert_id, Millis at) {
   Event event;
   event.set_event_id(id);
   event.set_source("people");
@@ -126,7 +125,7 @@ void add_signals(Rig& rig, Seeds& seeds) {
     auto& copy = *done.mutable_event();
     copy.set_arrival_ms(record.timestamp);
     const auto verb = static_cast<Command::Verb>(1 + number / 3 % 6);
-    *copy.mutable_event() = people_do("c" + std::to_string(number), verb, alert_id, record.timestamp);
+    *copy.mutable_event() = make_command("c" + std::to_string(number), verb, alert_id, record.timestamp);
     with_length(done.SerializeAsString(), day);
   }
   seeds.add("signal_record", "signals", day);

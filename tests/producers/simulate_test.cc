@@ -1,5 +1,5 @@
-// The simulated market: chance that is the same everywhere, a market in proportion, a truth that balances, and mishaps
-// that intake would refuse for the reason they are made for.
+// The simulation: random numbers that are the same on every machine, realistic quantities, a truth that balances with the documents,
+// and mishaps that intake rejects for the intended reason.
 #include "producers/simulate/simulate.h"
 
 #include <gtest/gtest.h>
@@ -28,8 +28,8 @@ struct TruthLine {
   std::int64_t sold = 0;
 };
 
-// All that a run tells.
-class Told final : public MarketOutput {
+// Keeps the whole output of a run.
+class RecordedOutput final : public MarketOutput {
  public:
   Result<void> record(const Arriving& record) override {
     records.push_back(record);
@@ -57,7 +57,7 @@ class Told final : public MarketOutput {
     return all;
   }
 
-  // By outlet and SKU, days in turn.
+  // By outlet and SKU, in order of days.
   [[nodiscard]] std::map<std::pair<std::string, std::string>, std::vector<TruthLine>> truth_lines() const {
     std::map<std::pair<std::string, std::string>, std::vector<TruthLine>> lines;
     for (std::size_t begin = 0; begin < truth_text.size();) {
@@ -92,22 +92,22 @@ SimulateSettings small(std::uint64_t seed = 7, std::int64_t trouble = kOne) {
   return settings;
 }
 
-Told run(const SimulateSettings& settings) {
-  Told told;
-  const auto summary = simulate(settings, shanghai(), told).value();
+RecordedOutput run(const SimulateSettings& settings) {
+  RecordedOutput recorded;
+  const auto summary = simulate(settings, shanghai(), recorded).value();
   EXPECT_TRUE(summary.complete);
-  EXPECT_TRUE(told.finished);
-  return told;
+  EXPECT_TRUE(recorded.finished);
+  return recorded;
 }
 
-const Told& clean() {
-  static const Told told = run(small(7, 0));
-  return told;
+const RecordedOutput& clean() {
+  static const RecordedOutput recorded = run(small(7, 0));
+  return recorded;
 }
 
-const Told& troubled() {
-  static const Told told = run(small(7, 5 * kOne));
-  return told;
+const RecordedOutput& troubled() {
+  static const RecordedOutput recorded = run(small(7, 5 * kOne));
+  return recorded;
 }
 
 std::uint64_t hash_of(std::string_view text) {
@@ -116,7 +116,7 @@ std::uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-// ---- chance ---------------------------------------------------------------------------------------------------------
+// ---- random numbers ---------------------------------------------------------------------------------------------------------
 
 TEST(Random, IsTheSameOnEveryMachine) {
   auto random = Random::derive(1, {2, 3});
@@ -222,34 +222,34 @@ TEST(Simulate, ASeedIsAMarket) {
   EXPECT_NE(hash_of(other.truth_text), hash_of(troubled().truth_text));
 }
 
-// Bytes of this version. They change with every change of the market, on purpose only: then take the new ones.
+// Hashes of the output of this version. After an intended change of the simulated market replace them by the new ones.
 TEST(Simulate, TheSameBytesOnEveryMachine) {
   EXPECT_EQ(hash_of(troubled().text()), 11954118306234336627U);
   EXPECT_EQ(hash_of(troubled().truth_text), 7939488269892762808U);
 }
 
-TEST(Simulate, MishapsDoNotTouchTheTruth) {
+TEST(Simulate, MishapsDoNotChangeTheTruth) {
   EXPECT_EQ(hash_of(clean().truth_text), hash_of(troubled().truth_text));
 }
 
-TEST(Simulate, InOrderOfArrivalBehindTheirMarks) {
-  for (const auto* told : {&clean(), &troubled()}) {
-    EXPECT_EQ(told->after_its_mark, 0);
-    for (std::size_t i = 1; i < told->records.size(); ++i) {
-      const auto& before = told->records[i - 1];
-      const auto& record = told->records[i];
+TEST(Simulate, InOrderOfArrivalAfterTheirMarks) {
+  for (const auto* recorded : {&clean(), &troubled()}) {
+    EXPECT_EQ(recorded->after_its_mark, 0);
+    for (std::size_t i = 1; i < recorded->records.size(); ++i) {
+      const auto& before = recorded->records[i - 1];
+      const auto& record = recorded->records[i];
       ASSERT_LE(before.arrival, record.arrival);
       if (before.arrival == record.arrival && before.topic != Topic::reference) {
         ASSERT_LE(before.event_id, record.event_id);
       }
     }
-    EXPECT_GT(told->last_mark, told->records.back().arrival);
+    EXPECT_GT(recorded->last_mark, recorded->records.back().arrival);
   }
   EXPECT_EQ(clean().last_mark, shanghai().start_of(parse_date("2026-01-05").value() + 70) + 15 * kDayMs)
       << "all days are final";
 }
 
-TEST(Simulate, SlicesTellTheSame) {
+TEST(Simulate, SlicesEmitTheSameRecords) {
   auto settings = small();
   settings.size.days = 10;
   const auto by_day = run(settings);
@@ -264,16 +264,16 @@ TEST(Simulate, SlicesTellTheSame) {
   EXPECT_GT(past_at_once.marks, by_day.marks + 24);
 }
 
-TEST(Simulate, EndsWhereItIsTold) {
-  Told told;
+TEST(Simulate, EndsWhereTheHookEndsIt) {
+  RecordedOutput recorded;
   SimulateHooks hooks;
   const auto end = shanghai().start_of(parse_date("2026-01-09").value());
   hooks.reach = [&](Millis instant) { return instant <= end; };
-  const auto summary = simulate(small(), shanghai(), told, hooks).value();
+  const auto summary = simulate(small(), shanghai(), recorded, hooks).value();
   EXPECT_FALSE(summary.complete);
-  EXPECT_TRUE(told.finished);
-  EXPECT_EQ(told.last_mark, end);
-  for (const auto& record : told.records) ASSERT_LT(record.arrival, end);
+  EXPECT_TRUE(recorded.finished);
+  EXPECT_EQ(recorded.last_mark, end);
+  for (const auto& record : recorded.records) ASSERT_LT(record.arrival, end);
 }
 
 TEST(Simulate, WithoutTroubleEveryLineIsAnEvent) {
@@ -296,7 +296,7 @@ TEST(Simulate, WithoutTroubleEveryLineIsAnEvent) {
   EXPECT_GT(kinds[Event::kVisit], 60 * 2);
 }
 
-// What the documents of a clean run say, and what the truth says, is one story.
+// The documents of a run without mishaps agree with its truth.
 TEST(Simulate, TheTruthBalances) {
   struct Moved {
     std::int64_t in = 0;
@@ -310,8 +310,8 @@ TEST(Simulate, TheTruthBalances) {
     ASSERT_FALSE(decode(record.line, event));
     const auto day = shanghai().day_of(event_time_of(event));
     for (const auto& line : event.delivery().lines()) {
-      auto& place = moved[{event.delivery().outlet_id(), line.sku_id(), day}];
-      (event.delivery().direction() == Delivery::OUT ? place.in : place.out) += line.quantity();
+      auto& quantities = moved[{event.delivery().outlet_id(), line.sku_id(), day}];
+      (event.delivery().direction() == Delivery::OUT ? quantities.in : quantities.out) += line.quantity();
       returns += event.delivery().direction() == Delivery::RETURN ? 1 : 0;
     }
     for (const auto& check : event.visit().checks()) {
@@ -380,9 +380,9 @@ TEST(Simulate, AnOutletIsTheSameInALargerMarket) {
   auto settings = small(7, 0);
   settings.size.outlets = 70;  // as many counties as for 60
   const auto larger = run(settings);
-  const auto lines = [](const Told& told) {
+  const auto lines = [](const RecordedOutput& recorded) {
     std::map<std::string, std::vector<std::int64_t>> stocks;
-    for (const auto& [pair, days] : told.truth_lines()) {
+    for (const auto& [pair, days] : recorded.truth_lines()) {
       if (pair.first != "R000017") continue;
       for (const auto& line : days) stocks[pair.second].push_back(line.stock);
     }
@@ -425,11 +425,11 @@ TEST(Simulate, EveryMishapHappens) {
 TEST(Simulate, ARateAloneIsThatMishapAlone) {
   auto settings = small(7, 0);
   settings.trouble.share[static_cast<std::size_t>(mishap_named("late").value())] = 100'000;
-  const auto told = run(settings);
+  const auto recorded = run(settings);
   Event event;
   int late = 0;
   int documents = 0;
-  for (const auto& record : told.records) {
+  for (const auto& record : recorded.records) {
     ASSERT_FALSE(decode(record.line, event));
     if (!is_document(event.payload_case())) continue;
     ++documents;

@@ -22,7 +22,7 @@ using google::protobuf::Message;
 using nlohmann::json;
 using namespace std::string_literals;
 
-// Else Protobuf writes to stderr about each bad UTF-8.
+// Otherwise Protobuf logs every invalid UTF-8 to stderr.
 [[maybe_unused]] auto* const kLoudHandler = google::protobuf::SetLogHandler(nullptr);
 
 constexpr std::string_view kPassed = "passed";
@@ -100,7 +100,7 @@ bool is_date(const std::string& field) {
   return field.starts_with("valid_") || field == "promised_date" || field == "day";
 }
 
-// Sets every field there is, whatever the schema grows to.
+// Sets every field of the message, new ones of the schema too.
 void fill(Message& message, int seed) {
   const auto* reflection = message.GetReflection();
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
@@ -161,9 +161,9 @@ TEST(RoundTrip, ContractForm) {
       R"("direction":"OUT","lines":[{"sku_id":"S1","quantity":5}]}})");
 }
 
-// ---- presence -------------------------------------------------------------------------------------------------------
+// ---- required fields -------------------------------------------------------------------------------------------------------
 
-// Every field that must be there; those a cancellation needs too.
+// The required fields, and those that a cancellation needs too.
 const std::set<std::string> kRequired{"/event_id",
                                       "/event_time",
                                       "/order/order_id",
@@ -266,24 +266,24 @@ const std::set<std::string> kRequiredOfCancelled{"/event_id",
                                                  "/command/command_id",
                                                  "/mark/complete_through"};
 
-// Where in an event something stands: "/order/lines/0/sku_id". Elements of lists are places only through their fields.
-void collect_places(const json& value, const std::string& prefix, std::vector<std::string>& places) {
+// The JSON pointers of all fields of an event, such as "/order/lines/0/sku_id".
+void collect_pointers(const json& value, const std::string& prefix, std::vector<std::string>& pointers) {
   for (const auto& [key, inner] : value.items()) {
-    const std::string place = prefix + "/" + key;
-    if (!value.is_array()) places.push_back(place);
-    if (inner.is_structured()) collect_places(inner, place, places);
+    const std::string path = prefix + "/" + key;
+    if (!value.is_array()) pointers.push_back(path);
+    if (inner.is_structured()) collect_pointers(inner, path, pointers);
   }
 }
 
-void for_each_place(const std::function<void(const std::string& payload, const std::string& place)>& visit) {
+void for_each_pointer(const std::function<void(const std::string& payload, const std::string& path)>& visit) {
   for (const auto& [payload, text] : kPayloads) {
-    std::vector<std::string> places;
-    collect_places(good(payload), "", places);
-    for (const std::string& place : places) visit(payload, place);
+    std::vector<std::string> pointers;
+    collect_pointers(good(payload), "", pointers);
+    for (const std::string& path : pointers) visit(payload, path);
   }
 }
 
-// JSON, and the Event that was read from it as Protobuf.
+// Decodes the JSON, and the Event that was read from it as Protobuf.
 void expect_in_both_forms(const json& record, std::string_view expected) {
   Event event;
   EXPECT_EQ(outcome(decode(record.dump(), event)), expected) << record;
@@ -292,19 +292,19 @@ void expect_in_both_forms(const json& record, std::string_view expected) {
   EXPECT_EQ(outcome(framed(bytes)), expected) << record;
 }
 
-TEST(Presence, EveryFieldAbsentOrNullOrEmpty) {
-  for_each_place([](const std::string& payload, const std::string& place) {
+TEST(Required, EveryFieldAbsentOrNullOrEmpty) {
+  for_each_pointer([](const std::string& payload, const std::string& path) {
     for (const bool cancelled : {false, true}) {
       const auto& required = cancelled ? kRequiredOfCancelled : kRequired;
       json record = good(payload);
       record["cancelled"] = cancelled;
-      const json::json_pointer pointer(place);
+      const json::json_pointer pointer(path);
       const json value = record[pointer];
 
-      std::string_view expected = required.contains(place) ? "missing_field" : kPassed;
-      if (place == "/" + payload) expected = "bad_payload";
-      if (payload == "mark" && (place == "/event_id" || place == "/event_time")) expected = kPassed;
-      if (place == "/cancelled" && cancelled) continue;
+      std::string_view expected = required.contains(path) ? "missing_field" : kPassed;
+      if (path == "/" + payload) expected = "bad_payload";
+      if (payload == "mark" && (path == "/event_id" || path == "/event_time")) expected = kPassed;
+      if (path == "/cancelled" && cancelled) continue;
 
       record[pointer] = nullptr;
       expect_in_both_forms(record, expected);
@@ -318,35 +318,35 @@ TEST(Presence, EveryFieldAbsentOrNullOrEmpty) {
   });
 }
 
-TEST(Presence, EmptyTextIsAbsentButNotFreeText) {
+TEST(Required, EmptyTextIsAbsentButNotFreeText) {
   const std::set<std::string> free{"/delivery/order_id", "/outlet/name",     "/sku/name",
                                    "/region/name",       "/sku/brand_group", "/region/parent_id"};
-  for_each_place([&](const std::string& payload, const std::string& place) {
+  for_each_pointer([&](const std::string& payload, const std::string& path) {
     json record = good(payload);
-    const json::json_pointer pointer(place);
-    if (!record[pointer].is_string() || kRequired.contains(place)) return;
+    const json::json_pointer pointer(path);
+    if (!record[pointer].is_string() || kRequired.contains(path)) return;
     record[pointer] = "";
     const std::string empty = decoded(record.dump()).SerializeAsString();
     record[pointer] = nullptr;
     const std::string absent = decoded(record.dump()).SerializeAsString();
-    EXPECT_EQ(empty != absent, free.contains(place)) << place;
+    EXPECT_EQ(empty != absent, free.contains(path)) << path;
   });
 }
 
-// A text field left empty by a form or an export is absent whatever belongs there.
-TEST(Presence, EmptyTextIsAbsentInAnyField) {
-  for_each_place([](const std::string& payload, const std::string& place) {
-    const json::json_pointer pointer(place);
+// Forms and exports write an empty text for an absent value of any type.
+TEST(Required, EmptyTextIsAbsentInAnyField) {
+  for_each_pointer([](const std::string& payload, const std::string& path) {
+    const json::json_pointer pointer(path);
     json record = good(payload);
     if (record[pointer].is_string()) return;
     record[pointer] = "";
     const std::string with_empty = outcome(record.dump());
     record[pointer] = nullptr;
-    EXPECT_EQ(with_empty, outcome(record.dump())) << place;
+    EXPECT_EQ(with_empty, outcome(record.dump())) << path;
   });
 }
 
-TEST(Presence, EmptyTextOfProtobufToo) {
+TEST(Required, EmptyTextOfProtobufToo) {
   Event event = decoded(good("command").dump());
   event.mutable_command()->clear_text();
   const std::string absent = event.SerializeAsString();
@@ -355,7 +355,7 @@ TEST(Presence, EmptyTextOfProtobufToo) {
   EXPECT_EQ(decoded(event.SerializeAsString()).SerializeAsString(), absent);
 }
 
-TEST(Presence, CancelledNeedsIdsOnly) {
+TEST(Required, CancelledNeedsIdsOnly) {
   for (const char* payload :
        {R"("order":{"order_id":"O1","outlet_id":"R1"})", R"("delivery":{"delivery_id":"D1","outlet_id":"R1"})",
         R"("visit":{"visit_id":"V1","outlet_id":"R1"})", R"("outlet":{"outlet_id":"R1","valid_from":"2026-01-01"})",
@@ -378,24 +378,24 @@ TEST(Presence, CancelledNeedsIdsOnly) {
 // ---- types and ranges -----------------------------------------------------------------------------------------------
 
 TEST(Values, WrongTypeOfEveryField) {
-  for_each_place([](const std::string& payload, const std::string& place) {
-    const json::json_pointer pointer(place);
+  for_each_pointer([](const std::string& payload, const std::string& path) {
+    const json::json_pointer pointer(path);
     const json value = good(payload)[pointer];
-    const bool setting = place.ends_with("/value") && payload == "policy";
+    const bool setting = path.ends_with("/value") && payload == "policy";
     for (const json& wrong : {json("5"), json(5), json(5.0), json(true), json::object(), json::array(), json({1})}) {
       const bool plausible = (wrong.type() == value.type()) ||
                              (wrong.is_number_integer() && value.is_number_integer()) ||
                              (setting && (wrong.is_number() || wrong.is_string()));
-      if (plausible && place != "/event_time") continue;
+      if (plausible && path != "/event_time") continue;
       json record = good(payload);
       record[pointer] = wrong;
       EXPECT_EQ(outcome(record.dump()), "bad_value") << record;
       record["cancelled"] = true;
-      if (place != "/cancelled") {
+      if (path != "/cancelled") {
         EXPECT_EQ(outcome(record.dump()), "bad_value") << record;
       }
-      // What is missing elsewhere comes first.
-      if (payload != "mark" && place != "/event_id") {
+      // A missing field elsewhere is graver.
+      if (payload != "mark" && path != "/event_id") {
         record["event_id"] = "";
         EXPECT_EQ(outcome(record.dump()), "missing_field") << record;
       }
@@ -554,29 +554,29 @@ TEST(Values, TimesOfProtobuf) {
   EXPECT_EQ(with_time(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int32_t>::min()), "bad_value");
 }
 
-TEST(Values, TimesAreCutToMilliseconds) {
+TEST(Values, TimesAreTruncatedToMilliseconds) {
   Event event = decoded(good("command").dump());
-  const std::string cut = event.SerializeAsString();
+  const std::string truncated = event.SerializeAsString();
   for (auto* time : {event.mutable_event_time(), event.mutable_arrival_time(),
                      event.mutable_command()->mutable_silence()->mutable_starts_at(),
                      event.mutable_command()->mutable_silence()->mutable_ends_at()}) {
     time->set_nanos(time->nanos() + 999'999);
   }
-  EXPECT_EQ(decoded(event.SerializeAsString()).SerializeAsString(), cut);
+  EXPECT_EQ(decoded(event.SerializeAsString()).SerializeAsString(), truncated);
   EXPECT_EQ(decoded(changed("command", "/event_time", "2026-03-02T12:00:00.123999+08:00").dump()).SerializeAsString(),
-            cut);
+            truncated);
   Event mark = decoded(good("mark").dump());
   mark.mutable_mark()->mutable_complete_through()->set_nanos(1'999'999);
   EXPECT_EQ(decoded(mark.SerializeAsString()).mark().complete_through().nanos(), 1'000'000);
 }
 
-TEST(Values, OnceInARecord) {
+TEST(Values, RepeatedSkusAndDimensions) {
   expect_in_both_forms(changed("order", "/order/lines/1/sku_id", "S1"), "duplicate_sku");
   expect_in_both_forms(changed("delivery", "/delivery/lines/1/sku_id", "S1"), "duplicate_sku");
   expect_in_both_forms(changed("visit", "/visit/checks/1/sku_id", "S1"), "duplicate_sku");
   expect_in_both_forms(changed("outlet", "/outlet/classes/1/dimension", "channel"), "bad_value");
 
-  json many = good("delivery");  // more than are compared pair by pair
+  json many = good("delivery");  // more than the checker compares pair by pair
   for (int i = 2; i < 100; ++i) {
     many["/delivery/lines"_json_pointer].push_back({{"sku_id", fmt::format("S{}", i + 1)}, {"quantity", 1}});
   }
@@ -670,7 +670,7 @@ TEST(Json, Texts) {
   };
   EXPECT_EQ(decoded(name_in(R"(\u0000\u00e9\ud83d\ude00\/)")).region().name(), "\0\u00e9\U0001F600/"s);
   for (const std::string& bad : {"\xff"s, "\xc0\x80"s, "\xed\xa0\x80"s, "\xe5\xba"s, "\n"s, "\0"s, R"(\ud83d)"s,
-                                 R"(\x)"s, "\xf4\x90\x80\x80"s}) {
+                                 R"(\udc00)"s, R"(\x)"s, "\xf4\x90\x80\x80"s}) {
     EXPECT_EQ(outcome(name_in(bad)), "malformed") << bad;
   }
 }
@@ -712,7 +712,7 @@ TEST(Json, SizeIsBounded) {
   EXPECT_EQ(outcome(text + " "), "malformed");
 }
 
-// Work must stay proportional to the size of a record, also of one made to hurt.
+// The work must stay proportional to the size of a record, also of a malicious one.
 TEST(Json, ManySmallThings) {
   const auto list_of = [](const std::string& element) {
     std::string text =
@@ -755,9 +755,9 @@ TEST(Protobuf, UnknownFieldsAreDropped) {
 
 TEST(Protobuf, Malformed) {
   const std::string bytes = decoded(good("order").dump()).SerializeAsString();
-  const std::string cut = bytes.substr(0, bytes.size() - 1);
+  const std::string truncated = bytes.substr(0, bytes.size() - 1);
   for (const std::string& record :
-       {cut, bytes + "\x0a", bytes + "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+       {truncated, bytes + "\x0a", bytes + "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
         bytes + "\x0a\xff\xff\xff\xff\x0f", bytes + "\x07", bytes + "\x0c", "\x0a\x01\xff"s, "\x28\xff"s, "\xff"s}) {
     EXPECT_EQ(outcome(record), "malformed") << testing::PrintToString(record);
     EXPECT_EQ(outcome(framed(record)), "malformed") << testing::PrintToString(record);
@@ -786,10 +786,10 @@ TEST(Protobuf, Frames) {
     EXPECT_EQ(outcome(head), "malformed") << testing::PrintToString(head);
   }
   EXPECT_EQ(outcome("\0\0\0\0\1\2\2"s + bytes), "malformed");             // another message of the schema
-  EXPECT_EQ(outcome("\0\0\0\0\1"s + good("order").dump()), "malformed");  // JSON is never framed
+  EXPECT_EQ(outcome("\0\0\0\0\1"s + good("order").dump()), "malformed");  // a frame never contains JSON
 }
 
-// The tag of event_id is a line end, its length may be white space or '{'.
+// The tag of event_id is a line end, and its length may be white space or '{'.
 TEST(Protobuf, ThatBeginsLikeJson) {
   for (const std::size_t length : {9, 10, 13, 32, 123}) {
     for (const char filler : {'{', ' ', '"', 'x'}) {
@@ -804,9 +804,9 @@ TEST(Protobuf, ThatBeginsLikeJson) {
   }
 }
 
-// ---- what a rejection says ------------------------------------------------------------------------------------------
+// ---- texts of rejections ------------------------------------------------------------------------------------------
 
-TEST(Verdict, NamesTheEventIfItCan) {
+TEST(Rejection, NamesTheEventIfItCan) {
   Event event;
   const auto id_of = [&](std::string_view bytes) { return decode(bytes, event).value().event_id; };
   EXPECT_EQ(id_of(R"({"event_id":"e1"})"), "e1");
@@ -821,7 +821,7 @@ TEST(Verdict, NamesTheEventIfItCan) {
             "");
 }
 
-TEST(Verdict, NamesFieldAndValue) {
+TEST(Rejection, NamesFieldAndValue) {
   Event event;
   const auto detail_of = [&](const json& record) { return decode(record.dump(), event).value().detail; };
   EXPECT_EQ(detail_of(changed("delivery", "/delivery/lines/1/quantity", -3)), "delivery.lines[1].quantity: -3");
@@ -832,13 +832,13 @@ TEST(Verdict, NamesFieldAndValue) {
   EXPECT_EQ(detail_of(changed("order", "/order/lines/1/sku_id", "S1")), "order.lines: 'S1' is there twice");
   EXPECT_EQ(detail_of(changed("order", "/revision", 0)), "revision: 0 is not in 1..9007199254740992");
   EXPECT_EQ(detail_of(json::object()), "no payload");
-  // Cut between characters: a detail is valid UTF-8 as well.
+  // A text is truncated between two characters, so that a detail is valid UTF-8.
   std::string long_text;
   for (int i = 0; i < 100; ++i) long_text += "\u5e97";
   EXPECT_NO_THROW((void)json(detail_of(changed("region", "/region/level", "x" + long_text))).dump());
 }
 
-TEST(Verdict, EventIsClearedFirst) {
+TEST(Rejection, EventIsClearedFirst) {
   Event event = decoded(good("order").dump());
   EXPECT_EQ(outcome(decode("{", event)), "malformed");
   EXPECT_EQ(event.ByteSizeLong(), 0U);
@@ -853,7 +853,7 @@ TEST(Verdict, EventIsClearedFirst) {
 // ---- any bytes ------------------------------------------------------------------------------------------------------
 
 TEST(AnyBytes, NeverCrashAndWhatPassesStaysEqual) {
-  std::mt19937 random(20260302);  // NOLINT(cert-msc51-cpp): the same bytes on every run
+  std::mt19937 random(20260302);  // NOLINT(cert-msc51-cpp): a fixed seed gives the same bytes in every run
   const auto below = [&](std::size_t bound) {
     return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
   };
@@ -897,7 +897,7 @@ TEST(AnyBytes, NeverCrashAndWhatPassesStaysEqual) {
     ASSERT_EQ(decoded(content).SerializeAsString(), content);
     ASSERT_EQ(decoded(to_json(event)).SerializeAsString(), content);
   }
-  EXPECT_GT(passed, 500);  // the edits leave enough whole events
+  EXPECT_GT(passed, 500);  // enough edited records are still valid events
 }
 
 }  // namespace

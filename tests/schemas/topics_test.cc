@@ -15,7 +15,7 @@ constexpr std::array<Topic, 6> kResultTopics{Topic::metrics,   Topic::metrics_fi
 std::map<std::string, std::string> settings(Topic topic, bool wall_clock) {
   const TopicSettings list = settings_of(topic, wall_clock);
   std::map<std::string, std::string> map(list.begin(), list.end());
-  EXPECT_EQ(map.size(), list.size()) << "a setting twice: " << name_of(topic);
+  EXPECT_EQ(map.size(), list.size()) << "a repeated setting: " << name_of(topic);
   return map;
 }
 
@@ -56,7 +56,7 @@ TEST(Topics, PartitionCounts) {
   EXPECT_EQ((PartitionCounts{.source = 1, .ledger = 2, .market = 7}.of(Topic::seals)), 7);
 }
 
-TEST(Topics, NothingIsEverForgotten) {
+TEST(Topics, NothingIsEverDeleted) {
   for (std::size_t i = 0; i < kTopicCount; ++i) {
     for (const bool wall_clock : {false, true}) {
       auto of = settings(static_cast<Topic>(i), wall_clock);
