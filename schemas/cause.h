@@ -7,10 +7,9 @@
 //   fiverate-chain     16 hex digits: the chained hash of all earlier outputs of this sender to this partition.
 // The last two are headers of records between tasks (ledger, deltas, signals).
 //
-//   fiverate-said      a header of progress records, which have no cause, once for each sender: the cause of the last record of
-//                      that sender to this partition that was acknowledged before the progress was sent. A receiver that has not
-//                      received this record has a missing range. Records of deltas have the header too: there it is the cause of
-//                      the last copy of a reference record before them.
+//   fiverate-depends-on  the cause of a record of another sender that has to be applied before this one; may occur several times.
+//                      Progress records, which have no cause, name the last record of each sender that was acknowledged in this
+//                      partition before the progress was sent. Records of deltas name the last copy of a reference record before them.
 #pragma once
 
 #include <compare>
@@ -24,7 +23,7 @@ namespace fiverate {
 inline constexpr std::string_view kCauseHeader = "fiverate-cause";
 inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
 inline constexpr std::string_view kChainHeader = "fiverate-chain";
-inline constexpr std::string_view kSaidHeader = "fiverate-said";
+inline constexpr std::string_view kDependsOnHeader = "fiverate-depends-on";
 // Set by `quarantine retry` on a source record: the arrival in decimal milliseconds, which replaces the Kafka timestamp.
 inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
 

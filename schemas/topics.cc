@@ -91,6 +91,7 @@ std::int32_t PartitionCounts::of(Topic topic) const {
       return source;
     case Topic::reference:
     case Topic::commands:
+    case Topic::checkpoints:
       return 1;  // all records in one order
     case Topic::ledger:
       return ledger;
@@ -121,6 +122,8 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
       {"retention.ms", std::string(kForever)},
       {"segment.ms", std::string(kMillisMax)},
   };
+  // Compaction spares the segment that is written to: so much history of all tasks remains for `tasks reset`.
+  if (topic == Topic::checkpoints) settings.emplace_back("segment.bytes", "67108864");
   // A record of quarantine holds a source record of any size and its reason.
   if (is_internal(topic) || topic == Topic::quarantine)
     settings.emplace_back("max.message.bytes", kInternalRecordBytesMax);
