@@ -13,7 +13,7 @@
 #include "cli/live/intake_heartbeat.h"
 #include "cli/live/memory.h"
 #include "processors/edge/kafka_log.h"
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -179,7 +179,7 @@ std::unique_ptr<Operator> StageThread::make_operator(Stage stage, const Input& i
     case Stage::market:
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache}, shared_.calendar);
-    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache});
+    case Stage::desk: return std::make_unique<AlertManager>(AlertManager::Settings{definition, input.partition, cache});
   }
   return nullptr;
 }

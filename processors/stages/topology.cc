@@ -11,11 +11,16 @@ namespace fiverate {
 
 Stage stage_reading(Topic topic) {
   switch (topic) {
-    case Topic::ledger: return Stage::outlet;
-    case Topic::deltas: return Stage::market;
-    case Topic::signals: return Stage::desk;
-    case Topic::reference: return Stage::reference;
-    default: return Stage::intake;
+    case Topic::ledger:
+      return Stage::outlet;
+    case Topic::deltas:
+      return Stage::market;
+    case Topic::signals:
+      return Stage::desk;
+    case Topic::reference:
+      return Stage::reference;
+    default:
+      return Stage::intake;
   }
 }
 
@@ -32,7 +37,7 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
   };
   switch (stage) {
     case Stage::intake:
-      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of what is rejected
+      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of the rejected record
       return targets;
     case Stage::reference:
       all_of(Topic::ledger, definition.ledger_partitions());
@@ -46,8 +51,10 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
       targets.push_back({Topic::quarantine, partition});
       targets.push_back({Topic::seals, partition});
       return targets;
-    case Stage::market: return {{Topic::signals, partition}, {Topic::seals, partition}};
-    case Stage::desk: return {{Topic::seals, partition}};
+    case Stage::market:
+      return {{Topic::signals, partition}, {Topic::seals, partition}};
+    case Stage::desk:
+      return {{Topic::seals, partition}};
   }
   return {};
 }
@@ -89,16 +96,21 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   return definition;
 }
 
-std::string definition_bytes(const Definition& definition) { return definition.SerializeAsString(); }
+std::string definition_bytes(const Definition& definition) {
+  return definition.SerializeAsString();
+}
 
-std::string definition_id(const Definition& definition) { return chain_text(chained(0, "", definition_bytes(definition))); }
+std::string definition_id(const Definition& definition) {
+  return chain_text(chained(0, "", definition_bytes(definition)));
+}
 
 Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes) {
   if (definition_bytes(found) == our_bytes) return {};
-  return fail(Reaction::stop,
-              "The topic {} was made with another definition (time zone, partitions or version) than this process is configured "
-              "with. Use the configuration that the topics were created with.",
-              name_of(topic));
+  return fail(
+      Reaction::stop,
+      "The topic {} was created with another definition (time zone, partitions or version) than that of this process. "
+      "Use the configuration and the version that the topics were created with.",
+      name_of(topic));
 }
 
 std::string definition_record(Topic topic, const Definition& definition) {
@@ -110,7 +122,8 @@ std::vector<Input> source_inputs(const Definition& definition) {
   for (const auto& source : definition.sources()) {
     const auto topic = topic_named(source.topic());
     CHECK(topic.has_value(), source.topic());
-    for (std::int32_t partition = 0; partition < source.partitions(); ++partition) inputs.push_back({*topic, partition});
+    for (std::int32_t partition = 0; partition < source.partitions(); ++partition)
+      inputs.push_back({*topic, partition});
   }
   return inputs;
 }

@@ -252,7 +252,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
 
   // The intake of all source partitions, one after the other in canonical order.
   const IntakeSettings intake_settings{definition, false};
-  ProgressBook book(definition);
+  ProgressTracker tracker(definition);
   HistorySource source(history, calendar);
   Worker intake(
       source,
@@ -268,10 +268,10 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
       kOptions,
       [&](const std::map<Input, Seat>& seats) -> Result<void> {
         for (const auto& [input, seat] : seats) {
-          book.acknowledge(input, seat.op->clock());
+          tracker.acknowledge(input, seat.op->clock());
         }
-        if (!book.moved()) return {};
-        for (auto& record : book.take()) FIVERATE_TRY(sink.send(std::move(record)));
+        if (!tracker.changed()) return {};
+        for (auto& record : tracker.records()) FIVERATE_TRY(sink.send(std::move(record)));
         return {};
       });
 
@@ -303,10 +303,10 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   // Every day up to the last counts as final.
   const auto through = options.through.value_or(outlet_stage == nullptr ? kNoDay : outlet_stage->last_day());
   if (outlet_stage != nullptr && outlet_stage->last_day() != kNoDay) {
-    ProgressBook last(definition);
+    ProgressTracker last(definition);
     const auto end = calendar.end_of(std::max(through, outlet_stage->last_day())) + kFinalAfter;
     for (const auto& input : source_inputs(definition)) last.acknowledge(input, end);
-    for (auto& record : last.take()) FIVERATE_TRY(sink.send(std::move(record)));
+    for (auto& record : last.records()) FIVERATE_TRY(sink.send(std::move(record)));
     FIVERATE_TRY(drain());
   }
   FIVERATE_TRY(market.finish());

@@ -2,7 +2,7 @@
 // first byte says which key of which stage the rest stands under.
 #include <array>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stream/memory_log.h"
@@ -29,7 +29,7 @@ constexpr std::array kPlaces{
 std::unique_ptr<Operator> make_operator(Topic topic, const Definition& definition, const MarketCalendar& calendar) {
   if (topic == Topic::ledger) return std::make_unique<OutletStage>(OutletStage::Settings{definition}, calendar);
   if (topic == Topic::deltas) return std::make_unique<MarketStage>(MarketStage::Settings{definition}, calendar);
-  return std::make_unique<DeskStage>(DeskStage::Settings{definition});
+  return std::make_unique<AlertManager>(AlertManager::Settings{definition});
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::vector<Input> shared_out(Stage stage, const Definition& definition) {
 struct SimCluster::StageRun {
   SimSource source;
   SimSink sink;
-  ProgressBook book;
+  ProgressTracker book;
   std::set<Input> mine;
   bool told_in_calm = false;
   std::unique_ptr<Standby> standby;
@@ -129,7 +129,7 @@ void SimCluster::work(Process& process, std::size_t stage) {
     run.reset(new StageRun{
         {log_, *groups_[stage], fmt::format("{}-{}", process.name, stage), incarnation, weather_, process.dead},
         {log_, late_, saboteur_, weather_, process.dead},
-        ProgressBook(definition_),
+        ProgressTracker(definition_),
         {},
         false,
         nullptr,
@@ -264,7 +264,7 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   }
   if (kThreads[stage] != Stage::intake) return {};
   for (const auto& input : run.mine) {
-    if (!seats.contains(input)) run.book.forget(input);
+    if (!seats.contains(input)) run.book.remove(input);
   }
   run.mine.clear();
   for (const auto& [input, seat] : seats) {
@@ -273,9 +273,9 @@ Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const st
   }
   // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
   const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
-  const bool told = again || (run.book.moved() && (weather_.is_calm() || chance_.percent(40)));
+  const bool told = again || (run.book.changed() && (weather_.is_calm() || chance_.percent(40)));
   if (!told) return {};
-  for (auto& record : run.book.take(again)) FIVERATE_TRY(run.sink.send(std::move(record)));
+  for (auto& record : run.book.records(again)) FIVERATE_TRY(run.sink.send(std::move(record)));
   return {};
 }
 
