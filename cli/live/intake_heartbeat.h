@@ -1,5 +1,5 @@
-// Sends the progress records of the source partitions that this worker owns, and with clock = wall the marks into these partitions.
-// It is the only part of the processors that reads the wall clock.
+// Sends the progress records of the source partitions that this worker owns, and with clock = wall the marks into these
+// partitions. It is the only part of the processors that reads the wall clock.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,8 @@ class IntakeHeartbeat {
  public:
   static constexpr std::chrono::milliseconds kProgressEvery{1000};  // while something changes
   static constexpr std::chrono::seconds kIdleProgressEvery{10};     // otherwise
-  // For some seconds after the owned partitions have changed: tasks that restart detect a sequence gap by the first progress record.
+  // For some seconds after the owned partitions have changed: tasks that restart detect a sequence gap by the first
+  // progress record.
   static constexpr std::chrono::milliseconds kProgressAfterAssignment{200};
   static constexpr std::chrono::seconds kAfterAssignment{3};
   static constexpr std::chrono::seconds kMarkEvery{1};

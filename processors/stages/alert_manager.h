@@ -1,32 +1,34 @@
-// The alert manager, stage "desk": one task for each partition of `signals`. It keeps one Alert for each alert id, writes its state
-// to `alerts` and its history to `alert-log`. The outlet and market stages alone decide whether an alert fires; acknowledgements,
-// assignments and silences are kept beside that and never change it.
+// The alert manager, stage "desk": one task for each partition of `signals`. It keeps one Alert for each alert id,
+// writes its state to `alerts` and its history to `alert-log`. The outlet and market stages alone decide whether an
+// alert fires; acknowledgements, assignments and silences are kept beside that and never change it.
 //
 //   input         key in alerts   key in alert-log
 //   transition    alert id        ["<alert id>",<transition>]
 //   command       alert id        ["<alert id>","a<number>"]: actions have numbers of their own
 //
-// Episodes. `last` is the present state of the alert (alerts.proto). When another episode becomes the present one, acknowledgement
-// and verdict are cleared, since they belong to the earlier episode. Assignee and comment stay.
+// Episodes. `last` is the present state of the alert (alerts.proto). When another episode becomes the present one,
+// acknowledgement and verdict are cleared, since they belong to the earlier episode. Assignee and comment stay.
 //
-// Commands. A command is executed once: one with a known command_id or event_id has no effect, nor has a later revision or
-// cancellation. Actions are history: another command reverts them. A command that is cancelled before it arrives has no effect.
+// Commands. A command is executed once: one with a known command_id or event_id has no effect, nor has a later revision
+// or cancellation. Actions are history: another command reverts them. A command that is cancelled before it arrives has
+// no effect.
 //   ACK        also of a resolved alert. The first one of an episode counts; later ones are only logged.
 //   ASSIGN     Without an assignee the alert is assigned to no one.
 //   COMMENT    replaces the comment; so does the text of ACK, ASSIGN and VERDICT, if there is one.
 //   VERDICT    Without true_alarm the verdict is removed.
-//   SILENCE    applies in [starts_at, ends_at) to firing alerts whose fields equal all matchers; a region includes all regions
-//              below it. A known silence_id replaces that silence. Without matchers, with an unknown field, or with an end that
-//              has passed, it has no effect.
+//   SILENCE    applies in [starts_at, ends_at) to firing alerts whose fields equal all matchers; a region includes all
+//              regions below it. A known silence_id replaces that silence. Without matchers, with an unknown field, or
+//              with an end that has passed, it has no effect.
 //   UNSILENCE  by its silence_id
 // Every partition receives each command, and the one that has the alert executes it.
 //
-// Time comes with the records: the arrival of commands and reference records, known_at of transitions. The clock is the highest
-// time so far. When it reaches the end of a silence, the silence is removed, and the alerts that it silenced are written again.
+// Time comes with the records: the arrival of commands and reference records, known_at of transitions. The clock is the
+// highest time so far. When it reaches the end of a silence, the silence is removed, and the alerts that it silenced
+// are written again.
 //
-// Seals: when the clock passes a midnight, one for the last day that ended. It covers what was written to alert-log before the
-// record that passed midnight. Days without such a record have no seal: without records no time passes here, and one record with a
-// wrong timestamp could otherwise cause the seals of many years.
+// Seals: when the clock passes a midnight, one for the last day that ended. It covers what was written to alert-log
+// before the record that passed midnight. Days without such a record have no seal: without records no time passes here,
+// and one record with a wrong timestamp could otherwise cause the seals of many years.
 #pragma once
 
 #include <map>

@@ -120,8 +120,9 @@ void DeltaMerge::add_prices(const MarketContext& context, Cell cell, CellDeltas&
 
 std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context, std::int32_t market_partitions,
                                                    bool even_if_empty) {
-  // The canonical order is by the names of a cell, which do not depend on the numbers that this process assigned. There are few
-  // cells with long names and many entries, so the cells are sorted first, and the entries by the ranks of their cells.
+  // The canonical order is by the names of a cell, which do not depend on the numbers that this process assigned. There
+  // are few cells with long names and many entries, so the cells are sorted first, and the entries by the ranks of
+  // their cells.
   const auto cells = changed_cells();
   std::vector<std::uint32_t> by_name(cells.size());
   std::iota(by_name.begin(), by_name.end(), 0U);

@@ -1,6 +1,6 @@
-// Merges the dated differences of many ledger records. A flush drains them as one Deltas record for each market partition: summed,
-// in canonical order, in several pieces if it is large. Cells without a brand (activity of outlets, data quality) go to every
-// market partition, since the rates of all brands need them.
+// Merges the dated differences of many ledger records. A flush drains them as one Deltas record for each market
+// partition: summed, in canonical order, in several pieces if it is large. Cells without a brand (activity of outlets,
+// data quality) go to every market partition, since the rates of all brands need them.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@ namespace fiverate {
 
 class DeltaMerge {
  public:
-  // A flush is due at so many different keys, which take about 512 KiB. It depends on the records alone, so that a replay flushes
-  // where the live run flushed.
+  // A flush is due at so many different keys, which take about 512 KiB. It depends on the records alone, so that a
+  // replay flushes where the live run flushed.
   static constexpr std::size_t kKeysMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
 
   void add(const Differences& differences, const MarketContext& context);
   [[nodiscard]] bool full() const { return merged_.size() + prices_.size() >= kKeysMax; }
 
-  // Removes and returns everything that was added: for each market partition its pieces, of which only `cells` is set. A partition
-  // that gets no cells has one empty piece if `even_if_empty`, else none.
+  // Removes and returns everything that was added: for each market partition its pieces, of which only `cells` is set.
+  // A partition that gets no cells has one empty piece if `even_if_empty`, else none.
   std::vector<std::vector<Deltas>> drain(const MarketContext& context, std::int32_t market_partitions,
                                          bool even_if_empty);
 

@@ -5,7 +5,8 @@
 
 namespace fiverate {
 
-// Time from the end of a day until it is final: the greatest lateness of a document (14 days) and the day that it may be pending.
+// Time from the end of a day until it is final: the greatest lateness of a document (14 days) and the day that it may
+// be pending.
 inline constexpr Millis kFinalAfter = 15 * kDayMs;
 
 // The first day that is not final at `clock`; kNoDay if the clock has no time yet.

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::string_view kIntakeArrivalKey = "arrival";
 
-// Brokers limit the compressed size of a record, so its value may exceed the largest record that we write to `quarantine`.
+// Brokers limit the compressed size of a record, so its value may exceed the largest record that we write to
+// `quarantine`.
 constexpr std::size_t kRejectedValueMax = 7 * 1024 * 1024;
 constexpr std::size_t kRejectedKeyMax = 64 * 1024;
 
@@ -120,7 +121,8 @@ Result<void> Intake::apply(const InRecord& record, Outbox& outbox) {
   const bool is_rejected_mark = rejected && rejected->reason != Reason::bad_payload && event.has_mark();
   const bool document = record.input.topic != Topic::commands && !is_rejected_mark;
   if (rejected) {
-    // A rejection without a document goes to one ledger partition: a task that copies to all of `signals` then writes to few others.
+    // A rejection without a document goes to one ledger partition: a task that copies to all of `signals` then writes
+    // to few others.
     const auto key =
         document && is_document(event.payload_case()) ? std::string_view(outlet_id_of(event)) : std::string_view{};
     send_rejection(record, arrival, *rejected, document, key, settings_.definition, outbox);

@@ -1,10 +1,10 @@
-// The intake stage: the ingress of the program, with one task for each partition of orders, deliveries, visits and commands. It
-// decodes each record, makes the checks that need this record alone, and appends documents to the ledger partition of their outlet
-// and commands to every partition of signals. A rejected record goes to `quarantine` with its reason and bytes; a note of the
-// rejection goes to the ledger, so that a replay of the ledger counts data quality too.
+// The intake stage: the ingress of the program, with one task for each partition of orders, deliveries, visits and
+// commands. It decodes each record, makes the checks that need this record alone, and appends documents to the ledger
+// partition of their outlet and commands to every partition of signals. A rejected record goes to `quarantine` with its
+// reason and bytes; a note of the rejection goes to the ledger, so that a replay of the ledger counts data quality too.
 //
-// Its only state is the highest arrival so far, which is stored with the consumer group's offset, as are the output chains. A
-// receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
+// Its only state is the highest arrival so far, which is stored with the consumer group's offset, as are the output
+// chains. A receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
 #pragma once
 
 #include <optional>
@@ -17,9 +17,10 @@
 
 namespace fiverate {
 
-// Derives the arrival of the records of one source partition: the Kafka timestamp, raised to the highest arrival so far. A retried
-// record has its original arrival and raises nothing. A mark raises the clock to its timestamp and, with clock = marks, to its
-// `complete_through`. A timestamp outside 1970..9999 is ignored: the record arrives at the highest arrival so far.
+// Derives the arrival of the records of one source partition: the Kafka timestamp, raised to the highest arrival so
+// far. A retried record has its original arrival and raises nothing. A mark raises the clock to its timestamp and, with
+// clock = marks, to its `complete_through`. A timestamp outside 1970..9999 is ignored: the record arrives at the
+// highest arrival so far.
 class ArrivalClock {
  public:
   explicit ArrivalClock(bool uses_marks) : uses_marks_(uses_marks) {}
@@ -40,11 +41,12 @@ struct IntakeSettings {
   bool wall_clock = false;
 };
 
-// Rejects a record with a Kafka timestamp after the year 9999: with the clock raised to it, every later record of the partition
-// would be late. An early timestamp is raised, and the arrival of a retried record does not depend on its timestamp.
+// Rejects a record with a Kafka timestamp after the year 9999: with the clock raised to it, every later record of the
+// partition would be late. An early timestamp is raised, and the arrival of a retried record does not depend on its
+// timestamp.
 std::optional<Rejected> check_timestamp(const InRecord& record, const Event& event);
-// Sends a rejected record to quarantine, and the note of its rejection to the ledger partition of `key`. `document`: it counts as a
-// document in data quality.
+// Sends a rejected record to quarantine, and the note of its rejection to the ledger partition of `key`. `document`: it
+// counts as a document in data quality.
 void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document,
                     std::string_view key, const Definition& definition, Outbox& outbox);
 // Sends `body` to every partition of an internal topic, in the record type of that topic.

@@ -1,4 +1,5 @@
-// Serializes a record that has the same content in ledger, deltas and signals, in the record type of one of these topics.
+// Serializes a record that has the same content in ledger, deltas and signals, in the record type of one of these
+// topics.
 //
 //   internal_record(topic, [&](auto& record) { *record.mutable_definition() = definition; })
 #pragma once

@@ -12,8 +12,8 @@ namespace fiverate {
 namespace {
 
 constexpr std::string_view kProgressKey = "progress";
-// An outlet in memory has about so many times its encoded size: 13 times with 60 days of all kinds of documents, 45 times with one
-// delivery of 40 SKUs.
+// An outlet in memory has about so many times its encoded size: 13 times with 60 days of all kinds of documents, 45
+// times with one delivery of 40 SKUs.
 constexpr std::size_t kMemoryPerByte = 20;
 
 }  // namespace

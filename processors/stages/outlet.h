@@ -1,5 +1,5 @@
-// The outlet stage: one task for each ledger partition. It keeps the facts of each outlet, sends dated differences to the market
-// stage and transitions of outlet alerts to the alert manager. It puts these parts together:
+// The outlet stage: one task for each ledger partition. It keeps the facts of each outlet, sends dated differences to
+// the market stage and transitions of outlet alerts to the alert manager. It puts these parts together:
 //
 //   OutletDocuments    validates documents and applies them, outlet versions and the passing of days to the facts
 //   PendingDocuments   documents that wait for an unknown outlet or SKU
@@ -7,12 +7,13 @@
 //   OutletAlertRules   evaluates the rules of outlet alerts
 //   OutletOutput       merges differences, sends all outputs, keeps the seal
 //
-// Time: the watermark of the task comes with progress records. An outlet's own clock is the later of the watermark and its latest
-// arrival. What the passing of time changes (an outlet becomes dormant, its stock runs out, a pending document expires) is a timer
-// of the outlet, and is applied before any later record.
+// Time: the watermark of the task comes with progress records. An outlet's own clock is the later of the watermark and
+// its latest arrival. What the passing of time changes (an outlet becomes dormant, its stock runs out, a pending
+// document expires) is a timer of the outlet, and is applied before any later record.
 //
-// Seals: one for each midnight that the watermark passes, after the flush at that midnight. Its chain covers every ledger record
-// applied so far, including the progress record that passes midnight; its sum covers all differences sent.
+// Seals: one for each midnight that the watermark passes, after the flush at that midnight. Its chain covers every
+// ledger record applied so far, including the progress record that passes midnight; its sum covers all differences
+// sent.
 //
 // State-only replay (Outbox::is_wanted): documents and alerts change the state; no output is computed.
 //

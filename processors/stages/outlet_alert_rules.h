@@ -1,5 +1,5 @@
-// Evaluates the alert rules of outlets (trade/rules/outlet_alerts.h) at their clocks and sends the transitions. In a file replay
-// the clock of the rules stops just before the end of the last day.
+// Evaluates the alert rules of outlets (trade/rules/outlet_alerts.h) at their clocks and sends the transitions. In a
+// file replay the clock of the rules stops just before the end of the last day.
 #pragma once
 
 #include <string>

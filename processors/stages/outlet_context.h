@@ -19,8 +19,8 @@ struct OutletSettings {
   Definition definition;
   std::int32_t market_partitions = 1;  // In a replay it may differ from the definition's.
   std::size_t cache_bytes = 64 << 20;
-  // For a file replay. All reference data comes first, so that no document waits for it; and no alert rule is evaluated at
-  // `alerts_until`, the end of its last day, or later.
+  // For a file replay. All reference data comes first, so that no document waits for it; and no alert rule is evaluated
+  // at `alerts_until`, the end of its last day, or later.
   bool reference_first = false;
   Millis alerts_until = kOpenEnd;
 };
@@ -44,7 +44,8 @@ struct LedgerEvent {
   Cause source;  // its position in the source topic
 };
 
-// Names the event by its id and its position in the source topic; the position is left out if `source` is no source topic.
+// Names the event by its id and its position in the source topic; the position is left out if `source` is no source
+// topic.
 EventRef event_ref(const Event& event, const Cause& source);
 
 }  // namespace fiverate

@@ -1,5 +1,6 @@
-// Applies documents, outlet versions and the passing of days to the facts of outlets. Each change sends the differences of what
-// the outlet contributes to measures (trade/measures/timeline.h) and evaluates the alert rules of the SKUs concerned.
+// Applies documents, outlet versions and the passing of days to the facts of outlets. Each change sends the differences
+// of what the outlet contributes to measures (trade/measures/timeline.h) and evaluates the alert rules of the SKUs
+// concerned.
 #pragma once
 
 #include <optional>
@@ -16,7 +17,8 @@ class OutletDocuments {
  public:
   OutletDocuments(OutletContext& context, OutletAlertRules& rules, OutletOutput& output);
 
-  // Validates a document whose outlet and SKUs are known: it changes the facts, is dropped as a duplicate, or is quarantined.
+  // Validates a document whose outlet and SKUs are known: it changes the facts, is dropped as a duplicate, or is
+  // quarantined.
   void apply(const LedgerEvent& document, OutletRecord& outlet);
   void apply_version(const LedgerEvent& version, OutletRecord& outlet);
   // Advances the facts to the day of the outlet's clock: an outlet becomes dormant without any event.

@@ -1,9 +1,9 @@
-// The output of the outlet stage: dated differences to the market stage, transitions to the alert manager, quarantined documents,
-// and the seal of the task.
+// The output of the outlet stage: dated differences to the market stage, transitions to the alert manager, quarantined
+// documents, and the seal of the task.
 //
-// Differences are merged and sent by a flush: at every progress record, at every midnight that a progress record passes, after
-// kRecordsMax records, and when the merge is full. All of this follows from the ledger alone, so a replay flushes where the live
-// run flushed.
+// Differences are merged and sent by a flush: at every progress record, at every midnight that a progress record
+// passes, after kRecordsMax records, and when the merge is full. All of this follows from the ledger alone, so a replay
+// flushes where the live run flushed.
 //
 // While outputs are disabled (Outbox::is_wanted), nothing is sent, and the seal stays as it is until resume().
 #pragma once
@@ -46,8 +46,8 @@ class OutletOutput {
   [[nodiscard]] bool is_full() const { return records_ >= kRecordsMax || deltas_.full(); }
 
   void add(const Differences& differences);
-  // Adds to a measure of data quality, on the day of arrival. A document that `quarantine retry` sends again after that day is
-  // final counts on the first day that is not.
+  // Adds to a measure of data quality, on the day of arrival. A document that `quarantine retry` sends again after that
+  // day is final counts on the first day that is not.
   void count(Contribution contribution, Millis arrival, std::int64_t documents);
   // The earliest day of an accepted document goes with each flush.
   void count_accepted(Day day, Millis arrival);
@@ -57,8 +57,9 @@ class OutletOutput {
   void quarantine_line(const LedgerEvent& document, const Rejected& rejected, const std::string& sku_id);
   void send(std::vector<Transition> transitions);
 
-  // Sends the merged differences, and one record without any to each market partition that gets none if `even_if_empty`.
-  // `end_of_batch`: no other flush of the same progress record follows, so market may publish LIVE rows.
+  // Sends the merged differences, and one record without any to each market partition that gets none if
+  // `even_if_empty`. `end_of_batch`: no other flush of the same progress record follows, so market may publish LIVE
+  // rows.
   void flush(bool end_of_batch, bool even_if_empty);
   // Writes the seal of a day that the watermark has passed, after the flush at its end.
   void write_seal(std::int32_t partition, Day day);

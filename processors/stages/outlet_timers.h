@@ -1,5 +1,5 @@
-// The timers of outlets, at most one for each outlet: when its state changes though no record arrives. They are in memory in the
-// order of time, and in the store of the task under c/<due, 16 hex digits><outlet>.
+// The timers of outlets, at most one for each outlet: when its state changes though no record arrives. They are in
+// memory in the order of time, and in the store of the task under c/<due, 16 hex digits><outlet>.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// The pending documents of outlets (pending_records.h): documents whose outlet or SKU is unknown. For each unknown SKU this class
-// keeps the outlets that wait for it, in memory and in the store of the task under w/<sku, outlet>.
+// The pending documents of outlets (pending_records.h): documents whose outlet or SKU is unknown. For each unknown SKU
+// this class keeps the outlets that wait for it, in memory and in the store of the task under w/<sku, outlet>.
 #pragma once
 
 #include <map>
@@ -24,7 +24,8 @@ class PendingDocuments {
 
   // The reference data that a document of this outlet misses; nullopt: none.
   [[nodiscard]] std::optional<Rejected> missing_of(const Event& document, const OutletRecord& outlet) const;
-  // True if a document of this arrival may not wait (any longer): reference data that is missing now will not come in time.
+  // True if a document of this arrival may not wait (any longer): reference data that is missing now will not come in
+  // time.
   [[nodiscard]] bool is_expired(Millis arrival) const;
   void add(const LedgerEvent& document, OutletRecord& outlet);
 

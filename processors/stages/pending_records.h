@@ -1,13 +1,13 @@
-// Records that wait for reference data, in the order in which they arrived. A record waits while an outlet, SKU or region that
-// it names is unknown, and also while an earlier pending record has an identity in common with it (for example the same document):
-// records of one identity are validated in the order of the log.
+// Records that wait for reference data, in the order in which they arrived. A record waits while an outlet, SKU or
+// region that it names is unknown, and also while an earlier pending record has an identity in common with it (for
+// example the same document): records of one identity are validated in the order of the log.
 //
 //   add          a record becomes pending
-//   pop_ready    nothing is missing any more and no earlier record has a common identity: the caller validates the record
-//   pop_expired  its waiting time is over and reference data is still missing: the caller quarantines the record
+//   pop_ready    nothing is missing and no earlier record has a common identity: the caller validates the record
+//   pop_expired  the waiting time is over and reference data is missing: the caller quarantines the record
 //
-// After each pop, and after each new outlet, SKU or region, the caller calls pop_ready until it returns nothing. The outlet stage
-// keeps one list for each outlet, the reference stage keeps one for all reference records.
+// After each pop, and after each new outlet, SKU or region, the caller calls pop_ready until it returns nothing. The
+// outlet stage keeps one list for each outlet, the reference stage keeps one for all reference records.
 #pragma once
 
 #include <algorithm>
@@ -50,8 +50,8 @@ class PendingRecords {
   // True if an event that arrives now must wait because a pending record has an identity in common with it.
   [[nodiscard]] bool blocks(const Event& event) const { return blocks(identities_of_(event), records_.size()); }
 
-  // Removes the first record that need not wait any longer. `missing_of(event)` returns Result<std::optional<Rejected>>: the
-  // reference data that is missing, or nullopt.
+  // Removes the first record that need not wait any longer. `missing_of(event)` returns
+  // Result<std::optional<Rejected>>: the reference data that is missing, or nullopt.
   template <typename MissingOf>
   [[nodiscard]] Result<std::optional<PendingRecord>> pop_ready(MissingOf&& missing_of) {
     for (std::size_t i = 0; i < records_.size(); ++i) {
@@ -62,8 +62,8 @@ class PendingRecords {
     return std::nullopt;
   }
 
-  // Removes the first record that arrived more than `waiting_time` before `clock` and still misses reference data. A record that
-  // only waits for an earlier one becomes ready when that one is removed.
+  // Removes the first record that arrived more than `waiting_time` before `clock` and still misses reference data. A
+  // record that only waits for an earlier one becomes ready when that one is removed.
   template <typename MissingOf>
   [[nodiscard]] Result<std::optional<Expired>> pop_expired(Millis clock, Millis waiting_time, MissingOf&& missing_of) {
     for (std::size_t i = 0; i < records_.size(); ++i) {

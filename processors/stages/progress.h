@@ -1,9 +1,10 @@
-// Builds the progress records of intake. For each source partition they publish the arrival of the last record that is read and
-// whose outputs are acknowledged, and in the header of each target partition the position of the last output there: a receiver that
-// has not applied that output has a sequence gap, and detects it before a day closes without the output.
+// Builds the progress records of intake. For each source partition they publish the arrival of the last record that is
+// read and whose outputs are acknowledged, and in the header of each target partition the position of the last output
+// there: a receiver that has not applied that output has a sequence gap, and detects it before a day closes without the
+// output.
 //
-// One ProgressTracker collects the state of all intake tasks of a worker. The caller sends its records: every second while something
-// changes, else every 10 seconds.
+// One ProgressTracker collects the state of all intake tasks of a worker. The caller sends its records: every second
+// while something changes, else every 10 seconds.
 #pragma once
 
 #include <map>
@@ -29,8 +30,8 @@ class ProgressTracker {
   }
 
   using Positions = std::shared_ptr<const Task::Acknowledged>;
-  // Up to `arrival`, the source partition is read and its outputs are acknowledged; `outputs` are the last ones of its task. kNever
-  // and inputs that are no source partition have no effect.
+  // Up to `arrival`, the source partition is read and its outputs are acknowledged; `outputs` are the last ones of its
+  // task. kNever and inputs that are no source partition have no effect.
   void acknowledge(const Input& input, Millis arrival, Positions outputs = nullptr) {
     const auto number = numbers_.find(input);
     if (arrival == kNever || number == numbers_.end()) return;
@@ -53,9 +54,9 @@ class ProgressTracker {
   // True if something has changed since the last records().
   [[nodiscard]] bool changed() const { return changed_; }
 
-  // The records to send: one to each ledger partition, and one to each partition of deltas and signals that has new outputs since
-  // the last call. `repeat` includes those without new outputs, since earlier records may have been lost. Empty before the first
-  // acknowledge().
+  // The records to send: one to each ledger partition, and one to each partition of deltas and signals that has new
+  // outputs since the last call. `repeat` includes those without new outputs, since earlier records may have been lost.
+  // Empty before the first acknowledge().
   std::vector<OutRecord> records(bool repeat = true) {
     changed_ = false;
     std::vector<OutRecord> records;

@@ -53,7 +53,8 @@ std::vector<std::string> reference_identities(const Event& event) {
   return {identity_of(event), joined_parts({"event", event.event_id()})};
 }
 
-// One hash of identity, revision and content: two records with the same event_id are duplicates if their hashes are equal.
+// One hash of identity, revision and content: two records with the same event_id are duplicates if their hashes are
+// equal.
 std::uint64_t hash_of(const std::string& identity, const Event& event) {
   return chained(content_of(event), identity, std::to_string(revision_of(event)));
 }
@@ -282,7 +283,8 @@ Result<std::optional<std::string>> Reference::conflict_with_anchor(const Event& 
   return std::nullopt;
 }
 
-// The first event of a region or SKU makes it known; the first that is not cancelled fixes the fields that never change.
+// The first event of a region or SKU makes it known; the first that is not cancelled fixes the fields that never
+// change.
 Result<void> Reference::save_anchor(const Event& event) {
   if (!event.has_region() && !event.has_sku()) return {};
   auto saved = anchors_.change(anchor_key(event));

@@ -1,10 +1,11 @@
-// The reference stage: the only reader of `reference`. It validates regions, SKUs, outlets and all other reference records, and
-// copies the accepted ones: an outlet version to the outlet's ledger partition, any other record to every partition of every
-// internal topic, so that each partition is a complete history by itself. Its state is a fold of the topic and is kept for ever.
+// The reference stage: the only reader of `reference`. It validates regions, SKUs, outlets and all other reference
+// records, and copies the accepted ones: an outlet version to the outlet's ledger partition, any other record to every
+// partition of every internal topic, so that each partition is a complete history by itself. Its state is a fold of the
+// topic and is kept for ever.
 //
 // The first condition that holds decides:
 //   rejected by decode
-//   region or SKU unknown   the record is pending for one day of arrival time, then it is quarantined (pending_records.h)
+//   region or SKU unknown   the record is pending for one day of arrival time, then quarantined (pending_records.h)
 //   reference_conflict      it changes the parent or level of a region, or the brand of a SKU, which never change
 //   event_id known          duplicate, or event_id_conflict
 //   revision known          duplicate, or revision_conflict
@@ -51,7 +52,8 @@ class Reference final : public Operator {
   Result<void> expire_pending(Outbox& outbox);
   void reject(const Candidate& candidate, const Rejected& rejected, Outbox& outbox);
   Result<void> copy(const Candidate& candidate, Outbox& outbox);
-  // Adds what never changes to a cancellation that names ids only: readers need the region's parent and the SKU's brand.
+  // Adds what never changes to a cancellation that names ids only: readers need the region's parent and the SKU's
+  // brand.
   Result<void> complete(Event& event);
 
   static std::optional<ReferenceAnchor> anchor_of(const Event& event);

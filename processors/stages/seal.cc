@@ -21,8 +21,8 @@ Hash128 hash_of(std::string_view bytes, std::uint64_t seed) {
   return {hash.high64, hash.low64};
 }
 
-// MurmurHash3's finalizer: each input bit changes about half of the output bits. Without it the hashes of two days would differ by
-// the same amount in every cell, and the sum would not change when a unit moves between two cells.
+// MurmurHash3's finalizer: each input bit changes about half of the output bits. Without it the hashes of two days
+// would differ by the same amount in every cell, and the sum would not change when a unit moves between two cells.
 constexpr std::uint64_t spread(std::uint64_t bits) {
   bits = (bits ^ bits >> 33) * 0xff51afd7ed558ccdULL;
   bits = (bits ^ bits >> 33) * 0xc4ceb9fe1a85ec53ULL;

@@ -1,8 +1,8 @@
-// The seal of a task is a digest of everything that it has read and written so far (seals.proto). It is kept with the state, grows
-// with each record, and is written at the close of each day.
+// The seal of a task is a digest of everything that it has read and written so far (seals.proto). It is kept with the
+// state, grows with each record, and is written at the close of each day.
 //
 //   chain   depends on the order: a record that is dropped, doubled, swapped or changed changes it and all later seals
-//   sum     does not depend on the order, nor on how differences are merged and flushed: sums of all partitions can be added
+//   sum     does not depend on the order, nor on flushes: the sums of all partitions can be added
 #pragma once
 
 #include <string>

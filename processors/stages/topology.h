@@ -1,13 +1,21 @@
 // The topics and stages as one table, and the definition that every number is computed with.
 //
-//   stage          reads                                one task for each    state                        writes
-//   intake         orders deliveries visits commands    source partition     with the group's offset      ledger, signals, quarantine
-//   reference      reference                            its one partition    identities                   ledger, deltas, signals, quarantine
-//   outlet         ledger                               ledger partition     outlets, SKUs                deltas, signals, quarantine, seals
-//   market         deltas                               deltas partition     cells, alerts, SKUs, regions metrics, metrics-final, signals, seals
-//   alert manager  signals                              signals partition    alerts, silences, regions    alerts, alert-log, seals
+//   stage          reads                              one task for each   state
+//   intake         orders deliveries visits commands  source partition    with the group's offset
+//   reference      reference                          its one partition   identities
+//   outlet         ledger                             ledger partition    outlets, SKUs
+//   market         deltas                             deltas partition    cells, alerts, SKUs, regions
+//   alert manager  signals                            signals partition   alerts, silences, regions
 //
-// `--stage intake` runs intake and reference together. The alert manager is the stage "desk" in topics, states and `--stage desk`.
+//   stage          writes
+//   intake         ledger, signals, quarantine
+//   reference      ledger, deltas, signals, quarantine
+//   outlet         deltas, signals, quarantine, seals
+//   market         metrics, metrics-final, signals, seals
+//   alert manager  alerts, alert-log, seals
+//
+// `--stage intake` runs intake and reference together. The alert manager is the stage "desk" in topics, states and
+// `--stage desk`.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +42,9 @@ std::vector<Input> shared_targets_of(Stage stage, std::int32_t partition, const 
 // The partitions that the tasks of a stage read, in order.
 std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 
-// The definition names everything that the numbers depend on. A process refuses a state or topic of another definition. Raise a
-// version when formulas or internal encodings change. The rules by which decode accepts and rejects are part of the encodings:
-// intake that reads a source partition again must produce the same ledger records.
+// The definition names everything that the numbers depend on. A process refuses a state or topic of another definition.
+// Raise a version when formulas or internal encodings change. The rules by which decode accepts and rejects are part of
+// the encodings: intake that reads a source partition again must produce the same ledger records.
 inline constexpr std::int32_t kFormulasVersion = 2;
 inline constexpr std::int32_t kEncodingsVersion = 8;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
@@ -47,7 +55,8 @@ std::string definition_id(const Definition& definition);     // a hash of it, ke
 // The first record of a partition of an internal topic.
 std::string definition_record(Topic topic, const Definition& definition);
 
-// All partitions of the source topics, in the order of the definition. Progress records name a partition by its index here.
+// All partitions of the source topics, in the order of the definition. Progress records name a partition by its index
+// here.
 std::vector<Input> source_inputs(const Definition& definition);
 
 // The partition of an outlet in ledger and of a brand in deltas and signals.

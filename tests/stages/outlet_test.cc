@@ -162,14 +162,24 @@ TEST_F(Outlets, ADocumentThatWaitedForAnExpiredOneIsValidated) {
   EXPECT_EQ(quality(Contribution::parked), 0);
 }
 
-// The first watermark may be far ahead. A timer on the way fires at its own time: at the new watermark, the day of the document that
-// waited for the expired one is already final.
+// The first watermark may be far ahead. A timer on the way fires at its own time: at the new watermark, the day of the
+// document that waited for the expired one is already final.
 TEST_F(Outlets, AWaitingDocumentIsValidatedAtItsOwnTimeWhenTheFirstWatermarkIsFarAhead) {
   feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
   feed(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
   advance(kStart + 40 * kDayMs);
   EXPECT_EQ(quarantined(), Texts{"D#1 unknown_sku"});
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 3);
+}
+
+TEST(OutletRecordCodec, RefusesAPendingEventThatIsNoDocument) {
+  MarketContext context{shanghai(), {}, {}};
+  const OutletRecordCodec codec{&context};
+  OutletState state;
+  *state.add_pending()->mutable_event() = delivery("D", "shop", kStart, {{"s1", 5}});
+  EXPECT_TRUE(codec.decode(state.SerializeAsString()).has_value());
+  *state.add_pending()->mutable_event() = sku("s1", "B1");
+  EXPECT_FALSE(codec.decode(state.SerializeAsString()).has_value());
 }
 
 // ---- flushes --------------------------------------------------------------------------------------------------------
@@ -242,7 +252,7 @@ TEST_F(Flushes, AreEmptyOnlyAtAMidnightOrAFullMinute) {
   EXPECT_EQ(shown(), Texts{}) << "no differences within the minute";
   advance(kStart + 60 * kSecondMs);
   EXPECT_EQ(shown(), Texts{"03-01T12:01 closes 02-28 end"});
-  advance(kStart + 30 * kSecondMs);  // lower after higher
+  advance(kStart + 30 * kSecondMs);  // a lower progress record has no effect
   EXPECT_EQ(shown(), Texts{});
   feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart + 61 * kSecondMs);
   EXPECT_EQ(shown(), Texts{}) << "no progress record";
@@ -443,7 +453,8 @@ TEST_F(OutletAlertsTest, ATimerFiresBeforeARecordWithALaterArrival) {
   EXPECT_EQ(transitions(), Texts{}) << "only once, although the watermark reaches the same time later";
 }
 
-// A replay that ends on day 28 also reads later records, for late documents. They must not resolve an alert that is open on day 28.
+// A replay that ends on day 28 also reads later records, for late documents. They must not resolve an alert that is
+// open on day 28.
 TEST_F(OutletAlertsTest, RecordsAfterTheEndOfAReplayLeaveItsAlertsOpen) {
   stages.push_back(std::make_unique<OutletStage>(
       OutletStage::Settings{definition, 2, 1000, true, shanghai().end_of(nth(28))}, shanghai()));

@@ -1,4 +1,5 @@
-// Seals: when they are written, that they depend on the input alone, and that every change of input or output changes them.
+// Seals: when they are written, that they depend on the input alone, and that every change of input or output changes
+// them.
 #include "processors/stages/seal.h"
 
 #include <random>
@@ -221,7 +222,8 @@ class Senders {
     for (int sender = 0; sender < 3; ++sender) flushes_.push_back(make_flushes());
   }
 
-  // Feeds all flushes to one market task and returns its seals. It restarts before a record with a chance of `restart_percent`.
+  // Feeds all flushes to one market task and returns its seals. It restarts before a record with a chance of
+  // `restart_percent`.
   std::vector<Seal> run(std::uint32_t seed, int restart_percent, std::size_t leave_out = 999'999) {
     std::mt19937 random(seed);
     std::vector<std::unique_ptr<MarketStage>> stages;

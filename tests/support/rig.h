@@ -1,5 +1,5 @@
-// All stages in one thread and in memory: source logs, tasks and result logs. A test runs the tasks in order until no task has a
-// record left (run), or step by step with a crash between any two steps.
+// All stages in one thread and in memory: source logs, tasks and result logs. A test runs the tasks in order until no
+// task has a record left (run), or step by step with a crash between any two steps.
 //
 //   Rig rig({.source = 1, .ledger = 2, .market = 2});
 //   rig.arrives(sku("s1", "B1"), noon(nth(0)));
@@ -93,7 +93,8 @@ class Rig {
   // FINAL rows by key, as bytes. `repeated_differently` gets a key that was written twice with different bytes.
   [[nodiscard]] std::map<std::string, std::string> final_rows(std::string* repeated_differently = nullptr);
   [[nodiscard]] std::vector<std::string> final_lines();
-  // The transitions in signals, each once. `repeated_differently` gets a cause that was written twice with different bytes.
+  // The transitions in signals, each once. `repeated_differently` gets a cause that was written twice with different
+  // bytes.
   [[nodiscard]] std::vector<Transition> transitions(std::string* repeated_differently = nullptr);
   // The records of quarantine, as (event_id, reason).
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> quarantined();
@@ -109,8 +110,8 @@ class Rig {
 
 // The lines of rows, sorted.
 std::vector<std::string> json_lines(const std::map<std::string, std::string>& rows);
-// The confirmed stockouts after all transitions, as "outlet SKU end", sorted; the end of an open one is "never". (A start that
-// moves has no transition.)
+// The confirmed stockouts after all transitions, as "outlet SKU end", sorted; the end of an open one is "never". (A
+// start that moves has no transition.)
 std::vector<std::string> confirmed_stockouts(const std::vector<Transition>& transitions);
 // Describes the first differences of two sorted sets of lines; empty if they are equal.
 std::string first_differences(const std::vector<std::string>& expected, const std::vector<std::string>& actual);
