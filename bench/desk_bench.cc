@@ -3,7 +3,7 @@
 
 #include "alerts.pb.h"
 #include "bench/simulated_ledger.h"
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/edge/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -67,7 +67,7 @@ std::string silence(std::int64_t number) {
 }
 
 void desk_transitions(benchmark::State& state) {
-  DeskStage desk({definition(), 0});
+  AlertManager desk({definition(), 0});
   MemoryStore store;
   CHECK(desk.open(store).has_value());
   CountingOutbox outbox;

@@ -3,7 +3,7 @@
 #include <iterator>
 #include <set>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -79,7 +79,7 @@ std::unique_ptr<Operator> LivePorts::make_operator(const Input& input) {
     case Stage::market:
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache}, calendar_);
-    case Stage::desk: return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, cache});
+    case Stage::desk: return std::make_unique<AlertManager>(AlertManager::Settings{definition, input.partition, cache});
   }
   return nullptr;
 }

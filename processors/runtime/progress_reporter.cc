@@ -9,23 +9,23 @@ namespace fiverate {
 
 Result<void> ProgressReporter::report(const Tasks& tasks) {
   for (const auto& input : inputs_) {
-    if (!tasks.contains(input)) book_.forget(input);
+    if (!tasks.contains(input)) progress_.remove(input);
   }
   const auto now = now_();
   const auto before = std::exchange(inputs_, {});
   for (const auto& [input, context] : tasks) {
     inputs_.insert(input);
-    if (!context.task->changed()) book_.acknowledge(input, context.op->clock(), context.task->acknowledged());
+    if (!context.task->changed()) progress_.acknowledge(input, context.op->clock(), context.task->acknowledged());
   }
   if (inputs_ != before) assigned_ = now;
   if (marks_ && now - marked_ >= kMarkEvery) {
     marked_ = now;
     TRY(write_marks());
   }
-  const auto every = !book_.moved() ? std::chrono::milliseconds(kEveryIdle) : now - assigned_ < kAtFirst ? kEveryAtFirst : kEvery;
+  const auto every = !progress_.changed() ? std::chrono::milliseconds(kEveryIdle) : now - assigned_ < kAtFirst ? kEveryAtFirst : kEvery;
   if (now - reported_ < every) return {};
   const bool all = now - reported_all_ >= kEveryIdle;
-  const auto records = book_.take(all);
+  const auto records = progress_.records(all);
   if (records.empty()) return {};
   reported_ = now;
   if (all) reported_all_ = now;

@@ -23,7 +23,7 @@ class ProgressReporter {
 
   // `marks`: the wall clock; empty: no marks are written. The sink outlives this.
   ProgressReporter(const Definition& definition, Sink& sink, std::function<Millis()> marks, std::function<Time()> now)
-      : sink_(sink), marks_(std::move(marks)), now_(std::move(now)), book_(definition) {}
+      : sink_(sink), marks_(std::move(marks)), now_(std::move(now)), progress_(definition) {}
 
   [[nodiscard]] Result<void> report(const Tasks& tasks);
 
@@ -33,7 +33,7 @@ class ProgressReporter {
   Sink& sink_;
   std::function<Millis()> marks_;
   std::function<Time()> now_;
-  ProgressBook book_;
+  ProgressTracker progress_;
   std::set<Input> inputs_;
   Time assigned_{};
   Time reported_{};

@@ -1,12 +1,13 @@
-// Collects the dated deltas of many records and turns them, at a cut, into one Deltas a market partition: merged, in canonical
-// order, in pieces if large. What concerns whole outlets and data quality (brand "") goes to every market partition, since all
-// brands' rates need it.
+// Merges the dated differences of many ledger records. A flush drains them as one Deltas record for each market
+// partition: summed, in canonical order, in several pieces if it is large. Cells without a brand (activity of outlets,
+// data quality) go to every market partition, since the rates of all brands need them.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "deltas.pb.h"
@@ -17,21 +18,24 @@ namespace fiverate {
 
 class DeltaMerge {
  public:
-  // A cut is due when this many different (cell, contribution, day) or prices have come together: about 512 KiB. A function of
-  // the records alone, so that cuts fall where they fell before.
+  // A flush is due at so many different keys, which take about 512 KiB. It depends on the records alone, so that a
+  // replay flushes where the live run flushed.
   static constexpr std::size_t kKeysMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
 
   void add(const Differences& differences, const MarketContext& context);
   [[nodiscard]] bool full() const { return merged_.size() + prices_.size() >= kKeysMax; }
 
-  // Everything collected, by market partition, each in pieces (cells only; at least one piece if `even_if_empty`). Empties this.
-  std::vector<std::vector<Deltas>> take(const MarketContext& context, std::int32_t market_partitions, bool even_if_empty);
+  // Removes and returns everything that was added: for each market partition its pieces, of which only `cells` is set.
+  // A partition that gets no cells has one empty piece if `even_if_empty`, else none.
+  std::vector<std::vector<Deltas>> drain(const MarketContext& context, std::int32_t market_partitions,
+                                         bool even_if_empty);
 
  private:
+  using Cell = std::pair<BrandNumber, LeafNumber>;
   struct Key {
     BrandNumber brand;
-    CellNumber leaf;
+    LeafNumber cell;
     Day day;
     Contribution contribution;
     friend auto operator<=>(const Key&, const Key&) = default;
@@ -41,13 +45,24 @@ class DeltaMerge {
   };
   struct PriceKey {
     BrandNumber brand;
-    CellNumber leaf;
+    LeafNumber cell;
     SkuNumber sku;
     std::int64_t price;
     Day day;
     friend auto operator<=>(const PriceKey&, const PriceKey&) = default;
   };
-  void add_prices(const MarketContext& context, CellDeltas& cell, BrandNumber brand, CellNumber leaf) const;
+  struct Entry {
+    std::uint32_t rank;  // of its cell
+    Key key;
+    std::int64_t value;
+  };
+
+  // The cells with a difference that is not zero, in the order of their numbers.
+  [[nodiscard]] std::vector<Cell> changed_cells() const;
+  // The differences that are not zero, by rank of their cell, contribution and day.
+  [[nodiscard]] std::vector<Entry> sorted_entries(const std::vector<Cell>& cells,
+                                                  const std::vector<std::uint32_t>& rank_of) const;
+  void add_prices(const MarketContext& context, Cell cell, CellDeltas& deltas) const;
 
   std::unordered_map<Key, std::int64_t, KeyHash> merged_;
   std::map<PriceKey, std::int64_t> prices_;

@@ -1,9 +1,10 @@
-// The only door. One task a partition of orders, deliveries, visits and commands: decodes, makes the checks that need the
-// record alone, and appends to the ledger partition of the outlet. What does not pass goes to `quarantine` with its reason
-// and bytes, and a note of it into the ledger, so that data quality replays too.
+// The intake stage: the ingress of the program, with one task for each partition of orders, deliveries, visits and
+// commands. It decodes each record, makes the checks that need this record alone, and appends documents to the ledger
+// partition of their outlet and commands to every partition of signals. A rejected record goes to `quarantine` with its
+// reason and bytes; a note of the rejection goes to the ledger, so that a replay of the ledger counts data quality too.
 //
-// Keeps no state but the highest arrival so far, which travels with the group's offset, as does how its outputs are chained. Whatever
-// is appended twice is dropped behind by its source position; whatever is lost is missed there.
+// Its only state is the highest arrival so far, which is stored with the consumer group's offset, as are the output
+// chains. A receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
 #pragma once
 
 #include <optional>
@@ -16,12 +17,13 @@
 
 namespace fiverate {
 
-// The arrival of a source partition's records: the Kafka timestamp, raised to the highest so far. A retried record brings
-// its original arrival and raises nothing. In both clocks a mark says what time it is: by its own timestamp, and with clock =
-// marks by what it says to be complete. A timestamp outside 1970..9999 says nothing: the record arrives at the highest so far.
+// Derives the arrival of the records of one source partition: the Kafka timestamp, raised to the highest arrival so
+// far. A retried record has its original arrival and raises nothing. A mark raises the clock to its timestamp and, with
+// clock = marks, to its `complete_through`. A timestamp outside 1970..9999 is ignored: the record arrives at the
+// highest arrival so far.
 class ArrivalClock {
  public:
-  explicit ArrivalClock(bool marks_speak) : marks_speak_(marks_speak) {}
+  explicit ArrivalClock(bool uses_marks) : uses_marks_(uses_marks) {}
 
   Millis arrival_of(const InRecord& record, const Event* mark);
   [[nodiscard]] Millis highest() const { return highest_; }
@@ -30,7 +32,7 @@ class ArrivalClock {
   [[nodiscard]] std::string save() const;
 
  private:
-  bool marks_speak_;
+  bool uses_marks_;
   Millis highest_ = kNever;
 };
 
@@ -39,13 +41,15 @@ struct IntakeSettings {
   bool wall_clock = false;
 };
 
-// The Kafka timestamp is later than the year 9999. With the clock raised to it, all that follows in the partition would be late.
-// (An early one is raised like any other, and a retried record brings the arrival that counts.)
+// Rejects a record with a Kafka timestamp after the year 9999: with the clock raised to it, every later record of the
+// partition would be late. An early timestamp is raised, and the arrival of a retried record does not depend on its
+// timestamp.
 std::optional<Rejected> check_timestamp(const InRecord& record, const Event& event);
-// What intake and reference write alike: the record to quarantine, and the note of it into the ledger partition of `key`.
-void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document, std::string_view key,
-                    const Definition& definition, Outbox& outbox);
-// Sends `body` into every partition of the internal topic, in that topic's form.
+// Sends a rejected record to quarantine, and the note of its rejection to the ledger partition of `key`. `document`: it
+// counts as a document in data quality.
+void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document,
+                    std::string_view key, const Definition& definition, Outbox& outbox);
+// Sends `body` to every partition of an internal topic, in the record type of that topic.
 void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& definition, Outbox& outbox);
 
 class Intake final : public Operator {
@@ -61,7 +65,7 @@ class Intake final : public Operator {
  private:
   IntakeSettings settings_;
   ArrivalClock clock_;
-  LedgerRecord ledger_;  // reused: its memory is kept from record to record
+  LedgerRecord ledger_;  // reused for each record, so that it keeps its memory
 };
 
 }  // namespace fiverate

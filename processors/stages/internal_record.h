@@ -1,4 +1,5 @@
-// The bytes of a record of ledger, deltas or signals that says in each of them the same, in that topic's form.
+// Serializes a record that has the same content in ledger, deltas and signals, in the record type of one of these
+// topics.
 //
 //   internal_record(topic, [&](auto& record) { *record.mutable_definition() = definition; })
 #pragma once
@@ -12,7 +13,7 @@
 
 namespace fiverate {
 
-// `fill` takes a LedgerRecord, DeltasRecord or SignalRecord.
+// `fill` is called with a LedgerRecord&, DeltasRecord& or SignalRecord&.
 template <typename Fill>
 std::string internal_record(Topic topic, Fill&& fill) {
   const auto filled = [&](auto record) {

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <utility>
 
-#include "processors/stages/outlet.h"
+#include "processors/stages/final_days.h"
 #include "processors/stages/seal.h"
 #include "processors/stages/state_codec.h"
 #include "processors/stream/key_parts.h"
@@ -17,8 +17,6 @@ namespace {
 
 // Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> published rows,
 // p/<sender> pieces, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> held apart, market.
-constexpr std::string_view kMarketRegionPrefix = "r/";
-constexpr std::string_view kMarketSkuPrefix = "s/";
 constexpr std::string_view kAheadPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
@@ -68,6 +66,7 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
     : settings_(std::move(settings)),
       definition_bytes_(definition_bytes(settings_.definition)),
       calendar_(calendar),
+      reference_(&catalogue_, &regions_, calendar),
       cells_("m/", {}, settings_.cache_bytes),
       live_("l/", {}, settings_.cache_bytes / 8),
       pieces_("p/", {}, settings_.cache_bytes / 8),
@@ -112,19 +111,10 @@ Result<void> MarketStage::open(const Store& store) {
     seal_ = state.seal();
     next_sealed_ = Day{seal_.day()};
   }
-  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
-    if (!is_valid(sku)) return false;
-    restore(sku, catalogue_);
-    return true;
-  }));
-  TRY(read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
+  TRY(reference_.open(store));
+  return read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_sound(deltas)) return false;
     ahead_.emplace(ahead_place(key), std::move(deltas));
-    return true;
-  }));
-  return read_messages<RegionState>(store, kMarketRegionPrefix, [&](std::string_view, const RegionState& region) {
-    if (!is_valid(region)) return false;
-    restore(region, regions_);
     return true;
   });
 }
@@ -134,6 +124,7 @@ void MarketStage::save(StoreBatch& batch) {
   live_.save(batch);
   pieces_.save(batch);
   regional_.save(batch);
+  reference_.save(batch);
   for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
   unsaved_.changes.clear();
   MarketState state;
@@ -169,16 +160,12 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
     case DeltasRecord::kDefinition: return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
     case DeltasRecord::kReference: {
       const auto& event = deltas.reference().event();
+      reference_.apply(event, deltas.reference().arrival_ms());
       if (event.has_sku()) {
-        const auto open = first_open_day(deltas.reference().arrival_ms(), calendar_);
-        const auto sku = saved_sku(catalogue_, catalogue_.apply(event.sku(), event.cancelled(), open));
-        unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
-        touched_.insert(sku.brand_id());
+        const auto sku = catalogue_.find(event.sku().sku_id());
+        touched_.insert(catalogue_.brand_id(catalogue_.brand_of(*sku)));
       }
-      if (!event.has_region()) return {};
-      all_touched_ = true;  // counties are in the rows of every brand
-      const auto region = saved_region(regions_, regions_.apply(event, deltas.reference().arrival_ms()));
-      unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
+      all_touched_ = all_touched_ || event.has_region();  // counties are in the rows of every brand
       return {};
     }
     case DeltasRecord::kDeltas:

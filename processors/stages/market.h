@@ -26,6 +26,7 @@
 
 #include "deltas.pb.h"
 #include "ledger.pb.h"
+#include "processors/stages/reference_tables.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
@@ -101,6 +102,7 @@ class MarketStage final : public Operator {
   const MarketCalendar& calendar_;
   RegionTree regions_;
   Catalogue catalogue_;  // for guide prices
+  ReferenceTables reference_;
   std::map<std::string, Sender> senders_;
   StateTable<Cell, CellCodec> cells_;
   StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: what was published

@@ -1,11 +1,15 @@
-// What intake tells the tasks behind it: per source partition, the arrival of the last record that has been read and whose
-// outputs are acknowledged, and what the last of these was in each partition, so that whoever lacks one notices before a day is
-// closed without it. Collected here from the intake tasks of one worker; sent by whoever owns the clock (every second while
-// something moves, else every 10 s).
+// Builds the progress records of intake. For each source partition they publish the arrival of the last record that is
+// read and whose outputs are acknowledged, and in the header of each target partition the position of the last output
+// there: a receiver that has not applied that output has a sequence gap, and detects it before a day closes without the
+// output.
+//
+// One ProgressTracker collects the state of all intake tasks of a worker. The caller sends its records: every second
+// while something changes, else every 10 seconds.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -16,75 +20,86 @@
 
 namespace fiverate {
 
-class ProgressBook {
+class ProgressTracker {
  public:
-  explicit ProgressBook(const Definition& definition)
+  explicit ProgressTracker(const Definition& definition)
       : ledger_partitions_(definition.ledger_partitions()), market_partitions_(definition.market_partitions()) {
-    for (const auto& input : source_inputs(definition)) numbers_.emplace(input, static_cast<std::int32_t>(numbers_.size()));
+    for (const auto& input : source_inputs(definition)) {
+      numbers_.emplace(input, static_cast<std::int32_t>(numbers_.size()));
+    }
   }
 
-  using Said = std::shared_ptr<const Outputs::Acknowledged>;
-  // `arrival` of a source partition is acknowledged, and with it what its task `said`. kNever says nothing.
-  void acknowledge(const Input& input, Millis arrival, Said said = nullptr) {
+  using Positions = std::shared_ptr<const Outputs::Acknowledged>;
+  // Up to `arrival`, the source partition is read and its outputs are acknowledged; `outputs` are the last ones of its
+  // task. kNever and inputs that are no source partition have no effect.
+  void acknowledge(const Input& input, Millis arrival, Positions outputs = nullptr) {
     const auto number = numbers_.find(input);
     if (arrival == kNever || number == numbers_.end()) return;
-    auto& known = known_.try_emplace(number->second, Known{sender_name(name_of(input.topic), input.partition), kNever, nullptr}).first->second;
-    if (arrival > known.arrival) {
-      known.arrival = arrival;
-      moved_ = true;
+    auto& source = sources_[number->second];
+    source.sender = sender_name(name_of(input.topic), input.partition);
+    if (arrival > source.arrival) {
+      source.arrival = arrival;
+      changed_ = true;
     }
-    if (said == known.said) return;
-    moved_ |= said && (!known.said || *said != *known.said);
-    known.said = std::move(said);
-  }
-  // A partition that went to someone else.
-  void forget(const Input& input) {
-    if (const auto number = numbers_.find(input); number != numbers_.end()) known_.erase(number->second);
+    if (outputs == source.outputs) return;
+    changed_ |= outputs && (!source.outputs || *outputs != *source.outputs);
+    source.outputs = std::move(outputs);
   }
 
-  [[nodiscard]] bool moved() const { return moved_; }
+  // Removes a partition that another worker owns now.
+  void remove(const Input& input) {
+    if (const auto number = numbers_.find(input); number != numbers_.end()) sources_.erase(number->second);
+  }
 
-  // The records to send: one to each ledger partition, and one to each partition of deltas and signals to which something was said
-  // since the last time, or ever (`again`: what was told last may have been lost). None if nothing is known yet.
-  std::vector<OutRecord> take(bool again = true) {
-    moved_ = false;
+  // True if something has changed since the last records().
+  [[nodiscard]] bool changed() const { return changed_; }
+
+  // The records to send: one to each ledger partition, and one to each partition of deltas and signals that has new
+  // outputs since the last call. `repeat` includes those without new outputs, since earlier records may have been lost.
+  // Empty before the first acknowledge().
+  std::vector<OutRecord> records(bool repeat = true) {
+    changed_ = false;
     std::vector<OutRecord> records;
-    if (known_.empty()) return records;
+    if (sources_.empty()) return records;
     Progress progress;
     auto latest = kNever;
-    for (const auto& [number, known] : known_) {
+    for (const auto& [number, source] : sources_) {
       auto& entry = *progress.add_entries();
       entry.set_source(number);
-      entry.set_arrival_ms(known.arrival);
-      latest = std::max(latest, known.arrival);
-      // Nothing but copies goes from a source to deltas, and each to all of its partitions.
-      if (!known.said) continue;
-      if (const auto copy = known.said->find({Topic::deltas, 0}); copy != known.said->end())
-        progress.set_copied_until(copy->second.offset + 1), progress.set_copied_index(copy->second.index);
+      entry.set_arrival_ms(source.arrival);
+      latest = std::max(latest, source.arrival);
+      // Only the reference stage writes to deltas here, and it copies each record to all partitions.
+      if (!source.outputs) continue;
+      if (const auto copy = source.outputs->find({Topic::deltas, 0}); copy != source.outputs->end()) {
+        progress.set_copied_until(copy->second.offset + 1);
+        progress.set_copied_index(copy->second.index);
+      }
     }
     for (const auto topic : kInternalTopics) {
       const auto value = value_of(topic, progress, latest);
       const auto partitions = topic == Topic::ledger ? ledger_partitions_ : market_partitions_;
       for (std::int32_t partition = 0; partition < partitions; ++partition) {
-        auto said = said_to({topic, partition});
+        auto outputs = outputs_to({topic, partition});
         if (topic != Topic::ledger) {
-          const auto told = std::exchange(told_[{topic, partition}], positions_of(said));
-          if (said.empty() || (!again && told == told_.at({topic, partition}))) continue;
+          auto& published = published_[{topic, partition}];
+          const auto before = std::exchange(published, positions_of(outputs));
+          if (outputs.empty() || (!repeat && before == published)) continue;
         }
-        records.push_back({topic, partition, latest, "", value, std::nullopt, std::nullopt, std::nullopt, std::move(said)});
+        records.push_back(
+            {topic, partition, latest, "", value, std::nullopt, std::nullopt, std::nullopt, std::move(outputs)});
       }
     }
     return records;
   }
 
  private:
-  struct Known {
+  struct Source {
     std::string sender;
     Millis arrival = kNever;
-    Said said;
+    Positions outputs;
   };
 
-  // Behind the ledger nobody needs to know what time it is.
+  // Only the ledger needs the time; in deltas and signals the headers are enough.
   static std::string value_of(Topic topic, const Progress& progress, Millis latest) {
     return internal_record(topic, [&]<typename Record>(Record& record) {
       if constexpr (std::is_same_v<Record, LedgerRecord>) {
@@ -96,28 +111,30 @@ class ProgressBook {
     });
   }
 
-  [[nodiscard]] std::vector<Cause> said_to(const Input& target) const {
-    std::vector<Cause> all;
-    for (const auto& [number, known] : known_) {
-      if (!known.said) continue;
-      const auto last = known.said->find(target);
-      if (last != known.said->end()) all.push_back({known.sender, last->second});
+  // The last output of each source task to this partition.
+  [[nodiscard]] std::vector<Cause> outputs_to(const Input& target) const {
+    std::vector<Cause> outputs;
+    for (const auto& [number, source] : sources_) {
+      if (!source.outputs) continue;
+      const auto last = source.outputs->find(target);
+      if (last != source.outputs->end()) outputs.push_back({source.sender, last->second});
     }
-    return all;
+    return outputs;
   }
 
-  static std::vector<CausePosition> positions_of(const std::vector<Cause>& said) {
+  static std::vector<CausePosition> positions_of(const std::vector<Cause>& causes) {
     std::vector<CausePosition> positions;
-    for (const auto& one : said) positions.push_back(one.position);
+    for (const auto& cause : causes) positions.push_back(cause.position);
     return positions;
   }
 
   std::int32_t ledger_partitions_;
   std::int32_t market_partitions_;
-  std::map<Input, std::int32_t> numbers_;  // of the source partitions
-  std::map<std::int32_t, Known> known_;  // by number
-  std::map<Input, std::vector<CausePosition>> told_;  // of deltas and signals
-  bool moved_ = false;
+  std::map<Input, std::int32_t> numbers_;   // of all source partitions
+  std::map<std::int32_t, Source> sources_;  // of this worker, by number
+  std::map<Input, std::vector<CausePosition>>
+      published_;  // outputs in the last record to this partition of deltas or signals
+  bool changed_ = false;
 };
 
 }  // namespace fiverate

@@ -11,34 +11,61 @@ namespace fiverate {
 namespace {
 
 constexpr std::string_view kReferenceArrivalKey = "arrival";
-constexpr std::string_view kWaitingKey = "waiting";
+constexpr std::string_view kPendingKey = "pending";
 
 std::string identity_of(const Event& event) {
   switch (event.payload_case()) {
-    case Event::kRegion: return joined_parts({"region", event.region().region_id()});
-    case Event::kSku: return joined_parts({"sku", event.sku().sku_id(), event.sku().valid_from()});
-    case Event::kOutlet: return joined_parts({"outlet", event.outlet().outlet_id(), event.outlet().valid_from()});
-    case Event::kPolicy: return joined_parts({"policy", event.policy().policy_id(), event.policy().valid_from()});
-    case Event::kTarget: return joined_parts({"target", event.target().target_id(), event.target().valid_from()});
-    case Event::kPlan: return joined_parts({"plan", event.plan().plan_id(), event.plan().valid_from()});
+    case Event::kRegion:
+      return joined_parts({"region", event.region().region_id()});
+    case Event::kSku:
+      return joined_parts({"sku", event.sku().sku_id(), event.sku().valid_from()});
+    case Event::kOutlet:
+      return joined_parts({"outlet", event.outlet().outlet_id(), event.outlet().valid_from()});
+    case Event::kPolicy:
+      return joined_parts({"policy", event.policy().policy_id(), event.policy().valid_from()});
+    case Event::kTarget:
+      return joined_parts({"target", event.target().target_id(), event.target().valid_from()});
+    case Event::kPlan:
+      return joined_parts({"plan", event.plan().plan_id(), event.plan().valid_from()});
     case Event::kAllocation:
-      return joined_parts({"allocation", event.allocation().sku_id(), event.allocation().region_id(),
-                     event.allocation().valid_from()});
-    case Event::kCalendar: return joined_parts({"calendar", event.calendar().day()});
-    default: return {};
+      return joined_parts(
+          {"allocation", event.allocation().sku_id(), event.allocation().region_id(), event.allocation().valid_from()});
+    case Event::kCalendar:
+      return joined_parts({"calendar", event.calendar().day()});
+    default:
+      return {};
   }
 }
 
-std::string region_anchor(std::string_view region_id) { return joined_parts({"region", region_id}); }
-std::string sku_anchor(std::string_view sku_id) { return joined_parts({"sku", sku_id}); }
+std::string region_anchor(std::string_view region_id) {
+  return joined_parts({"region", region_id});
+}
+std::string sku_anchor(std::string_view sku_id) {
+  return joined_parts({"sku", sku_id});
+}
 
 std::string anchor_key(const Event& event) {
   return event.has_region() ? region_anchor(event.region().region_id()) : sku_anchor(event.sku().sku_id());
 }
 
-// Identity, revision and content of an event in one number, to know an event_id again.
-std::uint64_t whole_of(const std::string& identity, const Event& event) {
+// Records with an identity in common with a pending one wait for it.
+std::vector<std::string> reference_identities(const Event& event) {
+  return {identity_of(event), joined_parts({"event", event.event_id()})};
+}
+
+// One hash of identity, revision and content: two records with the same event_id are duplicates if their hashes are
+// equal.
+std::uint64_t hash_of(const std::string& identity, const Event& event) {
   return chained(content_of(event), identity, std::to_string(revision_of(event)));
+}
+
+InRecord in_record(const PendingRecord& pending) {
+  InRecord record;
+  record.input = {Topic::reference, 0};
+  record.offset = pending.offset();
+  record.key = pending.source_key();
+  record.value = pending.source_value();
+  return record;
 }
 
 }  // namespace
@@ -48,7 +75,8 @@ Reference::Reference(IntakeSettings settings, std::size_t cache_bytes)
       clock_(!settings_.wall_clock),
       identities_("i/", {}, cache_bytes / 2),
       event_ids_("e/", {}, cache_bytes / 4),
-      anchors_("k/", {}, cache_bytes / 4) {}
+      anchors_("k/", {}, cache_bytes / 4),
+      pending_(reference_identities) {}
 
 Result<void> Reference::open(const Store& store) {
   identities_.open(store);
@@ -57,26 +85,12 @@ Result<void> Reference::open(const Store& store) {
   const auto arrival = store.get(kReferenceArrivalKey);
   if (!arrival) return tl::make_unexpected(arrival.error());
   if (*arrival) clock_.load(**arrival);
-  const auto waiting = store.get(kWaitingKey);
-  if (!waiting) return tl::make_unexpected(waiting.error());
-  if (!*waiting) return {};
-  WaitingReferences saved;
-  if (!saved.ParseFromString(**waiting)) {
-    return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.location());
-  }
-  for (const auto& one : saved.records()) {
-    Candidate candidate;
-    const auto bytes = std::make_shared<const WaitingReferences::Record>(one);
-    candidate.record.input = {Topic::reference, 0};
-    candidate.record.offset = bytes->offset();
-    candidate.record.key = bytes->key();
-    candidate.record.value = bytes->value();
-    candidate.record.owner = bytes;
-    candidate.arrival = bytes->arrival_ms();
-    static_cast<void>(decode(candidate.record.value, candidate.event));  // passed once already
-    candidate.identity = identity_of(candidate.event);
-    waiting_.push_back(std::move(candidate));
-  }
+  const auto pending = store.get(kPendingKey);
+  if (!pending) return tl::make_unexpected(pending.error());
+  if (!*pending) return {};
+  PendingReferences saved;
+  if (!saved.ParseFromString(**pending)) return damaged(store);
+  for (auto& record : *saved.mutable_records()) pending_.add(std::move(record));
   return {};
 }
 
@@ -85,53 +99,45 @@ void Reference::save(StoreBatch& batch) {
   event_ids_.save(batch);
   anchors_.save(batch);
   batch.put(std::string(kReferenceArrivalKey), clock_.save());
-  if (!waiting_changed_) return;
-  WaitingReferences saved;
-  for (const auto& candidate : waiting_) {
-    auto& one = *saved.add_records();
-    one.set_offset(candidate.record.offset);
-    one.set_key(std::string(candidate.record.key));
-    one.set_value(std::string(candidate.record.value));
-    one.set_arrival_ms(candidate.arrival);
-  }
-  batch.put(std::string(kWaitingKey), saved.SerializeAsString());
-  waiting_changed_ = false;
+  if (!pending_changed_) return;
+  PendingReferences saved;
+  for (const auto& record : pending_.records()) *saved.add_records() = record;
+  batch.put(std::string(kPendingKey), saved.SerializeAsString());
+  pending_changed_ = false;
 }
 
 Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
-  Candidate candidate;
-  candidate.record = record;
-  auto rejected = decode(record.value, candidate.event);
-  if (!rejected && !candidate.event.has_mark() && home_of(candidate.event.payload_case()) != Topic::reference) {
-    rejected = Rejected{Reason::bad_payload, "not a reference record", candidate.event.event_id()};
+  Event event;
+  auto rejected = decode(record.value, event);
+  if (!rejected && !event.has_mark() && home_of(event.payload_case()) != Topic::reference) {
+    rejected = Rejected{Reason::bad_payload, "not a reference record", event.event_id()};
   }
-  if (!rejected) rejected = check_timestamp(record, candidate.event);
-  const bool mark = !rejected && candidate.event.has_mark();
-  candidate.arrival = clock_.arrival_of(record, mark ? &candidate.event : nullptr);
-  TRY(expire(outbox));
-  if (mark) return {};
+  if (!rejected) rejected = check_timestamp(record, event);
+  const bool is_mark = !rejected && event.has_mark();
+  const Candidate candidate{record, clock_.arrival_of(record, is_mark ? &event : nullptr), event};
+  TRY(expire_pending(outbox));
+  if (is_mark) return {};
   if (rejected) {
     reject(candidate, *rejected, outbox);
     return {};
   }
-  candidate.identity = identity_of(candidate.event);
-  const auto missing = unknown(candidate.event);
+  const auto missing = missing_of(event);
   if (!missing) return tl::make_unexpected(missing.error());
-  if (*missing || blocked(candidate, waiting_.size())) {
-    wait_for(std::move(candidate));
+  if (*missing || pending_.blocks(event)) {
+    add_pending(candidate);
     return {};
   }
-  TRY(judge(candidate, outbox));
-  return release(outbox);
+  TRY(validate(candidate, outbox));
+  return validate_ready(outbox);
 }
 
-Result<bool> Reference::known(std::string_view anchor_key) {
+Result<bool> Reference::is_known(std::string_view anchor_key) {
   const auto anchor = anchors_.get(anchor_key);
   if (!anchor) return tl::make_unexpected(anchor.error());
   return (*anchor)->known();
 }
 
-Result<std::optional<Rejected>> Reference::unknown(const Event& event) {
+Result<std::optional<Rejected>> Reference::missing_of(const Event& event) {
   std::string_view region;
   std::string_view sku;
   if (event.has_region()) region = event.region().parent_id();
@@ -141,66 +147,63 @@ Result<std::optional<Rejected>> Reference::unknown(const Event& event) {
     sku = event.allocation().sku_id();
   }
   if (!region.empty()) {
-    const auto there = known(region_anchor(region));
-    if (!there) return tl::make_unexpected(there.error());
-    if (!*there) return Rejected{Reason::unknown_region, fmt::format("region {}", region), event.event_id()};
+    const auto known = is_known(region_anchor(region));
+    if (!known) return tl::make_unexpected(known.error());
+    if (!*known) return Rejected{Reason::unknown_region, fmt::format("region {} is unknown", region), event.event_id()};
   }
   if (!sku.empty()) {
-    const auto there = known(sku_anchor(sku));
-    if (!there) return tl::make_unexpected(there.error());
-    if (!*there) return Rejected{Reason::unknown_sku, fmt::format("SKU {}", sku), event.event_id()};
+    const auto known = is_known(sku_anchor(sku));
+    if (!known) return tl::make_unexpected(known.error());
+    if (!*known) return Rejected{Reason::unknown_sku, fmt::format("SKU {} is unknown", sku), event.event_id()};
   }
   return std::nullopt;
 }
 
-bool Reference::blocked(const Candidate& candidate, std::size_t before) const {
-  return std::any_of(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(before), [&](const Candidate& other) {
-    return other.identity == candidate.identity || other.event.event_id() == candidate.event.event_id();
-  });
+// ---- pending --------------------------------------------------------------------------------------------------------
+
+void Reference::add_pending(const Candidate& candidate) {
+  PendingRecord pending;
+  *pending.mutable_event() = candidate.event;
+  pending.set_arrival_ms(candidate.arrival);
+  pending.set_sender(sender_name(name_of(Topic::reference), 0));
+  pending.set_offset(candidate.record.offset);
+  pending.set_source_key(std::string(candidate.record.key));
+  pending.set_source_value(std::string(candidate.record.value));
+  pending_.add(std::move(pending));
+  pending_changed_ = true;
 }
 
-void Reference::wait_for(Candidate candidate) {
-  // The views into a Kafka message stay good through its owner.
-  waiting_.push_back(std::move(candidate));
-  waiting_changed_ = true;
-}
-
-Result<void> Reference::expire(Outbox& outbox) {
-  while (!waiting_.empty() && clock_.highest() > waiting_.front().arrival + settings_.definition.parking_ms()) {
-    auto candidate = std::move(waiting_.front());
-    waiting_.pop_front();
-    waiting_changed_ = true;
-    const auto missing = unknown(candidate.event);
-    if (!missing) return tl::make_unexpected(missing.error());
-    if (*missing) {
-      reject(candidate, **missing, outbox);
-    } else {
-      TRY(judge(candidate, outbox));  // it only waited behind another one
-    }
-    TRY(release(outbox));
+Result<void> Reference::expire_pending(Outbox& outbox) {
+  for (;;) {
+    const auto expired = pending_.pop_expired(clock_.highest(), settings_.definition.parking_ms(),
+                                              [&](const Event& event) { return missing_of(event); });
+    if (!expired) return tl::make_unexpected(expired.error());
+    if (!*expired) return {};
+    pending_changed_ = true;
+    const auto& [pending, missing] = **expired;
+    const auto record = in_record(pending);
+    reject({record, pending.arrival_ms(), pending.event()}, missing, outbox);
+    TRY(validate_ready(outbox));
   }
-  return {};
 }
 
-Result<void> Reference::release(Outbox& outbox) {
-  for (std::size_t i = 0; i < waiting_.size();) {
-    const auto missing = unknown(waiting_[i].event);
-    if (!missing) return tl::make_unexpected(missing.error());
-    if (*missing || blocked(waiting_[i], i)) {
-      ++i;
-      continue;
-    }
-    auto candidate = std::move(waiting_[i]);
-    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(i));
-    waiting_changed_ = true;
-    TRY(judge(candidate, outbox));
-    i = 0;  // it may be what an earlier one waits for
+Result<void> Reference::validate_ready(Outbox& outbox) {
+  for (;;) {
+    const auto ready = pending_.pop_ready([&](const Event& event) { return missing_of(event); });
+    if (!ready) return tl::make_unexpected(ready.error());
+    if (!*ready) return {};
+    pending_changed_ = true;
+    const auto& pending = **ready;
+    const auto record = in_record(pending);
+    TRY(validate({record, pending.arrival_ms(), pending.event()}, outbox));
   }
-  return {};
 }
 
-Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
+// ---- validation -----------------------------------------------------------------------------------------------------
+
+Result<void> Reference::validate(const Candidate& candidate, Outbox& outbox) {
   const auto& event = candidate.event;
+  const auto identity = identity_of(event);
   const auto content = content_of(event);
   const auto number = revision_of(event);
   const auto conflict = [&](Reason reason, std::string detail) {
@@ -208,38 +211,39 @@ Result<void> Reference::judge(Candidate& candidate, Outbox& outbox) {
     return Result<void>{};
   };
 
-  const auto changed = change_of_what_never_changes(event);
+  const auto changed = conflict_with_anchor(event);
   if (!changed) return tl::make_unexpected(changed.error());
   if (*changed) return conflict(Reason::reference_conflict, **changed);
   const auto same_id = event_ids_.get(event.event_id());
   if (!same_id) return tl::make_unexpected(same_id.error());
   if ((*same_id)->contents_size() > 0) {
-    if ((*same_id)->contents(0) == whole_of(candidate.identity, event)) return {};  // a duplicate
-    return conflict(Reason::event_id_conflict, "the event_id of another reference record");
+    if ((*same_id)->contents(0) == hash_of(identity, event)) return {};  // a duplicate
+    return conflict(Reason::event_id_conflict, "another reference record has this event_id");
   }
-  auto identity = identities_.get(candidate.identity);
-  if (!identity) return tl::make_unexpected(identity.error());
-  auto& revisions = **identity;
+  const auto known = identities_.get(identity);
+  if (!known) return tl::make_unexpected(known.error());
+  const auto& revisions = **known;
   for (int i = 0; i < revisions.revisions_size(); ++i) {
     if (revisions.revisions(i) != number) continue;
     if (revisions.contents(i) == content) return {};  // a duplicate
-    return conflict(Reason::revision_conflict, fmt::format("revision {} is known with other content", number));
+    return conflict(Reason::revision_conflict,
+                    fmt::format("revision {} is already known with different content", number));
   }
 
   const bool superseded = std::any_of(revisions.revisions().begin(), revisions.revisions().end(),
                                       [&](std::int64_t other) { return other > number; });
   auto id_entry = event_ids_.change(event.event_id());
   if (!id_entry) return tl::make_unexpected(id_entry.error());
-  (*id_entry)->add_contents(whole_of(candidate.identity, event));
-  identity = identities_.change(candidate.identity);
-  if (!identity) return tl::make_unexpected(identity.error());
-  (*identity)->add_revisions(number);
-  (*identity)->add_contents(content);
-  TRY(anchor(event));
-  return superseded ? Result<void>{} : pass_on(candidate, outbox);
+  (*id_entry)->add_contents(hash_of(identity, event));
+  auto entry = identities_.change(identity);
+  if (!entry) return tl::make_unexpected(entry.error());
+  (*entry)->add_revisions(number);
+  (*entry)->add_contents(content);
+  TRY(save_anchor(event));
+  return superseded ? Result<void>{} : copy(candidate, outbox);
 }
 
-// What an event says of what never changes, in the form in which it is remembered; nothing: it says nothing.
+// The fields of an event that never change; nullopt if it has none.
 std::optional<ReferenceAnchor> Reference::anchor_of(const Event& event) {
   ReferenceAnchor anchor;
   if (event.has_region() && event.region().level() != Region::LEVEL_UNSPECIFIED) {
@@ -254,48 +258,52 @@ std::optional<ReferenceAnchor> Reference::anchor_of(const Event& event) {
   return std::nullopt;
 }
 
-Result<std::optional<std::string>> Reference::change_of_what_never_changes(const Event& event) {
-  const auto says = anchor_of(event);
-  if (!says || event.cancelled()) return std::nullopt;
+Result<std::optional<std::string>> Reference::conflict_with_anchor(const Event& event) {
+  const auto anchor = anchor_of(event);
+  if (!anchor || event.cancelled()) return std::nullopt;
   const auto known = anchors_.get(anchor_key(event));
   if (!known) return tl::make_unexpected(known.error());
   if ((*known)->fixed() && event.has_region() &&
-      ((*known)->level() != says->level() || (*known)->parent_id() != says->parent_id())) {
-    return "parent and level of a region never change";
+      ((*known)->level() != anchor->level() || (*known)->parent_id() != anchor->parent_id())) {
+    return "the parent and the level of a region never change";
   }
   if (event.has_region() && !(*known)->fixed()) {
-    // Its children may have come before this says where it lies (a cancelled record made it known).
-    for (auto above = says->parent_id(); !above.empty();) {
-      if (above == event.region().region_id()) return "a region cannot lie in itself";
+    // A cancelled record made the region known without its parent, so it may already have children.
+    for (auto above = anchor->parent_id(); !above.empty();) {
+      if (above == event.region().region_id())
+        return "the parent of a region cannot be the region itself or a region below it";
       const auto next = anchors_.get(region_anchor(above));
       if (!next) return tl::make_unexpected(next.error());
       above = (*next)->parent_id();
     }
   }
-  if ((*known)->fixed() && event.has_sku() && (*known)->brand_id() != says->brand_id()) {
-    return fmt::format("the brand of a SKU never changes: {}", (*known)->brand_id());
+  if ((*known)->fixed() && event.has_sku() && (*known)->brand_id() != anchor->brand_id()) {
+    return fmt::format("the brand of a SKU never changes: it is {}", (*known)->brand_id());
   }
   return std::nullopt;
 }
 
-// Regions and SKUs are known by their first event kept; the first one not cancelled fixes what never changes.
-Result<void> Reference::anchor(const Event& event) {
+// The first event of a region or SKU makes it known; the first that is not cancelled fixes the fields that never
+// change.
+Result<void> Reference::save_anchor(const Event& event) {
   if (!event.has_region() && !event.has_sku()) return {};
-  auto anchor = anchors_.change(anchor_key(event));
-  if (!anchor) return tl::make_unexpected(anchor.error());
-  if (const auto says = anchor_of(event); says && !event.cancelled() && !(*anchor)->fixed()) {
-    **anchor = *says;
-    (*anchor)->set_fixed(true);
+  auto saved = anchors_.change(anchor_key(event));
+  if (!saved) return tl::make_unexpected(saved.error());
+  if (const auto anchor = anchor_of(event); anchor && !event.cancelled() && !(*saved)->fixed()) {
+    **saved = *anchor;
+    (*saved)->set_fixed(true);
   }
-  (*anchor)->set_known(true);
+  (*saved)->set_known(true);
   return {};
 }
+
+// ---- output ---------------------------------------------------------------------------------------------------------
 
 void Reference::reject(const Candidate& candidate, const Rejected& rejected, Outbox& outbox) {
   send_rejection(candidate.record, candidate.arrival, rejected, false, "", settings_.definition, outbox);
 }
 
-Result<void> Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
+Result<void> Reference::copy(const Candidate& candidate, Outbox& outbox) {
   LedgerRecord ledger;
   ledger.set_arrival_ms(candidate.arrival);
   *ledger.mutable_event() = candidate.event;
@@ -311,7 +319,6 @@ Result<void> Reference::pass_on(const Candidate& candidate, Outbox& outbox) {
   return {};
 }
 
-// A cancellation may name ids only; who reads the copy still wants to know where the region lies and whose the SKU is.
 Result<void> Reference::complete(Event& event) {
   if (!event.has_region() && !event.has_sku()) return {};
   const auto known = anchors_.get(anchor_key(event));

@@ -1,16 +1,24 @@
-// The reader of `reference`: it alone judges regions, SKUs, outlets and the other reference records, and passes on those that
-// count: outlet versions to the outlet's ledger partition, all others into every partition of every internal topic, so that
-// each partition is a complete history by itself. Its state is a fold of that topic, kept for ever.
+// The reference stage: the only reader of `reference`. It validates regions, SKUs, outlets and all other reference
+// records, and copies the accepted ones: an outlet version to the outlet's ledger partition, any other record to every
+// partition of every internal topic, so that each partition is a complete history by itself. Its state is a fold of the
+// topic and is kept for ever.
 //
-// In this order, the first that holds: rejected by decode; region or SKU unknown (waits one day of arrival, then
-// quarantined); in conflict with what never changes (parent and level of a region, brand of a SKU); event_id known (duplicate
-// or conflict); revision known (duplicate or conflict); superseded by a higher revision; accepted. What shares its identity
-// or event_id with a waiting one waits behind it.
+// The first condition that holds decides:
+//   rejected by decode
+//   region or SKU unknown   the record is pending for one day of arrival time, then quarantined (pending_records.h)
+//   reference_conflict      it changes the parent or level of a region, or the brand of a SKU, which never change
+//   event_id known          duplicate, or event_id_conflict
+//   revision known          duplicate, or revision_conflict
+//   superseded              a higher revision is known
+//   accepted
+// A record that shares its identity or its event_id with a pending record waits for that one.
 #pragma once
 
-#include <deque>
+#include <optional>
+#include <string>
 
 #include "processors/stages/intake.h"
+#include "processors/stages/pending_records.h"
 #include "processors/stream/state_table.h"
 #include "state.pb.h"
 
@@ -27,36 +35,40 @@ class Reference final : public Operator {
   [[nodiscard]] Millis clock() const override { return clock_.highest(); }
 
  private:
-  // A record that is being judged, new or waiting.
+  // A decoded record that is validated now, on its arrival or after it was pending.
   struct Candidate {
-    InRecord record;
+    const InRecord& record;
     Millis arrival;
-    Event event;
-    std::string identity;
+    const Event& event;
   };
 
-  Result<void> judge(Candidate& candidate, Outbox& outbox);
-  // The reason for which it has to wait, if any.
-  Result<std::optional<Rejected>> unknown(const Event& event);
-  Result<void> release(Outbox& outbox);
-  Result<void> expire(Outbox& outbox);
-  [[nodiscard]] bool blocked(const Candidate& candidate, std::size_t before) const;
-  void wait_for(Candidate candidate);
+  Result<void> validate(const Candidate& candidate, Outbox& outbox);
+  // The region or SKU that the event names and that is unknown; nullopt: none.
+  Result<std::optional<Rejected>> missing_of(const Event& event);
+  void add_pending(const Candidate& candidate);
+  // Validates the pending records of which nothing is missing any more.
+  Result<void> validate_ready(Outbox& outbox);
+  // Quarantines the pending records whose day is over.
+  Result<void> expire_pending(Outbox& outbox);
   void reject(const Candidate& candidate, const Rejected& rejected, Outbox& outbox);
-  Result<void> pass_on(const Candidate& candidate, Outbox& outbox);
+  Result<void> copy(const Candidate& candidate, Outbox& outbox);
+  // Adds what never changes to a cancellation that names ids only: readers need the region's parent and the SKU's
+  // brand.
   Result<void> complete(Event& event);
+
   static std::optional<ReferenceAnchor> anchor_of(const Event& event);
-  Result<std::optional<std::string>> change_of_what_never_changes(const Event& event);
-  Result<void> anchor(const Event& event);
-  Result<bool> known(std::string_view anchor_key);
+  Result<std::optional<std::string>> conflict_with_anchor(const Event& event);
+  Result<void> save_anchor(const Event& event);
+  Result<bool> is_known(std::string_view anchor_key);
 
   IntakeSettings settings_;
   ArrivalClock clock_;
   StateTable<ReferenceState, MessageCodec<ReferenceState>> identities_;  // by identity
   StateTable<ReferenceState, MessageCodec<ReferenceState>> event_ids_;   // by event_id: one entry
-  StateTable<ReferenceAnchor, MessageCodec<ReferenceAnchor>> anchors_;   // what never changes; its presence: known
-  std::deque<Candidate> waiting_;
-  bool waiting_changed_ = false;
+  // By region or SKU: its anchor, the fields that never change. A region or SKU is known if it has one.
+  StateTable<ReferenceAnchor, MessageCodec<ReferenceAnchor>> anchors_;
+  PendingRecords pending_;
+  bool pending_changed_ = false;  // since the last save
 };
 
 }  // namespace fiverate

@@ -21,20 +21,20 @@ Hash128 hash_of(std::string_view bytes, std::uint64_t seed) {
   return {hash.high64, hash.low64};
 }
 
-// MurmurHash3's finalizer: every bit of the input moves half of the output. Without it the difference of two days would be the
-// same in every cell, and a unit moved from one cell to another could go unnoticed.
+// MurmurHash3's finalizer: each input bit changes about half of the output bits. Without it the hashes of two days
+// would differ by the same amount in every cell, and the sum would not change when a unit moves between two cells.
 constexpr std::uint64_t spread(std::uint64_t bits) {
   bits = (bits ^ bits >> 33) * 0xff51afd7ed558ccdULL;
   bits = (bits ^ bits >> 33) * 0xc4ceb9fe1a85ec53ULL;
   return bits ^ bits >> 33;
 }
 
-// A cell is hashed once, what varies within it is mixed in.
+// Derives the hash of an entry of a cell from the hash of the cell, which is computed once.
 Hash128 mixed(Hash128 hash, std::uint64_t with) {
   return {spread(hash.high + with * 0x9e3779b97f4a7c15ULL), spread(hash.low ^ with * 0xc2b2ae3d27d4eb4fULL)};
 }
 
-// Each part with its length behind it: ids may hold any character.
+// Ids may contain any character, so each part is followed by its length.
 Hash128 hash_of_cell(const CellDeltas& cell) {
   std::string parts;
   parts.reserve(cell.brand_id().size() + cell.region_id().size() + cell.class_dimension().size() +
@@ -46,14 +46,14 @@ Hash128 hash_of_cell(const CellDeltas& cell) {
   return hash_of(parts, 0);
 }
 
-// Without a seed: with one, a long record would cost a secret of its own.
+// The hashes of key and value have no seed: XXH3 derives a secret from a seed for each long input.
 std::uint64_t chained_hash(std::uint64_t chain, std::string_view key, std::string_view value) {
-  const std::array words{chain, XXH3_64bits(key.data(), key.size()), XXH3_64bits(value.data(), value.size())};
-  return XXH3_64bits(words.data(), sizeof(words));
+  const std::array parts{chain, XXH3_64bits(key.data(), key.size()), XXH3_64bits(value.data(), value.size())};
+  return XXH3_64bits(parts.data(), sizeof(parts));
 }
 
-std::uint64_t of_day(std::int32_t what, std::int32_t day) {
-  return std::uint64_t{static_cast<std::uint32_t>(what)} << 32 | static_cast<std::uint32_t>(day);
+std::uint64_t of_day(std::int32_t measure, std::int32_t day) {
+  return std::uint64_t{static_cast<std::uint32_t>(measure)} << 32 | static_cast<std::uint32_t>(day);
 }
 
 class RunningSum {

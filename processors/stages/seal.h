@@ -1,8 +1,8 @@
-// The seal of a task: what it has taken in and said so far, as the Seal that would be written now (seals.proto). It is kept with
-// the state and grows with each record; at the close of a day it is written.
+// The seal of a task is a digest of everything that it has read and written so far (seals.proto). It is kept with the
+// state, grows with each record, and is written at the close of each day.
 //
-//   chain          in order: a record dropped, doubled, swapped or changed gives another one, and so do all seals after it
-//   sum            whatever the order, and however deltas were cut and merged: sums of all partitions can be added
+//   chain   depends on the order: a record that is dropped, doubled, swapped or changed changes it and all later seals
+//   sum     does not depend on the order, nor on flushes: the sums of all partitions can be added
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@
 
 namespace fiverate {
 
-// Key of the topic: ["outlet",3,"2026-03-02"].
+// The record key in the topic `seals`: ["outlet",3,"2026-03-02"].
 std::string seal_key(const Seal& seal);
 
 void chain_record(std::string_view key, std::string_view value, Seal& seal);
@@ -24,12 +24,12 @@ void chain_transition(std::string_view key, std::string_view value, Seal& seal);
 
 // Adds value x hash(cell, measure, day) of each delta, and count x hash(cell, SKU, price, day) of each price.
 void sum_deltas(const CellDeltas& cell, Seal& seal);
-// Adds the hash of the row once.
+// Adds the hash of a FINAL row.
 void sum_row(std::string_view key, std::string_view value, Seal& seal);
-// Adds what another partition's seal holds.
+// Adds the sum of another partition's seal.
 void add_sum(const Seal& other, Seal& seal);
 
-// Writes `seal` as that of `day`, at the day's end. The partition is the task's own.
+// Publishes `seal` as the seal of `day`, with the time `day_ends`, to the task's own partition of `seals`.
 void write_seal(Stage stage, std::int32_t partition, Day day, Millis day_ends, Seal& seal, Outbox& outbox);
 
 }  // namespace fiverate

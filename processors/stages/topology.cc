@@ -11,21 +11,40 @@ namespace fiverate {
 
 Stage stage_reading(Topic topic) {
   switch (topic) {
-    case Topic::ledger: return Stage::outlet;
-    case Topic::deltas: return Stage::market;
-    case Topic::signals: return Stage::desk;
-    case Topic::reference: return Stage::reference;
-    default: return Stage::intake;
+    case Topic::ledger:
+      return Stage::outlet;
+    case Topic::deltas:
+      return Stage::market;
+    case Topic::signals:
+      return Stage::desk;
+    case Topic::reference:
+      return Stage::reference;
+    default:
+      return Stage::intake;
   }
 }
 
 std::string_view output_topics_text(Stage stage) {
   switch (stage) {
-    case Stage::intake: return "ledger, signals, quarantine";
-    case Stage::reference: return "ledger, deltas, signals, quarantine";
-    case Stage::outlet: return "deltas, signals, quarantine, seals";
-    case Stage::market: return "metrics, metrics-final, signals, seals";
-    case Stage::desk: return "alerts, alert-log, seals";
+    case Stage::intake:
+      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of the rejected record
+      return targets;
+    case Stage::reference:
+      all_of(Topic::ledger, definition.ledger_partitions());
+      all_of(Topic::deltas, definition.market_partitions());
+      all_of(Topic::signals, definition.market_partitions());
+      all_of(Topic::quarantine, definition.ledger_partitions());
+      return targets;
+    case Stage::outlet:
+      all_of(Topic::deltas, definition.market_partitions());
+      all_of(Topic::signals, definition.market_partitions());
+      targets.push_back({Topic::quarantine, partition});
+      targets.push_back({Topic::seals, partition});
+      return targets;
+    case Stage::market:
+      return {{Topic::signals, partition}, {Topic::seals, partition}};
+    case Stage::desk:
+      return {{Topic::seals, partition}};
   }
   return "";
 }
@@ -67,16 +86,21 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   return definition;
 }
 
-std::string definition_bytes(const Definition& definition) { return definition.SerializeAsString(); }
+std::string definition_bytes(const Definition& definition) {
+  return definition.SerializeAsString();
+}
 
-std::string definition_id(const Definition& definition) { return chain_text(chained(0, "", definition_bytes(definition))); }
+std::string definition_id(const Definition& definition) {
+  return chain_text(chained(0, "", definition_bytes(definition)));
+}
 
 Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes) {
   if (definition_bytes(found) == our_bytes) return {};
-  return fail(Reaction::stop,
-              "The topic {} was made with another definition (time zone, partitions or version) than this process is configured "
-              "with. Use the configuration that the topics were created with.",
-              name_of(topic));
+  return fail(
+      Reaction::stop,
+      "The topic {} was created with another definition (time zone, partitions or version) than that of this process. "
+      "Use the configuration and the version that the topics were created with.",
+      name_of(topic));
 }
 
 std::string definition_record(Topic topic, const Definition& definition) {
@@ -88,7 +112,8 @@ std::vector<Input> source_inputs(const Definition& definition) {
   for (const auto& source : definition.sources()) {
     const auto topic = topic_named(source.topic());
     CHECK(topic.has_value(), source.topic());
-    for (std::int32_t partition = 0; partition < source.partitions(); ++partition) inputs.push_back({*topic, partition});
+    for (std::int32_t partition = 0; partition < source.partitions(); ++partition)
+      inputs.push_back({*topic, partition});
   }
   return inputs;
 }

@@ -1,13 +1,21 @@
-// The whole flow as one table, and the definition that all of it is computed by.
+// The topics and stages as one table, and the definition that every number is computed with.
 //
-//   stage       reads                                  one task a                 keeps          writes
-//   intake      orders deliveries visits commands      source partition           (group offset) ledger, signals, quarantine
-//   reference   reference                              the one partition          identities     ledger, deltas, signals, quarantine
-//   outlet      ledger                                 ledger partition           outlets, SKUs  deltas, signals, quarantine, seals
-//   market      deltas                                 deltas partition           cells, alerts  metrics, metrics-final, signals, seals
-//   desk        signals                                signals partition          alerts         alerts, alert-log, seals
+//   stage          reads                              one task for each   state
+//   intake         orders deliveries visits commands  source partition    in its checkpoints
+//   reference      reference                          its one partition   identities
+//   outlet         ledger                             ledger partition    outlets, SKUs
+//   market         deltas                             deltas partition    cells, alerts, SKUs, regions
+//   alert manager  signals                            signals partition   alerts, silences, regions
 //
-// intake and reference run together as `--stage intake`.
+//   stage          writes
+//   intake         ledger, signals, quarantine
+//   reference      ledger, deltas, signals, quarantine
+//   outlet         deltas, signals, quarantine, seals
+//   market         metrics, metrics-final, signals, seals
+//   alert manager  alerts, alert-log, seals
+//
+// `--stage intake` runs intake and reference together. The alert manager is the stage "desk" in topics, states and
+// `--stage desk`.
 #pragma once
 
 #include <cstdint>
@@ -29,26 +37,27 @@ constexpr std::string_view name_of(Stage stage) {
 Stage stage_reading(Topic topic);
 // The topics that a stage writes to, for messages: "alerts, alert-log, seals".
 std::string_view output_topics_text(Stage stage);
-// What the tasks of a stage read, in order.
+// The partitions that the tasks of a stage read, in order.
 std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 
-// What every number is computed by. Raise the versions when formulas or internal encodings change: a process refuses to go
-// on with a state or topic of another definition. What decode accepts and how it rejects counts as encoding: intake that reads a source
-// partition again has to say the same again.
+// The definition names everything that the numbers depend on. A process refuses a state or topic of another definition.
+// Raise a version when formulas or internal encodings change. The rules by which decode accepts and rejects are part of
+// the encodings: intake that reads a source partition again must produce the same ledger records.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 7;
+inline constexpr std::int32_t kEncodingsVersion = 8;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
-std::string definition_id(const Definition& definition);     // as kept in states
-// Whether the definition at the head of a topic is the one whose bytes these are. Error: stop.
+std::string definition_id(const Definition& definition);     // a hash of it, kept in each state
+// Compares the definition at the start of a topic with ours. If they differ, it returns an error with Reaction::stop.
 [[nodiscard]] Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes);
 // The first record of a partition of an internal topic.
 std::string definition_record(Topic topic, const Definition& definition);
 
-// Partitions of the source topics, counted through in the order of the definition.
+// All partitions of the source topics, in the order of the definition. Progress records name a partition by its index
+// here.
 std::vector<Input> source_inputs(const Definition& definition);
 
-// By whose key a record of an internal topic is placed.
+// The partition of an outlet in ledger and of a brand in deltas and signals.
 std::int32_t ledger_partition_of(std::string_view outlet_id, const Definition& definition);
 std::int32_t market_partition_of(std::string_view brand_id, const Definition& definition);
 

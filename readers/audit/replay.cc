@@ -257,25 +257,28 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
 
   // The intake of all source partitions, one after the other in canonical order.
   const IntakeSettings intake_settings{definition, false};
-  ProgressBook book(definition);
+  ProgressTracker tracker(definition);
   HistorySource source(history, calendar);
-  NoCheckpoints checkpoints;
-  const auto make_intake = [&](const Input& input, const auto&) -> Result<TaskContext> {
-    std::unique_ptr<Operator> op;
-    if (stage_reading(input.topic) == Stage::reference) {
-      op = std::make_unique<Reference>(intake_settings, kUnlimited);
-    } else {
-      op = std::make_unique<Intake>(intake_settings);
-    }
-    return make_task(input, definition, std::move(op), sink);
-  };
-  const auto report_progress = [&](const Tasks& tasks) -> Result<void> {
-    for (const auto& [input, context] : tasks) book.acknowledge(input, context.op->clock());
-    if (!book.moved()) return {};
-    for (auto& record : book.take()) TRY(sink.send(std::move(record)));
-    return {};
-  };
-  Worker intake({source, checkpoints, task_name_of, make_intake, report_progress}, kOptions);
+  Worker intake(
+      source,
+      [&](const Input& input) -> Result<Seat> {
+        std::unique_ptr<Operator> op;
+        if (stage_reading(input.topic) == Stage::reference) {
+          op = std::make_unique<Reference>(intake_settings, kUnlimited);
+        } else {
+          op = std::make_unique<Intake>(intake_settings);
+        }
+        return make_seat(name_of(input.topic), input, definition, std::move(op), sink);
+      },
+      kOptions,
+      [&](const std::map<Input, Seat>& seats) -> Result<void> {
+        for (const auto& [input, seat] : seats) {
+          tracker.acknowledge(input, seat.op->clock());
+        }
+        if (!tracker.changed()) return {};
+        for (auto& record : tracker.records()) TRY(sink.send(std::move(record)));
+        return {};
+      });
 
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
@@ -303,10 +306,10 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   // Every day up to the last counts as final.
   const auto through = options.through.value_or(outlet_stage == nullptr ? kNoDay : outlet_stage->last_day());
   if (outlet_stage != nullptr && outlet_stage->last_day() != kNoDay) {
-    ProgressBook last(definition);
+    ProgressTracker last(definition);
     const auto end = calendar.end_of(std::max(through, outlet_stage->last_day())) + kFinalAfter;
     for (const auto& input : source_inputs(definition)) last.acknowledge(input, end);
-    for (auto& record : last.take()) TRY(sink.send(std::move(record)));
+    for (auto& record : last.records()) TRY(sink.send(std::move(record)));
     TRY(drain());
   }
   TRY(market.finish());

@@ -2,7 +2,7 @@
 // output without restarts.
 #include <algorithm>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/edge/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -34,7 +34,7 @@ bool can_occur_in_signals(const SignalRecord& signal) {
 std::string output_of(std::string_view bytes, bool with_restarts) {
   static const auto definition = make_definition("Asia/Shanghai", {1, 1, 1});
   MemoryStore store;
-  auto desk = std::make_unique<DeskStage>(DeskStage::Settings{definition});
+  auto desk = std::make_unique<AlertManager>(AlertManager::Settings{definition});
   CHECK(desk->open(store).has_value());
   RecordedOutbox outbox;
   constexpr std::size_t kLengthBytes = 2;
@@ -57,7 +57,7 @@ std::string output_of(std::string_view bytes, bool with_restarts) {
     StoreBatch batch;
     desk->save(batch);
     CHECK(store.write(batch).has_value());
-    desk = std::make_unique<DeskStage>(DeskStage::Settings{definition});
+    desk = std::make_unique<AlertManager>(AlertManager::Settings{definition});
     CHECK(desk->open(store).has_value());
   }
   return outbox.output;

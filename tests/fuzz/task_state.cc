@@ -2,7 +2,7 @@
 // first byte selects the stage and the key under which the other bytes are stored.
 #include <array>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/edge/memory_log.h"
@@ -32,7 +32,7 @@ constexpr std::array kStoredKeys{
 std::unique_ptr<Operator> make_operator(Topic topic, const Definition& definition, const MarketCalendar& calendar) {
   if (topic == Topic::ledger) return std::make_unique<OutletStage>(OutletStage::Settings{definition}, calendar);
   if (topic == Topic::deltas) return std::make_unique<MarketStage>(MarketStage::Settings{definition}, calendar);
-  return std::make_unique<DeskStage>(DeskStage::Settings{definition});
+  return std::make_unique<AlertManager>(AlertManager::Settings{definition});
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// One operator on the bench: records go in, what it says is kept for the test to look at.
+// Runs one operator without a task: a test feeds records and reads the outputs.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 namespace fiverate::test {
 
 inline const Millis kStart = noon(nth(0));
-inline const Millis kNow = kStart;  // where time stands still
+inline const Millis kNow = kStart;  // for tests in which no time passes
 
 struct Sent {
   Topic topic;
@@ -27,7 +27,7 @@ struct Sent {
   std::string key;
   std::string value;
   bool to_task;
-  std::vector<Cause> said;
+  std::vector<Cause> depends_on;
 
   template <typename Message>
   [[nodiscard]] Message as() const {
@@ -41,7 +41,7 @@ class Bench final : public Outbox {
  public:
   explicit Bench(Operator& op) : op_(&op) { CHECK(op_->open(store_).has_value()); }
 
-  // A record of `topic`, partition 0; returns the error, if any.
+  // Applies a record of `topic`, partition 0.
   Result<void> feed(Topic topic, std::string value, std::optional<Cause> cause = std::nullopt, Millis timestamp = 0,
                     std::string key = {}, std::optional<Millis> arrival = std::nullopt) {
     const auto bytes = std::make_shared<const std::pair<std::string, std::string>>(std::move(key), std::move(value));
@@ -56,7 +56,7 @@ class Bench final : public Outbox {
     record.owner = bytes;
     return op_->apply(record, *this);
   }
-  // Saves, and goes on with another instance that reads what was saved.
+  // Saves the state and continues with another operator that opens it.
   void restart_as(Operator& op) {
     StoreBatch batch;
     op_->save(batch);
@@ -65,10 +65,11 @@ class Bench final : public Outbox {
     CHECK(op_->open(store_).has_value());
   }
 
-  std::vector<Sent> take() { return std::move(sent_); }
-  // Only those of a topic.
-  std::vector<Sent> take(Topic topic) {
-    auto all = take();
+  // Removes and returns the outputs since the last call.
+  std::vector<Sent> drain() { return std::move(sent_); }
+  // The same, without the outputs to other topics.
+  std::vector<Sent> drain(Topic topic) {
+    auto all = drain();
     std::erase_if(all, [&](const Sent& sent) { return sent.topic != topic; });
     return all;
   }
@@ -76,8 +77,8 @@ class Bench final : public Outbox {
 
  private:
   void to_task(Topic topic, std::int32_t partition, Millis, std::string key, std::string value,
-               std::vector<Cause> said) override {
-    sent_.push_back({topic, partition, std::move(key), std::move(value), true, std::move(said)});
+               std::vector<Cause> depends_on) override {
+    sent_.push_back({topic, partition, std::move(key), std::move(value), true, std::move(depends_on)});
   }
   void to_result(Topic topic, std::int32_t partition, Millis, std::string key, std::string value) override {
     sent_.push_back({topic, partition, std::move(key), std::move(value), false, {}});
@@ -96,7 +97,7 @@ inline LedgerRecord ledger(const Event& event, Millis arrival) {
   return record;
 }
 
-// All sources are complete up to here.
+// A progress record by which every source partition is read up to `clock`.
 inline LedgerRecord progress_to(Millis clock, const Definition& definition) {
   LedgerRecord record;
   record.set_arrival_ms(clock);

@@ -1,4 +1,4 @@
-// The only door: what passes, what is turned away and noted, what time it is.
+// Intake: accepted and rejected records, arrival times, progress records.
 #include "processors/stages/intake.h"
 
 #include <gmock/gmock.h>
@@ -30,23 +30,23 @@ TEST_F(IntakeTest, ADocumentGoesToTheLedgerPartitionOfItsOutlet) {
   auto event = some_delivery();
   set_millis(*event.mutable_arrival_time(), 5);  // files only
   ASSERT_TRUE(feed(event, kNow + 9).has_value());
-  const auto sent = bench.take();
+  const auto sent = bench.drain();
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].topic, Topic::ledger);
   EXPECT_EQ(sent[0].partition, partition_of("shop", 3));
   EXPECT_EQ(sent[0].key, "shop");
-  EXPECT_TRUE(sent[0].to_task) << "chained, so that the receiver notices what it lacks";
+  EXPECT_TRUE(sent[0].to_task) << "chained, so that the receiver detects a sequence gap";
   const auto record = sent[0].as<LedgerRecord>();
   EXPECT_EQ(record.arrival_ms(), kNow + 9);
   EXPECT_EQ(record.event().delivery().delivery_id(), "D");
   EXPECT_FALSE(record.event().has_arrival_time());
 }
 
-TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) {
+TEST_F(IntakeTest, ARejectedRecordIsQuarantinedWithItsBytesAndNotedInTheLedger) {
   struct Case {
     std::string value;
     std::string reason;
-    std::string key;  // of the note: the outlet if it could be read
+    std::string key;  // of the note: the outlet id, if the record could be decoded
   };
   for (const auto& [value, reason, key] :
        std::vector<Case>{{"{\"event_id\":", "malformed", ""},
@@ -54,7 +54,7 @@ TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) 
                          {visit("V", "shop", kNow).SerializeAsString(), "bad_payload", "shop"},  // not of this topic
                          {sku("s1", "B1").SerializeAsString(), "bad_payload", ""}}) {
     ASSERT_TRUE(bench.feed(Topic::deliveries, value, std::nullopt, kNow).has_value());
-    const auto sent = bench.take();
+    const auto sent = bench.drain();
     ASSERT_EQ(sent.size(), 2U) << reason;
     const auto quarantined = sent[0].as<Quarantined>();
     EXPECT_EQ(sent[0].topic, Topic::quarantine);
@@ -70,10 +70,10 @@ TEST_F(IntakeTest, WhatDoesNotPassIsQuarantinedWithItsBytesAndNotedInTheLedger) 
   }
 }
 
-TEST_F(IntakeTest, OfAVeryLargeRecordOnlyTheBeginningIsKept) {
+TEST_F(IntakeTest, AVeryLargeRecordIsTruncatedInQuarantine) {
   const std::string large(12'000'000, '\0');
   ASSERT_TRUE(bench.feed(Topic::deliveries, large, std::nullopt, kNow).has_value());
-  const auto sent = bench.take();
+  const auto sent = bench.drain();
   ASSERT_EQ(sent.size(), 2U);
   const auto quarantined = sent[0].as<Quarantined>();
   EXPECT_EQ(quarantined.reason(), "malformed");
@@ -92,7 +92,7 @@ TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
   command.set_verb(Command::ACK);
   command.set_alert_id("0123456789abcdef");
   ASSERT_TRUE(feed(event, kNow, Topic::commands).has_value());
-  const auto sent = bench.take();
+  const auto sent = bench.drain();
   ASSERT_EQ(sent.size(), 2U);
   for (std::int32_t partition = 0; partition < 2; ++partition) {
     const auto& one = sent[static_cast<std::size_t>(partition)];
@@ -101,7 +101,7 @@ TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
     EXPECT_EQ(one.as<SignalRecord>().event().event().command().author(), "someone");
   }
   ASSERT_TRUE(bench.feed(Topic::commands, "rubbish", std::nullopt, kNow).has_value());
-  EXPECT_FALSE(bench.take(Topic::ledger).at(0).as<LedgerRecord>().rejection().document()) << "no document";
+  EXPECT_FALSE(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().rejection().document()) << "no document";
 }
 
 // ---- time -----------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ TEST_F(IntakeTest, ACommandIsCopiedToEveryPartitionOfSignals) {
 TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
   const auto arrival = [&](Millis timestamp) {
     EXPECT_TRUE(feed(some_delivery(), timestamp).has_value());
-    return bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms();
+    return bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms();
   };
   EXPECT_EQ(arrival(100), 100);
   EXPECT_EQ(arrival(50), 100);
@@ -121,44 +121,44 @@ TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
   EXPECT_EQ(arrival(90), 120);
 }
 
-TEST_F(IntakeTest, AMarkSaysWhatTimeItIsAndNothingElse) {
+TEST_F(IntakeTest, AMarkRaisesTheClockAndHasNoOutput) {
   ASSERT_TRUE(feed(mark(kNow + 500), kNow).has_value());
   EXPECT_EQ(intake.clock(), kNow + 500);
   ASSERT_TRUE(feed(mark(kNow + 100), kNow + 200).has_value());
   EXPECT_EQ(intake.clock(), kNow + 500);
-  EXPECT_TRUE(bench.take().empty());
+  EXPECT_TRUE(bench.drain().empty());
 }
 
-TEST_F(IntakeTest, OnTheWallClockAMarkCountsByItsTimestampAlone) {
+TEST_F(IntakeTest, OnTheWallClockAMarkRaisesTheClockToItsTimestamp) {
   Intake wall{{definition, true}};
   bench.restart_as(wall);
   ASSERT_TRUE(feed(mark(kNow + 500), kNow).has_value());
   EXPECT_EQ(wall.clock(), kNow);
 }
 
-TEST_F(IntakeTest, ARetriedRecordBringsItsArrivalAndRaisesNothing) {
+TEST_F(IntakeTest, ARetriedRecordHasItsOriginalArrivalAndDoesNotRaiseTheClock) {
   ASSERT_TRUE(feed(some_delivery(), 100).has_value());
-  bench.take();
-  // The last one claims to have arrived after it did.
+  bench.drain();
+  // The last header claims an arrival later than the retry.
   for (const auto& [original, arrival] : std::map<Millis, Millis>{{40, 40}, {150, 150}, {400, 200}}) {
     ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", original)
                     .has_value());
-    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), arrival);
+    EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), arrival);
   }
   EXPECT_EQ(intake.clock(), 100);
 }
 
-TEST_F(IntakeTest, ATimestampBeyondTheYear9999IsQuarantinedAndMovesNothing) {
+TEST_F(IntakeTest, ATimestampAfterTheYear9999IsQuarantinedAndDoesNotRaiseTheClock) {
   constexpr auto kMax = std::numeric_limits<Millis>::max();
   ASSERT_TRUE(feed(some_delivery(), kMax).has_value());
-  EXPECT_EQ(intake.clock(), kNever) << "nothing was heard of the partition yet";
-  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
+  EXPECT_EQ(intake.clock(), kNever) << "the partition has no valid record yet";
+  EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
   ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
-  bench.take();
+  bench.drain();
   for (const auto timestamp : {kMax, kMax - 1, kYear10000Ms}) {
     for (const auto& event : {some_delivery(), mark(kNow + 500)}) {
       ASSERT_TRUE(feed(event, timestamp).has_value());
-      const auto sent = bench.take();
+      const auto sent = bench.drain();
       ASSERT_EQ(sent.size(), 2U) << timestamp;
       EXPECT_EQ(sent[0].as<Quarantined>().reason(), "bad_value");
       EXPECT_EQ(sent[0].as<Quarantined>().arrival_ms(), kNow);
@@ -167,31 +167,31 @@ TEST_F(IntakeTest, ATimestampBeyondTheYear9999IsQuarantinedAndMovesNothing) {
     }
   }
   EXPECT_EQ(intake.clock(), kNow);
-  // The retry brings the arrival under which it lies in `quarantine`, and passes.
+  // A retry has the arrival of the quarantined record, and is accepted.
   ASSERT_TRUE(
       bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, kMax, "", kNow).has_value());
-  EXPECT_TRUE(bench.take().at(0).as<LedgerRecord>().has_event());
+  EXPECT_TRUE(bench.drain().at(0).as<LedgerRecord>().has_event());
   ASSERT_TRUE(feed(some_delivery(), kYear10000Ms - 1).has_value());
-  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1)
-      << "what a calendar can bear, counts";
+  EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1)
+      << "the last valid timestamp";
 }
 
-TEST_F(IntakeTest, ATimestampBefore1970IsRaisedLikeAnyEarlyOne) {
+TEST_F(IntakeTest, ATimestampBefore1970IsRaisedToTheHighestSoFar) {
   for (const auto timestamp : {Millis{-1}, kNever, kNever + 1}) {
     ASSERT_TRUE(feed(some_delivery(), timestamp).has_value());
-    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
+    EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
     ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", timestamp)
                     .has_value());
-    EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0) << "of a retry";
+    EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0) << "of a retry";
   }
   EXPECT_EQ(intake.clock(), kNever);
   ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
-  bench.take();
+  bench.drain();
   ASSERT_TRUE(feed(some_delivery(), -1).has_value());
-  EXPECT_EQ(bench.take(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow);
+  EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow);
 }
 
-TEST(IntakeTasks, HaveRoomInTheGroupForWhatTheySaidTo128PartitionsLongAgo) {
+TEST(IntakeTasks, TheirStateFor128TargetPartitionsFitsIntoTheGroupMetadata) {
   const auto definition = make_definition("Asia/Shanghai", {1024, 128, 128});
   for (const auto topic : {Topic::commands, Topic::deliveries}) {
     MemoryLog log;
@@ -209,7 +209,7 @@ TEST(IntakeTasks, HaveRoomInTheGroupForWhatTheySaidTo128PartitionsLongAgo) {
     };
     Event command;
     command.set_event_id("c");
-    command.set_source("people");
+    command.set_source("cli");
     set_millis(*command.mutable_event_time(), kNow);
     command.mutable_command()->set_command_id("c");
     command.mutable_command()->set_author("ann");
@@ -227,20 +227,20 @@ TEST(IntakeTasks, HaveRoomInTheGroupForWhatTheySaidTo128PartitionsLongAgo) {
 
 // ---- progress -------------------------------------------------------------------------------------------------------
 
-TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
+TEST(ProgressTracker, ItsRecordsHaveTheLatestArrivalOfEachSource) {
   const auto definition = make_definition("Asia/Shanghai", {2, 1, 1});
-  ProgressBook book(definition);
-  EXPECT_FALSE(book.moved());
-  EXPECT_TRUE(book.take().empty());
-  book.acknowledge({Topic::deliveries, 1}, 70);
-  book.acknowledge({Topic::orders, 0}, 50);
-  book.acknowledge({Topic::orders, 0}, 40);
-  book.acknowledge({Topic::visits, 0}, kNever);
-  book.acknowledge({Topic::ledger, 0}, 99);  // no source
-  EXPECT_TRUE(book.moved());
+  ProgressTracker tracker(definition);
+  EXPECT_FALSE(tracker.changed());
+  EXPECT_TRUE(tracker.records().empty());
+  tracker.acknowledge({Topic::deliveries, 1}, 70);
+  tracker.acknowledge({Topic::orders, 0}, 50);
+  tracker.acknowledge({Topic::orders, 0}, 40);
+  tracker.acknowledge({Topic::visits, 0}, kNever);
+  tracker.acknowledge({Topic::ledger, 0}, 99);  // no source partition
+  EXPECT_TRUE(tracker.changed());
   const auto entries = [&]() -> std::vector<std::pair<int, Millis>> {
-    const auto records = book.take();
-    EXPECT_EQ(records.size(), 1U) << "the one ledger partition: to deltas and signals nothing was said";
+    const auto records = tracker.records();
+    EXPECT_EQ(records.size(), 1U) << "one for the ledger partition: deltas and signals have no outputs";
     LedgerRecord record;
     EXPECT_TRUE(record.ParseFromString(records.at(0).value));
     EXPECT_EQ(record.arrival_ms(), records.at(0).timestamp);
@@ -248,33 +248,41 @@ TEST(ProgressBook, TellsTheLatestOfEachSourceOnceItMoved) {
     for (const auto& entry : record.progress().entries()) all.emplace_back(entry.source(), entry.arrival_ms());
     return all;
   };
-  EXPECT_THAT(entries(), testing::ElementsAre(testing::Pair(0, 50), testing::Pair(3, 70))) << "orders 0 1, deliveries 0 1";
-  EXPECT_FALSE(book.moved());
-  book.forget({Topic::deliveries, 1});
+  EXPECT_THAT(entries(), testing::ElementsAre(testing::Pair(0, 50), testing::Pair(3, 70)))
+      << "orders 0 1, deliveries 0 1";
+  EXPECT_FALSE(tracker.changed());
+  tracker.remove({Topic::deliveries, 1});
   EXPECT_THAT(entries(), testing::ElementsAre(testing::Pair(0, 50)));
 }
 
-TEST(ProgressBook, TellsEachPartitionWhatWasSaidThere) {
+TEST(ProgressTracker, ARecordHasTheLastOutputsToItsPartition) {
   const auto definition = make_definition("Asia/Shanghai", {2, 2, 1});
-  ProgressBook book(definition);
-  const auto said = [](Outputs::Acknowledged positions) { return std::make_shared<const Outputs::Acknowledged>(std::move(positions)); };
-  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
-  book.acknowledge({Topic::reference, 0}, 60, said({{{Topic::ledger, 1}, {3, 1}}, {{Topic::deltas, 0}, {3, 2}}}));
-  const auto told = [&] {
+  ProgressTracker tracker(definition);
+  const auto outputs = [](Outputs::Acknowledged positions) {
+    return std::make_shared<const Outputs::Acknowledged>(std::move(positions));
+  };
+  tracker.acknowledge({Topic::deliveries, 1}, 70,
+                      outputs({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  tracker.acknowledge({Topic::reference, 0}, 60, outputs({{{Topic::ledger, 1}, {3, 1}}, {{Topic::deltas, 0}, {3, 2}}}));
+  const auto lines = [&] {
     std::vector<std::string> all;
-    for (const auto& record : book.take()) {
+    for (const auto& record : tracker.records()) {
       auto line = fmt::format("{}/{}", name_of(record.topic), record.partition);
       for (const auto& one : record.depends_on) line += fmt::format(" {}", to_text(one));
       all.push_back(line);
     }
     return all;
   };
-  EXPECT_THAT(told(), testing::UnorderedElementsAre("ledger/0 deliveries/1/5/0", "ledger/1 deliveries/1/7/1 reference/0/3/1", "deltas/0 reference/0/3/2"));
-  EXPECT_FALSE(book.moved());
-  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
-  EXPECT_FALSE(book.moved()) << "another commit, nothing new in it";
-  book.acknowledge({Topic::deliveries, 1}, 70, said({{{Topic::ledger, 0}, {8, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
-  EXPECT_TRUE(book.moved()) << "of the same arrival, but something more was said";
+  EXPECT_THAT(lines(),
+              testing::UnorderedElementsAre("ledger/0 deliveries/1/5/0", "ledger/1 deliveries/1/7/1 reference/0/3/1",
+                                            "deltas/0 reference/0/3/2"));
+  EXPECT_FALSE(tracker.changed());
+  tracker.acknowledge({Topic::deliveries, 1}, 70,
+                      outputs({{{Topic::ledger, 0}, {5, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  EXPECT_FALSE(tracker.changed()) << "another commit without new outputs";
+  tracker.acknowledge({Topic::deliveries, 1}, 70,
+                      outputs({{{Topic::ledger, 0}, {8, 0}}, {{Topic::ledger, 1}, {7, 1}}}));
+  EXPECT_TRUE(tracker.changed()) << "a new output at the same arrival";
 }
 
 }  // namespace

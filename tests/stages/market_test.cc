@@ -88,7 +88,7 @@ class Market : public testing::Test {
   // Rows published since the last question, by key; units of window 7, or "gone" without lines.
   std::map<std::string, std::string> published(Topic topic) {
     std::map<std::string, std::string> rows;
-    for (const auto& one : bench.take()) {
+    for (const auto& one : bench.drain()) {
       if (one.topic != topic) continue;
       const auto row = one.as<MetricsRow>();
       EXPECT_EQ(row.status(), topic == Topic::metrics ? MetricsRow::LIVE : MetricsRow::FINAL);
@@ -148,7 +148,7 @@ class Closes : public Market {
       tells(order[turn], sender == 0 ? first[next[0]++] : second[next[1]++]);
     }
     std::string text;
-    for (const auto& one : bench.take(Topic::signals)) {
+    for (const auto& one : bench.drain(Topic::signals)) {
       const auto transition = one.as<SignalRecord>().transition();
       text += fmt::format("{} {} {} {} | ", transition.rule(), transition.region_id(),
                           Transition::State_Name(transition.state()), shanghai().format(transition.at_ms()).substr(0, 10));
@@ -208,7 +208,7 @@ TEST_F(Final, SeveralDaysComeInOrderAndOnlyThoseOfTheHistory) {
   tells(0, Told(final_at(kDay + 2)).units("north", kDay, 5));
   tells(1, Told(final_at(kDay + 2)));
   std::vector<std::int32_t> days;
-  for (const auto& one : bench.take(Topic::metrics_final))
+  for (const auto& one : bench.drain(Topic::metrics_final))
     days.push_back(one.as<MetricsRow>().as_of_day() - kDay.number);
   EXPECT_EQ(days, (std::vector<std::int32_t>{0, 0, 0, 1, 1, 1, 2, 2, 2}));
 }
@@ -218,7 +218,7 @@ TEST_F(Final, HaveOneRevisionAndSayTheSameAfterARestart) {
   restarts();
   tells(0, Told(final_at(kDay)));
   tells(1, Told(final_at(kDay)));
-  for (const auto& one : bench.take(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
+  for (const auto& one : bench.drain(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
 }
 
 // ---- pieces ---------------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ TEST_F(Live, StaysQuietAfterARestartToo) {
 TEST_F(Live, ARevisionIsTheOffsetThatItReflects) {
   passes(kMinuteMs);
   tells(0, Told(now).units("north", kDay, 1));
-  for (const auto& one : bench.take(Topic::metrics))
+  for (const auto& one : bench.drain(Topic::metrics))
     EXPECT_EQ(one.as<MetricsRow>().revision(), bench.next_offset() - 1);
 }
 
@@ -334,7 +334,7 @@ TEST_F(Final, ACountyCountsIfItCameBeforeTheDayWasFinal) {
   tells_region(region("too late", "city", Region::COUNTY), final_at(kDay));
   tells(0, Told(final_at(kDay)).units("north", kDay, 5));
   tells(1, Told(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 2);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 2);
 }
 
 // A county counts from the arrival of its first record on, whatever is said of it later.
@@ -343,7 +343,7 @@ TEST_F(Final, ACountyThatIsRenamedStaysOneOverARestart) {
   restarts();
   tells(0, Told(final_at(kDay)).units("north", kDay, 5));
   tells(1, Told(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 1);
 }
 
 // Whether a cancellation is in force for a day must not depend on whether it overtook the deltas that made it final.
@@ -353,7 +353,7 @@ TEST_F(Final, ACancellationThatArrivedAfterTheDayWasFinalIsNotInForceForIt) {
   tells_region(gone, final_at(kDay) + 1);
   tells(0, Told(final_at(kDay)).units("north", kDay, 5));
   tells(1, Told(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 1);
 }
 
 // ---- what it refuses ------------------------------------------------------------------------------------------------

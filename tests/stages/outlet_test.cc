@@ -1,4 +1,4 @@
-// The stage that knows each shop: parking, cuts, time.
+// The outlet stage: pending documents, flushes, time and alerts.
 #include "processors/stages/outlet.h"
 
 #include <gmock/gmock.h>
@@ -14,30 +14,30 @@ constexpr Millis kHourMs = 60 * kMinuteMs;
 class Outlets : public testing::Test {
  protected:
   Outlets() {
-    enters(sku("s1", "B1"), kStart);
-    enters(outlet("shop", nth(-10), "north"), kStart);
+    feed(sku("s1", "B1"), kStart);
+    feed(outlet("shop", nth(-10), "north"), kStart);
   }
 
-  void enters(const Event& event, Millis arrival) {
+  void feed(const Event& event, Millis arrival) {
     const auto fed = bench.feed(Topic::ledger, ledger(event, arrival).SerializeAsString(),
                                 Cause{"deliveries/0", {bench.next_offset(), 0}});
     ASSERT_TRUE(fed.has_value()) << fed.error().what;
   }
-  void passes(Millis clock) {
+  void advance(Millis clock) {
     ASSERT_TRUE(bench.feed(Topic::ledger, progress_to(clock, definition).SerializeAsString()).has_value());
   }
-  void restarts() {
+  void restart() {
     stages.push_back(std::make_unique<OutletStage>(OutletStage::Settings{definition, 2, 1000}, shanghai()));
     bench.restart_as(*stages.back());
   }
 
-  // Sums what was sent about a contribution so far; of brand "" from the first market partition only.
+  // The sum of all differences of a contribution sent so far; those of brand "" go to all partitions and count once.
   std::int64_t sent(std::string_view brand, Contribution contribution) {
     collect();
     return sums[{std::string(brand), contribution}];
   }
   std::int64_t quality(Contribution contribution) { return sent("", contribution); }
-  // The day that it was last counted on.
+  // The day of its last difference.
   Day quality_day(Contribution contribution) {
     collect();
     return days[{"", contribution}];
@@ -47,7 +47,7 @@ class Outlets : public testing::Test {
     return rejected;
   }
   void collect() {
-    for (const auto& one : bench.take()) {
+    for (const auto& one : bench.drain()) {
       if (one.topic == Topic::quarantine) {
         const auto record = one.as<Quarantined>();
         rejected.push_back(record.event_id() + " " + record.reason());
@@ -80,111 +80,122 @@ class Outlets : public testing::Test {
 
 using Texts = std::vector<std::string>;
 
-// ---- parking --------------------------------------------------------------------------------------------------------
+// ---- pending documents ----------------------------------------------------------------------------------------------
 
-TEST_F(Outlets, ADocumentOfAnUnknownSkuWaitsUntilItIsKnown) {
-  enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
-  passes(kStart + kHourMs);
+TEST_F(Outlets, ADocumentOfAnUnknownSkuIsPendingUntilItIsKnown) {
+  feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
+  advance(kStart + kHourMs);
   EXPECT_EQ(quality(Contribution::parked), 1);
   EXPECT_EQ(quality(Contribution::accepted), 0);
-  restarts();
-  enters(sku("s9", "B9"), kStart + 2 * kHourMs);
-  passes(kStart + 3 * kHourMs);
+  restart();
+  feed(sku("s9", "B9"), kStart + 2 * kHourMs);
+  advance(kStart + 3 * kHourMs);
   EXPECT_EQ(quality(Contribution::parked), 0);
   EXPECT_EQ(quality(Contribution::accepted), 1);
   EXPECT_EQ(sent("B9", Contribution::delivered_units), 5);
 }
 
-TEST_F(Outlets, ADocumentOfAnUnknownOutletWaitsUntilItIsKnown) {
-  enters(delivery("D", "new shop", kStart, {{"s1", 5}}), kStart);
-  enters(outlet("new shop", nth(-1), "south"), kStart + kHourMs);
-  passes(kStart + 3 * kHourMs);
+TEST_F(Outlets, ADocumentOfAnUnknownOutletIsPendingUntilItIsKnown) {
+  feed(delivery("D", "new shop", kStart, {{"s1", 5}}), kStart);
+  feed(outlet("new shop", nth(-1), "south"), kStart + kHourMs);
+  advance(kStart + 3 * kHourMs);
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 5);
 }
 
-TEST_F(Outlets, ADocumentWaitsForAnIdWithANulThroughARestart) {
+TEST_F(Outlets, ADocumentWaitsForASkuIdWithANulAcrossARestart) {
   const std::string odd("n\0w", 3);
-  enters(delivery("D", "shop", kStart, {{odd, 5}}), kStart);
-  passes(kStart + kMinuteMs);
-  restarts();
-  enters(sku(odd, "B9"), kStart + kHourMs);
-  passes(kStart + 2 * kHourMs);
+  feed(delivery("D", "shop", kStart, {{odd, 5}}), kStart);
+  advance(kStart + kMinuteMs);
+  restart();
+  feed(sku(odd, "B9"), kStart + kHourMs);
+  advance(kStart + 2 * kHourMs);
   EXPECT_EQ(sent("B9", Contribution::delivered_units), 5);
 }
 
-TEST_F(Outlets, QualityOfWhatComesBackLateCountsOnADayThatIsOpen) {
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
-  passes(kStart + 40 * kDayMs);
-  enters(delivery("E", "shop", kStart, {{"s1", 5}}), kStart);  // sent again, with the arrival that it had
-  passes(kStart + 40 * kDayMs + kMinuteMs);
+TEST_F(Outlets, QualityOfARetryAfterItsDayIsFinalCountsOnTheFirstOpenDay) {
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  advance(kStart + 40 * kDayMs);
+  feed(delivery("E", "shop", kStart, {{"s1", 5}}), kStart);  // a retry with its original arrival
+  advance(kStart + 40 * kDayMs + kMinuteMs);
   EXPECT_EQ(quality_day(quarantined_for(Reason::late)), first_open_day(kStart + 40 * kDayMs, shanghai()));
 }
 
-TEST_F(Outlets, IsQuarantinedWhenTheDayIsOver) {
-  enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
-  enters(delivery("E", "no shop", kStart, {{"s1", 5}}), kStart);
-  passes(kStart + kDayMs);
+TEST_F(Outlets, APendingDocumentIsQuarantinedAfterADay) {
+  feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
+  feed(delivery("E", "no shop", kStart, {{"s1", 5}}), kStart);
+  advance(kStart + kDayMs);
   EXPECT_EQ(quarantined(), Texts{}) << "exactly a day is in time";
-  restarts();
-  passes(kStart + kDayMs + 1);
+  restart();
+  advance(kStart + kDayMs + 1);
   EXPECT_EQ(quarantined(), (Texts{"E#1 unknown_outlet", "D#1 unknown_sku"}));
   EXPECT_EQ(quality(Contribution::parked), 0);
   EXPECT_EQ(quality(quarantined_for(Reason::unknown_sku)), 1);
-  enters(sku("s9", "B9"), kStart + kDayMs + 2);
-  passes(kStart + kDayMs + 3);
+  feed(sku("s9", "B9"), kStart + kDayMs + 2);
+  advance(kStart + kDayMs + 3);
   EXPECT_EQ(sent("B9", Contribution::delivered_units), 0) << "too late";
 }
 
-TEST_F(Outlets, WhatSharesAnIdWithAParkedOneWaitsBehindIt) {
-  enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
-  enters(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + 1);
-  enters(with_event_id(delivery("E", "shop", kStart, {{"s1", 3}}), "D#2"), kStart + 2);  // behind the one behind
-  enters(delivery("F", "shop", kStart, {{"s1", 1}}), kStart + 3);                        // has nothing to do with it
-  enters(with_event_id(visit("D", "shop", kStart), "D#1"), kStart + 4);                  // another kind
-  passes(kStart + kHourMs);
+TEST_F(Outlets, ADocumentWithTheIdOfAPendingOneWaitsForThatOne) {
+  feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
+  feed(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + 1);
+  feed(with_event_id(delivery("E", "shop", kStart, {{"s1", 3}}), "D#2"),
+       kStart + 2);                                              // its event_id is that of a document that waits itself
+  feed(delivery("F", "shop", kStart, {{"s1", 1}}), kStart + 3);  // no id in common
+  feed(with_event_id(visit("D", "shop", kStart), "D#1"), kStart + 4);  // another kind
+  advance(kStart + kHourMs);
   EXPECT_EQ(quality(Contribution::parked), 3);
   EXPECT_EQ(quality(Contribution::accepted), 2);
-  enters(sku("s9", "B9"), kStart + kHourMs);
-  passes(kStart + 2 * kHourMs);
+  feed(sku("s9", "B9"), kStart + kHourMs);
+  advance(kStart + 2 * kHourMs);
   EXPECT_EQ(quality(Contribution::parked), 0);
   EXPECT_EQ(quality(Contribution::accepted), 4);
   EXPECT_EQ(quarantined(), Texts{"D#2 event_id_conflict"});
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 4);
 }
 
-TEST_F(Outlets, WhatWaitedBehindOneThatIsGoneIsJudged) {
-  enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
-  enters(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
-  passes(kStart + kDayMs + 1);
+TEST_F(Outlets, ADocumentThatWaitedForAnExpiredOneIsValidated) {
+  feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
+  feed(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
+  advance(kStart + kDayMs + 1);
   EXPECT_EQ(quarantined(), Texts{"D#1 unknown_sku"});
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 3);
   EXPECT_EQ(quality(Contribution::parked), 0);
 }
 
-// Time may begin with a leap (no watermark so far). What is due within it is judged at its own hour, not at the leap's end,
-// where the day of what waited behind an expired document is final long ago.
-TEST_F(Outlets, WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap) {
-  enters(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
-  enters(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
-  passes(kStart + 40 * kDayMs);
+// The first watermark may be far ahead. A timer on the way fires at its own time: at the new watermark, the day of the
+// document that waited for the expired one is already final.
+TEST_F(Outlets, AWaitingDocumentIsValidatedAtItsOwnTimeWhenTheFirstWatermarkIsFarAhead) {
+  feed(delivery("D", "shop", kStart, {{"s9", 5}}), kStart);
+  feed(revised(delivery("D", "shop", kStart, {{"s1", 3}}), 2), kStart + kHourMs);
+  advance(kStart + 40 * kDayMs);
   EXPECT_EQ(quarantined(), Texts{"D#1 unknown_sku"});
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 3);
 }
 
-// ---- cuts -----------------------------------------------------------------------------------------------------------
+TEST(OutletRecordCodec, RefusesAPendingEventThatIsNoDocument) {
+  MarketContext context{shanghai(), {}, {}};
+  const OutletRecordCodec codec{&context};
+  OutletState state;
+  *state.add_pending()->mutable_event() = delivery("D", "shop", kStart, {{"s1", 5}});
+  EXPECT_TRUE(codec.decode(state.SerializeAsString()).has_value());
+  *state.add_pending()->mutable_event() = sku("s1", "B1");
+  EXPECT_FALSE(codec.decode(state.SerializeAsString()).has_value());
+}
 
-class Cuts : public Outlets {
+// ---- flushes --------------------------------------------------------------------------------------------------------
+
+class Flushes : public Outlets {
  protected:
-  struct Cut {
+  struct Flush {
     std::int32_t partition;
     std::string watermark;
     std::string closed;
-    bool settled;
+    bool end_of_batch;
     int cells;
   };
-  std::vector<Cut> cuts() {
-    std::vector<Cut> result;
-    for (const auto& one : bench.take(Topic::deltas)) {
+  std::vector<Flush> flushes() {
+    std::vector<Flush> result;
+    for (const auto& one : bench.drain(Topic::deltas)) {
       EXPECT_TRUE(one.to_task);
       const auto deltas = one.as<DeltasRecord>().deltas();
       EXPECT_TRUE(deltas.last_piece());
@@ -194,71 +205,72 @@ class Cuts : public Outlets {
     }
     return result;
   }
-  // "03-02T00:00 closes 03-01" of the cuts to partition 0.
+  // The flushes to partition 0, as "03-02T00:00 closes 03-01".
   Texts shown() {
     Texts texts;
-    for (const auto& cut : cuts()) {
-      if (cut.partition == 0)
-        texts.push_back(fmt::format("{} closes {}{}", cut.watermark, cut.closed, cut.settled ? " settled" : ""));
+    for (const auto& flush : flushes()) {
+      if (flush.partition == 0)
+        texts.push_back(fmt::format("{} closes {}{}", flush.watermark, flush.closed, flush.end_of_batch ? " end" : ""));
     }
     return texts;
   }
 };
 
-TEST_F(Cuts, FallAtEveryProgressRecordAndOneAMidnight) {
-  passes(kStart);
-  EXPECT_EQ(shown(), (Texts{"03-01T00:00 closes 02-28", "03-01T12:00 closes 02-28 settled"}));
-  passes(kStart + 3 * kDayMs);
+TEST_F(Flushes, OneForEachProgressRecordAndForEachMidnight) {
+  advance(kStart);
+  EXPECT_EQ(shown(), (Texts{"03-01T00:00 closes 02-28", "03-01T12:00 closes 02-28 end"}));
+  advance(kStart + 3 * kDayMs);
   EXPECT_EQ(shown(), (Texts{"03-02T00:00 closes 03-01", "03-03T00:00 closes 03-02", "03-04T00:00 closes 03-03",
-                            "03-04T12:00 closes 03-03 settled"}));
+                            "03-04T12:00 closes 03-03 end"}));
 }
 
-TEST_F(Cuts, NeedTheCopiesOfReferenceThatCameBeforeThem) {
-  const auto needs = [&](std::int64_t copied_until, Millis clock) {
+TEST_F(Flushes, DependOnTheReferenceRecordsBeforeThem) {
+  const auto dependencies = [&](std::int64_t copied_until, Millis clock) {
     auto progress = progress_to(clock, definition);
     progress.mutable_progress()->set_copied_until(copied_until);
     if (copied_until > 0) progress.mutable_progress()->set_copied_index(4);
     EXPECT_TRUE(bench.feed(Topic::ledger, progress.SerializeAsString()).has_value());
-    std::set<std::string> said;
-    for (const auto& one : bench.take(Topic::deltas)) {
+    std::set<std::string> causes;
+    for (const auto& one : bench.drain(Topic::deltas)) {
       EXPECT_LE(one.depends_on.size(), 1U);
-      said.insert(one.depends_on.empty() ? "nothing" : to_text(one.depends_on[0]));
+      causes.insert(one.depends_on.empty() ? "nothing" : to_text(one.depends_on[0]));
     }
-    return said;
+    return causes;
   };
-  EXPECT_THAT(needs(0, kStart), testing::ElementsAre("nothing"));
-  EXPECT_THAT(needs(8, kStart + kDayMs), testing::ElementsAre("reference/0/7/4"));
-  EXPECT_THAT(needs(0, kStart + 2 * kDayMs), testing::ElementsAre("reference/0/7/4")) << "another worker's progress says nothing of it";
-  restarts();
-  EXPECT_THAT(needs(0, kStart + 3 * kDayMs), testing::ElementsAre("reference/0/7/4"));
+  EXPECT_THAT(dependencies(0, kStart), testing::ElementsAre("nothing"));
+  EXPECT_THAT(dependencies(8, kStart + kDayMs), testing::ElementsAre("reference/0/7/4"));
+  EXPECT_THAT(dependencies(0, kStart + 2 * kDayMs), testing::ElementsAre("reference/0/7/4"))
+      << "progress of a worker without the reference task";
+  restart();
+  EXPECT_THAT(dependencies(0, kStart + 3 * kDayMs), testing::ElementsAre("reference/0/7/4"));
 }
 
-TEST_F(Cuts, AreEmptyOnlyAtACloseOrAFullMinute) {
-  passes(kStart);
-  cuts();
-  passes(kStart + 59 * kSecondMs);
-  EXPECT_EQ(shown(), Texts{}) << "nothing to say within the minute";
-  passes(kStart + 60 * kSecondMs);
-  EXPECT_EQ(shown(), Texts{"03-01T12:01 closes 02-28 settled"});
-  passes(kStart + 30 * kSecondMs);  // lower after higher
+TEST_F(Flushes, AreEmptyOnlyAtAMidnightOrAFullMinute) {
+  advance(kStart);
+  flushes();
+  advance(kStart + 59 * kSecondMs);
+  EXPECT_EQ(shown(), Texts{}) << "no differences within the minute";
+  advance(kStart + 60 * kSecondMs);
+  EXPECT_EQ(shown(), Texts{"03-01T12:01 closes 02-28 end"});
+  advance(kStart + 30 * kSecondMs);  // a lower progress record has no effect
   EXPECT_EQ(shown(), Texts{});
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart + 61 * kSecondMs);
-  EXPECT_EQ(shown(), Texts{}) << "not by itself";
-  passes(kStart + 62 * kSecondMs);
-  EXPECT_EQ(shown(), Texts{"03-01T12:01 closes 02-28 settled"}) << "something to say";
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart + 61 * kSecondMs);
+  EXPECT_EQ(shown(), Texts{}) << "no progress record";
+  advance(kStart + 62 * kSecondMs);
+  EXPECT_EQ(shown(), Texts{"03-01T12:01 closes 02-28 end"}) << "with differences";
 }
 
-TEST_F(Cuts, GoOnlyToPartitionsThatGetSomething) {
-  passes(kStart);
-  cuts();
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart + kSecondMs);
-  passes(kStart + 2 * kSecondMs);
+TEST_F(Flushes, GoOnlyToPartitionsWithDifferences) {
+  advance(kStart);
+  flushes();
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart + kSecondMs);
+  advance(kStart + 2 * kSecondMs);
   // Data quality and active outlets go everywhere, the brand to its own partition only.
   const auto own = partition_of("B1", 2);
-  for (const auto& cut : cuts()) EXPECT_EQ(cut.cells, cut.partition == own ? 3 : 2) << cut.partition;
+  for (const auto& flush : flushes()) EXPECT_EQ(flush.cells, flush.partition == own ? 3 : 2) << flush.partition;
 }
 
-TEST_F(Cuts, FallAfter4096Records) {
+TEST_F(Flushes, OneAfter4096Records) {
   const auto rejection = [&] {
     LedgerRecord record;
     record.set_arrival_ms(kStart);
@@ -266,66 +278,66 @@ TEST_F(Cuts, FallAfter4096Records) {
     record.mutable_rejection()->set_document(true);
     ASSERT_TRUE(bench.feed(Topic::ledger, record.SerializeAsString()).has_value());
   };
-  passes(kStart);
-  cuts();
-  for (int i = 0; i < OutletStage::kRecordsMax - 1; ++i) rejection();
-  EXPECT_EQ(cuts().size(), 0U);
+  advance(kStart);
+  flushes();
+  for (int i = 0; i < OutletOutput::kRecordsMax - 1; ++i) rejection();
+  EXPECT_EQ(flushes().size(), 0U);
   EXPECT_FALSE(stages.back()->at_boundary());
   rejection();
   EXPECT_EQ(shown(), Texts{"03-01T12:00 closes 02-28"});
   EXPECT_TRUE(stages.back()->at_boundary());
 }
 
-TEST_F(Cuts, MergeWhatCancelsOut) {
-  passes(kStart);
-  cuts();
+TEST_F(Flushes, LeaveOutDifferencesThatCancelOut) {
+  advance(kStart);
+  flushes();
   const auto first = delivery("D", "shop", kStart, {{"s1", 5}});
-  enters(first, kStart);
-  enters(cancelled(first, 2), kStart);
-  passes(kStart + kSecondMs);
-  for (const auto& cut : cuts()) EXPECT_EQ(cut.cells, 1) << "data quality alone";
+  feed(first, kStart);
+  feed(cancelled(first, 2), kStart);
+  advance(kStart + kSecondMs);
+  for (const auto& flush : flushes()) EXPECT_EQ(flush.cells, 1) << "data quality only";
 }
 
-TEST_F(Cuts, TellTheEarliestDayOfAnyAcceptedDocument) {
-  const auto first_day = [&] { return bench.take(Topic::deltas).back().as<DeltasRecord>().deltas().first_day(); };
-  passes(kStart);
+TEST_F(Flushes, CarryTheEarliestDayOfAnyAcceptedDocument) {
+  const auto first_day = [&] { return bench.drain(Topic::deltas).back().as<DeltasRecord>().deltas().first_day(); };
+  advance(kStart);
   EXPECT_EQ(first_day(), kNoDay.number);
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
-  enters(delivery("E", "shop", kStart - kDayMs, {{"s1", 5}}), kStart);
-  passes(kStart + kMinuteMs);
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  feed(delivery("E", "shop", kStart - kDayMs, {{"s1", 5}}), kStart);
+  advance(kStart + kMinuteMs);
   EXPECT_EQ(first_day(), nth(-1).number);
-  restarts();
-  passes(kStart + 2 * kMinuteMs);
+  restart();
+  advance(kStart + 2 * kMinuteMs);
   EXPECT_EQ(first_day(), nth(-1).number);
 }
 
-TEST(DeltaMerge, SplitsALargeEffectIntoPiecesInOneOrder) {
+TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   MarketContext context{shanghai(), {}, {}};
   const auto brand = context.catalogue.brand_of(*[&] {
     context.catalogue.apply(sku("s1", "B1").sku());
     return context.catalogue.find("s1");
   }());
   DeltaMerge merge;
-  constexpr int kPlaces = 2000;
-  for (int i = 0; i < kPlaces; ++i) {
-    const auto place =
-        context.places.number_of(fmt::format("{:05}{}", (i * 7919) % kPlaces, std::string(600, 'x')), {});
-    merge.add({{{brand, place, Contribution::delivered_units, nth(0), 1}}, {}}, context);
+  constexpr int kCells = 2000;
+  for (int i = 0; i < kCells; ++i) {
+    const auto segment =
+        context.places.number_of(fmt::format("{:05}{}", (i * 7919) % kCells, std::string(600, 'x')), {});
+    merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}}, context);
   }
-  const auto parts = merge.take(context, 1, false);
-  ASSERT_EQ(parts.size(), 1U);
-  EXPECT_EQ(parts[0].size(), 3U) << "1.2 MB";
+  const auto partitions = merge.drain(context, 1, false);
+  ASSERT_EQ(partitions.size(), 1U);
+  EXPECT_EQ(partitions[0].size(), 3U) << "1.2 MB";
   std::vector<std::string> regions;
-  for (const auto& piece : parts[0]) {
+  for (const auto& piece : partitions[0]) {
     EXPECT_LT(piece.ByteSizeLong(), DeltaMerge::kPieceBytes * 102 / 100);
     for (const auto& cell : piece.cells()) regions.push_back(cell.region_id());
   }
-  EXPECT_EQ(regions.size(), static_cast<std::size_t>(kPlaces));
+  EXPECT_EQ(regions.size(), static_cast<std::size_t>(kCells));
   EXPECT_TRUE(std::is_sorted(regions.begin(), regions.end()));
-  EXPECT_TRUE(merge.take(context, 1, false)[0].empty()) << "nothing is left";
+  EXPECT_TRUE(merge.drain(context, 1, false)[0].empty()) << "the merge is empty";
 }
 
-TEST(DeltaMerge, IsFullAtSoManyKeys) {
+TEST(DeltaMerge, IsFullAtKeysMax) {
   MarketContext context{shanghai(), {}, {}};
   DeltaMerge merge;
   for (std::size_t i = 0; i < DeltaMerge::kKeysMax; ++i) {
@@ -337,21 +349,21 @@ TEST(DeltaMerge, IsFullAtSoManyKeys) {
 
 // ---- time -----------------------------------------------------------------------------------------------------------
 
-TEST_F(Outlets, BecomesDormantWhenTheDayComesWithNoEventArriving) {
-  enters(visit("V", "shop", kStart), kStart);
-  passes(kStart + kMinuteMs);
+TEST_F(Outlets, AnOutletBecomesDormantWithoutAnyEvent) {
+  feed(visit("V", "shop", kStart), kStart);
+  advance(kStart + kMinuteMs);
   EXPECT_EQ(sent("", Contribution::active_outlets), 1);
-  restarts();
-  passes(shanghai().start_of(nth(56)) - 1);
+  restart();
+  advance(shanghai().start_of(nth(56)) - 1);
   EXPECT_EQ(sent("", Contribution::active_outlets), 1);
-  passes(shanghai().start_of(nth(56)));
+  advance(shanghai().start_of(nth(56)));
   EXPECT_EQ(sent("", Contribution::active_outlets), 0);
 }
 
-TEST_F(Outlets, RefusesWhatWouldChangeAFinalDay) {
-  passes(kStart + 16 * kDayMs);
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);  // its arrival runs backwards
-  passes(kStart + 16 * kDayMs + kMinuteMs);
+TEST_F(Outlets, ADocumentThatWouldChangeAFinalDayIsRejected) {
+  advance(kStart + 16 * kDayMs);
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);  // its arrival is earlier than that of the records before
+  advance(kStart + 16 * kDayMs + kMinuteMs);
   EXPECT_EQ(quarantined(), Texts{"D#1 late"});
   EXPECT_EQ(sent("B1", Contribution::delivered_units), 0);
 }
@@ -363,7 +375,7 @@ TEST(FirstOpenDay, IsFifteenDaysAfterItsEnd) {
   EXPECT_EQ(first_open_day(kNever, shanghai()), kNoDay);
 }
 
-TEST_F(Outlets, CountsRejectionsOfDocumentsOnly) {
+TEST_F(Outlets, DataQualityCountsRejectionsOfDocumentsOnly) {
   for (const auto document : {true, false}) {
     LedgerRecord record;
     record.set_arrival_ms(kStart);
@@ -371,11 +383,11 @@ TEST_F(Outlets, CountsRejectionsOfDocumentsOnly) {
     record.mutable_rejection()->set_document(document);
     ASSERT_TRUE(bench.feed(Topic::ledger, record.SerializeAsString()).has_value());
   }
-  passes(kStart + 1);
+  advance(kStart + 1);
   EXPECT_EQ(quality(quarantined_for(Reason::missing_field)), 1);
 }
 
-TEST_F(Outlets, StopsAtAnotherDefinitionAndAtWhatIsNoLedger) {
+TEST_F(Outlets, AnotherDefinitionOrAnUnreadableRecordStopsTheTask) {
   const auto other = make_definition("Asia/Shanghai", {1, 1, 3});
   EXPECT_TRUE(bench.feed(Topic::ledger, definition_record(Topic::ledger, definition)).has_value());
   EXPECT_EQ(bench.feed(Topic::ledger, definition_record(Topic::ledger, other)).error().reaction, Reaction::stop);
@@ -384,7 +396,7 @@ TEST_F(Outlets, StopsAtAnotherDefinitionAndAtWhatIsNoLedger) {
 
 // ---- alerts ----
 
-class Watched : public Outlets {
+class OutletAlertsTest : public Outlets {
  protected:
   Event counted(const std::string& id, Millis time, std::int64_t count) {
     auto event = visit(id, "shop", time);
@@ -393,10 +405,10 @@ class Watched : public Outlets {
     check.set_count(count);
     return event;
   }
-  // "R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00", in the order sent.
-  Texts said() {
+  // The transitions sent since the last call, as "R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00".
+  Texts transitions() {
     Texts lines;
-    for (const auto& one : bench.take(Topic::signals)) {
+    for (const auto& one : bench.drain(Topic::signals)) {
       const auto transition = one.as<SignalRecord>().transition();
       EXPECT_TRUE(one.to_task);
       EXPECT_EQ(one.partition, market_partition_of("B1", definition));
@@ -408,76 +420,77 @@ class Watched : public Outlets {
   }
 };
 
-// 2 a day are sold, 6 are left on day 7: less than two days at 00:00 of day 9.
-TEST_F(Watched, AnAlertComesOutOfSilenceAtItsDueTime) {
-  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
-  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
-  passes(noon(nth(7)));
-  EXPECT_EQ(said(), Texts{});
-  restarts();
-  passes(shanghai().start_of(nth(9)) - 1);
-  EXPECT_EQ(said(), Texts{});
-  passes(shanghai().start_of(nth(9)));
-  EXPECT_EQ(said(), Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00"});
+// The shop sells 2 a day and has 6 left on day 7. At 00:00 of day 9 the stock lasts for less than two days.
+TEST_F(OutletAlertsTest, AnAlertFiresAtItsDueTimeWithoutAnyEvent) {
+  feed(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  feed(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  advance(noon(nth(7)));
+  EXPECT_EQ(transitions(), Texts{});
+  restart();
+  advance(shanghai().start_of(nth(9)) - 1);
+  EXPECT_EQ(transitions(), Texts{});
+  advance(shanghai().start_of(nth(9)));
+  EXPECT_EQ(transitions(), Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00"});
 }
 
-TEST_F(Watched, ALeapOverWeeksSendsEachAtItsOwnHour) {
-  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
-  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
-  passes(noon(nth(60)));
-  EXPECT_EQ(said(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
-                           "R2 RESOLVED 2026-04-06T00:00 known 2026-04-06T00:00"}))
+TEST_F(OutletAlertsTest, AWatermarkStepOfWeeksFiresEachTimerAtItsOwnTime) {
+  feed(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  feed(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  advance(noon(nth(60)));
+  EXPECT_EQ(transitions(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
+                                  "R2 RESOLVED 2026-04-06T00:00 known 2026-04-06T00:00"}))
       << "the count is too old on day 36";
 }
 
-// The watermark of another source stands still: the outlet's own arrivals move its clock.
-TEST_F(Watched, WhatIsDueFiresBeforeTheRecordThatArrivesLater) {
-  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
-  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
-  enters(delivery("D", "shop", noon(nth(10)), {{"s1", 30}}), noon(nth(10)));
-  EXPECT_EQ(said(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
-                           "R2 RESOLVED 2026-03-11T12:00 known 2026-03-11T12:00"}));
-  passes(noon(nth(11)));
-  EXPECT_EQ(said(), Texts{}) << "not once more when the watermark follows";
+// While the watermark waits for another source partition, the arrivals of the outlet's own records advance its clock.
+TEST_F(OutletAlertsTest, ATimerFiresBeforeARecordWithALaterArrival) {
+  feed(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  feed(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  feed(delivery("D", "shop", noon(nth(10)), {{"s1", 30}}), noon(nth(10)));
+  EXPECT_EQ(transitions(), (Texts{"R2 FIRING 2026-03-10T00:00 known 2026-03-10T00:00",
+                                  "R2 RESOLVED 2026-03-11T12:00 known 2026-03-11T12:00"}));
+  advance(noon(nth(11)));
+  EXPECT_EQ(transitions(), Texts{}) << "only once, although the watermark reaches the same time later";
 }
 
-// A replay that ends on day 28 reads on for the sake of late records. What comes long after must not settle what is open there.
-TEST_F(Watched, WhereAReplayEndsNothingIsForgottenInItsStead) {
+// A replay that ends on day 28 also reads later records, for late documents. They must not resolve an alert that is
+// open on day 28.
+TEST_F(OutletAlertsTest, RecordsAfterTheEndOfAReplayLeaveItsAlertsOpen) {
   stages.push_back(std::make_unique<OutletStage>(
       OutletStage::Settings{definition, 2, 1000, true, shanghai().end_of(nth(28))}, shanghai()));
   bench.restart_as(*stages.back());
-  enters(outlet("shop", nth(-10), "north"), kStart);
-  enters(delivery("D1", "shop", noon(nth(0)), {{"s1", 10}}), noon(nth(0)));
-  enters(counted("V1", noon(nth(20)), 0), noon(nth(20)));
-  EXPECT_EQ(said(), Texts{"R1 FIRING 2026-03-21T12:00 known 2026-03-21T12:00"});
+  feed(outlet("shop", nth(-10), "north"), kStart);
+  feed(delivery("D1", "shop", noon(nth(0)), {{"s1", 10}}), noon(nth(0)));
+  feed(counted("V1", noon(nth(20)), 0), noon(nth(20)));
+  EXPECT_EQ(transitions(), Texts{"R1 FIRING 2026-03-21T12:00 known 2026-03-21T12:00"});
   for (const auto day : {32, 240, 260}) {
-    enters(delivery(fmt::format("E{}", day), "shop", noon(nth(day)), {{"s1", 10}}), noon(nth(day)));
-    passes(noon(nth(day)));
+    feed(delivery(fmt::format("E{}", day), "shop", noon(nth(day)), {{"s1", 10}}), noon(nth(day)));
+    advance(noon(nth(day)));
   }
-  EXPECT_EQ(said(), Texts{}) << "open where the clock stands still";
+  EXPECT_EQ(transitions(), Texts{}) << "the clock of the rules stops on day 28";
 }
 
-TEST_F(Watched, ACountThatIsNotBelievedIsQuarantinedByItsLine) {
-  enters(counted("V1", noon(nth(0)), 3), noon(nth(0)));
-  enters(counted("V2", noon(nth(1)), 90), noon(nth(1)));
-  const auto sent = bench.take(Topic::quarantine);
+TEST_F(OutletAlertsTest, ARejectedCountIsQuarantinedWithItsLine) {
+  feed(counted("V1", noon(nth(0)), 3), noon(nth(0)));
+  feed(counted("V2", noon(nth(1)), 90), noon(nth(1)));
+  const auto sent = bench.drain(Topic::quarantine);
   ASSERT_EQ(sent.size(), 1U);
   const auto record = sent.front().as<Quarantined>();
   EXPECT_EQ(record.reason(), "count_implausible");
   EXPECT_EQ(record.sku_id(), "s1");
   EXPECT_EQ(record.event_id(), "V2#1");
   EXPECT_TRUE(sent.front().key.ends_with("/s1")) << sent.front().key;
-  passes(noon(nth(2)));
+  advance(noon(nth(2)));
   EXPECT_EQ(quality(Contribution::accepted), 2) << "the document is accepted";
 }
 
-TEST_F(Watched, AnOutletThatClosesTodayEndsThePredictionAtOnce) {
-  enters(counted("V1", noon(nth(0)), 20), noon(nth(0)));
-  enters(counted("V2", noon(nth(7)), 6), noon(nth(7)));
-  passes(noon(nth(9)));
-  EXPECT_EQ(said().size(), 1U);
-  enters(outlet("shop", nth(9), "north", Outlet::CLOSED), noon(nth(9)));
-  EXPECT_EQ(said(), Texts{"R2 RESOLVED 2026-03-10T12:00 known 2026-03-10T12:00"});
+TEST_F(OutletAlertsTest, AnOutletThatClosesTodayResolvesThePredictionAtOnce) {
+  feed(counted("V1", noon(nth(0)), 20), noon(nth(0)));
+  feed(counted("V2", noon(nth(7)), 6), noon(nth(7)));
+  advance(noon(nth(9)));
+  EXPECT_EQ(transitions().size(), 1U);
+  feed(outlet("shop", nth(9), "north", Outlet::CLOSED), noon(nth(9)));
+  EXPECT_EQ(transitions(), Texts{"R2 RESOLVED 2026-03-10T12:00 known 2026-03-10T12:00"});
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
-// Seals: which ones after which records, that they are functions of the input alone, and that nothing goes unnoticed.
+// Seals: when they are written, that they depend on the input alone, and that every change of input or output changes
+// them.
 #include "processors/stages/seal.h"
 
 #include <random>
 #include <set>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "schemas/format.h"
@@ -23,7 +24,7 @@ Millis midnight(std::int32_t days) {
 
 std::vector<Seal> seals_of(Bench& bench) {
   std::vector<Seal> seals;
-  for (const auto& one : bench.take(Topic::seals)) {
+  for (const auto& one : bench.drain(Topic::seals)) {
     seals.push_back(one.as<Seal>());
     EXPECT_EQ(one.key, seal_key(seals.back()));
     EXPECT_EQ(one.partition, seals.back().partition());
@@ -73,7 +74,7 @@ std::string sum_over(const std::vector<CellDeltas>& cells) {
 
 constexpr auto kUnits = Contribution::delivered_units;
 
-TEST(SealSum, DoesNotDependOnOrderOrCutting) {
+TEST(SealSum, DoesNotDependOnOrderOrFlushes) {
   const auto a = cell("B1", kUnits, nth(0), 7);
   const auto b = cell("B2", kUnits, nth(1), -3);
   EXPECT_EQ(sum_over({a, b}), sum_over({b, a}));
@@ -87,7 +88,7 @@ TEST(SealSum, DoesNotDependOnOrderOrCutting) {
   EXPECT_EQ(sum_over({both}), sum_over({a, cell("B1", kUnits, nth(5), 1)}));
 }
 
-TEST(SealSum, TellsEverythingApartThatMarketTellsApart) {
+TEST(SealSum, DistinguishesAllDifferencesThatMarketDistinguishes) {
   const std::vector<CellDeltas> all{cell("B1", kUnits, nth(0), 1),
                                     cell("B1", kUnits, nth(0), 2),
                                     cell("B1", kUnits, nth(0), -1),
@@ -104,7 +105,7 @@ TEST(SealSum, TellsEverythingApartThatMarketTellsApart) {
   EXPECT_EQ(sums.size(), all.size() + 1);
 }
 
-TEST(SealSum, AUnitThatMovesBetweenCellsOrDaysShows) {
+TEST(SealSum, ChangesWhenAUnitMovesBetweenCellsOrDays) {
   const auto at = [](const std::string& brand, std::int32_t day, std::int64_t value) {
     return cell(brand, kUnits, nth(day), value);
   };
@@ -113,7 +114,7 @@ TEST(SealSum, AUnitThatMovesBetweenCellsOrDaysShows) {
 
 // ---- the chain ------------------------------------------------------------------------------------------------------
 
-TEST(SealChain, ARecordDroppedDoubledSwappedOrChangedShowsInEveryLaterSeal) {
+TEST(SealChain, ADroppedDoubledSwappedOrChangedRecordChangesEveryLaterSeal) {
   using Records = std::vector<std::pair<std::string, std::string>>;
   const auto chain = [](const Records& records) {
     Seal seal;
@@ -138,19 +139,19 @@ class OutletSeals : public testing::Test {
   void feed(const LedgerRecord& record, std::optional<Cause> cause = std::nullopt) {
     ASSERT_TRUE(bench.feed(Topic::ledger, record.SerializeAsString(), std::move(cause)).has_value());
   }
-  void enters(const Event& event, Millis arrival) {
+  void feed(const Event& event, Millis arrival) {
     feed(ledger(event, arrival), Cause{"deliveries/0", {bench.next_offset(), 0}});
   }
-  void passes(Millis clock) { feed(progress_to(clock, definition)); }
-  void restarts() {
+  void advance(Millis clock) { feed(progress_to(clock, definition)); }
+  void restart() {
     stages.push_back(make());
     bench.restart_as(*stages.back());
   }
   std::unique_ptr<OutletStage> make() const {
     return std::make_unique<OutletStage>(OutletStage::Settings{definition, 2, 1000}, shanghai());
   }
-  // Of each seal since the last question: day, records in the chain, next offset.
-  Lines told() {
+  // The seals since the last call, as "day records next_offset".
+  Lines seal_lines() {
     Lines lines;
     for (const auto& seal : seals_of(bench)) {
       lines.push_back(fmt::format("{} {} {}", seal.day() - nth(0).number, seal.records(), seal.next_offset()));
@@ -168,60 +169,61 @@ class OutletSeals : public testing::Test {
 };
 
 TEST_F(OutletSeals, OneForEachMidnightThatTheWatermarkPasses) {
-  enters(sku("s1", "B1"), kStart);
-  enters(outlet("shop", nth(-10), "north"), kStart);
-  EXPECT_EQ(told(), Lines{}) << "nobody said what time it is";
-  passes(kStart);
-  EXPECT_EQ(told(), Lines{"-1 3 3"}) << "at first sight of the time all earlier days have closed";
-  passes(kStart + kMinuteMs);
-  EXPECT_EQ(told(), Lines{});
-  passes(midnight(1) - 1);
-  EXPECT_EQ(told(), Lines{});
-  restarts();
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
-  passes(midnight(1));
-  EXPECT_EQ(told(), Lines{"0 7 7"});
-  passes(midnight(4) + 1);
-  EXPECT_EQ(told(), (Lines{"1 8 8", "2 8 8", "3 8 8"})) << "three midnights in one record";
-  passes(midnight(2));
-  EXPECT_EQ(told(), Lines{}) << "lower progress is in the chain, and closes nothing";
-  passes(midnight(5));
-  EXPECT_EQ(told(), Lines{"4 10 10"});
+  feed(sku("s1", "B1"), kStart);
+  feed(outlet("shop", nth(-10), "north"), kStart);
+  EXPECT_EQ(seal_lines(), Lines{}) << "no progress record yet";
+  advance(kStart);
+  EXPECT_EQ(seal_lines(), Lines{"-1 3 3"}) << "the first watermark closes all earlier days at once";
+  advance(kStart + kMinuteMs);
+  EXPECT_EQ(seal_lines(), Lines{});
+  advance(midnight(1) - 1);
+  EXPECT_EQ(seal_lines(), Lines{});
+  restart();
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  advance(midnight(1));
+  EXPECT_EQ(seal_lines(), Lines{"0 7 7"});
+  advance(midnight(4) + 1);
+  EXPECT_EQ(seal_lines(), (Lines{"1 8 8", "2 8 8", "3 8 8"})) << "one progress record passes three midnights";
+  advance(midnight(2));
+  EXPECT_EQ(seal_lines(), Lines{}) << "a lower progress record is in the chain and closes no day";
+  advance(midnight(5));
+  EXPECT_EQ(seal_lines(), Lines{"4 10 10"});
 }
 
-TEST_F(OutletSeals, TheSumIsOfWhatWasSent) {
-  enters(sku("s1", "B1"), kStart);
-  enters(outlet("shop", nth(-10), "north", Outlet::ACTIVE, {{"channel", "kiosk"}}), kStart);
-  enters(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
-  passes(midnight(1));
-  passes(midnight(40));  // the shop becomes dormant on its way
+TEST_F(OutletSeals, TheSumCoversAllDifferencesSent) {
+  feed(sku("s1", "B1"), kStart);
+  feed(outlet("shop", nth(-10), "north", Outlet::ACTIVE, {{"channel", "kiosk"}}), kStart);
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  advance(midnight(1));
+  advance(midnight(40));  // the shop becomes dormant on the way
   Seal expected;
   std::string last;
-  std::size_t cuts = 0;
-  for (const auto& one : bench.take()) {
+  std::size_t flushes = 0;
+  for (const auto& one : bench.drain()) {
     if (one.topic == Topic::seals) last = sum_of(one.as<Seal>());
     if (one.topic != Topic::deltas) continue;
-    cuts += one.partition == 0 ? 1 : 0;
+    flushes += one.partition == 0 ? 1 : 0;
     const auto record = one.as<DeltasRecord>();
     for (const auto& part : record.deltas().cells()) {
       if (one.partition == 0 || !part.brand_id().empty()) sum_deltas(part, expected);
     }
   }
-  EXPECT_GT(cuts, 30U);
+  EXPECT_GT(flushes, 30U);
   EXPECT_EQ(last, sum_of(expected));
   EXPECT_NE(last, sum_of(Seal()));
 }
 
 // ---- market ---------------------------------------------------------------------------------------------------------
 
-// Three outlet tasks tell what they know, each its own in its own order; together in an order of many.
+// The flushes of three outlet tasks. The order within a task is fixed; the interleaving of the tasks is random.
 class Senders {
  public:
   Senders(const MarketCalendar& calendar, std::uint32_t seed) : calendar_(calendar), random_(seed) {
-    for (int sender = 0; sender < 3; ++sender) told_.push_back(tell());
+    for (int sender = 0; sender < 3; ++sender) flushes_.push_back(make_flushes());
   }
 
-  // All of it through one market task. `restart_percent`: before a record.
+  // Feeds all flushes to one market task and returns its seals. It restarts before a record with a chance of
+  // `restart_percent`.
   std::vector<Seal> run(std::uint32_t seed, int restart_percent, std::size_t leave_out = 999'999) {
     std::mt19937 random(seed);
     std::vector<std::unique_ptr<MarketStage>> stages;
@@ -235,23 +237,23 @@ class Senders {
       *record.mutable_reference() = ledger(event, 0);
       CHECK(bench.feed(Topic::deltas, record.SerializeAsString()).has_value());
     }
-    std::vector<std::size_t> next(told_.size());
-    const auto kind = random() % 3;  // in step; one after the other; as it comes
+    std::vector<std::size_t> next(flushes_.size());
+    const auto kind = random() % 3;  // by watermark; one sender after the other; random
     for (std::size_t fed = 0;; ++fed) {
       std::vector<std::size_t> waiting;
-      for (std::size_t sender = 0; sender < told_.size(); ++sender) {
-        if (next[sender] < told_[sender].size()) waiting.push_back(sender);
+      for (std::size_t sender = 0; sender < flushes_.size(); ++sender) {
+        if (next[sender] < flushes_[sender].size()) waiting.push_back(sender);
       }
       if (waiting.empty()) break;
       auto sender = waiting[random() % waiting.size()];
       if (kind == 0) {
         sender = *std::min_element(waiting.begin(), waiting.end(), [&](auto a, auto b) {
-          return told_[a][next[a]].deltas().watermark_ms() < told_[b][next[b]].deltas().watermark_ms();
+          return flushes_[a][next[a]].deltas().watermark_ms() < flushes_[b][next[b]].deltas().watermark_ms();
         });
       } else if (kind == 1) {
         sender = seed % 2 == 0 ? waiting.front() : waiting.back();
       }
-      const auto& record = told_[sender][next[sender]++];
+      const auto& record = flushes_[sender][next[sender]++];
       if (sender == 0 && next[sender] == leave_out + 1) continue;
       if (static_cast<int>(random() % 100) < restart_percent) bench.restart_as(make());
       CHECK(bench
@@ -267,13 +269,13 @@ class Senders {
     return static_cast<std::int64_t>(random_() % static_cast<std::uint32_t>(end));
   }
 
-  // A cut at each midnight and some between; the first at a moment of its own.
-  std::vector<DeltasRecord> tell() {
+  // A flush at each midnight and some between; the first one at a random time.
+  std::vector<DeltasRecord> make_flushes() {
     std::vector<DeltasRecord> records;
     auto first_day = kNoDay;
     const auto from = calendar_.start_of(nth(0)) + below(3 * kDayMs);
     const auto until = calendar_.start_of(nth(26));
-    const auto cut = [&](Millis clock) {
+    const auto flush = [&](Millis clock) {
       DeltasRecord record;
       auto& deltas = *record.mutable_deltas();
       const auto today = calendar_.day_of(clock);
@@ -300,22 +302,22 @@ class Senders {
       records.push_back(std::move(record));
     };
     for (auto clock = from; clock < until;) {
-      cut(clock);
+      flush(clock);
       const auto next_midnight = calendar_.end_of(calendar_.day_of(clock));
       clock = std::min(next_midnight, clock + kMinuteMs + below(kDayMs));
     }
-    cut(until);
+    flush(until);
     return records;
   }
 
   const MarketCalendar& calendar_;
   const Definition definition_ = make_definition(calendar_.zone_name(), {1, 3, 3});
   std::mt19937 random_;
-  std::vector<std::vector<DeltasRecord>> told_;
+  std::vector<std::vector<DeltasRecord>> flushes_;
 };
 
-TEST(MarketSeals, AreTheSameWhateverTheInterleaving) {
-  // Where days have 23 or 25 hours a day may become final between two midnights.
+TEST(MarketSeals, DoNotDependOnTheInterleavingOfSenders) {
+  // In a time zone with days of 23 or 25 hours, a day may become final between two midnights.
   for (const auto* zone : {"Asia/Shanghai", "America/New_York"}) {
     const MarketCalendar calendar(zone);
     for (std::uint32_t seed = 1; seed <= 4; ++seed) {
@@ -334,14 +336,14 @@ TEST(MarketSeals, AreTheSameWhateverTheInterleaving) {
   }
 }
 
-TEST(MarketSeals, AlertsOfRegionsAreInThem) {
+TEST(MarketSeals, CoverTheAlertsOfRegions) {
   std::int64_t transitions = 0;
   for (std::uint32_t seed = 1; seed <= 8; ++seed)
     transitions += Senders(shanghai(), seed).run(0, 0).back().transitions();
   EXPECT_GT(transitions, 4);
 }
 
-TEST(MarketSeals, ACutThatIsMissingShows) {
+TEST(MarketSeals, AMissingFlushChangesTheSeal) {
   Senders senders(shanghai(), 1);
   const auto expected = senders.run(0, 0).back();
   int different = 0;
@@ -349,14 +351,14 @@ TEST(MarketSeals, ACutThatIsMissingShows) {
     const auto seal = senders.run(0, 0, left_out).back();
     different += seal.chain() != expected.chain() && sum_of(seal) != sum_of(expected) ? 1 : 0;
   }
-  EXPECT_GE(different, 4) << "about a third of the cuts are empty";
+  EXPECT_GE(different, 4) << "about a third of the flushes are empty";
 }
 
-TEST(MarketSeals, DaysWithNothingHaveOneToo) {
+TEST(MarketSeals, ADayWithoutDifferencesHasASeal) {
   const auto definition = make_definition("Asia/Shanghai", {1, 2, 1});
   MarketStage stage({definition, 0, 1, false, 1000}, shanghai());
   Bench bench(stage);
-  const auto tells = [&](int sender, Millis clock) {
+  const auto feed_flush = [&](int sender, Millis clock) {
     DeltasRecord record;
     auto& deltas = *record.mutable_deltas();
     deltas.set_watermark_ms(clock);
@@ -374,25 +376,25 @@ TEST(MarketSeals, DaysWithNothingHaveOneToo) {
     return numbers;
   };
   using Days = std::vector<std::int32_t>;
-  tells(0, midnight(5));
-  EXPECT_EQ(days(), Days{}) << "the other one was not heard of";
-  tells(1, midnight(8));
+  feed_flush(0, midnight(5));
+  EXPECT_EQ(days(), Days{}) << "no flush of the other sender yet";
+  feed_flush(1, midnight(8));
   EXPECT_EQ(days(), Days{4});
-  tells(0, midnight(7));
+  feed_flush(0, midnight(7));
   EXPECT_EQ(days(), (Days{5, 6}));
-  tells(0, midnight(7) + 1);
+  feed_flush(0, midnight(7) + 1);
   EXPECT_EQ(days(), Days{});
-  tells(0, midnight(20));
-  EXPECT_EQ(days(), Days{7}) << "up to where the slowest is";
+  feed_flush(0, midnight(20));
+  EXPECT_EQ(days(), Days{7}) << "up to the slowest sender";
 }
 
-// ---- desk -----------------------------------------------------------------------------------------------------------
+// ---- alert manager --------------------------------------------------------------------------------------------------
 
-TEST(DeskSeals, OfTheLastDayThatEndedWhenTheClockPassesAMidnight) {
+TEST(AlertManagerSeals, AtAMidnightOneForTheLastDayThatEnded) {
   const auto definition = make_definition("Asia/Shanghai", {1, 1, 2});
-  std::vector<std::unique_ptr<DeskStage>> stages;
-  const auto make = [&]() -> DeskStage& {
-    stages.push_back(std::make_unique<DeskStage>(DeskStage::Settings{definition, 1, 1000}));
+  std::vector<std::unique_ptr<AlertManager>> stages;
+  const auto make = [&]() -> AlertManager& {
+    stages.push_back(std::make_unique<AlertManager>(AlertManager::Settings{definition, 1, 1000}));
     return *stages.back();
   };
   Bench bench(make());
@@ -406,7 +408,7 @@ TEST(DeskSeals, OfTheLastDayThatEndedWhenTheClockPassesAMidnight) {
     transition.set_known_at_ms(known_at);
     ASSERT_TRUE(bench.feed(Topic::signals, record.SerializeAsString()).has_value());
   };
-  const auto told = [&] {
+  const auto seal_lines = [&] {
     Lines lines;
     for (const auto& seal : seals_of(bench)) {
       lines.push_back(fmt::format("{} {} {}", seal.day() - nth(0).number, seal.records(), seal.next_offset()));
@@ -414,22 +416,22 @@ TEST(DeskSeals, OfTheLastDayThatEndedWhenTheClockPassesAMidnight) {
     return lines;
   };
   fires(kStart);
-  EXPECT_EQ(told(), Lines{"-1 0 0"});
+  EXPECT_EQ(seal_lines(), Lines{"-1 0 0"});
   fires(kStart + kMinuteMs);
-  EXPECT_EQ(told(), Lines{});
+  EXPECT_EQ(seal_lines(), Lines{});
   bench.restart_as(make());
   fires(midnight(1));
-  EXPECT_EQ(told(), Lines{"0 2 2"}) << "before the record that passes midnight";
+  EXPECT_EQ(seal_lines(), Lines{"0 2 2"}) << "without the record that passes midnight";
   fires(midnight(1) - 1);
-  EXPECT_EQ(told(), Lines{}) << "told late: it is in the next one";
+  EXPECT_EQ(seal_lines(), Lines{}) << "a late transition is in the next seal";
   fires(midnight(100));
-  EXPECT_EQ(told(), Lines{"99 4 4"}) << "after a long silence one";
+  EXPECT_EQ(seal_lines(), Lines{"99 4 4"}) << "one seal after many days without a record";
 }
 
 // ---- the whole flow -------------------------------------------------------------------------------------------------
 
-// Day by day, everything passes through before the next.
-void let_through(const std::vector<SourceRecord>& history, Rig& rig) {
+// Runs all stages to the end of the log after each day of the history.
+void run_by_day(const std::vector<SourceRecord>& history, Rig& rig) {
   auto today = shanghai().day_of(history.front().arrival);
   for (const auto& record : history) {
     if (const auto day = shanghai().day_of(record.arrival); day != today) {
@@ -452,7 +454,7 @@ std::vector<Seal> seals_in(Rig& rig) {
   return seals;
 }
 
-// What the partitions of a stage say together, by day.
+// The sums of all partitions of a stage, by day.
 std::map<std::int32_t, std::string> sums_of(const std::vector<Seal>& seals, std::string_view stage) {
   std::map<std::int32_t, Seal> days;
   for (const auto& seal : seals) {
@@ -463,7 +465,7 @@ std::map<std::int32_t, std::string> sums_of(const std::vector<Seal>& seals, std:
   return sums;
 }
 
-TEST(Seals, AreTheSameTogetherForAnyNumberOfPartitions) {
+TEST(Seals, TheirSumDoesNotDependOnTheNumberOfPartitions) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     const auto history = random_history(seed, {});
     std::map<std::int32_t, std::string> outlet;
@@ -471,7 +473,7 @@ TEST(Seals, AreTheSameTogetherForAnyNumberOfPartitions) {
     for (const PartitionCounts counts :
          {PartitionCounts{1, 1, 1}, PartitionCounts{1, 2, 3}, PartitionCounts{1, 3, 2}}) {
       Rig rig(counts, false);
-      let_through(history, rig);
+      run_by_day(history, rig);
       const auto seals = seals_in(rig);
       if (outlet.empty()) {
         outlet = sums_of(seals, "outlet");
@@ -485,15 +487,15 @@ TEST(Seals, AreTheSameTogetherForAnyNumberOfPartitions) {
   }
 }
 
-TEST(Seals, ATaskThatIsRebuiltSaysTheSameAgain) {
+TEST(Seals, ARebuiltTaskWritesTheSameSealsAgain) {
   Rig rig({1, 2, 2}, false);
-  let_through(random_history(3, {}), rig);
-  const auto told = [&] {
+  run_by_day(random_history(3, {}), rig);
+  const auto all_seals = [&] {
     std::map<std::string, std::pair<std::string, std::string>> seals;  // by key: value and cause
     for (const auto& record : rig.records(Topic::seals)) {
-      const std::pair said(std::string(record.value), to_text(record.cause.value()));
-      const auto [known, is_new] = seals.try_emplace(std::string(record.key), said);
-      EXPECT_EQ(known->second, said) << record.key;
+      const std::pair seal(std::string(record.value), to_text(record.cause.value()));
+      const auto [known, is_new] = seals.try_emplace(std::string(record.key), seal);
+      EXPECT_EQ(known->second, seal) << record.key;
     }
     return seals;
   };
@@ -509,14 +511,14 @@ TEST(Seals, ATaskThatIsRebuiltSaysTheSameAgain) {
     }
   };
   rebuild(Topic::signals);
-  const auto once = told();
+  const auto once = all_seals();
   const auto records = rig.records(Topic::seals).size();
   std::set<std::string> stages;
-  for (const auto& [key, said] : once) stages.insert(key.substr(0, key.find(',')));
+  for (const auto& [key, seal] : once) stages.insert(key.substr(0, key.find(',')));
   EXPECT_EQ(stages, (std::set<std::string>{R"(["outlet")", R"(["market")", R"(["desk")"}));
   for (const auto topic : kInternalTopics) rebuild(topic);
-  EXPECT_EQ(told(), once);
-  EXPECT_EQ(rig.records(Topic::seals).size(), records + once.size()) << "all of them were said again";
+  EXPECT_EQ(all_seals(), once);
+  EXPECT_EQ(rig.records(Topic::seals).size(), records + once.size()) << "all of them were written again";
 }
 
 }  // namespace

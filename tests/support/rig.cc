@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -29,27 +29,21 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
     case Stage::reference:
       return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
     case Stage::outlet:
-      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), kCacheBytes},
-                                           shanghai());
+      return std::make_unique<OutletStage>(
+          OutletStage::Settings{definition, definition.market_partitions(), kCacheBytes}, shanghai());
     case Stage::market:
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), live_rows, kCacheBytes},
           shanghai());
     case Stage::desk:
-      return std::make_unique<DeskStage>(DeskStage::Settings{definition, input.partition, kCacheBytes});
+      return std::make_unique<AlertManager>(AlertManager::Settings{definition, input.partition, kCacheBytes});
   }
   CHECK(false);
 }
 
-std::optional<Checkpoint> last_checkpoint(MemoryLog& log, const std::string& task) {
-  std::vector<InRecord> records;
-  log.read(kCheckpointsPartition, 0, kAll, std::chrono::milliseconds{0}, records);
-  std::optional<Checkpoint> last;
-  for (const auto& record : records) {
-    const auto checkpoint = parse_checkpoint(record);
-    if (checkpoint && checkpoint->task() == task) last = checkpoint;
-  }
-  return last;
+std::string task_name_of(const Input& input) {
+  const auto stage = stage_reading(input.topic);
+  return std::string(stage == Stage::intake || stage == Stage::reference ? name_of(input.topic) : name_of(stage));
 }
 
 // ---- actor ----------------------------------------------------------------------------------------------------------
@@ -107,7 +101,7 @@ Rig::Rig(const PartitionCounts& counts, bool live_rows)
       durable_.log.append({topic, partition, 0, "", definition_record(topic, definition_), std::nullopt, std::nullopt});
     }
   }
-  book_ = std::make_unique<ProgressBook>(definition_);
+  progress_ = std::make_unique<ProgressTracker>(definition_);
 }
 
 void Rig::arrives(const Event& event, Millis arrival) {
@@ -150,8 +144,8 @@ void Rig::run() {
   for (bool moved = true; moved;) {
     moved = false;
     for (const auto& input : order) {
-      if (input == Input{Topic::ledger, 0} && book_->moved()) {
-        for (auto& record : book_->take()) durable_.log.append(std::move(record));
+      if (input == Input{Topic::ledger, 0} && progress_->changed()) {
+        for (auto& record : progress_->records()) durable_.log.append(std::move(record));
       }
       auto& actor = *actors_.at(input);
       const auto worked = actor.work(kAll);
@@ -160,7 +154,7 @@ void Rig::run() {
       moved = true;
       const auto committed = actor.commit();
       CHECK(committed.has_value(), actor.task().name(), committed.error().what);
-      book_->acknowledge(input, actor.acknowledged(), actor.task().acknowledged());
+      progress_->acknowledge(input, actor.acknowledged(), actor.task().acknowledged());
     }
   }
 }
@@ -268,7 +262,8 @@ std::string first_differences(const std::vector<std::string>& expected, const st
   for (std::size_t i = 0; i < std::min({kShown, missing.size(), surplus.size()}); ++i) {
     const auto at = static_cast<std::size_t>(std::ranges::mismatch(missing[i], surplus[i]).in1 - missing[i].begin());
     const auto from = at < 40 ? 0 : at - 40;
-    text += fmt::format("  line {} differs: ...{} instead of ...{}\n", i + 1, surplus[i].substr(from, 120), missing[i].substr(from, 120));
+    text += fmt::format("  line {} differs: ...{} instead of ...{}\n", i + 1, surplus[i].substr(from, 120),
+                        missing[i].substr(from, 120));
   }
   return text;
 }

@@ -1,11 +1,10 @@
-#include "processors/stages/desk.h"
+#include "processors/stages/alert_manager.h"
 
 #include <algorithm>
 #include <array>
 #include <tuple>
 
 #include "processors/stages/seal.h"
-#include "processors/stages/state_codec.h"
 #include "processors/trade/rules/alert_names.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -14,12 +13,13 @@
 namespace fiverate {
 namespace {
 
-// Keys of the store: a/<alert> alerts, f/<alert> it fires, c/<command> e/<event> ids seen, s/<silence>, r/<region>,
-// desk.
+// Keys of the store:
+//   a/<alert>    Alert                  c/<command_id>, e/<event_id>   commands seen
+//   f/<alert>    the alert fires        r/<region>                     reference_tables.h
+//   s/<silence>  SilenceState           desk                           AlertManagerState
 constexpr std::string_view kFiringPrefix = "f/";
 constexpr std::string_view kSilencePrefix = "s/";
-constexpr std::string_view kDeskRegionPrefix = "r/";
-constexpr std::string_view kDeskKey = "desk";
+constexpr std::string_view kManagerKey = "desk";
 
 constexpr std::string_view kRegionField = "region_id";
 constexpr std::string_view kSeverityField = "severity";
@@ -41,7 +41,7 @@ std::string log_key(std::string_view alert_id, std::string_view number) {
   return key;
 }
 
-// Of two episodes that fire, the later one is the present one.
+// If two episodes fire, the later one is the present one.
 bool is_later(const Transition& a, const Transition& b) {
   return std::tuple(a.since_ms(), a.episode()) > std::tuple(b.since_ms(), b.episode());
 }
@@ -50,8 +50,8 @@ bool fires(const Transition& transition) {
   return transition.state() == Transition::FIRING;
 }
 
-// Puts the transition among the episodes of the alert: `last` and `also_firing`.
-void take(Transition transition, Alert& alert) {
+// Adds the transition to the episodes of the alert, `last` and `also_firing`.
+void add_transition(Transition transition, Alert& alert) {
   alert.set_transitions(transition.transition());
   auto& others = *alert.mutable_also_firing();
   others.erase(std::remove_if(others.begin(), others.end(),
@@ -64,7 +64,7 @@ void take(Transition transition, Alert& alert) {
     *alert.mutable_last() = transition;
   }
   if (fires(transition)) *others.Add() = std::move(transition);
-  // While anything fires, the latest of what fires is `last`.
+  // While episodes fire, `last` is the latest of them.
   const auto present = std::max_element(others.begin(), others.end(),
                                         [](const Transition& a, const Transition& b) { return is_later(b, a); });
   if (present == others.end()) return;
@@ -73,7 +73,7 @@ void take(Transition transition, Alert& alert) {
   std::sort(others.begin(), others.end(), [](const Transition& a, const Transition& b) { return is_later(b, a); });
 }
 
-bool remove_silence(Alert& alert, std::string_view silence_id) {
+bool detach_silence(Alert& alert, std::string_view silence_id) {
   auto& silenced = *alert.mutable_silenced();
   const auto kept = std::remove_if(silenced.begin(), silenced.end(),
                                    [&](const Alert::Silenced& one) { return one.silence_id() == silence_id; });
@@ -107,20 +107,21 @@ bool is_silence_field(std::string_view field) {
          std::any_of(kTextFields.begin(), kTextFields.end(), [&](const auto& known) { return known.first == field; });
 }
 
-DeskStage::DeskStage(Settings settings)
+AlertManager::AlertManager(Settings settings)
     : settings_(std::move(settings)),
       definition_bytes_(definition_bytes(settings_.definition)),
       calendar_(settings_.definition.timezone()),
+      reference_(nullptr, &regions_, calendar_),
       alerts_("a/", {}, settings_.cache_bytes),
       seen_("", {}, settings_.cache_bytes / 8) {}
 
-Result<void> DeskStage::open(const Store& store) {
+Result<void> AlertManager::open(const Store& store) {
   alerts_.open(store);
   seen_.open(store);
-  const auto saved = store.get(kDeskKey);
+  const auto saved = store.get(kManagerKey);
   if (!saved) return tl::make_unexpected(saved.error());
   if (*saved) {
-    DeskState state;
+    AlertManagerState state;
     if (!state.ParseFromString(**saved)) return damaged(store);
     clock_ = state.clock_ms();
     seal_ = state.seal();
@@ -133,50 +134,44 @@ Result<void> DeskStage::open(const Store& store) {
     silences_[silence.silence().silence_id()] = std::move(silence);
     return true;
   }));
-  return read_messages<RegionState>(store, kDeskRegionPrefix, [&](std::string_view, const RegionState& region) {
-    if (!is_valid(region)) return false;
-    restore(region, regions_);
-    return true;
-  });
+  return reference_.open(store);
 }
 
-void DeskStage::save(StoreBatch& batch) {
+void AlertManager::save(StoreBatch& batch) {
   alerts_.save(batch);
   seen_.save(batch);
+  reference_.save(batch);
   for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
   unsaved_.changes.clear();
-  DeskState state;
+  AlertManagerState state;
   state.set_clock_ms(clock_);
   *state.mutable_seal() = seal_;
-  batch.put(std::string(kDeskKey), state.SerializeAsString());
+  batch.put(std::string(kManagerKey), state.SerializeAsString());
 }
 
-std::string DeskStage::report() const {
+std::string AlertManager::report() const {
   return fmt::format(R"("alerts_open":{})", firing_.size());
 }
 
-Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
+Result<void> AlertManager::apply(const InRecord& record, Outbox& outbox) {
   SignalRecord signal;
   if (!signal.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) {
-    return fail(Reaction::stop, "The topic signals holds a record that is none, at offset {} of partition {}.",
+    return fail(Reaction::stop, "The record at offset {} of signals partition {} cannot be parsed as a SignalRecord.",
                 record.offset, record.input.partition);
   }
-  seal_.set_next_offset(record.offset);  // a seal written now is of what came before
+  seal_.set_next_offset(record.offset);  // a seal written now covers the records before this one
   switch (signal.body_case()) {
     case SignalRecord::kDefinition:
       return check_definition(Topic::signals, signal.definition(), definition_bytes_);
     case SignalRecord::kTransition:
-      TRY(pass_to(signal.transition().known_at_ms(), outbox));
+      TRY(advance_to(signal.transition().known_at_ms(), outbox));
       return on_transition(std::move(*signal.mutable_transition()), outbox);
     case SignalRecord::kEvent: {
       const auto arrival = signal.event().arrival_ms();
       const auto& event = signal.event().event();
-      TRY(pass_to(arrival, outbox));
+      TRY(advance_to(arrival, outbox));
       if (event.has_command()) return on_command(event, arrival, outbox);
-      if (event.has_region()) {
-        unsaved_.put(std::string(kDeskRegionPrefix) + event.region().region_id(),
-                     saved_region(regions_, regions_.apply(event, arrival)).SerializeAsString());
-      }
+      reference_.apply(event, arrival);
       return {};
     }
     case SignalRecord::kProgress:
@@ -186,27 +181,27 @@ Result<void> DeskStage::apply(const InRecord& record, Outbox& outbox) {
   return {};
 }
 
-// Silences end before the record that says so is applied.
-Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
+// Silences that have ended at `time` are removed before the record with this time is applied.
+Result<void> AlertManager::advance_to(Millis time, Outbox& outbox) {
   if (time <= clock_) return {};
   const auto today = calendar_.day_of(time);
   if (clock_ == kNever || today > calendar_.day_of(clock_)) {
     write_seal(Stage::desk, settings_.partition, today - 1, calendar_.start_of(today), seal_, outbox);
   }
   clock_ = time;
-  std::set<std::string, std::less<>> over;
+  std::set<std::string, std::less<>> ended;
   for (const auto& [silence_id, silence] : silences_) {
-    if (silence.silence().ends_ms() <= clock_) over.insert(silence_id);
+    if (silence.silence().ends_ms() <= clock_) ended.insert(silence_id);
   }
-  if (over.empty()) return {};
-  for (const auto& silence_id : over) forget_silence(silence_id);
+  if (ended.empty()) return {};
+  for (const auto& silence_id : ended) remove_silence(silence_id);
   for (const auto& alert_id : firing_) {
     const auto alert = alerts_.get(alert_id);
     if (!alert) return tl::make_unexpected(alert.error());
-    const auto carries = [&](const Alert::Silenced& silence) { return over.contains(silence.silence_id()); };
-    if (std::none_of((*alert)->silenced().begin(), (*alert)->silenced().end(), carries)) continue;
+    const auto has_ended = [&](const Alert::Silenced& silence) { return ended.contains(silence.silence_id()); };
+    if (std::none_of((*alert)->silenced().begin(), (*alert)->silenced().end(), has_ended)) continue;
     const auto changed = alerts_.change(alert_id);
-    for (const auto& silence_id : over) remove_silence(**changed, silence_id);
+    for (const auto& silence_id : ended) detach_silence(**changed, silence_id);
     write(**changed, clock_, outbox);
   }
   return {};
@@ -214,11 +209,12 @@ Result<void> DeskStage::pass_to(Millis time, Outbox& outbox) {
 
 // ---- transitions ----------------------------------------------------------------------------------------------------
 
-Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
+Result<void> AlertManager::on_transition(Transition transition, Outbox& outbox) {
   const auto alert_id = transition.alert_id();
   const auto known = alerts_.get(alert_id);
   if (!known) return tl::make_unexpected(known.error());
-  if (transition.transition() <= (*known)->transitions()) return {};  // its one sender numbers them upwards
+  if (transition.transition() <= (*known)->transitions())
+    return {};  // a repetition: one sender numbers the transitions of an alert
   const auto changed = alerts_.change(alert_id);
   auto& alert = **changed;
 
@@ -230,7 +226,7 @@ Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
   const auto known_at = transition.known_at_ms();
   const bool first = !alert.has_last();
   const auto episode = alert.last().episode();
-  take(std::move(transition), alert);
+  add_transition(std::move(transition), alert);
   if (!first && alert.last().episode() != episode) {
     alert.clear_acked_by();
     alert.clear_acked_at_ms();
@@ -243,7 +239,7 @@ Result<void> DeskStage::on_transition(Transition transition, Outbox& outbox) {
   return {};
 }
 
-DeskStage::RegionPath DeskStage::path_of(const std::string& region_id) {
+AlertManager::RegionPath AlertManager::path_of(const std::string& region_id) {
   RegionPath path;
   for (const auto region : regions_.path_of(regions_.index_of(region_id))) {
     if (region != RegionTree::kRoot) *path.Add() = regions_.region_id(region);
@@ -251,36 +247,36 @@ DeskStage::RegionPath DeskStage::path_of(const std::string& region_id) {
   return path;
 }
 
-void DeskStage::set_firing(const std::string& alert_id, bool firing) {
+void AlertManager::set_firing(const std::string& alert_id, bool firing) {
   const auto key = std::string(kFiringPrefix) + alert_id;
   if (firing && firing_.insert(alert_id).second) unsaved_.put(key, "1");
   if (!firing && firing_.erase(alert_id) > 0) unsaved_.erase(key);
 }
 
-void DeskStage::write(const Alert& alert, Millis timestamp, Outbox& outbox) const {
+void AlertManager::write(const Alert& alert, Millis timestamp, Outbox& outbox) const {
   outbox.to_result(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
 }
 
 // ---- commands -------------------------------------------------------------------------------------------------------
 
-Result<bool> DeskStage::seen_before(const Event& event) {
-  bool before = false;
+Result<bool> AlertManager::is_repeated(const Event& event) {
+  bool repeated = false;
   for (const auto& id : {"c/" + event.command().command_id(), "e/" + event.event_id()}) {
     const auto seen = seen_.get(id);
     if (!seen) return tl::make_unexpected(seen.error());
     if (**seen) {
-      before = true;
+      repeated = true;
       continue;
     }
     **seen_.change(id) = true;
   }
-  return before;
+  return repeated;
 }
 
-Result<void> DeskStage::on_command(const Event& event, Millis arrival, Outbox& outbox) {
-  const auto before = seen_before(event);
-  if (!before) return tl::make_unexpected(before.error());
-  if (*before || event.cancelled()) return {};
+Result<void> AlertManager::on_command(const Event& event, Millis arrival, Outbox& outbox) {
+  const auto repeated = is_repeated(event);
+  if (!repeated) return tl::make_unexpected(repeated.error());
+  if (*repeated || event.cancelled()) return {};
   const auto& command = event.command();
   switch (command.verb()) {
     case Command::ACK:
@@ -297,17 +293,17 @@ Result<void> DeskStage::on_command(const Event& event, Millis arrival, Outbox& o
   }
 }
 
-Result<void> DeskStage::on_alert_command(const Order& order, Outbox& outbox) {
-  const auto& command = order.command;
+Result<void> AlertManager::on_alert_command(const Execution& execution, Outbox& outbox) {
+  const auto& command = execution.command;
   const auto known = alerts_.get(command.alert_id());
   if (!known) return tl::make_unexpected(known.error());
-  if (!(*known)->has_last()) return {};  // another partition has it, or nobody
+  if (!(*known)->has_last()) return {};  // another partition may have it
   auto& alert = **alerts_.change(command.alert_id());
   switch (command.verb()) {
     case Command::ACK:
       if (!alert.acked_by().empty()) break;
       alert.set_acked_by(command.author());
-      alert.set_acked_at_ms(order.arrival);
+      alert.set_acked_at_ms(execution.arrival);
       break;
     case Command::ASSIGN:
       alert.set_assignee(command.assignee());
@@ -323,29 +319,29 @@ Result<void> DeskStage::on_alert_command(const Order& order, Outbox& outbox) {
     alert.set_comment(command.text());
     alert.set_comment_by(command.text().empty() ? "" : command.author());
   }
-  append_action(alert, order, outbox);
-  write(alert, order.arrival, outbox);
+  append_action(alert, execution, outbox);
+  write(alert, execution.arrival, outbox);
   return {};
 }
 
-void DeskStage::append_action(Alert& alert, const Order& order, Outbox& outbox) {
+void AlertManager::append_action(Alert& alert, const Execution& execution, Outbox& outbox) {
   alert.set_actions(alert.actions() + 1);
   AlertLogRecord record;
   auto& action = *record.mutable_action();
   action.set_number(alert.actions());
   action.set_alert_id(alert.last().alert_id());
-  action.set_command_id(order.command.command_id());
-  action.set_author(order.command.author());
-  action.set_verb(Command::Verb_Name(order.command.verb()));
-  action.set_at_ms(order.arrival);
-  action.set_assignee(order.command.assignee());
-  if (order.command.has_true_alarm()) action.set_true_alarm(order.command.true_alarm());
-  action.set_text(order.command.text());
-  if (order.silence != nullptr) *action.mutable_silence() = *order.silence;
-  append(record, order.arrival, action_key(action), outbox);
+  action.set_command_id(execution.command.command_id());
+  action.set_author(execution.command.author());
+  action.set_verb(Command::Verb_Name(execution.command.verb()));
+  action.set_at_ms(execution.arrival);
+  action.set_assignee(execution.command.assignee());
+  if (execution.command.has_true_alarm()) action.set_true_alarm(execution.command.true_alarm());
+  action.set_text(execution.command.text());
+  if (execution.silence != nullptr) *action.mutable_silence() = *execution.silence;
+  append(record, execution.arrival, action_key(action), outbox);
 }
 
-void DeskStage::append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox) {
+void AlertManager::append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox) {
   auto bytes = record.SerializeAsString();
   chain_record(key, bytes, seal_);
   outbox.to_result(Topic::alert_log, settings_.partition, timestamp, std::move(key), std::move(bytes));
@@ -353,43 +349,43 @@ void DeskStage::append(const AlertLogRecord& record, Millis timestamp, std::stri
 
 // ---- silences -------------------------------------------------------------------------------------------------------
 
-Result<void> DeskStage::silence(const Command& command, Millis arrival, Outbox& outbox) {
+Result<void> AlertManager::silence(const Command& command, Millis arrival, Outbox& outbox) {
   SilenceState silence;
   *silence.mutable_silence() = silence_of(command);
   *silence.mutable_matchers() = command.silence().matchers();
-  const auto& told = silence.silence();
+  const auto& added = silence.silence();
   const auto& matchers = silence.matchers();
-  if (told.silence_id().empty() || told.ends_ms() <= std::max(clock_, told.starts_ms()) || matchers.empty() ||
+  if (added.silence_id().empty() || added.ends_ms() <= std::max(clock_, added.starts_ms()) || matchers.empty() ||
       !std::all_of(matchers.begin(), matchers.end(),
                    [](const auto& matcher) { return is_silence_field(matcher.field()); })) {
     return {};
   }
-  silences_[told.silence_id()] = silence;
-  unsaved_.put(std::string(kSilencePrefix) + told.silence_id(), silence.SerializeAsString());
+  silences_[added.silence_id()] = silence;
+  unsaved_.put(std::string(kSilencePrefix) + added.silence_id(), silence.SerializeAsString());
   for (const auto& alert_id : firing_) {
     const auto known = alerts_.get(alert_id);
     if (!known) return tl::make_unexpected(known.error());
     const bool matched = matches(silence, **known);
-    const bool carried = std::any_of((*known)->silenced().begin(), (*known)->silenced().end(),
-                                     [&](const auto& one) { return one.silence_id() == told.silence_id(); });
-    if (!matched && !carried) continue;
+    const bool was_silenced = std::any_of((*known)->silenced().begin(), (*known)->silenced().end(),
+                                          [&](const auto& one) { return one.silence_id() == added.silence_id(); });
+    if (!matched && !was_silenced) continue;
     auto& alert = **alerts_.change(alert_id);
     attach_silences(alert);
-    if (matched) append_action(alert, {command, arrival, &told}, outbox);
+    if (matched) append_action(alert, {command, arrival, &added}, outbox);
     write(alert, arrival, outbox);
   }
   return {};
 }
 
-Result<void> DeskStage::unsilence(const Command& command, Millis arrival, Outbox& outbox) {
+Result<void> AlertManager::unsilence(const Command& command, Millis arrival, Outbox& outbox) {
   const auto known = silences_.find(command.silence().silence_id());
   if (known == silences_.end()) return {};
   const auto ended = known->second.silence();
-  forget_silence(ended.silence_id());
+  remove_silence(ended.silence_id());
   for (const auto& alert_id : firing_) {
-    const auto carried = alerts_.get(alert_id);
-    if (!carried) return tl::make_unexpected(carried.error());
-    if (!remove_silence(**carried, ended.silence_id())) continue;
+    const auto silenced = alerts_.get(alert_id);
+    if (!silenced) return tl::make_unexpected(silenced.error());
+    if (!detach_silence(**silenced, ended.silence_id())) continue;
     auto& alert = **alerts_.change(alert_id);
     append_action(alert, {command, arrival, &ended}, outbox);
     write(alert, arrival, outbox);
@@ -397,12 +393,12 @@ Result<void> DeskStage::unsilence(const Command& command, Millis arrival, Outbox
   return {};
 }
 
-void DeskStage::forget_silence(const std::string& silence_id) {
+void AlertManager::remove_silence(const std::string& silence_id) {
   unsaved_.erase(std::string(kSilencePrefix) + silence_id);
   silences_.erase(silence_id);
 }
 
-bool DeskStage::matches(const SilenceState& silence, const Alert& alert) const {
+bool AlertManager::matches(const SilenceState& silence, const Alert& alert) const {
   const auto& transition = alert.last();
   return std::all_of(silence.matchers().begin(), silence.matchers().end(), [&](const Command::Matcher& matcher) {
     if (matcher.field() == kSeverityField) return name_of(transition.severity()) == matcher.value();
@@ -416,7 +412,7 @@ bool DeskStage::matches(const SilenceState& silence, const Alert& alert) const {
   });
 }
 
-void DeskStage::attach_silences(Alert& alert) const {
+void AlertManager::attach_silences(Alert& alert) const {
   alert.clear_silenced();
   if (!fires(alert.last())) return;
   for (const auto& [silence_id, silence] : silences_) {
