@@ -39,7 +39,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // on with a state or topic of another definition. What decode accepts and how it rejects counts as encoding: intake that reads a source
 // partition again has to say the same again.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 7;
+inline constexpr std::int32_t kEncodingsVersion = 8;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // as kept in states
