@@ -12,7 +12,7 @@
 #include "cli/screen/market_screen.h"
 #include "cli/screen/picture.h"
 #include "cli/screen/rates_table.h"
-#include "processors/trade/rows/rates.h"
+#include "processors/trade/rows/row_fields.h"
 #include "readers/query/alert_json.h"
 #include "readers/query/alerts_query.h"
 
@@ -65,7 +65,7 @@ void draw_rates(Picture& picture, const LatestRows& latest, const RateFilter& fi
   std::vector<MetricsRow> rows;
   auto as_of = kNoDay;
   for (const auto* row : latest.sorted()) {
-    as_of = std::max(as_of, Day{row->as_of_day()});
+    as_of = std::max(as_of, day_of(*row));
     MetricsRow shown = *row;
     if (!shown.brand_id().empty() && filter.reduce(shown)) rows.push_back(std::move(shown));
   }

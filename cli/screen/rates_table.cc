@@ -2,6 +2,7 @@
 
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/rows/rates.h"
+#include "processors/trade/rows/row_fields.h"
 
 namespace fiverate {
 namespace {
@@ -9,24 +10,25 @@ namespace {
 // "69.2 %"; a small sample is marked, what has no denominator shows a dash.
 TableCell percent(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
-  const auto tenths = (rate.value_millionths + (rate.value_millionths < 0 ? -500 : 500)) / 1000;
+  const auto value = rate.value_millionths();
+  const auto tenths = (value + (value < 0 ? -500 : 500)) / 1000;
   const auto absolute = tenths < 0 ? -tenths : tenths;
   return fmt::format("{}{}.{}%{}", tenths < 0 ? "-" : "", absolute / 10, absolute % 10,
-                     rate.status == RateStatus::low_sample ? "*" : "");
+                     rate.status == MetricsRow::Rate::LOW_SAMPLE ? "*" : "");
 }
 
 // "+8.3%" in green, "-17.8%" in red.
 TableCell signed_percent(const Rate& rate) {
   const auto cell = percent(rate);
-  if (!cell.text() || rate.value_millionths == 0) return cell;
-  const bool grows = rate.value_millionths > 0;
+  if (!cell.text() || rate.value_millionths() == 0) return cell;
+  const bool grows = rate.value_millionths() > 0;
   return TableCell((grows ? "+" : "") + *cell.text()).colour(grows ? RowStyle::green : RowStyle::red);
 }
 
 // The value as published, for programs.
 TableCell plain_value(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
-  return millionths_text(rate.value_millionths);
+  return millionths_text(rate.value_millionths());
 }
 
 // The rates that people look at; programs get all.
@@ -103,10 +105,10 @@ std::vector<TableColumn> brand_columns(Language language) {
 
 std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window) {
   std::vector<TableCell> cells{brand_id};
-  const auto rates = rates_of(values_of(window));
+  const auto rates = rates_of(window);
   for (const auto& shown : kShownRates) cells.push_back(shown_percent(rates[static_cast<std::size_t>(shown.rate)]));
   for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) {
-    cells.emplace_back(window.values(static_cast<int>(kShownMeasures[i].measure)));
+    cells.emplace_back(value_of(window.measures(), kShownMeasures[i].measure));
   }
   return cells;
 }
@@ -116,28 +118,28 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
-      const auto values = values_of(window);
       std::vector<TableCell> cells{
-          format_date(Day{row.as_of_day()}), row.brand_id(),
+          row.as_of(), row.brand_id(),
           row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
                                                                : row.region_id(),
           row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
-          window.window_days() == kMonth && mode == OutputMode::table ? TableCell(period_of(Day{row.as_of_day()}))
+          window.window_days() == kMonth && mode == OutputMode::table ? TableCell(window.period())
                                                                       : TableCell(window.window_days())};
       if (!row.brand_id().empty()) {
-        const auto rates = rates_of(values);
+        const auto rates = rates_of(window);
         if (mode == OutputMode::csv) {
           for (const auto& rate : rates) {
             cells.push_back(plain_value(rate));
             cells.emplace_back(name_of(rate.status));
           }
           for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
-            const bool there = is_published(static_cast<BrandMeasure>(i), values);
-            cells.push_back(there ? TableCell(values[i]) : TableCell(std::nullopt));
+            const auto measure = static_cast<BrandMeasure>(i);
+            const bool there = has_value(window.measures(), measure);
+            cells.push_back(there ? TableCell(value_of(window.measures(), measure)) : TableCell(std::nullopt));
           }
         } else {
           for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));
-          for (const auto& shown : kShownMeasures) cells.emplace_back(values[static_cast<std::size_t>(shown.measure)]);
+          for (const auto& shown : kShownMeasures) cells.emplace_back(value_of(window.measures(), shown.measure));
         }
       } else {
         while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // outlets, visits and data quality: as JSON

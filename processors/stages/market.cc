@@ -15,22 +15,26 @@
 namespace fiverate {
 namespace {
 
-// Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> published rows,
-// p/<sender> pieces, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> held apart, market.
-constexpr std::string_view kAheadPrefix = "a/";
+// Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> LIVE rows as published last,
+// p/<sender> first pieces of a large record, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> deferred
+// differences, `market` all else.
+constexpr std::string_view kMarketRegionPrefix = "r/";
+constexpr std::string_view kMarketSkuPrefix = "s/";
+constexpr std::string_view kDeferredPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
-constexpr std::int32_t kFoldEveryDays = 28;  // old days are merged now and then
+constexpr std::int32_t kFoldEveryDays = 28;
 
-std::string ahead_key(const std::pair<Day, std::int64_t>& place) {
-  return fmt::format("{}{:0{}x}{:016x}", kAheadPrefix, place.first.number, kDayDigits, place.second);
+std::string deferred_key(const std::pair<Day, std::int64_t>& key) {
+  return fmt::format("{}{:0{}x}{:016x}", kDeferredPrefix, key.first.number, kDayDigits, key.second);
 }
 
-std::pair<Day, std::int64_t> ahead_place(std::string_view key) {
-  std::pair<Day, std::int64_t> place;
-  std::from_chars(key.data(), key.data() + kDayDigits, place.first.number, 16);
-  std::from_chars(key.data() + kDayDigits, key.data() + key.size(), place.second, 16);
-  return place;
+// `digits` is what stands behind the prefix.
+std::pair<Day, std::int64_t> parse_deferred_key(std::string_view digits) {
+  std::pair<Day, std::int64_t> key;
+  std::from_chars(digits.data(), digits.data() + kDayDigits, key.first.number, 16);
+  std::from_chars(digits.data() + kDayDigits, digits.data() + digits.size(), key.second, 16);
+  return key;
 }
 
 std::string cell_key(const CellDeltas& cell) {
@@ -43,24 +47,42 @@ std::pair<std::string, CellKey> parse_cell_key(std::string_view key) {
   return {std::move(parts[0]), CellKey{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
 }
 
-bool are_sound(const Deltas& deltas) {
-  return std::all_of(deltas.cells().begin(), deltas.cells().end(), [](const CellDeltas& cell) { return is_valid(cell); });
+bool are_valid(const Deltas& deltas) {
+  return std::all_of(deltas.cells().begin(), deltas.cells().end(),
+                     [](const CellDeltas& cell) { return is_sound(cell); });
 }
 
-bool is_of_a_brand(std::string_view cell_key) { return !cell_key.starts_with(kPartEnds); }
+bool is_of_a_brand(std::string_view cell_key) {
+  return !cell_key.starts_with(kPartEnds);
+}
 
-// Its last two parts are empty: behind the region's end stand theirs.
-bool is_of_all_classes(std::string_view cell_key) { return cell_key.ends_with(std::string_view("\0\0\0\0\0\0", 6)); }
+// The key of a cell of all classes ends with the ends of three parts: of the region, and of the empty dimension and value.
+bool is_of_all_classes(std::string_view cell_key) {
+  return cell_key.ends_with(std::string_view("\0\0\0\0\0\0", 6));
+}
+
+// Numbers of whole outlets are in the rows of every brand. Visits and data quality are not.
+bool is_in_rows_of_all_brands(const CellDeltas& cell) {
+  return cell.brand_id().empty() && std::any_of(cell.measures().begin(), cell.measures().end(), [](int contribution) {
+           return is_step(static_cast<Contribution>(contribution));
+         });
+}
+
+// Keys of the result topics: JSON arrays.
+std::string metrics_key(const Row& row) {
+  return json_array({row.brand_id, row.region_id, row.class_dimension});
+}
+std::string metrics_final_key(const Row& row) {
+  return json_array({row.brand_id, row.region_id, row.class_dimension, format_date(row.as_of)});
+}
+
+const CellsByKey& cells_of_market(const std::map<std::string, CellsByKey>& brands) {
+  static const CellsByKey kNone;
+  const auto market = brands.find("");
+  return market == brands.end() ? kNone : market->second;
+}
 
 }  // namespace
-
-std::string metrics_key(const MetricsRow& row) {
-  return json_array({row.brand_id(), row.region_id(), row.class_dimension()});
-}
-
-std::string metrics_final_key(const MetricsRow& row) {
-  return json_array({row.brand_id(), row.region_id(), row.class_dimension(), format_date(Day{row.as_of_day()})});
-}
 
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
     : settings_(std::move(settings)),
@@ -100,23 +122,31 @@ Result<void> MarketStage::open(const Store& store) {
   if (*saved) {
     MarketState state;
     if (!state.ParseFromString(**saved)) return damaged(store);
-    for (const auto& one : state.senders()) {
-      senders_[one.name()] = {one.watermark_ms(), Day{one.closed_day()}, Day{one.first_day()}};
-    }
-    next_final_ = Day{state.next_final_day()};
-    live_at_ = state.live_at_ms();
-    all_live_at_ = state.all_live_at();
-    touched_ = {state.touched_brands().begin(), state.touched_brands().end()};
-    all_touched_ = state.all_touched();
-    seal_ = state.seal();
-    next_sealed_ = Day{seal_.day()};
+    restore(state);
   }
-  TRY(reference_.open(store));
-  return read_messages<Deltas>(store, kAheadPrefix, [&](std::string_view key, Deltas& deltas) {
-    if (key.size() < kDayDigits || !are_sound(deltas)) return false;
-    ahead_.emplace(ahead_place(key), std::move(deltas));
+  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+    if (!is_sound(sku)) return false;
+    catalogue_.restore(sku);
+    return true;
+  }));
+  FIVERATE_TRY(read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
+    if (key.size() < kDayDigits || !are_valid(deltas)) return false;
+    deferred_.emplace(parse_deferred_key(key), std::move(deltas));
     return true;
   });
+}
+
+void MarketStage::restore(const MarketState& state) {
+  for (const auto& one : state.senders()) {
+    senders_[one.name()] = {one.watermark_ms(), Day{one.closed_day()}, Day{one.first_day()}};
+  }
+  next_final_ = Day{state.next_final_day()};
+  live_at_ = state.live_at_ms();
+  all_live_at_ = state.all_live_at();
+  changed_brands_ = {state.touched_brands().begin(), state.touched_brands().end()};
+  all_brands_changed_ = state.all_touched();
+  seal_ = state.seal();
+  next_sealed_ = Day{seal_.day()};
 }
 
 void MarketStage::save(StoreBatch& batch) {
@@ -138,8 +168,8 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_next_final_day(next_final_.number);
   state.set_live_at_ms(live_at_);
   state.set_all_live_at(all_live_at_);
-  for (const auto& brand : touched_) state.add_touched_brands(brand);
-  state.set_all_touched(all_touched_);
+  for (const auto& brand : changed_brands_) state.add_touched_brands(brand);
+  state.set_all_touched(all_brands_changed_);
   *state.mutable_seal() = seal_;
   state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
@@ -147,68 +177,88 @@ void MarketStage::save(StoreBatch& batch) {
 
 Result<void> MarketStage::resume(std::string_view tally) {
   if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
-  return fail(Reaction::stop, "What the group keeps of the seal of a market task cannot be read.");
+  return fail(Reaction::stop, "The seal of a market task that its group keeps cannot be read.");
 }
 
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
   DeltasRecord deltas;
-  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !are_sound(deltas.deltas())) {
-    return fail(Reaction::stop, "The topic deltas holds a record that is none, at offset {} of partition {}.", record.offset,
-                record.input.partition);
+  if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) ||
+      !are_valid(deltas.deltas())) {
+    return fail(Reaction::stop, "The record at offset {} of partition {} of the topic deltas cannot be read.",
+                record.offset, record.input.partition);
   }
   switch (deltas.body_case()) {
-    case DeltasRecord::kDefinition: return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
-    case DeltasRecord::kReference: {
-      const auto& event = deltas.reference().event();
-      reference_.apply(event, deltas.reference().arrival_ms());
-      if (event.has_sku()) {
-        const auto sku = catalogue_.find(event.sku().sku_id());
-        touched_.insert(catalogue_.brand_id(catalogue_.brand_of(*sku)));
-      }
-      all_touched_ = all_touched_ || event.has_region();  // counties are in the rows of every brand
-      return {};
-    }
+    case DeltasRecord::kDefinition:
+      return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
+    case DeltasRecord::kReference:
+      return on_reference(deltas.reference());
     case DeltasRecord::kDeltas:
       CHECK(record.cause.has_value(), record.offset);
       return on_deltas(record.cause->sender, std::move(*deltas.mutable_deltas()), record.offset, outbox);
     case DeltasRecord::kProgress:
-    case DeltasRecord::BODY_NOT_SET: return {};
+    case DeltasRecord::BODY_NOT_SET:
+      return {};
   }
   return {};
 }
 
-Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox) {
-  const auto sender = senders_.find(sender_name);
-  if (sender == senders_.end()) {
-    return fail(Reaction::stop, "Deltas from {}, which the definition does not know.", sender_name);
+Result<void> MarketStage::on_reference(const LedgerRecord& reference) {
+  const auto& event = reference.event();
+  if (event.has_sku()) {
+    const auto open = first_open_day(reference.arrival_ms(), calendar_);
+    const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
+    unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
+    changed_brands_.insert(sku.brand_id());
   }
-  auto pieces = pieces_.get(sender_name);
-  if (!pieces) return tl::make_unexpected(pieces.error());
-  if (!deltas.last_piece()) {
-    auto changed = pieces_.change(sender_name);
-    *(*changed)->add_pieces() = std::move(deltas);
-    return {};
+  if (event.has_region()) {
+    all_brands_changed_ = true;  // counties are in the rows of every brand
+    const auto region = regions_.apply(event, reference.arrival_ms());
+    unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
   }
-  const auto told_after = sender->second.closed;
-  const auto closed_before = closed_by_all();
-  if ((*pieces)->pieces_size() > 0) {
-    auto changed = pieces_.change(sender_name);
-    auto& first_pieces = *(*changed)->mutable_pieces();
-    for (auto& piece : first_pieces) {
-      deltas.mutable_cells()->MergeFrom(piece.cells());
-    }
-    first_pieces.Clear();
+  return {};
+}
+
+Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset,
+                                    Outbox& outbox) {
+  const auto found = senders_.find(sender_name);
+  if (found == senders_.end()) {
+    return fail(Reaction::stop, "Deltas came from {}, which the definition does not know.", sender_name);
   }
-  TRY(add(deltas));
-  if (told_after > closed_before) hold_apart(told_after, offset, deltas);
-  sender->second = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
-  if (told_after == kNoDay && sender->second.closed != kNoDay) {
-    next_sealed_ = next_sealed_ == kNoDay ? sender->second.closed : std::min(next_sealed_, sender->second.closed);
+  const auto complete = join_pieces(sender_name, deltas);
+  if (!complete) return tl::make_unexpected(complete.error());
+  if (!*complete) return {};
+
+  auto& sender = found->second;
+  const auto sender_had_closed = sender.closed;
+  const auto all_had_closed = closed_by_all();
+  FIVERATE_TRY(add(deltas));
+  if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, deltas);
+  sender = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
+    next_sealed_ = next_sealed_ == kNoDay ? sender.closed : std::min(next_sealed_, sender.closed);
   }
-  TRY(close_days(closed_before, outbox));
-  TRY(publish_final(first_open_day(clock(), calendar_), outbox));
+  FIVERATE_TRY(close_days(all_had_closed, outbox));
+  FIVERATE_TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
+}
+
+// Keeps a piece until the last one of the same sender has come, then joins them in `deltas`. False: more pieces follow.
+Result<bool> MarketStage::join_pieces(const std::string& sender_name, Deltas& deltas) {
+  const auto pieces = pieces_.get(sender_name);
+  if (!pieces) return tl::make_unexpected(pieces.error());
+  const bool last = deltas.last_piece();
+  if (last && (*pieces)->pieces_size() == 0) return true;
+  const auto changed = pieces_.change(sender_name);
+  if (!changed) return tl::make_unexpected(changed.error());
+  if (!last) {
+    *(*changed)->add_pieces() = std::move(deltas);
+    return false;
+  }
+  auto& first_pieces = *(*changed)->mutable_pieces();
+  for (const auto& piece : first_pieces) deltas.mutable_cells()->MergeFrom(piece.cells());
+  first_pieces.Clear();
+  return true;
 }
 
 Result<void> MarketStage::add(const Deltas& deltas) {
@@ -216,11 +266,8 @@ Result<void> MarketStage::add(const Deltas& deltas) {
     const auto cell = cells_.change(cell_key(part));
     if (!cell) return tl::make_unexpected(cell.error());
     (*cell)->add(part);
-    touched_.insert(part.brand_id());
-    // Whole outlets are in the rows of every brand; data quality and visits are not.
-    all_touched_ = all_touched_ || (part.brand_id().empty() && std::any_of(part.measures().begin(), part.measures().end(), [](int m) {
-                                      return is_step(static_cast<Contribution>(m));
-                                    }));
+    changed_brands_.insert(part.brand_id());
+    all_brands_changed_ = all_brands_changed_ || is_in_rows_of_all_brands(part);
   }
   return {};
 }
@@ -233,8 +280,8 @@ Day MarketStage::closed_by_all() const {
   return lowest;
 }
 
-// Only what the rules look at.
-void MarketStage::hold_apart(Day closed_by_sender, std::int64_t offset, const Deltas& deltas) {
+// Keeps the differences that are inputs of the regional rules.
+void MarketStage::defer(DeferredKey key, const Deltas& deltas) {
   Deltas kept;
   for (const auto& cell : deltas.cells()) {
     if (cell.brand_id().empty() || !cell.class_dimension().empty()) continue;
@@ -251,85 +298,103 @@ void MarketStage::hold_apart(Day closed_by_sender, std::int64_t offset, const De
     if (part.days_size() == 0) kept.mutable_cells()->RemoveLast();
   }
   if (kept.cells_size() == 0) return;
-  const std::pair place{closed_by_sender, offset};
-  unsaved_.put(ahead_key(place), kept.SerializeAsString());
-  ahead_.emplace(place, std::move(kept));
+  unsaved_.put(deferred_key(key), kept.SerializeAsString());
+  deferred_.emplace(key, std::move(kept));
 }
 
-// From the next close on it counts.
-void MarketStage::stop_holding(Day closed) {
-  while (!ahead_.empty() && ahead_.begin()->first.first <= closed) {
-    unsaved_.erase(ahead_key(ahead_.begin()->first));
-    ahead_.erase(ahead_.begin());
+// Differences of senders that had closed `closed` at most count at the next close.
+void MarketStage::drop_deferred(Day closed) {
+  while (!deferred_.empty() && deferred_.begin()->first.first <= closed) {
+    unsaved_.erase(deferred_key(deferred_.begin()->first));
+    deferred_.erase(deferred_.begin());
   }
 }
 
-// The days that have closed by now, in order.
-Result<void> MarketStage::close_days(Day after, Outbox& outbox) {
+// Closes the days that all senders have passed by now, in order.
+Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
   const auto closed = closed_by_all();
-  if (closed <= after) return {};
-  // Before anything was accepted there is nothing to judge.
+  if (closed <= closed_before) return {};
+  // Rules are evaluated from the first day with an accepted document on.
   const auto begins = history_begins();
-  const auto judged_from = begins == kNoDay ? closed + 1 : std::max(after + 1, begins);
-  for (auto day = std::min(judged_from, next_sealed_); day <= closed; day = day + 1) {
-    if (day >= judged_from) {
-      TRY(ask_rules(day, outbox));
-      stop_holding(day);
+  const auto evaluated_from = begins == kNoDay ? closed + 1 : std::max(closed_before + 1, begins);
+  for (auto day = std::min(evaluated_from, next_sealed_); day <= closed; day = day + 1) {
+    if (day >= evaluated_from) {
+      FIVERATE_TRY(evaluate_rules(day, outbox));
+      drop_deferred(day);
     }
     if (day < next_sealed_) continue;
-    // What is final at the day's end, and nothing that only the clock of now says.
-    TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
+    // The seal has the rows that are final at the end of the day, however far the clock is beyond it.
+    FIVERATE_TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
     write_seal(Stage::market, settings_.partition, day, calendar_.end_of(day), seal_, outbox);
   }
   next_sealed_ = closed + 1;
-  stop_holding(closed);
+  drop_deferred(closed);
   return {};
 }
 
-Result<void> MarketStage::ask_rules(Day day, Outbox& outbox) {
-  const DayClose close{day, calendar_.end_of(day)};
+Result<void> MarketStage::evaluate_rules(Day day, Outbox& outbox) {
+  const Close close{day, calendar_.end_of(day)};
   if (close.at >= settings_.alerts_until) return {};
+  const auto brands = facts_of_brands(day);
+  if (!brands) return tl::make_unexpected(brands.error());
+  std::vector<Transition> transitions;
+  for (const auto& [brand_id, facts] : *brands) {
+    FIVERATE_TRY(evaluate_rules_of(brand_id, facts, close, transitions));
+  }
+  if (outbox.is_wanted()) emit(std::move(transitions), close.at, outbox);
+  return {};
+}
+
+// By brand and region: the inputs of the rules, without the differences that senders emitted after they had closed the day.
+Result<std::map<std::string, std::map<std::string, RegionFacts>>> MarketStage::facts_of_brands(Day day) {
   std::map<std::string, std::map<std::string, RegionFacts>> brands;
   TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
     if (!is_of_a_brand(key) || !is_of_all_classes(key)) return true;
-    const auto [brand_id, leaf] = parse_cell_key(key);
-    brands[brand_id][leaf.region_id] = region_facts_of(cell, day);
+    const auto [brand_id, cell_of] = parse_cell_key(key);
+    brands[brand_id][cell_of.region_id] = region_facts_of(cell, day);
     return true;
   }));
-  for (const auto& [place, deltas] : ahead_) {
-    if (place.first < day) continue;
+  for (const auto& [key, deltas] : deferred_) {
+    if (key.first < day) continue;
     for (const auto& part : deltas.cells()) {
       Cell cell;
       cell.add(part);
       brands[part.brand_id()][part.region_id()].add(region_facts_of(cell, day), -1);
     }
   }
-  std::vector<Transition> transitions;
-  for (const auto& [brand_id, leaves] : brands) {
-    const auto saved = regional_.get(brand_id);
-    if (!saved) return tl::make_unexpected(saved.error());
-    RegionalAlerts alerts;
-    for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
-    if (!evaluate_regional_rules(brand_id, leaves, close, regions_, alerts, transitions)) continue;
-    RegionalState after;
-    for (const auto& [key, alert] : alerts) {
-      auto& one = *after.add_alerts();
-      one.set_rule(key.first);
-      one.set_region_id(key.second);
-      fiverate::save(alert, *one.mutable_state());
-    }
-    **regional_.change(brand_id) = std::move(after);
+  return brands;
+}
+
+Result<void> MarketStage::evaluate_rules_of(const std::string& brand_id,
+                                            const std::map<std::string, RegionFacts>& facts, const Close& close,
+                                            std::vector<Transition>& transitions) {
+  const auto saved = regional_.get(brand_id);
+  if (!saved) return tl::make_unexpected(saved.error());
+  RegionalAlerts alerts;
+  for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
+  if (!ask_regional_rules(brand_id, facts, close, regions_, alerts, transitions)) return {};
+  RegionalState after;
+  for (const auto& [key, alert] : alerts) {
+    auto& one = *after.add_alerts();
+    one.set_rule(key.first);
+    one.set_region_id(key.second);
+    fiverate::save(alert, *one.mutable_state());
   }
-  if (!outbox.outputs_enabled()) return {};
+  const auto changed = regional_.change(brand_id);
+  if (!changed) return tl::make_unexpected(changed.error());
+  **changed = std::move(after);
+  return {};
+}
+
+void MarketStage::emit(std::vector<Transition> transitions, Millis at, Outbox& outbox) {
   for (auto& transition : transitions) {
     auto alert_id = transition.alert_id();
     SignalRecord record;
     *record.mutable_transition() = std::move(transition);
     auto bytes = record.SerializeAsString();
     chain_transition(alert_id, bytes, seal_);
-    outbox.to_task(Topic::signals, settings_.partition, close.at, std::move(alert_id), std::move(bytes));
+    outbox.to_task(Topic::signals, settings_.partition, at, std::move(alert_id), std::move(bytes));
   }
-  return {};
 }
 
 // ---- rows -----------------------------------------------------------------------------------------------------------
@@ -354,10 +419,10 @@ bool MarketStage::owns_whole_market() const {
 
 Result<MarketStage::BrandCells> MarketStage::all_cells() {
   BrandCells brands;
-  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
-    auto [brand_id, leaf] = parse_cell_key(key);
-    regions_.index_of(leaf.region_id);  // its own event may still be on the way
-    brands[std::move(brand_id)].emplace_back(std::move(leaf), &cell);
+  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+    auto [brand_id, cell_of] = parse_cell_key(key);
+    regions_.index_of(cell_of.region_id);  // the record of the region itself may come later
+    brands[std::move(brand_id)].emplace_back(std::move(cell_of), &cell);
     return true;
   }));
   return brands;
@@ -368,7 +433,7 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   const auto begins = history_begins();
   const auto from = std::max(next_final_, begins);
   next_final_ = first_open;
-  // Nothing accepted later can lie before the first open day: without history so far there are no rows.
+  // Days before the first document have no rows, and a document that comes later is of an open day.
   if (begins == kNoDay || from >= first_open) return {};
 
   if (outbox.outputs_enabled()) TRY(write_final(from, first_open, outbox));
@@ -379,30 +444,30 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
 Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) {
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
-  const auto market = cells->find("");
-  const LeafCells none;
   for (auto day = from; day < first_open; day = day + 1) {
     if (!contains(settings_.published, day)) continue;
-    const DayRows day_rows(regions_, catalogue_, day, calendar_.end_of(day) + kFinalAfter, market == cells->end() ? none : market->second);
-    const auto publish = [&](std::vector<MetricsRow> rows) {
-      for (auto& row : rows) {
-        row.set_status(MetricsRow::FINAL);
-        row.set_revision(1);
-        auto key = metrics_final_key(row);
-        auto bytes = row.SerializeAsString();
-        chain_record(key, bytes, seal_);
-        sum_row(key, bytes, seal_);
-        outbox.to_result(Topic::metrics_final, settings_.partition, calendar_.end_of(day) - 1, std::move(key), std::move(bytes));
-      }
-    };
-    if (owns_whole_market()) publish(day_rows.market_rows());
-    for (const auto& [brand_id, leaf_cells] : *cells) {
-      if (!brand_id.empty()) publish(day_rows.brand_rows(brand_id, leaf_cells));
+    const DayRows day_rows(regions_, catalogue_, day, calendar_.end_of(day) + kFinalAfter, cells_of_market(*cells));
+    if (owns_whole_market()) {
+      for (const auto& row : day_rows.market_rows()) write_final_row(row, outbox);
+    }
+    for (const auto& [brand_id, brand_cells] : *cells) {
+      if (brand_id.empty()) continue;
+      for (const auto& row : day_rows.brand_rows(brand_id, brand_cells)) write_final_row(row, outbox);
     }
   }
   return {};
 }
 
+void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
+  auto key = metrics_final_key(row);
+  auto bytes = encode(row, MetricsRow::FINAL, 1);
+  chain_record(key, bytes, seal_);
+  sum_row(key, bytes, seal_);
+  outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(row.as_of) - 1, std::move(key),
+               std::move(bytes));
+}
+
+// Merges the days before `day` in all cells, which bounds their size.
 Result<void> MarketStage::fold_before(Day day) {
   std::vector<std::string> keys;
   TRY(cells_.scan("", [&](std::string_view key, Cell&) {
@@ -421,62 +486,56 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const auto now = clock();
   if (now == kNever) return {};
   const bool new_day = live_at_ == kNever || calendar_.day_of(live_at_) != calendar_.day_of(now);
-  if (!new_day && ((touched_.empty() && !all_touched_) || now < live_at_ + kLiveEvery)) return {};
+  const bool changed = !changed_brands_.empty() || all_brands_changed_;
+  if (!new_day && (!changed || now < live_at_ + kLiveEvery)) return {};
   live_at_ = now;
-  const bool all = new_day || all_touched_;
+  const bool all = new_day || all_brands_changed_;
   if (all) all_live_at_ = offset;
-  const auto touched = std::exchange(touched_, {});
-  all_touched_ = false;
-  if (!outbox.outputs_enabled()) return {};
+  const auto changed_brands = std::exchange(changed_brands_, {});
+  all_brands_changed_ = false;
+  if (!outbox.is_wanted()) return {};
 
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
-  const auto market = cells->find("");
-  const LeafCells none;
-  const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, market == cells->end() ? none : market->second);
-  for (const auto& [brand_id, leaf_cells] : *cells) {
-    if (!all && !touched.contains(brand_id)) continue;
+  const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, cells_of_market(*cells));
+  for (const auto& [brand_id, brand_cells] : *cells) {
+    if (!all && !changed_brands.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
-    TRY(publish_changes(brand_id, brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, leaf_cells),
-                                 offset, outbox));
+    const auto rows = brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, brand_cells);
+    FIVERATE_TRY(publish_changed(brand_id, rows, offset, outbox));
   }
   return {};
 }
 
-Result<void> MarketStage::publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
-                                          Outbox& outbox) {
+// Publishes the rows whose content differs from what was published last. A row that does not exist any more is published once
+// without lines.
+Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
+                                          std::int64_t offset, Outbox& outbox) {
   const auto published = live_.change(brand_id);
   if (!published) return tl::make_unexpected(published.error());
   std::map<std::pair<std::string, std::string>, std::uint64_t> before;
   for (const auto& row : (*published)->rows()) before[{row.region_id(), row.class_dimension()}] = row.content();
 
   LiveState after;
-  const auto publish = [&](MetricsRow& row) {
-    row.set_status(MetricsRow::LIVE);
-    row.set_revision(offset);
-    outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row), row.SerializeAsString());
-  };
-  for (auto& row : rows) {
-    const auto content = chained(0, "", row.SerializeAsString());
+  for (const auto& row : rows) {
+    const auto hash = chained(0, "", row.content);
     auto& saved = *after.add_rows();
-    saved.set_region_id(row.region_id());
-    saved.set_class_dimension(row.class_dimension());
-    saved.set_content(content);
-    const auto known = before.find({row.region_id(), row.class_dimension()});
-    if (known == before.end() || known->second != content) publish(row);
+    saved.set_region_id(row.region_id);
+    saved.set_class_dimension(row.class_dimension);
+    saved.set_content(hash);
+    const auto known = before.find({row.region_id, row.class_dimension});
+    if (known == before.end() || known->second != hash) write_live_row(row, offset, outbox);
     if (known != before.end()) before.erase(known);
   }
-  // What is no longer there is published once more, without lines.
-  for (const auto& [key, content] : before) {
-    MetricsRow gone;
-    gone.set_brand_id(brand_id);
-    gone.set_region_id(key.first);
-    gone.set_class_dimension(key.second);
-    gone.set_as_of_day(calendar_.day_of(live_at_).number);
-    publish(gone);
-  }
+  const auto today = calendar_.day_of(live_at_);
+  for (const auto& [key, hash] : before)
+    write_live_row(begin_row(brand_id, key.first, key.second, today), offset, outbox);
   **published = std::move(after);
   return {};
+}
+
+void MarketStage::write_live_row(const Row& row, std::int64_t offset, Outbox& outbox) {
+  outbox.plain(Topic::metrics, settings_.partition, live_at_, metrics_key(row), encode(row, MetricsRow::LIVE, offset));
 }
 
 }  // namespace fiverate

@@ -1,21 +1,21 @@
-// The stage that knows the market: keeps, for its brands, the prefix sums of every leaf (county and class value), and
-// publishes rows for all regions and classes.
+// The market stage: keeps the cells of its brands (one for each brand, county and class value), publishes rows for all regions
+// and classes, and evaluates the regional rules.
 //
-// Its clock is the lowest watermark of its senders, the outlet tasks. A day is final kFinalAfter after its end on that clock:
-// every sender has then told all that it will ever tell about it, so the FINAL row is a function of the ledger alone,
-// whatever the interleaving of deltas.
+// Its senders are the outlet tasks. Its clock is the lowest watermark of all senders. A day is final kFinalAfter after its end on
+// that clock: no sender emits differences of that day any more, so a FINAL row is a function of the ledger alone, in whatever
+// order the records of different senders arrived.
 //
-// A day closes when every sender has passed its end. Then the regional rules are asked, by what each sender had told before it
-// closed that day itself: what faster senders told since is held apart from that look (`ahead_`).
+// A day closes when every sender has passed its end. The regional rules are evaluated then, with the differences that each sender
+// emitted before it closed that day itself. Later differences of faster senders are in the cells already; they are stored apart as
+// well (`deferred_`) and subtracted for the rules.
 //
-// Seals: one for each day that closes, with the rows that are final at its end and the transitions up to it. The first is of the
-// lowest day that any sender told first, so that they are the same whoever was faster.
+// One seal is written for each day that closes. It covers the rows that are final at the end of the day, and the transitions up to
+// it. The first seal is of the lowest first closed day of all senders, so seals do not depend on which sender was faster.
 //
-// Facts alone (Outbox::is_wanted): cells are added to and rules asked, no rows are worked out. What the live rows of a brand were
-// last is needed to see that they changed; hence all is worked out from the last record on at which all brands had theirs anew.
+// State-only replay (Outbox::is_wanted is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
+// row published before; so outputs have to start at a record at which the LIVE rows of all brands are computed (`all_live_at_`).
 //
-// LIVE rows say what is known so far, as of the clock's day; they are published only when they changed, at most every
-// kLiveEvery of log time.
+// LIVE rows are as of the clock's day. A row is published when its content has changed, at most every kLiveEvery of log time.
 #pragma once
 
 #include <limits>
@@ -41,10 +41,6 @@
 
 namespace fiverate {
 
-// Keys of the result topics: JSON arrays, unambiguous and readable.
-std::string metrics_key(const MetricsRow& row);
-std::string metrics_final_key(const MetricsRow& row);
-
 class MarketStage final : public Operator {
  public:
   static constexpr Millis kLiveEvery = 10 * kSecondMs;
@@ -53,10 +49,10 @@ class MarketStage final : public Operator {
     Definition definition;
     std::int32_t partition = 0;
     std::int32_t market_partitions = 1;
-    bool live_rows = true;  // off in a replay into files
+    bool live_rows = true;  // false in a replay into files
     std::size_t cache_bytes = 64 << 20;
-    Intervals published = kAllDays;  // a replay may want some days only
-    Millis alerts_until = std::numeric_limits<Millis>::max();  // of a file replay: no rule is asked from then on
+    Intervals published = kAllDays;                            // the days whose FINAL rows are published
+    Millis alerts_until = std::numeric_limits<Millis>::max();  // no rule is evaluated from this time on
   };
   MarketStage(Settings settings, const MarketCalendar& calendar);
 
@@ -72,27 +68,40 @@ class MarketStage final : public Operator {
   struct Sender {
     Millis watermark = kNever;
     Day closed = kNoDay;
-    Day first_day = kNoDay;  // earliest day of any document that it accepted
+    Day first_day = kNoDay;  // the earliest day of any document that it accepted
   };
   struct CellCodec {
     Result<Cell> decode(std::string_view bytes) const;
     std::string encode(const Cell& cell) const;
   };
-  using BrandCells = std::map<std::string, LeafCells>;
+  using BrandCells = std::map<std::string, CellsByKey>;
+  // Where deferred differences belong: the last day that their sender had closed, and their offset in the log.
+  using DeferredKey = std::pair<Day, std::int64_t>;
 
+  void restore(const MarketState& state);
+  Result<void> on_reference(const LedgerRecord& reference);
   Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
+  Result<bool> join_pieces(const std::string& sender_name, Deltas& deltas);
   Result<void> add(const Deltas& deltas);
   Result<BrandCells> all_cells();
-  Result<void> close_days(Day after, Outbox& outbox);
-  Result<void> ask_rules(Day day, Outbox& outbox);
-  void hold_apart(Day closed_by_sender, std::int64_t offset, const Deltas& deltas);
-  void stop_holding(Day closed);
+
+  Result<void> close_days(Day closed_before, Outbox& outbox);
+  Result<void> evaluate_rules(Day day, Outbox& outbox);
+  Result<std::map<std::string, std::map<std::string, RegionFacts>>> facts_of_brands(Day day);
+  Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
+                                 const Close& close, std::vector<Transition>& transitions);
+  void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
+  void defer(DeferredKey key, const Deltas& deltas);
+  void drop_deferred(Day closed);
   [[nodiscard]] Day closed_by_all() const;
+
   Result<void> publish_final(Day first_open, Outbox& outbox);
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
+  void write_final_row(const Row& row, Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
-  Result<void> publish_changes(const std::string& brand_id, std::vector<MetricsRow> rows, std::int64_t offset,
+  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, std::int64_t offset,
                                Outbox& outbox);
+  void write_live_row(const Row& row, std::int64_t offset, Outbox& outbox);
   Result<void> fold_before(Day day);
   [[nodiscard]] Day history_begins() const;
   [[nodiscard]] bool owns_whole_market() const;
@@ -105,19 +114,18 @@ class MarketStage final : public Operator {
   ReferenceTables reference_;
   std::map<std::string, Sender> senders_;
   StateTable<Cell, CellCodec> cells_;
-  StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: what was published
+  StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: hashes of the LIVE rows as published last
   StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
   StateTable<RegionalState, MessageCodec<RegionalState>> regional_;  // by brand
-  // What senders told after they had closed a day that not all have closed: by that day and the position in the log.
-  std::map<std::pair<Day, std::int64_t>, Deltas> ahead_;
+  std::map<DeferredKey, Deltas> deferred_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
-  std::int64_t all_live_at_ = 0;  // offset at which the live rows of all brands were worked out last, whatever they had been before
-  // Since the last live rows: brands with deltas; whether something changed that is in the rows of all.
-  std::set<std::string> touched_;
-  bool all_touched_ = false;
-  Seal seal_;                // as it would be now
-  Day next_sealed_ = kNoDay;  // until all senders have closed a day: the lowest that one of them told first
+  std::int64_t all_live_at_ = 0;  // the offset of the last record at which the LIVE rows of all brands were computed
+  // What has changed since the last LIVE rows: some brands, or something that is in the rows of every brand.
+  std::set<std::string> changed_brands_;
+  bool all_brands_changed_ = false;
+  Seal seal_;  // as it would be written now
+  Day next_sealed_ = kNoDay;
   StoreBatch unsaved_;
 };
 

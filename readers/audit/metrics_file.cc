@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "metrics.pb.h"
+#include "processors/trade/rows/row_fields.h"
 #include "readers/query/row_json.h"
 #include "schemas/check.h"
 
@@ -25,15 +25,14 @@ Result<std::unique_ptr<MetricsFile>> MetricsFile::create(const std::filesystem::
 
 Result<void> MetricsFile::send(OutRecord record) {
   if (record.topic != Topic::metrics_final) return {};
-  MetricsRow row;
-  CHECK(row.ParseFromString(record.value), record.key);
-  const Day day{row.as_of_day()};
+  CHECK(row_.ParseFromString(record.value), record.key);
+  const auto day = day_of(row_);
   if (days_.empty() || days_.back().day != day) {
     CHECK(days_.empty() || days_.back().day < day, format_date(day));
     days_.push_back({day, bytes_ + static_cast<std::int64_t>(buffer_.size()), lines_});
   }
   const auto before = buffer_.size();
-  append_json_lines(row, buffer_);
+  append_json_lines(row_, buffer_);
   lines_ += std::count(buffer_.data() + before, buffer_.data() + buffer_.size(), '\n');
   return buffer_.size() < kBufferBytes ? Result<void>{} : write_out();
 }
@@ -48,8 +47,9 @@ Result<void> MetricsFile::write_out() {
 }
 
 Result<std::int64_t> MetricsFile::finish(Day last) {
-  TRY(write_out());
-  const auto behind = std::upper_bound(days_.begin(), days_.end(), last, [](Day a, const DayStart& b) { return a < b.day; });
+  FIVERATE_TRY(write_out());
+  const auto behind =
+      std::upper_bound(days_.begin(), days_.end(), last, [](Day a, const DayStart& b) { return a < b.day; });
   if (behind != days_.end()) {
     lines_ = behind->lines;
     bytes_ = behind->bytes;

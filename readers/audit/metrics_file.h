@@ -1,5 +1,5 @@
-// metrics.jsonl: the FINAL rows of a replay, in canonical order, as the market stage of the replay emits them. Which day is the
-// last is known only at the end (a history ends with its last accepted document), so rows behind it are cut off then.
+// The file metrics.jsonl with the FINAL rows of a replay, in the canonical order in which the market stage emits them. A history
+// ends with its last accepted document, which is known only at the end of the replay: finish() removes the rows of later days.
 #pragma once
 
 #include <cstdio>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "metrics.pb.h"
 #include "processors/stream/ports.h"
 #include "schemas/format.h"
 
@@ -20,7 +21,7 @@ class MetricsFile final : public Sink {
   Result<void> send(OutRecord record) override;
   Result<void> flush() override { return {}; }
 
-  // Removes the rows of days after `last`, writes what is left, closes. Returns the number of lines.
+  // Writes the buffer, removes the rows of days after `last` and returns the number of lines that remain.
   Result<std::int64_t> finish(Day last);
 
  private:
@@ -34,6 +35,7 @@ class MetricsFile final : public Sink {
 
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::filesystem::path path_;
+  MetricsRow row_;  // used again for each record, so that parsing allocates nothing
   fmt::memory_buffer buffer_;
   std::int64_t bytes_ = 0;
   std::int64_t lines_ = 0;

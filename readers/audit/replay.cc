@@ -27,7 +27,7 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kDeltasWaitingBytes = 64 << 20;  // how far outlet may be ahead of market
+constexpr std::size_t kDeltasWaitingBytes = 64 << 20;  // of records that outlet has written and market has not read
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 const Input kLedger{Topic::ledger, 0};
 const Input kDeltas{Topic::deltas, 0};
@@ -42,7 +42,7 @@ void keep_seal(const OutRecord& record, std::vector<Seal>& seals) {
   CHECK(seals.emplace_back().ParseFromString(record.value), record.key);
 }
 
-// Sends each record to the log of its topic; keeps what was quarantined, the transitions of alerts, and the seals.
+// Appends internal records to the log of their topic and keeps quarantined records, transitions and seals for the files.
 class ReplaySink final : public Sink {
  public:
   ReplaySink(MemoryLog& ledger, MemoryLog& deltas) : ledger_(ledger), deltas_(deltas) {}
@@ -51,7 +51,7 @@ class ReplaySink final : public Sink {
     if (record.topic == Topic::ledger) {
       ledger_.append(std::move(record));
     } else if (record.topic == Topic::deltas) {
-      record.depends_on.clear();  // of `reference` itself, which does not speak to the market of a replay
+      record.said.clear();  // the market of a replay does not read the records that `reference` sends to it
       deltas_.append(std::move(record));
     } else if (record.topic == Topic::quarantine) {
       Quarantined quarantined;
@@ -79,7 +79,7 @@ class ReplaySink final : public Sink {
   std::vector<Seal> seals_;
 };
 
-// A replay that ends, ends whole: nothing has to be kept for a restart, and everything stays in memory.
+// A replay is not resumed after a crash, so nothing is stored: all state stays in memory.
 class NoStore final : public Store {
  public:
   Result<std::optional<std::string>> get(std::string_view) const override { return std::nullopt; }
@@ -90,7 +90,7 @@ class NoStore final : public Store {
   std::string location() const override { return "memory"; }
 };
 
-// Commits only let the stages drop what they collect for the store.
+// A commit stores nothing here. It lets the stages release the changes that they collect for the store.
 constexpr WorkerOptions kOptions{std::chrono::milliseconds{0}, std::chrono::seconds{10}, 1'000'000};
 
 TaskContext make_task(const Input& input, const Definition& definition, std::unique_ptr<Operator> op, Sink& sink) {
@@ -109,22 +109,25 @@ Result<void> run_to_end(Worker& worker, const Source& source) {
   }
 }
 
-// Market on a thread of its own, from the log of deltas into the file.
+// Runs the market stage on its own thread, from the log of deltas into the file.
 class MarketThread {
  public:
-  MarketThread(const Definition& definition, const MarketCalendar& calendar, const ReplayOptions& options, Millis alerts_until,
-               MemoryLog& deltas, Sink& file)
+  MarketThread(const Definition& definition, const MarketCalendar& calendar, const ReplayOptions& options,
+               Millis alerts_until, MemoryLog& deltas, Sink& file)
       : deltas_(deltas), sink_(file), thread_([this, &definition, &calendar, &options, alerts_until] {
           MemorySource source(deltas_, {kDeltas}, group_);
-          NoCheckpoints checkpoints;
-          const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
-            const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
-            return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
-          };
-          Worker worker({source, checkpoints, task_name_of, make},
+          Worker worker(source,
+                        [&](const Input& input) -> Result<Seat> {
+                          return make_seat(
+                              name_of(Stage::market), input, definition,
+                              std::make_unique<MarketStage>(MarketStage::Settings{definition, 0, 1, false, kUnlimited,
+                                                                                  options.days, alerts_until},
+                                                            calendar),
+                              sink_);
+                        },
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-          result_ = run_to_end(worker, source);
-          if (!result_) deltas_.close_all();  // nobody reads any more: do not let outlet wait for room
+          result_ = worker.run({});
+          if (!result_) deltas_.close_all();  // so that outlet does not wait for a reader
         }) {}
   MarketThread(const MarketThread&) = delete;
   MarketThread& operator=(const MarketThread&) = delete;
@@ -138,7 +141,7 @@ class MarketThread {
     thread_.join();
     return result_;
   }
-  // Adds what it said beside the rows; after finish().
+  // Adds the transitions and seals of the stage. Call it after finish().
   void add_to(std::vector<Transition>& transitions, std::vector<Seal>& seals) {
     std::move(sink_.transitions.begin(), sink_.transitions.end(), std::back_inserter(transitions));
     std::move(sink_.seals.begin(), sink_.seals.end(), std::back_inserter(seals));
@@ -170,7 +173,7 @@ class MarketThread {
 Result<void> make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return fail(Reaction::stop, "Cannot make the folder {}: {}", folder.string(), error.message());
+  if (error) return fail(Reaction::stop, "Cannot create the folder {}: {}", folder.string(), error.message());
   return {};
 }
 
@@ -188,7 +191,7 @@ Result<void> write_quarantine(const std::filesystem::path& path, std::vector<std
   return write_text(path, text);
 }
 
-// `positions`: the evidence says where its events stand in the source topics.
+// `positions`: whether evidence has the topic, partition and offset of its events.
 Result<void> write_alerts(const std::filesystem::path& path, std::vector<Transition>& transitions,
                           const MarketCalendar& calendar, bool positions) {
   sort_canonically(transitions);
@@ -209,7 +212,7 @@ Result<void> write_seals(const std::filesystem::path& path, std::vector<Seal>& s
   return write_text(path, {text.data(), text.size()});
 }
 
-// Where a quarantined record stands in the history: what its line says of that, and what the lines are sorted by.
+// The position of a quarantined record in its file or topic: as fields of its line, and as the order of lines.
 struct Position {
   std::tuple<std::string, std::int64_t, std::int64_t> order;
   nlohmann::ordered_json fields;
@@ -242,20 +245,58 @@ std::vector<std::string> quarantine_lines(const std::vector<Quarantined>& quaran
   return lines;
 }
 
-// One pass over the history; alerts are asked up to the end of `alerts_through`.
+// Writes what the sink has kept and completes the summary. `positions` as in write_alerts().
+template <typename PositionOf>
+Result<void> write_results(const ReplayOptions& options, const MarketCalendar& calendar, bool positions,
+                           PositionOf position_of, ReplaySink& sink, ReplaySummary& summary) {
+  summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
+  summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
+  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, positions));
+  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
+  return write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), position_of));
+}
+
+// The outlet stage of the first ledger partition, which also sends copies of regions and SKUs to market. Live, the reader of
+// `reference` sends them to market directly; every ledger partition has them too, in front of the records that need them.
+class FirstPartition final : public Operator {
+ public:
+  FirstPartition(std::unique_ptr<OutletStage> outlet, Sink& sink) : outlet_(std::move(outlet)), sink_(sink) {}
+  Result<void> open(const Store& store) override { return outlet_->open(store); }
+  Result<void> apply(const InRecord& record, Outbox& outbox) override {
+    LedgerRecord ledger_record;
+    if (record.key.empty() &&
+        ledger_record.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
+        (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
+      DeltasRecord copy;
+      *copy.mutable_reference() = ledger_record;
+      FIVERATE_TRY(
+          sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
+    }
+    return outlet_->apply(record, outbox);
+  }
+  bool at_boundary() const override { return outlet_->at_boundary(); }
+  void save(StoreBatch& batch) override { outlet_->save(batch); }
+  Millis clock() const override { return outlet_->clock(); }
+
+ private:
+  std::unique_ptr<OutletStage> outlet_;
+  Sink& sink_;
+};
+
+// One pass over the history. Rules are evaluated up to the end of `alerts_through`.
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
   TRY(make_folder(options.out));
   const auto alerts_until = alerts_through == kNoDay ? kOpenEnd : calendar.end_of(alerts_through);
   const auto definition = make_definition(calendar.zone_name(), {1, 1, 1});
-  MemoryLog ledger({true, 0});  // written and read by this thread in turn
+  MemoryLog ledger({true, 0});  // this thread writes it and reads it in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(ledger, deltas);
   auto file = MetricsFile::create(options.out / "metrics.jsonl");
   if (!file) return tl::make_unexpected(file.error());
   MarketThread market(definition, calendar, options, alerts_until, deltas, **file);
 
-  // The intake of all source partitions, one after the other in canonical order.
+  // Reads the source records in canonical order.
   const IntakeSettings intake_settings{definition, false};
   ProgressTracker tracker(definition);
   HistorySource source(history, calendar);
@@ -283,12 +324,15 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
   MemorySource ledger_source(ledger, {kLedger}, group);
-  const auto make_outlet = [&](const Input& input, const auto&) -> Result<TaskContext> {
-    auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
-    outlet_stage = op.get();
-    return make_task(input, definition, std::move(op), sink);
-  };
-  Worker outlet({ledger_source, checkpoints, task_name_of, make_outlet}, kOptions);
+  Worker outlet(
+      ledger_source,
+      [&](const Input& input) -> Result<Seat> {
+        auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until},
+                                                calendar);
+        outlet_stage = op.get();
+        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
+      },
+      kOptions);
   const auto drain = [&]() -> Result<void> {
     for (;;) {
       const auto worked = outlet.round();
@@ -322,13 +366,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   const auto lines = (*file)->finish(through);
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
-  summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
-  TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, false));
-  TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
-  TRY(write_quarantine(
-      options.out / "quarantine.jsonl",
-      quarantine_lines(sink.quarantined(), [&](const Quarantined& one) { return in_files(one, history); })));
+  const auto position_of = [&](const Quarantined& one) { return in_files(one, history); };
+  FIVERATE_TRY(write_results(options, calendar, false, position_of, sink, summary));
   return summary;
 }
 
@@ -336,8 +375,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
 
 Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                    const ReplayProgress& progress) {
-  // Alerts end with the day of the last accepted document, which only the replay itself finds out. The index has a guess that is
-  // wrong only if everything of that day is rejected for its content.
+  // Alerts end with the day of the last accepted document, which only the replay itself finds. The index has an estimate. It is wrong
+  // only if every document of that day is rejected for its content, and then a second pass uses the right day.
   const auto guess = options.through.value_or(history.last_day());
   const auto summary = pass_over(history, calendar, options, guess, progress);
   if (!summary || options.through || summary->last_day == kNoDay || summary->last_day == guess) return summary;
@@ -354,52 +393,28 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   if (!file) return tl::make_unexpected(file.error());
   MarketThread market(definition, calendar, options, kOpenEnd, deltas, **file);
 
-  // Regions and SKUs are told to market by intake, on a way of its own; every ledger partition holds them too, and the first one's
-  // are passed on here, before anything behind them in that partition is.
-  class FirstPartition final : public Operator {
-   public:
-    FirstPartition(std::unique_ptr<OutletStage> outlet, Sink& sink) : outlet_(std::move(outlet)), sink_(sink) {}
-    Result<void> open(const Store& store) override { return outlet_->open(store); }
-    Result<void> apply(const InRecord& record, Outbox& outbox) override {
-      LedgerRecord ledger_record;
-      if (record.key.empty() && ledger_record.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
-          (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
-        DeltasRecord copy;
-        *copy.mutable_reference() = ledger_record;
-        TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
-      }
-      return outlet_->apply(record, outbox);
-    }
-    bool at_boundary() const override { return outlet_->at_boundary(); }
-    void save(StoreBatch& batch) override { outlet_->save(batch); }
-    Millis clock() const override { return outlet_->clock(); }
-
-   private:
-    std::unique_ptr<OutletStage> outlet_;
-    Sink& sink_;
-  };
-  const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
-    auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
-    std::unique_ptr<Operator> op;
-    if (input.partition == 0) {
-      op = std::make_unique<FirstPartition>(std::move(stage), sink);
-    } else {
-      op = std::move(stage);
-    }
-    return make_task(input, definition, std::move(op), sink);
-  };
-  NoCheckpoints checkpoints;
-  Worker outlet({ledger, checkpoints, task_name_of, make},
-                {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-  TRY(run_to_end(outlet, ledger));
+  Worker outlet(
+      ledger,
+      [&](const Input& input) -> Result<Seat> {
+        auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
+        std::unique_ptr<Operator> op;
+        if (input.partition == 0) {
+          op = std::make_unique<FirstPartition>(std::move(stage), sink);
+        } else {
+          op = std::move(stage);
+        }
+        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
+      },
+      {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
+  FIVERATE_TRY(outlet.run({}));
   ReplaySummary summary;
-  for (const auto& [input, context] : outlet.tasks()) {
-    summary.records += context.task->counters().records;
-    for (const auto& [sender, offset] : context.task->missing()) {
+  for (const auto& [input, seat] : outlet.seats()) {
+    summary.records += seat.task->counters().records;
+    if (const auto lacks = seat.task->lacks(); !lacks.empty()) {
       return fail(Reaction::stop,
-                  "Ledger partition {} is incomplete: records of {} that are caused by its input offset {} or later are missing. Nothing "
-                  "is computed from a part.",
-                  input.partition, sender, offset);
+                  "Replay stopped: records of ledger partition {} are missing ({}). Restore the topic; a replay needs "
+                  "all records.",
+                  input.partition, lacks);
     }
   }
   TRY(market.finish());
@@ -407,11 +422,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
-  summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
-  summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
-  TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, true));
-  TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
-  TRY(write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), in_topics)));
+  FIVERATE_TRY(write_results(options, calendar, true, in_topics, sink, summary));
   return summary;
 }
 

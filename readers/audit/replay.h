@@ -1,14 +1,16 @@
-// Replay: the same fold as the live stages, into files, touching nothing live.
+// Replay computes a history again with the stages of the live program and writes the results to files. It changes nothing live.
 //
 // From files:   history -> intake, reference -> ledger -> outlet -> deltas -> market -> metrics.jsonl, alerts.jsonl, seals.jsonl
-// From Kafka:   the ledger's partitions, to where they ended at the start -> outlet -> deltas -> market -> the same files
+// From Kafka:   all ledger partitions up to their ends at the start -> outlet -> deltas -> market -> the same files
 //
-// Seals. From Kafka those of outlet are the live ones, byte by byte; market has one partition here, so its chains are the live ones
-// if there is one there too, and else the sum over FINAL rows is that of all live partitions together (provided that all days are
-// written: ReplayOptions::days). From files there is another ledger, in canonical order: what is shared with a live run is the
-// FINAL rows, and so market's chain over them and its sum; the seals go on until the last day is final.
+// Seals in comparison with a live run:
+//   replay of   outlet                 market
+//   the ledger  the same bytes         the same chains if live market has one partition too; otherwise the sum over FINAL rows equals
+//                                      the sum of all live partitions, provided that the rows of all days are written
+//   files       of another ledger, in  the same chain and sum over FINAL rows; seals are written until the last day is final
+//               canonical order
 //
-// Logs between the stages are in memory and bounded; market has a thread of its own. State is kept in memory.
+// The logs between the stages are in memory and bounded. The market stage has its own thread. State is in memory.
 #pragma once
 
 #include <filesystem>
@@ -26,8 +28,8 @@ namespace fiverate {
 
 struct ReplayOptions {
   std::filesystem::path out;
-  std::optional<Day> through;     // the last day to report; default: the latest day of an accepted document
-  Intervals days = kAllDays;      // only their rows are written
+  std::optional<Day> through;  // the last day of the output; default: the latest day of an accepted document
+  Intervals days = kAllDays;   // the days whose rows are written
 };
 
 struct ReplaySummary {
@@ -39,15 +41,15 @@ struct ReplaySummary {
   Day last_day = kNoDay;  // of an accepted document
 };
 
-// `progress(done, all)`: records of the history.
+// Is called with the number of records that are done and of all records of the history.
 using ReplayProgress = std::function<void(std::size_t, std::size_t)>;
 
-// Replays a history. Every day up to the last is treated as closed and final.
+// Replays a history. Every day up to the last one counts as closed and final.
 Result<ReplaySummary> replay_files(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                    const ReplayProgress& progress);
 
-// Replays the partitions of a ledger: `ledger` reads all of them and ends where the log ended at the start. Only days that the
-// live run holds for final are written; alerts up to where the ledger ends.
+// Replays the partitions of a ledger. `ledger` reads all of them, up to their ends at the start. Rows of the days that are final in the
+// live run are written, and alerts up to the end of the ledger.
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
                                     const ReplayOptions& options);
 

@@ -3,27 +3,31 @@
 #include <algorithm>
 #include <chrono>
 
+#include "processors/trade/rows/row_fields.h"
+
 namespace fiverate {
 
 using namespace std::chrono_literals;
 
-bool RateFilter::wants(const MetricsRow& row) const {
+bool RateFilter::matches(const MetricsRow& row) const {
   return (!brand_id || *brand_id == row.brand_id()) && (!region_id || *region_id == row.region_id()) &&
          (!class_dimension || *class_dimension == row.class_dimension());
 }
 
 bool RateFilter::reduce(MetricsRow& row) const {
-  if (!wants(row)) return false;
+  if (!matches(row)) return false;
   if (!window_days) return row.lines_size() > 0;
   for (auto& line : *row.mutable_lines()) {
     auto& windows = *line.mutable_windows();
-    windows.erase(std::remove_if(windows.begin(), windows.end(),
-                                 [&](const MetricsRow::Window& window) { return window.window_days() != *window_days; }),
-                  windows.end());
+    windows.erase(
+        std::remove_if(windows.begin(), windows.end(),
+                       [&](const MetricsRow::Window& window) { return window.window_days() != *window_days; }),
+        windows.end());
   }
   auto& lines = *row.mutable_lines();
-  lines.erase(std::remove_if(lines.begin(), lines.end(), [](const MetricsRow::Line& line) { return line.windows_size() == 0; }),
-              lines.end());
+  lines.erase(
+      std::remove_if(lines.begin(), lines.end(), [](const MetricsRow::Line& line) { return line.windows_size() == 0; }),
+      lines.end());
   return !lines.empty();
 }
 
@@ -43,7 +47,7 @@ std::vector<const MetricsRow*> LatestRows::sorted() const {
 std::optional<MetricsRow> parse_row(const InRecord& record) {
   MetricsRow row;
   if (!row.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) return std::nullopt;
-  return row;
+  return day_of(row) == kNoDay ? std::nullopt : std::optional(std::move(row));
 }
 
 Result<LatestRows> read_latest(Source& metrics) {
@@ -59,18 +63,44 @@ Result<LatestRows> read_latest(Source& metrics) {
   return latest;
 }
 
+namespace {
+
+// Visits the rows of [first, last] in canonical order, each once. A record that is repeated after a crash replaces itself, as long as
+// its day has not been visited.
+class RowsByDay {
+ public:
+  RowsByDay(Day first, Day last, const std::function<void(const MetricsRow&)>& visit)
+      : next_(first), last_(last), visit_(visit) {}
+
+  void add(MetricsRow row) {
+    const auto day = day_of(row);
+    if (day < next_ || day > last_) return;
+    Key key{day, row.brand_id(), row.region_id(), row.class_dimension()};
+    rows_.insert_or_assign(std::move(key), std::move(row));
+  }
+  void visit_before(Day day) {
+    while (!rows_.empty() && std::get<Day>(rows_.begin()->first) < day) {
+      visit_(rows_.begin()->second);
+      rows_.erase(rows_.begin());
+    }
+    next_ = std::max(next_, day);
+  }
+
+ private:
+  using Key = std::tuple<Day, std::string, std::string, std::string>;
+
+  Day next_;  // rows of earlier days have been visited
+  Day last_;
+  const std::function<void(const MetricsRow&)>& visit_;
+  std::map<Key, MetricsRow> rows_;
+};
+
+}  // namespace
+
 Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last,
                         const std::function<void(const MetricsRow&)>& visit) {
-  using Key = std::tuple<std::int32_t, std::string, std::string, std::string>;
-  std::map<Key, MetricsRow> waiting;             // a repetition after a crash is identical: it replaces itself
-  std::map<std::int32_t, std::int32_t> reached;  // partition -> day of its newest row
-  const auto hand_over = [&](std::int32_t before) {
-    while (!waiting.empty() && std::get<0>(waiting.begin()->first) < before) {
-      visit(waiting.begin()->second);
-      waiting.erase(waiting.begin());
-    }
-  };
-  auto handed_over = first.number;
+  RowsByDay rows(first, last, visit);
+  std::map<std::int32_t, Day> newest;  // by partition
   std::vector<InRecord> records;
   while (!metrics_final.finished()) {
     records.clear();
@@ -78,21 +108,17 @@ Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day firs
     for (const auto& record : records) {
       auto row = parse_row(record);
       if (!row) continue;
-      auto& newest = reached[record.input.partition];
-      newest = std::max(newest, row->as_of_day());
-      const Day day{row->as_of_day()};
-      if (day < first || day > last || day.number < handed_over) continue;
-      Key key{row->as_of_day(), row->brand_id(), row->region_id(), row->class_dimension()};
-      waiting.insert_or_assign(std::move(key), std::move(*row));
+      auto& day = newest.try_emplace(record.input.partition, kNoDay).first->second;
+      day = std::max(day, day_of(*row));
+      rows.add(std::move(*row));
     }
-    if (static_cast<std::int32_t>(reached.size()) < partitions) continue;
-    auto behind = std::numeric_limits<std::int32_t>::max();
-    for (const auto& [partition, day] : reached) behind = std::min(behind, day);
-    if (behind > last.number) break;
-    hand_over(behind);
-    handed_over = std::max(handed_over, behind);
+    if (static_cast<std::int32_t>(newest.size()) < partitions) continue;
+    auto passed_by_all = kEndOfDays;
+    for (const auto& [partition, day] : newest) passed_by_all = std::min(passed_by_all, day);
+    if (passed_by_all > last) break;
+    rows.visit_before(passed_by_all);
   }
-  hand_over(std::numeric_limits<std::int32_t>::max());
+  rows.visit_before(kEndOfDays);
   return {};
 }
 

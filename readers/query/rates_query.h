@@ -1,4 +1,4 @@
-// The rows of `metrics` and `metrics-final`, as people ask for them: which brand, region, class, window, day.
+// Reads rows of `metrics` and `metrics-final`, filtered by brand, region, class dimension, window and day.
 #pragma once
 
 #include <functional>
@@ -13,22 +13,22 @@
 
 namespace fiverate {
 
-// What somebody wants to see. Nothing: all. An empty brand or region is the whole market, an empty dimension all classes.
+// A field without a value matches everything. An empty brand or region is the whole market, an empty dimension all classes.
 struct RateFilter {
   std::optional<std::string> brand_id;
   std::optional<std::string> region_id;
   std::optional<std::string> class_dimension;
   std::optional<std::int32_t> window_days;
 
-  [[nodiscard]] bool wants(const MetricsRow& row) const;
-  // Takes out of the row what is not wanted; false if nothing is left.
+  [[nodiscard]] bool matches(const MetricsRow& row) const;
+  // Removes the windows that do not match; false if nothing is left.
   bool reduce(MetricsRow& row) const;
 };
 
-// The latest row of each (brand, region, dimension). Lower revisions after higher ones are ignored.
+// The latest row of each (brand, region, dimension). A row is ignored if its revision is not higher than that of the known one.
 class LatestRows {
  public:
-  // True if the row is news.
+  // True if the row is newer than the known one.
   bool apply(const MetricsRow& row);
   [[nodiscard]] std::vector<const MetricsRow*> sorted() const;
 
@@ -36,13 +36,14 @@ class LatestRows {
   std::map<std::tuple<std::string, std::string, std::string>, MetricsRow> rows_;
 };
 
+// The row of a record, or nothing if its bytes are none.
 std::optional<MetricsRow> parse_row(const InRecord& record);
 
 // Reads a source of `metrics` to its end.
 Result<LatestRows> read_latest(Source& metrics);
 
-// Reads a source of `metrics-final`, from a place in time not after the days wanted, and hands over the rows of [first, last]
-// in canonical order (day, brand, region, dimension), each once, a day as soon as all partitions are past it.
+// Reads a source of `metrics-final` that begins at or before the rows of `first`, and visits the rows of [first, last] in canonical
+// order (day, brand, region, dimension), each once. A day is visited as soon as all partitions have passed it.
 Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last,
                         const std::function<void(const MetricsRow&)>& visit);
 

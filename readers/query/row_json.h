@@ -1,19 +1,14 @@
-// A published row as the lines of the contract: one a class value and window, canonical to the byte, so that two runs or two
-// machines can be compared with cmp(1).
+// A published row as JSON lines of the contract, one for each class value and window. The bytes are canonical: two runs, or two
+// machines, can be compared with cmp(1).
 #pragma once
-
-#include <span>
 
 #include "metrics.pb.h"
 #include "schemas/format.h"
 
 namespace fiverate {
 
-// Of a brand: as in BrandMeasure.
-std::span<const std::int64_t> values_of(const MetricsRow::Window& window);
-
-// Appends the row's lines in canonical order, each with its line end. The total of a row with a class dimension stands in the
-// row without one, and is left out here.
+// Appends the row's lines, each with its line end. The total of a row with a class dimension is left out, because it is the line
+// of the row without one.
 void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out);
 
 }  // namespace fiverate

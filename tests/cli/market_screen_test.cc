@@ -7,6 +7,7 @@
 
 #include "cli/screen/picture.h"
 #include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/row_encoding.h"
 
 namespace fiverate {
 namespace {
@@ -22,14 +23,6 @@ struct Market {
   AlertFilter wanted;
 
   void row(const std::string& brand, std::int64_t change, const std::string& region = "") {
-    MetricsRow row;
-    row.set_brand_id(brand);
-    row.set_region_id(region);
-    row.set_as_of_day(20'514);
-    row.set_status(MetricsRow::LIVE);
-    row.set_revision(1);
-    auto& window = *row.add_lines()->add_windows();
-    window.set_window_days(28);
     BrandValues values{};
     for (const auto& [measure, value] : {std::pair(BrandMeasure::active_outlets, 200L),
                                          std::pair(BrandMeasure::on_shelf_outlets, 150L),
@@ -45,8 +38,14 @@ struct Market {
                                          std::pair(BrandMeasure::stockout_days, 20L)}) {
       values[static_cast<std::size_t>(measure)] = value;
     }
-    window.mutable_values()->Add(values.begin(), values.end());
-    rows.apply(row);
+    constexpr Day kAsOf{20'514};
+    std::string windows;
+    append_brand_window(28, kAsOf, values, windows);
+    auto row = begin_row(brand, region, "", kAsOf);
+    append_line("", windows, row);
+    MetricsRow parsed;
+    ASSERT_TRUE(parsed.ParseFromString(encode(row, MetricsRow::LIVE, 1)));
+    rows.apply(parsed);
   }
 
   Alert& alert(const std::string& id, Transition::Severity severity, Millis since) {

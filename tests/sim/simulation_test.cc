@@ -139,8 +139,11 @@ std::vector<std::string> lines_without_data_quality(const std::map<std::string, 
       bool anything = false;
       for (auto& line : *row.mutable_lines()) {
         for (auto& window : *line.mutable_windows()) {
-          window.mutable_values()->Truncate(2);
-          anything = anything || window.values(0) != 0 || window.values(1) != 0;
+          MetricsRow::Measures kept;
+          kept.set_active_outlets(window.measures().active_outlets());
+          kept.set_dormant_outlets(window.measures().dormant_outlets());
+          anything = anything || kept.active_outlets() != 0 || kept.dormant_outlets() != 0;
+          *window.mutable_measures() = std::move(kept);
         }
       }
       if (!anything) continue;

@@ -78,7 +78,7 @@ TEST_F(IntakeTest, AVeryLargeRecordIsTruncatedInQuarantine) {
   const auto quarantined = sent[0].as<Quarantined>();
   EXPECT_EQ(quarantined.reason(), "malformed");
   EXPECT_LT(quarantined.ByteSizeLong(), 8U * 1024 * 1024) << "fits into a record of the topic";
-  EXPECT_TRUE(quarantined.cut_off());
+  EXPECT_TRUE(quarantined.truncated());
   EXPECT_NE(quarantined.detail().find("of 12000000 bytes"), std::string::npos);
 }
 

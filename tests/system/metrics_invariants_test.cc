@@ -1,22 +1,20 @@
-// What must hold in every record of `metrics`, whatever is going on while it is written: outlets that move and change class,
-// corrections, late events. test_invariants.py runs a market and this beside it; alone it is skipped.
+// Invariants of every record of `metrics`, while outlets move and change class, corrections and late events arrive.
+// test_invariants.py runs a market beside this test, which is skipped without one.
 //
-//   FIVERATE_TEST_KAFKA, FIVERATE_TEST_PREFIX   where the topic is
-//   FIVERATE_TEST_PARTITIONS                    how many it has
-//   FIVERATE_TEST_STOP                          a file: once it is there, and nothing more comes, it is over
+//   FIVERATE_TEST_KAFKA, FIVERATE_TEST_PREFIX   brokers and prefix of the topic
+//   FIVERATE_TEST_PARTITIONS                    its number of partitions
+//   FIVERATE_TEST_STOP                          a file: the test ends when it exists and no more records come
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <span>
 
 #include "processors/edge/kafka_log.h"
 #include "processors/trade/measures/measure.h"
-#include "processors/trade/rows/rates.h"
+#include "processors/trade/rows/row_fields.h"
 #include "readers/query/rates_query.h"
-#include "readers/query/row_json.h"
 #include "schemas/format.h"
 
 namespace fiverate {
@@ -24,30 +22,53 @@ namespace {
 
 constexpr auto kAtMost = std::chrono::minutes(30);
 
-// Their lines add up to the total where every outlet has a value. Not: quantiles, counties (the same in every line), stock_units
-// (floored once a line), net change is the difference of two that do.
-constexpr std::array kAdditive{
-    BrandMeasure::active_outlets,   BrandMeasure::dormant_outlets,     BrandMeasure::delivered_units,
-    BrandMeasure::returned_units,   BrandMeasure::net_delivered_units, BrandMeasure::previous_net_delivered_units,
-    BrandMeasure::buying_outlets,   BrandMeasure::repeat_buying_outlets, BrandMeasure::ordering_outlets,
-    BrandMeasure::requesting_outlets, BrandMeasure::on_shelf_outlets,  BrandMeasure::shelf_checks,
-    BrandMeasure::shelf_present,    BrandMeasure::requested_units,     BrandMeasure::confirmed_units,
-    BrandMeasure::filled_units,     BrandMeasure::unmet_units,         BrandMeasure::order_lines,
-    BrandMeasure::full_lines,       BrandMeasure::confirmed_lines,     BrandMeasure::price_readings,
-    BrandMeasure::price_index_readings, BrandMeasure::stockout_days_estimated, BrandMeasure::price_tags_checked,
-    BrandMeasure::price_tags_ok,    BrandMeasure::stockout_days,       BrandMeasure::known_days,
-    BrandMeasure::unknown_days,     BrandMeasure::listed_counts,       BrandMeasure::zero_counts,
-    BrandMeasure::available_units,  BrandMeasure::sold_units,          BrandMeasure::holding_outlets,
-    BrandMeasure::moving_outlets,   BrandMeasure::stocks_known};
-// What belongs to outlets alone is in no line where the brand reports nothing.
-constexpr bool of_outlets_alone(BrandMeasure measure) {
+// The lines of these measures add up to the total if every outlet has a value of the dimension. Left out are quartiles, counties (the
+// same in every line), stock_units (rounded down in every line) and the change of net deliveries (a difference of two of them).
+constexpr std::array kAdditive{BrandMeasure::active_outlets,
+                               BrandMeasure::dormant_outlets,
+                               BrandMeasure::delivered_units,
+                               BrandMeasure::returned_units,
+                               BrandMeasure::net_delivered_units,
+                               BrandMeasure::previous_net_delivered_units,
+                               BrandMeasure::buying_outlets,
+                               BrandMeasure::repeat_buying_outlets,
+                               BrandMeasure::ordering_outlets,
+                               BrandMeasure::requesting_outlets,
+                               BrandMeasure::on_shelf_outlets,
+                               BrandMeasure::shelf_checks,
+                               BrandMeasure::shelf_present,
+                               BrandMeasure::requested_units,
+                               BrandMeasure::confirmed_units,
+                               BrandMeasure::filled_units,
+                               BrandMeasure::unmet_units,
+                               BrandMeasure::order_lines,
+                               BrandMeasure::full_lines,
+                               BrandMeasure::confirmed_lines,
+                               BrandMeasure::price_readings,
+                               BrandMeasure::price_index_readings,
+                               BrandMeasure::stockout_days_estimated,
+                               BrandMeasure::price_tags_checked,
+                               BrandMeasure::price_tags_ok,
+                               BrandMeasure::stockout_days,
+                               BrandMeasure::known_days,
+                               BrandMeasure::unknown_days,
+                               BrandMeasure::listed_counts,
+                               BrandMeasure::zero_counts,
+                               BrandMeasure::available_units,
+                               BrandMeasure::sold_units,
+                               BrandMeasure::holding_outlets,
+                               BrandMeasure::moving_outlets,
+                               BrandMeasure::stocks_known};
+// Lines in which the brand reports nothing are left out, and with them the numbers of their outlets.
+constexpr bool is_of_outlets(BrandMeasure measure) {
   return measure == BrandMeasure::active_outlets || measure == BrandMeasure::dormant_outlets ||
          measure == BrandMeasure::ordering_outlets;
 }
-constexpr std::array kShares{RateName::buying,       RateName::on_shelf,  RateName::coverage,      RateName::on_shelf_audited,
-                             RateName::unit_fill,    RateName::line_fill, RateName::purchase_face, RateName::order_demand,
-                             RateName::repurchase,   RateName::price_tag, RateName::stockout_rate, RateName::stockout_instances,
-                             RateName::sell_through, RateName::moving_share};
+constexpr std::array kShares{RateName::buying,           RateName::on_shelf,      RateName::coverage,
+                             RateName::on_shelf_audited, RateName::unit_fill,     RateName::line_fill,
+                             RateName::purchase_face,    RateName::order_demand,  RateName::repurchase,
+                             RateName::price_tag,        RateName::stockout_rate, RateName::stockout_instances,
+                             RateName::sell_through,     RateName::moving_share};
 
 class Invariants {
  public:
@@ -55,7 +76,7 @@ class Invariants {
   std::int64_t lines = 0;
   std::vector<std::string> faults;
 
-  void look_at(const MetricsRow& row) {
+  void check(const MetricsRow& row) {
     ++records;
     if (row.brand_id().empty()) return;
     auto& revision = revisions_[{row.brand_id(), row.region_id(), row.class_dimension()}];
@@ -68,8 +89,9 @@ class Invariants {
       for (const auto& window : line.windows()) {
         ++lines;
         auto& into = (total ? totals : sums)[window.window_days()];
-        for (std::size_t m = 0; m < kBrandValueCount; ++m) into[m] += window.values(static_cast<int>(m));
-        look_at_shares(row, window);
+        for (const auto measure : kAdditive)
+          into[static_cast<std::size_t>(measure)] += value_of(window.measures(), measure);
+        check_shares(row, window);
       }
     }
     if (row.class_dimension().empty()) return;
@@ -77,7 +99,7 @@ class Invariants {
       for (const auto measure : kAdditive) {
         const auto all = total[static_cast<std::size_t>(measure)];
         const auto parts = sums[window][static_cast<std::size_t>(measure)];
-        if (of_outlets_alone(measure) ? parts <= all : parts == all) continue;
+        if (is_of_outlets(measure) ? parts <= all : parts == all) continue;
         fault(row, fmt::format("window {}: {} is {}, its classes make {}", window,
                                kBrandMeasureNames[static_cast<std::size_t>(measure)], all, parts));
       }
@@ -85,12 +107,14 @@ class Invariants {
   }
 
  private:
-  void look_at_shares(const MetricsRow& row, const MetricsRow::Window& window) {
-    const auto rates = rates_of(values_of(window));
+  void check_shares(const MetricsRow& row, const MetricsRow::Window& window) {
+    const auto rates = rates_of(window);
     for (const auto name : kShares) {
       const auto& rate = rates[static_cast<std::size_t>(name)];
-      if (rate.numerator >= 0 && rate.numerator <= rate.denominator) continue;
-      fault(row, fmt::format("window {}: {} is {} / {}", window.window_days(), rate.name(), rate.numerator, rate.denominator));
+      if (rate.numerator < 0 || rate.numerator > rate.denominator) {
+        fault(row, fmt::format("window {}: {} is {} / {}", window.window_days(), rate.name(), rate.numerator,
+                               rate.denominator));
+      }
     }
   }
   void fault(const MetricsRow& row, const std::string& what) {
@@ -121,11 +145,11 @@ TEST(MetricsInvariants, HoldInEveryRecord) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     over = std::filesystem::exists(stop);
     records.clear();
-    for (int patience = 0; patience < 10 && records.empty(); ++patience) {
+    for (int attempt = 0; attempt < 10 && records.empty(); ++attempt) {
       ASSERT_TRUE((*reader)->poll(std::chrono::milliseconds(100), records));
     }
     for (const auto& record : records) {
-      if (const auto row = parse_row(record)) invariants.look_at(*row);
+      if (const auto row = parse_row(record)) invariants.check(*row);
     }
     over = over && records.empty();
   }

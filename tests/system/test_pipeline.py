@@ -4,10 +4,48 @@
 import csv
 import io
 import json
+import os
+import pathlib
 import signal
+import subprocess
+import tempfile
 import unittest
 
 from support import Market, Process, eventually, replayed, same_lines, shared_kafka, small_market
+
+
+KEY_FIELDS = ("as_of", "brand_id", "region_id", "class_dimension")
+PROTO = pathlib.Path(os.environ.get("FIVERATE_TEST_ROOT", pathlib.Path(__file__).parents[2])) / "schemas" / "proto"
+REPEATED = ("records", "lines", "windows")
+
+
+def varint(number):
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+
+
+def decoded(message, file, values):
+    """Each value as a dictionary of texts, by protoc: the values become one message that repeats `message`."""
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "all.proto").write_text(
+            f'syntax = "proto3"; import "{file}"; message All {{ repeated {message} records = 1; }}')
+        text = subprocess.run(["protoc", f"-I{PROTO}", f"-I{folder}", "--decode=All", "all.proto"], capture_output=True, check=True,
+                              input=b"".join(b"\x0a" + varint(len(value)) + value for value in values)).stdout.decode()
+    return parsed(iter(text.splitlines()))["records"]
+
+
+def parsed(lines):
+    """One message of Protobuf's text format."""
+    fields = {}
+    for line in map(str.strip, lines):
+        if line == "}":
+            break
+        name, value = (line[:-2], parsed(lines)) if line.endswith(" {") else line.split(": ", 1)
+        value = value.strip('"') if isinstance(value, str) else value
+        if name in REPEATED:
+            fields.setdefault(name, []).append(value)
+        else:
+            fields[name] = value
+    return fields
 
 
 class Pipeline(unittest.TestCase):
@@ -35,6 +73,30 @@ class Pipeline(unittest.TestCase):
         self.market.test = self
         same_lines(self, self.market.ok("rates", "--final", "-o", "json"), self.expected)
         self.assertEqual(self.market.assert_no_contradiction(), 0)
+
+    def test_records_by_the_proto_file_alone(self):
+        """A consumer that has only metrics.proto finds every measure and rate of a row by its name."""
+        expected = {}
+        for row in self.rows:
+            expected[tuple(row[field] for field in (*KEY_FIELDS, "class_value", "window_days"))] = row
+        values = [record.value for record in self.market.records("metrics-final")]
+        for row in decoded("fiverate.MetricsRow", "metrics.proto", values):
+            self.assertEqual((row["status"], row["revision"]), ("FINAL", "1"))
+            key = tuple(row.get(field, "") for field in KEY_FIELDS)
+            for line in row["lines"]:
+                if row.get("class_dimension") and "class_value" not in line:
+                    continue  # the total, which is the line of another row
+                for window in line["windows"]:
+                    published = expected.pop((*key, line.get("class_value", ""), int(window.get("window_days", 0))))
+                    self.assertEqual(window.get("period"), published.get("period"))
+                    self.assertEqual(window.get("price_status"), published.get("price_status"))
+                    self.assertEqual({name: int(value) for name, value in window["measures"].items()},
+                                     {name: value for name, value in published["measures"].items() if value != 0})
+                    rates = {name: {"numerator": int(rate.pop("numerator", 0)), "denominator": int(rate.pop("denominator", 0)),
+                                    "status": rate.pop("status", "NO_DENOMINATOR"), **{part: float(value) for part, value in rate.items()}}
+                             for name, rate in window.get("rates", {}).items()}
+                    self.assertEqual(rates, published["rates"])
+        self.assertEqual(expected, {}, "lines that no record of the topic has")
 
     def test_replay_from_the_ledger(self):
         out = self.market.folder / "from-kafka"

@@ -45,7 +45,7 @@ TEST(Rates, EachHasItsNumeratorAndDenominator) {
                                         {BrandMeasure::net_delivered_units_change, -45},
                                         {BrandMeasure::previous_net_delivered_units, 90}}));
   const auto shown = [](const Rate& rate) {
-    return std::tuple(rate.name(), rate.numerator, rate.denominator, rate.value_millionths, name_of(rate.status));
+    return std::tuple(rate.name(), rate.numerator, rate.denominator, rate.value_millionths(), name_of(rate.status));
   };
   const auto of = [&](RateName name) { return shown(rates[static_cast<std::size_t>(name)]); };
   EXPECT_EQ(of(RateName::buying), (std::tuple("buying", 40, 50, 800'000, "OK")));
@@ -54,55 +54,57 @@ TEST(Rates, EachHasItsNumeratorAndDenominator) {
   EXPECT_EQ(of(RateName::growth), (std::tuple("growth", -45, 90, -500'000, "OK")));
 }
 
-TEST(Rates, SayWhenTheSampleIsSmallOrTheDenominatorMissing) {
+TEST(Rates, HaveAStatusForASmallSampleAndForAMissingDenominator) {
   const auto status = [](BrandMeasure measure, std::int64_t denominator, RateName rate) {
     return rates_of(measures({{measure, denominator}}))[static_cast<std::size_t>(rate)].status;
   };
-  EXPECT_EQ(status(BrandMeasure::active_outlets, 29, RateName::buying), RateStatus::low_sample);
-  EXPECT_EQ(status(BrandMeasure::active_outlets, 30, RateName::buying), RateStatus::ok);
-  EXPECT_EQ(status(BrandMeasure::active_outlets, 0, RateName::buying), RateStatus::no_denominator);
-  EXPECT_EQ(status(BrandMeasure::counties, 1, RateName::coverage), RateStatus::ok) << "coverage has no smallest sample";
-  EXPECT_EQ(status(BrandMeasure::counties, 0, RateName::coverage), RateStatus::no_denominator);
-  EXPECT_EQ(status(BrandMeasure::buying_outlets, 1, RateName::repurchase), RateStatus::low_sample);
-  EXPECT_EQ(status(BrandMeasure::previous_net_delivered_units, 1, RateName::growth), RateStatus::low_sample);
-  EXPECT_EQ(status(BrandMeasure::previous_net_delivered_units, -40, RateName::growth), RateStatus::no_denominator)
+  EXPECT_EQ(status(BrandMeasure::active_outlets, 29, RateName::buying), MetricsRow::Rate::LOW_SAMPLE);
+  EXPECT_EQ(status(BrandMeasure::active_outlets, 30, RateName::buying), MetricsRow::Rate::OK);
+  EXPECT_EQ(status(BrandMeasure::active_outlets, 0, RateName::buying), MetricsRow::Rate::NO_DENOMINATOR);
+  EXPECT_EQ(status(BrandMeasure::counties, 1, RateName::coverage), MetricsRow::Rate::OK)
+      << "coverage has no smallest sample";
+  EXPECT_EQ(status(BrandMeasure::counties, 0, RateName::coverage), MetricsRow::Rate::NO_DENOMINATOR);
+  EXPECT_EQ(status(BrandMeasure::buying_outlets, 1, RateName::repurchase), MetricsRow::Rate::LOW_SAMPLE);
+  EXPECT_EQ(status(BrandMeasure::previous_net_delivered_units, 1, RateName::growth), MetricsRow::Rate::LOW_SAMPLE);
+  EXPECT_EQ(status(BrandMeasure::previous_net_delivered_units, -40, RateName::growth), MetricsRow::Rate::NO_DENOMINATOR)
       << "returns may outweigh deliveries";
 }
 
 TEST(Rates, GrowthAgainstLastYearIsTheDifferenceToIt) {
-  const auto rates = rates_of(measures({{BrandMeasure::net_delivered_units, 50},
-                                        {BrandMeasure::year_earlier_net_delivered_units, 40}}));
+  const auto rates = rates_of(
+      measures({{BrandMeasure::net_delivered_units, 50}, {BrandMeasure::year_earlier_net_delivered_units, 40}}));
   const auto& growth = rates[static_cast<std::size_t>(RateName::growth_yoy)];
   EXPECT_EQ(growth.numerator, 10);
-  EXPECT_EQ(growth.value_millionths, 250'000);
+  EXPECT_EQ(growth.value_millionths(), 250'000);
 }
 
 TEST(Rates, StockWithoutSalesLastsForEver) {
   const auto status = [](std::int64_t stock, std::int64_t sales) {
-    return rates_of(measures({{BrandMeasure::stock_units, stock}, {BrandMeasure::sales_28d_units, sales}}))
-        [static_cast<std::size_t>(RateName::stock_to_sales)]
-            .status;
+    return rates_of(
+               measures({{BrandMeasure::stock_units, stock},
+                         {BrandMeasure::sales_28d_units, sales}}))[static_cast<std::size_t>(RateName::stock_to_sales)]
+        .status;
   };
-  EXPECT_EQ(status(5, 0), RateStatus::infinite);
-  EXPECT_EQ(status(0, 0), RateStatus::no_denominator);
-  EXPECT_EQ(status(5, 29), RateStatus::low_sample);
-  EXPECT_EQ(status(5, 30), RateStatus::ok);
+  EXPECT_EQ(status(5, 0), MetricsRow::Rate::INFINITE);
+  EXPECT_EQ(status(0, 0), MetricsRow::Rate::NO_DENOMINATOR);
+  EXPECT_EQ(status(5, 29), MetricsRow::Rate::LOW_SAMPLE);
+  EXPECT_EQ(status(5, 30), MetricsRow::Rate::OK);
 }
 
-TEST(Rates, SayHowMuchOfTheStockIsKnownAndHowManyPricesWereRead) {
-  EXPECT_EQ(observed_share(measures({})), std::nullopt);
-  EXPECT_EQ(observed_share(measures({{BrandMeasure::known_days, 2}, {BrandMeasure::unknown_days, 1}})), 666'667);
-  EXPECT_EQ(price_status(measures({})), std::nullopt);
-  EXPECT_EQ(price_status(measures({{BrandMeasure::price_readings, 4}})), RateStatus::low_sample);
-  EXPECT_EQ(price_status(measures({{BrandMeasure::price_readings, 5}})), RateStatus::ok);
+TEST(Rates, TheShareOfKnownStockAndTheStatusOfPricesAreOptional) {
+  EXPECT_EQ(observed_share(0, 0), std::nullopt);
+  EXPECT_EQ(observed_share(2, 1), 666'667);
+  EXPECT_EQ(price_status(0), std::nullopt);
+  EXPECT_EQ(price_status(4), MetricsRow::Rate::LOW_SAMPLE);
+  EXPECT_EQ(price_status(5), MetricsRow::Rate::OK);
 }
 
 TEST(Rates, OnlyThoseWithADenominatorHaveAValue) {
-  EXPECT_TRUE((Rate{RateName::buying, 0, 1, 0, RateStatus::ok}.has_value()));
-  EXPECT_TRUE((Rate{RateName::buying, 0, 1, 0, RateStatus::low_sample}.has_value()));
-  EXPECT_FALSE((Rate{RateName::buying, 0, 0, 0, RateStatus::no_denominator}.has_value()));
-  EXPECT_FALSE((Rate{RateName::stock_to_sales, 1, 0, 0, RateStatus::infinite}.has_value()));
-  EXPECT_EQ(name_of(RateStatus::infinite), "INFINITE");
+  EXPECT_TRUE((Rate{RateName::buying, 0, 1, MetricsRow::Rate::OK}.has_value()));
+  EXPECT_TRUE((Rate{RateName::buying, 0, 1, MetricsRow::Rate::LOW_SAMPLE}.has_value()));
+  EXPECT_FALSE((Rate{RateName::buying, 0, 0, MetricsRow::Rate::NO_DENOMINATOR}.has_value()));
+  EXPECT_FALSE((Rate{RateName::stock_to_sales, 1, 0, MetricsRow::Rate::INFINITE}.has_value()));
+  EXPECT_EQ(name_of(MetricsRow::Rate::INFINITE), "INFINITE");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// From the cells of leaves to published rows: windows, roll-up over regions, coverage, which lines exist.
+// From cells to published rows: windows, roll-up over regions, coverage, which lines exist.
 #include "processors/trade/rows/rows.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/row_fields.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {
@@ -27,7 +28,7 @@ class Rows : public testing::Test {
     regions.apply(region(id, parent, level), arrival);
   }
 
-  // All that a place contributes, for all classes and for its class.
+  // Adds a contribution to the cells of a region: to that of all classes, and to that of a channel if one is given.
   void add(bool of_brand, const std::string& region_id, const std::string& channel, Contribution contribution, Day day,
            std::int64_t value) {
     auto& cells = of_brand ? brand : market;
@@ -38,18 +39,24 @@ class Rows : public testing::Test {
     add(true, region_id, channel, Contribution::delivered_units, nth(on), units);
   }
 
-  static LeafCells leaves(const std::map<CellKey, Cell>& cells) {
-    LeafCells result;
-    for (const auto& [leaf, cell] : cells) result.emplace_back(leaf, &cell);
+  static CellsByKey all_of(const std::map<Leaf, Cell>& cells) {
+    CellsByKey result;
+    for (const auto& [key, cell] : cells) result.emplace_back(key, &cell);
     return result;
   }
+  static std::vector<MetricsRow> parsed(const std::vector<Row>& rows) {
+    std::vector<MetricsRow> messages;
+    for (const auto& row : rows) EXPECT_TRUE(messages.emplace_back().ParseFromString(encode(row, MetricsRow::LIVE, 1)));
+    return messages;
+  }
   std::vector<MetricsRow> rows(std::int32_t on, Millis counties_known_before = 1) {
-    const auto market_leaves = leaves(market);
-    return DayRows(regions, catalogue, nth(on), counties_known_before, market_leaves).brand_rows("B1", leaves(brand));
+    const auto market_cells = all_of(market);
+    return parsed(
+        DayRows(regions, catalogue, nth(on), counties_known_before, market_cells).brand_rows("B1", all_of(brand)));
   }
   std::vector<MetricsRow> market_rows(std::int32_t on) {
-    const auto market_leaves = leaves(market);
-    return DayRows(regions, catalogue, nth(on), 1, market_leaves).market_rows();
+    const auto market_cells = all_of(market);
+    return parsed(DayRows(regions, catalogue, nth(on), 1, market_cells).market_rows());
   }
 
   RegionTree regions;
@@ -78,7 +85,7 @@ std::optional<std::int64_t> measure(const std::vector<MetricsRow>& rows, const s
                                     const std::string& channel = "") {
   const auto* window = window_of(rows, region_id, channel.empty() ? "" : "channel", channel, window_days);
   if (window == nullptr) return std::nullopt;
-  return window->values(static_cast<int>(measure));
+  return value_of(window->measures(), measure);
 }
 
 TEST_F(Rows, SumsWindowsAndTheOneBefore) {
@@ -164,10 +171,10 @@ TEST_F(Rows, ClassLinesAddUpToTheTotalOfTheirRow) {
       for (int i = 1; i < row.lines_size(); ++i) {
         const auto* window =
             window_of(all, row.region_id(), "channel", row.lines(i).class_value(), total.window_days());
-        sum += window->values(static_cast<int>(BrandMeasure::delivered_units));
+        sum += window->measures().delivered_units();
       }
-      const auto untold = row.region_id() == "north" || row.region_id() == "island" ? 0 : 100;
-      EXPECT_EQ(sum + untold, total.values(static_cast<int>(BrandMeasure::delivered_units))) << row.region_id();
+      const auto without_channel = row.region_id() == "north" || row.region_id() == "island" ? 0 : 100;
+      EXPECT_EQ(sum + without_channel, total.measures().delivered_units()) << row.region_id();
     }
   }
 }
@@ -203,21 +210,17 @@ TEST_F(Rows, OfTheMarketHaveDataQualityInTheWholeOnly) {
   const auto all = market_rows(0);
   const auto* whole = window_of(all, "", "", "", 7);
   ASSERT_NE(whole, nullptr);
-  ASSERT_EQ(whole->values_size(), static_cast<int>(kMarketMeasureNames.size()));
-  const auto named = [&](std::string_view name) {
-    return whole->values(static_cast<int>(std::find(kMarketMeasureNames.begin(), kMarketMeasureNames.end(), name) -
-                                          kMarketMeasureNames.begin()));
-  };
-  EXPECT_EQ(named("active_outlets"), 1);
-  EXPECT_EQ(named("received"), 8);
-  EXPECT_EQ(named("accepted"), 5);
-  EXPECT_EQ(named("duplicates"), 2);
-  EXPECT_EQ(named("quarantined_late"), 1);
-  EXPECT_EQ(named("quarantined_future"), 0);
+  EXPECT_EQ(whole->measures().active_outlets(), 1);
+  EXPECT_EQ(whole->measures().received(), 8);
+  EXPECT_EQ(whole->measures().accepted(), 5);
+  EXPECT_EQ(whole->measures().duplicates(), 2);
+  EXPECT_EQ(whole->measures().quarantined_late(), 1);
+  EXPECT_EQ(whole->measures().quarantined_future(), 0);
+  EXPECT_FALSE(whole->has_rates());
   ASSERT_NE(window_of(all, "north", "channel", "a", 91), nullptr);
-  EXPECT_EQ(window_of(all, "north", "", "", 7)->values_size(), 4);
+  EXPECT_EQ(window_of(all, "north", "", "", 7)->measures().received(), 0);
   EXPECT_EQ(window_of(all, "south", "", "", 7), nullptr);
-  EXPECT_EQ(window_of(market_rows(7), "", "", "", 7)->values(4), 0) << "by day of arrival";
+  EXPECT_EQ(window_of(market_rows(7), "", "", "", 7)->measures().received(), 0) << "by day of arrival";
 }
 
 }  // namespace

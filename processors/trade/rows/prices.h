@@ -1,5 +1,5 @@
-// Retail prices as shops ask them: which readings are plausible, and their quantiles, from exact counts. The guide price of the
-// day judges a reading, as it is known when the day's row is made; so a new guide price touches no outlet.
+// Retail prices that visits read: which readings are plausible, and their exact quantiles. A reading is compared with the guide
+// price of its day as it is known when the row is made, so a new guide price changes no state of an outlet.
 #pragma once
 
 #include <array>
@@ -13,28 +13,28 @@
 
 namespace fiverate {
 
-// Not 0; and with a guide price, from 0.3 to 3 times of it. Both in fen.
+// A price is plausible if it is above 0 and, with a guide price, 0.3 to 3 times the guide price. Both are in fen.
 constexpr bool price_plausible(std::int64_t price, std::optional<std::int64_t> guide) {
   return price > 0 && (!guide || (10 * price >= 3 * *guide && price <= 3 * *guide));
 }
 
-// How often each value was read.
+// The number of readings of each value.
 class Readings {
  public:
   void add(std::int64_t value, std::int64_t count) { counts_.emplace_back(value, count); }
   void add(const Readings& other) { counts_.insert(counts_.end(), other.counts_.begin(), other.counts_.end()); }
   [[nodiscard]] std::int64_t size() const;
-  // The quantiles of `percent` (ascending, each in 1..100): of n readings in order, that of ceil(n x percent / 100) from
-  // 1. There must be readings.
+  // For each of `percent` (ascending, 1..100) the reading with the rank ceil(n x percent / 100), counted from 1, of n readings in
+  // ascending order. There must be readings.
   [[nodiscard]] std::array<std::int64_t, 3> quantiles(const std::array<std::int64_t, 3>& percent) const;
 
  private:
-  std::vector<std::pair<std::int64_t, std::int64_t>> counts_;  // value, count; in any order
+  std::vector<std::pair<std::int64_t, std::int64_t>> counts_;  // (value, count) in any order; a value may occur again
 };
 
 struct PriceReadings {
   Readings fen;
-  Readings index;  // price in basis points of the guide price (floor); only of SKUs that have one that day
+  Readings index;  // basis points of the guide price, rounded down; only of SKUs that have a guide price on the day
 
   void add(const PriceReadings& other) {
     fen.add(other.fen);
@@ -42,7 +42,7 @@ struct PriceReadings {
   }
 };
 
-// The plausible readings of the days. A SKU that the catalogue does not know yet has no guide price.
+// The plausible readings of some days. A SKU that is not in the catalogue yet has no guide price.
 PriceReadings readings_of(const Cell& cell, DayRange days, const Catalogue& catalogue);
 
 }  // namespace fiverate

@@ -9,18 +9,44 @@ namespace {
 
 constexpr std::size_t kDecimals = 6;
 
+struct Formula {
+  BrandMeasure numerator;
+  BrandMeasure denominator;
+};
+
+// By RateName.
+constexpr std::array<Formula, kRateNames.size()> kFormulas{{
+    {BrandMeasure::buying_outlets, BrandMeasure::active_outlets},
+    {BrandMeasure::on_shelf_outlets, BrandMeasure::active_outlets},
+    {BrandMeasure::covered_counties, BrandMeasure::counties},
+    {BrandMeasure::shelf_present, BrandMeasure::shelf_checks},
+    {BrandMeasure::filled_units, BrandMeasure::requested_units},
+    {BrandMeasure::full_lines, BrandMeasure::order_lines},
+    {BrandMeasure::confirmed_lines, BrandMeasure::order_lines},
+    {BrandMeasure::requesting_outlets, BrandMeasure::ordering_outlets},
+    {BrandMeasure::repeat_buying_outlets, BrandMeasure::buying_outlets},
+    {BrandMeasure::net_delivered_units_change, BrandMeasure::previous_net_delivered_units},
+    {BrandMeasure::net_delivered_units,
+     BrandMeasure::year_earlier_net_delivered_units},  // numerator: the difference of both
+    {BrandMeasure::price_tags_ok, BrandMeasure::price_tags_checked},
+    {BrandMeasure::stockout_days, BrandMeasure::known_days},
+    {BrandMeasure::zero_counts, BrandMeasure::listed_counts},
+    {BrandMeasure::sold_units, BrandMeasure::available_units},
+    {BrandMeasure::moving_outlets, BrandMeasure::holding_outlets},
+    {BrandMeasure::stock_units, BrandMeasure::sales_28d_units},
+}};
+
 std::int64_t value_of(std::span<const std::int64_t> values, BrandMeasure measure) {
   return values[static_cast<std::size_t>(measure)];
 }
 
-Rate rate(RateName which, std::int64_t numerator, std::int64_t denominator) {
+RateStatus status_of(RateName which, std::int64_t numerator, std::int64_t denominator) {
   if (denominator <= 0) {
     const bool infinite = which == RateName::stock_to_sales && numerator > 0;
-    return {which, numerator, denominator, 0, infinite ? RateStatus::infinite : RateStatus::no_denominator};
+    return infinite ? MetricsRow::Rate::INFINITE : MetricsRow::Rate::NO_DENOMINATOR;
   }
   const bool small = which != RateName::coverage && denominator < kSampleMin;
-  return {which, numerator, denominator, millionths(numerator, denominator),
-          small ? RateStatus::low_sample : RateStatus::ok};
+  return small ? MetricsRow::Rate::LOW_SAMPLE : MetricsRow::Rate::OK;
 }
 
 }  // namespace
@@ -44,6 +70,11 @@ std::string millionths_text(std::int64_t value_millionths) {
   return text;
 }
 
+std::int64_t Rate::value_millionths() const {
+  CHECK(has_value(), name());
+  return millionths(numerator, denominator);
+}
+
 Rates rates_of(std::span<const std::int64_t> values) {
   CHECK(values.size() == kBrandValueCount, values.size());
   Rates rates{};
@@ -52,32 +83,20 @@ Rates rates_of(std::span<const std::int64_t> values) {
     const auto denominator = value_of(values, kRateFormulas[i].denominator);
     auto numerator = value_of(values, kRateFormulas[i].numerator);
     if (which == RateName::growth_yoy) numerator -= denominator;
-    rates[i] = rate(which, numerator, denominator);
+    rates[i] = {which, numerator, denominator, status_of(which, numerator, denominator)};
   }
   return rates;
 }
 
-bool is_published(BrandMeasure measure, std::span<const std::int64_t> values) {
-  if (measure >= BrandMeasure::price_q1_fen && measure <= BrandMeasure::price_q3_fen) {
-    return value_of(values, BrandMeasure::price_readings) > 0;
-  }
-  if (measure >= BrandMeasure::price_index_q1_bp && measure <= BrandMeasure::price_index_q3_bp) {
-    return value_of(values, BrandMeasure::price_index_readings) > 0;
-  }
-  return static_cast<std::size_t>(measure) < kBrandMeasureNames.size();
-}
-
-std::optional<std::int64_t> observed_share(std::span<const std::int64_t> values) {
-  const auto known = value_of(values, BrandMeasure::known_days);
-  const auto all = known + value_of(values, BrandMeasure::unknown_days);
+std::optional<std::int64_t> observed_share(std::int64_t known_days, std::int64_t unknown_days) {
+  const auto all = known_days + unknown_days;
   if (all == 0) return std::nullopt;
-  return millionths(known, all);
+  return millionths(known_days, all);
 }
 
-std::optional<RateStatus> price_status(std::span<const std::int64_t> values) {
-  const auto readings = value_of(values, BrandMeasure::price_readings);
-  if (readings == 0) return std::nullopt;
-  return readings < kPricesMin ? RateStatus::low_sample : RateStatus::ok;
+std::optional<RateStatus> price_status(std::int64_t price_readings) {
+  if (price_readings == 0) return std::nullopt;
+  return price_readings < kPricesMin ? MetricsRow::Rate::LOW_SAMPLE : MetricsRow::Rate::OK;
 }
 
 }  // namespace fiverate

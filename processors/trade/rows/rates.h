@@ -1,5 +1,5 @@
-// The rates of a line, from its measures: numerator, denominator, value to six decimals, status. Integers throughout.
-// Formulas: docs/glossary.md and FIVERATE_RATES in measure.h.
+// The rates of one line and window: numerator, denominator, status and the value to six decimals, all in integers.
+// docs/glossary.md defines them; the table in rates.cc has the measures that each of them divides.
 #pragma once
 
 #include <array>
@@ -9,45 +9,73 @@
 #include <string>
 #include <string_view>
 
+#include "metrics.pb.h"
 #include "processors/trade/measures/measure.h"
 
 namespace fiverate {
 
-enum class RateStatus : std::uint8_t { ok, low_sample, no_denominator, infinite };
-inline constexpr std::array<std::string_view, 4> kRateStatusNames{"OK", "LOW_SAMPLE", "NO_DENOMINATOR", "INFINITE"};
-constexpr std::string_view name_of(RateStatus status) { return kRateStatusNames[static_cast<std::size_t>(status)]; }
+using RateStatus = MetricsRow::Rate::Status;
+inline const std::string& name_of(RateStatus status) {
+  return MetricsRow::Rate::Status_Name(status);
+}
+
+// In the order in which they are published.
+enum class RateName : std::uint8_t {
+  buying,
+  on_shelf,
+  coverage,
+  on_shelf_audited,
+  unit_fill,
+  line_fill,
+  purchase_face,
+  order_demand,
+  repurchase,
+  growth,
+  growth_yoy,
+  price_tag,
+  stockout_rate,
+  stockout_instances,
+  sell_through,
+  moving_share,
+  stock_to_sales,
+};
+inline constexpr std::array<std::string_view, 17> kRateNames{
+    "buying",        "on_shelf",           "coverage",     "on_shelf_audited", "unit_fill",     "line_fill",
+    "purchase_face", "order_demand",       "repurchase",   "growth",           "growth_yoy",    "price_tag",
+    "stockout_rate", "stockout_instances", "sell_through", "moving_share",     "stock_to_sales"};
+static_assert(kRateNames.size() == static_cast<std::size_t>(RateName::stock_to_sales) + 1);
 
 struct Rate {
   RateName which;
   std::int64_t numerator;
   std::int64_t denominator;
-  std::int64_t value_millionths;  // rounded half away from zero; meaningless without a value
   RateStatus status;
 
   [[nodiscard]] std::string_view name() const { return kRateNames[static_cast<std::size_t>(which)]; }
-  [[nodiscard]] bool has_value() const { return status == RateStatus::ok || status == RateStatus::low_sample; }
+  [[nodiscard]] bool has_value() const {
+    return status == MetricsRow::Rate::OK || status == MetricsRow::Rate::LOW_SAMPLE;
+  }
+  // Rounded half away from zero. The rate must have a value.
+  [[nodiscard]] std::int64_t value_millionths() const;
 };
-using Rates = std::array<Rate, kRateNames.size()>;
+using Rates = std::array<Rate, kRateNames.size()>;  // by RateName
 
-inline constexpr std::int64_t kSampleMin = 30;  // below it a rate says LOW_SAMPLE (coverage excepted)
-inline constexpr std::int64_t kPricesMin = 5;   // readings; below it the median of prices does
+inline constexpr std::int64_t kSampleMin = 30;  // a rate with a smaller denominator is LOW_SAMPLE, except coverage
+inline constexpr std::int64_t kPricesMin = 5;   // quartiles of fewer price readings are LOW_SAMPLE
 
-// numerator / denominator in millionths, rounded half away from zero. denominator > 0.
+// numerator / denominator in millionths, rounded half away from zero. The denominator must be above 0.
 std::int64_t millionths(std::int64_t numerator, std::int64_t denominator);
 
 // "0.691667", "-0.470000": always six decimals.
 std::string millionths_text(std::int64_t value_millionths);
 
-// `values` as in BrandMeasure.
+// `values` are those of a brand, by BrandMeasure.
 Rates rates_of(std::span<const std::int64_t> values);
 
-// Quantiles are there only if something was read; what stands behind the named measures never is.
-bool is_published(BrandMeasure measure, std::span<const std::int64_t> values);
+// The share of outlet-SKU-days with known stock in millionths, or nothing where there are no such days.
+std::optional<std::int64_t> observed_share(std::int64_t known_days, std::int64_t unknown_days);
 
-// How much of the stock's days is known: known_days / (known_days + unknown_days) in millionths. Nothing: there are none.
-std::optional<std::int64_t> observed_share(std::span<const std::int64_t> values);
-
-// Of the price quantiles; nothing: no reading.
-std::optional<RateStatus> price_status(std::span<const std::int64_t> values);
+// The status of price quartiles, or nothing where there are no readings.
+std::optional<RateStatus> price_status(std::int64_t price_readings);
 
 }  // namespace fiverate

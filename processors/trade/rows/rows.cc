@@ -11,10 +11,12 @@ namespace {
 
 constexpr std::array<std::int64_t, 3> kQuartiles{25, 50, 75};
 
-std::int64_t& at(BrandValues& values, BrandMeasure measure) { return values[static_cast<std::size_t>(measure)]; }
+std::int64_t& at(BrandValues& values, BrandMeasure measure) {
+  return values[static_cast<std::size_t>(measure)];
+}
 
-// Of these alone no line is made; what stands behind the named ones follows from them.
-constexpr bool makes_a_line(std::size_t measure) {
+// A window is published if one of these measures is not 0. The others describe the market around the brand.
+constexpr bool is_of_the_brand_itself(std::size_t measure) {
   switch (static_cast<BrandMeasure>(measure)) {
     case BrandMeasure::active_outlets:
     case BrandMeasure::dormant_outlets:
@@ -26,12 +28,47 @@ constexpr bool makes_a_line(std::size_t measure) {
   }
 }
 
-bool reports(const BrandValues& values) {
+bool has_anything_to_report(const BrandValues& values) {
   for (std::size_t measure = 0; measure < values.size(); ++measure) {
-    if (values[measure] != 0 && makes_a_line(measure)) return true;
+    if (values[measure] != 0 && is_of_the_brand_itself(measure)) return true;
   }
   return false;
 }
+
+// A measure and the contribution that it is made of. Of a flow the window's sum counts, of a step its value on the last day.
+struct Summed {
+  BrandMeasure measure;
+  Contribution contribution;
+};
+constexpr Summed kFlows[]{{BrandMeasure::delivered_units, Contribution::delivered_units},
+                          {BrandMeasure::returned_units, Contribution::returned_units},
+                          {BrandMeasure::shelf_checks, Contribution::shelf_checks},
+                          {BrandMeasure::shelf_present, Contribution::shelf_present},
+                          {BrandMeasure::requested_units, Contribution::requested_units},
+                          {BrandMeasure::confirmed_units, Contribution::confirmed_units},
+                          {BrandMeasure::filled_units, Contribution::filled_units},
+                          {BrandMeasure::unmet_units, Contribution::unmet_units},
+                          {BrandMeasure::order_lines, Contribution::order_lines},
+                          {BrandMeasure::full_lines, Contribution::full_lines},
+                          {BrandMeasure::confirmed_lines, Contribution::confirmed_lines},
+                          {BrandMeasure::price_tags_checked, Contribution::price_tags_checked},
+                          {BrandMeasure::price_tags_ok, Contribution::price_tags_ok},
+                          {BrandMeasure::listed_counts, Contribution::listed_counts},
+                          {BrandMeasure::zero_counts, Contribution::zero_counts}};
+constexpr Summed kWindowSteps[]{{BrandMeasure::buying_outlets, Contribution::buying_outlets},
+                                {BrandMeasure::repeat_buying_outlets, Contribution::repeat_buying_outlets},
+                                {BrandMeasure::requesting_outlets, Contribution::requesting_outlets},
+                                {BrandMeasure::available_units, Contribution::available_units},
+                                {BrandMeasure::sold_units, Contribution::sold_units},
+                                {BrandMeasure::holding_outlets, Contribution::holding_outlets},
+                                {BrandMeasure::moving_outlets, Contribution::moving_outlets}};
+constexpr Summed kSteps[]{{BrandMeasure::on_shelf_outlets, Contribution::on_shelf_outlets},
+                          {BrandMeasure::stocks_known, Contribution::stocks_known}};
+// Sums over the days of a window. known_days gets the days out of stock as well, in sums_of().
+constexpr Summed kStockDays[]{{BrandMeasure::stockout_days_estimated, Contribution::stockout_days_estimated},
+                              {BrandMeasure::stockout_days, Contribution::stockout_days},
+                              {BrandMeasure::known_days, Contribution::in_stock_days},
+                              {BrandMeasure::unknown_days, Contribution::unknown_days}};
 
 }  // namespace
 
@@ -46,12 +83,12 @@ void DayRows::Outlets::add(const Outlets& other) {
 }
 
 DayRows::DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Millis counties_known_before,
-                 const LeafCells& market_cells)
+                 const CellsByKey& market_cells)
     : regions_(regions), catalogue_(catalogue), as_of_(as_of) {
   for (std::size_t w = 0; w < kWindowCount; ++w) {
     windows_[w] = {window_of(kWindows[w], as_of), previous_of(kWindows[w], as_of), year_earlier(kWindows[w], as_of)};
   }
-  for (const auto& [leaf, cell] : market_cells) regions_.index_of(leaf.region_id);
+  for (const auto& [key, cell] : market_cells) regions_.index_of(key.region_id);
   const auto count = regions_.size();
   for (std::size_t region = 0; region < count; ++region) {
     by_name_.push_back(region);
@@ -65,16 +102,20 @@ DayRows::DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Mil
     if (!county_[region]) continue;
     for (const auto above : paths_[region]) ++counties_[above];
   }
-  for (const auto& [leaf, cell] : market_cells) {
-    auto& line = outlets_[{leaf.class_dimension, leaf.class_value}];
-    line.resize(count);
-    const auto region = regions_.index_of(leaf.region_id);
-    if (region == RegionTree::kRoot && leaf.class_dimension.empty()) quality_ = cell;
+  add_outlets(market_cells);
+}
+
+void DayRows::add_outlets(const CellsByKey& market_cells) {
+  for (const auto& [key, cell] : market_cells) {
+    auto& line = outlets_[{key.class_dimension, key.class_value}];
+    line.resize(county_.size());
+    const auto region = regions_.index_of(key.region_id);
+    if (region == RegionTree::kRoot && key.class_dimension.empty()) quality_ = cell;
     Outlets here;
-    here.active = cell->get(Contribution::active_outlets).through(as_of);
-    here.dormant = cell->get(Contribution::dormant_outlets).through(as_of);
+    here.active = cell->get(Contribution::active_outlets).through(as_of_);
+    here.dormant = cell->get(Contribution::dormant_outlets).through(as_of_);
     for (std::size_t w = 0; w < kWindowCount; ++w) {
-      here.ordering[w] = cell->get(in_window(Contribution::ordering_outlets, w)).through(as_of);
+      here.ordering[w] = cell->get(in_window(Contribution::ordering_outlets, w)).through(as_of_);
       here.visits_done[w] = cell->get(Contribution::visits_done).between(windows_[w].days);
       here.visits_not_done[w] = cell->get(Contribution::visits_not_done).between(windows_[w].days);
     }
@@ -95,8 +136,9 @@ DayRows::LineSums DayRows::sums_of(const Cell& cell) const {
     auto& values = sums[w];
     values = common;
     const auto& window = windows_[w];
-    for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::flow>) at(values, measure) = cell.get(contribution).between(window.days);
-    for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::window_step>) {
+    for (const auto& [measure, contribution] : kFlows)
+      at(values, measure) = cell.get(contribution).between(window.days);
+    for (const auto& [measure, contribution] : kWindowSteps) {
       at(values, measure) = cell.get(in_window(contribution, w)).through(as_of_);
     }
     for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::day_step>) {
@@ -111,47 +153,43 @@ DayRows::LineSums DayRows::sums_of(const Cell& cell) const {
   return sums;
 }
 
-// Arranges lines into rows: one a (region, dimension), the total first. `fill(class key, region, line)` adds the windows
-// that have something to report.
-template <typename Value, typename Fill>
-std::vector<MetricsRow> DayRows::collect(std::string_view brand_id, const ByClass<Value>& lines, Fill&& fill) const {
-  std::vector<MetricsRow> rows;
+// Arranges lines into rows. `append_windows(class key, region, value, windows)` encodes the windows that have something to report.
+template <typename Value, typename AppendWindows>
+std::vector<Row> DayRows::collect(std::string_view brand_id, const ByClass<Value>& lines,
+                                  AppendWindows&& append_windows) const {
+  std::vector<Row> rows;
+  std::string windows;
+  std::string total;  // windows of the region's total, which is the first line of all its rows
   for (const auto region : by_name_) {
-    MetricsRow::Line total;
-    bool dimension_open = false;
-    for (const auto& [key, values] : lines) {  // the total is the first: dimension ""
-      MetricsRow::Line line;
-      line.set_class_value(key.second);
-      fill(key, region, values[region], line);
-      if (key.first.empty()) total = line;
-      if (line.windows_size() == 0) continue;
-      dimension_open = dimension_open && rows.back().class_dimension() == key.first;
-      if (!dimension_open) {
-        auto& row = rows.emplace_back();
-        row.set_brand_id(brand_id.data(), brand_id.size());
-        row.set_region_id(regions_.region_id(region));
-        row.set_class_dimension(key.first);
-        row.set_as_of_day(as_of_.number);
-        if (!key.first.empty() && total.windows_size() > 0) *row.add_lines() = total;
-        dimension_open = true;
+    total.clear();
+    const auto rows_before = rows.size();
+    for (const auto& [key, values] : lines) {  // the total comes first: its dimension is ""
+      const auto& [dimension, class_value] = key;
+      windows.clear();
+      append_windows(key, region, values[region], windows);
+      if (dimension.empty()) total = windows;
+      if (windows.empty()) continue;
+      if (rows.size() == rows_before || rows.back().class_dimension != dimension) {
+        auto& row = rows.emplace_back(begin_row(brand_id, regions_.region_id(region), dimension, as_of_));
+        if (!dimension.empty() && !total.empty()) append_line("", total, row);
       }
-      *rows.back().add_lines() = std::move(line);
+      append_line(class_value, windows, rows.back());
     }
   }
   return rows;
 }
 
-// Readings of all leaves at or under a region, for lines that have any.
-void DayRows::add_prices(const LeafCells& cells, ByClass<LineSums>& lines) const {
+// Fills in the quartiles of the prices that were read at or under each region, where there are any.
+void DayRows::add_prices(const CellsByKey& cells, ByClass<LineSums>& lines) const {
   using ByWindow = std::array<PriceReadings, kWindowCount>;
   ByClass<std::unique_ptr<ByWindow>> read;
-  for (const auto& [leaf, cell] : cells) {
+  for (const auto& [key, cell] : cells) {
     if (cell->prices().empty()) continue;
-    auto& line = read[{leaf.class_dimension, leaf.class_value}];
+    auto& line = read[{key.class_dimension, key.class_value}];
     line.resize(county_.size());
     ByWindow here;
     for (std::size_t w = 0; w < kWindowCount; ++w) here[w] = readings_of(*cell, windows_[w].days, catalogue_);
-    for (const auto above : paths_[regions_.index_of(leaf.region_id)]) {
+    for (const auto above : paths_[regions_.index_of(key.region_id)]) {
       if (!line[above]) line[above] = std::make_unique<ByWindow>();
       for (std::size_t w = 0; w < kWindowCount; ++w) (*line[above])[w].add(here[w]);
     }
@@ -175,14 +213,13 @@ void DayRows::add_prices(const LeafCells& cells, ByClass<LineSums>& lines) const
   }
 }
 
-std::vector<MetricsRow> DayRows::brand_rows(std::string_view brand_id, const LeafCells& cells) const {
-  const auto count = county_.size();
+DayRows::ByClass<DayRows::LineSums> DayRows::sums_by_class(const CellsByKey& cells) const {
   ByClass<LineSums> lines;
-  for (const auto& [leaf, cell] : cells) {
-    auto& line = lines[{leaf.class_dimension, leaf.class_value}];
-    line.resize(count);
+  for (const auto& [key, cell] : cells) {
+    auto& line = lines[{key.class_dimension, key.class_value}];
+    line.resize(county_.size());
     const auto sums = sums_of(*cell);
-    for (const auto above : paths_[regions_.index_of(leaf.region_id)]) {
+    for (const auto above : paths_[regions_.index_of(key.region_id)]) {
       for (std::size_t w = 0; w < kWindowCount; ++w) {
         for (std::size_t m = 0; m < kBrandValueCount; ++m) {
           line[above][w][m] = wrapped_sum(line[above][w][m], sums[w][m]);
@@ -190,9 +227,13 @@ std::vector<MetricsRow> DayRows::brand_rows(std::string_view brand_id, const Lea
       }
     }
   }
-  add_prices(cells, lines);
+  return lines;
+}
+
+// A county is covered by a class if the brand's net deliveries there are at least one unit.
+void DayRows::add_covered_counties(ByClass<LineSums>& lines) const {
   for (auto& [key, line] : lines) {
-    for (std::size_t region = 0; region < count; ++region) {
+    for (std::size_t region = 0; region < county_.size(); ++region) {
       if (!county_[region]) continue;
       for (std::size_t w = 0; w < kWindowCount; ++w) {
         if (at(line[region][w], BrandMeasure::net_delivered_units) < 1) continue;
@@ -200,50 +241,55 @@ std::vector<MetricsRow> DayRows::brand_rows(std::string_view brand_id, const Lea
       }
     }
   }
-
-  return collect(brand_id, lines, [&](const ClassKey& key, std::size_t region, const LineSums& sums,
-                                      MetricsRow::Line& line) {
-    const auto found = outlets_.find(key);
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
-      auto values = sums[w];
-      at(values, BrandMeasure::net_delivered_units_change) =
-          at(values, BrandMeasure::net_delivered_units) - at(values, BrandMeasure::previous_net_delivered_units);
-      if (!reports(values)) continue;
-      if (found != outlets_.end()) {
-        at(values, BrandMeasure::active_outlets) = found->second[region].active;
-        at(values, BrandMeasure::dormant_outlets) = found->second[region].dormant;
-        at(values, BrandMeasure::ordering_outlets) = found->second[region].ordering[w];
-      }
-      at(values, BrandMeasure::counties) = counties_[region];
-      at(values, BrandMeasure::stock_units) /= kMillionth;
-      at(values, BrandMeasure::sales_28d_units) = sales_of_28_days(at(values, BrandMeasure::sales_28d_units));
-      auto& window = *line.add_windows();
-      window.set_window_days(kWindows[w]);
-      window.mutable_values()->Add(values.begin(), values.end());
-    }
-  });
 }
 
-std::vector<MetricsRow> DayRows::market_rows() const {
-  return collect("", outlets_, [&](const ClassKey& key, std::size_t region, const Outlets& here, MetricsRow::Line& line) {
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
-      std::vector<std::int64_t> values{here.active, here.dormant, here.visits_done[w], here.visits_not_done[w]};
-      if (region == RegionTree::kRoot && key.first.empty()) {
-        std::int64_t received = 0;
-        std::vector<std::int64_t> parts;
-        for (auto c = static_cast<std::size_t>(Contribution::accepted); c < kContributionCount; ++c) {
-          const auto part =
-              quality_ == nullptr ? 0 : quality_->get(static_cast<Contribution>(c)).between(windows_[w].days);
-          received += part;
-          parts.push_back(part);
+std::vector<Row> DayRows::brand_rows(std::string_view brand_id, const CellsByKey& cells) const {
+  auto lines = sums_by_class(cells);
+  add_prices(cells, lines);
+  add_covered_counties(lines);
+  return collect(
+      brand_id, lines, [&](const ClassKey& key, std::size_t region, const LineSums& sums, std::string& windows) {
+        const auto found = outlets_.find(key);
+        const auto* const outlets = found == outlets_.end() ? nullptr : &found->second[region];
+        for (std::size_t w = 0; w < kWindowCount; ++w) {
+          auto values = sums[w];
+          at(values, BrandMeasure::net_delivered_units_change) =
+              at(values, BrandMeasure::net_delivered_units) - at(values, BrandMeasure::previous_net_delivered_units);
+          if (!has_anything_to_report(values)) continue;
+          if (outlets != nullptr) {
+            at(values, BrandMeasure::active_outlets) = outlets->active;
+            at(values, BrandMeasure::dormant_outlets) = outlets->dormant;
+            at(values, BrandMeasure::ordering_outlets) = outlets->ordering[w];
+          }
+          at(values, BrandMeasure::counties) = counties_[region];
+          at(values, BrandMeasure::stock_units) /= kMillionth;
+          at(values, BrandMeasure::sales_28d_units) = sales_of_28_days(at(values, BrandMeasure::sales_28d_units));
+          append_brand_window(kWindows[w], as_of_, values, windows);
         }
-        values.push_back(received);
-        values.insert(values.end(), parts.begin(), parts.end());
-      }
+      });
+}
+
+// Data quality of one window: received, then its parts.
+void DayRows::fill_data_quality(std::size_t window, std::span<std::int64_t> values) const {
+  if (quality_ == nullptr) return;
+  constexpr auto kFirst = static_cast<std::size_t>(Contribution::accepted);
+  for (std::size_t i = kFirst; i < kContributionCount; ++i) {
+    const auto documents = quality_->get(static_cast<Contribution>(i)).between(windows_[window].days);
+    values[0] += documents;
+    values[i - kFirst + 1] = documents;
+  }
+}
+
+std::vector<Row> DayRows::market_rows() const {
+  return collect("", outlets_, [&](const ClassKey& key, std::size_t region, const Outlets& here, std::string& windows) {
+    constexpr std::size_t kOfAllRows = 4;  // measures; the row of the whole market has those of data quality as well
+    const bool whole_market = region == RegionTree::kRoot && key.first.empty();
+    for (std::size_t w = 0; w < kWindowCount; ++w) {
+      std::array<std::int64_t, kMarketMeasureNames.size()> values{here.active, here.dormant, here.visits_done[w],
+                                                                  here.visits_not_done[w]};
+      if (whole_market) fill_data_quality(w, std::span(values).subspan(kOfAllRows));
       if (std::all_of(values.begin(), values.end(), [](auto value) { return value == 0; })) continue;
-      auto& window = *line.add_windows();
-      window.set_window_days(kWindows[w]);
-      for (const auto value : values) window.add_values(value);
+      append_market_window(kWindows[w], as_of_, values, windows);
     }
   });
 }

@@ -1,38 +1,39 @@
-// From the cells of leaves to published rows: windows, roll-up over regions, coverage, prices. The last pure step before a
-// number leaves the house.
+// From cells to published rows: sums over windows, roll-up over regions, coverage, price quartiles.
 //
 //   DayRows day(regions, catalogue, as_of, counties_known_before, market_cells);   // once a day: outlets, counties
-//   for each brand: day.brand_rows("B1", cells_of_b1)                              // needs every leaf cell of the brand
+//   for each brand: day.brand_rows("B1", cells_of_b1)                              // all cells of the brand
 #pragma once
 
 #include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "metrics.pb.h"
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/segments.h"
 #include "processors/trade/reference/region_tree.h"
+#include "processors/trade/rows/row_encoding.h"
 #include "processors/trade/rows/series.h"
 
 namespace fiverate {
 
-using LeafCells = std::vector<std::pair<CellKey, const Cell*>>;
+// Cells of one brand, each with the region and class value that it belongs to.
+using CellsByKey = std::vector<std::pair<Leaf, const Cell*>>;
 
 class DayRows {
  public:
-  // `market_cells`: those of brand "". A county counts if its arrival is before `counties_known_before`. Tree, catalogue
-  // (for guide prices) and cells must outlive this.
+  // `market_cells` are those of brand "". A county counts if its first record arrived before `counties_known_before`. Regions,
+  // catalogue (for guide prices) and cells must outlive this object.
   DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Millis counties_known_before,
-          const LeafCells& market_cells);
+          const CellsByKey& market_cells);
 
-  // Rows with anything to report, sorted by (region_id, class_dimension). Status and revision are left to the caller.
-  [[nodiscard]] std::vector<MetricsRow> brand_rows(std::string_view brand_id, const LeafCells& cells) const;
+  // The rows that have anything to report, sorted by (region_id, class_dimension).
+  [[nodiscard]] std::vector<Row> brand_rows(std::string_view brand_id, const CellsByKey& cells) const;
   // The rows of brand "": active and dormant outlets, visits, data quality.
-  [[nodiscard]] std::vector<MetricsRow> market_rows() const;
+  [[nodiscard]] std::vector<Row> market_rows() const;
 
  private:
   using ClassKey = std::pair<std::string, std::string>;  // dimension, value
@@ -46,26 +47,31 @@ class DayRows {
   struct WindowDays {
     DayRange days, previous, year_earlier;
   };
-  // A column an aggregate of one class line, indexed by region.
+  // For each class value, its values by index of the region.
   template <typename Value>
   using ByClass = std::map<ClassKey, std::vector<Value>>;
   using LineSums = std::array<BrandValues, kWindowCount>;
 
-  template <typename Value, typename Fill>
-  std::vector<MetricsRow> collect(std::string_view brand_id, const ByClass<Value>& lines, Fill&& fill) const;
+  void add_outlets(const CellsByKey& market_cells);
   [[nodiscard]] LineSums sums_of(const Cell& cell) const;
-  void add_prices(const LeafCells& cells, ByClass<LineSums>& lines) const;
+  [[nodiscard]] ByClass<LineSums> sums_by_class(const CellsByKey& cells) const;
+  void add_prices(const CellsByKey& cells, ByClass<LineSums>& lines) const;
+  void add_covered_counties(ByClass<LineSums>& lines) const;
+  void fill_data_quality(std::size_t window, std::span<std::int64_t> values) const;
+  template <typename Value, typename AppendWindows>
+  std::vector<Row> collect(std::string_view brand_id, const ByClass<Value>& lines,
+                           AppendWindows&& append_windows) const;
 
   RegionTree& regions_;
   const Catalogue& catalogue_;
   Day as_of_;
   std::array<WindowDays, kWindowCount> windows_;
-  std::vector<std::size_t> by_name_;             // regions sorted by id
-  std::vector<std::vector<std::size_t>> paths_;  // of each region
-  std::vector<bool> county_;                     // counts as a county on this day
-  std::vector<std::int64_t> counties_;           // at or under each region
+  std::vector<std::size_t> by_name_;             // indices of regions, sorted by region id
+  std::vector<std::vector<std::size_t>> paths_;  // by region: itself and the regions above it
+  std::vector<bool> county_;                     // by region: it counts as a county on this day
+  std::vector<std::int64_t> counties_;           // by region: counties at or under it
   ByClass<Outlets> outlets_;
-  const Cell* quality_ = nullptr;  // the cell of region "", all classes
+  const Cell* quality_ = nullptr;  // the cell of the whole market, which has the data quality
 };
 
 }  // namespace fiverate

@@ -1,4 +1,5 @@
-// Prefix sums of dated deltas: any window is a difference of two look-ups, and deltas may come in any order.
+// A series stores dated differences as prefix sums: the sum of any window is the difference of two look-ups. Differences may come in
+// any order of their days.
 #pragma once
 
 #include <algorithm>
@@ -19,11 +20,11 @@ class Series {
  public:
   struct Entry {
     Day day;
-    std::int64_t sum;  // of everything up to and including this day
+    std::int64_t sum;  // of all differences up to and including this day
   };
 
   void add(Day day, std::int64_t value) {
-    // Deltas come mostly for the newest days: walk from the back.
+    // Most differences are of the newest days, so the search starts at the end.
     auto at = entries_.end();
     while (at != entries_.begin() && (at - 1)->day >= day) --at;
     if (at == entries_.end() || at->day != day) {
@@ -33,21 +34,21 @@ class Series {
     for (; at != entries_.end(); ++at) at->sum = wrapped_sum(at->sum, value);
   }
 
-  // A flow's total up to the end of `day`; a step's value on `day`.
+  // The total of a flow up to the end of `day`, or the value of a step on `day`.
   [[nodiscard]] std::int64_t through(Day day) const {
-    const auto after = std::upper_bound(entries_.begin(), entries_.end(), day,
-                                        [](Day a, const Entry& b) { return a < b.day; });
+    const auto after =
+        std::upper_bound(entries_.begin(), entries_.end(), day, [](Day a, const Entry& b) { return a < b.day; });
     return after == entries_.begin() ? 0 : (after - 1)->sum;
   }
-  // A flow's total of [first, last].
+  // The total of a flow over [first, last].
   [[nodiscard]] std::int64_t between(Day first, Day last) const { return through(last) - through(first - 1); }
   [[nodiscard]] std::int64_t between(DayRange days) const { return between(days.first, days.last); }
 
-  // The sum of a step's values on the days of [first, last].
+  // The sum of the values that a step has on each day of [first, last].
   [[nodiscard]] std::int64_t days_between(Day first, Day last) const {
     std::int64_t sum = 0;
-    auto after = std::upper_bound(entries_.begin(), entries_.end(), last,
-                                  [](Day a, const Entry& b) { return a < b.day; });
+    auto after =
+        std::upper_bound(entries_.begin(), entries_.end(), last, [](Day a, const Entry& b) { return a < b.day; });
     for (auto until = last + 1; after != entries_.begin() && until > first; until = after->day) {
       --after;
       sum += after->sum * (until - std::max(first, after->day));
@@ -55,15 +56,15 @@ class Series {
     return sum;
   }
 
-  // Merges everything before `day` into one entry: windows that begin on `day` or later do not change.
+  // Merges the entries before `day` into one. Windows that begin on `day` or later keep their sums.
   void fold_before(Day day) {
-    const auto keep = std::lower_bound(entries_.begin(), entries_.end(), day,
-                                       [](const Entry& a, Day b) { return a.day < b; });
+    const auto keep =
+        std::lower_bound(entries_.begin(), entries_.end(), day, [](const Entry& a, Day b) { return a.day < b; });
     if (keep - entries_.begin() > 1) entries_.erase(entries_.begin(), keep - 1);
   }
 
-  // Soon something will be added for one of the newest days: each series lies somewhere else in memory.
-  void expect() const {
+  // Prefetches the newest entry, to which a difference is added soon. The entries of each series are apart in memory.
+  void prefetch() const {
     if (!entries_.empty()) __builtin_prefetch(&entries_.back(), 1);
   }
 
@@ -71,13 +72,13 @@ class Series {
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
  private:
-  std::vector<Entry> entries_;  // ascending, one a day
+  std::vector<Entry> entries_;  // ascending by day, one entry a day
 };
 
-// How often each retail price of a SKU was read, by day.
+// The number of readings of each retail price of a SKU, by day.
 struct SkuPrices {
   std::string sku_id;
-  std::vector<std::pair<std::int64_t, Series>> prices;  // ascending, in fen
+  std::vector<std::pair<std::int64_t, Series>> prices;  // by price in fen, ascending
 
   Series& of(std::int64_t price) {
     const auto at = std::lower_bound(prices.begin(), prices.end(), price,
@@ -86,7 +87,7 @@ struct SkuPrices {
   }
 };
 
-// The series of one (brand, leaf): only those that something came for.
+// The series of one brand, region and class value. Contributions without differences have no series.
 class Cell {
  public:
   Series& of(Contribution contribution) {
@@ -111,15 +112,14 @@ class Cell {
   [[nodiscard]] const std::vector<SkuPrices>& prices() const { return prices_; }
   [[nodiscard]] const std::vector<std::pair<Contribution, Series>>& series() const { return series_; }
 
-  // Merges what no row of `first_open` or a later day looks at: of a step what was before that day, of sums over windows what
-  // was before the longest one, of net deliveries before that of a year earlier.
+  // Merges entries that no row of `first_open` or a later day needs. A step needs that day alone, a sum the longest window before it,
+  // net deliveries also the same window a year earlier.
   void fold_before(Day first_open) {
     constexpr std::int32_t kYearEarlier = 364;
     const auto windows_begin = first_open - kLongestWindow;
     for (auto& [which, series] : series_) {
-      const bool of_a_year =
-          which == Contribution::delivered_units || which == Contribution::returned_units;
-      series.fold_before(of_a_year                 ? windows_begin - kYearEarlier
+      const bool of_a_year = which == Contribution::delivered_units || which == Contribution::returned_units;
+      series.fold_before(of_a_year                  ? windows_begin - kYearEarlier
                          : is_state_at_a_day(which) ? first_open
                                                     : windows_begin);
     }
@@ -132,7 +132,7 @@ class Cell {
 
   void add(const CellDeltas& part) {
     for (int i = 0; i < part.days_size(); ++i) {
-      if (i + kAhead < part.days_size()) get(static_cast<Contribution>(part.measures(i + kAhead))).expect();
+      if (i + kPrefetched < part.days_size()) get(static_cast<Contribution>(part.measures(i + kPrefetched))).prefetch();
       of(static_cast<Contribution>(part.measures(i))).add(Day{part.days(i)}, part.values(i));
     }
     for (const auto& prices : part.prices()) add_prices(prices);
@@ -146,11 +146,27 @@ class Cell {
   }
 
  private:
-  static constexpr int kAhead = 6;
+  static constexpr int kPrefetched = 6;  // differences that are prefetched before they are added
+
+  // `Prices` is CellState::Prices or CellDeltas::Prices.
+  template <typename Prices>
+  void add_prices(const Prices& saved) {
+    auto& sku = prices_of(saved.sku_id());
+    for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
+  }
+  template <typename Visit>
+  static void each_difference(const Series& series, Visit&& visit) {
+    std::int64_t sum_before = 0;
+    for (const auto& entry : series.entries()) {
+      visit(entry.day, wrapped_sum(entry.sum, wrapped_product(-1, sum_before)));
+      sum_before = entry.sum;
+    }
+  }
 
   std::vector<std::pair<Contribution, Series>> series_;
-  std::array<std::uint8_t, kContributionCount> index_{};  // into series_, from 1; 0: not there
-  std::vector<SkuPrices> prices_;                         // by SKU id
+  std::array<std::uint8_t, kContributionCount>
+      index_{};                    // by contribution: its position in series_, counted from 1; 0 without a series
+  std::vector<SkuPrices> prices_;  // sorted by SKU id
 };
 
 }  // namespace fiverate

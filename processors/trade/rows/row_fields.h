@@ -1,0 +1,37 @@
+// The fields of MetricsRow (metrics.proto) by the names of the tables of measures and rates. They are looked up in the descriptor
+// once; a name without its field stops the process at its start, and row_fields_test fails.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "metrics.pb.h"
+#include "processors/trade/measures/measure.h"
+#include "processors/trade/rows/rates.h"
+#include "schemas/time.h"
+
+namespace fiverate {
+
+struct RowFields {
+  using Field = const google::protobuf::FieldDescriptor*;
+
+  std::array<Field, kBrandMeasureNames.size()> brand_measures;    // of MetricsRow.Measures, by BrandMeasure
+  std::array<Field, kMarketMeasureNames.size()> market_measures;  // of MetricsRow.Measures
+  std::array<Field, kRateNames.size()> rates;                     // of MetricsRow.Rates, by RateName
+
+  static const RowFields& get();
+};
+
+std::int64_t value_of(const MetricsRow::Measures& measures, RowFields::Field field);
+std::int64_t value_of(const MetricsRow::Measures& measures, BrandMeasure measure);
+
+// Whether a window of a brand has the measure: quartiles of prices exist only where there are readings.
+bool has_value(const MetricsRow::Measures& measures, BrandMeasure measure);
+
+// The day of the row, or kNoDay if it is not a date.
+Day day_of(const MetricsRow& row);
+
+// The rates that a row of a brand carries. A rate that is absent has no denominator.
+Rates rates_of(const MetricsRow::Window& window);
+
+}  // namespace fiverate
