@@ -124,12 +124,12 @@ Result<void> MarketStage::open(const Store& store) {
     if (!state.ParseFromString(**saved)) return damaged(store);
     restore(state);
   }
-  FIVERATE_TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
+  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
     if (!is_sound(sku)) return false;
     catalogue_.restore(sku);
     return true;
   }));
-  FIVERATE_TRY(read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
+  TRY(read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_valid(deltas)) return false;
     deferred_.emplace(parse_deferred_key(key), std::move(deltas));
     return true;
@@ -231,14 +231,14 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   auto& sender = found->second;
   const auto sender_had_closed = sender.closed;
   const auto all_had_closed = closed_by_all();
-  FIVERATE_TRY(add(deltas));
+  TRY(add(deltas));
   if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, deltas);
   sender = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
   if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
     next_sealed_ = next_sealed_ == kNoDay ? sender.closed : std::min(next_sealed_, sender.closed);
   }
-  FIVERATE_TRY(close_days(all_had_closed, outbox));
-  FIVERATE_TRY(publish_final(first_open_day(clock(), calendar_), outbox));
+  TRY(close_days(all_had_closed, outbox));
+  TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
   return {};
 }
@@ -319,12 +319,12 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
   const auto evaluated_from = begins == kNoDay ? closed + 1 : std::max(closed_before + 1, begins);
   for (auto day = std::min(evaluated_from, next_sealed_); day <= closed; day = day + 1) {
     if (day >= evaluated_from) {
-      FIVERATE_TRY(evaluate_rules(day, outbox));
+      TRY(evaluate_rules(day, outbox));
       drop_deferred(day);
     }
     if (day < next_sealed_) continue;
     // The seal has the rows that are final at the end of the day, however far the clock is beyond it.
-    FIVERATE_TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
+    TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
     write_seal(Stage::market, settings_.partition, day, calendar_.end_of(day), seal_, outbox);
   }
   next_sealed_ = closed + 1;
@@ -339,9 +339,9 @@ Result<void> MarketStage::evaluate_rules(Day day, Outbox& outbox) {
   if (!brands) return tl::make_unexpected(brands.error());
   std::vector<Transition> transitions;
   for (const auto& [brand_id, facts] : *brands) {
-    FIVERATE_TRY(evaluate_rules_of(brand_id, facts, close, transitions));
+    TRY(evaluate_rules_of(brand_id, facts, close, transitions));
   }
-  if (outbox.is_wanted()) emit(std::move(transitions), close.at, outbox);
+  if (outbox.outputs_enabled()) emit(std::move(transitions), close.at, outbox);
   return {};
 }
 
@@ -419,7 +419,7 @@ bool MarketStage::owns_whole_market() const {
 
 Result<MarketStage::BrandCells> MarketStage::all_cells() {
   BrandCells brands;
-  FIVERATE_TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
+  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
     auto [brand_id, cell_of] = parse_cell_key(key);
     regions_.index_of(cell_of.region_id);  // the record of the region itself may come later
     brands[std::move(brand_id)].emplace_back(std::move(cell_of), &cell);
@@ -463,7 +463,7 @@ void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
   auto bytes = encode(row, MetricsRow::FINAL, 1);
   chain_record(key, bytes, seal_);
   sum_row(key, bytes, seal_);
-  outbox.plain(Topic::metrics_final, settings_.partition, calendar_.end_of(row.as_of) - 1, std::move(key),
+  outbox.to_result(Topic::metrics_final, settings_.partition, calendar_.end_of(row.as_of) - 1, std::move(key),
                std::move(bytes));
 }
 
@@ -493,7 +493,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   if (all) all_live_at_ = offset;
   const auto changed_brands = std::exchange(changed_brands_, {});
   all_brands_changed_ = false;
-  if (!outbox.is_wanted()) return {};
+  if (!outbox.outputs_enabled()) return {};
 
   const auto cells = all_cells();
   if (!cells) return tl::make_unexpected(cells.error());
@@ -502,7 +502,7 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
     if (!all && !changed_brands.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
     const auto rows = brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, brand_cells);
-    FIVERATE_TRY(publish_changed(brand_id, rows, offset, outbox));
+    TRY(publish_changed(brand_id, rows, offset, outbox));
   }
   return {};
 }
@@ -535,7 +535,7 @@ Result<void> MarketStage::publish_changed(const std::string& brand_id, const std
 }
 
 void MarketStage::write_live_row(const Row& row, std::int64_t offset, Outbox& outbox) {
-  outbox.plain(Topic::metrics, settings_.partition, live_at_, metrics_key(row), encode(row, MetricsRow::LIVE, offset));
+  outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row), encode(row, MetricsRow::LIVE, offset));
 }
 
 }  // namespace fiverate

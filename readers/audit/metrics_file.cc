@@ -47,7 +47,7 @@ Result<void> MetricsFile::write_out() {
 }
 
 Result<std::int64_t> MetricsFile::finish(Day last) {
-  FIVERATE_TRY(write_out());
+  TRY(write_out());
   const auto behind =
       std::upper_bound(days_.begin(), days_.end(), last, [](Day a, const DayStart& b) { return a < b.day; });
   if (behind != days_.end()) {

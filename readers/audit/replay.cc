@@ -51,7 +51,7 @@ class ReplaySink final : public Sink {
     if (record.topic == Topic::ledger) {
       ledger_.append(std::move(record));
     } else if (record.topic == Topic::deltas) {
-      record.said.clear();  // the market of a replay does not read the records that `reference` sends to it
+      record.depends_on.clear();  // the market of a replay does not read the records that `reference` sends to it
       deltas_.append(std::move(record));
     } else if (record.topic == Topic::quarantine) {
       Quarantined quarantined;
@@ -251,8 +251,8 @@ Result<void> write_results(const ReplayOptions& options, const MarketCalendar& c
                            PositionOf position_of, ReplaySink& sink, ReplaySummary& summary) {
   summary.quarantined = static_cast<std::int64_t>(sink.quarantined().size());
   summary.transitions = static_cast<std::int64_t>(sink.transitions().size());
-  FIVERATE_TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, positions));
-  FIVERATE_TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
+  TRY(write_alerts(options.out / "alerts.jsonl", sink.transitions(), calendar, positions));
+  TRY(write_seals(options.out / "seals.jsonl", sink.seals()));
   return write_quarantine(options.out / "quarantine.jsonl", quarantine_lines(sink.quarantined(), position_of));
 }
 
@@ -269,7 +269,7 @@ class FirstPartition final : public Operator {
         (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
       DeltasRecord copy;
       *copy.mutable_reference() = ledger_record;
-      FIVERATE_TRY(
+      TRY(
           sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
     }
     return outlet_->apply(record, outbox);
@@ -367,7 +367,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
   const auto position_of = [&](const Quarantined& one) { return in_files(one, history); };
-  FIVERATE_TRY(write_results(options, calendar, false, position_of, sink, summary));
+  TRY(write_results(options, calendar, false, position_of, sink, summary));
   return summary;
 }
 
@@ -406,7 +406,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
         return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
       },
       {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-  FIVERATE_TRY(outlet.run({}));
+  TRY(outlet.run({}));
   ReplaySummary summary;
   for (const auto& [input, seat] : outlet.seats()) {
     summary.records += seat.task->counters().records;
@@ -422,7 +422,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   const auto lines = (*file)->finish(options.through.value_or(kEndOfDays));
   if (!lines) return tl::make_unexpected(lines.error());
   summary.lines = *lines;
-  FIVERATE_TRY(write_results(options, calendar, true, in_topics, sink, summary));
+  TRY(write_results(options, calendar, true, in_topics, sink, summary));
   return summary;
 }
 
