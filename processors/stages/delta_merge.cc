@@ -58,13 +58,13 @@ std::size_t DeltaMerge::KeyHash::operator()(const Key& key) const {
 
 void DeltaMerge::add(const Differences& differences, const MarketContext& context) {
   for (const auto& delta : differences.deltas) {
-    for (const auto cell : context.places.leaves_of(delta.place)) {
+    for (const auto cell : context.segments.cells_of(delta.segment)) {
       auto& sum = merged_[{delta.brand, cell, delta.day, delta.contribution}];
       sum = wrapped_sum(sum, delta.value);
     }
   }
   for (const auto& price : differences.prices) {
-    for (const auto cell : context.places.leaves_of(price.place)) {
+    for (const auto cell : context.segments.cells_of(price.segment)) {
       prices_[{context.catalogue.brand_of(price.sku), cell, price.sku, price.price, price.day}] += price.count;
     }
   }
@@ -127,7 +127,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context,
   std::vector<std::uint32_t> by_name(cells.size());
   std::iota(by_name.begin(), by_name.end(), 0U);
   const auto names = [&](std::uint32_t cell) {
-    const auto& key = context.places.leaf(cells[cell].second);
+    const auto& key = context.segments.cell(cells[cell].second);
     return std::tie(context.catalogue.brand_id(cells[cell].first), key.region_id, key.class_dimension, key.class_value);
   };
   std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) { return names(a) < names(b); });
@@ -140,7 +140,7 @@ std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context,
   auto entry = entries.begin();
   for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) {
     const auto& cell = cells[by_name[rank]];
-    const auto& key = context.places.leaf(cell.second);
+    const auto& key = context.segments.cell(cell.second);
     deltas.Clear();
     deltas.set_brand_id(context.catalogue.brand_id(cell.first));
     deltas.set_region_id(key.region_id);

@@ -32,10 +32,10 @@ class DeltaMerge {
                                          bool even_if_empty);
 
  private:
-  using Cell = std::pair<BrandNumber, LeafNumber>;
+  using Cell = std::pair<BrandNumber, CellNumber>;
   struct Key {
     BrandNumber brand;
-    LeafNumber cell;
+    CellNumber cell;
     Day day;
     Contribution contribution;
     friend auto operator<=>(const Key&, const Key&) = default;
@@ -45,7 +45,7 @@ class DeltaMerge {
   };
   struct PriceKey {
     BrandNumber brand;
-    LeafNumber cell;
+    CellNumber cell;
     SkuNumber sku;
     std::int64_t price;
     Day day;

@@ -63,8 +63,9 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
   quarantined.set_key(source_key.data(), source_key.size());
   if (value.size() < record.value.size() || source_key.size() < record.key.size()) {
     quarantined.set_truncated(true);
-    quarantined.set_detail(fmt::format("{} (of {} bytes and a key of {} only the beginning is kept here; all of it is at its source position)",
-                                       rejected.detail, record.value.size(), record.key.size()));
+    quarantined.set_detail(
+        fmt::format("{} (value of {} bytes and key of {} bytes truncated here; the source topic has the whole record)",
+                    rejected.detail, record.value.size(), record.key.size()));
   }
   const auto cause = Cause{sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
   outbox.to_result(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());

@@ -18,8 +18,6 @@ namespace {
 // Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> LIVE rows as published last,
 // p/<sender> first pieces of a large record, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> deferred
 // differences, `market` all else.
-constexpr std::string_view kMarketRegionPrefix = "r/";
-constexpr std::string_view kMarketSkuPrefix = "s/";
 constexpr std::string_view kDeferredPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
@@ -49,7 +47,7 @@ std::pair<std::string, CellKey> parse_cell_key(std::string_view key) {
 
 bool are_valid(const Deltas& deltas) {
   return std::all_of(deltas.cells().begin(), deltas.cells().end(),
-                     [](const CellDeltas& cell) { return is_sound(cell); });
+                     [](const CellDeltas& cell) { return is_valid(cell); });
 }
 
 bool is_of_a_brand(std::string_view cell_key) {
@@ -124,12 +122,8 @@ Result<void> MarketStage::open(const Store& store) {
     if (!state.ParseFromString(**saved)) return damaged(store);
     restore(state);
   }
-  TRY(read_messages<SkuState>(store, kMarketSkuPrefix, [&](std::string_view, const SkuState& sku) {
-    if (!is_sound(sku)) return false;
-    catalogue_.restore(sku);
-    return true;
-  }));
-  TRY(read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
+  TRY(reference_.open(store));
+  return read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_valid(deltas)) return false;
     deferred_.emplace(parse_deferred_key(key), std::move(deltas));
     return true;
@@ -204,17 +198,12 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
 
 Result<void> MarketStage::on_reference(const LedgerRecord& reference) {
   const auto& event = reference.event();
+  reference_.apply(event, reference.arrival_ms());
   if (event.has_sku()) {
-    const auto open = first_open_day(reference.arrival_ms(), calendar_);
-    const auto sku = catalogue_.apply(event.sku(), event.cancelled(), open);
-    unsaved_.put(std::string(kMarketSkuPrefix) + sku.sku_id(), sku.SerializeAsString());
-    changed_brands_.insert(sku.brand_id());
+    const auto sku = catalogue_.find(event.sku().sku_id());
+    changed_brands_.insert(catalogue_.brand_id(catalogue_.brand_of(*sku)));
   }
-  if (event.has_region()) {
-    all_brands_changed_ = true;  // counties are in the rows of every brand
-    const auto region = regions_.apply(event, reference.arrival_ms());
-    unsaved_.put(std::string(kMarketRegionPrefix) + event.region().region_id(), region.SerializeAsString());
-  }
+  all_brands_changed_ = all_brands_changed_ || event.has_region();  // counties are in the rows of every brand
   return {};
 }
 
@@ -333,7 +322,7 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
 }
 
 Result<void> MarketStage::evaluate_rules(Day day, Outbox& outbox) {
-  const Close close{day, calendar_.end_of(day)};
+  const DayClose close{day, calendar_.end_of(day)};
   if (close.at >= settings_.alerts_until) return {};
   const auto brands = facts_of_brands(day);
   if (!brands) return tl::make_unexpected(brands.error());
@@ -366,13 +355,13 @@ Result<std::map<std::string, std::map<std::string, RegionFacts>>> MarketStage::f
 }
 
 Result<void> MarketStage::evaluate_rules_of(const std::string& brand_id,
-                                            const std::map<std::string, RegionFacts>& facts, const Close& close,
+                                            const std::map<std::string, RegionFacts>& facts, const DayClose& close,
                                             std::vector<Transition>& transitions) {
   const auto saved = regional_.get(brand_id);
   if (!saved) return tl::make_unexpected(saved.error());
   RegionalAlerts alerts;
   for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
-  if (!ask_regional_rules(brand_id, facts, close, regions_, alerts, transitions)) return {};
+  if (!evaluate_regional_rules(brand_id, facts, close, regions_, alerts, transitions)) return {};
   RegionalState after;
   for (const auto& [key, alert] : alerts) {
     auto& one = *after.add_alerts();

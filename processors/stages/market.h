@@ -89,7 +89,7 @@ class MarketStage final : public Operator {
   Result<void> evaluate_rules(Day day, Outbox& outbox);
   Result<std::map<std::string, std::map<std::string, RegionFacts>>> facts_of_brands(Day day);
   Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
-                                 const Close& close, std::vector<Transition>& transitions);
+                                 const DayClose& close, std::vector<Transition>& transitions);
   void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
   void defer(DeferredKey key, const Deltas& deltas);
   void drop_deferred(Day closed);

@@ -22,8 +22,8 @@ OutletDocuments::OutletDocuments(OutletContext& context, OutletAlertRules& rules
 
 void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet) {
   const auto& event = document.event;
-  Arrived arrived(event, document.arrival, context_.market.catalogue);
-  auto verdict = judge(outlet.facts, arrived, context_.first_open_day(), limits_, context_.market);
+  ArrivedDocument arrived(event, document.arrival, context_.market.catalogue);
+  auto verdict = validate(outlet.facts, arrived, context_.first_open_day(), limits_, context_.market);
   switch (verdict.outcome) {
     case Outcome::accepted:
       accept(document, std::move(arrived), outlet);
@@ -41,10 +41,10 @@ void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet) {
   }
 }
 
-void OutletDocuments::accept(const LedgerEvent& document, Arrived arrived, OutletRecord& outlet) {
+void OutletDocuments::accept(const LedgerEvent& document, ArrivedDocument arrived, OutletRecord& outlet) {
   const auto& outlet_id = outlet_id_of(document.event);
   const auto ref = event_ref(document.event, document.source);
-  const auto affected = touched_by(outlet.facts, arrived, context_.market);
+  const auto affected = affected_by(outlet.facts, arrived, context_.market);
   rules_.evaluate_ended_days(outlet_id, affected.skus, outlet);
   const auto change = begin_change(outlet, affected);
   const auto& remembered = remember(outlet.facts, std::move(arrived), ref, context_.market);
@@ -66,7 +66,7 @@ void OutletDocuments::quarantine_lines(const LedgerEvent& event, const Document&
     const auto reject = [&](Reason reason, std::string detail) {
       output_.quarantine_line(event, {reason, std::move(detail), event.event.event_id()}, sku_id);
     };
-    if (line.count != kAbsent && !believed(outlet.facts.skus.at(line.sku), document)) {
+    if (line.count != kAbsent && !is_count_accepted(outlet.facts.skus.at(line.sku), document)) {
       reject(Reason::count_implausible,
              fmt::format("count {} of SKU {} rejected: it exceeds the last count plus the deliveries since then",
                          line.count, sku_id));
@@ -108,7 +108,7 @@ void OutletDocuments::forget_old(OutletRecord& outlet) {
   forget_before(outlet.facts, context_.market.calendar.day_of(clock) - kMemoryDays, context_.market);
 }
 
-std::optional<FactsChange> OutletDocuments::begin_change(const OutletRecord& outlet, const Touched& affected) const {
+std::optional<FactsChange> OutletDocuments::begin_change(const OutletRecord& outlet, const Affected& affected) const {
   if (!output_.is_enabled()) return std::nullopt;
   return std::optional<FactsChange>(std::in_place, outlet.facts, context_.market, affected);
 }

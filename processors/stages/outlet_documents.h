@@ -30,10 +30,10 @@ class OutletDocuments {
   [[nodiscard]] Day last_day() const { return last_day_; }
 
  private:
-  void accept(const LedgerEvent& document, Arrived arrived, OutletRecord& outlet);
+  void accept(const LedgerEvent& document, ArrivedDocument arrived, OutletRecord& outlet);
   void quarantine_lines(const LedgerEvent& event, const Document& document, const OutletRecord& outlet);
   // Remembers what the outlet contributes before a change; nullopt while outputs are disabled.
-  [[nodiscard]] std::optional<FactsChange> begin_change(const OutletRecord& outlet, const Touched& affected = {}) const;
+  [[nodiscard]] std::optional<FactsChange> begin_change(const OutletRecord& outlet, const Affected& affected = {}) const;
   void end_change(const std::optional<FactsChange>& change, const Document* document = nullptr);
 
   OutletContext& context_;

@@ -5,7 +5,7 @@
 
 #include "processors/stream/key_parts.h"
 #include "processors/trade/facts/acceptance.h"
-#include "processors/trade/facts/sound.h"
+#include "processors/stages/state_codec.h"
 #include "schemas/payload.h"
 #include "state.pb.h"
 
@@ -13,7 +13,7 @@ namespace fiverate {
 namespace {
 
 bool is_valid(const OutletState& state, const MarketContext& context) {
-  return is_sound(state, context.catalogue.size()) &&
+  return is_valid(state, context.catalogue.size()) &&
          std::all_of(state.pending().begin(), state.pending().end(),
                      [](const PendingRecord& record) { return is_document(record.event().payload_case()); });
 }

@@ -26,25 +26,11 @@ Stage stage_reading(Topic topic) {
 
 std::string_view output_topics_text(Stage stage) {
   switch (stage) {
-    case Stage::intake:
-      all_of(Topic::quarantine, definition.ledger_partitions());  // by the key of the rejected record
-      return targets;
-    case Stage::reference:
-      all_of(Topic::ledger, definition.ledger_partitions());
-      all_of(Topic::deltas, definition.market_partitions());
-      all_of(Topic::signals, definition.market_partitions());
-      all_of(Topic::quarantine, definition.ledger_partitions());
-      return targets;
-    case Stage::outlet:
-      all_of(Topic::deltas, definition.market_partitions());
-      all_of(Topic::signals, definition.market_partitions());
-      targets.push_back({Topic::quarantine, partition});
-      targets.push_back({Topic::seals, partition});
-      return targets;
-    case Stage::market:
-      return {{Topic::signals, partition}, {Topic::seals, partition}};
-    case Stage::desk:
-      return {{Topic::seals, partition}};
+    case Stage::intake: return "ledger, signals, quarantine";
+    case Stage::reference: return "ledger, deltas, signals, quarantine";
+    case Stage::outlet: return "deltas, signals, quarantine, seals";
+    case Stage::market: return "metrics, metrics-final, signals, seals";
+    case Stage::desk: return "alerts, alert-log, seals";
   }
   return "";
 }

@@ -116,17 +116,14 @@ class MarketThread {
                Millis alerts_until, MemoryLog& deltas, Sink& file)
       : deltas_(deltas), sink_(file), thread_([this, &definition, &calendar, &options, alerts_until] {
           MemorySource source(deltas_, {kDeltas}, group_);
-          Worker worker(source,
-                        [&](const Input& input) -> Result<Seat> {
-                          return make_seat(
-                              name_of(Stage::market), input, definition,
-                              std::make_unique<MarketStage>(MarketStage::Settings{definition, 0, 1, false, kUnlimited,
-                                                                                  options.days, alerts_until},
-                                                            calendar),
-                              sink_);
-                        },
+          NoCheckpoints checkpoints;
+          const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
+            const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
+            return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
+          };
+          Worker worker({source, checkpoints, task_name_of, make},
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-          result_ = worker.run({});
+          result_ = run_to_end(worker, source);
           if (!result_) deltas_.close_all();  // so that outlet does not wait for a reader
         }) {}
   MarketThread(const MarketThread&) = delete;
@@ -300,39 +297,33 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   const IntakeSettings intake_settings{definition, false};
   ProgressTracker tracker(definition);
   HistorySource source(history, calendar);
-  Worker intake(
-      source,
-      [&](const Input& input) -> Result<Seat> {
-        std::unique_ptr<Operator> op;
-        if (stage_reading(input.topic) == Stage::reference) {
-          op = std::make_unique<Reference>(intake_settings, kUnlimited);
-        } else {
-          op = std::make_unique<Intake>(intake_settings);
-        }
-        return make_seat(name_of(input.topic), input, definition, std::move(op), sink);
-      },
-      kOptions,
-      [&](const std::map<Input, Seat>& seats) -> Result<void> {
-        for (const auto& [input, seat] : seats) {
-          tracker.acknowledge(input, seat.op->clock());
-        }
-        if (!tracker.changed()) return {};
-        for (auto& record : tracker.records()) TRY(sink.send(std::move(record)));
-        return {};
-      });
+  NoCheckpoints checkpoints;
+  const auto make_intake = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    std::unique_ptr<Operator> op;
+    if (stage_reading(input.topic) == Stage::reference) {
+      op = std::make_unique<Reference>(intake_settings, kUnlimited);
+    } else {
+      op = std::make_unique<Intake>(intake_settings);
+    }
+    return make_task(input, definition, std::move(op), sink);
+  };
+  const auto send_progress = [&](const Tasks& tasks) -> Result<void> {
+    for (const auto& [input, context] : tasks) tracker.acknowledge(input, context.op->clock());
+    if (!tracker.changed()) return {};
+    for (auto& record : tracker.records()) TRY(sink.send(std::move(record)));
+    return {};
+  };
+  Worker intake({source, checkpoints, task_name_of, make_intake, send_progress}, kOptions);
 
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
   MemorySource ledger_source(ledger, {kLedger}, group);
-  Worker outlet(
-      ledger_source,
-      [&](const Input& input) -> Result<Seat> {
-        auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until},
-                                                calendar);
-        outlet_stage = op.get();
-        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
-      },
-      kOptions);
+  const auto make_outlet = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
+    outlet_stage = op.get();
+    return make_task(input, definition, std::move(op), sink);
+  };
+  Worker outlet({ledger_source, checkpoints, task_name_of, make_outlet}, kOptions);
   const auto drain = [&]() -> Result<void> {
     for (;;) {
       const auto worked = outlet.round();
@@ -393,28 +384,28 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   if (!file) return tl::make_unexpected(file.error());
   MarketThread market(definition, calendar, options, kOpenEnd, deltas, **file);
 
-  Worker outlet(
-      ledger,
-      [&](const Input& input) -> Result<Seat> {
-        auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
-        std::unique_ptr<Operator> op;
-        if (input.partition == 0) {
-          op = std::make_unique<FirstPartition>(std::move(stage), sink);
-        } else {
-          op = std::move(stage);
-        }
-        return make_seat(name_of(Stage::outlet), input, definition, std::move(op), sink);
-      },
-      {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
-  TRY(outlet.run({}));
+  const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
+    auto stage = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited}, calendar);
+    std::unique_ptr<Operator> op;
+    if (input.partition == 0) {
+      op = std::make_unique<FirstPartition>(std::move(stage), sink);
+    } else {
+      op = std::move(stage);
+    }
+    return make_task(input, definition, std::move(op), sink);
+  };
+  NoCheckpoints checkpoints;
+  Worker outlet({ledger, checkpoints, task_name_of, make},
+                {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
+  TRY(run_to_end(outlet, ledger));
   ReplaySummary summary;
-  for (const auto& [input, seat] : outlet.seats()) {
-    summary.records += seat.task->counters().records;
-    if (const auto lacks = seat.task->lacks(); !lacks.empty()) {
+  for (const auto& [input, context] : outlet.tasks()) {
+    summary.records += context.task->counters().records;
+    for (const auto& [sender, offset] : context.task->missing()) {
       return fail(Reaction::stop,
-                  "Replay stopped: records of ledger partition {} are missing ({}). Restore the topic; a replay needs "
-                  "all records.",
-                  input.partition, lacks);
+                  "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its input offset {} or "
+                  "later. Restore the topic; a replay needs all records.",
+                  input.partition, sender, offset);
     }
   }
   TRY(market.finish());

@@ -9,33 +9,6 @@ namespace {
 
 constexpr std::size_t kDecimals = 6;
 
-struct Formula {
-  BrandMeasure numerator;
-  BrandMeasure denominator;
-};
-
-// By RateName.
-constexpr std::array<Formula, kRateNames.size()> kFormulas{{
-    {BrandMeasure::buying_outlets, BrandMeasure::active_outlets},
-    {BrandMeasure::on_shelf_outlets, BrandMeasure::active_outlets},
-    {BrandMeasure::covered_counties, BrandMeasure::counties},
-    {BrandMeasure::shelf_present, BrandMeasure::shelf_checks},
-    {BrandMeasure::filled_units, BrandMeasure::requested_units},
-    {BrandMeasure::full_lines, BrandMeasure::order_lines},
-    {BrandMeasure::confirmed_lines, BrandMeasure::order_lines},
-    {BrandMeasure::requesting_outlets, BrandMeasure::ordering_outlets},
-    {BrandMeasure::repeat_buying_outlets, BrandMeasure::buying_outlets},
-    {BrandMeasure::net_delivered_units_change, BrandMeasure::previous_net_delivered_units},
-    {BrandMeasure::net_delivered_units,
-     BrandMeasure::year_earlier_net_delivered_units},  // numerator: the difference of both
-    {BrandMeasure::price_tags_ok, BrandMeasure::price_tags_checked},
-    {BrandMeasure::stockout_days, BrandMeasure::known_days},
-    {BrandMeasure::zero_counts, BrandMeasure::listed_counts},
-    {BrandMeasure::sold_units, BrandMeasure::available_units},
-    {BrandMeasure::moving_outlets, BrandMeasure::holding_outlets},
-    {BrandMeasure::stock_units, BrandMeasure::sales_28d_units},
-}};
-
 std::int64_t value_of(std::span<const std::int64_t> values, BrandMeasure measure) {
   return values[static_cast<std::size_t>(measure)];
 }

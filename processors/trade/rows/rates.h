@@ -19,32 +19,6 @@ inline const std::string& name_of(RateStatus status) {
   return MetricsRow::Rate::Status_Name(status);
 }
 
-// In the order in which they are published.
-enum class RateName : std::uint8_t {
-  buying,
-  on_shelf,
-  coverage,
-  on_shelf_audited,
-  unit_fill,
-  line_fill,
-  purchase_face,
-  order_demand,
-  repurchase,
-  growth,
-  growth_yoy,
-  price_tag,
-  stockout_rate,
-  stockout_instances,
-  sell_through,
-  moving_share,
-  stock_to_sales,
-};
-inline constexpr std::array<std::string_view, 17> kRateNames{
-    "buying",        "on_shelf",           "coverage",     "on_shelf_audited", "unit_fill",     "line_fill",
-    "purchase_face", "order_demand",       "repurchase",   "growth",           "growth_yoy",    "price_tag",
-    "stockout_rate", "stockout_instances", "sell_through", "moving_share",     "stock_to_sales"};
-static_assert(kRateNames.size() == static_cast<std::size_t>(RateName::stock_to_sales) + 1);
-
 struct Rate {
   RateName which;
   std::int64_t numerator;

@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/window.h"
 #include "processors/trade/rows/rates.h"
 #include "processors/trade/rows/row_fields.h"
 #include "schemas/check.h"

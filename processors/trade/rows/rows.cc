@@ -35,41 +35,6 @@ bool has_anything_to_report(const BrandValues& values) {
   return false;
 }
 
-// A measure and the contribution that it is made of. Of a flow the window's sum counts, of a step its value on the last day.
-struct Summed {
-  BrandMeasure measure;
-  Contribution contribution;
-};
-constexpr Summed kFlows[]{{BrandMeasure::delivered_units, Contribution::delivered_units},
-                          {BrandMeasure::returned_units, Contribution::returned_units},
-                          {BrandMeasure::shelf_checks, Contribution::shelf_checks},
-                          {BrandMeasure::shelf_present, Contribution::shelf_present},
-                          {BrandMeasure::requested_units, Contribution::requested_units},
-                          {BrandMeasure::confirmed_units, Contribution::confirmed_units},
-                          {BrandMeasure::filled_units, Contribution::filled_units},
-                          {BrandMeasure::unmet_units, Contribution::unmet_units},
-                          {BrandMeasure::order_lines, Contribution::order_lines},
-                          {BrandMeasure::full_lines, Contribution::full_lines},
-                          {BrandMeasure::confirmed_lines, Contribution::confirmed_lines},
-                          {BrandMeasure::price_tags_checked, Contribution::price_tags_checked},
-                          {BrandMeasure::price_tags_ok, Contribution::price_tags_ok},
-                          {BrandMeasure::listed_counts, Contribution::listed_counts},
-                          {BrandMeasure::zero_counts, Contribution::zero_counts}};
-constexpr Summed kWindowSteps[]{{BrandMeasure::buying_outlets, Contribution::buying_outlets},
-                                {BrandMeasure::repeat_buying_outlets, Contribution::repeat_buying_outlets},
-                                {BrandMeasure::requesting_outlets, Contribution::requesting_outlets},
-                                {BrandMeasure::available_units, Contribution::available_units},
-                                {BrandMeasure::sold_units, Contribution::sold_units},
-                                {BrandMeasure::holding_outlets, Contribution::holding_outlets},
-                                {BrandMeasure::moving_outlets, Contribution::moving_outlets}};
-constexpr Summed kSteps[]{{BrandMeasure::on_shelf_outlets, Contribution::on_shelf_outlets},
-                          {BrandMeasure::stocks_known, Contribution::stocks_known}};
-// Sums over the days of a window. known_days gets the days out of stock as well, in sums_of().
-constexpr Summed kStockDays[]{{BrandMeasure::stockout_days_estimated, Contribution::stockout_days_estimated},
-                              {BrandMeasure::stockout_days, Contribution::stockout_days},
-                              {BrandMeasure::known_days, Contribution::in_stock_days},
-                              {BrandMeasure::unknown_days, Contribution::unknown_days}};
-
 }  // namespace
 
 void DayRows::Outlets::add(const Outlets& other) {
@@ -136,15 +101,15 @@ DayRows::LineSums DayRows::sums_of(const Cell& cell) const {
     auto& values = sums[w];
     values = common;
     const auto& window = windows_[w];
-    for (const auto& [measure, contribution] : kFlows)
+    for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::flow>)
       at(values, measure) = cell.get(contribution).between(window.days);
-    for (const auto& [measure, contribution] : kWindowSteps) {
+    for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::window_step>) {
       at(values, measure) = cell.get(in_window(contribution, w)).through(as_of_);
     }
     for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::day_step>) {
       at(values, measure) = cell.get(contribution).days_between(window.days.first, window.days.last);
     }
-    at(values, BrandMeasure::known_days) += at(values, BrandMeasure::stockout_days);  // in stock or out of it
+    at(values, BrandMeasure::known_days) += at(values, BrandMeasure::stockout_days);
     const auto net = [&](DayRange days) { return delivered.between(days) - returned.between(days); };
     at(values, BrandMeasure::net_delivered_units) = net(window.days);
     at(values, BrandMeasure::previous_net_delivered_units) = net(window.previous);

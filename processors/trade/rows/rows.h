@@ -21,7 +21,7 @@
 namespace fiverate {
 
 // Cells of one brand, each with the region and class value that it belongs to.
-using CellsByKey = std::vector<std::pair<Leaf, const Cell*>>;
+using CellsByKey = std::vector<std::pair<CellKey, const Cell*>>;
 
 class DayRows {
  public:

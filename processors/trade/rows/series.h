@@ -148,21 +148,6 @@ class Cell {
  private:
   static constexpr int kPrefetched = 6;  // differences that are prefetched before they are added
 
-  // `Prices` is CellState::Prices or CellDeltas::Prices.
-  template <typename Prices>
-  void add_prices(const Prices& saved) {
-    auto& sku = prices_of(saved.sku_id());
-    for (int i = 0; i < saved.days_size(); ++i) sku.of(saved.prices(i)).add(Day{saved.days(i)}, saved.counts(i));
-  }
-  template <typename Visit>
-  static void each_difference(const Series& series, Visit&& visit) {
-    std::int64_t sum_before = 0;
-    for (const auto& entry : series.entries()) {
-      visit(entry.day, wrapped_sum(entry.sum, wrapped_product(-1, sum_before)));
-      sum_before = entry.sum;
-    }
-  }
-
   std::vector<std::pair<Contribution, Series>> series_;
   std::array<std::uint8_t, kContributionCount>
       index_{};                    // by contribution: its position in series_, counted from 1; 0 without a series
