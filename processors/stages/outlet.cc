@@ -6,7 +6,6 @@
 #include "processors/stages/topology.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
-#include "schemas/payload.h"
 
 namespace fiverate {
 namespace {

@@ -6,7 +6,6 @@
 #include "processors/stream/key_parts.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/stages/state_codec.h"
-#include "schemas/payload.h"
 #include "state.pb.h"
 
 namespace fiverate {
