@@ -1,4 +1,4 @@
-// The subcommands. Each adds itself to the program and sets what is to be run; main runs it.
+// The subcommands. Each add_ function adds a command to the program. Parsing sets Program::command, and main runs it.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,6 +7,12 @@
 #include "cli/commands/context.h"
 
 namespace fiverate {
+
+// Headings of `fiverate --help`.
+inline constexpr auto kInputGroup = "Events in";
+inline constexpr auto kProcessingGroup = "Processing";
+inline constexpr auto kResultsGroup = "Results";
+inline constexpr auto kSetupGroup = "Setup";
 
 struct Program {
   CLI::App app;

@@ -1,4 +1,4 @@
-// `status`: per stage and partition, how far it is and how it does; `config show`.
+// `status`: the progress and health of each stage and partition. `config show`: the configuration in effect.
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
@@ -47,10 +47,10 @@ TaskStatus parse_status(const Committed& committed) {
   return status;
 }
 
-// The copies that the process of this configuration keeps of what others own: it alone knows them.
+// The standby copies of the process whose health address is in this configuration. Only that process knows them.
 std::string standbys_of(const std::string& address) {
-  const auto answer = ask_health(address, "/readyz");
-  if (!answer) return fmt::format("standbys: not known. {}\n", answer.error().what);
+  const auto answer = http_get(address, "/readyz");
+  if (!answer) return fmt::format("standbys: unknown. {}\n", answer.error().what);
   const auto json = nlohmann::json::parse(*answer, nullptr, false);
   std::string text;
   for (const auto& copy :
@@ -59,8 +59,8 @@ std::string standbys_of(const std::string& address) {
     text += fmt::format("  {}  offset {}, {} records behind its owner\n", copy.value("task", "?"),
                         copy.value("offset", -1LL), behind.is_number() ? behind.dump() : "?");
   }
-  return text.empty() ? fmt::format("standbys at {}: none\n", address)
-                      : fmt::format("standbys at {}:\n{}", address, text);
+  return text.empty() ? fmt::format("standbys of the process at {}: none\n", address)
+                      : fmt::format("standbys of the process at {}:\n{}", address, text);
 }
 
 int status(const Context& context, const std::string& output, const std::string& twin) {
@@ -73,12 +73,12 @@ int status(const Context& context, const std::string& output, const std::string&
                     {{"stage"},
                      {"topic"},
                      {"partition", ColumnType::number},
-                     {"clock"},
+                     {"watermark"},
                      {"offset", ColumnType::number},
                      {"lag_records", ColumnType::number},
                      {"state_bytes", ColumnType::number},
                      {"repetitions", ColumnType::number},
-                     {"gaps", ColumnType::number},
+                     {"sequence_gaps", ColumnType::number},
                      {"alerts_open", ColumnType::number},
                      {"quarantine_rate", ColumnType::number}});
   const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
@@ -102,7 +102,7 @@ int status(const Context& context, const std::string& output, const std::string&
   add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
   table.finish();
   if (mode == OutputMode::table) {
-    out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
+    out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));
     if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
       out.write(standbys_of(address));
     }
@@ -113,7 +113,8 @@ int status(const Context& context, const std::string& output, const std::string&
 }  // namespace
 
 void add_status(Program& program) {
-  auto* const command = program.app.add_subcommand("status", "How far each stage is: clock, lag, state, repetitions, open alerts, rejected share");
+  auto* const command = program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition")
+                            ->group(kProcessingGroup);
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
   auto twin = std::make_shared<std::string>();
@@ -125,11 +126,11 @@ void add_status(Program& program) {
 }
 
 void add_config(Program& program) {
-  auto* const config = program.app.add_subcommand("config", "The configuration in effect");
+  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect")->group(kSetupGroup);
   config->require_subcommand(1);
-  auto* const show = config->add_subcommand("show", "Print it as TOML (secrets are left out)");
+  auto* const show = config->add_subcommand("show", "Print the configuration as TOML, without secrets");
   auto origin = std::make_shared<bool>(false);
-  show->add_flag("--origin", *origin, "Say where each value comes from");
+  show->add_flag("--origin", *origin, "Add the source of each value as a comment");
   show->callback([&program, origin] {
     program.command = [origin](const Context& context) {
       TextOutput out(STDOUT_FILENO);

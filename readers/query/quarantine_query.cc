@@ -26,8 +26,8 @@ std::optional<OutRecord> retry_of(const Quarantined& quarantined, Millis now) {
   OutRecord record;
   record.topic = *topic;
   record.partition = quarantined.partition();
-  record.timestamp =
-      std::max(now, quarantined.arrival_ms());  // an arrival later than its own record would be cut to it
+  // The arrival must not be later than the timestamp of its own record, which would replace it.
+  record.timestamp = std::max(now, quarantined.arrival_ms());
   record.key = quarantined.key();
   record.value = quarantined.value();
   record.arrival = quarantined.arrival_ms();
