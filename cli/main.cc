@@ -1,4 +1,5 @@
 // The program: parses the command line, reads the configuration and runs one command.
+#include <fmt/ranges.h>
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
@@ -27,6 +28,14 @@ std::string command_path(const CLI::App& command) {
   return parent == nullptr ? command.get_name() : command_path(*parent) + " " + command.get_name();
 }
 
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const auto* option : command.get_options()) {
+    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
 // Checks the names of the commands before CLI11 does, which would answer `fiverate alrts --help` with the general help.
 // Returns the message for an unknown or missing command.
 std::optional<std::string> command_problem(const CLI::App& app, int argc, char** argv) {
@@ -36,9 +45,14 @@ std::optional<std::string> command_problem(const CLI::App& app, int argc, char**
     if (commands.empty()) return std::nullopt;
     const std::string argument = argv[i];
     if (argument.starts_with('-')) {
-      const auto* const option = app.get_option_no_throw(argument);
       if (argument == "-h" || argument == "--help" || argument == "--version") return std::nullopt;
-      if (option != nullptr && option->get_items_expected_max() > 0) ++i;  // its value
+      const auto name = argument.starts_with("--") ? argument.substr(0, argument.find('=')) : argument.substr(0, 2);
+      const auto* const option = app.get_option_no_throw(name);
+      if (option == nullptr) {
+        return fmt::format("Unknown option \"{}\"{}\n`{} --help` lists the options.", name,
+                           did_you_mean(name, option_names(*level)), command_path(*level));
+      }
+      if (option->get_items_expected_max() > 0 && name == argument) ++i;  // skips its value
       continue;
     }
     const auto named = [&](const CLI::App* command) { return command->get_name() == argument; };
@@ -46,13 +60,15 @@ std::optional<std::string> command_problem(const CLI::App& app, int argc, char**
     if (found == commands.end()) {
       std::vector<std::string> names;
       for (const auto* command : commands) names.push_back(command->get_name());
-      return fmt::format("Unknown command \"{}\"{}\n`{} --help` lists the commands.", argument,
-                         did_you_mean(argument, names), command_path(*level));
+      const auto nearest = did_you_mean(argument, names);
+      return fmt::format("Unknown command \"{}\"{}\n`{} --help` describes the commands.", argument,
+                         nearest.empty() ? fmt::format(". Commands: {}.", fmt::join(names, ", ")) : nearest,
+                         command_path(*level));
     }
     level = *found;
   }
   if (level->get_subcommands([](const CLI::App*) { return true; }).empty()) return std::nullopt;
-  return fmt::format("Command missing. `{} --help` lists the commands.", command_path(*level));
+  return fmt::format("Command missing. `{} --help` describes the commands.", command_path(*level));
 }
 
 // The message for a command line that CLI11 does not accept.
@@ -61,11 +77,8 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error) {
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
   std::string problem = error.what();
   if (const auto unknown = app.remaining(true); !unknown.empty()) {
-    std::vector<std::string> names;
-    for (const auto* option : command->get_options()) {
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-    }
-    problem = fmt::format("Unexpected argument \"{}\"{}", unknown.front(), did_you_mean(unknown.front(), names));
+    problem = fmt::format("Unexpected argument \"{}\"{}", unknown.front(),
+                          did_you_mean(unknown.front(), option_names(*command)));
   }
   return fmt::format("{}\n`{} --help` describes the command.", problem, command_path(*command));
 }
@@ -74,14 +87,16 @@ int run(int argc, char** argv) {
   Program program;
   auto& app = program.app;
   app.require_subcommand(1);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   app.fallthrough();
   app.set_help_flag("-h,--help", "Print this help");
   app.set_version_flag("--version", FIVERATE_VERSION, "Print the version");
-  app.add_option("--config", program.options.config_file, "Configuration file (default: ./fiverate.toml if it exists)");
+  app.add_option("--config", program.options.config_file, "Configuration file (default: ./fiverate.toml if it exists)")
+      ->type_name("FILE");
   app.add_option("-X,--set", program.options.overrides,
                  "Set section.key=value; overrides the file and the environment")
+      ->type_name("SETTING")
       ->allow_extra_args(false);
-  app.footer("`fiverate COMMAND --help` describes a command.");
   add_simulate(program);
   add_import(program);
   add_quarantine(program);
@@ -93,6 +108,7 @@ int run(int argc, char** argv) {
   add_alerts(program);
   add_topics(program);
   add_config(program);
+  app.footer("`fiverate COMMAND --help` describes a command.");  // set last, since commands inherit it when they are added
   if (const auto problem = command_problem(app, argc, argv)) throw ExitError(kExitUsage, *problem);
   try {
     app.parse(argc, argv);

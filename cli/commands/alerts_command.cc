@@ -504,9 +504,9 @@ void add_alerts(Program& program) {
       [](CLI::App& command, AlertsArguments& arguments) {
         add_filters(command, arguments.filters);
         command.add_option("--sku", arguments.sku, "Only this SKU");
-        command.add_option("--for", arguments.duration, "Duration of the silence: 90m, 12h, 2d, 1w");
-        command.add_option("--until", arguments.until, "End of the silence: 2026-03-02 or 2026-03-02T12:00:00");
-        command.add_option("--from", arguments.from, "Start of the silence (default: now, by the market's clock)");
+        command.add_option("--for", arguments.duration, "Duration of the silence: 90m, 12h, 2d, 1w")->type_name("DURATION");
+        command.add_option("--until", arguments.until, "End of the silence: 2026-03-02 or 2026-03-02T12:00:00")->type_name("TIME");
+        command.add_option("--from", arguments.from, "Start of the silence (default: now, by the market's clock)")->type_name("TIME");
         command.add_option("--text", arguments.text, "Reason for the silence");
         sender_options(command, arguments);
       },

@@ -110,8 +110,8 @@ void add_import(Program& program) {
   auto* const command = program.app.add_subcommand("import", "Write files of events into the source topics")->group(kInputGroup);
   auto arguments = std::make_shared<ImportArguments>();
   command->add_option("FILE", arguments->files, "JSON lines, or CSV with --map; .gz too")->required();
-  command->add_option("--map", arguments->map, "TOML file that maps CSV columns to events (docs/import.md)");
-  command->add_option("--out", arguments->out, "With --map: write reference.jsonl and events.jsonl to this folder, not to Kafka");
+  command->add_option("--map", arguments->map, "TOML file that maps CSV columns to events (docs/import.md)")->type_name("FILE");
+  command->add_option("--out", arguments->out, "With --map: write reference.jsonl and events.jsonl to this folder, not to Kafka")->type_name("DIR");
   command->add_flag("--open", arguments->open, "Leave the last days open, so that later files can be imported");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return import_all(context, *arguments); };

@@ -56,10 +56,10 @@ void add_rates(Program& program) {
   auto* const command = program.app.add_subcommand("rates", "Show the latest rates, or the final rates of a day")->group(kResultsGroup);
   auto arguments = std::make_shared<RateArguments>();
   add_filters(*command, *arguments);
-  command->add_option("--as-of", arguments->as_of, "Final values of this day, such as 2026-03-02");
+  command->add_option("--as-of", arguments->as_of, "Final values of this day, such as 2026-03-02")->type_name("DAY");
   command->add_flag("--final", arguments->final_rows, "All final rows, in the order of days");
-  command->add_option("--from", arguments->from, "With --final: the first day");
-  command->add_option("--through", arguments->through, "With --final: the last day");
+  command->add_option("--from", arguments->from, "With --final: the first day")->type_name("DAY");
+  command->add_option("--through", arguments->through, "With --final: the last day")->type_name("DAY");
   command->add_option("-o,--output", arguments->output, "table, json or csv (default: table on a terminal, else json)");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return rates(context, *arguments); };

@@ -95,11 +95,11 @@ int replay(const Context& context, const ReplayArguments& arguments) {
 void add_replay(Program& program) {
   auto* const command = program.app.add_subcommand("replay", "Recompute history into files, without changing anything live")->group(kProcessingGroup);
   auto arguments = std::make_shared<ReplayArguments>();
-  command->add_option("--in", arguments->in, "Replay reference.jsonl and events.jsonl of this folder; needs no Kafka");
+  command->add_option("--in", arguments->in, "Replay reference.jsonl and events.jsonl of this folder; needs no Kafka")->type_name("DIR");
   command->add_flag("--kafka", arguments->kafka, "Replay the ledger in Kafka, up to its present end");
-  command->add_option("--out", arguments->out, "Write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to this folder")->required();
-  command->add_option("--through", arguments->through, "Last day to report (default: the day of the last accepted document)");
-  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY or DAY..DAY");
+  command->add_option("--out", arguments->out, "Write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to this folder")->type_name("DIR")->required();
+  command->add_option("--through", arguments->through, "Last day to report (default: the day of the last accepted document)")->type_name("DAY");
+  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY or DAY..DAY")->type_name("DAYS");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return replay(context, *arguments); };
   });

@@ -168,9 +168,9 @@ void add_simulate(Program& program) {
   auto arguments = std::make_shared<SimulateArguments>();
   auto& size = arguments->settings.size;
   command->add_option("--out", arguments->out,
-                      "Write events.jsonl, reference.jsonl and truth.jsonl to this folder, not to Kafka");
+                      "Write events.jsonl, reference.jsonl and truth.jsonl to this folder, not to Kafka")->type_name("DIR");
   command->add_option("--truth", arguments->truth,
-                      "Without --out: write the hidden stock of every outlet, SKU and day to this file");
+                      "Without --out: write the hidden stock of every outlet, SKU and day to this file")->type_name("FILE");
   command->add_option("--outlets", size.outlets, "Number of outlets")
       ->check(CLI::Range(1, kSimulatedOutletsMax))
       ->capture_default_str();
@@ -186,7 +186,7 @@ void add_simulate(Program& program) {
   command->add_option("--seed", size.seed, "Random seed")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--start", arguments->start, "First day")->capture_default_str();
+  command->add_option("--start", arguments->start, "First day")->type_name("DAY")->capture_default_str();
   command
       ->add_option("--speed", arguments->speed,
                    "Market time over real time: 1 = real time, 60 = a minute per second, 0 = as fast as possible")
