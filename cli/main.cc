@@ -3,9 +3,11 @@
 #include <google/protobuf/stubs/logging.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands/commands.h"
@@ -21,6 +23,23 @@ const char* malloc_conf = "background_thread:true,narenas:4";
 
 namespace fiverate {
 namespace {
+
+// The headings of `fiverate --help`. They are set last, since commands inherit them when they are added.
+void set_headings(CLI::App& app) {
+  constexpr std::array<std::pair<const char*, const char*>, 11> kHeadings{{{"topics", "Setup"},
+                                                                           {"config", "Setup"},
+                                                                           {"simulate", "Input"},
+                                                                           {"import", "Input"},
+                                                                           {"quarantine", "Input"},
+                                                                           {"run", "Processing"},
+                                                                           {"status", "Processing"},
+                                                                           {"replay", "Processing"},
+                                                                           {"watch", "Results"},
+                                                                           {"rates", "Results"},
+                                                                           {"alerts", "Results"}}};
+  for (const auto& [command, heading] : kHeadings) app.get_subcommand(command)->group(heading);
+  app.footer("`fiverate COMMAND --help` describes a command.");
+}
 
 // "fiverate alerts"
 std::string command_path(const CLI::App& command) {
@@ -88,15 +107,17 @@ int run(int argc, char** argv) {
   auto& app = program.app;
   app.require_subcommand(1);
   app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  app.group("Commands");
   app.fallthrough();
   app.set_help_flag("-h,--help", "Print this help");
   app.set_version_flag("--version", FIVERATE_VERSION, "Print the version");
   app.add_option("--config", program.options.config_file, "Configuration file (default: ./fiverate.toml if it exists)")
       ->type_name("FILE");
-  app.add_option("-X,--set", program.options.overrides,
-                 "Set section.key=value; overrides the file and the environment")
+  app.add_option("-X,--set", program.options.overrides, "Set section.key=value; overrides the file and the environment")
       ->type_name("SETTING")
       ->allow_extra_args(false);
+  add_topics(program);
+  add_config(program);
   add_simulate(program);
   add_import(program);
   add_quarantine(program);
@@ -106,9 +127,7 @@ int run(int argc, char** argv) {
   add_watch(program);
   add_rates(program);
   add_alerts(program);
-  add_topics(program);
-  add_config(program);
-  app.footer("`fiverate COMMAND --help` describes a command.");  // set last, since commands inherit it when they are added
+  set_headings(app);
   if (const auto problem = command_problem(app, argc, argv)) throw ExitError(kExitUsage, *problem);
   try {
     app.parse(argc, argv);

@@ -48,13 +48,13 @@ LatestAlerts all_alerts(const Context& context) {
 const LatestAlerts::Entry& alert_argument(const LatestAlerts& alerts, const std::string& prefix) {
   constexpr std::size_t kNamed = 5;
   const auto found = alerts.with_prefix(prefix, kNamed + 1);
-  if (found.empty() || prefix.empty()) throw ExitError(kExitFailed, fmt::format("No alert {}. `fiverate alerts ls --all` lists all alerts.", prefix));
+  if (found.empty() || prefix.empty())
+    throw ExitError(kExitFailed, fmt::format("No alert {}. `fiverate alerts ls --all` lists all alerts.", prefix));
   if (found.size() == 1 || found.front()->alert.last().alert_id() == prefix) return *found.front();
   std::string named;
   for (std::size_t i = 0; i < std::min(kNamed, found.size()); ++i) named += " " + found[i]->alert.last().alert_id();
-  throw ExitError(kExitFailed,
-                  fmt::format("Several alerts begin with {}:{}{}. Give more characters of the id.", prefix, named,
-                              found.size() > kNamed ? " ..." : ""));
+  throw ExitError(kExitFailed, fmt::format("Several alerts begin with {}:{}{}. Give more characters of the id.", prefix,
+                                           named, found.size() > kNamed ? " ..." : ""));
 }
 
 int list(const Context& context, const AlertsArguments& arguments) {
@@ -96,8 +96,8 @@ int list(const Context& context, const AlertsArguments& arguments) {
 std::string evidence_text(const Evidence& evidence) {
   if (evidence.has_row()) {
     const auto& row = evidence.row();
-    return fmt::format("row of {}: brand {}, region {}, window {} days", format_date(Day{row.as_of_day()}), row.brand_id(),
-                       row.region_id(), row.window_days());
+    return fmt::format("row of {}: brand {}, region {}, window {} days", format_date(Day{row.as_of_day()}),
+                       row.brand_id(), row.region_id(), row.window_days());
   }
   if (evidence.topic().empty()) return evidence.event_id();
   return fmt::format("{} ({} partition {} offset {})", evidence.event_id(), evidence.topic(), evidence.partition(),
@@ -118,12 +118,13 @@ std::string action_text(const Action& action, const MarketCalendar& calendar, La
   }
   if (action.verb() == "VERDICT") {
     text = !action.has_true_alarm() ? text_of({"withdrew the verdict", "撤销核实结果"})
-           : action.true_alarm()    ? text_of({"confirmed as a true alarm", "核实:属实"})
-                                    : text_of({"marked as a false alarm", "核实:误报"});
+           : action.true_alarm()    ? text_of({"confirmed as a true alarm", "核实：属实"})
+                                    : text_of({"marked as a false alarm", "核实：误报"});
   }
   if (action.has_silence()) {
     const auto until = minute_text(action.silence().ends_ms(), calendar);
-    text = action.verb() == "SILENCE" ? text_of({"silenced until {}", "静默至 {}"}, until) : text_of({"ended the silence", "结束静默"});
+    text = action.verb() == "SILENCE" ? text_of({"silenced until {}", "静默至 {}"}, until)
+                                      : text_of({"ended the silence", "结束静默"});
     text += " (" + action.silence().silence_id() + ")";
   }
   if (!action.text().empty()) text += ": " + action.text();
@@ -139,18 +140,18 @@ void show_table(TextOutput& out, const Alert& alert, const std::vector<AlertLogR
   present.row(alert_cells(alert, calendar, now, language), alert_style(alert, now));
   present.finish();
   const auto& last = alert.last();
-  line({"\nalert {}, episode {}, transition {}", "\n预警 {},第 {} 次触发,第 {} 次变化"}, last.alert_id(), last.episode(),
-       last.transition());
+  line({"\nalert {}, episode {}, transition {}", "\n预警 {}，第 {} 次触发，第 {} 次变化"}, last.alert_id(),
+       last.episode(), last.transition());
   if (!last.policy_id().empty()) line({"policy {}", "策略 {}"}, last.policy_id());
   if (!alert.acked_by().empty())
     line({"acknowledged by {} at {}", "{} 于 {} 受理"}, alert.acked_by(), minute_text(alert.acked_at_ms(), calendar));
-  if (!alert.assignee().empty()) line({"owner: {}", "负责人:{}"}, alert.assignee());
-  if (!alert.comment().empty()) line({"comment by {}: {}", "{} 备注:{}"}, alert.comment_by(), alert.comment());
+  if (!alert.assignee().empty()) line({"owner: {}", "负责人：{}"}, alert.assignee());
+  if (!alert.comment().empty()) line({"comment by {}: {}", "{} 备注：{}"}, alert.comment_by(), alert.comment());
   for (const auto& silence : alert.silenced()) {
-    line({"silenced by {} from {} until {} ({})", "{} 设置静默:{} 至 {}({})"}, silence.author(),
+    line({"silenced by {} from {} until {} ({})", "{} 设置静默：{} 至 {}（{}）"}, silence.author(),
          minute_text(silence.starts_ms(), calendar), minute_text(silence.ends_ms(), calendar), silence.silence_id());
   }
-  for (const auto& evidence : last.evidence()) line({"evidence: {}", "依据:{}"}, evidence_text(evidence));
+  for (const auto& evidence : last.evidence()) line({"evidence: {}", "依据：{}"}, evidence_text(evidence));
   out.write("\n");
   std::vector<TableColumn> columns;
   for (const auto name : {Label::time, Label::number, Label::author, Label::details, Label::event_time})
@@ -175,7 +176,8 @@ void show_table(TextOutput& out, const Alert& alert, const std::vector<AlertLogR
 int show(const Context& context, const AlertsArguments& arguments) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o csv is not possible for a single alert. Use table or json.");
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for a single alert. Use table or json.");
   const MarketCalendar calendar(context.config().market.timezone);
   const auto alerts = all_alerts(context);
   const auto& entry = alert_argument(alerts, arguments.id);
@@ -218,8 +220,10 @@ int log(const Context& context, const AlertsArguments& arguments) {
 Millis time_of_command(const Context& context) {
   const auto now = market_clock(context);
   if (now != kNever) return now;
-  throw ExitError(kExitFailed, "Command not sent: the market has no events yet, so its clock is not set (intake.clock = marks). Import or "
-                              "simulate events first.");
+  throw ExitError(
+      kExitFailed,
+      "Command not sent: the market has no events yet, so its clock is not set (intake.clock = marks). Import or "
+      "simulate events first.");
 }
 
 std::string random_id(std::string_view kind) {
@@ -235,11 +239,11 @@ std::string author(const AlertsArguments& arguments) {
   throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
 }
 
-Event new_command(const AlertsArguments& arguments, Command::Verb verb, Millis now) {
+// A command without its time, which send() sets.
+Event new_command(const AlertsArguments& arguments, Command::Verb verb) {
   Event event;
   event.set_event_id(random_id("command"));
   event.set_source("fiverate");
-  set_millis(*event.mutable_event_time(), now);
   auto& command = *event.mutable_command();
   command.set_command_id(event.event_id());
   command.set_author(author(arguments));
@@ -249,8 +253,9 @@ Event new_command(const AlertsArguments& arguments, Command::Verb verb, Millis n
 }
 
 // Sends the command. Prints the sentence as a table, the event as JSON.
-int send(const Context& context, const AlertsArguments& arguments, const Event& event, Millis now,
+int send(const Context& context, const AlertsArguments& arguments, Event event, Millis now,
          const std::string& sentence) {
+  set_millis(*event.mutable_event_time(), now);
   if (const auto rejected = check_fields(event)) throw ExitError(kExitUsage, rejected->detail);
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
@@ -276,7 +281,7 @@ int act(const Context& context, const AlertsArguments& arguments, Command::Verb 
   const auto alerts = all_alerts(context);
   const auto& alert = alert_argument(alerts, arguments.id).alert;
   const auto now = time_of_command(context);
-  auto event = new_command(arguments, verb, now);
+  auto event = new_command(arguments, verb);
   auto& command = *event.mutable_command();
   command.set_alert_id(alert.last().alert_id());
   const auto name = alert_name(alert);
@@ -286,12 +291,12 @@ int act(const Context& context, const AlertsArguments& arguments, Command::Verb 
       what = "acknowledge " + name;
       break;
     case Command::ASSIGN:
-      what = arguments.assignee.empty() ? "remove the owner of " + name : "assign " + name + " to " + arguments.assignee;
+      what =
+          arguments.assignee.empty() ? "remove the owner of " + name : "assign " + name + " to " + arguments.assignee;
       command.set_assignee(arguments.assignee);
       break;
     case Command::VERDICT:
-      if (arguments.is_true == arguments.is_false)
-        throw ExitError(kExitUsage, "Give either --true or --false.");
+      if (arguments.is_true == arguments.is_false) throw ExitError(kExitUsage, "Give either --true or --false.");
       what = arguments.is_true ? "confirm " + name + " as a true alarm" : "mark " + name + " as a false alarm";
       command.set_true_alarm(arguments.is_true);
       break;
@@ -299,29 +304,18 @@ int act(const Context& context, const AlertsArguments& arguments, Command::Verb 
       what = "comment on " + name;
       break;
   }
-  return send(context, arguments, event, now,
-              fmt::format("Sent as {}: {}.", command.author(), what));
+  return send(context, arguments, event, now, fmt::format("Sent as {}: {}.", command.author(), what));
 }
 
 int start_silence(const Context& context, const AlertsArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
   if (arguments.duration.empty() == arguments.until.empty())
     throw ExitError(kExitUsage, "Give the end of the silence: either --for DURATION or --until TIME.");
-  or_exit(reach(context.kafka));
-  const auto now = time_of_command(context);
-  const auto starts = arguments.from.empty() ? now : time_argument(arguments.from, "--from", calendar);
-  const auto ends = arguments.duration.empty() ? time_argument(arguments.until, "--until", calendar)
-                                             : starts + duration_argument(arguments.duration, "--for");
-  if (ends <= std::max(now, starts)) {
-    throw ExitError(kExitUsage,
-                    fmt::format("Silence not sent: it ends at {}, but the market's clock is already at {}.",
-                                calendar.format(ends), calendar.format(now)));
-  }
-  auto event = new_command(arguments, Command::SILENCE, now);
+  const auto from = arguments.from.empty() ? kNever : time_argument(arguments.from, "--from", calendar);
+  const auto until = arguments.until.empty() ? kNever : time_argument(arguments.until, "--until", calendar);
+  const auto duration = arguments.duration.empty() ? 0 : duration_argument(arguments.duration, "--for");
+  auto event = new_command(arguments, Command::SILENCE);
   auto& silence = *event.mutable_command()->mutable_silence();
-  silence.set_silence_id(random_id("silence"));
-  set_millis(*silence.mutable_starts_at(), starts);
-  set_millis(*silence.mutable_ends_at(), ends);
   std::string filters;
   const std::array<std::pair<const char*, const std::string*>, 6> fields{{{"brand_id", &arguments.filters.brand},
                                                                           {"sku_id", &arguments.sku},
@@ -338,9 +332,23 @@ int start_silence(const Context& context, const AlertsArguments& arguments) {
   }
   if (filters.empty())
     throw ExitError(kExitUsage, "Give at least one of --brand, --sku, --outlet, --region, --rule, --severity.");
+
+  or_exit(reach(context.kafka));
+  const auto now = time_of_command(context);
+  const auto starts = from == kNever ? now : from;
+  const auto ends = until == kNever ? starts + duration : until;
+  if (ends <= std::max(now, starts)) {
+    throw ExitError(
+        kExitUsage,
+        fmt::format("Silence not sent: it ends at {}, but it starts at {} and the market's clock is at {}.",
+                    minute_text(ends, calendar), minute_text(starts, calendar), minute_text(now, calendar)));
+  }
+  silence.set_silence_id(random_id("silence"));
+  set_millis(*silence.mutable_starts_at(), starts);
+  set_millis(*silence.mutable_ends_at(), ends);
   return send(context, arguments, event, now,
-              fmt::format("Sent as {}: silence {} for {} until {}.", event.command().author(), silence.silence_id(), filters,
-                          calendar.format(ends)));
+              fmt::format("Sent as {}: silence {} for {} until {}.", event.command().author(), silence.silence_id(),
+                          filters, calendar.format(ends)));
 }
 
 // The silences that have been sent, and neither ended by `unsilence` nor over at `now`.
@@ -370,11 +378,12 @@ int end_silence(const Context& context, const AlertsArguments& arguments) {
   std::erase_if(found, [&](const std::string& id) { return !id.starts_with(arguments.id); });
   if (found.empty()) throw ExitError(kExitFailed, fmt::format("No active silence \"{}\".", arguments.id));
   if (found.size() > 1 && !found.contains(arguments.id)) {
-    throw ExitError(kExitFailed, fmt::format("Several active silences begin with {}: {}. Give more characters of the id.",
-                                             arguments.id, fmt::join(found, " ")));
+    throw ExitError(kExitFailed,
+                    fmt::format("Several active silences begin with {}: {}. Give more characters of the id.",
+                                arguments.id, fmt::join(found, " ")));
   }
   const auto silence_id = found.contains(arguments.id) ? arguments.id : *found.begin();
-  auto event = new_command(arguments, Command::UNSILENCE, now);
+  auto event = new_command(arguments, Command::UNSILENCE);
   auto& silence = *event.mutable_command()->mutable_silence();
   silence.set_silence_id(silence_id);
   set_millis(*silence.mutable_starts_at(), now);
@@ -404,7 +413,8 @@ void output_option(CLI::App& command, AlertsArguments& arguments) {
 }
 
 void language_option(CLI::App& command, AlertsArguments& arguments) {
-  command.add_option("--lang", arguments.language, "Language of the table: en or zh (default: from LC_ALL or LANG)");
+  command.add_option("--lang", arguments.language, "Language of the table: en or zh (default: from LC_ALL or LANG)")
+      ->check(CLI::IsMember({"en", "zh"}));
 }
 
 void sender_options(CLI::App& command, AlertsArguments& arguments) {
@@ -423,7 +433,7 @@ void text_option(CLI::App& command, AlertsArguments& arguments) {
 }  // namespace
 
 void add_alerts(Program& program) {
-  auto& alerts = *program.app.add_subcommand("alerts", "List and handle alerts")->group(kResultsGroup);
+  auto& alerts = *program.app.add_subcommand("alerts", "List and handle alerts");
   alerts.require_subcommand(1);
   add(
       program, alerts, "ls", "List the open alerts, most severe first",
@@ -504,9 +514,12 @@ void add_alerts(Program& program) {
       [](CLI::App& command, AlertsArguments& arguments) {
         add_filters(command, arguments.filters);
         command.add_option("--sku", arguments.sku, "Only this SKU");
-        command.add_option("--for", arguments.duration, "Duration of the silence: 90m, 12h, 2d, 1w")->type_name("DURATION");
-        command.add_option("--until", arguments.until, "End of the silence: 2026-03-02 or 2026-03-02T12:00:00")->type_name("TIME");
-        command.add_option("--from", arguments.from, "Start of the silence (default: now, by the market's clock)")->type_name("TIME");
+        command.add_option("--for", arguments.duration, "Duration of the silence: 90m, 12h, 2d, 1w")
+            ->type_name("DURATION");
+        command.add_option("--until", arguments.until, "End of the silence: 2026-03-02 or 2026-03-02T12:00:00")
+            ->type_name("TIME");
+        command.add_option("--from", arguments.from, "Start of the silence (default: now, by the market's clock)")
+            ->type_name("TIME");
         command.add_option("--text", arguments.text, "Reason for the silence");
         sender_options(command, arguments);
       },

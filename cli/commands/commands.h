@@ -8,12 +8,6 @@
 
 namespace fiverate {
 
-// Headings of `fiverate --help`.
-inline constexpr auto kInputGroup = "Events in";
-inline constexpr auto kProcessingGroup = "Processing";
-inline constexpr auto kResultsGroup = "Results";
-inline constexpr auto kSetupGroup = "Setup";
-
 struct Program {
   CLI::App app;
   GlobalOptions options;

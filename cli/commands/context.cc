@@ -1,8 +1,8 @@
 #include "cli/commands/context.h"
 
 #include <librdkafka/rdkafka.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
@@ -47,9 +47,9 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
 void set_up_log(const Config::Log& log) {
   auto logger = spdlog::stderr_logger_mt("fiverate");
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<JsonMessage>('J').set_pattern(log.format == LogFormat::json
-                                                        ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%J})"
-                                                        : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  formatter->add_flag<JsonMessage>('J').set_pattern(
+      log.format == LogFormat::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%J})"
+                                    : "%Y-%m-%d %H:%M:%S.%e %l %v");
   logger->set_formatter(std::move(formatter));
   constexpr std::array kLevels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                spdlog::level::err};
@@ -78,7 +78,9 @@ PartitionCounts Context::partitions() const {
   return {config().topics.source_partitions, config().topics.ledger_partitions, config().topics.market_partitions};
 }
 
-Definition Context::definition() const { return make_definition(config().market.timezone, partitions()); }
+Definition Context::definition() const {
+  return make_definition(config().market.timezone, partitions());
+}
 
 TopicPlan Context::topic_plan() const {
   TopicPlan plan;
@@ -91,7 +93,9 @@ TopicPlan Context::topic_plan() const {
 
 Day day_argument(const std::string& text, const char* option) {
   const auto day = parse_date(text);
-  if (!day) throw ExitError(kExitUsage, fmt::format("Invalid day \"{1}\" for {0}. Use a date such as 2026-03-02.", option, text));
+  if (!day)
+    throw ExitError(kExitUsage,
+                    fmt::format("Invalid day \"{1}\" for {0}. Use a date such as 2026-03-02.", option, text));
   return *day;
 }
 

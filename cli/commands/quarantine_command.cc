@@ -30,8 +30,8 @@ struct Rejection {
 
 void check_reason(const std::string& reason) {
   if (reason.empty() || reason_named(reason)) return;
-  throw ExitError(kExitUsage,
-                  fmt::format("Unknown reason \"{}\" for --reason. Use one of {}.", reason, fmt::join(kReasonNames, ", ")));
+  throw ExitError(kExitUsage, fmt::format("Unknown reason \"{}\" for --reason. Use one of {}.", reason,
+                                          fmt::join(kReasonNames, ", ")));
 }
 
 // The rejected records that match, in the order of the topic. Their bytes are kept only if `with_bytes` is set.
@@ -108,7 +108,8 @@ int list(const Context& context, const QuarantineArguments& arguments) {
   if (mode == OutputMode::table && out.is_terminal()) table.truncate_lines_at(out.size().columns);
   for (const auto& [cause, record, bytes] : found) {
     table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(),
-               record.offset(), optional_text(record.event_id()), optional_text(record.sku_id()), bytes, cause, optional_text(record.detail())});
+               record.offset(), optional_text(record.event_id()), optional_text(record.sku_id()), bytes, cause,
+               optional_text(record.detail())});
   }
   table.finish();
   return kExitDone;
@@ -125,8 +126,8 @@ bool is_utf8(std::string_view bytes) {
 // Text is shown as it is, other bytes as hex digits.
 bool is_text(std::string_view bytes) {
   return is_utf8(bytes) && std::all_of(bytes.begin(), bytes.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
-  });
+           return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+         });
 }
 
 std::string hex(std::string_view bytes) {
@@ -138,13 +139,13 @@ std::string hex(std::string_view bytes) {
 int show(const Context& context, const QuarantineArguments& arguments) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o csv is not possible for a single record. Use table or json.");
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for a single record. Use table or json.");
   const MarketCalendar calendar(context.config().market.timezone);
   const auto& cause = arguments.causes.front();
   const auto found = rejections(context, true, [&](std::string_view one, const Quarantined&) { return one == cause; });
   if (found.empty())
-    throw ExitError(kExitFailed,
-                    fmt::format("No rejected record {}. `fiverate quarantine ls` lists all.", cause));
+    throw ExitError(kExitFailed, fmt::format("No rejected record {}. `fiverate quarantine ls` lists all.", cause));
   const auto& record = found.front().record;
   std::vector<std::pair<std::string, std::string>> fields{{"cause", cause},
                                                           {"reason", record.reason()},
@@ -216,8 +217,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   fmt::print("sent again: {}\n", sent);
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
-    fmt::print(stderr,
-               "fiverate: {} skipped: part of an accepted document, or the original record was truncated.\n",
+    fmt::print(stderr, "fiverate: {} skipped: part of an accepted document, or the original record was truncated.\n",
                left);
   return kExitDone;
 }
@@ -225,7 +225,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
 }  // namespace
 
 void add_quarantine(Program& program) {
-  auto& quarantine = *program.app.add_subcommand("quarantine", "List, show and send again rejected records")->group(kInputGroup);
+  auto& quarantine = *program.app.add_subcommand("quarantine", "List, show and send again rejected records");
   quarantine.require_subcommand(1);
   const auto add = [&](const char* name, const char* help, int (*run)(const Context&, const QuarantineArguments&)) {
     auto* const command = quarantine.add_subcommand(name, help);
@@ -244,7 +244,9 @@ void add_quarantine(Program& program) {
   }
   {
     const auto [command, arguments] = add("show", "Show one rejected record with its bytes", show);
-    command->add_option("CAUSE", arguments->causes, "Cause of the record, such as deliveries/3/1234/0")->required()->expected(1);
+    command->add_option("CAUSE", arguments->causes, "Cause of the record, such as deliveries/3/1234/0")
+        ->required()
+        ->expected(1);
     command->add_option("-o,--output", arguments->output, "table or json");
   }
   {

@@ -53,7 +53,7 @@ int rates(const Context& context, const RateArguments& arguments) {
 }  // namespace
 
 void add_rates(Program& program) {
-  auto* const command = program.app.add_subcommand("rates", "Show the latest rates, or the final rates of a day")->group(kResultsGroup);
+  auto* const command = program.app.add_subcommand("rates", "Show the latest rates, or the final rates of a day");
   auto arguments = std::make_shared<RateArguments>();
   add_filters(*command, *arguments);
   command->add_option("--as-of", arguments->as_of, "Final values of this day, such as 2026-03-02")->type_name("DAY");

@@ -79,7 +79,8 @@ Millis time_argument(const std::string& text, const char* option, const MarketCa
   if (const auto instant = parse_time(text)) return *instant;
   if (const auto local = calendar.parse_local(text)) return *local;
   if (const auto day = parse_date(text)) return calendar.start_of(*day);
-  throw ExitError(kExitUsage, fmt::format("Invalid time \"{}\" for {}. Use 2026-03-02T12:00:00 or 2026-03-02.", text, option));
+  throw ExitError(kExitUsage,
+                  fmt::format("Invalid time \"{}\" for {}. Use 2026-03-02T12:00:00 or 2026-03-02.", text, option));
 }
 
 Millis duration_argument(const std::string& text, const char* option) {
@@ -90,10 +91,7 @@ Millis duration_argument(const std::string& text, const char* option) {
 }
 
 Language language_argument(const std::string& text) {
-  if (text.empty()) return language_of_environment();
-  const auto language = language_named(text);
-  if (!language) throw ExitError(kExitUsage, fmt::format("Unknown language \"{}\" for --lang. Use en or zh.", text));
-  return *language;
+  return text.empty() ? language_of_environment() : language_named(text).value_or(Language::en);
 }
 
 }  // namespace fiverate

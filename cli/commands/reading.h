@@ -30,7 +30,7 @@ Result<std::int64_t> quarantined_so_far(const Context& context);
 // (its first instant).
 Millis time_argument(const std::string& text, const char* option, const MarketCalendar& calendar);
 Millis duration_argument(const std::string& text, const char* option);
-// The language of --lang, else that of the environment.
+// The language of --lang, which is "en" or "zh", or that of the environment if it is empty.
 Language language_argument(const std::string& text);
 
 }  // namespace fiverate

@@ -174,7 +174,7 @@ std::string check_twin_name(const std::string& name) {
 }
 
 void add_run(Program& program) {
-  auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C")->group(kProcessingGroup);
+  auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
   auto arguments = std::make_shared<RunArguments>();
   run->add_option("--stage", arguments->stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
   run->add_option("--standby", arguments->standby,

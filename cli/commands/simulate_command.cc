@@ -41,9 +41,15 @@ std::int64_t decimal_argument(const std::string& text, const std::string& option
   const auto number = Decimal::parse(text);
   const auto value = number ? times(*number, {unit, 0}, Rounding::down) : std::nullopt;
   if (!value || number->digits < 0 || *value > highest * unit) {
-    throw ExitError(kExitUsage, fmt::format("Invalid number \"{}\" for {}. Use a number from 0 to {}.", text, option, highest));
+    throw ExitError(kExitUsage,
+                    fmt::format("Invalid number \"{}\" for {}. Use a number from 0 to {}.", text, option, highest));
   }
   return *value;
+}
+
+// A validator whose help text is "1..99".
+CLI::Validator range(std::int32_t lowest, std::int32_t highest) {
+  return CLI::Range(lowest, highest).description(fmt::format("{}..{}", lowest, highest));
 }
 
 TroubleRates trouble_of(const SimulateArguments& arguments) {
@@ -53,8 +59,9 @@ TroubleRates trouble_of(const SimulateArguments& arguments) {
     const auto equals = each.find('=');
     const auto mishap = mishap_named(each.substr(0, equals));
     if (equals == std::string::npos || !mishap) {
-      throw ExitError(kExitUsage, fmt::format("Invalid rate \"{}\" for --rate. Use NAME=SHARE with one of the names {}.", each,
-                                              fmt::join(kMishapNames, ", ")));
+      throw ExitError(kExitUsage,
+                      fmt::format("Invalid rate \"{}\" for --rate. Use NAME=SHARE with one of the names {}.", each,
+                                  fmt::join(kMishapNames, ", ")));
     }
     rates.share[static_cast<std::size_t>(*mishap)] =
         decimal_argument(each.substr(equals + 1), "--rate " + each.substr(0, equals), kCertain, 1);
@@ -72,8 +79,8 @@ SimulateSettings settings_of(const SimulateArguments& arguments) {
   const auto& size = settings.size;
   if (size.brands > size.skus) {
     throw ExitError(kExitUsage,
-                    fmt::format("--brands {} needs --skus {} or more, since every brand has at least one SKU.", size.brands,
-                                size.brands));
+                    fmt::format("--brands {} needs --skus {} or more, since every brand has at least one SKU.",
+                                size.brands, size.brands));
   }
   settings.size.first_day = day_argument(arguments.start, "--start");
   const auto earliest = parse_date("1992-01-02").value_or(kNoDay);
@@ -163,29 +170,28 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
 
 void add_simulate(Program& program) {
   auto* const command =
-      program.app.add_subcommand("simulate", "Generate a synthetic market, into the source topics or into files")
-          ->group(kInputGroup);
+      program.app.add_subcommand("simulate", "Generate a synthetic market, into the source topics or into files");
   auto arguments = std::make_shared<SimulateArguments>();
   auto& size = arguments->settings.size;
-  command->add_option("--out", arguments->out,
-                      "Write events.jsonl, reference.jsonl and truth.jsonl to this folder, not to Kafka")->type_name("DIR");
-  command->add_option("--truth", arguments->truth,
-                      "Without --out: write the hidden stock of every outlet, SKU and day to this file")->type_name("FILE");
+  command
+      ->add_option("--out", arguments->out,
+                   "Write events.jsonl, reference.jsonl and truth.jsonl to this folder, not to Kafka")
+      ->type_name("DIR");
+  command
+      ->add_option("--truth", arguments->truth,
+                   "Without --out: write the hidden stock of every outlet, SKU and day to this file")
+      ->type_name("FILE");
   command->add_option("--outlets", size.outlets, "Number of outlets")
-      ->check(CLI::Range(1, kSimulatedOutletsMax))
+      ->check(range(1, kSimulatedOutletsMax))
       ->capture_default_str();
   command->add_option("--brands", size.brands, "Number of brands")
-      ->check(CLI::Range(1, kSimulatedBrandsMax))
+      ->check(range(1, kSimulatedBrandsMax))
       ->capture_default_str();
   command->add_option("--skus", size.skus, "Number of SKUs of all brands together")
-      ->check(CLI::Range(1, kSimulatedSkusMax))
+      ->check(range(1, kSimulatedSkusMax))
       ->capture_default_str();
-  command->add_option("--days", size.days, "Number of days")
-      ->check(CLI::Range(1, kSimulatedDaysMax))
-      ->capture_default_str();
-  command->add_option("--seed", size.seed, "Random seed")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  command->add_option("--days", size.days, "Number of days")->check(range(1, kSimulatedDaysMax))->capture_default_str();
+  command->add_option("--seed", size.seed, "Random seed")->check(CLI::NonNegativeNumber)->capture_default_str();
   command->add_option("--start", arguments->start, "First day")->type_name("DAY")->capture_default_str();
   command
       ->add_option("--speed", arguments->speed,
@@ -194,13 +200,15 @@ void add_simulate(Program& program) {
   command
       ->add_option("--fast-days", arguments->settings.fast_days,
                    "With --speed: generate so many first days as fast as possible")
-      ->check(CLI::Range(0, kSimulatedDaysMax))
+      ->check(range(0, kSimulatedDaysMax))
       ->capture_default_str();
   command
       ->add_option("--trouble", arguments->trouble,
                    "Factor for errors (duplicates, corrections, late and invalid events, wrong counts): 0 = none")
       ->capture_default_str();
-  command->add_option("--rate", arguments->rates, "Share of one kind of error, NAME=SHARE, such as late=0.02 (docs/simulate.md)")
+  command
+      ->add_option("--rate", arguments->rates,
+                   "Share of one kind of error, NAME=SHARE, such as late=0.02 (docs/simulate.md)")
       ->allow_extra_args(false);
   command->add_flag("--open", arguments->settings.open, "Leave the last days open, so that later events can follow");
   command->callback([&program, arguments] {

@@ -35,27 +35,30 @@ Millis clock_of_sources(const Context& context) {
 
 }  // namespace
 
-void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer, Millis begins) {
+void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer,
+                         Millis begins) {
   const bool is_import = writer == SourceWriterKind::import;
   const auto* const rejected = is_import ? "Import rejected" : "Simulation rejected";
   if (context.config().intake.clock == IntakeClock::wall) {
-    throw ExitError(kExitFailed, fmt::format("{}: intake.clock is \"wall\", so Kafka sets the time of each event. Use topics "
-                                             "that were created with intake.clock = \"marks\".",
-                                             rejected));
+    throw ExitError(kExitFailed,
+                    fmt::format("{}: intake.clock is \"wall\", so Kafka sets the time of each event. Use topics "
+                                "that were created with intake.clock = \"marks\".",
+                                rejected));
   }
   for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
     if (finding.setting == "message.timestamp.type") {
-      throw ExitError(kExitFailed, fmt::format("{}: topic {} must accept timestamps of the writer, but its {} is {}.", rejected,
-                                               finding.topic, finding.setting, finding.found));
+      throw ExitError(kExitFailed, fmt::format("{}: topic {} must accept timestamps of the writer, but its {} is {}.",
+                                               rejected, finding.topic, finding.setting, finding.found));
     }
   }
   const auto clock = clock_of_sources(context);
   if (clock != kNever && clock > begins) {
-    throw ExitError(kExitFailed, fmt::format("{}: it starts on {}, but this market is already at {}. Use {}a new topics.prefix.",
-                                             rejected, minute_text(begins, calendar), minute_text(clock, calendar),
-                                             is_import ? "--open for earlier imports, or " : ""));
+    throw ExitError(kExitFailed,
+                    fmt::format("{}: it starts on {}, but this market is already at {}. Use {}a new topics.prefix.",
+                                rejected, minute_text(begins, calendar), minute_text(clock, calendar),
+                                is_import ? "--open for earlier imports, or " : ""));
   }
 }
 

@@ -12,6 +12,7 @@ namespace fiverate {
 enum class SourceWriterKind : std::uint8_t { import, simulation };
 
 // Ends the program with a message if a check fails. `begins` is the earliest arrival to be written.
-void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer, Millis begins);
+void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer,
+                         Millis begins);
 
 }  // namespace fiverate

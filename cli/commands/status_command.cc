@@ -87,8 +87,9 @@ int status(const Context& context, const std::string& output, const std::string&
       const auto task = parse_status(position.committed);
       table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
                  task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
-                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset), position.lag(),
-                 task.state_bytes, task.repetitions, task.gaps, task.alerts_open, task.quarantine_rate()});
+                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset),
+                 position.lag(), task.state_bytes, task.repetitions, task.gaps, task.alerts_open,
+                 task.quarantine_rate()});
     }
   };
   const auto partitions = [](Topic topic, std::int32_t count) {
@@ -113,8 +114,8 @@ int status(const Context& context, const std::string& output, const std::string&
 }  // namespace
 
 void add_status(Program& program) {
-  auto* const command = program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition")
-                            ->group(kProcessingGroup);
+  auto* const command =
+      program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition");
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
   auto twin = std::make_shared<std::string>();
@@ -126,7 +127,7 @@ void add_status(Program& program) {
 }
 
 void add_config(Program& program) {
-  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect")->group(kSetupGroup);
+  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect");
   config->require_subcommand(1);
   auto* const show = config->add_subcommand("show", "Print the configuration as TOML, without secrets");
   auto origin = std::make_shared<bool>(false);

@@ -46,11 +46,12 @@ int check(const Context& context, const std::string& output) {
 }  // namespace
 
 void add_topics(Program& program) {
-  auto* const topics = program.app.add_subcommand("topics", "Create and check the Kafka topics")->group(kSetupGroup);
+  auto* const topics = program.app.add_subcommand("topics", "Create and check the Kafka topics");
   topics->require_subcommand(1);
   topics->add_subcommand("create", "Create the missing topics, with their settings and the definition")
       ->callback([&program] { program.command = create; });
-  auto* const check_command = topics->add_subcommand("check", "List wrong or missing topics and settings (exit code 1 if there are any)");
+  auto* const check_command =
+      topics->add_subcommand("check", "List wrong or missing topics and settings (exit code 1 if there are any)");
   auto output = std::make_shared<std::string>();
   check_command->add_option("-o,--output", *output, "table, json or csv");
   check_command->callback(

@@ -65,7 +65,7 @@ class WatchLoop {
   [[nodiscard]] std::string warning(Language language) const {
     if (is_connected()) return {};
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
-                                 "与 Kafka({})的连接已断开,正在重试;当前显示 {} 的数据。"};
+                                 "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
     return fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_);
   }
 
@@ -95,7 +95,8 @@ class WatchLoop {
   void note_lost(const Source& source, const Error& error) {
     if (lost_.empty()) {
       connection_changed_ = true;
-      if (!is_screen_) fmt::print(stderr, "fiverate: Lost connection to Kafka at {}. Retrying. {}\n", servers_, error.what);
+      if (!is_screen_)
+        fmt::print(stderr, "fiverate: Lost connection to Kafka at {}. Retrying. {}\n", servers_, error.what);
     }
     lost_.insert(&source);
   }
@@ -261,8 +262,7 @@ class AlertFeed {
     or_exit(feed_->poll(std::chrono::milliseconds(0), records_));
     auto early = std::move(records_);
     present_ = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts))));
-    const auto open =
-        present_.sorted([&](const Alert& each) { return is_open(each) && filter_.matches(each); });
+    const auto open = present_.sorted([&](const Alert& each) { return is_open(each) && filter_.matches(each); });
     for (const auto* alert : open) write(alert->last());
     write_new(early);
     out_.flush();
@@ -307,7 +307,8 @@ class AlertFeed {
 int watch_alerts(const Context& context, const WatchedAlerts& watched) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(watched.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o csv is not possible for live alerts. Use table or json.");
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for live alerts. Use table or json.");
   if (mode == OutputMode::table && out.is_terminal()) return watch_alerts_on_screen(context, watched, out);
   WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
@@ -374,7 +375,8 @@ int watch_market_on_screen(const Context& context, const WatchedMarket& watched,
 int watch_market(const Context& context, const WatchedMarket& watched) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(watched.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o csv is not possible for a live market. Use table or json.");
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for a live market. Use table or json.");
   if (mode == OutputMode::table && out.is_terminal()) return watch_market_on_screen(context, watched, out);
   WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
@@ -396,18 +398,19 @@ int watch_market(const Context& context, const WatchedMarket& watched) {
 }
 
 void add_live_options(CLI::App& command, std::string& language, std::int64_t& seconds) {
-  command.add_option("--lang", language, "Language of the screen: en or zh (default: from LC_ALL or LANG)");
+  command.add_option("--lang", language, "Language of the screen: en or zh (default: from LC_ALL or LANG)")
+      ->check(CLI::IsMember({"en", "zh"}));
   command.add_option("--seconds", seconds, "Stop after so many seconds")->check(CLI::PositiveNumber);
 }
 
 }  // namespace
 
 void add_watch(Program& program) {
-  auto* const watch = program.app.add_subcommand("watch", "Watch the market, rates or alerts live")->group(kResultsGroup);
+  auto* const watch = program.app.add_subcommand("watch", "Watch the market, rates or alerts live");
   watch->require_subcommand(1);
   {
-    auto* const command = watch->add_subcommand("market",
-                                                "Rates of the brands and open alerts on one screen; JSON lines in a pipe");
+    auto* const command =
+        watch->add_subcommand("market", "Rates of the brands and open alerts on one screen; JSON lines in a pipe");
     auto watched = std::make_shared<WatchedMarket>();
     command->add_option("--brand", watched->brand, "Only this brand")->each([watched](const std::string& value) {
       watched->rates.brand_id = watched->alerts.brand_id = value;
@@ -427,8 +430,7 @@ void add_watch(Program& program) {
     });
   }
   {
-    auto* const command =
-        watch->add_subcommand("rates", "Rates as they change; JSON lines in a pipe");
+    auto* const command = watch->add_subcommand("rates", "Rates as they change; JSON lines in a pipe");
     auto arguments = std::make_shared<RateArguments>();
     auto seconds = std::make_shared<std::int64_t>(0);
     add_filters(*command, *arguments);
@@ -442,8 +444,7 @@ void add_watch(Program& program) {
   }
   {
     auto* const command = watch->add_subcommand(
-        "alerts",
-        "Open alerts and the latest changes; in a pipe JSON lines of open alerts, then of new transitions");
+        "alerts", "Open alerts and the latest changes; in a pipe JSON lines of open alerts, then of new transitions");
     auto watched = std::make_shared<WatchedAlerts>();
     add_filters(*command, watched->arguments);
     command->add_option("-o,--output", watched->output, "table or json");

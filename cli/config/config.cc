@@ -257,7 +257,8 @@ class Loader {
     for (const std::string& override : sources_.overrides) {
       const auto equals = override.find('=');
       const auto dot = override.find('.');
-      const std::string name = override.substr(0, equals);  // messages have the name only, since the value may be a secret
+      const std::string name =
+          override.substr(0, equals);  // messages have the name only, since the value may be a secret
       if (equals == std::string::npos || dot > equals || dot + 1 == equals) {
         problems_.push_back(fmt::format("flag {}: expected section.key=value", in_quotes(name)));
         continue;

@@ -119,13 +119,12 @@ std::span<const Setting> settings();  // in the order of the documentation
 using KafkaCheck = std::function<std::optional<std::string>(const std::string& name, const std::string& value)>;
 
 struct ConfigSources {
-  std::optional<std::filesystem::path> file;             // --config; must exist
-  std::filesystem::path default_file = "fiverate.toml";  // read if it exists and no other file is given
-  std::vector<std::pair<std::string, std::string>>
-      environment;                       // FIVERATE_*; FIVERATE_CONFIG is the same as --config
-  std::vector<std::string> overrides;    // "section.key=value"; the last one counts
-  KafkaCheck kafka_check;                // empty: every property is accepted
-  std::vector<std::string> kafka_names;  // known properties, for "did you mean"; may be empty
+  std::optional<std::filesystem::path> file;                     // --config; must exist
+  std::filesystem::path default_file = "fiverate.toml";          // read if it exists and no other file is given
+  std::vector<std::pair<std::string, std::string>> environment;  // FIVERATE_*; FIVERATE_CONFIG is the same as --config
+  std::vector<std::string> overrides;                            // "section.key=value"; the last one counts
+  KafkaCheck kafka_check;                                        // empty: every property is accepted
+  std::vector<std::string> kafka_names;                          // known properties, for "did you mean"; may be empty
 };
 
 // The environment variables whose names begin with FIVERATE_, sorted.

@@ -43,9 +43,8 @@ std::string config_reference() {
   std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
   const Config defaults;
   for (const auto& [name, value] : defaults.kafka.properties) {
-    out +=
-        fmt::format("| `kafka.{}` | `{}{}` | see librdkafka | `{}` | [kafka] accepts every librdkafka property. |\n",
-                    name, kKafkaVariablePrefix, upper_name(name), value);
+    out += fmt::format("| `kafka.{}` | `{}{}` | see librdkafka | `{}` | [kafka] accepts every librdkafka property. |\n",
+                       name, kKafkaVariablePrefix, upper_name(name), value);
   }
   for (const Setting& setting : settings()) {
     const std::string value = setting.read(defaults);

@@ -96,13 +96,15 @@ const std::vector<Setting>& table() {
       {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kTaskPartitionsMax),
        "Partitions of the ledger, which is the number of outlet tasks. Cannot be changed once the topics exist."},
       {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kTaskPartitionsMax),
-       "Partitions of deltas, signals and results, which is the number of market tasks. Cannot be changed once the topics exist."},
+       "Partitions of deltas, signals and results, which is the number of market tasks. Cannot be changed once the "
+       "topics exist."},
       {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
        "Replicas of every partition; 3 in production."},
       {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
        "Time zone of the business days."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
-       "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source topics "
+       "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source "
+       "topics "
        "then use LogAppendTime)."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
@@ -118,16 +120,19 @@ const std::vector<Setting>& table() {
       {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
        "Longest time between two commits, in milliseconds. Shorter means less delay, longer means more throughput."},
       {"run", "standby", integer<&C::run, &C::Run::standby>(0, kPartitionsMax),
-       "Number of standby copies that this process keeps for each stage, of tasks of other processes, to take over at once."},
+       "Number of standby copies that this process keeps for each stage, of tasks of other processes, to take over at "
+       "once."},
       {"run", "on_stop", choice<&C::run, &C::Run::on_stop>(kOnStopNames),
-       "Behaviour at a stop: leave the consumer groups, so that others take over at once, or keep the membership for a restart."},
+       "Behaviour at a stop: leave the consumer groups, so that others take over at once, or keep the membership for a "
+       "restart."},
       {"run", "health", text<&C::run, &C::Run::health>("an address and port, or nothing", expected_address),
        "Address and port that serve /livez and /readyz, such as 127.0.0.1:8081. Empty: none."},
       {"snapshots", "dir", text<&C::snapshots, &C::Snapshots::dir>("a folder, or nothing", expected_folder_or_nothing),
        "Shared folder for snapshots of the states. Empty: no snapshots."},
       {"snapshots", "every_s", integer<&C::snapshots, &C::Snapshots::every_s>(1, 86'400 * 7),
        "Seconds between two snapshots of a task."},
-      {"snapshots", "keep", integer<&C::snapshots, &C::Snapshots::keep>(1, 1'000), "Number of snapshots that are kept of each task."},
+      {"snapshots", "keep", integer<&C::snapshots, &C::Snapshots::keep>(1, 1'000),
+       "Number of snapshots that are kept of each task."},
       {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Lowest level of log messages that are written."},
       {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Format of log lines: text or JSON."},
   };

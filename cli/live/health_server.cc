@@ -34,7 +34,8 @@ std::optional<tcp::endpoint> endpoint_of(const std::string& address) {
   return tcp::endpoint(ip, port);
 }
 
-http::response<http::string_body> response_to(const http::request<http::empty_body>& request, const HealthBoard& board) {
+http::response<http::string_body> response_to(const http::request<http::empty_body>& request,
+                                              const HealthBoard& board) {
   http::response<http::string_body> response{http::status::ok, request.version()};
   response.set(http::field::content_type, "application/json");
   response.set(http::field::cache_control, "no-store");
@@ -59,7 +60,8 @@ http::response<http::string_body> response_to(const http::request<http::empty_bo
 // One connection: one request and its response. It owns itself until the response is sent.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, const HealthBoard& board, int& open) : stream_(std::move(socket)), board_(board), open_(open) {
+  Connection(tcp::socket socket, const HealthBoard& board, int& open)
+      : stream_(std::move(socket)), board_(board), open_(open) {
     ++open_;
     parser_.header_limit(kHeaderBytesMax);
     parser_.body_limit(0);
@@ -100,7 +102,8 @@ struct HealthServer::Parts {
   void accept() {
     acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && connections < kConnectionsMax) std::make_shared<Connection>(std::move(socket), board, connections)->start();
+      if (!error && connections < kConnectionsMax)
+        std::make_shared<Connection>(std::move(socket), board, connections)->start();
       if (!error) return accept();
       pause.expires_after(std::chrono::milliseconds(200));  // for example without free file descriptors
       pause.async_wait([this](beast::error_code) { accept(); });
@@ -130,7 +133,9 @@ std::string HealthServer::address() const {
 
 Result<std::unique_ptr<HealthServer>> HealthServer::open(const std::string& address, const HealthBoard& board) {
   const auto endpoint = endpoint_of(address);
-  if (!endpoint) return fail(Reaction::stop, "Invalid address \"{}\" for run.health. Use an address and port such as 127.0.0.1:8081.", address);
+  if (!endpoint)
+    return fail(Reaction::stop,
+                "Invalid address \"{}\" for run.health. Use an address and port such as 127.0.0.1:8081.", address);
   auto parts = std::make_unique<Parts>(board);
   beast::error_code error;
   parts->acceptor.open(endpoint->protocol(), error);
@@ -146,7 +151,8 @@ Result<std::unique_ptr<HealthServer>> HealthServer::open(const std::string& addr
 Result<std::string> http_get(const std::string& address, const std::string& path) {
   constexpr std::chrono::seconds kTimeout{2};
   const auto endpoint = endpoint_of(address);
-  if (!endpoint) return fail(Reaction::stop, "Invalid address \"{}\". Use an address and port such as 127.0.0.1:8081.", address);
+  if (!endpoint)
+    return fail(Reaction::stop, "Invalid address \"{}\". Use an address and port such as 127.0.0.1:8081.", address);
   asio::io_context context;
   beast::tcp_stream stream(context);
   beast::flat_buffer buffer;

@@ -19,7 +19,7 @@ TableCell optional_text(const std::string& text) {
 std::string handling_text(const Alert& alert, Millis now, Language language) {
   std::string text;
   const auto add = [&](const Translations& part, const std::string& name = {}) {
-    if (!text.empty()) text += in(language, {", ", ","});
+    if (!text.empty()) text += in(language, {", ", "，"});
     text += fmt::format(fmt::runtime(in(language, part)), name);
   };
   if (!alert.acked_by().empty()) add({"acked by {}", "{} 已受理"}, alert.acked_by());
@@ -37,8 +37,7 @@ std::vector<TableColumn> alert_columns(Language language) {
   std::vector<TableColumn> columns;
   for (const auto name : {Label::severity, Label::state, Label::rule, Label::details, Label::brand, Label::sku,
                           Label::outlet, Label::region, Label::since, Label::age, Label::handling, Label::alert_id}) {
-    columns.push_back(
-        {std::string(label(name, language)), name == Label::age ? ColumnType::number : ColumnType::text});
+    columns.push_back({std::string(label(name, language)), name == Label::age ? ColumnType::number : ColumnType::text});
   }
   return columns;
 }
@@ -62,8 +61,7 @@ std::vector<TableCell> alert_cells(const Alert& alert, const MarketCalendar& cal
 
 std::vector<TableColumn> alert_screen_columns(Language language) {
   std::vector<TableColumn> columns;
-  for (const auto name :
-       {Label::severity, Label::details, Label::sku, Label::outlet, Label::region, Label::since}) {
+  for (const auto name : {Label::severity, Label::details, Label::sku, Label::outlet, Label::region, Label::since}) {
     columns.push_back({std::string(label(name, language))});
   }
   return columns;

@@ -173,9 +173,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void advance(std::int64_t more = 1) {
-    set(count_ + more);
-  }  // reads the clock: call it per batch in fast loops
+  void advance(std::int64_t more = 1) { set(count_ + more); }  // reads the clock: call it per batch in fast loops
   void set(std::int64_t count);
   void finish();  // writes the last line; later calls do nothing
 

@@ -67,8 +67,8 @@ std::chrono::milliseconds milliseconds_of(double seconds) {
 
 // "152 k events/s"; one decimal below 10, "0.1 days/s".
 std::string per_second(double rate, const std::string& noun) {
-  const auto number =
-      rate > 0.0 && rate < 9.95 ? fmt::format("{:.1f}", rate) : human_count(static_cast<std::int64_t>(std::llround(rate)));
+  const auto number = rate > 0.0 && rate < 9.95 ? fmt::format("{:.1f}", rate)
+                                                : human_count(static_cast<std::int64_t>(std::llround(rate)));
   return fmt::format("{} {}/s", number, noun);
 }
 
@@ -153,8 +153,7 @@ std::string ProgressBar::last_line() const {
 
 void ProgressBar::draw(const std::string& text, bool is_last) {
   if (!screen_.is_terminal) return screen_.write(text + "\n");
-  const std::size_t columns =
-      std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line wraps on some terminals
+  const std::size_t columns = std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line wraps on some terminals
   screen_.write(fmt::format("\r{}\x1b[K{}", truncate_to(text, columns), is_last ? "\n" : ""));
 }
 

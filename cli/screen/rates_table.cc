@@ -84,7 +84,8 @@ std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> l
     }
     for (const auto name : kBrandMeasureNames) columns.push_back({std::string(name), ColumnType::number});
   } else {
-    for (const auto& [rate, shown] : kShownRates) add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
+    for (const auto& [rate, shown] : kShownRates)
+      add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
     for (const auto& [measure, shown] : kShownMeasures) {
       add(kBrandMeasureNames[static_cast<std::size_t>(measure)], shown, ColumnType::number);
     }

@@ -12,9 +12,12 @@ using Json = nlohmann::ordered_json;
 Json evidence_json(const Evidence& evidence) {
   if (evidence.has_row()) {
     const auto& row = evidence.row();
-    return {{"as_of", format_date(Day{row.as_of_day()})}, {"brand_id", row.brand_id()},
-            {"region_id", row.region_id()},               {"class_dimension", row.class_dimension()},
-            {"class_value", row.class_value()},           {"window_days", row.window_days()}};
+    return {{"as_of", format_date(Day{row.as_of_day()})},
+            {"brand_id", row.brand_id()},
+            {"region_id", row.region_id()},
+            {"class_dimension", row.class_dimension()},
+            {"class_value", row.class_value()},
+            {"window_days", row.window_days()}};
   }
   Json json{{"event_id", evidence.event_id()}};
   if (!evidence.topic().empty()) {

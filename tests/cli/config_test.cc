@@ -328,17 +328,18 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
   sources_.environment = {{"FIVERATE_STATE_DIR", "/var/lib/\"five\""}};
   const auto loaded = load_config(sources_);
   const std::string plain = show_config(loaded, false);
-  EXPECT_EQ(plain,
-            "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:9092\"\n\"sasl.password\" = \"(redacted)\"\n"
-            "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
-            "replication = 1\n"
-            "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
-            "\n[intake]\nclock = \"marks\"\n"
-            "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
-            "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
-            "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
-            "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"
-            "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
+  EXPECT_EQ(
+      plain,
+      "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:9092\"\n\"sasl.password\" = \"(redacted)\"\n"
+      "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
+      "replication = 1\n"
+      "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
+      "\n[intake]\nclock = \"marks\"\n"
+      "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
+      "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
+      "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
+      "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"
+      "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
   const std::string origins = with_short_path(show_config(loaded, true));
   EXPECT_EQ(origins.find("hunter2"), std::string::npos);
   EXPECT_NE(origins.find("prefix = \"a-\"                           # T:4\n"), std::string::npos) << origins;

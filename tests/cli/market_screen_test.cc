@@ -32,18 +32,14 @@ struct Market {
     auto& window = *row.add_lines()->add_windows();
     window.set_window_days(28);
     BrandValues values{};
-    for (const auto& [measure, value] : {std::pair(BrandMeasure::active_outlets, 200L),
-                                         std::pair(BrandMeasure::on_shelf_outlets, 150L),
-                                         std::pair(BrandMeasure::net_delivered_units, 1000L),
-                                         std::pair(BrandMeasure::previous_net_delivered_units, 1000L),
-                                         std::pair(BrandMeasure::net_delivered_units_change, change),
-                                         std::pair(BrandMeasure::buying_outlets, 100L),
-                                         std::pair(BrandMeasure::counties, 8L),
-                                         std::pair(BrandMeasure::covered_counties, 8L),
-                                         std::pair(BrandMeasure::available_units, 400L),
-                                         std::pair(BrandMeasure::sold_units, 100L),
-                                         std::pair(BrandMeasure::known_days, 500L),
-                                         std::pair(BrandMeasure::stockout_days, 20L)}) {
+    for (const auto& [measure, value] :
+         {std::pair(BrandMeasure::active_outlets, 200L), std::pair(BrandMeasure::on_shelf_outlets, 150L),
+          std::pair(BrandMeasure::net_delivered_units, 1000L),
+          std::pair(BrandMeasure::previous_net_delivered_units, 1000L),
+          std::pair(BrandMeasure::net_delivered_units_change, change), std::pair(BrandMeasure::buying_outlets, 100L),
+          std::pair(BrandMeasure::counties, 8L), std::pair(BrandMeasure::covered_counties, 8L),
+          std::pair(BrandMeasure::available_units, 400L), std::pair(BrandMeasure::sold_units, 100L),
+          std::pair(BrandMeasure::known_days, 500L), std::pair(BrandMeasure::stockout_days, 20L)}) {
       values[static_cast<std::size_t>(measure)] = value;
     }
     window.mutable_values()->Add(values.begin(), values.end());
@@ -80,7 +76,8 @@ struct Market {
   [[nodiscard]] std::string drawn(TextOutput::Size size = kSmall, Language language = Language::en,
                                   bool colours = false) const {
     TextOutput page(size, colours);
-    draw_market(page, {rows, alerts, rates, alert_filter, kNow, 12, warning}, MarketCalendar("Asia/Shanghai"), language);
+    draw_market(page, {rows, alerts, rates, alert_filter, kNow, 12, warning}, MarketCalendar("Asia/Shanghai"),
+                language);
     return page.text();
   }
   [[nodiscard]] std::vector<std::string> lines(TextOutput::Size size = kSmall, Language language = Language::en) const {
@@ -102,18 +99,19 @@ TEST(MarketScreen, ShowsClockRatesAndAlerts) {
   market.row("", 0);
   market.alert("1", Transition::WARNING, kNow - 26 * kHour);
   market.add();
-  EXPECT_EQ(market.drawn(), R"(fiverate market   2026-03-02 12:00   Ctrl-C to stop
+  EXPECT_EQ(market.drawn(),
+            R"(fiverate market   2026-03-02 12:00   Ctrl-C to stop
 open alerts: 1   critical 0  warning 1  info 0   quarantined: 12
 
 brands, whole market, last 28 days   as of 2026-03-02   * sample below 30
 )"
-                            "\x1b[1mbrand  buying  coverage  on shelf  sell-through  stockout  growth  net units\x1b[0m\n"
-                            R"(LARK    50.0%    100.0%     75.0%         25.0%      4.0%   +8.3%       1000
+            "\x1b[1mbrand  buying  coverage  on shelf  sell-through  stockout  growth  net units\x1b[0m\n"
+            R"(LARK    50.0%    100.0%     75.0%         25.0%      4.0%   +8.3%       1000
 PLUM    50.0%    100.0%     75.0%         25.0%      4.0%  -17.8%       1000
 
 )"
-                            "\x1b[1mseverity  details                  SKU    outlet   region   since\x1b[0m\n"
-                            "warning   out of stock for 1d 02h  B01-1  R000017  P1C2-03  2026-03-01 10:00\n");
+            "\x1b[1mseverity  details                  SKU    outlet   region   since\x1b[0m\n"
+            "warning   out of stock for 1d 02h  B01-1  R000017  P1C2-03  2026-03-01 10:00\n");
   market.rates.region_id = "P1C2";
   EXPECT_NE(market.drawn().find("brands, P1C2, last 28 days"), std::string::npos);
   EXPECT_NE(market.drawn().find("-50.0%"), std::string::npos);

@@ -26,7 +26,8 @@ class MemberNameTest : public testing::Test {
 
 TEST_F(MemberNameTest, ARestartHasTheSameNameWithAnyFormOfThePath) {
   EXPECT_EQ(name("state"), name("state"));
-  EXPECT_EQ(*process_name(root_ / "state", 0), *process_name(root_ / "." / "state", 0)) << "with the boot id of this system";
+  EXPECT_EQ(*process_name(root_ / "state", 0), *process_name(root_ / "." / "state", 0))
+      << "with the boot id of this system";
 }
 
 TEST_F(MemberNameTest, AnotherProcessFolderOrMachineHasAnother) {

@@ -63,13 +63,17 @@ Transition with_evidence(Transition t, const std::vector<std::pair<std::string, 
   return t;
 }
 
-std::string english(const Transition& t) { return alert_sentence(t, shanghai(), Language::en); }
-std::string chinese(const Transition& t) { return alert_sentence(t, shanghai(), Language::zh); }
+std::string english(const Transition& t) {
+  return alert_sentence(t, shanghai(), Language::en);
+}
+std::string chinese(const Transition& t) {
+  return alert_sentence(t, shanghai(), Language::zh);
+}
 
 TEST(AlertSentence, AStockoutNamesItsCount) {
   const auto visit = with_evidence(transition("R1", Transition::FIRING), {{"visits", "v1"}});
   EXPECT_EQ(english(visit), "Stockout: visit on 10 March counted 0");
-  EXPECT_EQ(chinese(visit), "断货:3月10日走访清点为 0");
+  EXPECT_EQ(chinese(visit), "断货：3月10日走访清点为 0");
   const auto order = with_evidence(transition("R1", Transition::FIRING), {{"orders", "o1"}});
   EXPECT_EQ(english(order), "Stockout: order on 10 March declared a stock of 0");
 }
@@ -78,8 +82,9 @@ TEST(AlertSentence, AStockoutEndsForAReason) {
   auto t = transition("R1", Transition::RESOLVED);
   EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}, {"deliveries", "D2"}})), "Restocked by delivery event D2");
   EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}, {"visits", "v2"}})), "Restocked: visit event v2 counted stock");
-  EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}, {"orders", "o2"}})), "Restocked: order event o2 declared stock");
-  EXPECT_EQ(chinese(with_evidence(t, {{"visits", "v1"}, {"deliveries", "D2"}})), "已到货(送货事件 D2)");
+  EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}, {"orders", "o2"}})),
+            "Restocked: order event o2 declared stock");
+  EXPECT_EQ(chinese(with_evidence(t, {{"visits", "v1"}, {"deliveries", "D2"}})), "已到货（送货事件 D2）");
   t.set_at_ms(kMidnight);
   EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}})), "Closed: outlet not active, or SKU no longer listed");
   EXPECT_EQ(english(with_evidence(t, {{"visits", "v1"}, {"deliveries", "D2"}})), "Restocked by delivery event D2");
@@ -93,7 +98,7 @@ TEST(AlertSentence, APredictionHasStockAndSales) {
   EXPECT_EQ(english(transition("R2", Transition::FIRING, 2'000'000, 7'123'594)),
             "2 units left, sells 3.6 a day; alert below 7.1");
   EXPECT_EQ(chinese(transition("R2", Transition::FIRING, 2'000'000, 7'123'594)),
-            "剩余 2,日均销量 3.6;低于 7.1 时预警");
+            "剩余 2，日均销量 3.6；低于 7.1 时预警");
   EXPECT_EQ(english(transition("R2", Transition::RESOLVED, 12'000'000, 8'000'000)),
             "Enough again: 12 units left, sells 4 a day");
   EXPECT_EQ(english(transition("R2", Transition::RESOLVED, 0, 8'000'000)),
@@ -108,7 +113,7 @@ TEST(AlertSentence, AnOverstockHasItsDaysOfSupply) {
   EXPECT_EQ(english(transition("R5", Transition::FIRING, 200'000'000, 90'000'000)),
             "200 units left, sells 2 a day (100 days); alert above 45 days");
   EXPECT_EQ(chinese(transition("R5", Transition::FIRING, 200'000'000, 90'000'000)),
-            "剩余 200,日均销量 2(可销 100 天);超过 45 天时预警");
+            "剩余 200，日均销量 2（可销 100 天）；超过 45 天时预警");
   EXPECT_EQ(english(transition("R5", Transition::FIRING, 200'000'000, 0)),
             "200 units left, no sales; alert above 45 days");
   EXPECT_EQ(english(transition("R5", Transition::RESOLVED, 60'000'000, 90'000'000)),
@@ -120,7 +125,7 @@ TEST(AlertSentence, AnOverstockHasItsDaysOfSupply) {
 TEST(AlertSentence, RegionsHaveSharesAndFactors) {
   EXPECT_EQ(english(transition("R3", Transition::FIRING, 12, 60)),
             "20% out of stock in 7 days: 12 of 60 outlet-SKU pairs");
-  EXPECT_EQ(chinese(transition("R3", Transition::FIRING, 12, 60)), "近 7 天断货率 20%:60 个户品规中 12 个断货");
+  EXPECT_EQ(chinese(transition("R3", Transition::FIRING, 12, 60)), "近 7 天断货率 20%：60 个户品规中 12 个断货");
   EXPECT_EQ(english(transition("R3", Transition::RESOLVED, 0, 0)),
             "Recovered: 0% out of stock in 7 days: 0 of 0 outlet-SKU pairs");
   EXPECT_EQ(english(transition("R6", Transition::FIRING, 300, 100)),
@@ -203,10 +208,10 @@ TEST(AlertTable, HasSentenceAgeAndHandling) {
   const auto now = one.last().since_ms() + 2 * kDayMs;
   one.set_acked_by("ann");
   one.set_assignee("bob");
-  EXPECT_EQ(texts(alert_cells(one, calendar, now, Language::en)),
-            (std::vector<std::string>{"critical", "firing", "R1 stockout", "Stockout: visit on 2 March counted 0", "LARK",
-                                      "-", "o1", "-", "2026-03-02 12:00", "2d 00h", "acked by ann, owner bob",
-                                      "01234567"}));
+  EXPECT_EQ(
+      texts(alert_cells(one, calendar, now, Language::en)),
+      (std::vector<std::string>{"critical", "firing", "R1 stockout", "Stockout: visit on 2 March counted 0", "LARK",
+                                "-", "o1", "-", "2026-03-02 12:00", "2d 00h", "acked by ann, owner bob", "01234567"}));
   for (const auto language : kLanguagesTested) {
     EXPECT_EQ(alert_columns(language).size(), alert_cells(one, calendar, now, language).size());
   }
@@ -221,7 +226,8 @@ TEST(AlertTable, HasSentenceAgeAndHandling) {
   constexpr std::size_t kHandling = 10;
   EXPECT_EQ(texts(alert_cells(one, calendar, now + 1, Language::en))[kHandling],
             "acked by ann, owner bob, confirmed, silenced");
-  EXPECT_EQ(texts(alert_cells(one, calendar, now + 1, Language::zh))[kHandling], "ann 已受理,负责人 bob,属实,已静默");
+  EXPECT_EQ(texts(alert_cells(one, calendar, now + 1, Language::zh))[kHandling],
+            "ann 已受理，负责人 bob，属实，已静默");
 }
 
 TEST(AlertTable, CsvHasTheNamesOfTheContract) {
