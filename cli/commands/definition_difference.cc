@@ -33,14 +33,18 @@ std::int32_t source_partitions_of(const Definition& definition) {
 
 }  // namespace
 
-std::vector<std::string> definition_differences(const Context& context) {
-  std::vector<std::string> differences;
+std::string to_text(const DefinitionDifference& difference) {
+  return fmt::format("{}: topics have {}, this configuration has {}.", difference.setting, difference.in_topics,
+                     difference.expected);
+}
+
+std::vector<DefinitionDifference> definition_differences(const Context& context) {
+  std::vector<DefinitionDifference> differences;
   const auto found = definition_in_topics(context);
   if (!found) return differences;
   const auto expected = context.definition();
-  const auto compare = [&](std::string_view name, const auto& in_topics, const auto& here) {
-    if (in_topics != here)
-      differences.push_back(fmt::format("{}: topics have {}, this configuration has {}.", name, in_topics, here));
+  const auto compare = [&](const char* name, const auto& in_topics, const auto& here) {
+    if (in_topics != here) differences.push_back({name, fmt::format("{}", here), fmt::format("{}", in_topics)});
   };
   compare("market.timezone", found->timezone(), expected.timezone());
   compare("topics.ledger_partitions", found->ledger_partitions(), expected.ledger_partitions());

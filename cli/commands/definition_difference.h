@@ -1,4 +1,4 @@
-// The differences between the definition in the topics and that of this configuration, for a person.
+// The differences between the definition in the topics and that of this configuration.
 #pragma once
 
 #include <string>
@@ -8,8 +8,15 @@
 
 namespace fiverate {
 
-// One sentence for each difference, such as "market.timezone: topics have Asia/Shanghai, this configuration has
-// Europe/Berlin." Empty if the definition in the topics cannot be read.
-std::vector<std::string> definition_differences(const Context& context);
+struct DefinitionDifference {
+  std::string setting;   // "market.timezone"
+  std::string expected;  // by this configuration
+  std::string in_topics;
+};
+// "market.timezone: topics have Asia/Shanghai, this configuration has Europe/Berlin."
+std::string to_text(const DefinitionDifference& difference);
+
+// Empty if the definition in the topics cannot be read.
+std::vector<DefinitionDifference> definition_differences(const Context& context);
 
 }  // namespace fiverate

@@ -67,7 +67,7 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
       if (!std::exchange(other_definition, true)) {
         const auto differences = definition_differences(context);
         if (differences.empty()) wrong += "\n  " + to_text(finding);
-        for (const auto& difference : differences) wrong += "\n  definition: " + difference;
+        for (const auto& difference : differences) wrong += "\n  definition: " + to_text(difference);
       }
     } else {
       spdlog::warn("{}", to_text(finding));

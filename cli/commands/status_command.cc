@@ -21,7 +21,7 @@ struct TaskStatus {
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
 
-  // Of what the task has read since it was opened; nothing: it has read nothing.
+  // The share of quarantined records in those read since the task was opened; nothing if it has read none.
   [[nodiscard]] TableCell quarantine_rate() const {
     if (records <= 0) return std::nullopt;
     return millionths_text(millionths(quarantined, records));

@@ -1,20 +1,10 @@
 // `topics create` and `topics check`: the topics with their partitions and settings.
-#include <algorithm>
-
 #include "cli/commands/commands.h"
 #include "cli/commands/definition_difference.h"
 #include "processors/edge/kafka_admin.h"
 
 namespace fiverate {
 namespace {
-
-int list_findings(const std::vector<TopicFinding>& findings, const std::string& output) {
-  TextOutput out(STDOUT_FILENO);
-  TableWriter table(out, output_argument(output, out), {{"topic"}, {"setting"}, {"expected"}, {"found"}});
-  for (const auto& finding : findings) table.row({finding.topic, finding.setting, finding.wanted, finding.found});
-  table.finish();
-  return findings.empty() ? kExitDone : kExitFailed;
-}
 
 int create(const Context& context) {
   or_exit(reach(context.kafka));
@@ -33,14 +23,22 @@ int check(const Context& context, const std::string& output) {
     fmt::print(stderr, "fiverate: All topics exist with the right settings.\n");
     return kExitDone;
   }
-  const bool other_definition = std::any_of(findings.begin(), findings.end(), [](const TopicFinding& finding) {
-    return finding.setting.starts_with("definition");
-  });
-  const int code = list_findings(findings, output);
-  if (other_definition) {
-    for (const auto& difference : definition_differences(context)) fmt::print(stderr, "fiverate: {}\n", difference);
+  TextOutput out(STDOUT_FILENO);
+  TableWriter table(out, output_argument(output, out), {{"topic"}, {"setting"}, {"expected"}, {"found"}});
+  // All partitions of the internal topics have the same definition. Its differences are listed once, by setting.
+  std::vector<DefinitionDifference> differences;
+  for (const auto& finding : findings) {
+    const bool is_definition = finding.setting.starts_with("definition");
+    if (is_definition && differences.empty()) {
+      differences = definition_differences(context);
+      for (const auto& difference : differences)
+        table.row({finding.topic, difference.setting, difference.expected, difference.in_topics});
+    }
+    if (!is_definition || differences.empty())
+      table.row({finding.topic, finding.setting, finding.wanted, finding.found});
   }
-  return code;
+  table.finish();
+  return kExitFailed;
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // `watch market`, `watch rates`, `watch alerts`: live output. On a terminal a screen that is redrawn at most once a second,
 // in a pipe JSON lines.
+#include <spdlog/spdlog.h>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -45,6 +47,7 @@ class WatchLoop {
       : servers_(context.kafka.properties.at("bootstrap.servers")),
         is_screen_(is_screen),
         ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
+    if (is_screen) spdlog::set_level(spdlog::level::off);  // the log would be written over the screen
     std::signal(SIGINT, [](int) { watch_interrupted = true; });
     std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
@@ -119,7 +122,8 @@ void write_warning(TextOutput& page, const std::string& warning) {
 
 void draw_rates(LiveScreen& screen, const LatestRows& latest, const RateFilter& filter, const std::string& warning,
                 Language language) {
-  constexpr std::size_t kOtherLines = 5;  // title, warning, blank line, header, number of rows that are not shown
+  // Title, blank line, header, number of rows that are not shown, and the warning.
+  const std::size_t other_lines = warning.empty() ? 4 : 5;
   auto page = screen.page();
   std::vector<MetricsRow> rows;
   auto as_of = kNoDay;
@@ -133,7 +137,7 @@ void draw_rates(LiveScreen& screen, const LatestRows& latest, const RateFilter& 
                          label(Label::low_sample, language), label(Label::stop_with_ctrl_c, language)));
   write_warning(page, warning);
   page.write("\n");
-  const auto limit = std::max(page.size().lines, kOtherLines + 1) - kOtherLines;
+  const auto limit = std::max(page.size().lines, other_lines + 1) - other_lines;
   TableWriter table(page, OutputMode::table, rate_columns(OutputMode::table, language));
   for (std::size_t i = 0; i < std::min(rows.size(), limit); ++i)
     write_table_rows(table, rows[i], OutputMode::table, language);
@@ -194,7 +198,8 @@ struct WatchedAlerts {
 void draw_alerts(LiveScreen& screen, const LatestAlerts& latest, const AlertFilter& filter,
                  const MarketCalendar& calendar, Millis now, const std::string& warning, Language language) {
   constexpr std::size_t kLatestMax = 8;
-  constexpr std::size_t kOtherLines = 10;  // titles, warning, headers, blank lines, number of alerts not shown
+  // Titles, headers, blank lines, number of alerts that are not shown, and the warning.
+  const std::size_t other_lines = warning.empty() ? 9 : 10;
   auto page = screen.page();
   const auto section = [&](Label title, const std::vector<const Alert*>& alerts, std::size_t limit) {
     page.write(fmt::format("{}: {}\n", label(title, language), alerts.size()));
@@ -209,7 +214,7 @@ void draw_alerts(LiveScreen& screen, const LatestAlerts& latest, const AlertFilt
   page.write(fmt::format("fiverate: {}   {}\n", minute_text(now, calendar), label(Label::stop_with_ctrl_c, language)));
   write_warning(page, warning);
   page.write("\n");
-  const auto lines = std::max(page.size().lines, kOtherLines + 2) - kOtherLines;
+  const auto lines = std::max(page.size().lines, other_lines + 2) - other_lines;
   const auto latest_lines = std::min(kLatestMax, lines / 2);
   section(Label::open_alerts,
           latest.sorted([&](const Alert& alert) { return is_open(alert) && filter.matches(alert); }),
@@ -357,9 +362,11 @@ int watch_market_on_screen(const Context& context, const WatchedMarket& watched,
       view.now = std::max(view.now, record.timestamp);
     }
     if (loop.is_clock_due()) {
-      view.now = std::max(view.now, try_market_clock(context).value_or(kNever));
-      view.quarantined = quarantined_so_far(context).value_or(view.quarantined);
-      changed = true;
+      if (const auto clock = try_market_clock(context)) {
+        view.now = std::max(view.now, *clock);
+        view.quarantined = quarantined_so_far(context).value_or(view.quarantined);
+        changed = true;
+      }
     }
     if (!loop.is_draw_due(changed || screen.is_resized())) continue;
     view.warning = loop.warning(language);
