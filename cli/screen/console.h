@@ -148,7 +148,6 @@ class TableWriter {
 std::size_t display_width(std::string_view utf8);
 
 std::string human_count(std::int64_t count);  // "999", "1.23 M"
-std::string human_bytes(std::int64_t bytes);  // "512 B", "1.50 MiB"
 // "450 ms", "4.2 s", "3 min 05 s", "2 h 07 min", "3 d 04 h"
 std::string human_duration(std::chrono::milliseconds duration);
 

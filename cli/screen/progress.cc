@@ -2,37 +2,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
-#include <vector>
+#include <string_view>
 
 #include "cli/screen/console.h"
 #include "cli/screen/terminal.h"
 #include "schemas/format.h"
 
 namespace fiverate {
-namespace {
-
-// Three digits and a unit. Each unit is `step` times the one before it.
-std::string three_digits(std::int64_t number, double step, std::string_view one,
-                         const std::vector<std::string_view>& units) {
-  const bool is_negative = number < 0;
-  double value = std::abs(static_cast<double>(number));
-  if (value < step) return fmt::format("{}{}", number, one);
-  std::size_t unit = 0;
-  for (value /= step; unit + 1 < units.size() && value >= (step > 1000.0 ? step - 0.5 : 999.5); ++unit) value /= step;
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return fmt::format("{}{:.{}f} {}", is_negative ? "-" : "", value, decimals, units[unit]);
-}
-
-}  // namespace
 
 std::string human_count(std::int64_t count) {
-  return three_digits(count, 1000.0, "", {"k", "M", "G", "T", "P", "E"});
-}
-
-std::string human_bytes(std::int64_t bytes) {
-  return three_digits(bytes, 1024.0, " B", {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"});
+  constexpr std::array<std::string_view, 6> kUnits{"k", "M", "G", "T", "P", "E"};
+  double value = std::abs(static_cast<double>(count));
+  if (value < 1000.0) return fmt::format("{}", count);
+  std::size_t unit = 0;
+  for (value /= 1000.0; unit + 1 < kUnits.size() && value >= 999.5; ++unit) value /= 1000.0;
+  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return fmt::format("{}{:.{}f} {}", count < 0 ? "-" : "", value, decimals, kUnits[unit]);
 }
 
 std::string human_duration(std::chrono::milliseconds duration) {

@@ -236,14 +236,6 @@ TEST(HumanTest, Counts) {
   EXPECT_EQ(human_count(INT64_MIN), "-9.22 E");
 }
 
-TEST(HumanTest, Bytes) {
-  EXPECT_EQ(human_bytes(512), "512 B");
-  EXPECT_EQ(human_bytes(1024), "1.00 KiB");
-  EXPECT_EQ(human_bytes(1'572'864), "1.50 MiB");
-  EXPECT_EQ(human_bytes((1LL << 20) - 1), "1.00 MiB");
-  EXPECT_EQ(human_bytes(1000LL << 20), "1000 MiB");
-}
-
 TEST(HumanTest, Durations) {
   EXPECT_EQ(human_duration(milliseconds(-1)), "0 ms");
   EXPECT_EQ(human_duration(milliseconds(450)), "450 ms");
