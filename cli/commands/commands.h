@@ -1,4 +1,4 @@
-// The subcommands. Each adds itself to the program and sets what is to be run; main runs it.
+// The subcommands. Each add_ function adds a command to the program. Parsing sets Program::command, and main runs it.
 #pragma once
 
 #include <CLI/CLI.hpp>

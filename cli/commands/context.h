@@ -1,4 +1,4 @@
-// What every command starts from: configuration read, log set up, Kafka settings made. Built once in main.
+// The start of every command: reads the configuration, sets up the log, makes the Kafka settings. Built once in main.
 #pragma once
 
 #include <optional>
@@ -17,10 +17,10 @@
 namespace fiverate {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;  // failed, or differs
+inline constexpr int kExitFailed = 1;  // the command failed, or a comparison found differences
 inline constexpr int kExitUsage = 2;   // bad usage or configuration
 
-// Ends the program with a message and an exit code; caught once, in main.
+// Ends the program with a message and an exit code. main catches it.
 class ExitError : public std::runtime_error {
  public:
   ExitError(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
@@ -30,14 +30,14 @@ class ExitError : public std::runtime_error {
   int code_;
 };
 
-// The value, or the end of the command with the error's sentence.
+// Returns the value, or ends the program with the message of the error.
 template <typename T>
 T or_exit(Result<T> result) {
   if (!result) throw ExitError(kExitFailed, result.error().what);
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-// Options that all commands share.
+// Options of every command.
 struct GlobalOptions {
   std::string config_file;
   std::vector<std::string> overrides;  // section.key=value
@@ -51,13 +51,13 @@ struct Context {
   [[nodiscard]] const Config& config() const { return loaded.config; }
   [[nodiscard]] PartitionCounts partitions() const;
   [[nodiscard]] Definition definition() const;
-  // The topics as this configuration wants them.
+  // The topics that this configuration requires.
   [[nodiscard]] TopicPlan topic_plan() const;
 };
 
-// A day given on the command line.
+// Parses a day on the command line, such as 2026-03-02. Ends the program if it is none.
 Day day_argument(const std::string& text, const char* option);
-// The output mode of a command, from its -o.
+// Parses the argument of -o. Ends the program if it is no output mode.
 OutputMode output_argument(const std::string& flag, const TextOutput& out);
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// `import`: files into the source topics.
+// `import`: writes files of events into the source topics.
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -23,16 +23,18 @@ struct ImportArguments {
   bool open = false;
 };
 
-// The files of the history: as they are, or made from CSV by the map.
+// The files of the history: the given ones, or those converted from CSV by the map.
 std::vector<MappedFile> open_files(const ImportArguments& arguments, const MarketCalendar& calendar) {
   std::vector<MappedFile> files;
   if (arguments.map.empty()) {
     for (const auto& name : arguments.files) {
       if (name.ends_with(".csv") || name.ends_with(".csv.gz")) {
-        throw ExitError(kExitUsage, fmt::format("{} is a CSV: say with --map how its columns become events (docs/import.md).", name));
+        throw ExitError(
+            kExitUsage,
+            fmt::format("{} is a CSV file. Use --map to map its columns to events (docs/import.md).", name));
       }
-      if (std::filesystem::path(name).filename() == kTruthFile) {  // FOLDER/*.jsonl of a simulated market
-        fmt::print(stderr, "{} is left out: it is the truth that nobody is to see\n", name);
+      if (std::filesystem::path(name).filename() == kTruthFile) {  // FOLDER/*.jsonl of a simulated market includes it
+        fmt::print(stderr, "fiverate: Skipped {}: it holds the hidden stock of a simulation, not events.\n", name);
         continue;
       }
       files.push_back(or_exit(MappedFile::open(name)));
@@ -46,16 +48,19 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
     lines.append(line).push_back('\n');
     return {};
   };
-  ProgressBar bar("converting", "bytes", std::nullopt);
+  ProgressBar bar("convert", "bytes", std::nullopt);
   for (const auto& name : arguments.files) {
     const auto input = or_exit(CsvInput::open(name));
-    or_exit(import.convert(*input, sink, [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+    or_exit(
+        import.convert(*input, sink, [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }
   const auto summary = or_exit(import.finish(sink));
   bar.finish();
-  fmt::print(stderr, "{} rows -> {} reference events, {} documents", summary.rows, summary.references, summary.documents);
+  fmt::print(stderr, "Converted {} rows to {} reference events and {} documents", summary.rows, summary.references,
+             summary.documents);
   if (summary.bad_rows + summary.conflicts > 0) {
-    fmt::print(stderr, "; {} bad rows and {} contradictions will be quarantined", summary.bad_rows, summary.conflicts);
+    fmt::print(stderr, "; {} invalid rows and {} contradictions will be quarantined", summary.bad_rows,
+               summary.conflicts);
   }
   fmt::print(stderr, "\n");
   for (const auto& problem : summary.problems) fmt::print(stderr, "  {}\n", problem);
@@ -64,39 +69,44 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
   return files;
 }
 
-// `import --map --out DIR`: the events as files, for `replay --in` or for a look.
+// `import --map --out DIR`: writes the converted events to files, for `replay --in`.
 int write_files(const std::vector<MappedFile>& files, const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw ExitError(kExitFailed, fmt::format("Cannot make the folder {}: {}", folder.string(), error.message()));
+  if (error)
+    throw ExitError(kExitFailed, fmt::format("Cannot create the folder {}: {}.", folder.string(), error.message()));
   for (const auto& file : files) {
     std::ofstream out(folder / file.name(), std::ios::binary | std::ios::trunc);
     out.write(file.text().data(), static_cast<std::streamsize>(file.text().size()));
     out.close();
-    if (!out) throw ExitError(kExitFailed, fmt::format("Cannot write {}: {}", (folder / file.name()).string(), std::strerror(errno)));
+    if (!out)
+      throw ExitError(kExitFailed,
+                      fmt::format("Cannot write {}: {}.", (folder / file.name()).string(), std::strerror(errno)));
   }
   return kExitDone;
 }
 
 int import_all(const Context& context, const ImportArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
-  if (!arguments.out.empty() && arguments.map.empty()) throw ExitError(kExitUsage, "--out goes with --map: it writes what a CSV becomes.");
+  if (!arguments.out.empty() && arguments.map.empty())
+    throw ExitError(kExitUsage, "--out needs --map: it writes the converted CSV.");
   auto files = open_files(arguments, calendar);
   if (!arguments.out.empty()) return write_files(files, arguments.out);
   or_exit(reach(context.kafka));
   const auto begun = std::chrono::steady_clock::now();
   const auto history = [&] {
-    ProgressBar bar("reading", "bytes", std::nullopt);
+    ProgressBar bar("read", "bytes", std::nullopt);
     return or_exit(History::read(std::move(files), calendar,
                                  [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }();
-  if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files hold no events.");
-  check_source_topics(context, calendar, "import", history.begins());
+  if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files contain no events.");
+  check_source_topics(context, calendar, SourceWriterKind::import, history.begins());
 
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));
-  const auto summary = or_exit(import_history(history, calendar, *sink, {context.partitions(), arguments.open},
-                                              [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+  const auto summary =
+      or_exit(import_history(history, calendar, *sink, {context.partitions(), arguments.open},
+                             [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   bar.finish();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   fmt::print(stderr, "{} events and {} marks in {}; the market's clock goes to {}\n", summary.records, summary.marks,
@@ -107,12 +117,16 @@ int import_all(const Context& context, const ImportArguments& arguments) {
 }  // namespace
 
 void add_import(Program& program) {
-  auto* const command = program.app.add_subcommand("import", "Bring files of events into the source topics");
+  auto* const command = program.app.add_subcommand("import", "Write files of events into the source topics");
   auto arguments = std::make_shared<ImportArguments>();
-  command->add_option("FILE", arguments->files, "JSON lines, or CSV with --map (.gz too)")->required();
-  command->add_option("--map", arguments->map, "How the columns of a CSV become events (TOML, docs/import.md)");
-  command->add_option("--out", arguments->out, "Write reference.jsonl and events.jsonl here instead of into Kafka");
-  command->add_flag("--open", arguments->open, "Do not close the last days: more will follow");
+  command->add_option("FILE", arguments->files, "JSON lines, or CSV with --map; .gz too")->required();
+  command->add_option("--map", arguments->map, "TOML file that maps CSV columns to events (docs/import.md)")
+      ->type_name("FILE");
+  command
+      ->add_option("--out", arguments->out,
+                   "With --map: write reference.jsonl and events.jsonl to this folder, not to Kafka")
+      ->type_name("DIR");
+  command->add_flag("--open", arguments->open, "Leave the last days open, so that later files can be imported");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return import_all(context, *arguments); };
   });

@@ -1,4 +1,6 @@
-// `quarantine`: what was rejected, why, and once more through the door.
+// `quarantine`: lists, shows and sends again rejected records.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -7,7 +9,6 @@
 #include "cli/commands/reading.h"
 #include "readers/query/quarantine_query.h"
 #include "schemas/decode.h"
-#include "schemas/json_text.h"
 #include "schemas/reasons.h"
 
 namespace fiverate {
@@ -29,19 +30,18 @@ struct Rejection {
 
 void check_reason(const std::string& reason) {
   if (reason.empty() || reason_named(reason)) return;
-  std::string known;
-  for (const auto name : kReasonNames) known += fmt::format(" {}", name);
-  throw ExitError(kExitUsage, fmt::format("--reason: \"{}\" is none of{}.", reason, known));
+  throw ExitError(kExitUsage, fmt::format("Unknown reason \"{}\" for --reason. Use one of {}.", reason,
+                                          fmt::join(kReasonNames, ", ")));
 }
 
-// Those for which `wanted` holds, in the order of the topic; their bytes only if somebody wants them.
+// The rejected records that match, in the order of the topic. Their bytes are kept only if `with_bytes` is set.
 std::vector<Rejection> rejections(const Context& context, bool with_bytes,
-                                  const std::function<bool(std::string_view, const Quarantined&)>& wanted) {
+                                  const std::function<bool(std::string_view, const Quarantined&)>& matches) {
   or_exit(reach(context.kafka));
   std::vector<Rejection> found;
   const auto reader = read_to_end(context, all_partitions(context, Topic::quarantine));
   or_exit(read_quarantine(*reader, [&](std::string_view cause, Quarantined record) {
-    if (!wanted(cause, record)) return;
+    if (!matches(cause, record)) return;
     const auto bytes = record.value().size();
     if (!with_bytes) record.clear_value();
     found.push_back({std::string(cause), std::move(record), bytes});
@@ -49,7 +49,7 @@ std::vector<Rejection> rejections(const Context& context, bool with_bytes,
   return found;
 }
 
-// A length of time back from now, or an instant.
+// Parses a duration before now, or an instant.
 Millis since_argument(const Context& context, const std::string& text, const MarketCalendar& calendar) {
   if (text.empty()) return kNever;
   if (const auto length = parse_duration(text)) return market_now(context) - *length;
@@ -77,7 +77,7 @@ int summarize(TextOutput& out, OutputMode mode, const std::vector<Rejection>& fo
   return kExitDone;
 }
 
-TableCell said(const std::string& text) {
+TableCell optional_text(const std::string& text) {
   return text.empty() ? TableCell(std::nullopt) : TableCell(text);
 }
 
@@ -105,10 +105,11 @@ int list(const Context& context, const QuarantineArguments& arguments) {
                      {"bytes", ColumnType::number},
                      {"cause"},
                      {"detail"}});
-  if (mode == OutputMode::table && out.is_terminal()) table.cut_lines_at(out.size().columns);
+  if (mode == OutputMode::table && out.is_terminal()) table.truncate_lines_at(out.size().columns);
   for (const auto& [cause, record, bytes] : found) {
     table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(),
-               record.offset(), said(record.event_id()), said(record.sku_id()), bytes, cause, said(record.detail())});
+               record.offset(), optional_text(record.event_id()), optional_text(record.sku_id()), bytes, cause,
+               optional_text(record.detail())});
   }
   table.finish();
   return kExitDone;
@@ -122,11 +123,11 @@ bool is_utf8(std::string_view bytes) {
   }
 }
 
-// The bytes as a person can read them: as they are if they are text, else in hex.
+// Text is shown as it is, other bytes as hex digits.
 bool is_text(std::string_view bytes) {
   return is_utf8(bytes) && std::all_of(bytes.begin(), bytes.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
-  });
+           return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t';
+         });
 }
 
 std::string hex(std::string_view bytes) {
@@ -138,13 +139,13 @@ std::string hex(std::string_view bytes) {
 int show(const Context& context, const QuarantineArguments& arguments) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o: one record is shown as table or json.");
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for a single record. Use table or json.");
   const MarketCalendar calendar(context.config().market.timezone);
   const auto& cause = arguments.causes.front();
   const auto found = rejections(context, true, [&](std::string_view one, const Quarantined&) { return one == cause; });
   if (found.empty())
-    throw ExitError(kExitFailed,
-                    fmt::format("There is no rejected record {}. `fiverate quarantine ls` lists them.", cause));
+    throw ExitError(kExitFailed, fmt::format("No rejected record {}. `fiverate quarantine ls` lists all.", cause));
   const auto& record = found.front().record;
   std::vector<std::pair<std::string, std::string>> fields{{"cause", cause},
                                                           {"reason", record.reason()},
@@ -160,27 +161,21 @@ int show(const Context& context, const QuarantineArguments& arguments) {
   };
   add_bytes("key", record.key());
   add_bytes("value", record.value());
-  // As far as it could be read.
+  // The fields that could be decoded.
   if (Event event;
       !is_text(record.value()) && (!decode(record.value(), event) || event.payload_case() != Event::PAYLOAD_NOT_SET)) {
     fields.emplace_back("event", to_json(event));
   }
   if (mode == OutputMode::json) {
-    std::string line = "{";
-    for (const auto& [name, value] : fields) {
-      if (line.size() > 1) line += ',';
-      append_json_string(name, line);
-      line += ':';
-      if (name == "partition" || name == "offset" || name == "event") {
-        line += value;
-      } else {
-        append_json_string(value, line);
-      }
-    }
-    out.write(line + "}\n");
+    nlohmann::ordered_json json;
+    for (const auto& [name, value] : fields) json[name] = value;
+    json["partition"] = record.partition();
+    json["offset"] = record.offset();
+    if (json.contains("event")) json["event"] = nlohmann::ordered_json::parse(json["event"].get<std::string>());
+    out.write(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } else {
     TableWriter table(out, mode, {{"field"}, {"value"}});
-    for (const auto& [name, value] : fields) table.row({name, said(value)});
+    for (const auto& [name, value] : fields) table.row({name, optional_text(value)});
     table.finish();
   }
   out.flush();
@@ -190,7 +185,7 @@ int show(const Context& context, const QuarantineArguments& arguments) {
 int retry(const Context& context, const QuarantineArguments& arguments) {
   check_reason(arguments.reason);
   if (arguments.causes.empty() == arguments.reason.empty())
-    throw ExitError(kExitUsage, "What to send again: causes, or --reason REASON.");
+    throw ExitError(kExitUsage, "Give the records to send again: either causes, or --reason REASON.");
   const std::set<std::string, std::less<>> causes(arguments.causes.begin(), arguments.causes.end());
   const auto found = rejections(context, true, [&](std::string_view cause, const Quarantined& record) {
     return causes.empty() ? record.reason() == arguments.reason : causes.contains(cause);
@@ -201,13 +196,13 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
       if (std::none_of(found.begin(), found.end(), [&](const Rejection& one) { return one.cause == cause; }))
         missing += " " + cause;
     }
-    throw ExitError(kExitFailed, fmt::format("Nothing was sent. There is no rejected record{}.", missing));
+    throw ExitError(kExitFailed, fmt::format("Nothing was sent: no rejected record{}.", missing));
   }
   const auto now = market_now(context);
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   std::int64_t sent = 0;
   std::int64_t repeated = 0;
-  std::set<std::pair<std::string, std::string>> values;  // what was rejected again after a retry is there more than once
+  std::set<std::pair<std::string, std::string>> values;  // a record that was rejected again after a retry occurs twice
   for (const auto& rejection : found) {
     auto record = retry_of(rejection.record, now);
     if (!record) continue;
@@ -222,8 +217,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   fmt::print("sent again: {}\n", sent);
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
-    fmt::print(stderr,
-               "fiverate: {} cannot be sent again: single lines of events that count, or records without (all of) their bytes\n",
+    fmt::print(stderr, "fiverate: {} skipped: part of an accepted document, or the original record was truncated.\n",
                left);
   return kExitDone;
 }
@@ -231,7 +225,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
 }  // namespace
 
 void add_quarantine(Program& program) {
-  auto& quarantine = *program.app.add_subcommand("quarantine", "What was rejected, and why");
+  auto& quarantine = *program.app.add_subcommand("quarantine", "List, show and send again rejected records");
   quarantine.require_subcommand(1);
   const auto add = [&](const char* name, const char* help, int (*run)(const Context&, const QuarantineArguments&)) {
     auto* const command = quarantine.add_subcommand(name, help);
@@ -242,21 +236,23 @@ void add_quarantine(Program& program) {
     return std::pair(command, arguments);
   };
   {
-    const auto [command, arguments] = add("ls", "The rejected records, newest first", list);
+    const auto [command, arguments] = add("ls", "List the rejected records, newest first", list);
     command->add_option("--reason", arguments->reason, "Only this reason");
-    command->add_option("--since", arguments->since, "Only what arrived since: 12h, 2d, or a time");
-    command->add_flag("--summary", arguments->summary, "Only how many of each reason");
+    command->add_option("--since", arguments->since, "Only records that arrived since then: 12h, 2d, or a time");
+    command->add_flag("--summary", arguments->summary, "Print only the number of records of each reason");
     command->add_option("-o,--output", arguments->output, "table, json or csv");
   }
   {
-    const auto [command, arguments] = add("show", "One rejected record, with its bytes", show);
-    command->add_option("CAUSE", arguments->causes, "Its cause, such as deliveries/3/1234/0")->required()->expected(1);
+    const auto [command, arguments] = add("show", "Show one rejected record with its bytes", show);
+    command->add_option("CAUSE", arguments->causes, "Cause of the record, such as deliveries/3/1234/0")
+        ->required()
+        ->expected(1);
     command->add_option("-o,--output", arguments->output, "table or json");
   }
   {
-    const auto [command, arguments] = add("retry", "Send records again, with the arrival that they had", retry);
-    command->add_option("CAUSE", arguments->causes, "Which");
-    command->add_option("--reason", arguments->reason, "All of this reason");
+    const auto [command, arguments] = add("retry", "Send rejected records again, with their original arrival", retry);
+    command->add_option("CAUSE", arguments->causes, "Causes of the records");
+    command->add_option("--reason", arguments->reason, "All records with this reason");
   }
 }
 

@@ -1,4 +1,4 @@
-// `rates`: what the market looks like, by the latest rows or the final ones.
+// `rates`: prints the latest rows or the FINAL rows.
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
 #include "cli/screen/rates_table.h"
@@ -11,7 +11,7 @@ int rates(const Context& context, const RateArguments& arguments) {
   const auto mode = output_argument(arguments.output, out);
   const bool final_rows = arguments.final_rows || !arguments.as_of.empty();
   if (!final_rows && (!arguments.from.empty() || !arguments.through.empty())) {
-    throw ExitError(kExitUsage, "--from and --through go with --final.");
+    throw ExitError(kExitUsage, "--from and --through need --final.");
   }
   or_exit(reach(context.kafka));
   RowWriter writer(out, mode);
@@ -31,7 +31,7 @@ int rates(const Context& context, const RateArguments& arguments) {
     auto last = day(arguments.through, "--through", kEndOfDays);
     if (!arguments.as_of.empty()) first = last = day_argument(arguments.as_of, "--as-of");
     reading.inputs = all_partitions(context, Topic::metrics_final);
-    // Final rows carry the last instant of their day, and are written in order of days.
+    // The timestamp of a FINAL row is the last instant of its day, and rows are written in the order of days.
     if (first != kNoDay) reading.from = FromTime{MarketCalendar(context.config().market.timezone).end_of(first) - 1};
     const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
     or_exit(read_final(*reader, static_cast<std::int32_t>(reading.inputs.size()), first, last, show));
@@ -43,9 +43,9 @@ int rates(const Context& context, const RateArguments& arguments) {
   }
   writer.finish();
   if (!any) {
-    fmt::print(stderr, "fiverate: no rows{}\n",
-               final_rows ? ": the day is not final yet (15 days after its end), or nothing was bought"
-                          : ": nothing has come yet, or the filters leave nothing");
+    fmt::print(stderr, "fiverate: {}\n",
+               final_rows ? "No rows. A day is final 15 days after its end; days without events have no rows."
+                          : "No rows: no events have been processed yet, or the filters match none.");
   }
   return kExitDone;
 }
@@ -53,13 +53,13 @@ int rates(const Context& context, const RateArguments& arguments) {
 }  // namespace
 
 void add_rates(Program& program) {
-  auto* const command = program.app.add_subcommand("rates", "The latest rates, or the final ones of a day");
+  auto* const command = program.app.add_subcommand("rates", "Show the latest rates, or the final rates of a day");
   auto arguments = std::make_shared<RateArguments>();
   add_filters(*command, *arguments);
-  command->add_option("--as-of", arguments->as_of, "The final values of this day");
-  command->add_flag("--final", arguments->final_rows, "All final rows, day by day, in canonical order");
-  command->add_option("--from", arguments->from, "With --final: first day");
-  command->add_option("--through", arguments->through, "With --final: last day");
+  command->add_option("--as-of", arguments->as_of, "Final values of this day, such as 2026-03-02")->type_name("DAY");
+  command->add_flag("--final", arguments->final_rows, "All final rows, in the order of days");
+  command->add_option("--from", arguments->from, "With --final: the first day")->type_name("DAY");
+  command->add_option("--through", arguments->through, "With --final: the last day")->type_name("DAY");
   command->add_option("-o,--output", arguments->output, "table, json or csv (default: table on a terminal, else json)");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return rates(context, *arguments); };

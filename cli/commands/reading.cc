@@ -43,29 +43,35 @@ Millis market_now(const Context& context) {
 }
 
 Millis market_clock(const Context& context) {
+  return or_exit(try_market_clock(context));
+}
+
+Result<Millis> try_market_clock(const Context& context) {
   if (context.config().intake.clock == IntakeClock::wall) return wall_clock();
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
   reading.from = FromTail{1};
   reading.until_end = true;
-  const auto reader = or_exit(KafkaReader::open(context.kafka, std::move(reading)));
+  const auto reader = KafkaReader::open(context.kafka, std::move(reading));
+  if (!reader) return tl::make_unexpected(reader.error());
   auto latest = kNever;
   std::vector<InRecord> records;
-  while (!reader->finished()) {
+  while (!(*reader)->finished()) {
     records.clear();
-    or_exit(reader->poll(std::chrono::milliseconds(100), records));
+    FIVERATE_TRY((*reader)->poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) {
-      if (record.offset > 0) latest = std::max(latest, record.timestamp);  // the first one is the definition
+      if (record.offset > 0) latest = std::max(latest, record.timestamp);  // offset 0 is the definition
     }
   }
   return latest;
 }
 
-std::int64_t quarantined_so_far(const Context& context) {
+Result<std::int64_t> quarantined_so_far(const Context& context) {
   std::int64_t records = 0;
-  const auto positions = or_exit(group_positions(context.kafka, group_of(context.kafka, Stage::intake),
-                                                 all_partitions(context, Topic::quarantine)));
-  for (const auto& [input, position] : positions) records += position.end;
+  const auto positions = group_positions(context.kafka, group_of(context.kafka, Stage::intake),
+                                         all_partitions(context, Topic::quarantine));
+  if (!positions) return tl::make_unexpected(positions.error());
+  for (const auto& [input, position] : *positions) records += position.end;
   return records;
 }
 
@@ -73,22 +79,19 @@ Millis time_argument(const std::string& text, const char* option, const MarketCa
   if (const auto instant = parse_time(text)) return *instant;
   if (const auto local = calendar.parse_local(text)) return *local;
   if (const auto day = parse_date(text)) return calendar.start_of(*day);
-  throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no time like 2026-03-02T12:00:00 and no day like 2026-03-02.",
-                                          option, text));
+  throw ExitError(kExitUsage,
+                  fmt::format("Invalid time \"{}\" for {}. Use 2026-03-02T12:00:00 or 2026-03-02.", text, option));
 }
 
 Millis duration_argument(const std::string& text, const char* option) {
   const auto length = parse_duration(text);
   if (!length)
-    throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is no length of time like 90m, 12h, 2d or 1w.", option, text));
+    throw ExitError(kExitUsage, fmt::format("Invalid duration \"{}\" for {}. Use 90m, 12h, 2d or 1w.", text, option));
   return *length;
 }
 
 Language language_argument(const std::string& text) {
-  if (text.empty()) return language_of_environment();
-  const auto language = language_named(text);
-  if (!language) throw ExitError(kExitUsage, fmt::format("--lang: \"{}\" is none of en, zh.", text));
-  return *language;
+  return text.empty() ? language_of_environment() : language_named(text).value_or(Language::en);
 }
 
 }  // namespace fiverate

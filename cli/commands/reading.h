@@ -1,4 +1,4 @@
-// What commands that read topics have in common.
+// Shared by the commands that read topics.
 #pragma once
 
 #include <memory>
@@ -6,29 +6,31 @@
 #include <vector>
 
 #include "cli/commands/context.h"
-#include "cli/screen/words.h"
+#include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
 
 namespace fiverate {
 
 std::vector<Input> all_partitions(const Context& context, Topic topic);
-// From the beginning to where the partitions end now, or from the beginning and on.
+// A reader from the beginning to the present end of the partitions, and one that continues with new records.
 std::unique_ptr<KafkaReader> read_to_end(const Context& context, std::vector<Input> inputs);
 std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> inputs, ReadFrom from = {});
 
-// What time it is in the market: with clock = wall now; with marks the latest arrival in the ledger, since the market
-// may be years ago. Nothing has come yet: now.
-Millis market_now(const Context& context);
-// The same, but kNever as long as nothing has come.
+// The market's clock. With intake.clock = wall it is the wall clock, with marks the latest arrival in the ledger, or kNever
+// if the ledger is empty.
 Millis market_clock(const Context& context);
+Result<Millis> try_market_clock(const Context& context);
+// The same, but the wall clock if the ledger is empty.
+Millis market_now(const Context& context);
 
-// Records in the topic `quarantine`, repetitions included.
-std::int64_t quarantined_so_far(const Context& context);
+// The number of records in the topic `quarantine`, repetitions included.
+Result<std::int64_t> quarantined_so_far(const Context& context);
 
-// An instant given on the command line: with an offset, as local time of the market, or a day (its beginning).
+// Parse an argument of an option, or end the program. A time has an offset, or is local time of the market, or is a day
+// (its first instant).
 Millis time_argument(const std::string& text, const char* option, const MarketCalendar& calendar);
 Millis duration_argument(const std::string& text, const char* option);
-// --lang, else the environment's.
+// The language of --lang, which is "en" or "zh", or that of the environment if it is empty.
 Language language_argument(const std::string& text);
 
 }  // namespace fiverate

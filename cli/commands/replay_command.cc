@@ -1,4 +1,4 @@
-// `replay`: recompute history into files.
+// `replay`: recomputes history into files.
 #include <algorithm>
 #include <chrono>
 
@@ -18,7 +18,7 @@ struct ReplayArguments {
   std::string days;
 };
 
-// "2026-03-01,2026-03-05..2026-03-09": days, and stretches of them.
+// Parses days and ranges of days: "2026-03-01,2026-03-05..2026-03-09".
 Intervals days_argument(const std::string& text) {
   std::vector<Interval> days;
   for (std::size_t from = 0; from <= text.size();) {
@@ -27,13 +27,15 @@ Intervals days_argument(const std::string& text) {
     const auto dots = part.find("..");
     const auto first = day_argument(part.substr(0, dots), "--days");
     const auto last = dots == std::string::npos ? first : day_argument(part.substr(dots + 2), "--days");
-    if (last < first) throw ExitError(kExitUsage, fmt::format("--days: {}: the first day is after the last.", part));
+    if (last < first)
+      throw ExitError(kExitUsage,
+                      fmt::format("Invalid range \"{}\" for --days: its first day is after its last day.", part));
     days.push_back({first, last + 1});
     from = end + 1;
   }
   std::sort(days.begin(), days.end(), [](const Interval& a, const Interval& b) { return a.from < b.from; });
   Intervals set;
-  for (const auto& stretch : days) append(set, stretch);
+  for (const auto& range : days) append(set, range);
   return set;
 }
 
@@ -51,17 +53,16 @@ History read_history(const std::filesystem::path& folder, const MarketCalendar& 
     if (std::filesystem::exists(folder / name)) files.push_back(or_exit(MappedFile::open(folder / name)));
   }
   if (files.empty()) {
-    throw ExitError(kExitFailed, fmt::format("{} holds neither reference.jsonl nor events.jsonl.", folder.string()));
+    throw ExitError(kExitFailed, fmt::format("{} contains neither reference.jsonl nor events.jsonl.", folder.string()));
   }
-  ProgressBar bar("reading", "bytes", std::nullopt);
-  return or_exit(History::read(std::move(files), calendar, [&](std::size_t done, std::size_t) {
-    bar.set(static_cast<std::int64_t>(done));
-  }));
+  ProgressBar bar("read", "bytes", std::nullopt);
+  return or_exit(History::read(std::move(files), calendar,
+                               [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
 }
 
 int replay(const Context& context, const ReplayArguments& arguments) {
   if (arguments.in.empty() == !arguments.kafka) {
-    throw ExitError(kExitUsage, "replay: say where from: --in DIR, or --kafka.");
+    throw ExitError(kExitUsage, "Give the source of the replay: either --in DIR or --kafka.");
   }
   const auto options = options_of(arguments);
   const MarketCalendar calendar(context.config().market.timezone);
@@ -80,26 +81,37 @@ int replay(const Context& context, const ReplayArguments& arguments) {
   } else {
     const auto history = read_history(arguments.in, calendar);
     ProgressBar bar("replay", "records", static_cast<std::int64_t>(history.size()));
-    summary = or_exit(replay_files(history, calendar, options, [&](std::size_t done, std::size_t) {
-      bar.set(static_cast<std::int64_t>(done));
-    }));
+    summary = or_exit(replay_files(history, calendar, options,
+                                   [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  fmt::print(stderr, "{} records -> {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined, {}\n",
-             summary.records, summary.lines, arguments.out, summary.transitions, summary.quarantined, human_duration(took));
+  fmt::print(
+      stderr,
+      "Replayed {} records in {}: {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined\n",
+      summary.records, human_duration(took), summary.lines, arguments.out, summary.transitions, summary.quarantined);
   return kExitDone;
 }
 
 }  // namespace
 
 void add_replay(Program& program) {
-  auto* const command = program.app.add_subcommand("replay", "Recompute history into files, touching nothing live");
+  auto* const command =
+      program.app.add_subcommand("replay", "Recompute history into files, without changing anything live");
   auto arguments = std::make_shared<ReplayArguments>();
-  command->add_option("--in", arguments->in, "Folder with reference.jsonl and events.jsonl; needs no Kafka");
-  command->add_flag("--kafka", arguments->kafka, "From the ledger in Kafka, as far as it goes now");
-  command->add_option("--out", arguments->out, "Folder to write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to")->required();
-  command->add_option("--through", arguments->through, "Last day to report (default: of the last accepted document)");
-  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY,... or DAY..DAY");
+  command->add_option("--in", arguments->in, "Replay reference.jsonl and events.jsonl of this folder; needs no Kafka")
+      ->type_name("DIR");
+  command->add_flag("--kafka", arguments->kafka, "Replay the ledger in Kafka, up to its present end");
+  command
+      ->add_option("--out", arguments->out,
+                   "Write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to this folder")
+      ->type_name("DIR")
+      ->required();
+  command
+      ->add_option("--through", arguments->through,
+                   "Last day to report (default: the day of the last accepted document)")
+      ->type_name("DAY");
+  command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY or DAY..DAY")
+      ->type_name("DAYS");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return replay(context, *arguments); };
   });

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/definition_difference.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
 #include "processors/edge/kafka_admin.h"
@@ -21,41 +22,6 @@ namespace fiverate {
 namespace {
 
 constexpr std::chrono::seconds kStopWithin{8};
-
-// How the definition in the topics differs from that of this configuration.
-std::string definition_difference(const Context& context) {
-  ReaderOptions reading;
-  reading.inputs = {{Topic::ledger, 0}};
-  reading.until_end = true;
-  const auto reader = KafkaReader::open(context.kafka, reading);
-  if (!reader) return {};
-  std::vector<InRecord> records;
-  while (records.empty() && !(*reader)->finished()) {
-    if (!(*reader)->poll(std::chrono::milliseconds(100), records)) return {};
-  }
-  LedgerRecord first;
-  if (records.empty() || records.front().offset != 0 ||
-      !first.ParseFromArray(records.front().value.data(), static_cast<int>(records.front().value.size())) ||
-      !first.has_definition()) {
-    return {};
-  }
-  const auto& theirs = first.definition();
-  const auto ours = context.definition();
-  std::string difference;
-  const auto compare = [&](std::string_view what, const auto& in_topics, const auto& here) {
-    if (in_topics != here) difference += fmt::format("\n  definition: {} is {} in the topics, {} in this configuration", what, in_topics, here);
-  };
-  compare("market.timezone", theirs.timezone(), ours.timezone());
-  compare("topics.ledger_partitions", theirs.ledger_partitions(), ours.ledger_partitions());
-  compare("topics.market_partitions", theirs.market_partitions(), ours.market_partitions());
-  const auto source_partitions = [](const Definition& definition) {
-    return definition.sources_size() > 0 ? definition.sources(0).partitions() : 0;
-  };
-  compare("topics.source_partitions", source_partitions(theirs), source_partitions(ours));
-  compare("version of the formulas", theirs.formulas_version(), ours.formulas_version());
-  compare("version of the encodings", theirs.encodings_version(), ours.encodings_version());
-  return difference;
-}
 
 std::set<Stage> stages_of(const std::vector<std::string>& names) {
   std::set<Stage> stages;
@@ -97,8 +63,9 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
       spdlog::warn("{}", to_text(finding));
     } else if (finding.setting.starts_with("definition")) {
       if (!std::exchange(other_definition, true)) {
-        const auto difference = definition_difference(context);
-        wrong += difference.empty() ? "\n  " + to_text(finding) : difference;
+        const auto differences = definition_differences(context);
+        if (differences.empty()) wrong += "\n  " + to_text(finding);
+        for (const auto& difference : differences) wrong += "\n  definition: " + to_text(difference);
       }
     } else {
       spdlog::warn("{}", to_text(finding));

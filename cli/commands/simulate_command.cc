@@ -1,4 +1,4 @@
-// `simulate`: a made-up market, into the source topics or into files.
+// `simulate`: writes the events of a synthetic market into the source topics or into files.
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -29,21 +29,27 @@ struct SimulateArguments {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-// The first time the run ends in good order; the second time it just ends.
+// The first signal ends the run in good order, the second one kills the process.
 extern "C" void interrupt(int signal) {
   interrupted = 1;
   std::signal(signal, SIG_DFL);
 }
 
-// A decimal number of the command line, times `unit`, cut to an integer.
+// Parses a decimal number of the command line and returns it times `unit`, rounded down.
 std::int64_t decimal_argument(const std::string& text, const std::string& option, std::int64_t unit,
                               std::int64_t highest) {
   const auto number = Decimal::parse(text);
   const auto value = number ? times(*number, {unit, 0}, Rounding::down) : std::nullopt;
   if (!value || number->digits < 0 || *value > highest * unit) {
-    throw ExitError(kExitUsage, fmt::format("{}: \"{}\" is not a number from 0 to {}.", option, text, highest));
+    throw ExitError(kExitUsage,
+                    fmt::format("Invalid number \"{}\" for {}. Use a number from 0 to {}.", text, option, highest));
   }
   return *value;
+}
+
+// A validator whose help text is "1..99".
+CLI::Validator range(std::int32_t lowest, std::int32_t highest) {
+  return CLI::Range(lowest, highest).description(fmt::format("{}..{}", lowest, highest));
 }
 
 TroubleRates trouble_of(const SimulateArguments& arguments) {
@@ -53,8 +59,9 @@ TroubleRates trouble_of(const SimulateArguments& arguments) {
     const auto equals = each.find('=');
     const auto mishap = mishap_named(each.substr(0, equals));
     if (equals == std::string::npos || !mishap) {
-      throw ExitError(kExitUsage, fmt::format("--rate: \"{}\" is not NAME=SHARE with NAME one of {}.", each,
-                                              fmt::join(kMishapNames, ", ")));
+      throw ExitError(kExitUsage,
+                      fmt::format("Invalid rate \"{}\" for --rate. Use NAME=SHARE with one of the names {}.", each,
+                                  fmt::join(kMishapNames, ", ")));
     }
     rates.share[static_cast<std::size_t>(*mishap)] =
         decimal_argument(each.substr(equals + 1), "--rate " + each.substr(0, equals), kCertain, 1);
@@ -62,7 +69,7 @@ TroubleRates trouble_of(const SimulateArguments& arguments) {
   return rates;
 }
 
-// Thousandths; 0: as fast as possible.
+// In thousandths; 0 means as fast as possible.
 std::int64_t speed_of(const SimulateArguments& arguments) {
   return decimal_argument(arguments.speed, "--speed", kOne, 1'000'000);
 }
@@ -72,26 +79,28 @@ SimulateSettings settings_of(const SimulateArguments& arguments) {
   const auto& size = settings.size;
   if (size.brands > size.skus) {
     throw ExitError(kExitUsage,
-                    fmt::format("--brands {} --skus {}: every brand has at least one SKU.", size.brands, size.skus));
+                    fmt::format("--brands {} needs --skus {} or more, since every brand has at least one SKU.",
+                                size.brands, size.brands));
   }
   settings.size.first_day = day_argument(arguments.start, "--start");
   const auto earliest = parse_date("1992-01-02").value_or(kNoDay);
   const auto latest = parse_date("9900-01-01").value_or(kNoDay);
   if (settings.size.first_day < earliest || settings.size.first_day > latest) {
-    throw ExitError(kExitUsage, fmt::format("--start: \"{}\" is not between {} and {}.", arguments.start,
+    throw ExitError(kExitUsage, fmt::format("Invalid day {} for --start. Use a day from {} to {}.", arguments.start,
                                             format_date(earliest), format_date(latest)));
   }
   settings.trouble = trouble_of(arguments);
   const auto speed = speed_of(arguments);
-  if (speed > 0) settings.slice_ms = std::clamp<Millis>(speed, 1, kDayMs);  // a second of ours
+  if (speed > 0) settings.slice_ms = std::clamp<Millis>(speed, 1, kDayMs);  // the market's time of one real second
   return settings;
 }
 
-// From `begins` on lets the market's clock run `speed` thousandths as fast as ours; ends when asked to.
+// Delays the simulation so that, from `begins` on, the market's clock runs at `speed` thousandths of real time.
 class Pace {
  public:
   Pace(std::int64_t speed, Millis begins) : speed_(speed), begins_(begins) {}
 
+  // Waits until the market's clock may reach the instant. False after a signal.
   [[nodiscard]] bool reach(Millis instant) {
     while (interrupted == 0) {
       const auto left = left_until(instant);
@@ -104,7 +113,7 @@ class Pace {
  private:
   [[nodiscard]] Clock::duration left_until(Millis instant) {
     if (speed_ == 0 || instant <= begins_) return Clock::duration::zero();
-    if (!begun_) begun_ = Clock::now();  // what comes before took as long as it took
+    if (!begun_) begun_ = Clock::now();  // the days before `begins` have no speed limit
     return *begun_ + std::chrono::milliseconds((instant - begins_) * kOne / speed_) - Clock::now();
   }
 
@@ -116,15 +125,12 @@ class Pace {
 SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& settings,
                     const MarketCalendar& calendar, MarketOutput& output) {
   const auto begins = calendar.start_of(settings.size.first_day);
-  const auto seconds = (calendar.start_of(settings.size.first_day + settings.size.days) - begins) / kSecondMs;
-  const auto speed = speed_of(arguments);
-  Pace pace(speed, calendar.start_of(settings.size.first_day + settings.fast_days));
-  ProgressBar bar("simulate", speed == 0 ? "outlet-days" : "s of the market",
-                  speed == 0 ? std::int64_t{settings.size.outlets} * settings.size.days : seconds);
+  Pace pace(speed_of(arguments), calendar.start_of(settings.size.first_day + settings.fast_days));
+  ProgressBar bar("simulate", "days", settings.size.days);
   SimulateHooks hooks;
   hooks.reach = [&](Millis instant) { return pace.reach(instant); };
-  hooks.progress = [&](std::int64_t outlet_days, Millis clock) {
-    bar.set(speed == 0 ? outlet_days : (clock - begins) / kSecondMs);
+  hooks.progress = [&](std::int64_t, Millis clock) {
+    if (clock >= begins) bar.set(calendar.day_of(clock) - settings.size.first_day);
   };
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, interrupt);
   return or_exit(simulate(settings, calendar, output, hooks));
@@ -133,7 +139,7 @@ SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& 
 int simulate_market(const Context& context, const SimulateArguments& arguments) {
   const auto settings = settings_of(arguments);
   if (!arguments.out.empty() && !arguments.truth.empty()) {
-    throw ExitError(kExitUsage, "--truth goes without --out, which writes truth.jsonl anyway.");
+    throw ExitError(kExitUsage, "--truth cannot be used with --out, which always writes truth.jsonl.");
   }
   const MarketCalendar calendar(context.config().market.timezone);
   const auto begun = Clock::now();
@@ -143,7 +149,7 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
     summary = run(arguments, settings, calendar, *files);
   } else {
     or_exit(reach(context.kafka));
-    check_source_topics(context, calendar, "simulate", calendar.start_of(settings.size.first_day));
+    check_source_topics(context, calendar, SourceWriterKind::simulation, calendar.start_of(settings.size.first_day));
     std::optional<LineFile> truth;
     if (!arguments.truth.empty()) truth = or_exit(LineFile::create(arguments.truth));
     const auto sink = or_exit(KafkaSink::open(context.kafka));
@@ -164,45 +170,47 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
 
 void add_simulate(Program& program) {
   auto* const command =
-      program.app.add_subcommand("simulate", "Make up a market, into the source topics or into files");
+      program.app.add_subcommand("simulate", "Generate a synthetic market, into the source topics or into files");
   auto arguments = std::make_shared<SimulateArguments>();
   auto& size = arguments->settings.size;
-  command->add_option("--out", arguments->out,
-                      "Write events.jsonl, reference.jsonl and truth.jsonl into this folder, not into Kafka");
-  command->add_option("--truth", arguments->truth,
-                      "Into Kafka: write the hidden stock of every outlet, SKU and day to this file");
-  command->add_option("--outlets", size.outlets, "How many outlets")
-      ->check(CLI::Range(1, kSimulatedOutletsMax))
+  command
+      ->add_option("--out", arguments->out,
+                   "Write events.jsonl, reference.jsonl and truth.jsonl to this folder, not to Kafka")
+      ->type_name("DIR");
+  command
+      ->add_option("--truth", arguments->truth,
+                   "Without --out: write the hidden stock of every outlet, SKU and day to this file")
+      ->type_name("FILE");
+  command->add_option("--outlets", size.outlets, "Number of outlets")
+      ->check(range(1, kSimulatedOutletsMax))
       ->capture_default_str();
-  command->add_option("--brands", size.brands, "How many brands")
-      ->check(CLI::Range(1, kSimulatedBrandsMax))
+  command->add_option("--brands", size.brands, "Number of brands")
+      ->check(range(1, kSimulatedBrandsMax))
       ->capture_default_str();
-  command->add_option("--skus", size.skus, "How many SKUs, all brands together")
-      ->check(CLI::Range(1, kSimulatedSkusMax))
+  command->add_option("--skus", size.skus, "Number of SKUs of all brands together")
+      ->check(range(1, kSimulatedSkusMax))
       ->capture_default_str();
-  command->add_option("--days", size.days, "How many days")
-      ->check(CLI::Range(1, kSimulatedDaysMax))
-      ->capture_default_str();
-  command->add_option("--seed", size.seed, "Another seed, another market; the same, the same bytes")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--start", arguments->start, "The first day")->capture_default_str();
+  command->add_option("--days", size.days, "Number of days")->check(range(1, kSimulatedDaysMax))->capture_default_str();
+  command->add_option("--seed", size.seed, "Random seed")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--start", arguments->start, "First day")->type_name("DAY")->capture_default_str();
   command
       ->add_option("--speed", arguments->speed,
-                   "Market time over real time: 1 = real time, 60 = a minute a second, 0 = as fast as possible")
+                   "Market time over real time: 1 = real time, 60 = a minute per second, 0 = as fast as possible")
       ->capture_default_str();
   command
       ->add_option("--fast-days", arguments->settings.fast_days,
-                   "With --speed: the first days as fast as possible, so that the market has a past")
-      ->check(CLI::Range(0, kSimulatedDaysMax))
+                   "With --speed: generate so many first days as fast as possible")
+      ->check(range(0, kSimulatedDaysMax))
       ->capture_default_str();
   command
       ->add_option("--trouble", arguments->trouble,
-                   "Duplicates, corrections, late, broken events and wrong counts: 0 = none, 2 = twice as many")
+                   "Factor for errors (duplicates, corrections, late and invalid events, wrong counts): 0 = none")
       ->capture_default_str();
-  command->add_option("--rate", arguments->rates, "NAME=SHARE: one of them alone, e.g. late=0.02 (docs/simulate.md)")
+  command
+      ->add_option("--rate", arguments->rates,
+                   "Share of one kind of error, NAME=SHARE, such as late=0.02 (docs/simulate.md)")
       ->allow_extra_args(false);
-  command->add_flag("--open", arguments->settings.open, "Do not close the last days");
+  command->add_flag("--open", arguments->settings.open, "Leave the last days open, so that later events can follow");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return simulate_market(context, *arguments); };
   });

@@ -1,15 +1,18 @@
-// What every command that writes into the source topics asks first: are they there, may it set timestamps, and does the
-// market's clock not stand beyond what is to come?
+// Checks before a command writes into the source topics: the topics exist, they accept timestamps of the writer, and the
+// market's clock is not later than the first event to be written.
 #pragma once
 
-#include <string_view>
+#include <cstdint>
 
 #include "cli/commands/context.h"
 #include "schemas/time.h"
 
 namespace fiverate {
 
-// Ends the program if not. `what` is the command as a noun ("import"), `begins` the earliest arrival to be written.
-void check_source_topics(const Context& context, const MarketCalendar& calendar, std::string_view what, Millis begins);
+enum class SourceWriterKind : std::uint8_t { import, simulation };
+
+// Ends the program with a message if a check fails. `begins` is the earliest arrival to be written.
+void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer,
+                         Millis begins);
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// `status`: per stage and partition, how far it is and how it does; `config show`.
+// `status`: the progress and health of each stage and partition. `config show`: the configuration in effect.
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
@@ -21,7 +21,7 @@ struct TaskStatus {
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
 
-  // Share of the records read since the task was opened; nothing: it has read none.
+  // The share of quarantined records in those read since the task was opened; nothing if it has read none.
   [[nodiscard]] TableCell quarantine_rate() const {
     if (records <= 0) return std::nullopt;
     return millionths_text(millionths(quarantined, records));
@@ -43,10 +43,10 @@ TaskStatus parse_status(const std::optional<Checkpoint>& checkpoint) {
   return status;
 }
 
-// The copies that the process of this configuration keeps of what others own: it alone knows them.
+// The standby copies of the process whose health address is in this configuration. Only that process knows them.
 std::string standbys_of(const std::string& address) {
-  const auto answer = ask_health(address, "/readyz");
-  if (!answer) return fmt::format("standbys: not known. {}\n", answer.error().what);
+  const auto answer = http_get(address, "/readyz");
+  if (!answer) return fmt::format("standbys: unknown. {}\n", answer.error().what);
   const auto json = nlohmann::json::parse(*answer, nullptr, false);
   std::string text;
   for (const auto& copy :
@@ -55,8 +55,8 @@ std::string standbys_of(const std::string& address) {
     text += fmt::format("  {}  offset {}, {} records behind its owner\n", copy.value("task", "?"),
                         copy.value("offset", -1LL), behind.is_number() ? behind.dump() : "?");
   }
-  return text.empty() ? fmt::format("standbys at {}: none\n", address)
-                      : fmt::format("standbys at {}:\n{}", address, text);
+  return text.empty() ? fmt::format("standbys of the process at {}: none\n", address)
+                      : fmt::format("standbys of the process at {}:\n{}", address, text);
 }
 
 int status(const Context& context, const std::string& output) {
@@ -69,7 +69,7 @@ int status(const Context& context, const std::string& output) {
                     {{"stage"},
                      {"topic"},
                      {"partition", ColumnType::number},
-                     {"clock"},
+                     {"watermark"},
                      {"offset", ColumnType::number},
                      {"lag_records", ColumnType::number},
                      {"state_bytes", ColumnType::number},
@@ -77,17 +77,29 @@ int status(const Context& context, const std::string& output) {
                      {"sequence_gaps", ColumnType::number},
                      {"alerts_open", ColumnType::number},
                      {"quarantine_rate", ColumnType::number}});
-  for (const auto& task : task_positions(context)) {
-    const auto status = parse_status(task.checkpoint);
-    const auto& committed = task.position.committed;
-    table.row({std::string(name_of(task.stage)), std::string(name_of(task.input.topic)), task.input.partition,
-               status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
-               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(), status.state_bytes,
-               status.repetitions, status.sequence_gaps, status.alerts_open, status.quarantine_rate()});
-  }
+  const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
+    for (const auto& [input, position] :
+         or_exit(group_positions(context.kafka, group_of(context.kafka, stage, twin), inputs))) {
+      const auto task = parse_status(position.committed);
+      table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
+                 task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
+                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset),
+                 position.lag(), task.state_bytes, task.repetitions, task.gaps, task.alerts_open,
+                 task.quarantine_rate()});
+    }
+  };
+  const auto partitions = [](Topic topic, std::int32_t count) {
+    std::vector<Input> inputs;
+    for (std::int32_t i = 0; i < count; ++i) inputs.push_back({topic, i});
+    return inputs;
+  };
+  add(Stage::intake, source_inputs(definition));
+  add(Stage::outlet, partitions(Topic::ledger, definition.ledger_partitions()));
+  add(Stage::market, partitions(Topic::deltas, definition.market_partitions()));
+  add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
   table.finish();
   if (mode == OutputMode::table) {
-    out.write(fmt::format("\nquarantined so far: {}\n", quarantined_so_far(context)));
+    out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));
     if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
       out.write(standbys_of(address));
     }
@@ -98,7 +110,8 @@ int status(const Context& context, const std::string& output) {
 }  // namespace
 
 void add_status(Program& program) {
-  auto* const command = program.app.add_subcommand("status", "How far each stage is: clock, lag, state, repetitions, open alerts, rejected share");
+  auto* const command =
+      program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition");
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
   command->callback([&program, output] {
@@ -107,11 +120,11 @@ void add_status(Program& program) {
 }
 
 void add_config(Program& program) {
-  auto* const config = program.app.add_subcommand("config", "The configuration in effect");
+  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect");
   config->require_subcommand(1);
-  auto* const show = config->add_subcommand("show", "Print it as TOML (secrets are left out)");
+  auto* const show = config->add_subcommand("show", "Print the configuration as TOML, without secrets");
   auto origin = std::make_shared<bool>(false);
-  show->add_flag("--origin", *origin, "Say where each value comes from");
+  show->add_flag("--origin", *origin, "Add the source of each value as a comment");
   show->callback([&program, origin] {
     program.command = [origin](const Context& context) {
       TextOutput out(STDOUT_FILENO);

@@ -1,16 +1,21 @@
-// `watch market`, `watch rates`, `watch alerts`: what changes, as it changes. On a terminal a picture that stays in
-// place, drawn anew at most once a second; in a pipe JSON lines as they come.
+// `watch market`, `watch rates`, `watch alerts`: live output. On a terminal a screen that is redrawn at most once a second,
+// in a pipe JSON lines.
+#include <spdlog/spdlog.h>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <functional>
+#include <set>
+#include <thread>
 
 #include "cli/commands/alert_arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
 #include "cli/screen/alert_table.h"
+#include "cli/screen/live_screen.h"
 #include "cli/screen/market_screen.h"
-#include "cli/screen/picture.h"
 #include "cli/screen/rates_table.h"
 #include "processors/trade/rows/row_fields.h"
 #include "readers/query/alert_json.h"
@@ -22,46 +27,104 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
-constexpr std::chrono::seconds kAskTimeEvery{5};
+constexpr std::chrono::seconds kReadClockEvery{5};  // the ages on the screen grow also without new records
 
 std::atomic<bool> watch_interrupted = false;
 
-// Until Ctrl-C or the end of the seconds asked for (0: no end).
-class Watching {
+// "21:56", of this machine.
+std::string local_time() {
+  const auto now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return fmt::format("{:02}:{:02}", local.tm_hour, local.tm_min);
+}
+
+// The loop of a live command: runs until Ctrl-C or for `seconds` (0: no limit), and continues when Kafka is away for a
+// while. On a screen a lost connection is a warning on the page, otherwise a message on stderr.
+class WatchLoop {
  public:
-  explicit Watching(std::int64_t seconds)
-      : ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
+  WatchLoop(const Context& context, std::int64_t seconds, bool is_screen)
+      : servers_(context.kafka.properties.at("bootstrap.servers")),
+        is_screen_(is_screen),
+        ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
+    if (is_screen) spdlog::set_level(spdlog::level::off);  // the log would be written over the screen
     std::signal(SIGINT, [](int) { watch_interrupted = true; });
     std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
-  [[nodiscard]] bool over() const { return watch_interrupted || Clock::now() >= ends_; }
+  [[nodiscard]] bool is_over() const { return watch_interrupted || Clock::now() >= ends_; }
 
-  // What has come; an error that time may heal is told and waited out.
-  void poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) const {
+  // Reads new records; none while the connection is lost. Ends the program after an error that does not pass.
+  void poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) {
     records.clear();
     const auto polled = source.poll(wait, records);
-    if (polled) return;
+    if (polled) return note_connected(source);
     if (polled.error().reaction != Reaction::retry) throw ExitError(kExitFailed, polled.error().what);
-    fmt::print(stderr, "fiverate: {}\n", polled.error().what);
+    note_lost(source, polled.error());
+    std::this_thread::sleep_for(wait);
   }
 
-  // True if the picture has to be drawn now.
-  bool draws(bool changed) {
-    if (!changed || Clock::now() - drawn_ < kDrawEvery) return false;
+  [[nodiscard]] bool is_connected() const { return lost_.empty(); }
+  // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56."; empty while connected.
+  [[nodiscard]] std::string warning(Language language) const {
+    if (is_connected()) return {};
+    constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
+                                 "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
+    return fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_);
+  }
+
+  // True if a changed page is due to be drawn.
+  bool is_draw_due(bool changed) {
+    if ((!changed && !connection_changed_) || Clock::now() - drawn_ < kDrawEvery) return false;
     drawn_ = Clock::now();
+    connection_changed_ = false;
+    return true;
+  }
+  // True if the market's clock is due to be read again.
+  bool is_clock_due() {
+    if (!is_connected() || Clock::now() - clock_read_ < kReadClockEvery) return false;
+    clock_read_ = Clock::now();
     return true;
   }
 
  private:
-  Clock::time_point ends_;
+  void note_connected(const Source& source) {
+    if (lost_.erase(&source) > 0 && lost_.empty()) {
+      connection_changed_ = true;
+      if (!is_screen_) fmt::print(stderr, "fiverate: Connected to Kafka at {} again.\n", servers_);
+    }
+    if (lost_.empty()) last_connected_ = local_time();
+  }
+
+  void note_lost(const Source& source, const Error& error) {
+    if (lost_.empty()) {
+      connection_changed_ = true;
+      if (!is_screen_)
+        fmt::print(stderr, "fiverate: Lost connection to Kafka at {}. Retrying. {}\n", servers_, error.what);
+    }
+    lost_.insert(&source);
+  }
+
+  const std::string servers_;
+  const bool is_screen_;
+  const Clock::time_point ends_;
   Clock::time_point drawn_{};
+  Clock::time_point clock_read_{};
+  std::set<const Source*> lost_;  // sources whose last poll failed
+  std::string last_connected_ = local_time();
+  bool connection_changed_ = false;
 };
 
 // ---- rates ----------------------------------------------------------------------------------------------------------
 
-void draw_rates(Picture& picture, const LatestRows& latest, const RateFilter& filter, Language language) {
-  constexpr std::size_t kOtherLines = 4;  // title, header, what is left out
-  auto page = picture.page();
+void write_warning(TextOutput& page, const std::string& warning) {
+  if (!warning.empty()) page.write(coloured(page, warning, RowStyle::red) + "\n");
+}
+
+void draw_rates(LiveScreen& screen, const LatestRows& latest, const RateFilter& filter, const std::string& warning,
+                Language language) {
+  // Title, blank line, header, number of rows that are not shown, and the warning.
+  const std::size_t other_lines = warning.empty() ? 4 : 5;
+  auto page = screen.page();
   std::vector<MetricsRow> rows;
   auto as_of = kNoDay;
   for (const auto* row : latest.sorted()) {
@@ -69,51 +132,53 @@ void draw_rates(Picture& picture, const LatestRows& latest, const RateFilter& fi
     MetricsRow shown = *row;
     if (!shown.brand_id().empty() && filter.reduce(shown)) rows.push_back(std::move(shown));
   }
-  page.write(fmt::format("fiverate: {} {}   {} {}   {}   {}\n\n", word(Word::as_of, language),
-                         as_of == kNoDay ? "-" : format_date(as_of), rows.size(), word(Word::rows, language),
-                         word(Word::small_sample, language), word(Word::ends_with, language)));
-  const auto most = std::max(page.size().lines, kOtherLines + 1) - kOtherLines;
+  page.write(fmt::format("fiverate: {} {}   {} {}   {}   {}\n", label(Label::as_of, language),
+                         as_of == kNoDay ? "-" : format_date(as_of), rows.size(), label(Label::rows, language),
+                         label(Label::low_sample, language), label(Label::stop_with_ctrl_c, language)));
+  write_warning(page, warning);
+  page.write("\n");
+  const auto limit = std::max(page.size().lines, other_lines + 1) - other_lines;
   TableWriter table(page, OutputMode::table, rate_columns(OutputMode::table, language));
-  for (std::size_t i = 0; i < std::min(rows.size(), most); ++i)
+  for (std::size_t i = 0; i < std::min(rows.size(), limit); ++i)
     write_table_rows(table, rows[i], OutputMode::table, language);
   table.finish();
-  if (rows.size() > most)
-    page.write(fmt::format("... {} more: --brand, --region, --class, --window narrow it\n", rows.size() - most));
-  picture.show(page);
+  if (rows.size() > limit)
+    page.write(fmt::format("... {} {}\n", rows.size() - limit, label(Label::more_rates, language)));
+  screen.show(page);
 }
 
 int watch_rates(const Context& context, RateArguments arguments, std::int64_t seconds) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
   const auto language = language_argument(arguments.language);
-  const bool picture = mode == OutputMode::table && out.is_terminal();
-  if (picture) {
-    // What fits on a screen, unless somebody asks for more.
+  const bool is_screen = mode == OutputMode::table && out.is_terminal();
+  if (is_screen) {
+    // Without filters a screen shows 28 days and all classes together, so that the rows fit.
     if (!arguments.filter.window_days) arguments.filter.window_days = 28;
     if (!arguments.filter.class_dimension) arguments.filter.class_dimension = "";
   }
-  Watching watching(seconds);
+  WatchLoop loop(context, seconds, is_screen);
   or_exit(reach(context.kafka));
   const auto reader = follow(context, all_partitions(context, Topic::metrics));
   RowWriter writer(out, mode);
-  Picture drawn(out);
+  LiveScreen screen(out);
   LatestRows latest;
   std::vector<InRecord> records;
   bool changed = true;
-  while (!watching.over()) {
-    watching.poll(*reader, kPollEvery, records);
+  while (!loop.is_over()) {
+    loop.poll(*reader, kPollEvery, records);
     for (const auto& record : records) {
       const auto row = parse_row(record);
       if (!row || !latest.apply(*row)) continue;
       changed = true;
-      if (picture) continue;
+      if (is_screen) continue;
       MetricsRow shown = *row;
       if (arguments.filter.reduce(shown)) writer.write(shown);
     }
-    if (!picture) {
+    if (!is_screen) {
       if (!records.empty()) writer.flush();
-    } else if (watching.draws(changed || drawn.outgrown())) {
-      draw_rates(drawn, latest, arguments.filter, language);
+    } else if (loop.is_draw_due(changed || screen.is_resized())) {
+      draw_rates(screen, latest, arguments.filter, loop.warning(language), language);
       changed = false;
     }
   }
@@ -129,102 +194,102 @@ struct WatchedAlerts {
   std::string output;
 };
 
-// Open alerts on top, what changed last below.
-void draw_alerts(Picture& picture, const LatestAlerts& latest, const AlertFilter& filter,
-                 const MarketCalendar& calendar, Millis now, Language language) {
-  constexpr std::size_t kNewestMax = 8;
-  constexpr std::size_t kOtherLines = 9;  // titles, headers, what is left out
-  auto page = picture.page();
-  const auto section = [&](Word title, const std::vector<const Alert*>& alerts, std::size_t most) {
-    page.write(fmt::format("{}: {}\n", word(title, language), alerts.size()));
+// Draws the open alerts at the top and the latest changes below.
+void draw_alerts(LiveScreen& screen, const LatestAlerts& latest, const AlertFilter& filter,
+                 const MarketCalendar& calendar, Millis now, const std::string& warning, Language language) {
+  constexpr std::size_t kLatestMax = 8;
+  // Titles, headers, blank lines, number of alerts that are not shown, and the warning.
+  const std::size_t other_lines = warning.empty() ? 9 : 10;
+  auto page = screen.page();
+  const auto section = [&](Label title, const std::vector<const Alert*>& alerts, std::size_t limit) {
+    page.write(fmt::format("{}: {}\n", label(title, language), alerts.size()));
     TableWriter table(page, OutputMode::table, alert_columns(language));
-    for (std::size_t i = 0; i < std::min(most, alerts.size()); ++i) {
+    for (std::size_t i = 0; i < std::min(limit, alerts.size()); ++i) {
       table.row(alert_cells(*alerts[i], calendar, now, language), alert_style(*alerts[i], now));
     }
     table.finish();
-    if (alerts.size() > most) page.write(fmt::format("... {} {}\n", alerts.size() - most, word(Word::more, language)));
+    if (alerts.size() > limit)
+      page.write(fmt::format("... {} {}\n", alerts.size() - limit, label(Label::more_alerts, language)));
   };
-  auto moment = now == kNever ? "-" : calendar.format(now).substr(0, 19);
-  std::replace(moment.begin(), moment.end(), 'T', ' ');
-  page.write(fmt::format("fiverate: {}   {}\n\n", moment, word(Word::ends_with, language)));
-  const auto room = std::max(page.size().lines, kOtherLines + 2) - kOtherLines;
-  const auto newest_room = std::min(kNewestMax, room / 2);
-  section(Word::open_alerts, latest.sorted([&](const Alert& alert) { return is_open(alert) && filter.wants(alert); }),
-          room - newest_room);
+  page.write(fmt::format("fiverate: {}   {}\n", minute_text(now, calendar), label(Label::stop_with_ctrl_c, language)));
+  write_warning(page, warning);
   page.write("\n");
-  auto newest = latest.sorted([&](const Alert& alert) { return filter.wants(alert); });
-  const auto shown = std::min(newest_room, newest.size());
-  std::partial_sort(newest.begin(), newest.begin() + static_cast<std::ptrdiff_t>(shown), newest.end(),
+  const auto lines = std::max(page.size().lines, other_lines + 2) - other_lines;
+  const auto latest_lines = std::min(kLatestMax, lines / 2);
+  section(Label::open_alerts,
+          latest.sorted([&](const Alert& alert) { return is_open(alert) && filter.matches(alert); }),
+          lines - latest_lines);
+  page.write("\n");
+  auto changes = latest.sorted([&](const Alert& alert) { return filter.matches(alert); });
+  const auto shown = std::min(latest_lines, changes.size());
+  std::partial_sort(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(shown), changes.end(),
                     [](const Alert* a, const Alert* b) { return a->last().known_at_ms() > b->last().known_at_ms(); });
-  newest.resize(shown);
-  section(Word::newest, newest, shown);
-  picture.show(page);
+  changes.resize(shown);
+  section(Label::latest_changes, changes, shown);
+  screen.show(page);
 }
 
-int watch_alerts_as_picture(const Context& context, const WatchedAlerts& watched, TextOutput& out) {
+int watch_alerts_on_screen(const Context& context, const WatchedAlerts& watched, TextOutput& out) {
   const auto language = language_argument(watched.language);
   const MarketCalendar calendar(context.config().market.timezone);
-  Watching watching(watched.seconds);
+  WatchLoop loop(context, watched.seconds, true);
   or_exit(reach(context.kafka));
-  auto now = market_clock(context);
-  auto asked = Clock::now();
+  auto now = kNever;
   const auto reader = follow(context, all_partitions(context, Topic::alerts));
   LatestAlerts latest;
-  Picture picture(out);
+  LiveScreen screen(out);
   std::vector<InRecord> records;
   bool changed = true;
-  while (!watching.over()) {
-    watching.poll(*reader, kPollEvery, records);
+  while (!loop.is_over()) {
+    if (loop.is_clock_due()) {
+      now = std::max(now, try_market_clock(context).value_or(kNever));
+      changed = true;
+    }
+    loop.poll(*reader, kPollEvery, records);
     for (const auto& record : records) {
       changed = latest.apply(record) || changed;
       now = std::max(now, record.timestamp);
     }
-    if (Clock::now() - asked >= kAskTimeEvery) {  // ages grow while nothing comes
-      now = std::max(now, market_clock(context));
-      asked = Clock::now();
-      changed = true;
-    }
-    if (!watching.draws(changed || picture.outgrown())) continue;
-    draw_alerts(picture, latest, watched.arguments.filter, calendar, now, language);
+    if (!loop.is_draw_due(changed || screen.is_resized())) continue;
+    draw_alerts(screen, latest, watched.arguments.filter, calendar, now, loop.warning(language), language);
     changed = false;
   }
   return kExitDone;
 }
 
-// First the last transition of each open alert, then every transition as it comes.
+// Writes the last transition of each open alert, then every new transition.
 class AlertFeed {
  public:
   AlertFeed(const Context& context, const AlertFilter& filter, TextOutput& out)
       : filter_(filter), out_(out), calendar_(context.config().market.timezone) {
-    // The feed begins before the present states are read: nothing falls between them.
+    // The log is followed from its end before the present states are read, so that no transition between is missed.
     feed_ = follow(context, all_partitions(context, Topic::alert_log), FromTail{0});
     or_exit(feed_->poll(std::chrono::milliseconds(0), records_));
     auto early = std::move(records_);
     present_ = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts))));
-    for (const auto* alert : present_.sorted([&](const Alert& each) { return is_open(each) && filter_.wants(each); })) {
-      write(alert->last());
-    }
-    tell(early);
+    const auto open = present_.sorted([&](const Alert& each) { return is_open(each) && filter_.matches(each); });
+    for (const auto* alert : open) write(alert->last());
+    write_new(early);
     out_.flush();
   }
 
-  void poll(const Watching& watching, std::chrono::milliseconds wait) {
-    watching.poll(*feed_, wait, records_);
-    tell(records_);
+  void poll(WatchLoop& loop, std::chrono::milliseconds wait) {
+    loop.poll(*feed_, wait, records_);
+    write_new(records_);
     if (!records_.empty()) out_.flush();
   }
 
  private:
-  void tell(const std::vector<InRecord>& batch) {
+  void write_new(const std::vector<InRecord>& batch) {
     for (const auto& record : batch) {
       const auto parsed = parse_log_record(record);
       if (!parsed || !parsed->has_transition()) continue;
       const auto& transition = parsed->transition();
-      auto& number =
-          told_.try_emplace(transition.alert_id(), present_.transitions_of(transition.alert_id())).first->second;
+      const auto& alert_id = transition.alert_id();
+      auto& number = written_.try_emplace(alert_id, present_.transitions_of(alert_id)).first->second;
       if (transition.transition() <= number) continue;
       number = transition.transition();
-      if (filter_.wants(transition, parsed->region_path())) write(transition);
+      if (filter_.matches(transition, parsed->region_path())) write(transition);
     }
   }
 
@@ -239,7 +304,7 @@ class AlertFeed {
   MarketCalendar calendar_;
   std::unique_ptr<KafkaReader> feed_;
   LatestAlerts present_;
-  std::map<std::string, std::int64_t> told_;  // a crash may repeat some
+  std::map<std::string, std::int64_t> written_;  // last transition of each alert; after a crash the log may repeat some
   std::vector<InRecord> records_;
   fmt::memory_buffer line_;
 };
@@ -247,16 +312,17 @@ class AlertFeed {
 int watch_alerts(const Context& context, const WatchedAlerts& watched) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(watched.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o: a live feed of alerts is a table or JSON lines.");
-  if (mode == OutputMode::table && out.is_terminal()) return watch_alerts_as_picture(context, watched, out);
-  Watching watching(watched.seconds);
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for live alerts. Use table or json.");
+  if (mode == OutputMode::table && out.is_terminal()) return watch_alerts_on_screen(context, watched, out);
+  WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
   AlertFeed feed(context, watched.arguments.filter, out);
-  while (!watching.over()) feed.poll(watching, kPollEvery);
+  while (!loop.is_over()) feed.poll(loop, kPollEvery);
   return kExitDone;
 }
 
-// ---- market
+// ---- market ---------------------------------------------------------------------------------------------------------
 
 struct WatchedMarket {
   RateFilter rates;
@@ -268,95 +334,101 @@ struct WatchedMarket {
   std::string output;
 };
 
-int watch_market_as_picture(const Context& context, const WatchedMarket& watched, TextOutput& out) {
+int watch_market_on_screen(const Context& context, const WatchedMarket& watched, TextOutput& out) {
   const auto language = language_argument(watched.language);
   const MarketCalendar calendar(context.config().market.timezone);
-  Watching watching(watched.seconds);
+  WatchLoop loop(context, watched.seconds, true);
   or_exit(reach(context.kafka));
   const auto rates = follow(context, all_partitions(context, Topic::metrics));
   const auto alerts = follow(context, all_partitions(context, Topic::alerts));
   LatestRows latest_rows;
   LatestAlerts latest_alerts;
   MarketView view{latest_rows, latest_alerts, watched.rates, watched.alerts};
-  Picture picture(out);
+  LiveScreen screen(out);
   std::vector<InRecord> records;
-  auto asked = Clock::time_point{};
   bool changed = true;
-  bool more = false;  // alerts, perhaps: it waits for nothing
-  while (!watching.over()) {
-    watching.poll(*rates, more ? std::chrono::milliseconds(0) : kPollEvery / 2, records);
+  bool more_alerts = false;  // the last poll returned alerts, so the next one follows without waiting
+  while (!loop.is_over()) {
+    loop.poll(*rates, more_alerts ? std::chrono::milliseconds(0) : kPollEvery / 2, records);
     for (const auto& record : records) {
       const auto row = parse_row(record);
       changed = (row && latest_rows.apply(*row)) || changed;
       view.now = std::max(view.now, record.timestamp);
     }
-    watching.poll(*alerts, kPollEvery / 2, records);
-    more = !records.empty();
+    loop.poll(*alerts, kPollEvery / 2, records);
+    more_alerts = !records.empty();
     for (const auto& record : records) {
       changed = latest_alerts.apply(record) || changed;
       view.now = std::max(view.now, record.timestamp);
     }
-    if (Clock::now() - asked >= kAskTimeEvery) {  // ages grow while nothing comes
-      view.now = std::max(view.now, market_clock(context));
-      view.quarantined = quarantined_so_far(context);
-      asked = Clock::now();
-      changed = true;
+    if (loop.is_clock_due()) {
+      if (const auto clock = try_market_clock(context)) {
+        view.now = std::max(view.now, *clock);
+        view.quarantined = quarantined_so_far(context).value_or(view.quarantined);
+        changed = true;
+      }
     }
-    if (!watching.draws(changed || picture.outgrown())) continue;
-    auto page = picture.page();
+    if (!loop.is_draw_due(changed || screen.is_resized())) continue;
+    view.warning = loop.warning(language);
+    auto page = screen.page();
     draw_market(page, view, calendar, language);
-    picture.show(page);
+    screen.show(page);
     changed = false;
   }
   return kExitDone;
 }
 
-// What the screen would show, as lines of both kinds: those of rates have "as_of", those of alerts "alert_id".
+// Writes the contents of the screen as JSON lines: lines of rates have "as_of", lines of alerts have "alert_id".
 int watch_market(const Context& context, const WatchedMarket& watched) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(watched.output, out);
-  if (mode == OutputMode::csv) throw ExitError(kExitUsage, "-o: a live feed of a market is a table or JSON lines.");
-  if (mode == OutputMode::table && out.is_terminal()) return watch_market_as_picture(context, watched, out);
-  Watching watching(watched.seconds);
+  if (mode == OutputMode::csv)
+    throw ExitError(kExitUsage, "-o csv is not possible for a live market. Use table or json.");
+  if (mode == OutputMode::table && out.is_terminal()) return watch_market_on_screen(context, watched, out);
+  WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
   AlertFeed alerts(context, watched.alerts, out);
   const auto rates = follow(context, all_partitions(context, Topic::metrics));
   RowWriter writer(out, OutputMode::json);
   LatestRows latest;
   std::vector<InRecord> records;
-  while (!watching.over()) {
-    watching.poll(*rates, kPollEvery / 2, records);
+  while (!loop.is_over()) {
+    loop.poll(*rates, kPollEvery / 2, records);
     for (const auto& record : records) {
       auto row = parse_row(record);
       if (row && latest.apply(*row) && !row->brand_id().empty() && watched.rates.reduce(*row)) writer.write(*row);
     }
     if (!records.empty()) writer.flush();
-    alerts.poll(watching, kPollEvery / 2);
+    alerts.poll(loop, kPollEvery / 2);
   }
   return kExitDone;
+}
+
+void add_live_options(CLI::App& command, std::string& language, std::int64_t& seconds) {
+  command.add_option("--lang", language, "Language of the screen: en or zh (default: from LC_ALL or LANG)")
+      ->check(CLI::IsMember({"en", "zh"}));
+  command.add_option("--seconds", seconds, "Stop after so many seconds")->check(CLI::PositiveNumber);
 }
 
 }  // namespace
 
 void add_watch(Program& program) {
-  auto* const watch = program.app.add_subcommand("watch", "Watch what changes, live");
+  auto* const watch = program.app.add_subcommand("watch", "Watch the market, rates or alerts live");
   watch->require_subcommand(1);
   {
-    auto* const command = watch->add_subcommand("market",
-                                                "Rates of the brands and open alerts on one screen; in a pipe JSON "
-                                                "lines of both, as with `rates` and `alerts`");
+    auto* const command =
+        watch->add_subcommand("market", "Rates of the brands and open alerts on one screen; JSON lines in a pipe");
     auto watched = std::make_shared<WatchedMarket>();
     command->add_option("--brand", watched->brand, "Only this brand")->each([watched](const std::string& value) {
       watched->rates.brand_id = watched->alerts.brand_id = value;
     });
-    command->add_option("--region", watched->region, "Rates of this region, alerts of it and all below")
+    command->add_option("--region", watched->region, "Only this region; alerts also of the regions below it")
         ->each([watched](const std::string& value) { watched->alerts.region_id = value; });
-    command->add_option("--window", watched->window, "Rates of 7, 28 or 91 days")
+    command->add_option("--window", watched->window, "Window of the rates: 7, 28 or 91 days")
         ->check(CLI::IsMember({7, 28, 91}))
         ->capture_default_str();
     command->add_option("-o,--output", watched->output, "table or json");
-    command->add_option("--lang", watched->language, "en or zh (default: the environment's)");
-    command->add_option("--seconds", watched->seconds, "End after so many seconds")->check(CLI::PositiveNumber);
+    add_live_options(*command, watched->language, watched->seconds);
     command->callback([&program, watched] {
       watched->rates.region_id = watched->region;
       watched->rates.class_dimension = "";
@@ -365,14 +437,12 @@ void add_watch(Program& program) {
     });
   }
   {
-    auto* const command =
-        watch->add_subcommand("rates", "Rates as they change: a table on a terminal, JSON lines in a pipe");
+    auto* const command = watch->add_subcommand("rates", "Rates as they change; JSON lines in a pipe");
     auto arguments = std::make_shared<RateArguments>();
     auto seconds = std::make_shared<std::int64_t>(0);
     add_filters(*command, *arguments);
     command->add_option("-o,--output", arguments->output, "table, json or csv");
-    command->add_option("--lang", arguments->language, "en or zh (default: the environment's)");
-    command->add_option("--seconds", *seconds, "End after so many seconds")->check(CLI::PositiveNumber);
+    add_live_options(*command, arguments->language, *seconds);
     command->callback([&program, arguments, seconds] {
       program.command = [arguments, seconds](const Context& context) {
         return watch_rates(context, *arguments, *seconds);
@@ -381,13 +451,11 @@ void add_watch(Program& program) {
   }
   {
     auto* const command = watch->add_subcommand(
-        "alerts",
-        "Alerts as they change: a table on a terminal; in a pipe what is open, then every transition as a JSON line");
+        "alerts", "Open alerts and the latest changes; in a pipe JSON lines of open alerts, then of new transitions");
     auto watched = std::make_shared<WatchedAlerts>();
     add_filters(*command, watched->arguments);
     command->add_option("-o,--output", watched->output, "table or json");
-    command->add_option("--lang", watched->language, "en or zh (default: the environment's)");
-    command->add_option("--seconds", watched->seconds, "End after so many seconds")->check(CLI::PositiveNumber);
+    add_live_options(*command, watched->language, watched->seconds);
     command->callback([&program, watched] {
       program.command = [watched](const Context& context) { return watch_alerts(context, *watched); };
     });

@@ -18,13 +18,14 @@ namespace {
 using Integer = Setting::Integer;
 
 constexpr std::string_view kFileVariable = "FIVERATE_CONFIG";
-// Belong to scripts and tests beside the program. A name that ends in '*' stands for all that begin so.
+// Variables of scripts and tests. A name that ends in '*' is a prefix.
 constexpr std::array<std::string_view, 4> kIgnoredVariables{"FIVERATE_CONFIG", "FIVERATE_KAFKA_JARS",
                                                             "FIVERATE_QUICKSTART_DIR", "FIVERATE_TEST_*"};
-constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;  // a person wrote it; more is the wrong file
+constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;  // a larger file is not a configuration
 
-std::string kafka_name_of(std::string_view variable_tail) {  // BOOTSTRAP_SERVERS -> bootstrap.servers
-  std::string out(variable_tail);
+// BOOTSTRAP_SERVERS -> bootstrap.servers
+std::string kafka_name_of(std::string_view variable_suffix) {
+  std::string out(variable_suffix);
   for (char& c : out) {
     if (c == '_') c = '.';
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -32,7 +33,7 @@ std::string kafka_name_of(std::string_view variable_tail) {  // BOOTSTRAP_SERVER
   return out;
 }
 
-// librdkafka knows the brokers by two names. One of them, or a later layer could not replace an earlier one.
+// librdkafka has two names for the list of brokers. One name is used, so that a later layer overrides an earlier one.
 std::string canonical_kafka_name(std::string name) {
   return name == "metadata.broker.list" ? "bootstrap.servers" : std::move(name);
 }
@@ -69,7 +70,7 @@ std::string_view type_name(const toml::node& node) {
   return "nothing";
 }
 
-// toml++ repeats a number that it cannot hold: it may be a password without quotes.
+// Removes numbers from a message of toml++, since a number may be a password without quotes.
 std::string without_numbers(std::string_view description) {
   const auto open = description.find('\'');
   const auto close = description.find('\'', open + 1);
@@ -93,11 +94,11 @@ std::string read_whole(const std::filesystem::path& path) {
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (in.bad()) throw refuse("cannot be read");
   bytes.resize(static_cast<std::size_t>(in.gcount()));
-  if (bytes.size() > kFileBytesMax) throw refuse("larger than 1 MiB, this is no configuration file");
+  if (bytes.size() > kFileBytesMax) throw refuse("is larger than 1 MiB, so it is not a configuration file");
   return bytes;
 }
 
-// Reads the layers one after another into one Config, and remembers what was wrong and where each value came from.
+// Reads the layers one after another into one Config. Collects the problems and the origin of each value.
 class Loader {
  public:
   explicit Loader(const ConfigSources& sources) : sources_(sources) {}
@@ -130,7 +131,7 @@ class Loader {
     try {
       root = toml::parse(std::string_view(bytes));
     } catch (const toml::parse_error& error) {
-      throw ConfigError(fmt::format("{}: {}", place(error.source()), without_numbers(error.description())));
+      throw ConfigError(fmt::format("{}: {}", position(error.source()), without_numbers(error.description())));
     }
     for (const auto& [section, node] : root) {
       if (!is_section(section.str())) {
@@ -144,7 +145,7 @@ class Loader {
         read_section(section.str(), *node.as_table());
       }
     }
-    // TOML tables are sorted by name; people read from the top.
+    // toml++ sorts tables by name; the problems are listed in the order of lines.
     std::stable_sort(file_problems_.begin(), file_problems_.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [line, text] : file_problems_) problems_.push_back(std::move(text));
@@ -188,7 +189,7 @@ class Loader {
     origins_[setting.name()] = line_of(node);
   }
 
-  // Dotted names come as nested tables unless they are quoted: both mean the same property.
+  // A dotted name is a nested table unless it is quoted; both forms name the same property.
   void read_kafka_table(const toml::table& table, const std::string& parent) {
     for (const auto& [key, node] : table) {
       std::string name = parent + std::string(key.str());
@@ -256,7 +257,8 @@ class Loader {
     for (const std::string& override : sources_.overrides) {
       const auto equals = override.find('=');
       const auto dot = override.find('.');
-      const std::string name = override.substr(0, equals);  // alone in messages: the value may be a secret
+      const std::string name =
+          override.substr(0, equals);  // messages have the name only, since the value may be a secret
       if (equals == std::string::npos || dot > equals || dot + 1 == equals) {
         problems_.push_back(fmt::format("flag {}: expected section.key=value", in_quotes(name)));
         continue;
@@ -284,16 +286,16 @@ class Loader {
 
   // -- all layers
 
-  void set_from_text(const Setting& setting, const std::string& value, const std::string& place,
+  void set_from_text(const Setting& setting, const std::string& value, const std::string& where,
                      const std::string& origin) {
     if (const auto expected = assign(setting, value, config_)) {
-      problems_.push_back(fmt::format("{}: expected {}, got {}", place, *expected, in_quotes(value)));
+      problems_.push_back(fmt::format("{}: expected {}, got {}", where, *expected, in_quotes(value)));
       return;
     }
     origins_[setting.name()] = origin;
   }
 
-  // What is wrong with the property, if anything is.
+  // Sets the property, or returns the problem with it.
   std::optional<std::string> set_kafka(const std::string& name, const std::string& value, const std::string& origin) {
     if (sources_.kafka_check) {
       if (const auto wrong = sources_.kafka_check(name, value)) {
@@ -305,7 +307,7 @@ class Loader {
     return std::nullopt;
   }
 
-  // librdkafka's own words, but they repeat the value: not for a secret.
+  // The message of librdkafka. It repeats the value, so for a secret there is another message.
   [[nodiscard]] std::string why_refused(const std::string& name, const std::string& wrong) const {
     const auto& known = sources_.kafka_names;
     if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
@@ -332,7 +334,7 @@ class Loader {
 
   static std::string kafka_origin(const std::string& name) { return std::string(kKafka) + "." + name; }
 
-  [[nodiscard]] std::string place(const toml::source_region& region) const {
+  [[nodiscard]] std::string position(const toml::source_region& region) const {
     return fmt::format("{}:{}:{}", file_, region.begin.line, region.begin.column);
   }
   [[nodiscard]] std::string line_of(const toml::node& node) const {
@@ -340,7 +342,7 @@ class Loader {
   }
   void file_problem(const toml::source_region& region, const std::string& text) {
     file_problems_.emplace_back(std::pair{region.begin.line, region.begin.column},
-                                fmt::format("{}: {}", place(region), text));
+                                fmt::format("{}: {}", position(region), text));
   }
 
   const ConfigSources& sources_;
@@ -365,7 +367,7 @@ std::vector<std::pair<std::string, std::string>> fiverate_environment() {
     if (!text.starts_with(kVariablePrefix) || equals == std::string_view::npos) continue;
     found.emplace_back(text.substr(0, equals), text.substr(equals + 1));
   }
-  std::sort(found.begin(), found.end());  // messages come in the same order everywhere
+  std::sort(found.begin(), found.end());  // the order of messages does not depend on the system
   return found;
 }
 

@@ -1,12 +1,12 @@
-// The configuration: what a person may set, checked once at start-up. Later layers win:
+// The configuration, read and checked once at the start. Later layers override earlier ones:
 //
 //   defaults  ->  fiverate.toml  ->  FIVERATE_SECTION_KEY  ->  flags (section.key=value)
 //
-// settings() is the one table of what can be set; parsing, environment, `config show` and the reference page come from
-// it. [kafka] is the exception: it holds librdkafka properties verbatim, and the caller says which are good.
+// settings() is the table of all settings. Parsing, environment variables, `config show` and the reference page derive from
+// it. The section [kafka] is not in it: it holds librdkafka properties, which the caller checks.
 //
-// Anything that is wrong (unknown name, wrong type, out of range, in any layer) is collected, and one ConfigError names
-// them all, each with its place and what was expected. No value of a secret is ever part of a message.
+// All problems of all layers (unknown name, wrong type, out of range) are reported together in one ConfigError, each with
+// its position and the expected value. A message never contains the value of a secret.
 #pragma once
 
 #include <cstddef>
@@ -25,24 +25,24 @@
 
 namespace fiverate {
 
-// Start-up only: main catches it, prints what() to stderr (a line for each problem) and exits with 2.
+// Thrown at the start only. what() has one line for each problem; main prints it and exits with code 2.
 class ConfigError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 enum class IntakeClock : std::uint8_t {
-  marks,  // the producing tool writes the marks, with its own timestamps (simulation, back-fill)
-  wall,   // intake writes them, once a second (production; source topics use LogAppendTime)
+  marks,  // the producing tool writes the marks, with its own timestamps (simulation, import)
+  wall,   // intake writes a mark once a second (production; source topics use LogAppendTime)
 };
 enum class OnStop : std::uint8_t {
-  leave,  // the group: others take over at once
-  keep,   // the place in it until the session is over, for a restart
+  leave,  // leave the consumer groups, so that other processes take over at once
+  keep,   // stay a member until the session times out, for a restart
 };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
 
-// The initializers are the defaults. Meaning, range and limits of each: settings().
+// The initializers are the defaults. settings() has the meaning and the range of each.
 struct Config {
   struct Kafka {
     std::map<std::string, std::string> properties{{"bootstrap.servers", "127.0.0.1:9092"}};
@@ -85,7 +85,7 @@ struct Config {
   } log;
 };
 
-// One thing that can be set. `value` finds its place in a Config and says what may stand there.
+// One setting. `value` has access to its field in a Config and knows the allowed values.
 struct Setting {
   struct Integer {
     std::int32_t& (*in)(Config&);
@@ -94,7 +94,7 @@ struct Setting {
   };
   struct Text {
     std::string& (*in)(Config&);
-    std::optional<std::string> (*expected)(std::string_view);  // what is expected instead, if this is wrong
+    std::optional<std::string> (*expected)(std::string_view);  // nothing, or what is expected instead
     std::string_view kind;                                     // "text", "a folder", ...
   };
   struct Choice {
@@ -113,29 +113,28 @@ struct Setting {
   [[nodiscard]] std::string kind() const;      // "an integer 1..1024", "text", "\"marks\" or \"wall\""
   [[nodiscard]] std::string read(const Config& config) const;
 };
-std::span<const Setting> settings();  // in the order of documentation
+std::span<const Setting> settings();  // in the order of the documentation
 
-// Says what is wrong with a librdkafka property, if anything is. Does not throw.
+// Returns the problem of a librdkafka property, or nothing. Does not throw.
 using KafkaCheck = std::function<std::optional<std::string>(const std::string& name, const std::string& value)>;
 
 struct ConfigSources {
-  std::optional<std::filesystem::path> file;             // --config: has to exist
-  std::filesystem::path default_file = "fiverate.toml";  // read if it exists and no other file is named
-  std::vector<std::pair<std::string, std::string>>
-      environment;                       // FIVERATE_*; FIVERATE_CONFIG names a file as --config does
-  std::vector<std::string> overrides;    // "section.key=value", the last one wins
-  KafkaCheck kafka_check;                // none: every property passes
-  std::vector<std::string> kafka_names;  // known properties, for "did you mean"; may be empty
+  std::optional<std::filesystem::path> file;                     // --config; must exist
+  std::filesystem::path default_file = "fiverate.toml";          // read if it exists and no other file is given
+  std::vector<std::pair<std::string, std::string>> environment;  // FIVERATE_*; FIVERATE_CONFIG is the same as --config
+  std::vector<std::string> overrides;                            // "section.key=value"; the last one counts
+  KafkaCheck kafka_check;                                        // empty: every property is accepted
+  std::vector<std::string> kafka_names;                          // known properties, for "did you mean"; may be empty
 };
 
-// The variables of this process whose names begin with FIVERATE_.
+// The environment variables whose names begin with FIVERATE_, sorted.
 std::vector<std::pair<std::string, std::string>> fiverate_environment();
 
-// A value in effect and where it comes from: "fiverate.toml:3", "env FIVERATE_TOPICS_PREFIX", "flag", "default".
+// A value in effect and its origin: "fiverate.toml:3", "env FIVERATE_TOPICS_PREFIX", "flag", "default".
 struct EffectiveValue {
   std::string section;
   std::string key;
-  std::string value;  // in the clear: print shown_value()
+  std::string value;  // may be a secret: print shown_value() instead
   std::string origin;
   bool is_number = false;
 };
@@ -148,11 +147,12 @@ struct LoadedConfig {
 // Throws ConfigError.
 LoadedConfig load_config(const ConfigSources& sources);
 
-// A property whose value must not be shown: passwords, secrets, tokens, private keys.
+// True for a property whose value must not be shown: passwords, secrets, tokens, private keys.
 bool is_secret(std::string_view key);
 std::string shown_value(const EffectiveValue& value);
 
-// `config show`: TOML that reads back as the same configuration (secrets apart), with the origin as a comment if asked.
+// The output of `config show`: TOML that reads back as the same configuration, without secrets. `with_origin` adds the
+// origin of each value as a comment.
 std::string show_config(const LoadedConfig& loaded, bool with_origin);
 
 // The settings as a Markdown table, for docs/.

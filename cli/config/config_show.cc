@@ -19,12 +19,12 @@ std::string show_config(const LoadedConfig& loaded, bool with_origin) {
   std::vector<std::string> lines;
   std::size_t widest = 0;
   for (const EffectiveValue& value : loaded.values) {
-    // Bare keys hold letters, digits, '_' and '-'; a quoted key is never split at its dots.
+    // A key with dots is quoted, since a bare key would be split at its dots.
     const std::string key = value.section == kKafka ? in_quotes(value.key) : value.key;
     lines.push_back(fmt::format("{} = {}", key, value.is_number ? value.value : in_quotes(shown_value(value))));
     widest = std::max(widest, lines.back().size());
   }
-  constexpr std::size_t kCommentColumnMax = 60;  // one long value does not push every comment away
+  constexpr std::size_t kCommentColumnMax = 60;  // a long value does not move the comments of the other lines
   std::string out;
   std::string_view section;
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -43,9 +43,8 @@ std::string config_reference() {
   std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
   const Config defaults;
   for (const auto& [name, value] : defaults.kafka.properties) {
-    out +=
-        fmt::format("| `kafka.{}` | `{}{}` | as librdkafka | `{}` | Any librdkafka property may stand in [kafka]. |\n",
-                    name, kKafkaVariablePrefix, upper_name(name), value);
+    out += fmt::format("| `kafka.{}` | `{}{}` | see librdkafka | `{}` | [kafka] accepts every librdkafka property. |\n",
+                       name, kKafkaVariablePrefix, upper_name(name), value);
   }
   for (const Setting& setting : settings()) {
     const std::string value = setting.read(defaults);

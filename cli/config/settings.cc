@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kPrefixBytesMax = 200;  // Kafka allows 249 for the whole topic name
 constexpr std::int32_t kPartitionsMax = 1024;
-// Intake keeps with its group's offset what it has said to each of them, in 4,096 bytes.
+// Intake commits its last output to each of them with its group's offset, in 4,096 bytes.
 constexpr std::int32_t kTaskPartitionsMax = 128;
 constexpr std::int32_t kThreadsMax = 256;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
@@ -40,7 +40,7 @@ std::optional<std::string> expected_zone(std::string_view text) {
     const MarketCalendar calendar{std::string(text)};
     return std::nullopt;
   } catch (const std::exception&) {
-    return "a time zone of the tz database, as Asia/Shanghai";
+    return "a time zone of the tz database such as Asia/Shanghai";
   }
 }
 
@@ -53,11 +53,11 @@ std::optional<std::string> expected_folder_or_nothing(std::string_view text) {
   return text.empty() ? std::nullopt : expected_folder(text);
 }
 
-// Whether the address is one of this machine shows when it is listened at.
+// Only the form is checked here; listening fails if the address is not one of this machine.
 std::optional<std::string> expected_address(std::string_view text) {
   const auto colon = text.rfind(':');
   if (text.empty() || (colon != std::string_view::npos && colon > 0 && colon + 1 < text.size())) return std::nullopt;
-  return "an address and port, as 127.0.0.1:8081";
+  return "an address and port such as 127.0.0.1:8081";
 }
 
 // ---- the table
@@ -90,23 +90,25 @@ const std::vector<Setting>& table() {
   using C = Config;
   static const std::vector<Setting> kTable{
       {"topics", "prefix", text<&C::topics, &C::Topics::prefix>("text", expected_prefix),
-       "Put before every topic name: several markets on one cluster."},
+       "Prefix of all topic names, for several markets on one cluster."},
       {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
-       "Partitions of orders, deliveries and visits, each. Fixed once the topics exist."},
+       "Partitions of each of orders, deliveries and visits. Cannot be changed once the topics exist."},
       {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kTaskPartitionsMax),
-       "Partitions of the ledger: the most outlet tasks at work. Fixed once the topics exist."},
+       "Partitions of the ledger, which is the number of outlet tasks. Cannot be changed once the topics exist."},
       {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kTaskPartitionsMax),
-       "Partitions of deltas, signals and results: the most market tasks at work. Fixed once the topics exist."},
+       "Partitions of deltas, signals and results, which is the number of market tasks. Cannot be changed once the "
+       "topics exist."},
       {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
-       "Copies of every partition; 3 in production."},
+       "Replicas of every partition; 3 in production."},
       {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
-       "Business days are days in this zone."},
+       "Time zone of the business days."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
-       "Who says what time it is: marks that the producer writes, or the wall clock (source topics then use "
-       "LogAppendTime)."},
+       "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source "
+       "topics "
+       "then use LogAppendTime)."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
-       "Memory of a process of `fiverate run`, about, in MiB; below 256 its fixed parts do not fit."},
+       "Approximate memory of a `fiverate run` process in MiB; it needs at least about 256."},
       {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
        "Threads of the intake stage in this process."},
       {"run", "outlet_threads", integer<&C::run, &C::Run::outlet_threads>(1, kThreadsMax),
@@ -114,22 +116,25 @@ const std::vector<Setting>& table() {
       {"run", "market_threads", integer<&C::run, &C::Run::market_threads>(1, kThreadsMax),
        "Threads of the market stage in this process."},
       {"run", "desk_threads", integer<&C::run, &C::Run::desk_threads>(1, kThreadsMax),
-       "Threads of the desk stage in this process."},
+       "Threads of the alert manager (stage desk) in this process."},
       {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
-       "Longest time between two commits, in milliseconds: delay against throughput."},
+       "Longest time between two commits, in milliseconds. Shorter means less delay, longer means more throughput."},
       {"run", "standby", integer<&C::run, &C::Run::standby>(0, kPartitionsMax),
-       "Tasks of each stage that other processes own and of which this one keeps silent copies, to take over at once."},
+       "Number of standby copies that this process keeps for each stage, of tasks of other processes, to take over at "
+       "once."},
       {"run", "on_stop", choice<&C::run, &C::Run::on_stop>(kOnStopNames),
-       "What a process does that is asked to stop: leave its groups, and others take over at once; or keep its place for a restart."},
+       "Behaviour at a stop: leave the consumer groups, so that others take over at once, or keep the membership for a "
+       "restart."},
       {"run", "health", text<&C::run, &C::Run::health>("an address and port, or nothing", expected_address),
-       "Where /livez and /readyz are served, as 127.0.0.1:8081. Empty: nowhere."},
+       "Address and port that serve /livez and /readyz, such as 127.0.0.1:8081. Empty: none."},
       {"snapshots", "dir", text<&C::snapshots, &C::Snapshots::dir>("a folder, or nothing", expected_folder_or_nothing),
-       "Folder that machines share, for copies of the states. Empty: no snapshots."},
+       "Shared folder for snapshots of the states. Empty: no snapshots."},
       {"snapshots", "every_s", integer<&C::snapshots, &C::Snapshots::every_s>(1, 86'400 * 7),
-       "Seconds from one snapshot of a task to the next."},
-      {"snapshots", "keep", integer<&C::snapshots, &C::Snapshots::keep>(1, 1'000), "Snapshots of each task that are kept."},
-      {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Least important messages that are written."},
-      {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Log lines for people or for machines."},
+       "Seconds between two snapshots of a task."},
+      {"snapshots", "keep", integer<&C::snapshots, &C::Snapshots::keep>(1, 1'000),
+       "Number of snapshots that are kept of each task."},
+      {"log", "level", choice<&C::log, &C::Log::level>(kLevelNames), "Lowest level of log messages that are written."},
+      {"log", "format", choice<&C::log, &C::Log::format>(kFormatNames), "Format of log lines: text or JSON."},
   };
   return kTable;
 }
@@ -164,7 +169,7 @@ std::string Setting::kind() const {
 
 std::string Setting::read(const Config& config) const {
   if (const auto* choice = std::get_if<Choice>(&value)) return std::string(choice->names[choice->get(config)]);
-  Config copy = config;  // the accessors give a place to write
+  Config copy = config;  // the accessors return a reference to a field that is not const
   if (const auto* integer = std::get_if<Integer>(&value)) return fmt::to_string(integer->in(copy));
   return std::get<Text>(value).in(copy);
 }

@@ -16,7 +16,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 
-constexpr std::chrono::seconds kRequestWithin{5};
+constexpr std::chrono::seconds kRequestTimeout{5};
 constexpr std::uint32_t kHeaderBytesMax = 8 * 1024;
 constexpr int kConnectionsMax = 64;
 
@@ -34,7 +34,8 @@ std::optional<tcp::endpoint> endpoint_of(const std::string& address) {
   return tcp::endpoint(ip, port);
 }
 
-http::response<http::string_body> answer_to(const http::request<http::empty_body>& request, const HealthBoard& board) {
+http::response<http::string_body> response_to(const http::request<http::empty_body>& request,
+                                              const HealthBoard& board) {
   http::response<http::string_body> response{http::status::ok, request.version()};
   response.set(http::field::content_type, "application/json");
   response.set(http::field::cache_control, "no-store");
@@ -49,35 +50,36 @@ http::response<http::string_body> answer_to(const http::request<http::empty_body
     response.body() = std::move(answer.json);
   } else {
     response.result(http::status::not_found);
-    response.body() = "{\"error\":\"/livez and /readyz are here\"}\n";
+    response.body() = "{\"error\":\"Not found. This server has /livez and /readyz.\"}\n";
   }
   response.prepare_payload();
   if (request.method() == http::verb::head) response.body().clear();
   return response;
 }
 
-// One request and its answer; keeps itself alive until then.
-class Exchange : public std::enable_shared_from_this<Exchange> {
+// One connection: one request and its response. It owns itself until the response is sent.
+class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Exchange(tcp::socket socket, const HealthBoard& board, int& open) : stream_(std::move(socket)), board_(board), open_(open) {
+  Connection(tcp::socket socket, const HealthBoard& board, int& open)
+      : stream_(std::move(socket)), board_(board), open_(open) {
     ++open_;
     parser_.header_limit(kHeaderBytesMax);
     parser_.body_limit(0);
   }
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-  ~Exchange() { --open_; }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { --open_; }
 
   void start() {
-    stream_.expires_after(kRequestWithin);
+    stream_.expires_after(kRequestTimeout);
     http::async_read(stream_, buffer_, parser_, [self = shared_from_this()](beast::error_code error, std::size_t) {
-      if (!error) self->answer();
+      if (!error) self->respond();
     });
   }
 
  private:
-  void answer() {
-    response_ = answer_to(parser_.get(), board_);
+  void respond() {
+    response_ = response_to(parser_.get(), board_);
     http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code, std::size_t) {
       beast::error_code ignored;
       self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -100,15 +102,16 @@ struct HealthServer::Parts {
   void accept() {
     acceptor.async_accept([this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
-      if (!error && connections < kConnectionsMax) std::make_shared<Exchange>(std::move(socket), board, connections)->start();
+      if (!error && connections < kConnectionsMax)
+        std::make_shared<Connection>(std::move(socket), board, connections)->start();
       if (!error) return accept();
-      pause.expires_after(std::chrono::milliseconds(200));  // out of descriptors, say
+      pause.expires_after(std::chrono::milliseconds(200));  // for example without free file descriptors
       pause.async_wait([this](beast::error_code) { accept(); });
     });
   }
 
   const HealthBoard& board;
-  int connections = 0;  // before the context: exchanges go with it
+  int connections = 0;  // declared before the context, whose destruction closes connections
   asio::io_context context{1};
   tcp::acceptor acceptor{context};
   asio::steady_timer pause{context};
@@ -130,23 +133,26 @@ std::string HealthServer::address() const {
 
 Result<std::unique_ptr<HealthServer>> HealthServer::open(const std::string& address, const HealthBoard& board) {
   const auto endpoint = endpoint_of(address);
-  if (!endpoint) return fail(Reaction::stop, "run.health is no address and port, as 127.0.0.1:8081: {}", address);
+  if (!endpoint)
+    return fail(Reaction::stop,
+                "Invalid address \"{}\" for run.health. Use an address and port such as 127.0.0.1:8081.", address);
   auto parts = std::make_unique<Parts>(board);
   beast::error_code error;
   parts->acceptor.open(endpoint->protocol(), error);
   if (!error) parts->acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) parts->acceptor.bind(*endpoint, error);
   if (!error) parts->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return fail(Reaction::stop, "run.health: {} cannot be listened at: {}.", address, error.message());
+  if (error) return fail(Reaction::stop, "run.health: Cannot listen at {}: {}.", address, error.message());
   parts->accept();
   parts->thread = std::thread([raw = parts.get()] { raw->context.run(); });
   return std::unique_ptr<HealthServer>(new HealthServer(std::move(parts)));
 }
 
-Result<std::string> ask_health(const std::string& address, const std::string& path) {
-  constexpr std::chrono::seconds kAnswerWithin{2};
+Result<std::string> http_get(const std::string& address, const std::string& path) {
+  constexpr std::chrono::seconds kTimeout{2};
   const auto endpoint = endpoint_of(address);
-  if (!endpoint) return fail(Reaction::stop, "{} is no address and port.", address);
+  if (!endpoint)
+    return fail(Reaction::stop, "Invalid address \"{}\". Use an address and port such as 127.0.0.1:8081.", address);
   asio::io_context context;
   beast::tcp_stream stream(context);
   beast::flat_buffer buffer;
@@ -154,7 +160,7 @@ Result<std::string> ask_health(const std::string& address, const std::string& pa
   request.set(http::field::host, address);
   http::response<http::string_body> response;
   beast::error_code failed = asio::error::would_block;
-  stream.expires_after(kAnswerWithin);
+  stream.expires_after(kTimeout);
   stream.async_connect(*endpoint, [&](beast::error_code error) {
     if ((failed = error)) return;
     http::async_write(stream, request, [&](beast::error_code sent, std::size_t) {
@@ -163,7 +169,7 @@ Result<std::string> ask_health(const std::string& address, const std::string& pa
     });
   });
   context.run();
-  if (failed) return fail(Reaction::retry, "{} does not answer: {}.", address, failed.message());
+  if (failed) return fail(Reaction::retry, "No answer from {}: {}.", address, failed.message());
   return std::move(response.body());
 }
 

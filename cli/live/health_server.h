@@ -1,5 +1,5 @@
-// GET /livez and /readyz over HTTP: 200 or 503, with the reasons as JSON. A thread of its own; answers whoever may reach the address,
-// so it belongs on loopback or a closed network: nothing is changed by it, and nothing is told but how far the tasks are.
+// Serves GET /livez and /readyz over HTTP: 200 or 503, with the reasons as JSON. It has a thread of its own. It has no
+// access control, so the address has to be on loopback or a closed network; it is read-only and shows the progress of tasks.
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@ namespace fiverate {
 
 class HealthServer {
  public:
-  // `address`: "127.0.0.1:8081" or "[::1]:8081"; port 0: any. Error: stop, it cannot be listened at.
+  // `address` is such as "127.0.0.1:8081" or "[::1]:8081"; port 0 takes a free one. Error: stop, if it cannot listen there.
   [[nodiscard]] static Result<std::unique_ptr<HealthServer>> open(const std::string& address, const HealthBoard& board);
   ~HealthServer();
   [[nodiscard]] std::string address() const;
@@ -22,7 +22,7 @@ class HealthServer {
   std::unique_ptr<Parts> parts_;
 };
 
-// What a process answers at such an address, within 2 s. Error: retry: nobody answers there.
-[[nodiscard]] Result<std::string> ask_health(const std::string& address, const std::string& path);
+// Sends GET `path` to such an address and returns the body of the response. Error: retry, if there is none within 2 s.
+[[nodiscard]] Result<std::string> http_get(const std::string& address, const std::string& path);
 
 }  // namespace fiverate

@@ -2,34 +2,32 @@
 
 #include <algorithm>
 
+#include "cli/screen/alert_sentence.h"
 #include "processors/trade/rules/alert_names.h"
 #include "schemas/format.h"
 
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kIdShown = 8;     // a prefix that `alerts show` takes
-constexpr std::size_t kTimeShown = 16;  // to the minute
+constexpr std::size_t kIdShown = 8;  // `alerts show` accepts such a prefix
 
-TableCell said(const std::string& text) {
+TableCell optional_text(const std::string& text) {
   return text.empty() ? TableCell(std::nullopt) : TableCell(text);
 }
 
-// "2026-03-02 12:00"
-std::string minute_of(Millis instant, const MarketCalendar& calendar) {
-  auto text = calendar.format(instant).substr(0, kTimeShown);
-  std::replace(text.begin(), text.end(), 'T', ' ');
-  return text;
-}
-
-// "+ann >bob ok": acknowledged, assigned, judged.
-std::string people(const Alert& alert, Millis now) {
+// "acked by ann, owner bob, confirmed"
+std::string handling_text(const Alert& alert, Millis now, Language language) {
   std::string text;
-  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : " ") + part; };
-  if (!alert.acked_by().empty()) add("+" + alert.acked_by());
-  if (!alert.assignee().empty()) add(">" + alert.assignee());
-  if (alert.has_true_alarm()) add(alert.true_alarm() ? "true" : "false");
-  if (is_muted(alert, now)) add("silenced");
+  const auto add = [&](const Translations& part, const std::string& name = {}) {
+    if (!text.empty()) text += in(language, {", ", "，"});
+    text += fmt::format(fmt::runtime(in(language, part)), name);
+  };
+  if (!alert.acked_by().empty()) add({"acked by {}", "{} 已受理"}, alert.acked_by());
+  if (!alert.assignee().empty()) add({"owner {}", "负责人 {}"}, alert.assignee());
+  if (alert.has_true_alarm()) {
+    add(alert.true_alarm() ? Translations{"confirmed", "属实"} : Translations{"false alarm", "误报"});
+  }
+  if (is_silenced(alert, now)) add({"silenced", "已静默"});
   return text;
 }
 
@@ -37,10 +35,9 @@ std::string people(const Alert& alert, Millis now) {
 
 std::vector<TableColumn> alert_columns(Language language) {
   std::vector<TableColumn> columns;
-  for (const auto name : {Word::severity, Word::state, Word::rule, Word::what, Word::brand, Word::sku, Word::outlet,
-                          Word::region, Word::since, Word::age, Word::value, Word::people, Word::alert_id}) {
-    const bool number = name == Word::age || name == Word::value;
-    columns.push_back({std::string(word(name, language)), number ? ColumnType::number : ColumnType::text});
+  for (const auto name : {Label::severity, Label::state, Label::rule, Label::details, Label::brand, Label::sku,
+                          Label::outlet, Label::region, Label::since, Label::age, Label::handling, Label::alert_id}) {
+    columns.push_back({std::string(label(name, language)), name == Label::age ? ColumnType::number : ColumnType::text});
   }
   return columns;
 }
@@ -48,25 +45,24 @@ std::vector<TableColumn> alert_columns(Language language) {
 std::vector<TableCell> alert_cells(const Alert& alert, const MarketCalendar& calendar, Millis now, Language language) {
   const auto& last = alert.last();
   const auto until = last.state() == Transition::FIRING ? now : last.at_ms();
-  return {severity_word(last.severity(), language),
-          state_word(last.state(), language),
-          rule_words(last.rule(), language),
-          alert_sentence(last, language),
-          said(last.brand_id()),
-          said(last.sku_id()),
-          said(last.outlet_id()),
-          said(last.region_id()),
-          minute_of(last.since_ms(), calendar),
-          age_words(until - last.since_ms(), language),
-          last.value(),
-          said(people(alert, now)),
+  return {severity_text(last.severity(), language),
+          state_text(last.state(), language),
+          rule_text(last.rule(), language),
+          alert_sentence(last, calendar, language),
+          optional_text(last.brand_id()),
+          optional_text(last.sku_id()),
+          optional_text(last.outlet_id()),
+          optional_text(last.region_id()),
+          minute_text(last.since_ms(), calendar),
+          age_text(until - last.since_ms(), language),
+          optional_text(handling_text(alert, now, language)),
           last.alert_id().substr(0, kIdShown)};
 }
 
 std::vector<TableColumn> alert_screen_columns(Language language) {
   std::vector<TableColumn> columns;
-  for (const auto name : {Word::severity, Word::what, Word::sku, Word::outlet, Word::region, Word::since}) {
-    columns.push_back({std::string(word(name, language))});
+  for (const auto name : {Label::severity, Label::details, Label::sku, Label::outlet, Label::region, Label::since}) {
+    columns.push_back({std::string(label(name, language))});
   }
   return columns;
 }
@@ -74,22 +70,22 @@ std::vector<TableColumn> alert_screen_columns(Language language) {
 std::vector<TableCell> alert_screen_cells(const Alert& alert, const MarketCalendar& calendar, Millis now,
                                           Language language) {
   const auto& last = alert.last();
-  return {severity_word(last.severity(), language),
-          alert_words(last, now, language),
-          said(last.sku_id().empty() ? last.brand_id() : last.sku_id()),
-          said(last.outlet_id()),
-          said(last.region_id()),
-          minute_of(last.since_ms(), calendar)};
+  return {severity_text(last.severity(), language),
+          alert_status(last, calendar, now, language),
+          optional_text(last.sku_id().empty() ? last.brand_id() : last.sku_id()),
+          optional_text(last.outlet_id()),
+          optional_text(last.region_id()),
+          minute_text(last.since_ms(), calendar)};
 }
 
-bool is_muted(const Alert& alert, Millis now) {
+bool is_silenced(const Alert& alert, Millis now) {
   return std::any_of(alert.silenced().begin(), alert.silenced().end(), [&](const Alert::Silenced& silence) {
     return silence.starts_ms() <= now && now < silence.ends_ms();
   });
 }
 
 RowStyle alert_style(const Alert& alert, Millis now) {
-  if (alert.last().state() != Transition::FIRING || is_muted(alert, now)) return RowStyle::faint;
+  if (alert.last().state() != Transition::FIRING || is_silenced(alert, now)) return RowStyle::faint;
   if (alert.last().severity() == Transition::CRITICAL) return RowStyle::red;
   return alert.last().severity() == Transition::WARNING ? RowStyle::yellow : RowStyle::plain;
 }
@@ -129,12 +125,12 @@ std::vector<TableCell> alert_csv_cells(const Alert& alert, const MarketCalendar&
           t.threshold(),
           t.unit(),
           t.policy_id(),
-          said(alert.acked_by()),
+          optional_text(alert.acked_by()),
           alert.acked_by().empty() ? TableCell(std::nullopt) : TableCell(calendar.format(alert.acked_at_ms())),
-          said(alert.assignee()),
+          optional_text(alert.assignee()),
           alert.has_true_alarm() ? TableCell(alert.true_alarm() ? "true" : "false") : TableCell(std::nullopt),
-          said(alert.comment()),
-          said(silences)};
+          optional_text(alert.comment()),
+          optional_text(silences)};
 }
 
 }  // namespace fiverate

@@ -21,7 +21,7 @@ namespace fiverate {
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
-constexpr std::string_view kColumnGap = "  ";
+constexpr std::string_view kColumnSeparator = "  ";
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kPlain = "\x1b[0m";
 
@@ -33,7 +33,7 @@ std::string_view code_of(RowStyle style) {
 void append_json_text(std::string& out, std::string_view raw) {
   out += '"';
   while (!raw.empty()) {
-    const char32_t character = take_character(raw);
+    const char32_t character = next_character(raw);
     if (character == U'"' || character == U'\\') {
       out += '\\';
       out += static_cast<char>(character);
@@ -97,11 +97,11 @@ std::optional<OutputMode> output_mode(std::optional<std::string_view> flag, bool
 
 void ignore_sigpipe() {
   (void)std::signal(SIGPIPE, SIG_IGN);
-}  // fails only for signals that do not exist
+}  // signal() fails only for invalid signal numbers
 
 TextOutput::TextOutput(int descriptor) : descriptor_(descriptor), is_terminal_(is_capable_terminal(descriptor)) {
-  const char* refused = std::getenv("NO_COLOR");  // no-color.org: set and not empty
-  has_colours_ = is_terminal_ && (refused == nullptr || *refused == '\0');
+  const char* no_color = std::getenv("NO_COLOR");  // no-color.org: counts if it is set and not empty
+  has_colours_ = is_terminal_ && (no_color == nullptr || *no_color == '\0');
 }
 
 TextOutput::TextOutput(Size size, bool has_colours)
@@ -109,9 +109,9 @@ TextOutput::TextOutput(Size size, bool has_colours)
 
 TextOutput::Size TextOutput::size() const {
   if (descriptor_ == kMemory) return memory_size_;
-  winsize told{};
-  if (::ioctl(descriptor_, TIOCGWINSZ, &told) != 0 || told.ws_col == 0) return {};
-  return {told.ws_col, told.ws_row};
+  winsize size{};
+  if (::ioctl(descriptor_, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return {};
+  return {size.ws_col, size.ws_row};
 }
 
 void TextOutput::write(std::string_view text) {
@@ -126,13 +126,13 @@ void TextOutput::flush() {
     const ssize_t written = ::write(descriptor_, rest.data(), rest.size());
     if (written >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // someone made the shared terminal or pipe non-blocking
+    } else if (errno == EAGAIN) {  // another process has made the shared terminal or pipe non-blocking
       pollfd waiting{descriptor_, POLLOUT, 0};
-      (void)::poll(&waiting, 1, -1);  // an interruption only means another try
+      (void)::poll(&waiting, 1, -1);  // after an interruption the loop tries again
     } else if (errno == EPIPE) {
       std::_Exit(0);
     } else if (errno != EINTR) {
-      std::fprintf(stderr, "fiverate: cannot write the output: %s\n", std::strerror(errno));
+      std::fprintf(stderr, "fiverate: Cannot write to stdout: %s.\n", std::strerror(errno));
       std::_Exit(1);
     }
   }
@@ -199,7 +199,7 @@ void TableWriter::write_json(const std::vector<TableCell>& cells) {
   out_.write(line + "}\n");
 }
 
-// Without cells only the header, if it is still missing.
+// Without cells it writes the header alone, if that has not been written yet.
 void TableWriter::write_csv(const std::vector<TableCell>& cells) {
   std::string lines;
   if (!header_written_) {
@@ -236,15 +236,15 @@ void TableWriter::write_table_row(const ShownRow& row, bool is_header) {
     const std::string padding(widths_[i] - std::min(widths_[i], display_width(cells[i])), ' ');
     const auto cell =
         row.style == RowStyle::plain && !row.styles.empty() ? coloured(out_, cells[i], row.styles[i]) : cells[i];
-    if (i > 0) line += kColumnGap;
+    if (i > 0) line += kColumnSeparator;
     if (columns_[i].type == ColumnType::number) {
       line += padding + cell;
     } else {
       line += cell;
-      if (i + 1 < cells.size()) line += padding;  // no blanks at the end of a line
+      if (i + 1 < cells.size()) line += padding;  // a line does not end in blanks
     }
   }
-  if (line_columns_ > 0) line = cut_to(line, line_columns_);
+  if (line_columns_ > 0) line = truncate_to(line, line_columns_);
   if (is_header && out_.is_terminal()) line = fmt::format("{}{}{}", kBold, line, kPlain);
   out_.write((is_header ? line : coloured(out_, line, row.style)) + "\n");
 }

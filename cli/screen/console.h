@@ -1,5 +1,5 @@
-// What every command prints with. Results go to stdout through one TextOutput: as a table for people, as JSON lines or
-// CSV for programs. Progress goes to stderr. Wall clock and terminals are allowed here and nowhere further in.
+// Output of all commands. Results go to stdout through one TextOutput: as a table for people, as JSON lines or CSV for
+// programs. Progress goes to stderr.
 //
 //   ignore_sigpipe();                                       // first thing in main
 //   TextOutput out(STDOUT_FILENO);
@@ -7,7 +7,7 @@
 //   rows.row({"B1", "0.691667"});
 //   rows.finish();
 //
-// When the reader of stdout goes away (`fiverate alerts ls | head`), the process ends quietly with exit code 0.
+// When the reader of stdout closes the pipe (`fiverate alerts ls | head`), the process ends with exit code 0.
 #pragma once
 
 #include <chrono>
@@ -25,19 +25,18 @@ namespace fiverate {
 
 enum class OutputMode : std::uint8_t { table, json, csv };
 
-// `flag` is the argument of -o; without one a terminal gets a table and everything else JSON lines. Nothing if the flag
-// is none of "table", "json", "csv".
+// `flag` is the argument of -o. Without it a terminal gets a table, and a pipe or file gets JSON lines. Nothing if the
+// flag is not "table", "json" or "csv".
 std::optional<OutputMode> output_mode(std::optional<std::string_view> flag, bool is_terminal);
 
-// A write to a closed pipe reports EPIPE instead of killing the process (sockets of Kafka and HTTP as well).
+// Makes a write to a closed pipe or socket return EPIPE instead of killing the process.
 void ignore_sigpipe();
 
-// Buffered bytes to a file descriptor, for one thread; does not own the descriptor. If the reader is gone (EPIPE), ends
-// the process with 0; on any other failure (disk full) with 1 and a message. Both without destructors: print only what
-// is already safe elsewhere.
+// Buffered output to a file descriptor, for one thread. The descriptor is not owned. On EPIPE the process ends with
+// exit code 0, on any other error (disk full) with 1 and a message. No destructors run then.
 class TextOutput {
  public:
-  // Columns and lines of the terminal; 80 and 24 where it does not say.
+  // Columns and lines of the terminal; 80 and 24 if the terminal does not report its size.
   struct Size {
     std::size_t columns = 80;
     std::size_t lines = 24;
@@ -45,7 +44,7 @@ class TextOutput {
   };
 
   explicit TextOutput(int descriptor);
-  // Into memory, as for a terminal of that size: a picture that is shown as a whole (picture.h).
+  // Writes into memory as for a terminal of this size: a page of a LiveScreen.
   TextOutput(Size size, bool has_colours);
   ~TextOutput() { flush(); }
   TextOutput(const TextOutput&) = delete;
@@ -54,10 +53,10 @@ class TextOutput {
   void write(std::string_view text);
   void flush();
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
-  // A terminal whose user has not said NO_COLOR.
+  // True for a terminal, unless NO_COLOR is set.
   [[nodiscard]] bool has_colours() const { return has_colours_; }
   [[nodiscard]] Size size() const;
-  // What was written into memory.
+  // The text that was written into memory.
   [[nodiscard]] const std::string& text() const { return buffer_; }
 
  private:
@@ -73,16 +72,16 @@ class TextOutput {
 enum class ColumnType : std::uint8_t { text, number };
 
 struct TableColumn {
-  std::string name;  // the field name of contract and JSON
+  std::string name;  // the key in JSON, the header of a table
   ColumnType type = ColumnType::text;
 };
 
-// How a row or a cell looks where there are colours.
+// The colour of a row or a cell, on outputs with colours.
 enum class RowStyle : std::uint8_t { plain, red, yellow, faint, green };
-// The text as it goes to `out`: as it is where there are none.
+// The text with its colour codes; unchanged if `out` has no colours.
 std::string coloured(const TextOutput& out, const std::string& text, RowStyle style);
 
-// A value, or none (table "-", JSON null, CSV empty). Decimals come as text, since they are made from integers.
+// A value, or none (table "-", JSON null, CSV empty). Decimal numbers are passed as text.
 class TableCell {
  public:
   TableCell(std::nullopt_t) {}                             // NOLINT(google-explicit-constructor)
@@ -97,7 +96,7 @@ class TableCell {
       : TableCell(value ? TableCell(*value) : TableCell(std::nullopt)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] const std::optional<std::string>& text() const { return text_; }
-  // Of this cell alone; the row's goes before.
+  // Colours this cell; a colour of the whole row takes precedence.
   TableCell& colour(RowStyle style) {
     style_ = style;
     return *this;
@@ -109,27 +108,26 @@ class TableCell {
   RowStyle style_ = RowStyle::plain;
 };
 
-// A list, row by row. JSON: one object a line, keys in the order of the columns. CSV: RFC 4180 with a header. Table:
-// the first `rows_for_widths` rows wait until the widths are known (or until flush()); a wider cell that comes later
-// widens its column from there on. Control characters never reach a terminal in a table or in JSON; bytes that are no
-// UTF-8 become U+FFFD.
+// Writes a list row by row. JSON: one object per line, keys in the order of the columns. CSV: RFC 4180 with a header.
+// Table: the column widths come from the first `rows_for_widths` rows, or those before flush(); a wider cell later widens
+// its column from there on. Control characters are escaped in tables and JSON; invalid UTF-8 becomes U+FFFD.
 class TableWriter {
  public:
   TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns, std::size_t rows_for_widths = 500);
 
-  // As many cells as columns.
+  // Takes as many cells as there are columns.
   void row(std::vector<TableCell> cells, RowStyle style = RowStyle::plain);
-  // Longer lines of a table are cut, so that they do not wrap.
-  void cut_lines_at(std::size_t columns) { line_columns_ = columns; }
-  void flush();                            // live feeds: what there is, now
-  void finish();                           // after the last row; the header appears even if there was none
+  // Truncates the lines of a table so that they do not wrap.
+  void truncate_lines_at(std::size_t columns) { line_columns_ = columns; }
+  void flush();   // writes the rows so far, for live output
+  void finish();  // after the last row; writes the header even if there was no row
 
  private:
   void write_json(const std::vector<TableCell>& cells);
   void write_csv(const std::vector<TableCell>& cells);
   struct ShownRow {
     std::vector<std::string> cells;
-    std::vector<RowStyle> styles;  // of the cells; none: all plain
+    std::vector<RowStyle> styles;  // one for each cell; empty if all are plain
     RowStyle style = RowStyle::plain;
   };
   void write_table_row(const ShownRow& row, bool is_header);
@@ -145,20 +143,19 @@ class TableWriter {
   bool header_written_ = false;
 };
 
-// Columns that a text takes on a terminal: 2 for wide East Asian characters and pictures, 0 for combining marks and our
-// colours.
+// The width of a text on a terminal: 2 columns for East Asian wide characters and emoji, 0 for combining marks and colour
+// codes.
 std::size_t display_width(std::string_view utf8);
 
 std::string human_count(std::int64_t count);  // "999", "1.23 M"
-std::string human_bytes(std::int64_t bytes);  // "512 B", "1.50 MiB"
-// "450 ms", "4.2 s", "3 m 05 s", "2 h 07 m", "3 d 04 h"
+// "450 ms", "4.2 s", "3 min 05 s", "2 h 07 min", "3 d 04 h"
 std::string human_duration(std::chrono::milliseconds duration);
 
-// How far a long command is. On a terminal one line, redrawn at most ten times a second; otherwise a plain line every
-// 10 s. For one thread. The rate is the recent one (smoothed over about 5 s), in the last line that of the whole run.
+// The progress of a long command. On a terminal one line, redrawn at most ten times a second; otherwise one line every
+// 10 s. For one thread. The rate is smoothed over about 5 s; the last line has the average rate.
 class ProgressBar {
  public:
-  // Where it draws; the defaults are the real ones, tests bring their own.
+  // Output and clock; of_stderr() is the real one, tests use their own.
   struct Screen {
     bool is_terminal = false;
     std::function<void(std::string_view)> write;
@@ -168,18 +165,16 @@ class ProgressBar {
     static Screen of_stderr();
   };
 
-  // label "import", noun "events"; without a total there is no percentage, no bar and no ETA.
+  // `label` is such as "import", `noun` such as "events". Without a total there is no percentage and no time left.
   ProgressBar(std::string label, std::string noun, std::optional<std::int64_t> total,
               Screen screen = Screen::of_stderr());
   ~ProgressBar() { finish(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void advance(std::int64_t more = 1) {
-    set(count_ + more);
-  }  // looks at the clock: call it per batch where speed matters
+  void advance(std::int64_t more = 1) { set(count_ + more); }  // reads the clock: call it per batch in fast loops
   void set(std::int64_t count);
-  void finish();  // the last line; once
+  void finish();  // writes the last line; later calls do nothing
 
  private:
   [[nodiscard]] std::string line() const;
@@ -193,9 +188,10 @@ class ProgressBar {
   Screen screen_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point drawn_;
+  std::chrono::steady_clock::time_point rated_;
   std::int64_t count_ = 0;
-  std::int64_t drawn_count_ = 0;
-  std::optional<double> rate_;  // a second
+  std::int64_t rated_count_ = 0;
+  std::optional<double> rate_;  // per second
   bool finished_ = false;
 };
 

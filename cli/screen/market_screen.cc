@@ -12,8 +12,7 @@
 namespace fiverate {
 namespace {
 
-// The lines of a page that are neither a brand nor an alert: two at the top, above each table a blank one, above
-// the brands a title, and the headers.
+// Lines of a page beside brands and alerts: two at the top, a title above the brands, two headers, two blank lines.
 constexpr std::size_t kOtherLines = 7;
 
 struct BrandLine {
@@ -21,88 +20,86 @@ struct BrandLine {
   MetricsRow::Window window;
 };
 
-// In order of brands; `as_of` becomes the latest day.
+// The brands in order. `as_of` becomes the latest day of their rows.
 std::vector<BrandLine> brands_of(const MarketView& view, Day& as_of) {
   std::vector<BrandLine> brands;
   for (const auto* row : view.rows.sorted()) {
     MetricsRow shown = *row;
-    if (shown.brand_id().empty() || !view.wanted_rates.reduce(shown)) continue;
-    as_of = std::max(as_of, day_of(shown));
+    if (shown.brand_id().empty() || !view.rate_filter.reduce(shown)) continue;
+    as_of = std::max(as_of, Day{shown.as_of_day()});
     brands.push_back({shown.brand_id(), shown.lines(0).windows(0)});
   }
   return brands;
 }
 
-// How many of `all` fit into `lines`: all, or one less for the line that says how many do not.
+// How many of `all` fit into `lines`. If not all fit, one line is kept for the number of the others.
 std::size_t fitting(std::size_t all, std::size_t lines) {
   return all <= lines ? all : lines - std::min<std::size_t>(lines, 1);
 }
 
-void say_more(TextOutput& page, std::size_t count, Language language) {
-  if (count > 0) page.write(fmt::format("... {} {}\n", count, word(Word::not_shown, language)));
+void write_more(TextOutput& page, std::size_t count, Language language) {
+  if (count > 0) page.write(fmt::format("... {} {}\n", count, label(Label::more_rows, language)));
 }
 
-// "critical 3  warning 41  info 7", as their rows are coloured.
-std::string counts_of(const TextOutput& page, const std::vector<const Alert*>& alerts, Language language) {
+// "critical 3  warning 41  info 7", in the colours of their rows.
+std::string severity_counts(const TextOutput& page, const std::vector<const Alert*>& alerts, Language language) {
   std::string text;
   for (const auto& [severity, style] :
        {std::pair(Transition::CRITICAL, RowStyle::red), std::pair(Transition::WARNING, RowStyle::yellow),
         std::pair(Transition::INFO, RowStyle::plain)}) {
-    const auto count = std::count_if(alerts.begin(), alerts.end(), [wanted = severity](const Alert* alert) {
-      return alert->last().severity() == wanted;
+    const auto count = std::count_if(alerts.begin(), alerts.end(), [counted = severity](const Alert* alert) {
+      return alert->last().severity() == counted;
     });
-    const auto said = fmt::format("{} {}", severity_word(severity, language), count);
-    text += (text.empty() ? "" : "  ") + (count > 0 ? coloured(page, said, style) : said);
+    const auto part = fmt::format("{} {}", severity_text(severity, language), count);
+    text += (text.empty() ? "" : "  ") + (count > 0 ? coloured(page, part, style) : part);
   }
-  return text;
-}
-
-std::string clock_text(Millis now, const MarketCalendar& calendar) {
-  if (now == kNever) return "-";
-  auto text = calendar.format(now).substr(0, 16);
-  std::replace(text.begin(), text.end(), 'T', ' ');
   return text;
 }
 
 }  // namespace
 
-std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& wanted, Millis now) {
-  auto alerts = latest.sorted([&](const Alert& alert) { return is_open(alert) && wanted.wants(alert); });
+std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& filter, Millis now) {
+  auto alerts = latest.sorted([&](const Alert& alert) { return is_open(alert) && filter.matches(alert); });
   const auto rank = [&](const Alert* alert) {
     const auto& last = alert->last();
-    return std::tuple(is_muted(*alert, now), -last.severity(), -last.since_ms());
+    return std::tuple(is_silenced(*alert, now), -last.severity(), -last.since_ms());
   };
   std::stable_sort(alerts.begin(), alerts.end(), [&](const Alert* a, const Alert* b) { return rank(a) < rank(b); });
   return alerts;
 }
 
 void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar& calendar, Language language) {
-  const auto say = [&](Word name) { return word(name, language); };
+  const auto text = [&](Label name) { return label(name, language); };
   auto as_of = kNoDay;
   const auto brands = brands_of(view, as_of);
-  const auto alerts = alerts_for_screen(view.alerts, view.wanted_alerts, view.now);
-  const auto room = std::max(page.size().lines, kOtherLines + 2) - kOtherLines;
-  const auto brands_shown = fitting(brands.size(), std::max(room / 2, room - std::min(room, alerts.size())));
+  const auto alerts = alerts_for_screen(view.alerts, view.alert_filter, view.now);
+  const auto other_lines = kOtherLines + (view.warning.empty() ? 0 : 1);
+  const auto list_lines = std::max(page.size().lines, other_lines + 2) - other_lines;
+  // The brands may use half of the lines, and those that the alerts leave free.
+  const auto brand_limit = std::max(list_lines / 2, list_lines - std::min(list_lines, alerts.size()));
+  const auto brands_shown = fitting(brands.size(), brand_limit);
   const auto brand_lines = brands_shown + (brands_shown < brands.size() ? 1 : 0);
-  const auto alerts_shown = fitting(alerts.size(), room - std::min(room, std::max<std::size_t>(brand_lines, 1)));
+  const auto alerts_shown =
+      fitting(alerts.size(), list_lines - std::min(list_lines, std::max<std::size_t>(brand_lines, 1)));
 
-  page.write(
-      fmt::format("{}   {}   {}\n", say(Word::fiverate_market), clock_text(view.now, calendar), say(Word::ends_with)));
-  page.write(fmt::format("{}: {}   {}   {}: {}\n", say(Word::open_alerts), alerts.size(),
-                         counts_of(page, alerts, language), say(Word::quarantined), view.quarantined));
+  page.write(fmt::format("{}   {}   {}\n", text(Label::market_title), minute_text(view.now, calendar),
+                         text(Label::stop_with_ctrl_c)));
+  if (!view.warning.empty()) page.write(coloured(page, view.warning, RowStyle::red) + "\n");
+  page.write(fmt::format("{}: {}   {}   {}: {}\n", text(Label::open_alerts), alerts.size(),
+                         severity_counts(page, alerts, language), text(Label::quarantined), view.quarantined));
 
-  const auto& region = view.wanted_rates.region_id;
-  page.write(fmt::format("\n{} {}, {} {}", say(Word::brands_in),
-                         !region || region->empty() ? say(Word::whole_market) : std::string_view(*region),
-                         view.wanted_rates.window_days.value_or(0), say(Word::days)));
+  const auto& region = view.rate_filter.region_id;
+  page.write("\n" + fmt::format(fmt::runtime(text(Label::brands)),
+                                !region || region->empty() ? text(Label::whole_market) : std::string_view(*region),
+                                view.rate_filter.window_days.value_or(0)));
   if (brands.empty()) {
-    page.write(fmt::format(": {}\n", say(Word::none_yet)));
+    page.write(fmt::format(": {}\n", text(Label::no_data)));
   } else {
-    page.write(fmt::format("   {} {}   {}\n", say(Word::as_of), format_date(as_of), say(Word::small_sample)));
+    page.write(fmt::format("   {} {}   {}\n", text(Label::as_of), format_date(as_of), text(Label::low_sample)));
     TableWriter table(page, OutputMode::table, brand_columns(language));
     for (std::size_t i = 0; i < brands_shown; ++i) table.row(brand_cells(brands[i].brand_id, brands[i].window));
     table.finish();
-    say_more(page, brands.size() - brands_shown, language);
+    write_more(page, brands.size() - brands_shown, language);
   }
 
   page.write("\n");
@@ -112,7 +109,7 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
     table.row(alert_screen_cells(*alerts[i], calendar, view.now, language), alert_style(*alerts[i], view.now));
   }
   table.finish();
-  say_more(page, alerts.size() - alerts_shown, language);
+  write_more(page, alerts.size() - alerts_shown, language);
 }
 
 }  // namespace fiverate

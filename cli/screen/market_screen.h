@@ -1,11 +1,13 @@
-// The market on one screen: what time it is there, how many alerts are open, the brands' rates, and the open alerts.
-// Pure: from what was read to lines of text.
+// The screen of `watch market`: the market's clock, the number of open alerts, the rates of the brands, the open alerts.
+// Only text is made here, from rows and alerts that were read before.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "cli/screen/console.h"
-#include "cli/screen/words.h"
+#include "cli/screen/texts.h"
 #include "readers/query/alerts_query.h"
 #include "readers/query/rates_query.h"
 #include "schemas/time.h"
@@ -15,16 +17,17 @@ namespace fiverate {
 struct MarketView {
   const LatestRows& rows;
   const LatestAlerts& alerts;
-  const RateFilter& wanted_rates;  // of one region, one class dimension, one window
-  const AlertFilter& wanted_alerts;
-  Millis now = kNever;  // the market's clock; kNever: not known yet
+  const RateFilter& rate_filter;  // leaves one region, one class dimension and one window
+  const AlertFilter& alert_filter;
+  Millis now = kNever;  // the market's clock; kNever while it is unknown
   std::int64_t quarantined = 0;
+  std::string warning = {};  // shown on top, such as a lost connection
 };
 
-// Open alerts as they stand on the screen: those muted last, then the severest first, then the newest.
-std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& wanted, Millis now);
+// The open alerts in the order of the screen: silenced ones last, else by severity, then the newest first.
+std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& filter, Millis now);
 
-// As many lines as the page has, or fewer.
+// Writes at most as many lines as the page has.
 void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar& calendar, Language language);
 
 }  // namespace fiverate

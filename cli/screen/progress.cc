@@ -2,37 +2,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
-#include <vector>
+#include <string_view>
 
 #include "cli/screen/console.h"
 #include "cli/screen/terminal.h"
 #include "schemas/format.h"
 
 namespace fiverate {
-namespace {
-
-// Three digits and a unit; `step` from one unit to the next.
-std::string three_digits(std::int64_t number, double step, std::string_view one,
-                         const std::vector<std::string_view>& units) {
-  const bool is_negative = number < 0;
-  double value = std::abs(static_cast<double>(number));
-  if (value < step) return fmt::format("{}{}", number, one);
-  std::size_t unit = 0;
-  for (value /= step; unit + 1 < units.size() && value >= (step > 1000.0 ? step - 0.5 : 999.5); ++unit) value /= step;
-  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-  return fmt::format("{}{:.{}f} {}", is_negative ? "-" : "", value, decimals, units[unit]);
-}
-
-}  // namespace
 
 std::string human_count(std::int64_t count) {
-  return three_digits(count, 1000.0, "", {"k", "M", "G", "T", "P", "E"});
-}
-
-std::string human_bytes(std::int64_t bytes) {
-  return three_digits(bytes, 1024.0, " B", {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"});
+  constexpr std::array<std::string_view, 6> kUnits{"k", "M", "G", "T", "P", "E"};
+  double value = std::abs(static_cast<double>(count));
+  if (value < 1000.0) return fmt::format("{}", count);
+  std::size_t unit = 0;
+  for (value /= 1000.0; unit + 1 < kUnits.size() && value >= 999.5; ++unit) value /= 1000.0;
+  const int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return fmt::format("{}{:.{}f} {}", count < 0 ? "-" : "", value, decimals, kUnits[unit]);
 }
 
 std::string human_duration(std::chrono::milliseconds duration) {
@@ -41,8 +29,8 @@ std::string human_duration(std::chrono::milliseconds duration) {
   if (ms < 1000) return fmt::format("{} ms", ms);
   if (seconds < 10) return fmt::format("{}.{} s", seconds, ms % 1000 / 100);
   if (seconds < 60) return fmt::format("{} s", seconds);
-  if (seconds < 3600) return fmt::format("{} m {:02} s", seconds / 60, seconds % 60);
-  if (seconds < 86'400) return fmt::format("{} h {:02} m", seconds / 3600, seconds / 60 % 60);
+  if (seconds < 3600) return fmt::format("{} min {:02} s", seconds / 60, seconds % 60);
+  if (seconds < 86'400) return fmt::format("{} h {:02} min", seconds / 3600, seconds / 60 % 60);
   return fmt::format("{} d {:02} h", seconds / 86'400, seconds / 3600 % 24);
 }
 
@@ -54,7 +42,7 @@ constexpr auto kRedrawEvery = std::chrono::milliseconds(100);
 constexpr auto kPlainLineEvery = std::chrono::seconds(10);
 constexpr double kRateMemorySeconds = 5.0;
 constexpr std::size_t kBarColumns = 20;
-constexpr std::size_t kTerminalColumns = 80;  // where the terminal does not say
+constexpr std::size_t kTerminalColumns = 80;  // if the terminal does not report its width
 
 double seconds_of(steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -65,8 +53,11 @@ std::chrono::milliseconds milliseconds_of(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(seconds, 0.0, kTenYears) * 1000.0));
 }
 
-std::string per_second(double rate) {
-  return human_count(static_cast<std::int64_t>(std::llround(rate))) + "/s";
+// "152 k events/s"; one decimal below 10, "0.1 days/s".
+std::string per_second(double rate, const std::string& noun) {
+  const auto number = rate > 0.0 && rate < 9.95 ? fmt::format("{:.1f}", rate)
+                                                : human_count(static_cast<std::int64_t>(std::llround(rate)));
+  return fmt::format("{} {}/s", number, noun);
 }
 
 std::string bar_of(double share) {
@@ -79,7 +70,7 @@ std::string bar_of(double share) {
 ProgressBar::Screen ProgressBar::Screen::of_stderr() {
   return {is_capable_terminal(STDERR_FILENO),
           [](std::string_view text) {
-            // Progress is a courtesy: whether stderr takes it does not matter.
+            // An error of stderr is ignored: progress is not a result.
             (void)std::fwrite(text.data(), 1, text.size(), stderr);
           },
           [] { return steady_clock::now(); },
@@ -96,7 +87,8 @@ ProgressBar::ProgressBar(std::string label, std::string noun, std::optional<std:
       total_(total),
       screen_(std::move(screen)),
       started_(screen_.now()),
-      drawn_(started_) {}
+      drawn_(started_),
+      rated_(started_) {}
 
 void ProgressBar::set(std::int64_t count) {
   count_ = count;
@@ -107,7 +99,6 @@ void ProgressBar::set(std::int64_t count) {
   }
   update_rate(now);
   drawn_ = now;
-  drawn_count_ = count_;
   draw(line(), false);
 }
 
@@ -116,38 +107,42 @@ void ProgressBar::finish() {
   draw(last_line(), true);
 }
 
+// A count that rises less often than the line is redrawn keeps its rate until it rises again.
 void ProgressBar::update_rate(steady_clock::time_point now) {
-  const double elapsed = seconds_of(now - drawn_);
-  const double recent = static_cast<double>(count_ - drawn_count_) / elapsed;
+  if (count_ == rated_count_) return;
+  const double elapsed = seconds_of(now - rated_);
+  const double recent = static_cast<double>(count_ - rated_count_) / elapsed;
+  rated_ = now;
+  rated_count_ = count_;
   const double weight = rate_ ? 1.0 - std::exp(-elapsed / kRateMemorySeconds) : 1.0;
   rate_ = rate_.value_or(0.0) * (1.0 - weight) + recent * weight;
 }
 
-// import  [=====               ]  27 %  1.23 M / 4.50 M events  152 k/s  ETA 21 s
+// import  [=====               ]  27 %  1.23 M of 4.50 M events, 152 k events/s, 21 s left
 std::string ProgressBar::line() const {
   const double rate = rate_.value_or(0.0);
-  if (!total_) return fmt::format("{}  {} {}  {}", label_, human_count(count_), noun_, per_second(rate));
+  if (!total_) return fmt::format("{}  {} {}, {}", label_, human_count(count_), noun_, per_second(rate, noun_));
   const double share =
       *total_ > 0 ? std::clamp(static_cast<double>(count_) / static_cast<double>(*total_), 0.0, 1.0) : 1.0;
   const auto left = static_cast<double>(std::max<std::int64_t>(*total_ - count_, 0));
-  return fmt::format("{}  {}{:3} %  {} / {} {}  {}  ETA {}", label_, screen_.is_terminal ? bar_of(share) + "  " : "",
+  return fmt::format("{}  {}{:3} %  {} of {} {}, {}{}", label_, screen_.is_terminal ? bar_of(share) + "  " : "",
                      static_cast<int>(share * 100.0), human_count(count_), human_count(*total_), noun_,
-                     per_second(rate), rate > 0.0 ? human_duration(milliseconds_of(left / rate)) : "-");
+                     per_second(rate, noun_),
+                     rate > 0.0 ? ", " + human_duration(milliseconds_of(left / rate)) + " left" : "");
 }
 
-// import  4.50 M events in 29 s, 155 k/s
+// import  4.50 M events in 29 s, 155 k events/s
 std::string ProgressBar::last_line() const {
   const double elapsed = seconds_of(screen_.now() - started_);
   const double rate = elapsed > 0.0 ? static_cast<double>(count_) / elapsed : 0.0;
   return fmt::format("{}  {} {} in {}, {}", label_, human_count(count_), noun_,
-                     human_duration(milliseconds_of(elapsed)), per_second(rate));
+                     human_duration(milliseconds_of(elapsed)), per_second(rate, noun_));
 }
 
 void ProgressBar::draw(const std::string& text, bool is_last) {
   if (!screen_.is_terminal) return screen_.write(text + "\n");
-  const std::size_t columns =
-      std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line would wrap on some terminals
-  screen_.write(fmt::format("\r{}\x1b[K{}", cut_to(text, columns), is_last ? "\n" : ""));
+  const std::size_t columns = std::max<std::size_t>(screen_.columns(), 2) - 1;  // a full line wraps on some terminals
+  screen_.write(fmt::format("\r{}\x1b[K{}", truncate_to(text, columns), is_last ? "\n" : ""));
 }
 
 }  // namespace fiverate

@@ -7,7 +7,7 @@
 namespace fiverate {
 namespace {
 
-// "69.2 %"; a small sample is marked, what has no denominator shows a dash.
+// "69.2%", with "*" for LOW_SAMPLE; "-" without a value.
 TableCell percent(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
   const auto value = rate.value_millionths();
@@ -25,31 +25,31 @@ TableCell signed_percent(const Rate& rate) {
   return TableCell((grows ? "+" : "") + *cell.text()).colour(grows ? RowStyle::green : RowStyle::red);
 }
 
-// The value as published, for programs.
+// The value with six decimals, as it is published.
 TableCell plain_value(const Rate& rate) {
   if (!rate.has_value()) return std::nullopt;
   return millionths_text(rate.value_millionths());
 }
 
-// The rates that people look at; programs get all.
+// The rates of the tables. CSV and JSON have all rates.
 struct ShownRate {
   RateName rate;
-  Word word;
+  Label label;
 };
-constexpr ShownRate kShownRates[] = {{RateName::buying, Word::buying},
-                                     {RateName::coverage, Word::coverage},
-                                     {RateName::on_shelf, Word::on_shelf},
-                                     {RateName::sell_through, Word::sell_through},
-                                     {RateName::stockout_rate, Word::stockout_rate},
-                                     {RateName::growth, Word::growth}};
+constexpr ShownRate kShownRates[] = {{RateName::buying, Label::buying},
+                                     {RateName::coverage, Label::coverage},
+                                     {RateName::on_shelf, Label::on_shelf},
+                                     {RateName::sell_through, Label::sell_through},
+                                     {RateName::stockout_rate, Label::stockout_rate},
+                                     {RateName::growth, Label::growth}};
 struct ShownMeasure {
   BrandMeasure measure;
-  Word word;
+  Label label;
 };
-constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, Word::net_delivered_units},
-                                           {BrandMeasure::buying_outlets, Word::buying_outlets},
-                                           {BrandMeasure::active_outlets, Word::active_outlets}};
-constexpr std::size_t kBrandMeasuresShown = 1;  // of them, in the compact table, which fits into 80 columns
+constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, Label::net_delivered_units},
+                                           {BrandMeasure::buying_outlets, Label::buying_outlets},
+                                           {BrandMeasure::active_outlets, Label::active_outlets}};
+constexpr std::size_t kBrandMeasuresShown = 1;  // the compact table has the first one only, to fit into 80 columns
 
 TableCell shown_percent(const Rate& rate) {
   return rate.which == RateName::growth ? signed_percent(rate) : percent(rate);
@@ -58,7 +58,7 @@ TableCell shown_percent(const Rate& rate) {
 }  // namespace
 
 void add_filters(CLI::App& command, RateArguments& arguments) {
-  command.add_option("--brand", arguments.brand, "Only this brand (\"\": the market as a whole)")
+  command.add_option("--brand", arguments.brand, "Only this brand (\"\": lines without a brand)")
       ->each([&arguments](const std::string& value) { arguments.filter.brand_id = value; });
   command.add_option("--region", arguments.region, "Only this region (\"\": the whole market)")
       ->each([&arguments](const std::string& value) { arguments.filter.region_id = value; });
@@ -71,14 +71,14 @@ void add_filters(CLI::App& command, RateArguments& arguments) {
 
 std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language) {
   std::vector<TableColumn> columns;
-  const auto add = [&](std::string_view name, Word shown, ColumnType type) {
-    columns.push_back({std::string(language ? word(shown, *language) : name), type});
+  const auto add = [&](std::string_view name, Label shown, ColumnType type) {
+    columns.push_back({std::string(language ? label(shown, *language) : name), type});
   };
-  add("as_of", Word::as_of, ColumnType::text);
-  add("brand_id", Word::brand, ColumnType::text);
-  add("region_id", Word::region, ColumnType::text);
-  add("class", Word::class_value, ColumnType::text);
-  add("window", Word::window, ColumnType::number);
+  add("as_of", Label::as_of, ColumnType::text);
+  add("brand_id", Label::brand, ColumnType::text);
+  add("region_id", Label::region, ColumnType::text);
+  add("class", Label::class_value, ColumnType::text);
+  add("window", Label::window, ColumnType::number);
   if (mode == OutputMode::csv) {
     for (const auto name : kRateNames) {
       columns.push_back({std::string(name), ColumnType::number});
@@ -86,20 +86,21 @@ std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> l
     }
     for (const auto name : kBrandMeasureNames) columns.push_back({std::string(name), ColumnType::number});
   } else {
-    for (const auto& [rate, shown] : kShownRates) add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
+    for (const auto& [rate, shown] : kShownRates)
+      add(kRateNames[static_cast<std::size_t>(rate)], shown, ColumnType::number);
     for (const auto& [measure, shown] : kShownMeasures) {
       add(kBrandMeasureNames[static_cast<std::size_t>(measure)], shown, ColumnType::number);
     }
   }
-  add("status", Word::status, ColumnType::text);
+  add("status", Label::status, ColumnType::text);
   return columns;
 }
 
 std::vector<TableColumn> brand_columns(Language language) {
-  std::vector<TableColumn> columns{{std::string(word(Word::brand, language)), ColumnType::text}};
-  const auto add = [&](Word name) { columns.push_back({std::string(word(name, language)), ColumnType::number}); };
-  for (const auto& shown : kShownRates) add(shown.word);
-  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) add(kShownMeasures[i].word);
+  std::vector<TableColumn> columns{{std::string(label(Label::brand, language)), ColumnType::text}};
+  const auto add = [&](Label name) { columns.push_back({std::string(label(name, language)), ColumnType::number}); };
+  for (const auto& shown : kShownRates) add(shown.label);
+  for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) add(kShownMeasures[i].label);
   return columns;
 }
 
@@ -119,8 +120,8 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       std::vector<TableCell> cells{
-          row.as_of(), row.brand_id(),
-          row.region_id().empty() && mode == OutputMode::table ? std::string(word(Word::market, language))
+          format_date(Day{row.as_of_day()}), row.brand_id(),
+          row.region_id().empty() && mode == OutputMode::table ? std::string(label(Label::market, language))
                                                                : row.region_id(),
           row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
           window.window_days() == kMonth && mode == OutputMode::table ? TableCell(window.period())
@@ -133,16 +134,15 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
             cells.emplace_back(name_of(rate.status));
           }
           for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
-            const auto measure = static_cast<BrandMeasure>(i);
-            const bool there = has_value(window.measures(), measure);
-            cells.push_back(there ? TableCell(value_of(window.measures(), measure)) : TableCell(std::nullopt));
+            const bool published = is_published(static_cast<BrandMeasure>(i), values);
+            cells.push_back(published ? TableCell(values[i]) : TableCell(std::nullopt));
           }
         } else {
           for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));
           for (const auto& shown : kShownMeasures) cells.emplace_back(value_of(window.measures(), shown.measure));
         }
       } else {
-        while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // outlets, visits and data quality: as JSON
+        while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // lines without a brand have no rates
       }
       cells.emplace_back(MetricsRow::Status_Name(row.status()));
       table.row(std::move(cells));

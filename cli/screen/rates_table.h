@@ -1,4 +1,4 @@
-// Rates as rows of a table, of CSV or as JSON lines; what `rates` and `watch rates` share.
+// Rates as rows of a table, of CSV or as JSON lines. `rates` and `watch rates` use the same.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "cli/screen/console.h"
-#include "cli/screen/words.h"
+#include "cli/screen/texts.h"
 #include "readers/query/rates_query.h"
 #include "readers/query/row_json.h"
 
 namespace fiverate {
 
-// What was said on the command line.
+// The options of the command line.
 struct RateArguments {
   RateFilter filter;
   std::string brand;
@@ -25,21 +25,21 @@ struct RateArguments {
   std::string from;
   std::string through;
   std::string output;
-  std::string language;  // of the live table
+  std::string language;  // --lang, for the live table
 };
 
 void add_filters(CLI::App& command, RateArguments& arguments);
 
-// Names of the contract; with a language, words for people. CSV has every rate and measure of a brand, a table those that
-// people look at.
+// Column names: those of the contract, or labels if a language is given. CSV has every rate and measure of a brand, a
+// table has the most important ones.
 std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language = std::nullopt);
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language = Language::en);
 
-// The compact table of a screen: a row a brand, for a window of a line. Growth has a sign and a colour.
+// The compact table of `watch market`: one row for each brand, with one window. Growth has a sign and a colour.
 std::vector<TableColumn> brand_columns(Language language);
 std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window);
 
-// Writes rows in whichever mode is asked for.
+// Writes rows as a table, as CSV or as JSON lines.
 class RowWriter {
  public:
   RowWriter(TextOutput& out, OutputMode mode) : out_(out), mode_(mode) {

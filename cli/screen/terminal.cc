@@ -28,8 +28,8 @@ bool within(const std::array<Range, Size>& ranges, char32_t character) {
   return next != ranges.begin() && character <= std::prev(next)->last;
 }
 
-// The blocks of Unicode's EastAsianWidth.txt (W and F) and the combining marks (Mn, Cf) that names and notes contain.
-// wcwidth() would ask the locale, which is often "C" on servers.
+// The blocks of Unicode's EastAsianWidth.txt (W and F), and combining marks (Mn, Cf) that occur in names and notes.
+// wcwidth() is not used because it depends on the locale, which is often "C" on servers.
 constexpr std::array<Range, 21> kWide{{{0x1100, 0x115F},   {0x231A, 0x231B},   {0x2329, 0x232A},   {0x23E9, 0x23EC},
                                        {0x2E80, 0x303E},   {0x3041, 0x3247},   {0x3250, 0x4DBF},   {0x4E00, 0xA4CF},
                                        {0xA960, 0xA97C},   {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},   {0xFE10, 0xFE19},
@@ -58,8 +58,8 @@ std::size_t width_of(char32_t character) {
   return within(kWide, character) ? 2 : 1;
 }
 
-// ESC [ ... m at the left, or nothing. Only we write it: visible() takes it out of data.
-std::string_view take_colour(std::string_view& rest) {
+// Removes a colour code (ESC [ ... m) from the left and returns it, if there is one. Data has none after visible().
+std::string_view next_colour(std::string_view& rest) {
   const auto end = rest.starts_with("\x1b[") ? rest.find('m') : std::string_view::npos;
   if (end == std::string_view::npos) return {};
   const auto colour = rest.substr(0, end + 1);
@@ -74,7 +74,7 @@ bool is_capable_terminal(int descriptor) {
   return ::isatty(descriptor) == 1 && (kind == nullptr || std::string_view(kind) != "dumb");
 }
 
-char32_t take_character(std::string_view& rest) {
+char32_t next_character(std::string_view& rest) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(rest[i]); };
   const unsigned lead = byte(0);
   const std::size_t length = lead < 0x80   ? 1
@@ -100,18 +100,18 @@ char32_t take_character(std::string_view& rest) {
 }
 
 void append_utf8(std::string& out, char32_t character) {
-  const auto tail = [&](unsigned shift) { out += static_cast<char>(0x80U | (character >> shift & 0x3FU)); };
+  const auto low_bits = [&](unsigned shift) { out += static_cast<char>(0x80U | (character >> shift & 0x3FU)); };
   if (character < 0x80) {
     out += static_cast<char>(character);
   } else if (character < 0x800) {
     out += static_cast<char>(0xC0U | character >> 6U);
-    tail(0);
+    low_bits(0);
   } else if (character < 0x10000) {
     out += static_cast<char>(0xE0U | character >> 12U);
-    tail(6), tail(0);
+    low_bits(6), low_bits(0);
   } else {
     out += static_cast<char>(0xF0U | character >> 18U);
-    tail(12), tail(6), tail(0);
+    low_bits(12), low_bits(6), low_bits(0);
   }
 }
 
@@ -123,7 +123,7 @@ bool is_control(char32_t character) {
 std::string visible(std::string_view raw) {
   std::string out;
   while (!raw.empty()) {
-    const char32_t character = take_character(raw);
+    const char32_t character = next_character(raw);
     if (character == U'\n') {
       out += "\\n";
     } else if (character == U'\t') {
@@ -137,14 +137,14 @@ std::string visible(std::string_view raw) {
   return out;
 }
 
-std::string cut_to(std::string_view text, std::size_t columns) {
+std::string truncate_to(std::string_view text, std::size_t columns) {
   std::string out;
   for (std::size_t used = 0; !text.empty();) {
-    if (const auto colour = take_colour(text); !colour.empty()) {
+    if (const auto colour = next_colour(text); !colour.empty()) {
       out += colour;
       continue;
     }
-    const char32_t character = take_character(text);
+    const char32_t character = next_character(text);
     used += width_of(character);
     if (used <= columns) append_utf8(out, character);
   }
@@ -154,7 +154,7 @@ std::string cut_to(std::string_view text, std::size_t columns) {
 std::size_t display_width(std::string_view utf8) {
   std::size_t width = 0;
   while (!utf8.empty()) {
-    if (take_colour(utf8).empty()) width += width_of(take_character(utf8));
+    if (next_colour(utf8).empty()) width += width_of(next_character(utf8));
   }
   return width;
 }

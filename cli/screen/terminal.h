@@ -1,5 +1,5 @@
-// What a terminal shows of a text: its characters one by one, the columns they take, which of them must not reach it.
-// The inside of console.h: only console.cc, picture.cc and progress.cc include this.
+// Characters of a text on a terminal: their width in columns, and control characters that must not reach the terminal.
+// Private to cli/screen: console.cc, live_screen.cc and progress.cc include this.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,17 @@
 
 namespace fiverate {
 
-bool is_capable_terminal(int descriptor);  // one that knows colours and lines drawn again
+bool is_capable_terminal(int descriptor);  // a terminal that supports colours and redrawing a line
 
-// Takes one character from the left; a byte that begins none is U+FFFD.
-char32_t take_character(std::string_view& rest);
+// Removes one character from the left and returns it. A byte that is not valid UTF-8 is U+FFFD.
+char32_t next_character(std::string_view& rest);
 void append_utf8(std::string& out, char32_t character);
 
-// Would move the cursor, change colours or turn the direction of writing: data must not do that to a terminal.
+// True for characters that move the cursor, change colours or reverse the direction of text. Data must not do that.
 bool is_control(char32_t character);
-// Control characters as they are written in JSON.
+// The text with its control characters escaped as in JSON.
 std::string visible(std::string_view raw);
-// As much of the beginning as has room. Colours (ESC [ ... m) take none, and end where they ended.
-std::string cut_to(std::string_view text, std::size_t columns);
+// The beginning of the text, as far as it fits into `columns`. Colour codes (ESC [ ... m) are kept and have no width.
+std::string truncate_to(std::string_view text, std::size_t columns);
 
 }  // namespace fiverate

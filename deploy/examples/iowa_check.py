@@ -4,22 +4,22 @@
   pip install duckdb
   deploy/examples/iowa_check.py deliveries.csv.gz metrics.jsonl
 
-Nothing here knows how fiverate works; both only share the definitions:
+The check is independent of the code of fiverate. Both use the same definitions:
 
   unit      a millilitre: litres x 1000, a half rounded up, exactly (decimal, not binary)
   day       an outlet's purchases of a week, at noon of the week's first day; so the day of a row is its week_start
   outlet    city and county; region: county, "IA" for the state, "" for the whole market
   window    the days [D - window + 1, D]; the window before it ends where this one begins
-  active_outlets     outlets with any delivery in [D - 55, D]; nobody has other events here, and all are ACTIVE from the first week
+  active_outlets     outlets with any delivery in [D - 55, D]; there are no other events, and all outlets are ACTIVE from the first week
   buying_outlets     active outlets that took at least one unit of the brand in the window
   repeat_buying      of these, those that did so in the window before as well
-  counties           known from the first day: all counties of the table under the region
+  counties           all counties of the table under the region, from the first day on
   covered_counties   counties with at least one unit of the brand in the window
 
-First: --rows random lines (brand, region, day, window), seeded; also ones for which fiverate has none, where everything must be 0.
-Then: every millilitre, for each brand and year of the whole market. All that was sold up to a day D is the sum of the 7-day windows
-that end on D, D - 7, D - 14, ... back to the first week: they tile the time without gap or overlap, and nothing was sold before. A
-year is the difference of two such sums, its 31 December and the one before.
+First it checks --rows random lines (brand, region, day, window). For a line that fiverate does not have, all values must be 0.
+Then it checks the total of each brand and year in the whole market. The total up to a day D is the sum of the 7-day windows that end
+on D, D - 7, D - 14, ... back to the first week, which cover each day exactly once. A year is the difference of two such totals, at
+its 31 December and the one before.
 """
 import argparse
 import datetime
@@ -30,7 +30,7 @@ import sys
 try:
     import duckdb
 except ImportError:
-    sys.exit("iowa_check: needs duckdb: pip install duckdb")
+    sys.exit("iowa_check: duckdb is missing: pip install duckdb")
 
 STATE, WINDOWS, ACTIVE_DAYS = "IA", (7, 28, 91), 56
 DAY = datetime.timedelta(days=1)
@@ -75,11 +75,11 @@ def main():
     arguments = parser.parse_args()
 
     table = Table(arguments.table)
-    wanted = table.random_lines(arguments.rows, random.Random(arguments.seed))
+    expected_keys = table.random_lines(arguments.rows, random.Random(arguments.seed))
     tiles = {key for brand, _, begin, end in table.years() for day in (begin - DAY, end) for key in table.tiles(brand, day)}
-    lines, in_all = read_lines(arguments.metrics, set(wanted) | tiles)
+    lines, in_all = read_lines(arguments.metrics, set(expected_keys) | tiles)
     print(f"table: {table.rows} rows, {table.first} to {table.last}; metrics: {in_all} lines")
-    differences = check_lines(table, wanted, lines) + check_totals(table, lines)
+    differences = check_lines(table, expected_keys, lines) + check_totals(table, lines)
     print(f"{'FAILED' if differences else 'OK'}: {differences} differences (seed {arguments.seed})")
     return 1 if differences or not in_all else 0
 
@@ -103,7 +103,7 @@ class Table:
     def column(self, sql):
         return [row[0] for row in self.db.execute(sql).fetchall()]
 
-    # A third each for counties, the state and the market; the days are those of the table.
+    # A third of the lines each is for counties, the state and the market. The days are within the table's.
     def random_lines(self, count, rng):
         days = (self.last - self.first).days + 1
         return [(rng.choice(self.brands), rng.choice([rng.choice(self.counties), STATE, ""]),
@@ -118,43 +118,43 @@ class Table:
             for year in range(self.first.year, self.last.year + 1):
                 yield brand, year, max(datetime.date(year, 1, 1), self.first), min(datetime.date(year, 12, 31), self.last)
 
-    # The lines whose windows tile the time up to a day.
+    # The keys of the 7-day windows that cover all days up to a day.
     def tiles(self, brand, last):
         while last >= self.first:
             yield brand, "", last.isoformat(), 7
             last -= 7 * DAY
 
 
-# The file has some millions of lines, of which only the wanted ones are decoded: lines are canonical, so they begin alike.
-def read_lines(path, wanted):
+# The file has millions of lines. Only those of the keys are parsed, which are found by their canonical beginning.
+def read_lines(path, keys):
     compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    wanted_heads = {compact({"as_of": day, "brand_id": brand, "region_id": region})[:-1] for brand, region, day, _ in wanted}
+    heads = {compact({"as_of": day, "brand_id": brand, "region_id": region})[:-1] for brand, region, day, _ in keys}
     lines, in_all = {}, 0
     with open(path, encoding="utf-8") as file:
         for text in file:
             in_all += 1
             head_end = text.find(',"class_dimension":')
             if head_end < 0:
-                sys.exit(f"iowa_check: line {in_all} of {path} is no line of metrics.jsonl")
-            if text[:head_end] not in wanted_heads:
+                sys.exit(f"iowa_check: line {in_all} of {path} is not a line of metrics.jsonl")
+            if text[:head_end] not in heads:
                 continue
             line = json.loads(text)
             key = (line["brand_id"], line["region_id"], line["as_of"], line["window_days"])
-            if key in wanted and line["class_dimension"] == "" and line["status"] == "FINAL":
+            if key in keys and line["class_dimension"] == "" and line["status"] == "FINAL":
                 if key in lines:
                     sys.exit(f"iowa_check: {path} has {key} twice")
                 lines[key] = line["measures"]
     return lines, in_all
 
 
-# A line is left out when it has nothing to tell of the brand: then all its measures but these must be 0.
+# A line is absent if all its measures but these are 0.
 ALWAYS_THERE = ("active_outlets", "counties")
 
 
-def check_lines(table, wanted, lines):
+def check_lines(table, keys, lines):
     differences = {name: [] for name in COMPARED}
     absent = 0
-    for key in wanted:
+    for key in keys:
         expected, got = table.line(*key), lines.get(key)
         absent += got is None
         for name in COMPARED:
@@ -163,9 +163,9 @@ def check_lines(table, wanted, lines):
             value = 0 if got is None else got.get(name, 0)
             if value != expected[name]:
                 differences[name].append(f"{key}: fiverate {value}, SQL {expected[name]}")
-    print(f"\n{len(wanted)} random lines, {absent} of them absent (nothing to tell)\n  {'measure':32} {'equal':>7} {'differ':>7}")
+    print(f"\n{len(keys)} random lines, {absent} of them absent\n  {'measure':32} {'equal':>7} {'differ':>7}")
     for name, found in differences.items():
-        compared = len(wanted) - (absent if name in ALWAYS_THERE else 0)
+        compared = len(keys) - (absent if name in ALWAYS_THERE else 0)
         print(f"  {name:32} {compared - len(found):>7} {len(found):>7}")
         for text in found[:3]:
             print(f"    {text}")

@@ -1,43 +1,31 @@
 #include "readers/query/alert_json.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <tuple>
-
-#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
 
-void append_field(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
-  fmt::format_to(std::back_inserter(out), "\"{}\":", name);
-  append_json_string(text, out);
-  out.push_back(',');
-}
+using Json = nlohmann::ordered_json;
 
-void append_field(std::string_view name, std::int64_t value, fmt::memory_buffer& out) {
-  fmt::format_to(std::back_inserter(out), "\"{}\":{},", name, value);
-}
-
-void append_row(const Evidence::Row& row, fmt::memory_buffer& out) {
-  out.push_back('{');
-  append_field("as_of", format_date(Day{row.as_of_day()}), out);
-  append_field("brand_id", row.brand_id(), out);
-  append_field("region_id", row.region_id(), out);
-  append_field("class_dimension", row.class_dimension(), out);
-  append_field("class_value", row.class_value(), out);
-  fmt::format_to(std::back_inserter(out), "\"window_days\":{}}}", row.window_days());
-}
-
-void append_evidence(const Evidence& evidence, fmt::memory_buffer& out) {
-  if (evidence.has_row()) return append_row(evidence.row(), out);
-  append("{\"event_id\":", out);
-  append_json_string(evidence.event_id(), out);
-  if (!evidence.topic().empty()) {
-    append(",\"topic\":", out);
-    append_json_string(evidence.topic(), out);
-    fmt::format_to(std::back_inserter(out), ",\"partition\":{},\"offset\":{}", evidence.partition(), evidence.offset());
+Json evidence_json(const Evidence& evidence) {
+  if (evidence.has_row()) {
+    const auto& row = evidence.row();
+    return {{"as_of", format_date(Day{row.as_of_day()})},
+            {"brand_id", row.brand_id()},
+            {"region_id", row.region_id()},
+            {"class_dimension", row.class_dimension()},
+            {"class_value", row.class_value()},
+            {"window_days", row.window_days()}};
   }
-  out.push_back('}');
+  Json json{{"event_id", evidence.event_id()}};
+  if (!evidence.topic().empty()) {
+    json["topic"] = evidence.topic();
+    json["partition"] = evidence.partition();
+    json["offset"] = evidence.offset();
+  }
+  return json;
 }
 
 auto order_of(const Transition& t) {
@@ -49,39 +37,39 @@ auto order_of(const Transition& t) {
 
 }  // namespace
 
-void append_json_fields(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  append_field("alert_id", transition.alert_id(), out);
-  append_field("transition", transition.transition(), out);
-  append_field("episode", transition.episode(), out);
-  append_field("rule", transition.rule(), out);
-  append_field("severity", name_of(transition.severity()), out);
-  append_field("state", name_of(transition.state()), out);
-  append_field("at", calendar.format(transition.at_ms()), out);
-  append_field("since", calendar.format(transition.since_ms()), out);
-  append_field("known_at", calendar.format(transition.known_at_ms()), out);
-  append_field("brand_id", transition.brand_id(), out);
-  append_field("sku_id", transition.sku_id(), out);
-  append_field("outlet_id", transition.outlet_id(), out);
-  append_field("region_id", transition.region_id(), out);
-  append_field("class_dimension", transition.class_dimension(), out);
-  append_field("class_value", transition.class_value(), out);
-  append_field("value", transition.value(), out);
-  append_field("threshold", transition.threshold(), out);
-  append_field("unit", transition.unit(), out);
-  append("\"evidence\":[", out);
-  for (int i = 0; i < transition.evidence_size(); ++i) {
-    if (i > 0) out.push_back(',');
-    append_evidence(transition.evidence(i), out);
-  }
-  append("],", out);
-  append("\"policy_id\":", out);
-  append_json_string(transition.policy_id(), out);
+Json to_json(const Transition& t, const MarketCalendar& calendar) {
+  auto evidence = Json::array();
+  for (const auto& each : t.evidence()) evidence.push_back(evidence_json(each));
+  return {{"alert_id", t.alert_id()},
+          {"transition", t.transition()},
+          {"episode", t.episode()},
+          {"rule", t.rule()},
+          {"severity", name_of(t.severity())},
+          {"state", name_of(t.state())},
+          {"at", calendar.format(t.at_ms())},
+          {"since", calendar.format(t.since_ms())},
+          {"known_at", calendar.format(t.known_at_ms())},
+          {"brand_id", t.brand_id()},
+          {"sku_id", t.sku_id()},
+          {"outlet_id", t.outlet_id()},
+          {"region_id", t.region_id()},
+          {"class_dimension", t.class_dimension()},
+          {"class_value", t.class_value()},
+          {"value", t.value()},
+          {"threshold", t.threshold()},
+          {"unit", t.unit()},
+          {"evidence", std::move(evidence)},
+          {"policy_id", t.policy_id()}};
+}
+
+void append_json_line(const Json& object, fmt::memory_buffer& out) {
+  const auto text = object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  out.append(text.data(), text.data() + text.size());
+  out.push_back('\n');
 }
 
 void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  out.push_back('{');
-  append_json_fields(transition, calendar, out);
-  append("}\n", out);
+  append_json_line(to_json(transition, calendar), out);
 }
 
 void sort_canonically(std::vector<Transition>& transitions) {

@@ -1,8 +1,8 @@
-// A transition of an alert as the line of the contract, canonical to the byte.
+// A transition of an alert as a JSON object with the fields of the contract. The same transition always gives the same
+// bytes.
 #pragma once
 
-#include <string>
-#include <string_view>
+#include <nlohmann/json_fwd.hpp>
 #include <vector>
 
 #include "alerts.pb.h"
@@ -12,14 +12,15 @@
 
 namespace fiverate {
 
-// Appends one line with its line end. Times are in the market's time zone.
+// Times are in the market's time zone.
+nlohmann::ordered_json to_json(const Transition& transition, const MarketCalendar& calendar);
+
+// Appends the object as one line with its line end. Invalid UTF-8 becomes U+FFFD.
+void append_json_line(const nlohmann::ordered_json& object, fmt::memory_buffer& out);
 void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
 
-// The members alone, without braces: for objects that hold more.
-void append_json_fields(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
-
-// By rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. The region of an outlet's rule
-// counts as empty.
+// Sorts by rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. For rules of outlets the region
+// is ignored.
 void sort_canonically(std::vector<Transition>& transitions);
 
 }  // namespace fiverate

@@ -2,80 +2,61 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
 #include "readers/query/alert_json.h"
-#include "schemas/json_text.h"
 
 namespace fiverate {
 namespace {
 
-void append_next_name(std::string_view name, fmt::memory_buffer& out) {
-  fmt::format_to(std::back_inserter(out), ",\"{}\":", name);
+using Json = nlohmann::ordered_json;
+
+// A text field that is not set is null.
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
 }
 
-// An empty text is one that nobody has said.
-void append_text(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
-  append_next_name(name, out);
-  if (text.empty()) {
-    append("null", out);
-  } else {
-    append_json_string(text, out);
-  }
+template <typename Message>
+Json true_alarm_or_null(const Message& message) {
+  return message.has_true_alarm() ? Json(message.true_alarm()) : Json();
 }
 
-void append_flag(std::string_view name, const std::optional<bool>& flag, fmt::memory_buffer& out) {
-  append_next_name(name, out);
-  append(!flag ? "null" : *flag ? "true" : "false", out);
+Json to_json(const Alert::Silenced& silence, const MarketCalendar& calendar) {
+  return {{"silence_id", silence.silence_id()},
+          {"starts_at", calendar.format(silence.starts_ms())},
+          {"ends_at", calendar.format(silence.ends_ms())},
+          {"author", text_or_null(silence.author())},
+          {"text", text_or_null(silence.text())}};
 }
 
-void append_silence(const Alert::Silenced& silence, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  append("{\"silence_id\":", out);
-  append_json_string(silence.silence_id(), out);
-  append_text("starts_at", calendar.format(silence.starts_ms()), out);
-  append_text("ends_at", calendar.format(silence.ends_ms()), out);
-  append_text("author", silence.author(), out);
-  append_text("text", silence.text(), out);
-  out.push_back('}');
+Json to_json(const Alert& alert, const MarketCalendar& calendar) {
+  auto json = to_json(alert.last(), calendar);
+  json["acked_by"] = text_or_null(alert.acked_by());
+  json["acked_at"] = alert.acked_by().empty() ? Json() : Json(calendar.format(alert.acked_at_ms()));
+  json["assignee"] = text_or_null(alert.assignee());
+  json["true_alarm"] = true_alarm_or_null(alert);
+  json["comment"] = text_or_null(alert.comment());
+  json["comment_by"] = text_or_null(alert.comment_by());
+  auto& silenced = json["silenced"] = Json::array();
+  for (const auto& silence : alert.silenced()) silenced.push_back(to_json(silence, calendar));
+  json["actions"] = alert.actions();
+  return json;
 }
 
-void append_fields(const Alert& alert, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  append_json_fields(alert.last(), calendar, out);
-  append_text("acked_by", alert.acked_by(), out);
-  append_text("acked_at", alert.acked_by().empty() ? std::string{} : calendar.format(alert.acked_at_ms()), out);
-  append_text("assignee", alert.assignee(), out);
-  append_flag("true_alarm", alert.has_true_alarm() ? std::optional(alert.true_alarm()) : std::nullopt, out);
-  append_text("comment", alert.comment(), out);
-  append_text("comment_by", alert.comment_by(), out);
-  append_next_name("silenced", out);
-  out.push_back('[');
-  for (int i = 0; i < alert.silenced_size(); ++i) {
-    if (i > 0) out.push_back(',');
-    append_silence(alert.silenced(i), calendar, out);
-  }
-  append("]", out);
-  append_next_name("actions", out);
-  fmt::format_to(std::back_inserter(out), "{}", alert.actions());
-}
-
-void append_object(const Action& action, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  append("{\"alert_id\":", out);
-  append_json_string(action.alert_id(), out);
-  append_next_name("action", out);
-  fmt::format_to(std::back_inserter(out), "{}", action.number());
-  append_text("command_id", action.command_id(), out);
-  append_text("author", action.author(), out);
-  append_text("verb", action.verb(), out);
-  append_text("at", calendar.format(action.at_ms()), out);
-  append_text("assignee", action.assignee(), out);
-  append_flag("true_alarm", action.has_true_alarm() ? std::optional(action.true_alarm()) : std::nullopt, out);
-  append_text("text", action.text(), out);
-  if (action.has_silence()) {
-    append_next_name("silence", out);
-    append_silence(action.silence(), calendar, out);
-  }
-  out.push_back('}');
+Json to_json(const Action& action, const MarketCalendar& calendar) {
+  Json json{{"alert_id", action.alert_id()},
+            {"action", action.number()},
+            {"command_id", text_or_null(action.command_id())},
+            {"author", text_or_null(action.author())},
+            {"verb", text_or_null(action.verb())},
+            {"at", calendar.format(action.at_ms())},
+            {"assignee", text_or_null(action.assignee())},
+            {"true_alarm", true_alarm_or_null(action)},
+            {"text", text_or_null(action.text())}};
+  if (action.has_silence()) json["silence"] = to_json(action.silence(), calendar);
+  return json;
 }
 
 template <typename Visit>
@@ -91,8 +72,8 @@ Result<void> read_all(Source& source, Visit&& visit) {
 
 }  // namespace
 
-bool AlertFilter::wants(const Transition& transition, const RegionPath& region_path) const {
-  const auto equal = [](const auto& wanted, const auto& is) { return !wanted || *wanted == is; };
+bool AlertFilter::matches(const Transition& transition, const RegionPath& region_path) const {
+  const auto equal = [](const auto& condition, const auto& value) { return !condition || *condition == value; };
   return equal(brand_id, transition.brand_id()) && equal(outlet_id, transition.outlet_id()) &&
          equal(rule, transition.rule()) && equal(severity, transition.severity()) && equal(state, transition.state()) &&
          (!region_id || *region_id == transition.region_id() ||
@@ -111,10 +92,10 @@ bool LatestAlerts::apply(const InRecord& record) {
   return true;
 }
 
-std::vector<const Alert*> LatestAlerts::sorted(const std::function<bool(const Alert&)>& wanted) const {
+std::vector<const Alert*> LatestAlerts::sorted(const std::function<bool(const Alert&)>& filter) const {
   std::vector<const Alert*> alerts;
   for (const auto& [alert_id, entry] : alerts_) {
-    if (wanted(entry.alert)) alerts.push_back(&entry.alert);
+    if (filter(entry.alert)) alerts.push_back(&entry.alert);
   }
   std::stable_sort(alerts.begin(), alerts.end(), [](const Alert* a, const Alert* b) {
     return std::tuple(-a->last().severity(), a->last().since_ms()) <
@@ -123,10 +104,10 @@ std::vector<const Alert*> LatestAlerts::sorted(const std::function<bool(const Al
   return alerts;
 }
 
-std::vector<const LatestAlerts::Entry*> LatestAlerts::with_prefix(std::string_view prefix, std::size_t most) const {
+std::vector<const LatestAlerts::Entry*> LatestAlerts::with_prefix(std::string_view prefix, std::size_t limit) const {
   std::vector<const Entry*> found;
   for (auto at = alerts_.lower_bound(prefix);
-       at != alerts_.end() && at->first.starts_with(prefix) && found.size() < most; ++at) {
+       at != alerts_.end() && at->first.starts_with(prefix) && found.size() < limit; ++at) {
     found.push_back(&at->second);
   }
   return found;
@@ -152,8 +133,8 @@ std::optional<AlertLogRecord> parse_log_record(const InRecord& record) {
 
 Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id) {
   std::vector<AlertLogRecord> history;
-  std::set<std::string, std::less<>> keys;  // a crash may have repeated some
-  TRY(read_all(alert_log, [&](const InRecord& record) {
+  std::set<std::string, std::less<>> keys;  // a crash of the writer may have repeated records
+  FIVERATE_TRY(read_all(alert_log, [&](const InRecord& record) {
     auto parsed = parse_log_record(record);
     if (!parsed) return;
     const auto& id = parsed->has_action() ? parsed->action().alert_id() : parsed->transition().alert_id();
@@ -167,7 +148,7 @@ Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertF
   std::set<std::pair<std::string, std::int64_t>> known;
   TRY(read_all(alert_log, [&](const InRecord& record) {
     auto parsed = parse_log_record(record);
-    if (!parsed || !parsed->has_transition() || !filter.wants(parsed->transition(), parsed->region_path())) return;
+    if (!parsed || !parsed->has_transition() || !filter.matches(parsed->transition(), parsed->region_path())) return;
     auto& transition = *parsed->mutable_transition();
     if (known.emplace(transition.alert_id(), transition.transition()).second)
       transitions.push_back(std::move(transition));
@@ -177,35 +158,22 @@ Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertF
 }
 
 void append_json_line(const Alert& alert, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  out.push_back('{');
-  append_fields(alert, calendar, out);
-  append("}\n", out);
+  append_json_line(to_json(alert, calendar), out);
 }
 
 void append_json_line(const Action& action, const MarketCalendar& calendar, fmt::memory_buffer& out) {
-  append_object(action, calendar, out);
-  out.push_back('\n');
+  append_json_line(to_json(action, calendar), out);
 }
 
 void append_json_line(const Alert& alert, std::span<const AlertLogRecord> history, const MarketCalendar& calendar,
                       fmt::memory_buffer& out) {
-  out.push_back('{');
-  append_fields(alert, calendar, out);
-  append_next_name("history", out);
-  out.push_back('[');
-  bool first = true;
+  auto json = to_json(alert, calendar);
+  auto& records = json["history"] = Json::array();
   for (const auto& record : history) {
-    if (!first) out.push_back(',');
-    first = false;
-    if (record.has_action()) {
-      append_object(record.action(), calendar, out);
-    } else {
-      out.push_back('{');
-      append_json_fields(record.transition(), calendar, out);
-      out.push_back('}');
-    }
+    records.push_back(record.has_action() ? to_json(record.action(), calendar)
+                                          : to_json(record.transition(), calendar));
   }
-  append("]}\n", out);
+  append_json_line(json, out);
 }
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// Alerts as people ask for them: the present states from `alerts`, the history from `alert-log`.
+// Queries on alerts: the present states from the topic `alerts`, the history from `alert-log`.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace fiverate {
 
-// What somebody wants to see. Nothing: all. A region also stands for all below it.
+// Conditions on alerts. A condition that is not set matches all. A region matches all regions below it as well.
 struct AlertFilter {
   std::optional<std::string> brand_id;
   std::optional<std::string> region_id;
@@ -26,51 +26,52 @@ struct AlertFilter {
   std::optional<Transition::State> state;
 
   using RegionPath = google::protobuf::RepeatedPtrField<std::string>;
-  [[nodiscard]] bool wants(const Transition& transition, const RegionPath& region_path) const;
-  [[nodiscard]] bool wants(const Alert& alert) const { return wants(alert.last(), alert.region_path()); }
+  [[nodiscard]] bool matches(const Transition& transition, const RegionPath& region_path) const;
+  [[nodiscard]] bool matches(const Alert& alert) const { return matches(alert.last(), alert.region_path()); }
 };
 
 inline bool is_open(const Alert& alert) {
   return alert.last().state() == Transition::FIRING;
 }
 
-// The present state of each alert. An older state that comes after a newer one is ignored.
+// The present state of each alert. An older state that is read after a newer one is ignored.
 class LatestAlerts {
  public:
   struct Entry {
     Alert alert;
-    std::int32_t partition = 0;  // of its history too
+    std::int32_t partition = 0;  // of `alerts`; its history has the same one in `alert-log`
   };
 
-  // False: not an Alert, or older than what is known.
+  // False if the record is not an Alert, or is older than the known state.
   bool apply(const InRecord& record);
-  // Severest first, then by `since`, then by id.
-  [[nodiscard]] std::vector<const Alert*> sorted(const std::function<bool(const Alert&)>& wanted) const;
-  // Those whose id begins so, at most `most`.
-  [[nodiscard]] std::vector<const Entry*> with_prefix(std::string_view prefix, std::size_t most) const;
-  // Number of the last transition; 0: not known.
+  // Sorted by severity, highest first, then by `since`, then by id.
+  [[nodiscard]] std::vector<const Alert*> sorted(const std::function<bool(const Alert&)>& filter) const;
+  // The alerts whose id begins with the prefix, at most `limit`.
+  [[nodiscard]] std::vector<const Entry*> with_prefix(std::string_view prefix, std::size_t limit) const;
+  // The number of the last transition; 0 for an unknown alert.
   [[nodiscard]] std::int64_t transitions_of(const std::string& alert_id) const;
 
  private:
   std::map<std::string, Entry, std::less<>> alerts_;
 };
 
-// Reads a source of `alerts` to its end.
+// Reads the topic `alerts` to its end.
 Result<LatestAlerts> read_alerts(Source& alerts);
 
-// One record of `alert-log`; nothing: none of ours.
+// A record of `alert-log`; nothing if it cannot be parsed.
 std::optional<AlertLogRecord> parse_log_record(const InRecord& record);
 
-// Reads a source of `alert-log` to its end: the records of one alert, as they were written, each once.
+// Reads `alert-log` to its end. Returns the records of one alert in the order of the log, without repetitions.
 Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id);
-// All transitions that are wanted, each once, in the order of alerts.jsonl. Memory: all of them.
+// Reads `alert-log` to its end. Returns the matching transitions in the order of alerts.jsonl, without repetitions. All of
+// them are in memory.
 Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertFilter& filter);
 
-// Members of the transition, then acked_by, acked_at, assignee, true_alarm, comment, comment_by, silenced, actions;
-// what is not said is null. One line each.
+// Appends one line: the fields of the transition, then acked_by, acked_at, assignee, true_alarm, comment, comment_by,
+// silenced, actions. Fields that are not set are null.
 void append_json_line(const Alert& alert, const MarketCalendar& calendar, fmt::memory_buffer& out);
 void append_json_line(const Action& action, const MarketCalendar& calendar, fmt::memory_buffer& out);
-// As an Alert, with a member "history": transitions and actions.
+// The same with a field "history", an array of transitions and actions.
 void append_json_line(const Alert& alert, std::span<const AlertLogRecord> history, const MarketCalendar& calendar,
                       fmt::memory_buffer& out);
 

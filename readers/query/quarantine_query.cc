@@ -22,12 +22,13 @@ Result<void> read_quarantine(Source& quarantine, const std::function<void(std::s
 
 std::optional<OutRecord> retry_of(const Quarantined& quarantined, Millis now) {
   const auto topic = topic_named(quarantined.topic());
-  if (!topic || !quarantined.sku_id().empty() || quarantined.value().empty() || quarantined.truncated()) return std::nullopt;
+  if (!topic || !quarantined.sku_id().empty() || quarantined.value().empty() || quarantined.cut_off())
+    return std::nullopt;
   OutRecord record;
   record.topic = *topic;
   record.partition = quarantined.partition();
-  record.timestamp =
-      std::max(now, quarantined.arrival_ms());  // an arrival later than its own record would be cut to it
+  // The arrival must not be later than the timestamp of its own record, which would replace it.
+  record.timestamp = std::max(now, quarantined.arrival_ms());
   record.key = quarantined.key();
   record.value = quarantined.value();
   record.arrival = quarantined.arrival_ms();

@@ -1,4 +1,4 @@
-// Rejected records as people ask for them.
+// Queries on rejected records, from the topic `quarantine`.
 #pragma once
 
 #include <functional>
@@ -10,12 +10,12 @@
 
 namespace fiverate {
 
-// Reads a source of `quarantine` to its end: each cause once, whatever a crash has repeated. The cause is the key:
-// "deliveries/3/1234/0", topic, partition, offset and index.
+// Reads `quarantine` to its end and passes on each record once, also where a crash has repeated it. The cause is the key:
+// topic, partition, offset and index of the source record, as "deliveries/3/1234/0".
 Result<void> read_quarantine(Source& quarantine, const std::function<void(std::string_view cause, Quarantined)>& visit);
 
-// The record to send so that it enters again: to the source partition that it came from, with the key and arrival that
-// it had. Nothing: it cannot be sent again (a single line of an accepted event, no bytes, or not all of them).
+// The record that sends a rejected one again: to the same source partition, with the same key and arrival. Nothing if it
+// is a single line of an accepted document, or if its bytes are missing or truncated.
 std::optional<OutRecord> retry_of(const Quarantined& quarantined, Millis now);
 
 }  // namespace fiverate

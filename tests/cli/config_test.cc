@@ -52,7 +52,7 @@ class ConfigTest : public testing::Test {
   ConfigSources sources_;
 };
 
-// As librdkafka speaks: unknown names and bad values, with the value in the text.
+// Like librdkafka: rejects unknown names and bad values, with the value in the message.
 std::optional<std::string> fake_kafka(const std::string& name, const std::string& value) {
   if (value == "bad") return "Invalid value \"" + value + "\" for configuration property \"" + name + "\"";
   if (name.find("servres") != std::string::npos) return "No such configuration property: \"" + name + "\"";
@@ -178,7 +178,7 @@ TEST_F(ConfigTest, AKeyOutsideOfEverySection) {
   EXPECT_EQ(error(), "T:1:1: unknown key \"timezone\" outside of every section; did you mean \"market.timezone\"?");
 }
 
-TEST_F(ConfigTest, WrongTypesAndRangesSayWhatIsExpected) {
+TEST_F(ConfigTest, WrongTypesAndRangesNameTheExpectedValue) {
   file(
       "log = 3\n"
       "[topics]\nsource_partitions = '4'\nledger_partitions = 0\nmarket_partitions = 1025\nprefix = 1\n"
@@ -191,7 +191,7 @@ TEST_F(ConfigTest, WrongTypesAndRangesSayWhatIsExpected) {
       "T:5:21: topics.market_partitions: expected an integer 1..128, got 1025\n"
       "T:6:10: topics.prefix: expected text, got an integer\n"
       "T:8:9: intake.clock: expected \"marks\" or \"wall\", got \"sun\"\n"
-      "T:10:12: market.timezone: expected a time zone of the tz database, as Asia/Shanghai, got \"Mars/Olympus\"\n"
+      "T:10:12: market.timezone: expected a time zone of the tz database such as Asia/Shanghai, got \"Mars/Olympus\"\n"
       "T:12:7: state.dir: expected the path of a folder, got \"\"\n"
       "T:13:14: state.memory_mib: expected an integer 64..1048576, got a decimal number");
 }
@@ -328,17 +328,18 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
   sources_.environment = {{"FIVERATE_STATE_DIR", "/var/lib/\"five\""}};
   const auto loaded = load_config(sources_);
   const std::string plain = show_config(loaded, false);
-  EXPECT_EQ(plain,
-            "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:9092\"\n\"sasl.password\" = \"(redacted)\"\n"
-            "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
-            "replication = 1\n"
-            "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
-            "\n[intake]\nclock = \"marks\"\n"
-            "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
-            "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
-            "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
-            "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"
-            "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
+  EXPECT_EQ(
+      plain,
+      "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:9092\"\n\"sasl.password\" = \"(redacted)\"\n"
+      "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
+      "replication = 1\n"
+      "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
+      "\n[intake]\nclock = \"marks\"\n"
+      "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
+      "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
+      "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"
+      "\n[snapshots]\ndir = \"\"\nevery_s = 600\nkeep = 3\n"
+      "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
   const std::string origins = with_short_path(show_config(loaded, true));
   EXPECT_EQ(origins.find("hunter2"), std::string::npos);
   EXPECT_NE(origins.find("prefix = \"a-\"                           # T:4\n"), std::string::npos) << origins;
@@ -365,7 +366,7 @@ TEST_F(ConfigTest, TheReferenceNamesEverySetting) {
 
 TEST_F(ConfigTest, AHugeFileIsRefused) {
   file(std::string((1U << 20U) + 1, '#'));
-  EXPECT_EQ(error(), "T: larger than 1 MiB, this is no configuration file");
+  EXPECT_EQ(error(), "T: is larger than 1 MiB, so it is not a configuration file");
 }
 
 }  // namespace

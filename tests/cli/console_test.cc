@@ -9,7 +9,7 @@
 #include <climits>
 #include <vector>
 
-#include "cli/screen/picture.h"
+#include "cli/screen/live_screen.h"
 
 namespace fiverate {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A pipe as stdout; what was written is read back at the end (less than a pipe holds).
+// A pipe in the place of stdout. The test reads back what was written, which has to fit into the pipe's buffer.
 class Pipe {
  public:
   Pipe() { EXPECT_EQ(::pipe(ends_.data()), 0); }
@@ -61,14 +61,14 @@ std::string printed(OutputMode mode, std::vector<TableColumn> columns, const Row
 
 const std::vector<TableColumn> kColumns{{"brand_id"}, {"value", ColumnType::number}, {"name"}};
 
-TEST(TableWriterTest, CutsLongLinesByTheirWidth) {
+TEST(TableWriterTest, TruncatesLongLinesByTheirWidth) {
   Pipe pipe;
   TextOutput out(pipe.writer());
   TableWriter table(out, OutputMode::table, {{"a"}, {"b"}});
-  table.cut_lines_at(7);
+  table.truncate_lines_at(7);
   table.row({"断货", "断货"}, RowStyle::red);
   table.finish();
-  EXPECT_EQ(pipe.read_now(), "a     b\n断货  \n") << "no half of a wide character, and no colours in a pipe";
+  EXPECT_EQ(pipe.read_now(), "a     b\n断货  \n") << "a wide character is not split, and a pipe has no colours";
 }
 
 TEST(OutputModeTest, ATerminalGetsATableEverythingElseJson) {
@@ -123,7 +123,7 @@ TEST(TableWriterTest, WidthsComeFromTheFirstRowsAndGrow) {
             "5     x\n");
 }
 
-TEST(TableWriterTest, FlushShowsWhatIsThere) {
+TEST(TableWriterTest, FlushWritesTheRowsSoFar) {
   Pipe pipe;
   TextOutput out(pipe.writer());
   TableWriter table(out, OutputMode::table, {{"a"}});
@@ -160,7 +160,7 @@ TEST(TableWriterTest, JsonKeepsTheOrderOfColumnsAndTypes) {
       "{\"brand_id\": \"7\", \"value\": -0.500000, \"name\": null}\n");
 }
 
-TEST(TableWriterTest, WhatIsNoNumberIsAStringInJson) {
+TEST(TableWriterTest, TextThatIsNotANumberIsAStringInJson) {
   for (const auto* text : {"", "nan", "1.", ".5", "01", "+1", "1e", "0x1", "1 ", "--1", "∞"}) {
     EXPECT_EQ(printed(OutputMode::json, {{"n", ColumnType::number}}, {{text}}),
               "{\"n\": \"" + std::string(text) + "\"}\n");
@@ -171,9 +171,9 @@ TEST(TableWriterTest, WhatIsNoNumberIsAStringInJson) {
 }
 
 TEST(TableWriterTest, CsvFollowsRfc4180) {
-  EXPECT_EQ(printed(OutputMode::csv, kColumns, {{"a,b", 1, "say \"x\""}, {"two\nlines", std::nullopt, ""}}),
+  EXPECT_EQ(printed(OutputMode::csv, kColumns, {{"a,b", 1, "the \"x\""}, {"two\nlines", std::nullopt, ""}}),
             "brand_id,value,name\r\n"
-            "\"a,b\",1,\"say \"\"x\"\"\"\r\n"
+            "\"a,b\",1,\"the \"\"x\"\"\"\r\n"
             "\"two\nlines\",,\r\n");
 }
 
@@ -181,14 +181,14 @@ TEST(TableWriterDeathTest, ARowHasAsManyCellsAsColumns) {
   EXPECT_DEATH(printed(OutputMode::csv, kColumns, {{"a"}}), "invariant broken");
 }
 
-TEST(TextOutputDeathTest, AReaderThatWentAwayEndsTheProcessQuietly) {
+TEST(TextOutputDeathTest, AClosedPipeEndsTheProcessWithoutAMessage) {
   EXPECT_EXIT(
       {
         ignore_sigpipe();
         Pipe pipe;
         pipe.close_reader();
         TextOutput out(pipe.writer());
-        out.write("nobody reads this");
+        out.write("not read");
         out.flush();
         std::_Exit(3);
       },
@@ -203,7 +203,7 @@ TEST(TextOutputDeathTest, AFullDiskIsAFailure) {
         out.flush();
         std::_Exit(3);
       },
-      testing::ExitedWithCode(1), "cannot write the output: No space left");
+      testing::ExitedWithCode(1), "Cannot write to stdout: No space left");
 }
 
 TEST(DisplayWidthTest, WideCombiningAndBroken) {
@@ -216,7 +216,7 @@ TEST(DisplayWidthTest, WideCombiningAndBroken) {
   EXPECT_EQ(display_width("한국"), 4U);
   EXPECT_EQ(display_width("🚬"), 2U);
   EXPECT_EQ(display_width("𠮷"), 2U);
-  EXPECT_EQ(display_width("\xe4\xb8"), 2U);          // cut in the middle: two replacement characters
+  EXPECT_EQ(display_width("\xe4\xb8"), 2U);          // an incomplete character: two replacement characters
   EXPECT_EQ(display_width("\xed\xa0\x80"), 3U);      // a surrogate
   EXPECT_EQ(display_width("\xf4\x90\x80\x80"), 4U);  // beyond the last character
 }
@@ -236,25 +236,17 @@ TEST(HumanTest, Counts) {
   EXPECT_EQ(human_count(INT64_MIN), "-9.22 E");
 }
 
-TEST(HumanTest, Bytes) {
-  EXPECT_EQ(human_bytes(512), "512 B");
-  EXPECT_EQ(human_bytes(1024), "1.00 KiB");
-  EXPECT_EQ(human_bytes(1'572'864), "1.50 MiB");
-  EXPECT_EQ(human_bytes((1LL << 20) - 1), "1.00 MiB");
-  EXPECT_EQ(human_bytes(1000LL << 20), "1000 MiB");
-}
-
 TEST(HumanTest, Durations) {
   EXPECT_EQ(human_duration(milliseconds(-1)), "0 ms");
   EXPECT_EQ(human_duration(milliseconds(450)), "450 ms");
   EXPECT_EQ(human_duration(milliseconds(4'290)), "4.2 s");
   EXPECT_EQ(human_duration(seconds(59)), "59 s");
-  EXPECT_EQ(human_duration(seconds(185)), "3 m 05 s");
-  EXPECT_EQ(human_duration(seconds(7'640)), "2 h 07 m");
+  EXPECT_EQ(human_duration(seconds(185)), "3 min 05 s");
+  EXPECT_EQ(human_duration(seconds(7'640)), "2 h 07 min");
   EXPECT_EQ(human_duration(std::chrono::hours(76)), "3 d 04 h");
 }
 
-// A screen that keeps every write, and a clock that a test moves.
+// A screen that records every write, and a clock that the test moves.
 class ProgressTest : public testing::Test {
  protected:
   ProgressBar::Screen screen(bool is_terminal) {
@@ -275,11 +267,11 @@ TEST_F(ProgressTest, ATerminalIsRedrawnAtMostTenTimesASecond) {
   }
   EXPECT_EQ(drawn_.size(), 10U);
   EXPECT_EQ(drawn_.back(),
-            "\rimport  [==                  ]   10 %  1.00 k / 10.0 k events  1.00 k/s  ETA 9.0 s\x1b[K");
+            "\rimport  [==                  ]   10 %  1.00 k of 10.0 k events, 1.00 k events/s, 9.0 s left\x1b[K");
   progress.finish();
   progress.finish();
   EXPECT_EQ(drawn_.size(), 11U);
-  EXPECT_EQ(drawn_.back(), "\rimport  1.00 k events in 1.0 s, 1.00 k/s\x1b[K\n");
+  EXPECT_EQ(drawn_.back(), "\rimport  1.00 k events in 1.0 s, 1.00 k events/s\x1b[K\n");
 }
 
 TEST_F(ProgressTest, WithoutATerminalAPlainLineEveryTenSeconds) {
@@ -290,18 +282,19 @@ TEST_F(ProgressTest, WithoutATerminalAPlainLineEveryTenSeconds) {
       progress.advance(20);
     }
   }
-  EXPECT_EQ(drawn_, (std::vector<std::string>{"replay  2.00 k records  200/s\n", "replay  4.00 k records  200/s\n",
-                                              "replay  5.00 k records in 25 s, 200/s\n"}));
+  EXPECT_EQ(drawn_, (std::vector<std::string>{"replay  2.00 k records, 200 records/s\n",
+                                              "replay  4.00 k records, 200 records/s\n",
+                                              "replay  5.00 k records in 25 s, 200 records/s\n"}));
 }
 
-TEST_F(ProgressTest, TheRateForgets) {
+TEST_F(ProgressTest, TheRateFollowsTheLastSeconds) {
   ProgressBar progress("import", "events", std::nullopt, screen(true));
   for (int i = 0; i < 100; ++i) now_ += milliseconds(100), progress.advance(100);
   for (int i = 0; i < 300; ++i) now_ += milliseconds(100), progress.advance(1);
-  EXPECT_EQ(drawn_.back(), "\rimport  10.3 k events  12/s\x1b[K");
+  EXPECT_EQ(drawn_.back(), "\rimport  10.3 k events, 12 events/s\x1b[K");
 }
 
-TEST_F(ProgressTest, ALineIsCutToTheTerminal) {
+TEST_F(ProgressTest, ALineIsTruncatedToTheTerminal) {
   columns_ = 12;
   ProgressBar progress("导入导入", "events", std::nullopt, screen(true));
   now_ += seconds(1);
@@ -309,31 +302,41 @@ TEST_F(ProgressTest, ALineIsCutToTheTerminal) {
   EXPECT_EQ(drawn_.back(), "\r导入导入  5\x1b[K");
 }
 
+TEST_F(ProgressTest, ASlowCountKeepsItsRateBetweenSteps) {
+  ProgressBar progress("simulate", "days", 450, screen(true));
+  for (int day = 1; day <= 3; ++day) {
+    for (int i = 0; i < 100; ++i) now_ += milliseconds(100), progress.set(i < 99 ? day - 1 : day);
+    for (int i = 0; i < 50; ++i) now_ += milliseconds(100), progress.set(day);
+    now_ -= seconds(5);
+  }
+  EXPECT_NE(drawn_.back().find("3 of 450 days, 0.1 days/s, 1 h 14 min left"), std::string::npos) << drawn_.back();
+}
+
 TEST_F(ProgressTest, NothingDoneOrMoreThanAnnounced) {
   ProgressBar progress("import", "events", 0, screen(false));
   now_ += seconds(10);
   progress.set(0);
-  EXPECT_EQ(drawn_.back(), "import  100 %  0 / 0 events  0/s  ETA -\n");
+  EXPECT_EQ(drawn_.back(), "import  100 %  0 of 0 events, 0 events/s\n");
   now_ += seconds(10);
   progress.set(5);
-  EXPECT_NE(drawn_.back().find("import  100 %  5 / 0 events"), std::string::npos);
+  EXPECT_NE(drawn_.back().find("import  100 %  5 of 0 events"), std::string::npos);
 }
 
-// ---- pictures
+// ---- live screens
 
-TEST(Picture, FitsAndClearsWhatWasThere) {
+TEST(LiveScreen, FitsAndClearsThePageBefore) {
   Pipe pipe;  // no terminal: 80 columns and 24 lines
   TextOutput out(pipe.writer());
   {
-    Picture picture(out);
-    auto page = picture.page();
+    LiveScreen screen(out);
+    auto page = screen.page();
     page.write("\x1b[31m" + std::string(79, 'a') + "断\x1b[0m\nb\n");
-    picture.show(page);
+    screen.show(page);
     EXPECT_EQ(pipe.read_now(), std::string(24, '\n') + "\x1b[?25l\x1b[H\x1b[31m" + std::string(79, 'a') +
                                    "\x1b[0m\x1b[K\nb\x1b[K\n\x1b[J");
     TextOutput full({80, 24}, true);
     for (int i = 0; i < 30; ++i) full.write(std::string(100, 'x') + "\n");
-    picture.show(full);
+    screen.show(full);
     std::string expected = "\x1b[?25l\x1b[H" + std::string(80, 'x');
     for (int i = 1; i < 24; ++i) expected += "\n" + std::string(80, 'x');
     EXPECT_EQ(pipe.read_now(), expected);

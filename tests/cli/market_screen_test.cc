@@ -1,11 +1,11 @@
-// The market on one screen: what has room, in which order, in both languages.
+// The screen of `watch market`: contents, order and size, in both languages.
 #include "cli/screen/market_screen.h"
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "cli/screen/picture.h"
+#include "cli/screen/live_screen.h"
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/rows/row_encoding.h"
 
@@ -19,23 +19,20 @@ constexpr TextOutput::Size kSmall{80, 24};
 struct Market {
   LatestRows rows;
   LatestAlerts alerts;
+  std::string warning;
   RateFilter rates{std::nullopt, "", "", 28};
-  AlertFilter wanted;
+  AlertFilter alert_filter;
 
   void row(const std::string& brand, std::int64_t change, const std::string& region = "") {
     BrandValues values{};
-    for (const auto& [measure, value] : {std::pair(BrandMeasure::active_outlets, 200L),
-                                         std::pair(BrandMeasure::on_shelf_outlets, 150L),
-                                         std::pair(BrandMeasure::net_delivered_units, 1000L),
-                                         std::pair(BrandMeasure::previous_net_delivered_units, 1000L),
-                                         std::pair(BrandMeasure::net_delivered_units_change, change),
-                                         std::pair(BrandMeasure::buying_outlets, 100L),
-                                         std::pair(BrandMeasure::counties, 8L),
-                                         std::pair(BrandMeasure::covered_counties, 8L),
-                                         std::pair(BrandMeasure::available_units, 400L),
-                                         std::pair(BrandMeasure::sold_units, 100L),
-                                         std::pair(BrandMeasure::known_days, 500L),
-                                         std::pair(BrandMeasure::stockout_days, 20L)}) {
+    for (const auto& [measure, value] :
+         {std::pair(BrandMeasure::active_outlets, 200L), std::pair(BrandMeasure::on_shelf_outlets, 150L),
+          std::pair(BrandMeasure::net_delivered_units, 1000L),
+          std::pair(BrandMeasure::previous_net_delivered_units, 1000L),
+          std::pair(BrandMeasure::net_delivered_units_change, change), std::pair(BrandMeasure::buying_outlets, 100L),
+          std::pair(BrandMeasure::counties, 8L), std::pair(BrandMeasure::covered_counties, 8L),
+          std::pair(BrandMeasure::available_units, 400L), std::pair(BrandMeasure::sold_units, 100L),
+          std::pair(BrandMeasure::known_days, 500L), std::pair(BrandMeasure::stockout_days, 20L)}) {
       values[static_cast<std::size_t>(measure)] = value;
     }
     constexpr Day kAsOf{20'514};
@@ -78,7 +75,8 @@ struct Market {
   [[nodiscard]] std::string drawn(TextOutput::Size size = kSmall, Language language = Language::en,
                                   bool colours = false) const {
     TextOutput page(size, colours);
-    draw_market(page, {rows, alerts, rates, wanted, kNow, 12}, MarketCalendar("Asia/Shanghai"), language);
+    draw_market(page, {rows, alerts, rates, alert_filter, kNow, 12, warning}, MarketCalendar("Asia/Shanghai"),
+                language);
     return page.text();
   }
   [[nodiscard]] std::vector<std::string> lines(TextOutput::Size size = kSmall, Language language = Language::en) const {
@@ -92,7 +90,7 @@ struct Market {
   Alert made_;
 };
 
-TEST(MarketScreen, SaysWhatIsThere) {
+TEST(MarketScreen, ShowsClockRatesAndAlerts) {
   Market market;
   market.row("LARK", 83);
   market.row("PLUM", -178);
@@ -100,20 +98,21 @@ TEST(MarketScreen, SaysWhatIsThere) {
   market.row("", 0);
   market.alert("1", Transition::WARNING, kNow - 26 * kHour);
   market.add();
-  EXPECT_EQ(market.drawn(), R"(fiverate, the market now   2026-03-02 12:00   Ctrl-C ends
+  EXPECT_EQ(market.drawn(),
+            R"(fiverate market   2026-03-02 12:00   Ctrl-C to stop
 open alerts: 1   critical 0  warning 1  info 0   quarantined: 12
 
-brands, whole market, 28 days   as of 2026-03-02   * fewer than 30
+brands, whole market, last 28 days   as of 2026-03-02   * sample below 30
 )"
-                            "\x1b[1mbrand  buying  coverage  on shelf  sell-through  stockout  growth  net units\x1b[0m\n"
-                            R"(LARK    50.0%    100.0%     75.0%         25.0%      4.0%   +8.3%       1000
+            "\x1b[1mbrand  buying  coverage  on shelf  sell-through  stockout  growth  net units\x1b[0m\n"
+            R"(LARK    50.0%    100.0%     75.0%         25.0%      4.0%   +8.3%       1000
 PLUM    50.0%    100.0%     75.0%         25.0%      4.0%  -17.8%       1000
 
 )"
-                            "\x1b[1mseverity  what                     SKU    outlet   region   since\x1b[0m\n"
-                            "warning   out of stock for 1d 02h  B01-1  R000017  P1C2-03  2026-03-01 10:00\n");
+            "\x1b[1mseverity  details                  SKU    outlet   region   since\x1b[0m\n"
+            "warning   out of stock for 1d 02h  B01-1  R000017  P1C2-03  2026-03-01 10:00\n");
   market.rates.region_id = "P1C2";
-  EXPECT_NE(market.drawn().find("brands, P1C2, 28 days"), std::string::npos);
+  EXPECT_NE(market.drawn().find("brands, P1C2, last 28 days"), std::string::npos);
   EXPECT_NE(market.drawn().find("-50.0%"), std::string::npos);
 }
 
@@ -128,14 +127,14 @@ TEST(MarketScreen, InChinese) {
   EXPECT_EQ(display_width(lines[4]), display_width(lines[5])) << "columns of numbers end where their headers end";
 }
 
-TEST(MarketScreen, NothingYet) {
+TEST(MarketScreen, WithoutData) {
   const auto lines = Market().lines();
   ASSERT_GE(lines.size(), 4U);
   EXPECT_EQ(lines[1], "open alerts: 0   critical 0  warning 0  info 0   quarantined: 12");
-  EXPECT_EQ(lines[3], "brands, whole market, 28 days: none so far");
+  EXPECT_EQ(lines[3], "brands, whole market, last 28 days: no data yet");
 }
 
-TEST(MarketScreen, SeverestThenNewestAndMutedLast) {
+TEST(MarketScreen, SortsBySeverityThenNewestAndSilencedLast) {
   Market market;
   market.alert("old", Transition::CRITICAL, kNow - 9 * kHour);
   market.add();
@@ -143,7 +142,7 @@ TEST(MarketScreen, SeverestThenNewestAndMutedLast) {
   market.add();
   market.alert("warning", Transition::WARNING, kNow);
   market.add();
-  auto& silence = *market.alert("muted", Transition::CRITICAL, kNow).add_silenced();
+  auto& silence = *market.alert("silenced", Transition::CRITICAL, kNow).add_silenced();
   silence.set_starts_ms(kNow - 1);
   silence.set_ends_ms(kNow + 1);
   market.add();
@@ -151,7 +150,7 @@ TEST(MarketScreen, SeverestThenNewestAndMutedLast) {
   market.add();
   std::vector<std::string> ids;
   for (const auto* alert : alerts_for_screen(market.alerts, {}, kNow)) ids.push_back(alert->last().alert_id());
-  EXPECT_EQ(ids, (std::vector<std::string>{"new", "old", "warning", "muted"}));
+  EXPECT_EQ(ids, (std::vector<std::string>{"new", "old", "warning", "silenced"}));
 }
 
 TEST(MarketScreen, FitsTheTerminal) {
@@ -162,13 +161,13 @@ TEST(MarketScreen, FitsTheTerminal) {
     for (const TextOutput::Size size : {kSmall, TextOutput::Size{120, 40}, {80, 10}, {200, 60}}) {
       const auto lines = market.lines(size, language);
       EXPECT_EQ(lines.size(), size.lines);
-      EXPECT_EQ(lines.back().find("... "), 0U) << "says that there is more";
+      EXPECT_EQ(lines.back().find("... "), 0U) << "reports the number of lines that are not shown";
       for (const auto& line : lines) EXPECT_LE(display_width(line), size.columns) << line;
     }
     EXPECT_EQ(market.lines({120, 200}, language).size(), 7U + 30 + 100);
   }
   market.alerts = {};
-  EXPECT_EQ(market.lines({80, 40}).size(), 6U + 30) << "without alerts the brands have the room";
+  EXPECT_EQ(market.lines({80, 40}).size(), 6U + 30) << "without alerts the brands get all lines";
 }
 
 TEST(MarketScreen, GrowthHasAColour) {
@@ -179,6 +178,16 @@ TEST(MarketScreen, GrowthHasAColour) {
   EXPECT_NE(drawn.find("\x1b[32m+1.0%\x1b[0m"), std::string::npos);
   EXPECT_NE(drawn.find("\x1b[31m-1.0%\x1b[0m"), std::string::npos);
   EXPECT_EQ(market.drawn().find("\x1b[3"), std::string::npos) << "NO_COLOR";
+}
+
+TEST(MarketScreen, AWarningTakesALineOfItsOwn) {
+  Market market;
+  for (int i = 0; i < 30; ++i) market.row("B" + std::to_string(10 + i), i);
+  market.many(100);
+  market.warning = "Lost connection to Kafka at h:1. Retrying; data shown is from 21:56.";
+  const auto lines = market.lines();
+  EXPECT_EQ(lines[1], market.warning);
+  EXPECT_EQ(lines.size(), kSmall.lines);
 }
 
 }  // namespace

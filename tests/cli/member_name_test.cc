@@ -1,4 +1,4 @@
-// A name in the consumer groups: the same after a restart, and of no other machine or folder.
+// The member name in the consumer groups is the same after a restart, and differs between machines and folders.
 #include "cli/live/member_name.h"
 
 #include <gtest/gtest.h>
@@ -24,20 +24,21 @@ class MemberNameTest : public testing::Test {
   fs::path root_;
 };
 
-TEST_F(MemberNameTest, ARestartHasTheSameWhateverThePathIsCalled) {
+TEST_F(MemberNameTest, ARestartHasTheSameNameWithAnyFormOfThePath) {
   EXPECT_EQ(name("state"), name("state"));
-  EXPECT_EQ(*process_name(root_ / "state", 0), *process_name(root_ / "." / "state", 0)) << "of this system";
+  EXPECT_EQ(*process_name(root_ / "state", 0), *process_name(root_ / "." / "state", 0))
+      << "with the boot id of this system";
 }
 
 TEST_F(MemberNameTest, AnotherProcessFolderOrMachineHasAnother) {
   EXPECT_NE(name("state", 0), name("state", 1));
-  EXPECT_NE(name("state"), name("state", 0, "other-boot")) << "the same disk, cloned";
+  EXPECT_NE(name("state"), name("state", 0, "other-boot")) << "a clone of the disk on another machine";
   fs::copy(root_ / "state", root_ / "copy", fs::copy_options::recursive);
   EXPECT_NE(name("state"), name("copy"));
-  EXPECT_NE(name("state", 0, "none"), name("state", 0, "none")) << "where nothing tells machines apart";
+  EXPECT_NE(name("state", 0, "none"), name("state", 0, "none")) << "without a boot id every name is new";
 }
 
-TEST_F(MemberNameTest, AFolderThatIsNotThereIsSaidSo) {
+TEST_F(MemberNameTest, AMissingFolderIsAnError) {
   EXPECT_EQ(process_name(root_ / "nowhere", 0).error().reaction, Reaction::stop);
 }
 

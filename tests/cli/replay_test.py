@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The bytes of a replay depend on its events alone: not on the order of lines and files, nor on time zone, locale or memory.
+"""The output bytes of a replay depend on its events only, not on the order of lines and files, the time zone, the locale or memory.
 
     replay_test.py --program build/dev/fiverate
 """
@@ -22,24 +22,24 @@ ENVIRONMENTS = (
 
 
 def replay(program, history, out, environment=None):
-    """The results, as bytes; of quarantine what does not say where a line stands."""
+    """The bytes of the results. Of quarantine.jsonl the fields before the position of the line, sorted."""
     done = subprocess.run([program, "replay", "--in", history, "--out", out], stderr=subprocess.PIPE, text=True,
                           env={**{name: value for name, value in os.environ.items() if name in ("PATH", "TSAN_OPTIONS")}, **(environment or {})})
     if done.returncode != 0:
-        sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
+        sys.exit(f"replay failed with exit code {done.returncode}: {done.stderr}")
     quarantined = (out / "quarantine.jsonl").read_bytes().splitlines()
     reasons = sorted(line.split(b'"file"')[0] for line in quarantined)
     return [(out / name).read_bytes() for name in RESULTS] + [b"\n".join(reasons)]
 
 
-def other_order(history, folder, seed):
-    """All lines, shuffled and dealt to the two files anew; without those whose arrival cannot be read."""
+def shuffled_copy(history, folder, seed):
+    """A copy with all lines shuffled and distributed over the two files."""
     lines = [line for name in ("reference.jsonl", "events.jsonl") for line in (history / name).read_bytes().split(b"\n") if line.strip()]
-    chance = random.Random(seed)
-    chance.shuffle(lines)
-    cut = chance.randrange(len(lines))
+    rng = random.Random(seed)
+    rng.shuffle(lines)
+    middle = rng.randrange(len(lines))
     folder.mkdir()
-    for name, part in (("reference.jsonl", lines[:cut]), ("events.jsonl", lines[cut:])):
+    for name, part in (("reference.jsonl", lines[:middle]), ("events.jsonl", lines[middle:])):
         (folder / name).write_bytes(b"".join(line + b"\n" for line in part))
     return folder
 
@@ -47,7 +47,7 @@ def other_order(history, folder, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
-    parser.add_argument("--once", action="store_true", help="one history, twice (thread sanitizer)")
+    parser.add_argument("--once", action="store_true", help="replay one history twice (for the thread sanitizer)")
     arguments = parser.parse_args()
     program = arguments.program
     faults = []
@@ -59,15 +59,15 @@ def main():
                            check=True, stdout=subprocess.DEVNULL)
             expected = replay(program, history, scratch / f"{profile}-expected")
             if len(expected[0].splitlines()) < 1000 or not all(expected):
-                faults.append(f"{profile} {seed}: a history that shows little")
+                faults.append(f"{profile} {seed}: the history has too few results for this test")
             for number, environment in enumerate(ENVIRONMENTS[:1] if arguments.once else ENVIRONMENTS):
                 if replay(program, history, scratch / f"{profile}-environment-{number}", environment) != expected:
-                    faults.append(f"{profile} {seed}: other bytes with {environment}")
+                    faults.append(f"{profile} {seed}: different bytes with {environment}")
             for number in range(0 if arguments.once else 2):
-                shuffled = other_order(history, scratch / f"{profile}-shuffled-{number}", number)
+                shuffled = shuffled_copy(history, scratch / f"{profile}-shuffled-{number}", number)
                 if replay(program, shuffled, scratch / f"{profile}-shuffled-{number}-out") != expected:
-                    faults.append(f"{profile} {seed}: other bytes in another order of lines ({number})")
-    print("\n".join(faults) or "the same bytes each time")
+                    faults.append(f"{profile} {seed}: different bytes with shuffled lines ({number})")
+    print("\n".join(faults) or "all replays have the same bytes")
     return 1 if faults else 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`fiverate simulate` as a program: flags that are wrong, files, and what a replay and the oracle make of them.
+"""Tests `fiverate simulate` as a program: wrong options, the files, and their results in a replay and in the oracle.
 
     simulate_test.py --program build/dev/fiverate
 """
@@ -20,8 +20,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 PROGRAM = ""
 
 
-def call(*words):
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False)
+def call(*command):
+    return subprocess.run([str(argument) for argument in command], capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False)
 
 
 class Simulate(unittest.TestCase):
@@ -30,21 +30,21 @@ class Simulate(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.folder = pathlib.Path(scratch.name)
 
-    def ok(self, *words):
-        done = call(*words)
+    def ok(self, *command):
+        done = call(*command)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stderr
 
-    def replayed(self, *words):
-        """Reasons of quarantine, by number, of a market simulated with these words."""
-        self.ok(PROGRAM, "simulate", "--out", self.folder / "in", *words)
+    def replayed(self, *options):
+        """Simulates a market with these options, replays it, and counts the quarantined lines by reason."""
+        self.ok(PROGRAM, "simulate", "--out", self.folder / "in", *options)
         self.ok(PROGRAM, "replay", "--in", self.folder / "in", "--out", self.folder / "out")
         self.assertTrue((self.folder / "out" / "metrics.jsonl").stat().st_size > 0)
         lines = (self.folder / "out" / "quarantine.jsonl").read_text().splitlines()
         return collections.Counter(json.loads(line)["reason"] for line in lines)
 
     def test_wrong_flags(self):
-        for words, says in (
+        for options, message in (
             (["--outlets", "0"], "--outlets"),
             (["--outlets", "2000000"], "--outlets"),
             (["--days", "x"], "--days"),
@@ -61,13 +61,13 @@ class Simulate(unittest.TestCase):
             (["--rate", "late=1.5"], "--rate late"),
             (["--truth", "x"], "--truth"),
         ):
-            with self.subTest(words):
-                done = call(PROGRAM, "simulate", "--out", self.folder / "out", *words)
+            with self.subTest(options):
+                done = call(PROGRAM, "simulate", "--out", self.folder / "out", *options)
                 self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(says, done.stderr)
-                self.assertFalse((self.folder / "out").exists(), "nothing is written")
+                self.assertIn(message, done.stderr)
+                self.assertFalse((self.folder / "out").exists(), "a wrong option writes nothing")
 
-    def test_a_folder_that_cannot_be(self):
+    def test_a_folder_that_cannot_be_created(self):
         (self.folder / "file").write_text("")
         done = call(PROGRAM, "simulate", "--out", self.folder / "file" / "x", "--days", "1")
         self.assertEqual(done.returncode, 1)
@@ -82,19 +82,19 @@ class Simulate(unittest.TestCase):
                        "future", "late", "event_id_conflict", "revision_conflict"):
             self.assertGreater(reasons[reason], 0, reason)
 
-    def test_a_replay_and_the_oracle_agree_on_it(self):
+    def test_replay_and_oracle_agree(self):
         self.replayed("--trouble", "8", "--outlets", "12", "--days", "30", "--skus", "8", "--brands", "3", "--seed", "5")
         self.ok(sys.executable, ORACLE / "oracle.py", "--in", self.folder / "in", "--out", self.folder / "expected")
         self.ok(sys.executable, ORACLE / "compare.py", self.folder / "expected", self.folder / "out")
 
     def test_speed(self):
-        words = ["--outlets", "20", "--days", "2", "--brands", "2", "--skus", "8"]
-        self.ok(PROGRAM, "simulate", "--out", self.folder / "at-once", *words)
-        self.ok(PROGRAM, "simulate", "--out", self.folder / "paced", *words, "--speed", "150000")
+        options = ["--outlets", "20", "--days", "2", "--brands", "2", "--skus", "8"]
+        self.ok(PROGRAM, "simulate", "--out", self.folder / "at-once", *options)
+        self.ok(PROGRAM, "simulate", "--out", self.folder / "paced", *options, "--speed", "150000")
         began = time.monotonic()
-        self.ok(PROGRAM, "simulate", "--out", self.folder / "past-at-once", *words, "--speed", "43200", "--fast-days", "1")
-        self.assertGreater(time.monotonic() - began, 1.9, "the second day has its time")
-        self.assertLess(time.monotonic() - began, 3.9, "and the first day takes none of it")
+        self.ok(PROGRAM, "simulate", "--out", self.folder / "past-at-once", *options, "--speed", "43200", "--fast-days", "1")
+        self.assertGreater(time.monotonic() - began, 1.9, "the second day runs at the speed")
+        self.assertLess(time.monotonic() - began, 3.9, "the first day runs as fast as possible")
         for folder in ("paced", "past-at-once"):
             for name in ("events.jsonl", "reference.jsonl", "truth.jsonl"):
                 self.assertEqual((self.folder / folder / name).read_bytes(), (self.folder / "at-once" / name).read_bytes(), name)

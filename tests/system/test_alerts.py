@@ -97,7 +97,7 @@ class Desk(unittest.TestCase):
 
         # Prefixes: one alert, several, none.
         market.fails(1, "alerts", "ack", "a", says="Several alerts begin with a: aa11223344556677 ab00000000000000")
-        market.fails(1, "alerts", "show", "ff", says="There is no alert ff")
+        market.fails(1, "alerts", "show", "ff", says="No alert ff")
         sent = json.loads(market.ok("alerts", "ack", "aa", "--author", "ann", "--text", "on my way"))
         self.assertEqual((sent["command"]["verb"], sent["command"]["alert_id"]), ("ACK", "aa11223344556677"))
         self.assertLess(sent["event_time"], "2026-03-04", "the market's clock, not the wall's")
@@ -114,8 +114,8 @@ class Desk(unittest.TestCase):
         market.await_alert(lambda alert: len(alert["silenced"]) == 1, "--brand", "PLUM")
         market.ok("alerts", "unsilence", silence_id[:10], "--author", "ann")
         market.await_alert(lambda alert: not alert["silenced"], "--brand", "LARK")
-        market.fails(2, "alerts", "silence", "--for", "2d", "--author", "ann", says="What is to be silent")
-        market.fails(2, "alerts", "silence", "--rule", "R1", "--for", "2 days", says="no length of time")
+        market.fails(2, "alerts", "silence", "--for", "2d", "--author", "ann", says="Give at least one of --brand")
+        market.fails(2, "alerts", "silence", "--rule", "R1", "--for", "2 days", says="Invalid duration")
 
         market.say(2, "RESOLVED")
         resolved = market.await_alert(lambda alert: True, "--brand", "LARK", "--state", "resolved")
@@ -168,7 +168,7 @@ class Quarantine(unittest.TestCase):
         self.assertEqual([json.loads(line)["records"] for line in market.ok("quarantine", "ls", "--summary").splitlines()], [1, 1])
         self.assertEqual(len(market.ok("quarantine", "ls", "--reason", "unknown_outlet").splitlines()), 1)
         self.assertEqual(market.ok("quarantine", "ls", "--since", "2026-03-20"), b"")
-        market.fails(2, "quarantine", "ls", "--reason", "nonsense", says="none of")
+        market.fails(2, "quarantine", "ls", "--reason", "nonsense", says="Unknown reason")
 
         cause = next(row["cause"] for row in rows if row["reason"] == "unknown_outlet")
         shown = json.loads(market.ok("quarantine", "show", cause))

@@ -501,7 +501,7 @@ class Faults(unittest.TestCase):
         """An event of the year 9999 moves nothing: no day is final before the marks say so."""
         for rows, tasks, _ in self.early:
             self.assertEqual(rows, b"")
-            self.assertLess(max(task["clock"] for task in tasks), at(2))
+            self.assertLess(max(task["watermark"] for task in tasks), at(2))
         last = max(json.loads(line)["as_of"] for line in self.last[0].splitlines())
         self.assertEqual(last, day(1), "15 days before the last mark")
 
@@ -552,7 +552,7 @@ class Faults(unittest.TestCase):
         self.assertNotRegex(self.said, " (warn|error) ")
         for task in self.last[1]:
             self.assertLessEqual(task["lag_records"], 1, "but for progress that is just on its way")
-            self.assertEqual((task["gaps"], task["repetitions"]), (0, 0), task)
+            self.assertEqual((task["sequence_gaps"], task["repetitions"]), (0, 0), task)
         self.assertLess(self.peak_mib, PEAK_MIB)
         self.assertLess(sum(path.stat().st_size for path in self.market.state.rglob("*") if path.is_file()), 8 << 20)
 

@@ -71,11 +71,11 @@ class Witness:
         since, clock, longest = {}, {}, 0
         for moment, tasks in self.seen:
             for task in tasks:
-                if task["stage"] != stage or not task["clock"]:
+                if task["stage"] != stage or not task["watermark"]:
                     continue
                 place = task["partition"]
-                if clock.get(place) != task["clock"] or self.market.at_the_end(task):
-                    clock[place], since[place] = task["clock"], moment
+                if clock.get(place) != task["watermark"] or self.market.at_the_end(task):
+                    clock[place], since[place] = task["watermark"], moment
                 longest = max(longest, moment - since[place])
         return longest
 

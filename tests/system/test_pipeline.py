@@ -155,12 +155,12 @@ class Pipeline(unittest.TestCase):
         self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2, "desk": 2})
         for task in tasks:
             self.assertLessEqual(task["lag_records"], 1, "but for progress that is just on its way")
-            self.assertEqual((task["gaps"], task["repetitions"]), (0, 0), task)
+            self.assertEqual((task["sequence_gaps"], task["repetitions"]), (0, 0), task)
         self.assertIn(f"quarantined so far: {sum(self.market.quarantined().values())}", self.market.ok("status", "-o", "table").decode())
 
     def test_topics_again(self):
         self.assertEqual(self.made.count("created "), 14)
-        self.assertEqual(self.market.ok("topics", "create").decode().split("\n")[0], "all topics are there")
+        self.assertEqual(self.market.ok("topics", "create").decode().split("\n")[0], "all topics exist")
         self.assertEqual(self.market.ok("topics", "check"), b"")
 
     def test_watching(self):

@@ -299,7 +299,7 @@ class Takeover(unittest.TestCase):
                          {"ready": True, "assigned": True, "restored": True, "caught_up": True, "waiting": [], "standbys": []})
         self.assertEqual(self.ask(address, "/nothing")[0], 404)
         run.stop()
-        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="203.0.113.1:8081 cannot be listened at")  # not of this machine
+        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="Cannot listen at 203.0.113.1:8081")  # not of this machine
 
     def readers(self, *runs):
         """Who reads what: of each input the process that told of it last."""

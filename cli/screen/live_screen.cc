@@ -1,4 +1,4 @@
-#include "cli/screen/picture.h"
+#include "cli/screen/live_screen.h"
 
 #include "cli/screen/terminal.h"
 #include "schemas/format.h"
@@ -14,13 +14,13 @@ constexpr std::string_view kClearBelow = "\x1b[J";  // from the cursor to the en
 
 }  // namespace
 
-Picture::~Picture() {
+LiveScreen::~LiveScreen() {
   if (!shown_) return;
   out_.write(fmt::format("{}\n", kShowCursor));
   out_.flush();
 }
 
-void Picture::show(const TextOutput& page) {
+void LiveScreen::show(const TextOutput& page) {
   const auto size = page.size();
   if (!shown_) out_.write(std::string(size.lines, '\n'));
   out_.write(fmt::format("{}{}", kHideCursor, kHome));
@@ -28,8 +28,8 @@ void Picture::show(const TextOutput& page) {
   std::size_t lines = 0;
   for (; !rest.empty() && lines < size.lines; ++lines) {
     const auto end = rest.find('\n');
-    const auto line = cut_to(rest.substr(0, end), size.columns);
-    // After a full line the cursor stands on its last character, which must not be cleared.
+    const auto line = truncate_to(rest.substr(0, end), size.columns);
+    // After a full line the cursor is on the last character, so clearing to the right would delete it.
     out_.write(
         fmt::format("{}{}{}", lines == 0 ? "" : "\n", line, display_width(line) < size.columns ? kClearLine : ""));
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
