@@ -26,13 +26,14 @@ namespace {
 
 // The headings of `fiverate --help`. They are set last, since commands inherit them when they are added.
 void set_headings(CLI::App& app) {
-  constexpr std::array<std::pair<const char*, const char*>, 11> kHeadings{{{"topics", "Setup"},
+  constexpr std::array<std::pair<const char*, const char*>, 12> kHeadings{{{"topics", "Setup"},
                                                                            {"config", "Setup"},
                                                                            {"simulate", "Input"},
                                                                            {"import", "Input"},
                                                                            {"quarantine", "Input"},
                                                                            {"run", "Processing"},
                                                                            {"status", "Processing"},
+                                                                           {"tasks", "Processing"},
                                                                            {"replay", "Processing"},
                                                                            {"watch", "Results"},
                                                                            {"rates", "Results"},

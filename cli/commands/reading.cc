@@ -58,7 +58,7 @@ Result<Millis> try_market_clock(const Context& context) {
   std::vector<InRecord> records;
   while (!(*reader)->finished()) {
     records.clear();
-    FIVERATE_TRY((*reader)->poll(std::chrono::milliseconds(100), records));
+    TRY((*reader)->poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) {
       if (record.offset > 0) latest = std::max(latest, record.timestamp);  // offset 0 is the definition
     }

@@ -77,26 +77,14 @@ int status(const Context& context, const std::string& output) {
                      {"sequence_gaps", ColumnType::number},
                      {"alerts_open", ColumnType::number},
                      {"quarantine_rate", ColumnType::number}});
-  const auto add = [&](Stage stage, const std::vector<Input>& inputs) {
-    for (const auto& [input, position] :
-         or_exit(group_positions(context.kafka, group_of(context.kafka, stage, twin), inputs))) {
-      const auto task = parse_status(position.committed);
-      table.row({std::string(name_of(stage_reading(input.topic))), std::string(name_of(input.topic)), input.partition,
-                 task.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(task.clock)),
-                 position.committed.offset < 0 ? TableCell(std::nullopt) : TableCell(position.committed.offset),
-                 position.lag(), task.state_bytes, task.repetitions, task.gaps, task.alerts_open,
-                 task.quarantine_rate()});
-    }
-  };
-  const auto partitions = [](Topic topic, std::int32_t count) {
-    std::vector<Input> inputs;
-    for (std::int32_t i = 0; i < count; ++i) inputs.push_back({topic, i});
-    return inputs;
-  };
-  add(Stage::intake, source_inputs(definition));
-  add(Stage::outlet, partitions(Topic::ledger, definition.ledger_partitions()));
-  add(Stage::market, partitions(Topic::deltas, definition.market_partitions()));
-  add(Stage::desk, partitions(Topic::signals, definition.market_partitions()));
+  for (const auto& task : task_positions(context)) {
+    const auto status = parse_status(task.checkpoint);
+    const auto& committed = task.position.committed;
+    table.row({std::string(name_of(task.stage)), std::string(name_of(task.input.topic)), task.input.partition,
+               status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
+               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(), status.state_bytes,
+               status.repetitions, status.sequence_gaps, status.alerts_open, status.quarantine_rate()});
+  }
   table.finish();
   if (mode == OutputMode::table) {
     out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));

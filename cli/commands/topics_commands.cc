@@ -35,7 +35,7 @@ int check(const Context& context, const std::string& output) {
         table.row({finding.topic, difference.setting, difference.expected, difference.in_topics});
     }
     if (!is_definition || differences.empty())
-      table.row({finding.topic, finding.setting, finding.wanted, finding.found});
+      table.row({finding.topic, finding.setting, finding.expected, finding.found});
   }
   table.finish();
   return kExitFailed;

@@ -37,7 +37,7 @@ class InstanceSlot {
     if (::flock(descriptor, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return InstanceSlot(descriptor, 0);
     ::close(descriptor);
     return fail(Reaction::stop,
-                "Another process works in the state folder {}{}. A standby or a twin needs a folder of its own: set state.dir.",
+                "Another process works in the state folder {}{}. A process with --standby needs a folder of its own: set state.dir.",
                 folder.string(), alone ? "" : " and has it to itself");
   }
   InstanceSlot(InstanceSlot&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}

@@ -26,7 +26,7 @@ std::vector<BrandLine> brands_of(const MarketView& view, Day& as_of) {
   for (const auto* row : view.rows.sorted()) {
     MetricsRow shown = *row;
     if (shown.brand_id().empty() || !view.rate_filter.reduce(shown)) continue;
-    as_of = std::max(as_of, Day{shown.as_of_day()});
+    as_of = std::max(as_of, day_of(shown));
     brands.push_back({shown.brand_id(), shown.lines(0).windows(0)});
   }
   return brands;

@@ -120,7 +120,7 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       std::vector<TableCell> cells{
-          format_date(Day{row.as_of_day()}), row.brand_id(),
+          row.as_of(), row.brand_id(),
           row.region_id().empty() && mode == OutputMode::table ? std::string(label(Label::market, language))
                                                                : row.region_id(),
           row.class_dimension().empty() ? "" : row.class_dimension() + "=" + line.class_value(),
@@ -134,8 +134,9 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
             cells.emplace_back(name_of(rate.status));
           }
           for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
-            const bool published = is_published(static_cast<BrandMeasure>(i), values);
-            cells.push_back(published ? TableCell(values[i]) : TableCell(std::nullopt));
+            const auto measure = static_cast<BrandMeasure>(i);
+            const bool published = has_value(window.measures(), measure);
+            cells.push_back(published ? TableCell(value_of(window.measures(), measure)) : TableCell(std::nullopt));
           }
         } else {
           for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));

@@ -134,7 +134,7 @@ std::optional<AlertLogRecord> parse_log_record(const InRecord& record) {
 Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id) {
   std::vector<AlertLogRecord> history;
   std::set<std::string, std::less<>> keys;  // a crash of the writer may have repeated records
-  FIVERATE_TRY(read_all(alert_log, [&](const InRecord& record) {
+  TRY(read_all(alert_log, [&](const InRecord& record) {
     auto parsed = parse_log_record(record);
     if (!parsed) return;
     const auto& id = parsed->has_action() ? parsed->action().alert_id() : parsed->transition().alert_id();

@@ -22,7 +22,7 @@ Result<void> read_quarantine(Source& quarantine, const std::function<void(std::s
 
 std::optional<OutRecord> retry_of(const Quarantined& quarantined, Millis now) {
   const auto topic = topic_named(quarantined.topic());
-  if (!topic || !quarantined.sku_id().empty() || quarantined.value().empty() || quarantined.cut_off())
+  if (!topic || !quarantined.sku_id().empty() || quarantined.value().empty() || quarantined.truncated())
     return std::nullopt;
   OutRecord record;
   record.topic = *topic;
