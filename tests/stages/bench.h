@@ -12,6 +12,7 @@
 #include "metrics.pb.h"
 #include "processors/stages/topology.h"
 #include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/support/events.h"

@@ -191,40 +191,6 @@ TEST_F(IntakeTest, ATimestampBefore1970IsRaisedToTheHighestSoFar) {
   EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow);
 }
 
-TEST(IntakeTasks, TheirStateFor128TargetPartitionsFitsIntoTheGroupMetadata) {
-  const auto definition = make_definition("Asia/Shanghai", {1024, 128, 128});
-  for (const auto topic : {Topic::commands, Topic::deliveries}) {
-    MemoryLog log;
-    MemorySink sink(log);
-    GroupStore store(std::nullopt);
-    Intake intake({definition, false});
-    const Input input{topic, topic == Topic::commands ? 0 : 1023};
-    Task task(std::string(name_of(topic)), input, definition_id(definition), intake, store, sink);
-    ASSERT_TRUE(task.restore().has_value());
-    std::int64_t offset = 0;
-    const auto feed = [&](const Event& event) {
-      const auto value = std::make_shared<const std::string>(event.SerializeAsString());
-      InRecord record{input, offset++, kNow, "", *value, std::nullopt, std::nullopt, std::nullopt, value};
-      ASSERT_TRUE(task.process(record).has_value());
-    };
-    Event command;
-    command.set_event_id("c");
-    command.set_source("cli");
-    set_millis(*command.mutable_event_time(), kNow);
-    command.mutable_command()->set_command_id("c");
-    command.mutable_command()->set_author("ann");
-    command.mutable_command()->set_verb(Command::ACK);
-    command.mutable_command()->set_alert_id("a");
-    feed(command);
-    for (int i = 0; i < 2000; ++i) feed(delivery(fmt::format("D{}", i), fmt::format("shop{}", i), kNow, {{"s1", 5}}));
-    offset += 10'000'000'000;
-    feed(mark(kNow));
-    ASSERT_TRUE(task.commit().has_value());
-    EXPECT_GE(task.acknowledged()->size(), 128U);
-    EXPECT_LT(store.group_text()->size() + task.status().size(), 4096U) << name_of(topic);
-  }
-}
-
 // ---- progress -------------------------------------------------------------------------------------------------------
 
 TEST(ProgressTracker, ItsRecordsHaveTheLatestArrivalOfEachSource) {

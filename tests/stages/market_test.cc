@@ -164,7 +164,7 @@ class Closes : public Market {
 
 // ---- the close of a day ---------------------------------------------------------------------------------------------
 
-TEST(Close, UsesTheDifferencesThatEachSenderSentBeforeItClosedTheDayItself) {
+TEST(DayClose, UsesTheDifferencesThatEachSenderSentBeforeItClosedTheDayItself) {
   // The correction comes on the 2nd and counts at the closes of the 2nd and the 3rd. It is revoked on the 4th, so the closes of the 4th
   // to the 6th are clear.
   const std::string expected =
@@ -209,7 +209,7 @@ TEST_F(Final, DaysOfTheHistoryComeInOrder) {
   sends(0, TaskDeltas(final_at(kDay + 2)).units("north", kDay, 5));
   sends(1, TaskDeltas(final_at(kDay + 2)));
   std::vector<std::string> days;
-  for (const auto& one : bench.take(Topic::metrics_final)) days.push_back(one.as<MetricsRow>().as_of());
+  for (const auto& one : bench.drain(Topic::metrics_final)) days.push_back(one.as<MetricsRow>().as_of());
   EXPECT_EQ(days, (std::vector<std::string>{"2026-03-01", "2026-03-01", "2026-03-01", "2026-03-02", "2026-03-02",
                                             "2026-03-02", "2026-03-03", "2026-03-03", "2026-03-03"}));
 }
@@ -219,7 +219,7 @@ TEST_F(Final, HasRevision1AfterARestart) {
   restarts();
   sends(0, TaskDeltas(final_at(kDay)));
   sends(1, TaskDeltas(final_at(kDay)));
-  for (const auto& one : bench.take(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
+  for (const auto& one : bench.drain(Topic::metrics_final)) EXPECT_EQ(one.as<MetricsRow>().revision(), 1);
 }
 
 // ---- pieces ---------------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ TEST_F(Live, UnchangedRowsAreNotPublishedAfterARestart) {
 TEST_F(Live, TheRevisionIsTheOffsetOfTheLastDifferences) {
   passes(kMinuteMs);
   sends(0, TaskDeltas(now).units("north", kDay, 1));
-  for (const auto& one : bench.take(Topic::metrics))
+  for (const auto& one : bench.drain(Topic::metrics))
     EXPECT_EQ(one.as<MetricsRow>().revision(), bench.next_offset() - 1);
 }
 
@@ -335,7 +335,7 @@ TEST_F(Final, ACountyCountsIfItCameBeforeTheDayWasFinal) {
   region_arrives(region("too late", "city", Region::COUNTY), final_at(kDay));
   sends(0, TaskDeltas(final_at(kDay)).units("north", kDay, 5));
   sends(1, TaskDeltas(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 2);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 2);
 }
 
 // A county counts from the arrival of its first record on. A later revision does not change that.
@@ -344,7 +344,7 @@ TEST_F(Final, ACountyThatIsRenamedStaysOneOverARestart) {
   restarts();
   sends(0, TaskDeltas(final_at(kDay)).units("north", kDay, 5));
   sends(1, TaskDeltas(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 1);
 }
 
 // Whether a cancellation counts for a day depends on its arrival, not on whether market reads it before the day's last differences.
@@ -354,7 +354,7 @@ TEST_F(Final, ACancellationThatArrivedAfterTheDayWasFinalDoesNotCountForIt) {
   region_arrives(cancelled, final_at(kDay) + 1);
   sends(0, TaskDeltas(final_at(kDay)).units("north", kDay, 5));
   sends(1, TaskDeltas(final_at(kDay)));
-  EXPECT_EQ(counties(bench.take(Topic::metrics_final)), 1);
+  EXPECT_EQ(counties(bench.drain(Topic::metrics_final)), 1);
 }
 
 // ---- rejected records ------------------------------------------------------------------------------------------------

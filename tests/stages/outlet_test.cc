@@ -321,7 +321,7 @@ TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   constexpr int kCells = 2000;
   for (int i = 0; i < kCells; ++i) {
     const auto segment =
-        context.places.number_of(fmt::format("{:05}{}", (i * 7919) % kCells, std::string(600, 'x')), {});
+        context.segments.number_of(fmt::format("{:05}{}", (i * 7919) % kCells, std::string(600, 'x')), {});
     merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}}, context);
   }
   const auto partitions = merge.drain(context, 1, false);

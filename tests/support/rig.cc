@@ -41,9 +41,15 @@ std::unique_ptr<Operator> make_operator(const Input& input, const Definition& de
   CHECK(false);
 }
 
-std::string task_name_of(const Input& input) {
-  const auto stage = stage_reading(input.topic);
-  return std::string(stage == Stage::intake || stage == Stage::reference ? name_of(input.topic) : name_of(stage));
+std::optional<Checkpoint> last_checkpoint(MemoryLog& log, const std::string& task) {
+  std::vector<InRecord> records;
+  log.read(kCheckpointsPartition, 0, kAll, std::chrono::milliseconds{0}, records);
+  std::optional<Checkpoint> last;
+  for (const auto& record : records) {
+    const auto checkpoint = parse_checkpoint(record);
+    if (checkpoint && checkpoint->task() == task) last = checkpoint;
+  }
+  return last;
 }
 
 // ---- actor ----------------------------------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ namespace fiverate::test {
 
 // The operator of a task. Its cache is small, so that states are evicted and read again.
 std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows);
-// The sender name of its outputs: the source topic for intake and reference, else the stage.
-std::string task_name_of(const Input& input);
+// The newest checkpoint of a task in the log; nothing: it has written none.
+std::optional<Checkpoint> last_checkpoint(MemoryLog& log, const std::string& task);
 
 // The data that survives a crash: the log and the offsets of the consumer group.
 struct Durable {

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-#include "processors/trade/measures/window.h"
+#include "processors/trade/base/window.h"
 #include "processors/trade/rows/row_fields.h"
 #include "schemas/format.h"
 

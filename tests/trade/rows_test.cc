@@ -39,7 +39,7 @@ class Rows : public testing::Test {
     add(true, region_id, channel, Contribution::delivered_units, nth(on), units);
   }
 
-  static CellsByKey all_of(const std::map<Leaf, Cell>& cells) {
+  static CellsByKey all_of(const std::map<CellKey, Cell>& cells) {
     CellsByKey result;
     for (const auto& [key, cell] : cells) result.emplace_back(key, &cell);
     return result;
