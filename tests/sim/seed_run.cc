@@ -88,7 +88,7 @@ class Judge {
   Judge(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
       : cluster_(cluster), expected_(expected), live_rows_(live_rows), report_(report) {}
 
-  void to_result(bool at_rest) {
+  void plain(bool at_rest) {
     if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
     if (!at_rest) return fails("it does not come to rest");
     if (cluster_.sequence_gaps() > 0) {
