@@ -5,6 +5,7 @@
     admin.controller()                           # node that is the active controller
     admin.partitions()                           # {(topic, partition): Partition(leader, replicas, in_sync)}
     admin.set_topic("ledger", "min.insync.replicas", "1")
+    admin.delete_topic("ledger")
     admin.add_user("alice", "secret")            # SCRAM-SHA-512
     admin.allow("User:alice", TOPIC, "ledger", READ);  admin.forbid("User:alice", TOPIC, "ledger", READ)
 
@@ -24,7 +25,7 @@ TOPIC, GROUP, CLUSTER = 2, 3, 4  # kinds of resources
 READ, WRITE, CREATE, DESCRIBE_CONFIGS = 3, 4, 5, 10  # operations
 LITERAL, PREFIXED = 3, 4
 ALLOW = 3
-METADATA, FIND_COORDINATOR, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 30, 31, 44, 51, 55
+METADATA, FIND_COORDINATOR, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 20, 30, 31, 44, 51, 55
 TOPIC_CONFIG, SET = 2, 0
 SCRAM_SHA_512, ITERATIONS = 2, 4096
 
@@ -69,6 +70,11 @@ class Admin:
                           struct.pack(">b", SET) + text(value) + b"\0")
         answer.take(">ii")
         answer.expect_no_error(f"{name} of {topic}")
+
+    def delete_topic(self, topic):
+        answer = self.ask(DELETE_TOPICS, 1, struct.pack(">i", 1) + text(topic) + struct.pack(">i", 10_000))
+        answer.take(">ii"), answer.text()  # throttle time, one topic, its name
+        answer.expect_no_error(f"deletion of {topic}")
 
     def add_user(self, name, password):
         salt = os.urandom(16)

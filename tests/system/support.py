@@ -300,7 +300,7 @@ class Market:
         done = self.call("status", "-o", "json")
         return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
 
-    def caught_up(self):
+    def up_to_date(self):
         """All tasks stand at the end, by their own words."""
         tasks = self.status()
         return bool(tasks) and all(task["lag_records"] == 0 and self.at_the_end(task) for task in tasks)
@@ -309,8 +309,8 @@ class Market:
         """What desk reads has no marks: its clock moves with what it is told."""
         return not self.ends or task["watermark"] == self.ends or task["stage"] == "desk"
 
-    def await_caught_up(self, within=FINAL_WITHIN):
-        eventually(self.caught_up, within, lambda: json.dumps([task for task in self.status() if task["lag_records"] != 0 or not self.at_the_end(task)], indent=0))
+    def await_up_to_date(self, within=FINAL_WITHIN):
+        eventually(self.up_to_date, within, lambda: json.dumps([task for task in self.status() if task["lag_records"] != 0 or not self.at_the_end(task)], indent=0))
 
     def final(self, expected=b""):
         """All FINAL rows through the last day of `expected`."""
@@ -319,12 +319,12 @@ class Market:
 
     def await_final(self, expected, within=FINAL_WITHIN):
         """The FINAL rows are these, byte for byte, and no key was ever written with two values."""
-        self.await_caught_up(within)
+        self.await_up_to_date(within)
         self.assert_final(expected)
 
     def assert_final(self, expected):
         same_lines(self.test, self.final(expected), expected)
-        self.assert_no_contradiction()
+        self.assert_written_once()
 
     def same_alerts(self, least=0):
         """Every transition of the live run, whatever happened to it, is that of a fold of its ledger. Returns the folder of that."""
@@ -334,7 +334,7 @@ class Market:
         self.test.assertGreaterEqual(expected.count(b'"state":"RESOLVED"'), least)
         eventually(lambda: self.ok("alerts", "log").count(b"\n") >= expected.count(b"\n"), 60, "all alerts are logged")
         same_lines(self.test, self.ok("alerts", "log"), expected)
-        self.assert_no_contradiction("alert-log")
+        self.assert_written_once("alert-log")
         return out
 
     def records(self, topic):
@@ -350,7 +350,7 @@ class Market:
             records.append(Record(int(partition), int(offset), raw[end + 1 : key_end], raw[key_end:at], headers))
         return records
 
-    def assert_no_contradiction(self, topic="metrics-final"):
+    def assert_written_once(self, topic="metrics-final"):
         """A crash may repeat what is written once, identical in key, value and cause. Returns how many were repeated."""
         seen, repeated = {}, 0
         for record in self.records(topic):
@@ -407,10 +407,10 @@ class Process:
 
     def is_working(self):
         """All tasks of one process are there."""
-        self.says("market: reading deltas", 40)
-        self.says("reference: reading reference", 40)
-        self.says("outlet: reading ledger", 40)
-        self.says("desk: reading signals", 40)
+        self.says(r"market/\d+: reading deltas", 40)
+        self.says("reference/0: reading reference", 40)
+        self.says(r"outlet/\d+: reading ledger", 40)
+        self.says(r"desk/\d+: reading signals", 40)
         return self
 
     def send(self, number):

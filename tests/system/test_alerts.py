@@ -82,7 +82,7 @@ class Desk(unittest.TestCase):
         self.run_process = self.market.run()
         self.run_process.is_working()
         self.market.history(*REFERENCE, delivery(1, "2026-03-02", 10))
-        self.market.await_caught_up()
+        self.market.await_up_to_date()
 
     def test_the_life_of_an_alert(self):
         market = self.market
@@ -211,7 +211,7 @@ class FromEvents(unittest.TestCase):
         market.history(*REFERENCE, delivery(1, "2026-03-02", 10), visit(1, "2026-03-05", 0), delivery(2, "2026-03-07", 5),
                        visit(2, "2026-03-20", 0), delivery(3, "2026-03-21", 6), visit(3, "2026-03-22", 0), delivery(4, "2026-03-23", 1))
         eventually(lambda: len(market.ok("alerts", "log", "--rule", "R1").splitlines()) == 6, 60, lambda: market.ok("alerts", "log").decode())
-        market.await_caught_up()
+        market.await_up_to_date()
         market.ok("replay", "--kafka", "--out", market.folder / "replayed")
         expected = b"".join(line for line in (market.folder / "replayed" / "alerts.jsonl").read_bytes().splitlines(keepends=True)
                             if json.loads(line)["rule"] == "R1")

@@ -108,7 +108,7 @@ class State(unittest.TestCase):
         parts = parts_of(small_market(), 2)
         run = market.run()
         market.import_files(parts[0], open=True)
-        market.await_caught_up()
+        market.await_up_to_date()
         run.stop()
         market.run().is_working().stop()  # what was in the write-ahead log is in SST files now
         whole = market.folder / "whole"
@@ -131,7 +131,7 @@ class State(unittest.TestCase):
         other = Market(self, shared_kafka(), market={"timezone": "Europe/Berlin"}).create_topics()
         run = other.run().is_working()
         other.import_history(small_market())
-        other.await_caught_up()
+        other.await_up_to_date()
         run.stop()
         market = Market(self, shared_kafka()).create_topics()
         market.import_history(small_market())

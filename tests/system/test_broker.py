@@ -74,7 +74,7 @@ class BrokerFaults(unittest.TestCase):
         market = Market(self, self.broker.address, kafka={"session.timeout.ms": 6000}, run={"commit_every_ms": 50}).create_topics()
         run = market.run().is_working()
         market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        eventually(market.up_to_date, 60, run.text)
         before = Weight(run)
         market.import_files(parts[1], open=True)
         self.broker.kill()  # at work
@@ -84,7 +84,7 @@ class BrokerFaults(unittest.TestCase):
             self.assertTrue(run.is_alive(), run.text())
             heaviest = max(heaviest, Weight(run))
         self.broker.start()
-        eventually(market.caught_up, 90, run.text)
+        eventually(market.up_to_date, 90, run.text)
         market.import_files(parts[2])
         market.await_final(replayed(history))
         print(f"away for {AWAY_S} s: {before} before, at most {heaviest}, {Weight(run)} at the end")
@@ -109,7 +109,7 @@ class BrokerFaults(unittest.TestCase):
         runs = {market: market.run().is_working() for market in (listed, behind)}
         for market in runs:
             market.import_files(parts[0], open=True)
-            eventually(market.caught_up, 60, runs[market].text)
+            eventually(market.up_to_date, 60, runs[market].text)
         before = {market: Weight(run) for market, run in runs.items()}
         broker.kill()
         for run in runs.values():
@@ -136,7 +136,7 @@ class BrokerFaults(unittest.TestCase):
                 market.import_files(part, open=True)
                 leave()
                 self.broker.start()
-                eventually(market.caught_up, 60, run.text)
+                eventually(market.up_to_date, 60, run.text)
         market.import_files(parts[2])
         market.await_final(replayed(history))
         self.assertTrue(run.is_alive())

@@ -48,12 +48,12 @@ class Killed(unittest.TestCase):
             if number == 2:  # tasks that begin while a leader is gone ask where its partitions end
                 runs[1].kill()
                 runs[1] = market.run(state=market.folder / "other")
-            kills_at_work += not market.caught_up()
+            kills_at_work += not market.up_to_date()
             self.finish(child)
             cluster().await_moved_from(number)
             look(cluster().admin(but=number))
             market.import_files(parts[2 * number - 1], open=True)
-            eventually(market.caught_up, 60, runs[0].text)  # the work is done without the dead one
+            eventually(market.up_to_date, 60, runs[0].text)  # the work is done without the dead one
             node.start()
             cluster().await_whole()
             for run in runs:
@@ -66,7 +66,7 @@ class Killed(unittest.TestCase):
         market.import_files(parts[6])
         market.await_final(replayed(history))
         market.same_alerts(least=10)
-        market.assert_no_contradiction("seals")
+        market.assert_written_once("seals")
         for run in runs:
             run.stop()
 
@@ -96,7 +96,7 @@ class Unclean(unittest.TestCase):
             self.admin.set_topic(topic, "min.insync.replicas", "1")
         self.run_ = self.market.run().is_working()
         self.market.import_files(*self.parts[:5], open=True)
-        eventually(self.market.caught_up, 60, self.run_.text)
+        eventually(self.market.up_to_date, 60, self.run_.text)
 
     def lose_the_end(self, topic, before=lambda: None):
         """Of its partition 0, and of nothing else: the leader writes on alone, dies, and the other one takes over as it is."""
@@ -111,7 +111,7 @@ class Unclean(unittest.TestCase):
         eventually(lambda: cluster().admin(but=self.number_of(follower)).partitions()[name, 0].in_sync == [replicas.leader], 30,
                    "the leader is alone")
         self.market.import_files(self.parts[5], open=True)
-        eventually(self.market.caught_up, 60, self.run_.text)
+        eventually(self.market.up_to_date, 60, self.run_.text)
         acknowledged = len(self.market.records(topic))
         self.assertGreater(acknowledged, end)
         before()
@@ -147,7 +147,7 @@ class Unclean(unittest.TestCase):
         self.assertRegex(self.market.run().ends(1, within=60), lost)
         found, expected = self.market.final(), replayed(self.history)
         self.assertTrue(set(found.splitlines()) <= set(expected.splitlines()), "a wrong row is final")
-        self.market.assert_no_contradiction()
+        self.market.assert_written_once()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Network(unittest.TestCase):
         self.proxy.delay_produce(0.02)
         self.proxy.drop_produce(7)
         self.import_all_but_the_last()
-        eventually(lambda: self.proxy.counts["dropped"] >= 10 and self.market.caught_up(), 90, lambda: dict(self.proxy.counts))
+        eventually(lambda: self.proxy.counts["dropped"] >= 10 and self.market.up_to_date(), 90, lambda: dict(self.proxy.counts))
         self.finish()
         same_lines(self, self.expected, (oracle_of(self.history) / "metrics.jsonl").read_bytes())
 
@@ -92,7 +92,7 @@ class Network(unittest.TestCase):
             self.broker.start()
 
         self.import_all_but_the_last(strike)
-        eventually(self.market.caught_up, 60, self.run_.text)
+        eventually(self.market.up_to_date, 60, self.run_.text)
         self.finish()
 
 

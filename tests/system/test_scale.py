@@ -67,7 +67,7 @@ class Scale(unittest.TestCase):
         three.child.wait(timeout=10)
         three = self.process("three")
         self.market.import_files(parts[5], open=True)
-        eventually(self.market.caught_up, 60, two.text)
+        eventually(self.market.up_to_date, 60, two.text)
         self.finish(parts[6:], [two, three])
 
     def test_a_rebalance_every_two_seconds(self):

@@ -43,8 +43,8 @@ class Stop(unittest.TestCase):
         run = self.market.run()
         run.says("running against", 20)
         self.stops(run)
-        for at in ("run.start:1", "seat.assigned:3", "tails.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
-                   "commit.acked:3", "intake.appended:1", "commit.written:4"):
+        for at in ("run.start:1", "task.assigned:3", "checkpoint.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
+                   "commit.acked:3", "checkpoint.acked:1", "commit.written:4"):
             with self.subTest(at):
                 self.stops(self.freeze(at))
         run = self.market.run().is_working()
@@ -57,7 +57,7 @@ class Stop(unittest.TestCase):
     def test_twice(self):
         """The second time at once, and with another code: it was not asked to be clean any more. Frozen while it stops, for the first
         signal is then taken for sure and the end, which takes ways to the broker and back, has not come; the second one waits for it."""
-        for at in ("revoke.begin:1", "stop.asked:1"):
+        for at in ("revoke.begin:1", "stop.requested:1"):
             with self.subTest(at):
                 run = self.market.run(failpoint=f"{at}:stop").is_working()
                 self.market.import_files(self.parts.pop(0), open=True)
@@ -81,7 +81,7 @@ class Stop(unittest.TestCase):
                 zombie = self.freeze(at)
                 other = self.market.run(state=self.market.folder / f"other-{number}").is_working()
                 self.market.import_files(self.parts.pop(0), self.parts.pop(0), open=True)
-                eventually(self.market.caught_up, 60, other.text)
+                eventually(self.market.up_to_date, 60, other.text)
                 seats = zombie.text().count(": reading ")
                 zombie.send(signal.SIGCONT)
                 eventually(lambda: zombie.text().count(": reading ") > seats, 60, zombie.text)

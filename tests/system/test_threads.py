@@ -24,7 +24,7 @@ class Threads(unittest.TestCase):
 
     def work_off(self, part, run):
         self.market.import_files(part, open=True)
-        eventually(self.market.caught_up, SETTLED_WITHIN, run.text)
+        eventually(self.market.up_to_date, SETTLED_WITHIN, run.text)
 
     def ask_for_health(self, run):
         """From now on, all the time."""
@@ -78,7 +78,7 @@ class Threads(unittest.TestCase):
         other = self.market.run("--standby", "8", state=self.market.folder / "other")
         self.ask_for_health(other)
         self.market.import_files(parts[0], open=True)
-        other.says("standing by", SETTLED_WITHIN)
+        other.says("standby from offset", SETTLED_WITHIN)
         self.work_off(parts[1], one)
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()

@@ -206,7 +206,7 @@ class Truth:
 
 def rejections_of(test, market):
     """As Truth.quarantine: each at its place in the source topics, with the bytes that stand there."""
-    said_twice = market.assert_no_contradiction("quarantine")
+    said_twice = market.assert_written_once("quarantine")
     found, places = Counter(), set()
     sources = {(topic, record.partition, record.offset): record for topic in SOURCES for record in market.records(topic)}
     for key, value in {record.key: record.value for record in market.records("quarantine")}.items():
