@@ -266,7 +266,7 @@ class Market:
         self.test.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
         return done.stdout
 
-    def fails(self, code, *words, says=(), within=DONE_WITHIN):
+    def fails(self, code, *words, message=(), within=DONE_WITHIN):
         """The command ends with this code and says all of these (regular expressions) on stderr."""
         done = self.call(*words, within=within)
         self.test.assertEqual(done.returncode, code, f"{words}: {done.stderr}")
@@ -395,7 +395,7 @@ class Process:
     def is_alive(self):
         return self.child.poll() is None
 
-    def says(self, pattern, within, times=1):
+    def logs(self, pattern, within, times=1):
         """Waits until it has said this so many times."""
         def probe():
             if len(re.findall(pattern, self.text())) >= times:
@@ -407,10 +407,10 @@ class Process:
 
     def is_working(self):
         """All tasks of one process are there."""
-        self.says(r"market/\d+: reading deltas", 40)
-        self.says("reference/0: reading reference", 40)
-        self.says(r"outlet/\d+: reading ledger", 40)
-        self.says(r"desk/\d+: reading signals", 40)
+        self.logs(r"market/\d+: reading deltas", 40)
+        self.logs("reference/0: reading reference", 40)
+        self.logs(r"outlet/\d+: reading ledger", 40)
+        self.logs(r"desk/\d+: reading signals", 40)
         return self
 
     def send(self, number):

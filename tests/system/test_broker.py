@@ -47,11 +47,11 @@ class BrokerFaults(unittest.TestCase):
             ["rates"], ["rates", "--final"], ["topics", "check"], ["topics", "create"], ["status"], ["watch", "rates"],
             ["replay", "--kafka", "--out", "out"], ["import", small_market() / "events.jsonl"])]
         run = market.run()
-        run.says("No Kafka broker answered.*Trying again", 10)
+        run.logs("No Kafka broker answered.*Trying again", 10)
         for command in commands:
             with self.subTest(command.log.name):
-                said = command.ends(1, within=max(0.1, began + 12 - time.monotonic()))  # 10 s, and ten processes that start
-                self.assertRegex(said, f"No Kafka broker answered at {market.address}")
+                output = command.ends(1, within=max(0.1, began + 12 - time.monotonic()))  # 10 s, and ten processes that start
+                self.assertRegex(output, f"No Kafka broker answered at {market.address}")
         self.broker.start()
         run.is_working()
         market.import_history(small_market())
@@ -63,7 +63,7 @@ class BrokerFaults(unittest.TestCase):
         working = market.run().is_working()
         self.broker.stop()
         waiting = market.run()
-        waiting.says("Trying again", 10)
+        waiting.logs("Trying again", 10)
         waiting.stop()
         working.stop()
 
@@ -113,7 +113,7 @@ class BrokerFaults(unittest.TestCase):
         before = {market: Weight(run) for market, run in runs.items()}
         broker.kill()
         for run in runs.values():
-            run.says("Connection refused", 20)
+            run.logs("Connection refused", 20)
         broker.port = second
         broker.start()
         proxy.to(broker.address)

@@ -145,7 +145,7 @@ class Crash(unittest.TestCase):
         one = self.market.run()
         other = self.market.run(state=self.market.folder / "other")
         self.market.import_files(parts[0], open=True)
-        other.says(": reading ", 60)
+        other.logs(": reading ", 60)
         child = self.importing(parts[1], last=False)
         self.strike(other, 1.0)
         self.finish(child)
@@ -163,7 +163,7 @@ class Crash(unittest.TestCase):
         one = self.market.run().is_working()
         other = self.market.run()
         self.market.import_files(parts[0], open=True)
-        other.says(": reading ", 60)
+        other.logs(": reading ", 60)
         self.market.import_files(parts[1])
         self.market.await_final(self.expected)
         one.stop()
@@ -175,13 +175,13 @@ class Crash(unittest.TestCase):
         with open(self.market.state / "outlet-2" / "LOCK", "r+") as held:
             fcntl.lockf(held, fcntl.LOCK_EX)  # as RocksDB does
             run = self.market.run()
-            run.says("outlet-2 is in use by another process .*The task waits for it", 40)
+            run.logs("outlet-2 is in use by another process .*The task waits for it", 40)
             for partition in (0, 1, 3):
-                run.says(f"outlet/{partition}: reading ledger", 10)
+                run.logs(f"outlet/{partition}: reading ledger", 10)
             self.market.import_history(self.history)
             lag = {task["partition"]: task["lag_records"] for task in self.market.status() if task["stage"] == "outlet"}
             self.assertGreater(lag[2], 0)
-        run.says("outlet/2: reading ledger", 10)
+        run.logs("outlet/2: reading ledger", 10)
         self.market.await_final(self.expected)
         run.stop()
 

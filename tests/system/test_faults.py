@@ -362,7 +362,7 @@ class Faults(unittest.TestCase):
         cls.last = cls.seen()
         process = pathlib.Path(f"/proc/{cls.run_process.child.pid}/status").read_text()
         cls.peak_mib = int(re.search(r"VmHWM:\s*(\d+) kB", process).group(1)) / 1024
-        cls.said = cls.run_process.stop()
+        cls.output = cls.run_process.stop()
         rejections = map(json.loads, cls.market.ok("quarantine", "ls", "-o", "json").splitlines())
         cls.rejections = {(one["topic"], one["partition"], one["offset"]): one for one in rejections}
         cls.places = {(topic, record.key, record.value): (topic, record.partition, record.offset)

@@ -47,7 +47,7 @@ class Witness:
 
     def __init__(self, test, market, run):
         self.market, self.run = market, run
-        run.says("health: http://", 20)
+        run.logs("health: http://", 20)
         self.livez = "http://" + re.search(r"health: http://(\S+)/livez", run.text()).group(1) + "/livez"
         self.seen, self.unwell, self.over = [], [], threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
@@ -94,9 +94,9 @@ class Floods(unittest.TestCase):
         self.witness.stop()
         peak = self.process.memory_mib("VmHWM")
         figure(f"{self.id()}: peak {peak:.0f} MiB of {memory_mib}")
-        said = self.process.stop()
+        output = self.process.stop()
         self.assertEqual(self.witness.unwell, [])
-        self.assertNotRegex(said, " (warn|error) ")
+        self.assertNotRegex(output, " (warn|error) ")
         self.assertLess(peak, memory_mib)
 
     # ---- bad records ----

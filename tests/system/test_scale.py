@@ -54,7 +54,7 @@ class Scale(unittest.TestCase):
         two, three = self.process("two"), self.process("three")
         self.market.import_files(parts[1], open=True)
         for process in (two, three):
-            process.says(": reading ", 60)
+            process.logs(": reading ", 60)
         self.market.import_files(parts[2], open=True)
         time.sleep(self.random.uniform(0, 0.8))
         two.kill()

@@ -223,7 +223,7 @@ class Refused(unittest.TestCase):
         for listener, run, command in started:
             with self.subTest(listener):
                 output = command.ends(1, within=30)
-                run.says("Trying again", 30)
+                run.logs("Trying again", 30)
                 for pattern in wrong[listener]:
                     self.assertRegex(output, pattern)
                     self.assertRegex(run.text(), pattern)

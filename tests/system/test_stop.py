@@ -41,7 +41,7 @@ class Stop(unittest.TestCase):
 
     def test_at_every_stage_of_its_life(self):
         run = self.market.run()
-        run.says("running against", 20)
+        run.logs("running against", 20)
         self.stops(run)
         for at in ("run.start:1", "task.assigned:3", "checkpoint.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
                    "commit.acked:3", "checkpoint.acked:1", "commit.written:4"):
@@ -67,9 +67,9 @@ class Stop(unittest.TestCase):
                 self.assertTrue(run.is_alive(), run.text())
                 run.send(signal.SIGTERM)
                 run.send(signal.SIGCONT)
-                said = run.ends(1, within=STOPS_WITHIN)
+                output = run.ends(1, within=STOPS_WITHIN)
                 self.assertEqual(len(re.findall(r"info stopping$", said, re.MULTILINE)), 1, said)
-                self.assertNotRegex(said, r" info stopped\b| (error|critical) ")
+                self.assertNotRegex(output, r" info stopped\b| (error|critical) ")
         run = self.market.run()
         self.finish()
         run.stop()

@@ -44,13 +44,13 @@ class Takeover(unittest.TestCase):
         parts = parts_of(self.history, 3)
         run = market.run(*options).is_working()
         self.work_off(market, parts[0], run)
-        run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
+        run.logs(r"outlet-\d: snapshot at offset \d+", 20, times=4)
         self.work_off(market, parts[1], run)
         run.stop()
         written = self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")
         shutil.rmtree(market.state)
         run = market.run(*options).is_working()
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20, times=4)
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", 20, times=4)
         eventually(market.up_to_date, 60, run.text)
         self.assertEqual(written, (self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")),
                          "the replay publishes nothing")
@@ -78,7 +78,7 @@ class Takeover(unittest.TestCase):
         eventually(snapshots_have_come, 20, run.text)
         run.stop()
         run = market.run(*options, state=market.folder / "a-week-ago").is_working()
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20)
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", 20)
         market.import_files(parts[2])
         market.await_final(self.expected)
         run.stop()
@@ -93,7 +93,7 @@ class Takeover(unittest.TestCase):
         written = [self.written(market, topic) for topic in topics]
         shutil.rmtree(market.state)
         run = market.run().is_working()
-        run.says("replaying up to its checkpoint first", 20)
+        run.logs("replaying up to its checkpoint first", 20)
         eventually(market.up_to_date, 60, run.text)
         self.assertEqual(written, [self.written(market, topic) for topic in topics])
         market.import_files(parts[1])
@@ -107,7 +107,7 @@ class Takeover(unittest.TestCase):
         parts = parts_of(self.history, 2)
         run = market.run(*options).is_working()
         self.work_off(market, parts[0], run)
-        run.says(r"market-\d: snapshot at offset \d+", 20, times=2)
+        run.logs(r"market-\d: snapshot at offset \d+", 20, times=2)
         run.stop()
         for file in folder.glob("*/files/*"):
             content = bytearray(file.read_bytes())
@@ -115,7 +115,7 @@ class Takeover(unittest.TestCase):
             file.write_bytes(content)
         shutil.rmtree(market.state)
         run = market.run(*options).is_working()
-        run.says("is left out", 20)
+        run.logs("is left out", 20)
         market.import_files(parts[1])
         market.await_final(self.expected)
         run.stop()
@@ -129,10 +129,10 @@ class Takeover(unittest.TestCase):
         one = market.run(*options, state=market.folder / "one").is_working()
         other = market.run(*options, "-X", "run.health=127.0.0.1:0", state=market.folder / "other")
         market.import_files(parts[0], open=True)
-        other.says("standby from offset", 60)
+        other.logs("standby from offset", 60)
         eventually(market.up_to_date, 60, one.text)
         self.work_off(market, parts[1], one)
-        other.says("health: http://", 1)
+        other.logs("health: http://", 1)
         address = re.search(r"health: http://(\S+)/livez", other.text()).group(1)
 
         def followed():
@@ -147,20 +147,20 @@ class Takeover(unittest.TestCase):
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         market.import_files(parts[2])
-        other.says("taking over at offset", 30, times=before + 4)
+        other.logs("taking over at offset", 30, times=before + 4)
         market.await_final(self.expected)
         other.stop()
 
     def test_a_standby_wants_a_folder_of_its_own(self):
         market = self.market()
         run = market.run().is_working()
-        market.fails(1, "run", "--standby", "1", says="needs a folder of its own")
+        market.fails(1, "run", "--standby", "1", message="needs a folder of its own")
         run.stop()
         run = market.run("--standby", "1").is_working()
-        market.fails(1, "run", says="has it to itself")
+        market.fails(1, "run", message="has it to itself")
         run.stop()
-        market.fails(1, "run", "--standby", "1", "-X", "run.outlet_threads=2", says="run.outlet_threads is 2")
-        market.fails(1, "run", "-X", f"snapshots.dir={market.folder / 'unmounted'}", says="is not a folder")
+        market.fails(1, "run", "--standby", "1", "-X", "run.outlet_threads=2", message="run.outlet_threads is 2")
+        market.fails(1, "run", "-X", f"snapshots.dir={market.folder / 'unmounted'}", message="is not a folder")
 
     # ---- a log whose beginning is gone ----
 
@@ -180,8 +180,8 @@ class Takeover(unittest.TestCase):
         read_to = next(task["offset"] for task in market.status() if (task["topic"], task["partition"]) == ("deliveries", 2))
         market.import_files(parts[1])
         delete_records(market.address, market.prefix + "deliveries", {2: read_to + 3})
-        said = market.run().ends(1)
-        self.assertRegex(said, rf"PARTIAL: deliveries/2 has to be computed from deliveries partition 2 offset {read_to} on, "
+        output = market.run().ends(1)
+        self.assertRegex(output, rf"PARTIAL: deliveries/2 has to be computed from deliveries partition 2 offset {read_to} on, "
                                rf"but this log begins at {read_to + 3}: .*Put back a snapshot or the log; nothing is computed from a part")
         entered = [re.search(rb"fiverate-cause=deliveries/2/(\d+)", record.headers) for record in market.records("ledger")]
         self.assertLess(max(int(cause[1]) for cause in entered if cause), read_to)
@@ -195,7 +195,7 @@ class Takeover(unittest.TestCase):
         for topic in ("ledger", "deltas", "signals"):
             delete_records(market.address, market.prefix + topic, self.ends_of(market, topic))
         run = market.run()
-        run.says(r"definition in partition \d is none: the log begins at offset \d+", 40)
+        run.logs(r"definition in partition \d is none: the log begins at offset \d+", 40)
         market.import_files(parts[1])
         market.await_final(self.expected)
         run.stop()
@@ -205,15 +205,15 @@ class Takeover(unittest.TestCase):
         market = self.market()
         one = market.run(state=market.folder / "one").is_working()
         other = market.run(state=market.folder / "other")
-        other.says(r"outlet/\d: reading ledger", 40)  # before the import, so `one` has almost no state of the tasks that moved
+        other.logs(r"outlet/\d: reading ledger", 40)  # before the import, so `one` has almost no state of the tasks that moved
         self.work_off(market, parts_of(self.history, 2)[0], one)
         rows = market.final()
         delete_records(market.address, market.prefix + "ledger", self.ends_of(market, "ledger"))
         other.kill()
-        said = one.ends(1, within=40)
-        self.assertRegex(said, r"PARTIAL: outlet/\d has to be computed from ledger partition \d offset \d+ on, but this log begins at \d+: "
+        output = one.ends(1, within=40)
+        self.assertRegex(output, r"PARTIAL: outlet/\d has to be computed from ledger partition \d offset \d+ on, but this log begins at \d+: "
                                r".*Put back a snapshot or the log")
-        market.fails(1, "run", says="PARTIAL: outlet/")
+        market.fails(1, "run", message="PARTIAL: outlet/")
         self.assertEqual(market.final(), rows)
 
     # ---- health, leaving ----
@@ -228,7 +228,7 @@ class Takeover(unittest.TestCase):
     def test_livez_and_readyz(self):
         market = self.market(run={"health": "127.0.0.1:0"})
         run = market.run()
-        run.says("health: http://", 20)
+        run.logs("health: http://", 20)
         address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
         self.assertEqual(self.ask(address, "/livez")[0], 200)
         self.assertIn(self.ask(address, "/readyz")[0], (200, 503))
@@ -238,7 +238,7 @@ class Takeover(unittest.TestCase):
                          {"ready": True, "assigned": True, "restored": True, "up_to_date": True, "waiting": [], "standbys": []})
         self.assertEqual(self.ask(address, "/nothing")[0], 404)
         run.stop()
-        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="Cannot listen at 203.0.113.1:8081")  # not of this machine
+        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", message="Cannot listen at 203.0.113.1:8081")  # not of this machine
 
     def readers(self, *runs):
         """The process that reads each input: the last one that logged it."""

@@ -79,16 +79,16 @@ class Tasks(unittest.TestCase):
 
     def test_wrong_arguments(self):
         self.process_first_part()
-        self.market.fails(2, "tasks", "reset", "outlet-9", says='There is no task "outlet-9".*outlet-0, outlet-1')
-        self.market.fails(2, "tasks", "reset", "outlet-1", says="hold all that its last checkpoint names.*--offset N")
-        self.market.fails(2, "tasks", "reset", "outlet-1", "--offset", "1000000", says="has read its input up to offset")
+        self.market.fails(2, "tasks", "reset", "outlet-9", message='There is no task "outlet-9".*outlet-0, outlet-1')
+        self.market.fails(2, "tasks", "reset", "outlet-1", message="hold all that its last checkpoint names.*--offset N")
+        self.market.fails(2, "tasks", "reset", "outlet-1", "--offset", "1000000", message="has read its input up to offset")
 
     def test_running_processes_are_not_reset(self):
         run = self.market.run().is_working()
         self.market.import_files(self.parts[0], open=True)
         eventually(self.market.up_to_date, 60, run.text)
         checkpoints = len(self.market.records("checkpoints"))
-        self.market.fails(1, "tasks", "reset", "outlet-1", "--offset", "0", says=r"Nothing was changed: \d+ processes of this stage are running")
+        self.market.fails(1, "tasks", "reset", "outlet-1", "--offset", "0", message=r"Nothing was changed: \d+ processes of this stage are running")
         self.assertTrue(all(task["reset_epoch"] == 0 for task in self.list().values()))
         self.assertGreaterEqual(len(self.market.records("checkpoints")), checkpoints)
         self.finish(run)
@@ -102,7 +102,7 @@ class Tasks(unittest.TestCase):
         self.assertFalse((self.market.state / "outlet-1").exists())
         self.assertEqual(self.list()["outlet-1"]["reset_epoch"], 1)
         run = self.market.run(state=self.market.folder / "other-disk")
-        run.says("other-disk/outlet-1: the state is removed: it was built before a reset of its task", 40)
+        run.logs("other-disk/outlet-1: the state is removed: it was built before a reset of its task", 40)
         run.is_working()
         eventually(self.market.up_to_date, 60, run.text)
         self.assertEqual(self.caused_by_outlet(1), sorted(before + before))
@@ -131,14 +131,14 @@ class Tasks(unittest.TestCase):
     def test_a_sequence_gap_behind_intake_is_closed(self):
         """The ledger loses records before outlet tasks read them. These wait for the records and name the commands that publish them again."""
         run = self.market.run("--stage", "intake")
-        run.says(r"deliveries/0: reading deliveries", 40)
+        run.logs(r"deliveries/0: reading deliveries", 40)
         self.market.import_files(self.parts[0], open=True)
         eventually(lambda: all(self.list()[task]["lag_records"] == 0 for task in TASKS if task[:4] in ("orde", "deli", "visi", "refe")), 60, run.text)
         run.stop()
         self.recreate("ledger")
         run = self.market.run().is_working()
         self.market.import_files(self.parts[1])
-        run.says("records are not applied, because records before them are missing", GAP_REPORTED_WITHIN, times=4)
+        run.logs("records are not applied, because records before them are missing", GAP_REPORTED_WITHIN, times=4)
         self.assertEqual(self.market.final(), b"")
         commands = set(re.findall(r"fiverate tasks reset (\S+) --offset (\d+)", run.text()))
         self.assertIn("deliveries-0", {task for task, _ in commands})

@@ -28,7 +28,7 @@ class Threads(unittest.TestCase):
 
     def ask_for_health(self, run):
         """From now on, all the time."""
-        run.says("health: http://", 20)
+        run.logs("health: http://", 20)
         address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
         over = threading.Event()
 
@@ -58,16 +58,16 @@ class Threads(unittest.TestCase):
         self.ask_for_health(run)
         self.work_off(parts[0], run)
         guest = self.market.run(*options, state=self.market.folder / "guest")
-        guest.says("reading ledger", SETTLED_WITHIN)
+        guest.logs("reading ledger", SETTLED_WITHIN)
         self.market.import_files(parts[1], open=True)
         guest.stop()  # at work
-        run.says(r"outlet-\d: snapshot at offset \d+", SETTLED_WITHIN)
+        run.logs(r"outlet-\d: snapshot at offset \d+", SETTLED_WITHIN)
         self.work_off(parts[2], run)
         run.stop()
         shutil.rmtree(self.market.state)
         run = self.market.run(*options)
         self.ask_for_health(run)
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", SETTLED_WITHIN)
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", SETTLED_WITHIN)
         self.market.import_files(parts[3])
         self.market.await_final(self.expected)
         run.stop()
@@ -78,12 +78,12 @@ class Threads(unittest.TestCase):
         other = self.market.run("--standby", "8", state=self.market.folder / "other")
         self.ask_for_health(other)
         self.market.import_files(parts[0], open=True)
-        other.says("standby from offset", SETTLED_WITHIN)
+        other.logs("standby from offset", SETTLED_WITHIN)
         self.work_off(parts[1], one)
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         self.market.import_files(parts[2])
-        other.says("taking over at offset", SETTLED_WITHIN, times=before + 3)
+        other.logs("taking over at offset", SETTLED_WITHIN, times=before + 3)
         self.market.await_final(self.expected)
         other.stop()
 
