@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A broker that is away, comes late, stops, or is killed at work. It is one of its own: the shared one stays up."""
+"""A broker that is unreachable, starts late, stops, or is killed. The test starts its own, since others need the shared one."""
 
 import os
 import time
@@ -11,11 +11,11 @@ from support import Broker, Market, Process, eventually, parts_of, replayed, scr
 
 HISTORY = (100, 200)
 AWAY_S = int(os.environ.get("FIVERATE_TEST_AWAY", "35"))  # tests/system/drill --away 180
-GROWS_MIB = 64  # clients of librdkafka that are thrown away and made anew
+GROWS_MIB = 64  # for clients of librdkafka that are closed and opened again
 
 
 class Weight:
-    """Of a process."""
+    """Memory, threads and open files of a process."""
 
     def __init__(self, run):
         self.mib = run.memory_mib()
@@ -36,14 +36,14 @@ class BrokerFaults(unittest.TestCase):
         cls.addClassCleanup(cls.broker.kill)
 
     def setUp(self):
-        self.broker.start()  # if it is not there
+        self.broker.start()  # if a test stopped it
 
     def test_away(self):
-        """Commands that end by themselves end soon; `run` says so and goes on trying until it comes."""
+        """Other commands report the missing broker and end within seconds. `run` reports it and retries until the broker starts."""
         market = Market(self, self.broker.address).create_topics()
         self.broker.stop()
         began = time.monotonic()
-        commands = [Process(market, *words) for words in (
+        commands = [Process(market, *arguments) for arguments in (
             ["rates"], ["rates", "--final"], ["topics", "check"], ["topics", "create"], ["status"], ["watch", "rates"],
             ["replay", "--kafka", "--out", "out"], ["import", small_market() / "events.jsonl"])]
         run = market.run()
@@ -58,7 +58,7 @@ class BrokerFaults(unittest.TestCase):
         market.await_final(replayed(small_market()))
         run.stop()
 
-    def test_asked_to_stop_while_it_is_away(self):
+    def test_stops_while_the_broker_is_away(self):
         market = Market(self, self.broker.address).create_topics()
         working = market.run().is_working()
         self.broker.stop()
@@ -68,7 +68,7 @@ class BrokerFaults(unittest.TestCase):
         working.stop()
 
     def test_away_for_long(self):
-        """Longer than any session and than an unacknowledged record is waited for; the process neither ends nor grows."""
+        """The broker is away for longer than sessions and delivery timeouts. The process neither ends nor grows."""
         history = small_market(40, 30, 2, brands=2, skus=6)
         parts = parts_of(history, 3)
         market = Market(self, self.broker.address, kafka={"session.timeout.ms": 6000}, run={"commit_every_ms": 50}).create_topics()
@@ -91,12 +91,12 @@ class BrokerFaults(unittest.TestCase):
         self.assertLess(heaviest.mib, before.mib + GROWS_MIB)
         self.assertLess(heaviest.threads, 3 * before.threads)
         self.assertLess(Weight(run).files, 2 * before.files)
-        said = run.text().count("\n")
-        self.assertLess(said, 200 + 10 * AWAY_S, "it does not flood its log")
+        lines = run.text().count("\n")
+        self.assertLess(lines, 200 + 10 * AWAY_S, "it does not log without a limit")
         run.stop()
 
     def test_back_at_another_address(self):
-        """bootstrap.servers names both, or something in between knows the new one: nobody has to be started again."""
+        """The broker moves to another port. `run` finds it in bootstrap.servers or through a proxy, without a restart."""
         first, second = free_ports(2)
         proxy = Proxy()
         self.addCleanup(proxy.close)
