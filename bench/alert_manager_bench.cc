@@ -4,7 +4,7 @@
 #include "alerts.pb.h"
 #include "bench/simulated_ledger.h"
 #include "processors/stages/alert_manager.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"

@@ -6,7 +6,7 @@
 #include "deltas.pb.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 
 namespace fiverate::bench {
@@ -52,7 +52,7 @@ struct SimulatedDeltas {
 };
 
 void market_stage(benchmark::State& state, bool live_rows) {
-  const auto& deltas = SimulatedDeltas::shared();
+  const auto& simulated = SimulatedDeltas::shared();
   std::int64_t rows = 0;
   for (auto _ : state) {
     MemoryStore store;
@@ -60,7 +60,7 @@ void market_stage(benchmark::State& state, bool live_rows) {
     CHECK(stage.open(store).has_value());
     CountingOutbox outbox;
     std::int64_t offset = 0;
-    for (const auto& line : deltas.records) {
+    for (const auto& line : simulated.records) {
       CHECK(stage.apply(in_record(Topic::deltas, offset++, line), outbox).has_value());
     }
     StoreBatch batch;
@@ -69,7 +69,7 @@ void market_stage(benchmark::State& state, bool live_rows) {
     rows = outbox.records;
   }
   const auto as_rate = benchmark::Counter::kIsRate | benchmark::Counter::kIsIterationInvariant;
-  state.counters["deltas/s"] = benchmark::Counter(static_cast<double>(deltas.deltas), as_rate);
+  state.counters["deltas/s"] = benchmark::Counter(static_cast<double>(simulated.deltas), as_rate);
   state.counters["rows/s"] = benchmark::Counter(static_cast<double>(rows), as_rate);
   state.counters["rows"] = static_cast<double>(rows);
 }

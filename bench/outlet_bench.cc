@@ -9,7 +9,7 @@
 #include "processors/edge/rocks_store.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/state_codec.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rules/outlet_alerts.h"
