@@ -137,8 +137,8 @@ void MarketStage::restore(const MarketState& state) {
   next_final_ = Day{state.next_final_day()};
   live_at_ = state.live_at_ms();
   all_live_at_ = state.all_live_at();
-  changed_brands_ = {state.touched_brands().begin(), state.touched_brands().end()};
-  all_brands_changed_ = state.all_touched();
+  changed_brands_ = {state.changed_brands().begin(), state.changed_brands().end()};
+  all_brands_changed_ = state.all_brands_changed();
   seal_ = state.seal();
   next_sealed_ = Day{seal_.day()};
 }
@@ -162,8 +162,8 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_next_final_day(next_final_.number);
   state.set_live_at_ms(live_at_);
   state.set_all_live_at(all_live_at_);
-  for (const auto& brand : changed_brands_) state.add_touched_brands(brand);
-  state.set_all_touched(all_brands_changed_);
+  for (const auto& brand : changed_brands_) state.add_changed_brands(brand);
+  state.set_all_brands_changed(all_brands_changed_);
   *state.mutable_seal() = seal_;
   state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
@@ -228,7 +228,7 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   }
   TRY(close_days(all_had_closed, outbox));
   TRY(publish_final(first_open_day(clock(), calendar_), outbox));
-  if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
+  if (settings_.live_rows && deltas.end_of_batch()) return publish_live(offset, outbox);
   return {};
 }
 

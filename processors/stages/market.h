@@ -12,7 +12,7 @@
 // One seal is written for each day that closes. It covers the rows that are final at the end of the day, and the transitions up to
 // it. The first seal is of the lowest first closed day of all senders, so seals do not depend on which sender was faster.
 //
-// State-only replay (Outbox::is_wanted is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
+// State-only replay (Outbox::outputs_enabled() is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
 // row published before; so outputs have to start at a record at which the LIVE rows of all brands are computed (`all_live_at_`).
 //
 // LIVE rows are as of the clock's day. A row is published when its content has changed, at most every kLiveEvery of log time.

@@ -141,7 +141,7 @@ void SimCluster::work(Process& process, std::size_t stage) {
   react(process, stage, worked ? Result<void>{} : tl::make_unexpected(worked.error()));
 }
 
-// As run_live: an error that needs a person ends the process. A full disk is made room on.
+// As in run_live, an error that needs a person ends the process. After a full disk, space is freed.
 void SimCluster::react(Process& process, std::size_t /*stage*/, const Result<void>& ended) {
   if (process.dead) return kill(process);
   if (ended) return;
@@ -269,7 +269,7 @@ void SimCluster::misfortune() {
     disk.full = !disk.full;
     if (disk.full) weather_.count(Fault::disk_full);
   } else if (dice < 77) {
-    power_cut(disk);
+    power_loss(disk);
   } else if (dice < 93) {  // a folder is lost, copied, or a copy is put in its place
     if (disk.folders.empty()) return;
     auto folder = disk.folders.begin();
@@ -294,18 +294,18 @@ void SimCluster::misfortune() {
   }
 }
 
-// Each store loses an end of its own length: what the machine had not yet written of its log.
-void SimCluster::power_cut(SimDisk& disk) {
+// Each store loses the last batches of its log, a random number of them, which the machine had not yet written to disk.
+void SimCluster::power_loss(SimDisk& disk) {
   for (auto& process : processes_) {
     if (process->disk == &disk && process->up) kill(*process);
   }
-  weather_.count(Fault::power_cut);
+  weather_.count(Fault::power_loss);
   for (auto& [name, folder] : disk.folders) {
     folder.lose_last_batches(static_cast<std::size_t>(chance_.below(SimFolder::kBatchesKept)));
   }
 }
 
-// A broker that was behind becomes the leader: one partition loses its end, though it was acknowledged.
+// An out-of-sync broker becomes the leader: one partition loses its last records, although they were acknowledged.
 void SimCluster::truncate() {
   std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,     Topic::alert_log,
                             Topic::quarantine, Topic::seals,        Topic::checkpoints};
@@ -345,8 +345,8 @@ bool SimCluster::has_to_notice() const {
   return false;
 }
 
-// An operator reads why a process stopped. Lost results are published again as the message says; without a command the processes are
-// started once more. Lost records that tasks read cannot be had again: that stays stopped.
+// The operator reads why a process stopped. If the message names a command, the operator runs it, which publishes lost results again;
+// otherwise the operator starts the processes once more. After the loss of records that tasks read, the processes remain stopped.
 bool SimCluster::operator_helps() {
   constexpr std::string_view kCommand = "fiverate tasks reset ";
   constexpr int kRestartsMax = 40;  // under further faults it may take some
@@ -455,7 +455,7 @@ bool SimCluster::calm() {
         if (thread.supervisor && thread.supervisor->is_running()) thread.ports->sink()->deliver_all();
       }
     }
-    for (const auto& group : groups_) moved |= group->sharing_out();
+    for (const auto& group : groups_) moved |= group->rebalancing();
     quiet = moved || count() != before || incarnations_ != incarnations ? 0 : quiet + 1;
     if (quiet < 3) continue;
     if (late_.empty()) return true;
