@@ -1,4 +1,4 @@
-"""What the benchmarks against a broker share: events as JSON, made now, and a client that sends them."""
+"""Shared by the benchmarks with a broker: events as JSON with the present time, and a client that sends them."""
 
 import ctypes
 import datetime
@@ -28,19 +28,19 @@ class Producer:
         self.kafka = ctypes.CDLL("librdkafka.so.1")
         for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_topic_new"):
             getattr(self.kafka, name).restype = ctypes.c_void_p
-        said = ctypes.create_string_buffer(512)
+        error = ctypes.create_string_buffer(512)
         settings = ctypes.c_void_p(self.kafka.rd_kafka_conf_new())
         for name, value in (("bootstrap.servers", market.address), ("linger.ms", "0"), ("partitioner", "murmur2_random")):
-            if self.kafka.rd_kafka_conf_set(settings, name.encode(), value.encode(), said, 512) != 0:
-                sys.exit(said.value.decode())
-        self.client = ctypes.c_void_p(self.kafka.rd_kafka_new(0, settings, said, 512))
+            if self.kafka.rd_kafka_conf_set(settings, name.encode(), value.encode(), error, 512) != 0:
+                sys.exit(error.value.decode())
+        self.client = ctypes.c_void_p(self.kafka.rd_kafka_new(0, settings, error, 512))
         self.topic = ctypes.c_void_p(self.kafka.rd_kafka_topic_new(self.client, (market.prefix + topic).encode(), None))
 
     def send(self, key, line):
         key, line = key.encode(), line.encode()
         while self.kafka.rd_kafka_produce(self.topic, self.ANY_PARTITION, self.MSG_COPY, line, ctypes.c_size_t(len(line)), key,
                                           ctypes.c_size_t(len(key)), None) != 0:
-            self.kafka.rd_kafka_poll(self.client, 100)  # its queue is full
+            self.kafka.rd_kafka_poll(self.client, 100)  # the send queue is full
         self.kafka.rd_kafka_poll(self.client, 0)
 
     def close(self):

@@ -1,12 +1,12 @@
-// Market over the deltas of a simulated market, with and without live rows: deltas and rows a second, FINAL rows of
-// every day among them.
+// The market stage over the deltas of a simulated market, with and without LIVE rows: deltas and rows per second, including the FINAL
+// rows of every day.
 #include <benchmark/benchmark.h>
 
 #include "bench/simulated_ledger.h"
 #include "deltas.pb.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 
 namespace fiverate::bench {
@@ -32,14 +32,14 @@ struct SimulatedDeltas {
     MemoryStore store;
     OutletStage stage({definition(), 1, std::size_t{4} << 30}, calendar());
     CHECK(stage.open(store).has_value());
-    std::vector<std::string> said;
+    std::vector<std::string> sent;
     CountingOutbox outbox;
-    outbox.keep_deltas = &said;
+    outbox.keep_deltas = &sent;
     std::int64_t offset = 0;
     for (const auto& line : ledger.records) {
       CHECK(stage.apply(in_record(Topic::ledger, offset++, line), outbox).has_value());
     }
-    for (auto& value : said) {
+    for (auto& value : sent) {
       DeltasRecord record;
       CHECK(record.ParseFromString(value));
       for (const auto& cell : record.deltas().cells()) deltas += cell.values_size();
@@ -52,7 +52,7 @@ struct SimulatedDeltas {
 };
 
 void market_stage(benchmark::State& state, bool live_rows) {
-  const auto& told = SimulatedDeltas::shared();
+  const auto& simulated = SimulatedDeltas::shared();
   std::int64_t rows = 0;
   for (auto _ : state) {
     MemoryStore store;
@@ -60,7 +60,7 @@ void market_stage(benchmark::State& state, bool live_rows) {
     CHECK(stage.open(store).has_value());
     CountingOutbox outbox;
     std::int64_t offset = 0;
-    for (const auto& line : told.records) {
+    for (const auto& line : simulated.records) {
       CHECK(stage.apply(in_record(Topic::deltas, offset++, line), outbox).has_value());
     }
     StoreBatch batch;
@@ -69,7 +69,7 @@ void market_stage(benchmark::State& state, bool live_rows) {
     rows = outbox.records;
   }
   const auto as_rate = benchmark::Counter::kIsRate | benchmark::Counter::kIsIterationInvariant;
-  state.counters["deltas/s"] = benchmark::Counter(static_cast<double>(told.deltas), as_rate);
+  state.counters["deltas/s"] = benchmark::Counter(static_cast<double>(simulated.deltas), as_rate);
   state.counters["rows/s"] = benchmark::Counter(static_cast<double>(rows), as_rate);
   state.counters["rows"] = static_cast<double>(rows);
 }

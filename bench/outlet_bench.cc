@@ -1,4 +1,4 @@
-// The outlet stage over a simulated market: what a line costs, what alerts add to it, what the state costs.
+// The outlet stage over a simulated market: cost of a document line with and without alerts, cost of reading and writing the state.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include "processors/edge/rocks_store.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/state_codec.h"
-#include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/timeline.h"
 #include "processors/trade/rules/outlet_alerts.h"
@@ -19,10 +19,10 @@
 namespace fiverate::bench {
 namespace {
 
-constexpr std::int64_t kCommitRecords =
-    2'000;  // about what half a second brings while a task catches up; and a week of this market
+// About the records of half a second while a task replays, and of one week of this market.
+constexpr std::int64_t kCommitRecords = 2'000;
 constexpr std::size_t kAmple = std::size_t{4} << 30;
-constexpr std::size_t kScarce = 1 << 20;  // of decoded outlets: after a commit most of them come from the store again
+constexpr std::size_t kScarce = 1 << 20;  // most outlets are evicted after a commit and decoded again from the store
 
 using benchmark::Counter;
 
@@ -37,12 +37,12 @@ struct Folded {
 };
 
 // Feeds the whole market through the stage and commits as a task does.
-Folded fold(const SimulatedLedger& ledger, bool deliveries_only, bool facts_alone, std::size_t cache_bytes, Store& store) {
+Folded fold(const SimulatedLedger& ledger, bool deliveries_only, bool state_only, std::size_t cache_bytes, Store& store) {
   Folded folded;
   OutletStage stage({definition(), 1, cache_bytes}, calendar());
   CHECK(stage.open(store).has_value());
   CountingOutbox outbox;
-  outbox.wanted = !facts_alone;
+  outbox.enabled = !state_only;
   std::int64_t offset = 0;
   std::int64_t since_commit = 0;
   const auto commit = [&] {
@@ -69,7 +69,7 @@ double cpu_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-// CPU time a line of the cheapest case, which the others are compared with; 0: that one has not run.
+// CPU time per line of the cheapest case, with which the others are compared; 0: that case has not run.
 double cheapest = 0;
 
 void report(benchmark::State& state, const Folded& folded, double seconds, double& base) {
@@ -83,7 +83,7 @@ void report(benchmark::State& state, const Folded& folded, double seconds, doubl
 
 // ---- the stage ------------------------------------------------------------------------------------------------------
 
-void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes, bool facts_alone = false) {
+void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes, bool state_only = false) {
   const auto& ledger = SimulatedLedger::shared();
   const auto folder = std::filesystem::temp_directory_path() / ("fiverate-bench-" + std::to_string(getpid()));
   Folded folded;
@@ -98,7 +98,7 @@ void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std
       CHECK(opened.has_value());
       store = std::move(*opened);
     }
-    folded = fold(ledger, deliveries_only, facts_alone, cache_bytes, *store);
+    folded = fold(ledger, deliveries_only, state_only, cache_bytes, *store);
     state_bytes = 0;
     CHECK(store
               ->scan("o/",
@@ -115,12 +115,12 @@ void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std
 BENCHMARK_CAPTURE(outlet_stage, deliveries_only, true, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all, false, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_rocks, false, true, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
-// What a task does that has lost its state, up to where its group stands.
-BENCHMARK_CAPTURE(outlet_stage, all_rocks_facts_alone, false, true, kAmple, true)->Iterations(1)->Unit(benchmark::kMillisecond);
+// State-only replay: a task without its state replays up to its checkpoint without outputs.
+BENCHMARK_CAPTURE(outlet_stage, all_rocks_state_only, false, true, kAmple, true)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 
-// ---- a market's first stock: one delivery of all SKUs to each outlet, as bench/recovery has it -------------------------
+// ---- a market's first stock: one delivery of all SKUs to each outlet, as in bench/recovery ------------------------------
 
 constexpr std::int32_t kStockedOutlets = 10'000;
 constexpr std::int32_t kStockedSkus = 40;
@@ -143,11 +143,11 @@ std::vector<LedgerLine> stocking() {
   const auto envelope = [](std::string_view id, std::string_view body) {
     return fmt::format(R"({{"event_id":"{}","event_time":"2025-03-01T09:00:00Z",{}}})", id, body);
   };
-  std::vector<std::string> said;
+  std::vector<std::string> lines_json;
   for (std::int32_t sku = 0; sku < kStockedSkus; ++sku) {
     add(envelope(fmt::format("s{}", sku),
                  fmt::format(R"("sku":{{"sku_id":"S{}","brand_id":"B{}","valid_from":"2020-01-01"}})", sku, sku % 8)));
-    said.push_back(fmt::format(R"({{"sku_id":"S{}","quantity":10}})", sku));
+    lines_json.push_back(fmt::format(R"({{"sku_id":"S{}","quantity":10}})", sku));
   }
   for (std::int32_t outlet = 0; outlet < kStockedOutlets; ++outlet) {
     add(envelope(
@@ -159,12 +159,12 @@ std::vector<LedgerLine> stocking() {
     add(envelope(
         fmt::format("d{}", outlet),
         fmt::format(R"("delivery":{{"delivery_id":"d{}","outlet_id":"R{:07}","direction":"OUT","lines":[{}]}})", outlet,
-                    outlet, fmt::join(said, ","))));
+                    outlet, fmt::join(lines_json, ","))));
   }
   return lines;
 }
 
-void first_stock(benchmark::State& state, bool facts_alone) {
+void first_stock(benchmark::State& state, bool state_only) {
   static const auto lines = stocking();
   static double cheapest_stock = 0;
   SimulatedLedger ledger;
@@ -173,12 +173,12 @@ void first_stock(benchmark::State& state, bool facts_alone) {
   const auto begun = cpu_seconds();
   for (auto _ : state) {
     MemoryStore store;
-    folded = fold(ledger, false, facts_alone, kAmple, store);
+    folded = fold(ledger, false, state_only, kAmple, store);
   }
   report(state, folded, cpu_seconds() - begun, cheapest_stock);
 }
 BENCHMARK_CAPTURE(first_stock, live, false)->Iterations(3)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(first_stock, facts_alone, true)->Iterations(3)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(first_stock, state_only, true)->Iterations(3)->Unit(benchmark::kMillisecond);
 
 // ---- the trade folder alone: the same documents with and without alerts ---------------------------------------------
 

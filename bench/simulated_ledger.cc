@@ -14,14 +14,14 @@ namespace {
 
 constexpr Millis kProgressEvery = kDayMs / 24;
 
-// Receives a market and makes ledger records of it, as intake would.
+// Makes ledger records of the events of a simulated market, as intake does.
 class LedgerOutput final : public MarketOutput {
  public:
   explicit LedgerOutput(SimulatedLedger& ledger) : ledger_(ledger) {}
 
   Result<void> record(const Arriving& record) override {
     Event event;
-    if (decode(record.line, event)) return {};  // rejected at the door
+    if (decode(record.line, event)) return {};  // intake would quarantine it
     LedgerLine line;
     line.cause = {sender_name(name_of(record.topic), 0), {offsets_[record.topic]++, 0}};
     line.reference = record.topic == Topic::reference;
@@ -117,7 +117,7 @@ void CountingOutbox::to_task(Topic topic, std::int32_t, Millis, std::string, std
   if (topic == Topic::deltas && keep_deltas != nullptr) keep_deltas->push_back(std::move(value));
 }
 
-void CountingOutbox::plain(Topic, std::int32_t, Millis, std::string, std::string value) {
+void CountingOutbox::to_result(Topic, std::int32_t, Millis, std::string, std::string value) {
   ++records;
   bytes += static_cast<std::int64_t>(value.size());
 }

@@ -1,7 +1,8 @@
-// A simulated market as one outlet task reads it, for benchmarks: made once a process and shared.
+// The ledger of a simulated market with one outlet task, for benchmarks. It is made once per process and shared.
+// Each outlet has 40 SKUs, weekly orders of about 10 lines, deliveries and visits. Environment:
 //
-//   FIVERATE_BENCH_OUTLETS   1,000 by default; of 40 SKUs each, 60 days: weekly orders of some 10 lines, deliveries,
-//   visits FIVERATE_BENCH_DAYS      60
+//   FIVERATE_BENCH_OUTLETS   number of outlets, by default 1,000
+//   FIVERATE_BENCH_DAYS      number of days, by default 60
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,13 @@ namespace fiverate::bench {
 const MarketCalendar& calendar();
 const Definition& definition();
 SimulateSettings simulated_market();
-// The value of an environment variable, if it is there.
+// The value of an environment variable, or `otherwise` if it is not set.
 std::int32_t setting(const char* name, std::int32_t otherwise);
 
 struct LedgerLine {
   Cause cause;
   std::string value;       // a LedgerRecord
-  bool reference = false;  // an outlet or SKU, or the passing of an hour: every market needs it
+  bool reference = false;  // an outlet, a SKU or hourly progress; fed in every case
   bool delivery = false;
   std::int64_t lines = 0;  // of the document: order lines, delivery lines, checks
 };
@@ -36,22 +37,22 @@ struct SimulatedLedger {
   static const SimulatedLedger& shared();
 };
 
-// The record at a position of the log, valid as long as the line.
+// The record at an offset of the log; valid as long as the line.
 InRecord in_record(Topic topic, std::int64_t offset, const LedgerLine& line);
 
-// Takes what a stage says and counts it.
+// Counts the outputs of a stage and drops them.
 class CountingOutbox final : public Outbox {
  public:
   std::int64_t records = 0;
   std::int64_t bytes = 0;
   std::int64_t signals = 0;
   std::vector<std::string>* keep_deltas = nullptr;
-  bool wanted = true;
-  [[nodiscard]] bool outputs_enabled() const override { return wanted; }
+  bool enabled = true;
+  [[nodiscard]] bool outputs_enabled() const override { return enabled; }
 
  private:
   void to_task(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value,
-               std::vector<Cause> said) override;
+               std::vector<Cause> depends_on) override;
   void to_result(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value) override;
 };
 

@@ -1,14 +1,15 @@
-// Two ways to pass records on through three hops of Kafka, side by side: what 0016 of docs/decisions rests on.
+// Compares ways to process records through three hops of Kafka; docs/decisions/0016 is based on its results.
 //
 //   source -> [0] -> hop 1 -> [1] -> hop 2 -> [2] -> hop 3 -> [3] -> reader
 //
-// A hop copies records of 400 bytes that carry their number and when they were sent. Nothing of fiverate is in it, only librdkafka.
-//   flush and commit   ours: an idempotent producer, acks=all; every 500 ms the outputs are flushed, then the group's offset is
-//                      committed. The next hop reads at once, and would drop repetitions by their cause; here the reader counts them.
-//   transactions       what is at hand (or what comes within so many ms) is one transaction with its offsets; all read committed.
-// Measured: latency from end to end at given rates; throughput, with the first topic full before the hops begin; and the pause of
-// the reader when the process of hop 2 kills itself (SIGKILL) with records out and offsets not: an open transaction, if there are any.
-// All waits are bounded: whatever takes longer ends the program with status 1.
+// A hop copies records of 400 bytes that contain their number and the time of sending. It uses librdkafka alone, no code of fiverate.
+//   flush and commit   the way of fiverate: an idempotent producer, acks=all; every 500 ms the outputs are flushed, then the group's
+//                      offset is committed. The next hop reads at once. In fiverate it drops repeated records by their cause; here the
+//                      last reader counts them.
+//   transactions       the records of one fetch (or of a number of ms) are one transaction with their offsets; consumers read committed.
+// Measurements: latency from end to end at given rates; throughput, with the first topic full before the hops begin; the pause of the
+// reader when the process of hop 2 kills itself (SIGKILL) after sending records and before committing offsets (with transactions: while
+// one is open). All waits are bounded: the program ends with status 1 when one takes longer.
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 #include <sys/prctl.h>
@@ -36,7 +37,7 @@
 
 namespace {
 
-using Clock = std::chrono::steady_clock;  // one for all processes of the machine
+using Clock = std::chrono::steady_clock;  // the same for all processes of the machine
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -44,20 +45,20 @@ constexpr int kTopics = 4;
 constexpr std::size_t kRecordBytes = 400;
 constexpr std::int64_t kCommitEveryMs = 500;
 constexpr int kBatchMax = 10'000;  // records of a transaction
-constexpr int kWithinMs = 30'000;  // any answer of the broker
-constexpr seconds kWarm{
-    3};  // what is sent before is left out: clients still ask for metadata, offsets and transactions
+constexpr int kWithinMs = 30'000;  // timeout of any request to the broker
+// Records sent in the first 3 s are not measured, since the clients still request metadata, offsets and transactions.
+constexpr seconds kWarm{3};
 constexpr double kFaultRate = 100;
 constexpr int kDieAfter = 500;  // records
 constexpr std::int64_t kWarmRecords = 50'000;
 
-[[noreturn]] void give_up(const std::string& what) {
+[[noreturn]] void stop_with(const std::string& what) {
   fmt::print(stderr, "transactions_bench: {}\n", what);
   std::_Exit(1);
 }
 
 void demand(bool good, const std::string& what) {
-  if (!good) give_up(what);
+  if (!good) stop_with(what);
 }
 
 void demand(rd_kafka_resp_err_t code, const std::string& what) {
@@ -65,7 +66,7 @@ void demand(rd_kafka_resp_err_t code, const std::string& what) {
 }
 
 void demand(rd_kafka_error_t* error, const std::string& what) {
-  if (error != nullptr) give_up(what + ": " + rd_kafka_error_string(error));
+  if (error != nullptr) stop_with(what + ": " + rd_kafka_error_string(error));
 }
 
 template <typename Thing, auto Destroy>
@@ -90,13 +91,13 @@ using Client = Owned<rd_kafka_t, end_client>;
 struct Way {
   const char* name;
   bool transactions;
-  bool tuned;  // as well as librdkafka 2.0.2 can; else its defaults
+  bool tuned;  // the fastest settings of librdkafka 2.0.2; else its defaults
   const char* linger_ms;
-  std::int64_t collect_ms;  // a transaction is open so long; 0: for what is at hand
+  std::int64_t collect_ms;  // how long a transaction is open; 0: for the records that are fetched already
 };
 
 constexpr std::array kWays{
-    Way{"flush and commit, linger 5 ms (ours)", false, true, "5", 0},
+    Way{"flush and commit, linger 5 ms (fiverate)", false, true, "5", 0},
     Way{"flush and commit, linger 0", false, true, "0", 0},
     Way{"transactions, tuned, one a batch", true, true, "0", 0},
     Way{"transactions, tuned, one in 100 ms", true, true, "0", 100},
@@ -106,8 +107,8 @@ constexpr std::size_t kOurs = 0, kTuned = 2;
 
 struct Setting {
   std::string broker{};
-  std::string topics{};  // the beginning of their names
-  std::string who{};     // the beginning of names of groups and transactions
+  std::string topics{};  // prefix of their names
+  std::string clients{};  // prefix of the names of groups and transactions
   int partitions = 1;
   int transaction_timeout_ms = 60'000;
   [[nodiscard]] std::string topic(int number) const { return fmt::format("{}-{}", topics, number); }
@@ -124,22 +125,22 @@ void on_delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void
 }
 
 Client open(rd_kafka_type_t type, const Setting& setting, const Properties& properties, bool callback = false) {
-  std::array<char, 512> said{};
+  std::array<char, 512> error{};
   auto* conf = rd_kafka_conf_new();
   const auto set = [&](const std::string& name, const std::string& value) {
-    demand(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), said.data(), said.size()) == RD_KAFKA_CONF_OK,
-           said.data());
+    demand(rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) == RD_KAFKA_CONF_OK,
+           error.data());
   };
   set("bootstrap.servers", setting.broker);
-  set("log_level", "3");  // what it tries again is no news
+  set("log_level", "3");  // retries are not logged
   for (const auto& [name, value] : properties) set(name, value);
   if (callback) rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-  Client client(rd_kafka_new(type, conf, said.data(), said.size()));
-  demand(client != nullptr, said.data());
+  Client client(rd_kafka_new(type, conf, error.data(), error.size()));
+  demand(client != nullptr, error.data());
   return client;
 }
 
-// As producer_role() of processors/edge, apart from what a way says.
+// The settings of producer_role() in processors/edge, except those of the way.
 Client open_producer(const Setting& setting, const Way& way, const std::string& transactional_id) {
   Properties properties{
       {"enable.idempotence", "true"}, {"acks", "all"}, {"linger.ms", way.linger_ms}, {"compression.type", "lz4"}};
@@ -161,7 +162,7 @@ Client open_producer(const Setting& setting, const Way& way, const std::string& 
   return client;
 }
 
-// As consumer_role() of processors/edge, the same for all ways. Its partitions are assigned, from the group's offsets.
+// The settings of consumer_role() in processors/edge, the same for all ways. Partitions are assigned at the group's offsets.
 Client open_consumer(const Setting& setting, int topic, const std::string& group) {
   auto client = open(RD_KAFKA_CONSUMER, setting,
                      {{"group.id", group},
@@ -233,7 +234,7 @@ class Hop {
       : way_(way),
         in_(setting.topic(number - 1)),
         die_after_(die_after),
-        consumer_(open_consumer(setting, number - 1, fmt::format("{}-hop{}", setting.who, number))),
+        consumer_(open_consumer(setting, number - 1, fmt::format("{}-hop{}", setting.clients, number))),
         producer_(setting, way, number, transactional_id),
         next_(static_cast<std::size_t>(setting.partitions), -1) {}
 
@@ -281,7 +282,7 @@ class Hop {
     next_.assign(next_.size(), -1);
   }
 
-  // As KafkaFetcher: through a queue, for rd_kafka_commit() waits without bound.
+  // Commits through a queue, as KafkaSource does, since rd_kafka_commit() has no timeout.
   void commit() {
     const auto list = positions();
     if (list->cnt == 0) return;
@@ -322,7 +323,7 @@ class Source {
  public:
   explicit Source(const Setting& setting) : partitions_(setting.partitions), producer_(setting, kWays[1], 0, "") {
     std::mt19937 random(1);
-    for (auto& byte : bytes_) byte = static_cast<char>(random());  // lz4 makes nothing of it
+    for (auto& byte : bytes_) byte = static_cast<char>(random());  // lz4 cannot compress it
   }
 
   void send() {
@@ -357,11 +358,11 @@ struct Arrival {
   Clock::time_point sent, seen;
 };
 
-// Reads the last topic in a thread of its own.
+// Reads the last topic in its own thread.
 class Reader {
  public:
   explicit Reader(const Setting& setting)
-      : consumer_(open_consumer(setting, kTopics - 1, setting.who + "-reader")), thread_([this] { read(); }) {}
+      : consumer_(open_consumer(setting, kTopics - 1, setting.clients + "-reader")), thread_([this] { read(); }) {}
   ~Reader() {
     stop_ = true;
     thread_.join();
@@ -415,19 +416,19 @@ class Reader {
   std::thread thread_;
 };
 
-// Four topics of their own, gone at the end.
+// Creates four topics with new names and deletes them at the end.
 class Topics {
  public:
   Topics(const std::string& broker, int partitions) : admin_(open(RD_KAFKA_PRODUCER, {.broker = broker}, {})) {
     static int made = 0;
     setting = {
         .broker = broker, .topics = fmt::format("transactions-{}-{}", getpid(), ++made), .partitions = partitions};
-    setting.who = setting.topics;
+    setting.clients = setting.topics;
     std::array<rd_kafka_NewTopic_t*, kTopics> topics{};
-    std::array<char, 512> said{};
+    std::array<char, 512> error{};
     for (int i = 0; i < kTopics; ++i) {
       topics[static_cast<std::size_t>(i)] =
-          rd_kafka_NewTopic_new(setting.topic(i).c_str(), partitions, 1, said.data(), said.size());
+          rd_kafka_NewTopic_new(setting.topic(i).c_str(), partitions, 1, error.data(), error.size());
     }
     const Queue answers(rd_kafka_queue_new(admin_.get()));
     rd_kafka_CreateTopics(admin_.get(), topics.data(), topics.size(), nullptr, answers.get());
@@ -464,7 +465,7 @@ class Hops {
   Hops(const Setting& setting, const Way& way, const std::vector<int>& numbers) {
     for (const int number : numbers) {
       threads_.emplace_back([this, setting, way, number] {
-        Hop hop(setting, way, number, fmt::format("{}-hop{}", setting.who, number));
+        Hop hop(setting, way, number, fmt::format("{}-hop{}", setting.clients, number));
         ++ready_;
         hop.run(stop_);
       });
@@ -508,12 +509,12 @@ std::vector<double> latency(const std::string& broker, const Way& way, int parti
   for (const auto& [sent, seen] : reader.arrivals()) {
     if (sent - begun >= kWarm) took.push_back(ms(seen - sent));
   }
-  demand(!took.empty(), "nothing to tell");
+  demand(!took.empty(), "no record arrived after the warm-up");
   return took;
 }
 
-// CPU time of this program, and of the broker if its pid is known, in us. Both share the machine with whatever else runs; of
-// this, CPU time tells more than wall time.
+// CPU time in us of this program, and of the broker if its pid is known. Other programs run on the same machine, so CPU time is a better
+// measure of cost than wall time.
 struct Cpu {
   double program, broker;
 };
@@ -528,17 +529,17 @@ Cpu cpu(pid_t broker) {
   std::ifstream stat(fmt::format("/proc/{}/stat", broker));
   std::string text;
   if (broker == 0 || !std::getline(stat, text)) return now;
-  std::istringstream words(text.substr(text.rfind(')') + 1));  // the third of proc(5) is next
+  std::istringstream fields(text.substr(text.rfind(')') + 1));  // the next one is the third field of proc(5)
   std::string skipped;
   double user = 0, system = 0;
-  for (int field = 3; field < 14; ++field) words >> skipped;
-  words >> user >> system;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  fields >> user >> system;
   now.broker = 1e6 * (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
   return now;
 }
 
 struct Throughput {
-  double records_per_s;  // from the first that the reader sees to the last
+  double records_per_s;  // from the first to the last record that the reader receives
   Cpu cpu_per_record;    // of all three hops and the reader
 };
 
@@ -565,7 +566,7 @@ struct Fault {
   const char* name;
   std::size_t way;
   int transaction_timeout_ms;
-  bool same_id;  // the process that is started again has the dead one's transactional.id
+  bool same_id;  // the restarted process has the transactional.id of the killed one
 };
 
 constexpr std::array kFaults{
@@ -575,18 +576,12 @@ constexpr std::array kFaults{
     Fault{"transactions, another id, 60 s", kTuned, 60'000, false},
 };
 
-// Hop 2 as a process: this program, asked to be one. It ends with its parent.
+// Starts this program as the process of hop 2. It ends with its parent.
 pid_t start_hop(const Setting& setting, std::size_t way, const std::string& id, int die_after) {
-  std::vector<std::string> words{"transactions_bench",
-                                 "--hop",
-                                 setting.broker,
-                                 setting.topics,
-                                 std::to_string(way),
-                                 std::to_string(setting.transaction_timeout_ms),
-                                 id,
-                                 std::to_string(die_after)};
+  std::vector<std::string> texts{"transactions_bench", "--hop", setting.broker, setting.topics, std::to_string(way),
+                                 std::to_string(setting.transaction_timeout_ms), id, std::to_string(die_after)};
   std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
+  for (auto& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   const pid_t parent = getpid();
   const pid_t child = fork();
@@ -597,8 +592,8 @@ pid_t start_hop(const Setting& setting, std::size_t way, const std::string& id, 
   _exit(127);
 }
 
-int be_hop(char** arguments) {
-  Setting setting{.broker = arguments[0], .topics = arguments[1], .who = arguments[1]};
+int run_hop(char** arguments) {
+  Setting setting{.broker = arguments[0], .topics = arguments[1], .clients = arguments[1]};
   const auto way = static_cast<std::size_t>(std::stoi(arguments[2]));
   setting.transaction_timeout_ms = std::stoi(arguments[3]);
   const std::atomic<bool> never = false;
@@ -621,18 +616,18 @@ void measure_fault(const std::string& broker, const Fault& fault) {
   auto& setting = topics.setting;
   if (fault.transaction_timeout_ms > 0) setting.transaction_timeout_ms = fault.transaction_timeout_ms;
   const Hops hops(setting, kWays.at(fault.way), {1, 3});
-  const auto first = start_hop(setting, fault.way, setting.who + "-hop2", kDieAfter);
+  const auto first = start_hop(setting, fault.way, setting.clients + "-hop2", kDieAfter);
   Source source(setting);
   const Reader reader(setting);
   std::atomic<bool> stop = false;
   std::thread sending([&] { source.send_at(kFaultRate, seconds(600), stop); });
   await_end(first, milliseconds(2 * kWithinMs));
   const auto died = Clock::now();
-  const auto second = start_hop(setting, fault.way, setting.who + (fault.same_id ? "-hop2" : "-hop2-again"), 0);
+  const auto second = start_hop(setting, fault.way, setting.clients + (fault.same_id ? "-hop2" : "-hop2-again"), 0);
   const auto until_dead = source.sent();
   demand(reader.has(until_dead + 2 * static_cast<std::int64_t>(kFaultRate),
                     milliseconds(fault.transaction_timeout_ms + 2 * kWithinMs)),
-         "nothing comes any more");
+         "no more records arrive");
   stop = true;
   sending.join();
   const bool all = reader.has(source.sent(), milliseconds(kWithinMs));
@@ -697,14 +692,14 @@ Options read_options(int count, char** arguments) {
     else if (name == "--records")
       options.records = std::stoll(value);
     else
-      give_up(kUsage);
+      stop_with(kUsage);
   }
   demand(!options.broker.empty(), kUsage);
   return options;
 }
 
-// Rounds go through all ways in turn, for the load of the machine changes.
-void tell_latency(const Options& options, int partitions, double rate) {
+// Each round runs all ways in turn, since the load of the machine changes.
+void print_latency(const Options& options, int partitions, double rate) {
   std::array<std::vector<double>, kWays.size()> took;
   for (int round = 0; round < options.rounds; ++round) {
     for (std::size_t i = 0; i < kWays.size(); ++i) {
@@ -715,16 +710,16 @@ void tell_latency(const Options& options, int partitions, double rate) {
   for (std::size_t i = 0; i < kWays.size(); ++i) {
     auto& times = took.at(i);
     std::sort(times.begin(), times.end());
-    const auto cut = [&](double part) {
+    const auto quantile = [&](double part) {
       return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
     };
     fmt::print("{:<38} {:>10} {:>9.0f} {:>9} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n", kWays.at(i).name, partitions, rate,
-               times.size(), cut(0.5), cut(0.9), cut(0.99), times.back());
+               times.size(), quantile(0.5), quantile(0.9), quantile(0.99), times.back());
   }
   std::fflush(stdout);
 }
 
-void tell_throughput(const Options& options, int partitions) {
+void print_throughput(const Options& options, int partitions) {
   std::array<std::vector<Throughput>, kWays.size()> found;
   for (int round = 0; round < options.rounds; ++round) {
     for (std::size_t i = 0; i < kWays.size(); ++i) {
@@ -744,21 +739,21 @@ void tell_throughput(const Options& options, int partitions) {
 }
 
 void measure(const Options& options) {
-  const auto asked = [&](const char* what) { return options.only.find(what) != std::string::npos; };
+  const auto is_requested = [&](const char* what) { return options.only.find(what) != std::string::npos; };
   for (const auto& way : kWays) throughput(options.broker, 0, way, 1, kWarmRecords);  // a broker just started is slow
-  if (asked("latency")) {
+  if (is_requested("latency")) {
     fmt::print("{:<38} {:>10} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8}\n", "three hops, ms from end to end", "partitions",
                "records/s", "records", "p50", "p90", "p99", "most");
     for (const double partitions : numbers(options.partitions)) {
-      for (const double rate : numbers(options.rates)) tell_latency(options, static_cast<int>(partitions), rate);
+      for (const double rate : numbers(options.rates)) print_latency(options, static_cast<int>(partitions), rate);
     }
   }
-  if (asked("throughput")) {
+  if (is_requested("throughput")) {
     fmt::print("\n{:<38} {:>10} {:>9} {:>11} {:>11} {:>11} {:>11}\n", "three hops, full speed, records/s", "partitions",
-               "records", "least", "most", "hops us", "broker us");  // of CPU time a record, mean of the rounds
-    for (const double partitions : numbers(options.partitions)) tell_throughput(options, static_cast<int>(partitions));
+               "records", "least", "most", "hops us", "broker us");  // us: CPU time per record, mean of the rounds
+    for (const double partitions : numbers(options.partitions)) print_throughput(options, static_cast<int>(partitions));
   }
-  if (asked("fault")) {
+  if (is_requested("fault")) {
     fmt::print("\n{:<38} {:>9} {:>9} {:>9}\n", "kill -9 of hop 2, started at once", "pause s", "repeated", "missing");
     for (int round = 0; round < options.rounds; ++round) {
       for (const auto& fault : kFaults) measure_fault(options.broker, fault);
@@ -769,11 +764,11 @@ void measure(const Options& options) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count == 8 && std::string(arguments[1]) == "--hop") return be_hop(arguments + 2);
+  if (count == 8 && std::string(arguments[1]) == "--hop") return run_hop(arguments + 2);
   try {
     measure(read_options(count, arguments));
   } catch (const std::logic_error& error) {  // of std::stod
-    give_up(fmt::format("{}: not a number\n{}", error.what(), kUsage));
+    stop_with(fmt::format("{}: not a number\n{}", error.what(), kUsage));
   }
   return 0;
 }

@@ -1,4 +1,4 @@
-// A mark: a source record that only says up to which arrival its partition is complete.
+// A mark: a source record that contains no event, only the arrival up to which its partition is complete.
 #pragma once
 
 #include <string>

@@ -50,7 +50,7 @@ Result<Millis> try_market_clock(const Context& context) {
   if (context.config().intake.clock == IntakeClock::wall) return wall_clock();
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
-  reading.from = FromTail{1};
+  reading.from = FromLast{1};
   reading.until_end = true;
   const auto reader = KafkaReader::open(context.kafka, std::move(reading));
   if (!reader) return tl::make_unexpected(reader.error());

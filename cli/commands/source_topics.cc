@@ -17,7 +17,7 @@ Millis clock_of_sources(const Context& context) {
   for (const auto& input : source_inputs(definition)) {
     ReaderOptions reading;
     reading.inputs = {input};
-    reading.from = FromTail{1};
+    reading.from = FromLast{1};
     reading.until_end = true;
     const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
     auto latest = kNever;

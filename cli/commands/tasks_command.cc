@@ -53,7 +53,7 @@ Input input_of_argument(const std::string& name, const Definition& definition) {
   throw ExitError(kExitUsage, fmt::format("There is no task \"{}\". Tasks: {}.", name, tasks));
 }
 
-// All checkpoints of a task that their topic still holds, in its order.
+// All checkpoints of a task that are in the topic, in its order.
 std::vector<Checkpoint> checkpoints_of(const Context& context, const std::string& task) {
   const auto reader = read_to_end(context, {kCheckpointsPartition});
   std::vector<Checkpoint> found;
@@ -159,7 +159,7 @@ void add_tasks(Program& program) {
   reset->add_option("task", arguments->task, "As `tasks ls` names it: outlet-3, deliveries-0")->required();
   reset->add_option("--offset", arguments->offset,
                     "From this offset of its input on. Default: from the last checkpoint whose results are all still there");
-  reset->add_flag("--dry-run", arguments->dry_run, "Say what would be published again, and change nothing");
+  reset->add_flag("--dry-run", arguments->dry_run, "Print what would be published again, and change nothing");
   reset->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return reset_task(context, *arguments); };
   });

@@ -263,7 +263,7 @@ class AlertFeed {
   AlertFeed(const Context& context, const AlertFilter& filter, TextOutput& out)
       : filter_(filter), out_(out), calendar_(context.config().market.timezone) {
     // The log is followed from its end before the present states are read, so that no transition between is missed.
-    feed_ = follow(context, all_partitions(context, Topic::alert_log), FromTail{0});
+    feed_ = follow(context, all_partitions(context, Topic::alert_log), FromLast{0});
     or_exit(feed_->poll(std::chrono::milliseconds(0), records_));
     auto early = std::move(records_);
     present_ = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts))));

@@ -1,6 +1,5 @@
-// A number that this process has to itself among those that share a state folder, for as long as it lives. With it the members of the
-// consumer groups have names that a restart takes up again: the partitions come back at once, where nameless members would be waited
-// for until their session is over.
+// The number of this process among the processes that share a state folder; no other process has it while this one runs. The names of the
+// group's members contain it (member_name.h), so a restarted process has the same names and gets its partitions back at once.
 #pragma once
 
 #include <fcntl.h>
@@ -18,7 +17,8 @@ namespace fiverate {
 
 class InstanceSlot {
  public:
-  static Result<InstanceSlot> take(const std::filesystem::path& folder) {
+  // Locks the lowest free number of the folder.
+  static Result<InstanceSlot> acquire(const std::filesystem::path& folder) {
     constexpr int kSlotsMax = 1024;
     for (int number = 0; number < kSlotsMax; ++number) {
       const auto path = folder / fmt::format("instance-{}.lock", number);
@@ -29,7 +29,7 @@ class InstanceSlot {
     }
     return fail(Reaction::stop, "More than {} processes share the state folder {}.", kSlotsMax, folder.string());
   }
-  // Holds the whole folder, alone (a standby keeps states open that others there would want) or with others that share it.
+  // Locks the whole folder: alone, for a process with standby tasks (it keeps states open that others there would open), or shared.
   static Result<InstanceSlot> enter(const std::filesystem::path& folder, bool alone) {
     const auto path = folder / "folder.lock";
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);

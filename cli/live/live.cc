@@ -101,7 +101,7 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   }
   const auto folder_lock = InstanceSlot::enter(config.state.dir, settings.standby > 0);
   if (!folder_lock) return tl::make_unexpected(folder_lock.error());
-  TRY_VALUE(slot, InstanceSlot::take(config.state.dir));
+  TRY_VALUE(slot, InstanceSlot::acquire(config.state.dir));
   failpoint("run.start");
   if (settings.standby > 0) {
     for (const auto stage : settings.stages) {

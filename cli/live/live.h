@@ -19,15 +19,15 @@ std::string group_of(const KafkaSettings& settings, Stage stage);
 
 class HealthBoard;
 
-// Threads of a stage in this process; reference has none of its own.
+// Number of threads of a stage in this process; reference runs in those of intake.
 int threads_of(const Config& config, Stage stage);
 
 struct LiveSettings {
   Config config;
   KafkaSettings kafka;
   Definition definition;
-  std::set<Stage> stages;   // intake (with reference), outlet, market, desk
-  int standby = 0;          // of each stage, how many tasks of other processes are kept warm here
+  std::set<Stage> stages;   // Stage::intake stands for reference too
+  int standby = 0;          // of each stage, how many tasks of other processes have a standby copy here
 };
 
 // Runs until `stop` or an error that needs a person.

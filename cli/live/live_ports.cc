@@ -40,7 +40,7 @@ Result<std::unique_ptr<Source>> LivePorts::open_source() {
   // Intake merges several logs into one order; behind it, partitions are independent.
   const bool is_intake = thread_.stage == Stage::intake;
   source_ = nullptr;
-  TRY_VALUE(source, KafkaSource::open(kafka(is_intake ? memory_.lane_kib : memory_.fetch_kib), group_of(settings_.kafka, thread_.stage),
+  TRY_VALUE(source, KafkaSource::open(kafka(is_intake ? memory_.queue_kib : memory_.fetch_kib), group_of(settings_.kafka, thread_.stage),
                                       topics_of(thread_.stage, settings_.definition), thread_.member,
                                       is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
   source_ = source.get();

@@ -1,11 +1,11 @@
-// How the threads of a process are called in the consumer groups (group.instance.id). A restart comes under the same name and has its
-// partitions back at once; two that are alive at a time must never have one name, or they take each other's place for ever.
+// The name of each thread of a process in its consumer group (group.instance.id). A restarted process has the same name and gets its
+// partitions back at once. Two running processes must never have the same name, since each would fence the other again and again.
 //
 //   host-<16 digits>-0-outlet-1       host, the state folder, number of the process (instance_slot.h); then stage and thread
 //
-// The digits stand for the folder on the running system: the system's boot, and the folder's device and inode. A host name, a path, even an
-// id kept in the folder may be the same on two machines (cloned, or begun from one image); of this none is copied with anything. It
-// changes when the machine starts again, which takes longer than a name is kept for.
+// The digits are a hash of the system's boot id and the folder's device and inode. Host name, path and an id in the folder may be the same
+// on two machines (cloned, or made from one image), but the boot id is never copied. It changes when the machine restarts, which takes
+// longer than a session of the group lasts.
 #pragma once
 
 #include <sys/stat.h>
@@ -24,7 +24,7 @@
 
 namespace fiverate {
 
-// `boot_id`: the file in which the kernel tells its boot. Error: stop: the folder cannot be read.
+// `boot_id`: the file with the kernel's boot id. Error: stop: the folder cannot be read.
 inline Result<std::string> process_name(const std::filesystem::path& state_folder, int number,
                                         const std::filesystem::path& boot_id = "/proc/sys/kernel/random/boot_id") {
   struct stat folder {};
@@ -32,11 +32,12 @@ inline Result<std::string> process_name(const std::filesystem::path& state_folde
     return fail(Reaction::stop, "The state folder {} cannot be read: {}.", state_folder.string(), std::strerror(errno));
   }
   std::string boot;
-  if (!(std::ifstream(boot_id) >> boot)) boot = std::to_string(std::random_device()());  // unique beats known again
+  // Without a boot id a random one: the name has to be unique, even if it then changes with each restart.
+  if (!(std::ifstream(boot_id) >> boot)) boot = std::to_string(std::random_device()());
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host = {"host"};
-  const auto place = chain_text(chained(0, boot, fmt::format("{}/{}", folder.st_dev, folder.st_ino)));
-  return fmt::format("{}-{}-{}", host.data(), place, number);
+  const auto folder_id = chain_text(chained(0, boot, fmt::format("{}/{}", folder.st_dev, folder.st_ino)));
+  return fmt::format("{}-{}-{}", host.data(), folder_id, number);
 }
 
 }  // namespace fiverate

@@ -68,9 +68,9 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
     } else if (name == kArrivalHeader) {
       read_into(record.arrival, parse_millis(text), name, record);
     } else if (name == kDependsOnHeader) {
-      std::optional<Cause> said;
-      read_into(said, parse_cause(text), name, record);
-      if (said) record.depends_on.push_back(std::move(*said));
+      std::optional<Cause> cause;
+      read_into(cause, parse_cause(text), name, record);
+      if (cause) record.depends_on.push_back(std::move(*cause));
     }
   }
   if (previous && chain) {
@@ -241,7 +241,7 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
       append(std::move(queue.head), *queue.entry, batch, records);
       read_head(*number);
     }
-    for (const auto number : merge_.take_left_behind()) {
+    for (const auto number : merge_.drain_stalled()) {
       spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
                    named(settings_, queues_[number].entry->first));
     }
@@ -255,14 +255,14 @@ void KafkaFetcher::read_head(std::size_t number) {
   queue.head.reset();
   while (!failure_) {
     KafkaMessage message(rd_kafka_consume_queue(queue.queue.get(), 0));
-    if (!message) return merge_.is_empty(number, has_more(queue));
+    if (!message) return merge_.set_empty(number, has_more(queue));
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) queue.received = queue.at_end = true;
       if (auto handled = on_event(*message); !handled) failure_ = handled.error();
     } else if (message->offset >= queue.entry->second.next) {  // see append()
       queue.received = true;
       queue.at_end = false;
-      merge_.offers(number, rd_kafka_message_timestamp(message.get(), nullptr));
+      merge_.set_head(number, rd_kafka_message_timestamp(message.get(), nullptr));
       queue.head = std::move(message);
       return;
     }
@@ -378,8 +378,8 @@ Result<void> KafkaFetcher::on_event(const rd_kafka_message_t& message) {
 }
 
 // librdkafka reports every unusable position as __AUTO_OFFSET_RESET, since auto.offset.reset is `error`; only the text has the cause.
-// When a partition gets a new leader epoch, librdkafka asks the leader where the epoch of the last record read ends (KIP-320, from 2.1
-// on). An end before our position means that records were read which an unclean election removed.
+// When a partition gets a new leader epoch, librdkafka requests from the leader where the epoch of the last record read ends (KIP-320, from
+// 2.1 on). An end before our position means that an unclean election removed records that were read.
 Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offset, std::string_view reported) {
 #if RD_KAFKA_VERSION >= 0x020100ff
   if (reported.find(rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) != std::string_view::npos) {

@@ -20,46 +20,46 @@
 
 namespace fiverate {
 
-// As an offset to begin at: wherever the log begins, wherever it ends.
+// As offsets to begin at: the first offset of the log, and its log end offset.
 inline constexpr std::int64_t kFromBeginning = RD_KAFKA_OFFSET_BEGINNING;
 inline constexpr std::int64_t kFromEnd = RD_KAFKA_OFFSET_END;
 
-inline constexpr std::size_t kPollRecordsMax = 2'000;     // a poll hands over at most; bounds what a revoke throws away
-inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker for so long: poll says retry
-inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // one question to the broker
-inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // leave()
-inline constexpr std::chrono::seconds kStalledAfter{30};       // nothing acknowledged for so long: a sink gives up
-inline constexpr std::chrono::milliseconds kAskAgainEvery{200};  // a listener for what it left out
+inline constexpr std::size_t kPollRecordsMax = 2'000;     // of one poll; bounds the records that a revocation discards
+inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker for so long, poll returns the error retry
+inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // timeout of one request to the broker
+inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // timeout of leave()
+inline constexpr std::chrono::seconds kStalledAfter{30};       // without an acknowledgement for so long, a sink fails
+inline constexpr std::chrono::milliseconds kRetryLeftOutEvery{200};  // partitions that the listener left out
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
-// In what order a source hands over what several partitions hold; within a partition it is always the log's.
+// The order in which a source returns records of different partitions. Within a partition it is the order of the log.
 //
-//   as_fetched   as it comes: right where partitions have nothing to do with each other
-//   by_arrival   while there is a backlog, merged by timestamp over all assigned partitions (stream/arrival_merge.h): a
-//                partition of which more is known to be in the log holds the others back until it has come, at most 2 s.
-//                At the end of the log nothing waits. Of each partition at most kLaneRecords or kLaneKib, and one fetch,
-//                are held in memory
+//   as_fetched   as fetched; right if the partitions are independent of each other
+//   by_arrival   while there is a backlog, merged by timestamp over all assigned partitions (stream/arrival_merge.h). The other
+//                partitions wait at most 2 s for a partition whose log has more records. At the end of the log no partition waits.
+//                Of each partition at most kQueueRecords or kQueueKib, and one fetch, are held in memory
 enum class ReadOrder : std::uint8_t { as_fetched, by_arrival };
 
-inline constexpr int kLaneRecords = 16'384;  // queued.min.messages
-inline constexpr int kLaneKib = 4'096;       // queued.max.messages.kbytes
+inline constexpr int kQueueRecords = 16'384;  // queued.min.messages
+inline constexpr int kQueueKib = 4'096;       // queued.max.messages.kbytes
 
-// The partitions that a consumer group gives us, all of a number together over its topics (eager range assignment).
+// Reads the partitions that a consumer group assigns. Partitions of one number are assigned together over all topics (eager range
+// assignment).
 //
-//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic is not there, or another member has come
-//                    under our name; stop: refused, or the position is not in the log (auto.offset.reset=error: nothing is ever
-//                    skipped silently)
-//   commit           best effort while the group is being shared out anew: what is lost is committed by the next owner
-//   destruction      leaves the group within kKafkaEndWithin and tells the listener nothing: commit before
+//   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic does not exist, or another member has joined
+//                    under our name; stop: refused, or the position is not in the log (auto.offset.reset=error, so no record is ever
+//                    skipped without an error)
+//   commit           is best effort during a rebalance: an offset that is not committed is committed by the next owner
+//   destruction      leaves the group within kKafkaEndWithin without calling the listener: commit before it
 //
-// A `member` has a name of its own in the group (group.instance.id): started again within its session it gets its
-// partitions back at once, where a nameless one that was killed is waited for.
+// `member` is the static name in the group (group.instance.id). A static member that restarts within its session gets its partitions back
+// at once; for a dynamic member that was killed, the group waits until its session is over.
 //
-// A partition that the listener leaves out is asked for again every kAskAgainEvery; when it answers, the others are fetched anew from
-// where they are.
+// The listener is called again every kRetryLeftOutEvery for partitions that it left out. When it returns positions for them, the other
+// partitions are fetched anew from their positions.
 //
-// Records that this poll took before their partition was revoked are not handed over. Without a listener a partition
-// begins where the group committed, else at its beginning.
+// Records of a partition that is revoked during a poll are not returned. Without a listener, a partition begins at the offset that the
+// group committed, else at its first offset.
 class KafkaSource final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings,
@@ -76,10 +76,10 @@ class KafkaSource final : public Source {
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
-  // The group has given us our share, if only an empty one, and the listener has left nothing out.
+  // True if the group has assigned partitions (or an empty set), and the listener has left none out.
   [[nodiscard]] bool assigned() const;
-  // Leaves the group: its partitions go to others at once. Without it a member with a name keeps them until its session is over, for
-  // a restart to take them up again. Calls the listener's `revoked`.
+  // Leaves the group and calls the listener's `on_revoked`; other members get the partitions at once. Without it a static member keeps
+  // them until its session is over, so that a restart gets them back.
   void leave();
 
  private:
@@ -90,22 +90,22 @@ class KafkaSource final : public Source {
 
 // Where a reader begins.
 struct FromTime {
-  Millis at = 0;  // the first record whose timestamp is not before; none: the end
+  Millis at = 0;  // the first record whose timestamp is not before this time; without one, the log end offset
 };
-struct FromTail {
-  std::int64_t records = 0;  // so many offsets before the end
+struct FromLast {
+  std::int64_t records = 0;  // this many offsets before the log end offset
 };
-using FromOffsets = std::map<Input, std::int64_t>;  // a partition not named: its beginning
-using ReadFrom = std::variant<FromOffsets, FromTime, FromTail>;
+using FromOffsets = std::map<Input, std::int64_t>;  // a partition that is not named: its first offset
+using ReadFrom = std::variant<FromOffsets, FromTime, FromLast>;
 
 struct ReaderOptions {
   std::vector<Input> inputs;
-  ReadFrom from;  // default: the beginning
-  bool until_end = false;  // finished() once each partition is where it ended at the first poll; nothing behind it
+  ReadFrom from;  // default: the first offset
+  bool until_end = false;  // stop at the log end offsets of the first poll; finished() is true when all are reached
 };
 
-// Fixed partitions, no group. The listener's `assigned`, if there is one, is called in the first poll with all inputs,
-// and its offsets beat `from`. committed() knows nothing, commit() does nothing.
+// Reads fixed partitions without a group. If there is a listener, the first poll calls its `on_assigned` with all inputs, and its offsets
+// replace `from`. committed() returns no offsets, commit() does nothing.
 class KafkaReader final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaReader>> open(const KafkaSettings& settings, ReaderOptions options);
@@ -119,7 +119,7 @@ class KafkaReader final : public Source {
   }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
-  // How far, for a progress bar: next offset, and the end at the first poll. Empty before it.
+  // For a progress bar: the next offset, and the log end offset of the first poll. Empty before the first poll.
   struct Span {
     std::int64_t begin = 0;
     std::int64_t next = 0;
@@ -133,15 +133,14 @@ class KafkaReader final : public Source {
   std::unique_ptr<Parts> parts_;
 };
 
-// An idempotent producer that never gives up by itself and never reorders. An empty value is written as null (in a
-// compacted topic it erases its key); a timestamp before 1 ms is written as 1 ms, since 0 would mean "now" to
-// librdkafka.
+// An idempotent producer that retries without limit and never reorders. An empty value is written as null (in a compacted topic it erases
+// its key). A timestamp before 1 ms is written as 1 ms, since librdkafka reads 0 as "now".
 //
-//   errors   stop: the record is too large, or we may not write, or the log has lost what it acknowledged; retry: no room and nothing
-//            moves for kStalledAfter;
-//            drop_task: a delivery failed, the producer broke, or flush saw nothing move for kStalledAfter: this object
-//            is dead from then on and says so each time; make a new one
-// Destruction drops what is not acknowledged.
+//   errors   stop: the record is too large, writing is not permitted, or the log has lost acknowledged records
+//            retry: the buffer is full and no record was acknowledged for kStalledAfter
+//            drop_task: a delivery failed, the producer failed, or no record was acknowledged for kStalledAfter during flush. The sink
+//            returns this error from then on; open a new one
+// Destruction drops the records that are not acknowledged.
 class KafkaSink final : public Sink {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaSink>> open(const KafkaSettings& settings);
@@ -151,7 +150,7 @@ class KafkaSink final : public Sink {
   Result<void> flush() override;
   std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override;
 
-  // For tests: fails sooner than kStalledAfter.
+  // For tests: a shorter time than kStalledAfter.
   void fail_after(std::chrono::milliseconds stalled);
 
  private:

@@ -31,7 +31,7 @@ Result<std::int64_t> KafkaReader::Parts::offset_at(const Input& input, Millis at
 
 Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const OffsetRange& span) const {
   if (const auto* time = std::get_if<FromTime>(&options.from)) return offset_at(input, time->at, span);
-  if (const auto* last = std::get_if<FromTail>(&options.from)) return std::max(span.first, span.end - last->records);
+  if (const auto* last = std::get_if<FromLast>(&options.from)) return std::max(span.first, span.end - last->records);
   const auto& offsets = std::get<FromOffsets>(options.from);
   const auto found = offsets.find(input);
   return found == offsets.end() ? kFromBeginning : found->second;

@@ -221,7 +221,7 @@ Result<void> KafkaSink::send(OutRecord record) {
     if (p.dead) return tl::make_unexpected(*p.dead);
     if (stall.expired()) {
       return fail(Reaction::retry,
-                  "Kafka at {} has acknowledged nothing for {} s and there is no room for more. Reported last: {}.",
+                  "Kafka at {} has acknowledged nothing for {} s, and the send buffer is full. Reported last: {}.",
                   p.client->servers(), p.stalled_after.count() / 1000, p.client->last_error());
     }
   }

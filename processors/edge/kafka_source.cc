@@ -93,7 +93,7 @@ Result<KafkaFetcher::Positions> KafkaSource::Parts::start_positions(const std::v
 }
 
 Result<void> KafkaSource::Parts::retry_left_out() {
-  if (left_out.empty() || std::chrono::steady_clock::now() - positions_requested < kAskAgainEvery) return {};
+  if (left_out.empty() || std::chrono::steady_clock::now() - positions_requested < kRetryLeftOutEvery) return {};
   auto positions = start_positions(std::vector(left_out));
   if (!positions) return tl::make_unexpected(positions.error());
   if (positions->empty()) return {};
@@ -108,9 +108,9 @@ Result<void> KafkaSource::Parts::retry_left_out() {
 Result<void> KafkaSource::Parts::check_not_fenced() const {
   if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
   return fail(Reaction::retry,
-              "A member has joined the consumer group under our name, {}, and has taken our place. If this goes on, "
-              "two processes "
-              "have one name: was a machine cloned while it ran? Give each its own state.dir, on its own system.",
+              "Another member has joined the consumer group under the name of this process, {}. If this message repeats, two processes "
+              "have the same name, for example because a running machine was cloned. Give each process its own state.dir, on its own "
+              "system.",
               member);
 }
 
@@ -164,9 +164,9 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const KafkaSettings& sett
   const auto parts = std::make_shared<Parts>();
   parts->member = member;
   auto role = consumer_role(
-      group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kLaneKib) : settings.fetch_kib);
+      group, order == ReadOrder::by_arrival ? std::min(settings.fetch_kib, kQueueKib) : settings.fetch_kib);
   if (order == ReadOrder::by_arrival) {
-    role.defaults.emplace_back("queued.min.messages", std::to_string(kLaneRecords));
+    role.defaults.emplace_back("queued.min.messages", std::to_string(kQueueRecords));
     // One fetch request is for all partitions of a broker. While it waits for new records of some, librdkafka cannot fetch those whose
     // queues were full when it was sent.
     role.defaults.emplace_back("fetch.wait.max.ms", "20");

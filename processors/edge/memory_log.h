@@ -17,14 +17,15 @@ class MemoryLog {
  public:
   struct Options {
     bool drop_read = false;             // records are removed once they are read: a replay reads once
-    std::size_t waiting_bytes_max = 0;  // append waits while more than this is unread; 0: no limit
+    std::size_t waiting_bytes_max = 0;  // append waits while more bytes than this are unread; 0: no limit
   };
   MemoryLog() = default;
   explicit MemoryLog(Options options) : options_(options) {}
 
   void append(OutRecord record);
-  // Nothing more will be appended to this partition; or to any, and whoever waits for room gives up (an aborted replay).
+  // No more records will be appended to this partition.
   void close(const Input& input);
+  // No more records will be appended at all: an append that waits for readers returns. For an aborted replay.
   void close_all();
 
   // Reads from `offset`, at most `max` records, waiting at most `wait`. Thread-safe.
@@ -48,7 +49,7 @@ class MemoryLog {
   std::map<Input, Partition> partitions_;
 };
 
-// Reads fixed partitions of a memory log. Group offsets live here; hand the same map to the next one to "restart".
+// Reads fixed partitions of a memory log. `group` keeps the committed offsets: a new source with the same map continues from them.
 class MemorySource final : public Source {
  public:
   using GroupOffsets = std::map<Input, Committed>;
@@ -84,7 +85,7 @@ class MemorySink : public Sink {
   std::map<std::pair<Input, std::string>, std::int64_t> ends_;
 };
 
-// Of a replay: no task has a checkpoint.
+// For a replay, in which no task has a checkpoint.
 class NoCheckpoints final : public CheckpointReader {
  public:
   Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>&) override {

@@ -1,5 +1,5 @@
-// Intake's heartbeat: tells the ledger how far the source partitions of this worker are read and acknowledged, and writes marks into
-// them if the market runs by the wall clock.
+// Writes progress records of intake to the ledger: how far this worker has read and acknowledged its source partitions. In a market on the
+// wall clock it also writes marks to the source partitions.
 #pragma once
 
 #include <chrono>
@@ -14,8 +14,8 @@ namespace fiverate {
 class ProgressReporter {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  static constexpr std::chrono::milliseconds kEvery{1000};  // while something moves
-  // For kAtFirst after an assignment: tasks that start again wait for the first progress that covers what came meanwhile.
+  static constexpr std::chrono::milliseconds kEvery{1000};  // while a position changes
+  // For kAtFirst after an assignment: restarted tasks wait for the first progress that covers the records received meanwhile.
   static constexpr std::chrono::milliseconds kEveryAtFirst{200};
   static constexpr std::chrono::seconds kAtFirst{3};
   static constexpr std::chrono::seconds kEveryIdle{10};

@@ -137,8 +137,8 @@ void MarketStage::restore(const MarketState& state) {
   next_final_ = Day{state.next_final_day()};
   live_at_ = state.live_at_ms();
   all_live_at_ = state.all_live_at();
-  changed_brands_ = {state.touched_brands().begin(), state.touched_brands().end()};
-  all_brands_changed_ = state.all_touched();
+  changed_brands_ = {state.changed_brands().begin(), state.changed_brands().end()};
+  all_brands_changed_ = state.all_brands_changed();
   seal_ = state.seal();
   next_sealed_ = Day{seal_.day()};
 }
@@ -162,8 +162,8 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_next_final_day(next_final_.number);
   state.set_live_at_ms(live_at_);
   state.set_all_live_at(all_live_at_);
-  for (const auto& brand : changed_brands_) state.add_touched_brands(brand);
-  state.set_all_touched(all_brands_changed_);
+  for (const auto& brand : changed_brands_) state.add_changed_brands(brand);
+  state.set_all_brands_changed(all_brands_changed_);
   *state.mutable_seal() = seal_;
   state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
@@ -228,7 +228,7 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   }
   TRY(close_days(all_had_closed, outbox));
   TRY(publish_final(first_open_day(clock(), calendar_), outbox));
-  if (settings_.live_rows && deltas.settled()) return publish_live(offset, outbox);
+  if (settings_.live_rows && deltas.end_of_batch()) return publish_live(offset, outbox);
   return {};
 }
 
@@ -318,6 +318,11 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
   }
   next_sealed_ = closed + 1;
   drop_deferred(closed);
+  if (outbox.outputs_enabled()) {
+    SignalRecord signal;
+    signal.mutable_day_closed()->set_day(closed.number);
+    outbox.to_task(Topic::signals, settings_.partition, calendar_.end_of(closed), "", signal.SerializeAsString());
+  }
   return {};
 }
 
@@ -491,18 +496,30 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
     if (!all && !changed_brands.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
     const auto rows = brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, brand_cells);
-    TRY(publish_changed(brand_id, rows, offset, outbox));
+    TRY(publish_changed(brand_id, rows, new_day ? row_keys_of(brand_cells) : RowKeys{}, offset, outbox));
   }
   return {};
 }
 
+// The keys of all rows that the cells of a brand can have.
+MarketStage::RowKeys MarketStage::row_keys_of(const CellsByKey& cells) {
+  RowKeys keys;
+  for (const auto& [key, cell] : cells) {
+    for (const auto region : regions_.path_of(regions_.index_of(key.region_id))) {
+      keys.emplace(regions_.region_id(region), key.class_dimension);
+    }
+  }
+  return keys;
+}
+
 // Publishes the rows whose content differs from what was published last. A row that does not exist any more is published once
-// without lines.
-Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
+// without lines, and again on each new day (`all_keys`), so that an older row that a fenced process has left behind goes as well.
+Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
                                           std::int64_t offset, Outbox& outbox) {
   const auto published = live_.change(brand_id);
   if (!published) return tl::make_unexpected(published.error());
   std::map<std::pair<std::string, std::string>, std::uint64_t> before;
+  for (const auto& key : all_keys) before[key] = 0;
   for (const auto& row : (*published)->rows()) before[{row.region_id(), row.class_dimension()}] = row.content();
 
   LiveState after;

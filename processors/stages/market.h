@@ -12,7 +12,7 @@
 // One seal is written for each day that closes. It covers the rows that are final at the end of the day, and the transitions up to
 // it. The first seal is of the lowest first closed day of all senders, so seals do not depend on which sender was faster.
 //
-// State-only replay (Outbox::is_wanted is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
+// State-only replay (Outbox::outputs_enabled() is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
 // row published before; so outputs have to start at a record at which the LIVE rows of all brands are computed (`all_live_at_`).
 //
 // LIVE rows are as of the clock's day. A row is published when its content has changed, at most every kLiveEvery of log time.
@@ -99,8 +99,10 @@ class MarketStage final : public Operator {
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   void write_final_row(const Row& row, Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
-  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, std::int64_t offset,
-                               Outbox& outbox);
+  using RowKeys = std::set<std::pair<std::string, std::string>>;  // region and class dimension
+  RowKeys row_keys_of(const CellsByKey& cells);
+  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
+                               std::int64_t offset, Outbox& outbox);
   void write_live_row(const Row& row, std::int64_t offset, Outbox& outbox);
   Result<void> fold_before(Day day);
   [[nodiscard]] Day history_begins() const;

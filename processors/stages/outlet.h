@@ -15,7 +15,7 @@
 // ledger record applied so far, including the progress record that passes midnight; its sum covers all differences
 // sent.
 //
-// State-only replay (Outbox::is_wanted): documents and alerts change the state; no output is computed.
+// State-only replay (Outbox::outputs_enabled() is false): documents and alerts change the state; no output is computed.
 //
 // Keys of the store:
 //   o/<outlet>   OutletState                    c/...        timers (outlet_timers.h)

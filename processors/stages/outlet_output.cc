@@ -122,7 +122,7 @@ void OutletOutput::flush(bool end_of_batch, bool even_if_empty) {
   for (std::size_t partition = 0; partition < partitions.size(); ++partition) {
     auto& pieces = partitions[partition];
     for (auto& piece : pieces) {
-      piece.set_settled(end_of_batch);
+      piece.set_end_of_batch(end_of_batch);
       piece.set_last_piece(&piece == &pieces.back());
       send_piece(partition, std::move(piece), depends_on);
     }

@@ -5,7 +5,7 @@
 // passes, after kRecordsMax records, and when the merge is full. All of this follows from the ledger alone, so a replay
 // flushes where the live run flushed.
 //
-// While outputs are disabled (Outbox::is_wanted), nothing is sent, and the seal stays as it is until resume().
+// While outputs are disabled (Outbox::outputs_enabled() is false), nothing is sent, and the seal stays as it is until resume().
 #pragma once
 
 #include <cstdint>

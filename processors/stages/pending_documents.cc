@@ -47,7 +47,7 @@ std::optional<Rejected> PendingDocuments::missing_of(const Event& document, cons
 }
 
 bool PendingDocuments::is_expired(Millis arrival) const {
-  return context_.settings.reference_first || arrival + context_.settings.definition.parking_ms() < context_.watermark;
+  return context_.settings.reference_first || arrival + context_.settings.definition.pending_ms() < context_.watermark;
 }
 
 void PendingDocuments::add(const LedgerEvent& document, OutletRecord& outlet) {
@@ -77,7 +77,7 @@ Result<std::optional<PendingRecord>> PendingDocuments::pop_ready(OutletRecord& o
 Result<std::optional<PendingRecords::Expired>> PendingDocuments::pop_expired(const std::string& outlet_id,
                                                                              OutletRecord& outlet) {
   auto expired = outlet.pending.pop_expired(
-      context_.watermark, context_.settings.definition.parking_ms(),
+      context_.watermark, context_.settings.definition.pending_ms(),
       [&](const Event& document) -> Result<std::optional<Rejected>> { return missing_of(document, outlet); });
   if (expired && *expired) {
     stop_waiting(outlet_id, (*expired)->record, outlet);
@@ -106,7 +106,7 @@ void PendingDocuments::stop_waiting(const std::string& outlet_id, const PendingR
 Millis PendingDocuments::next_expiry(const OutletRecord& outlet) const {
   auto next = kNever;
   for (const auto& record : outlet.pending.records()) {
-    const auto expiry = record.arrival_ms() + context_.settings.definition.parking_ms() + 1;
+    const auto expiry = record.arrival_ms() + context_.settings.definition.pending_ms() + 1;
     // A document that is still pending after its expiry waits for an earlier one, and leaves together with it.
     if (expiry <= context_.watermark) continue;
     next = next == kNever ? expiry : std::min(next, expiry);

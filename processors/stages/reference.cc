@@ -175,7 +175,7 @@ void Reference::add_pending(const Candidate& candidate) {
 
 Result<void> Reference::expire_pending(Outbox& outbox) {
   for (;;) {
-    const auto expired = pending_.pop_expired(clock_.highest(), settings_.definition.parking_ms(),
+    const auto expired = pending_.pop_expired(clock_.highest(), settings_.definition.pending_ms(),
                                               [&](const Event& event) { return missing_of(event); });
     if (!expired) return tl::make_unexpected(expired.error());
     if (!*expired) return {};

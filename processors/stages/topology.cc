@@ -58,7 +58,7 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   definition.set_delivery_lateness_ms(limits.delivery_lateness);
   definition.set_visit_lateness_ms(limits.visit_lateness);
   definition.set_future_skew_ms(limits.future_skew);
-  definition.set_parking_ms(kDayMs);
+  definition.set_pending_ms(kDayMs);
   for (const auto name : kBrandMeasureNames) definition.add_measures(std::string(name));
   definition.set_formulas_version(kFormulasVersion);
   definition.set_encodings_version(kEncodingsVersion);

@@ -1,10 +1,10 @@
-// The offsets at which a producer's records were acknowledged. A log grows, so each record comes to a higher offset than those sent to its
-// partition before it. A lower one means that the log has lost acknowledged records (an unclean election) or was created again.
+// The offsets at which a producer's records were acknowledged. Each record gets a higher offset than the records sent to its partition
+// before it. A lower one means that the log has lost acknowledged records (an unclean election) or was created again.
 //
-// Not every acknowledgement tells an offset (librdkafka, rdkafka_request.c and rdkafka_msg.c):
-//   a repetition that the broker knows        its first offset, perhaps after later records were acknowledged: the numbers tell the order
-//   one whose details the broker has dropped  its records are counted on from -1: -1, 0, 1, 2...
-//   one that a later success stands for       RD_KAFKA_OFFSET_INVALID, negative
+// Not every acknowledgement has an offset (librdkafka, rdkafka_request.c and rdkafka_msg.c):
+//   a repeated batch that the broker remembers    its first offset; later records may be acknowledged already, so `number` gives the order
+//   a repeated batch that the broker has dropped  its records are counted from -1 on: -1, 0, 1, 2...
+//   a batch that a later success implies          RD_KAFKA_OFFSET_INVALID, negative
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace fiverate {
 
 class AcknowledgedOffsets {
  public:
-  // Before a record without a link is sent, as the `number`th of all records (rising).
+  // Call it before a record without a link is sent. `number` counts all records of the producer.
   void sent(const Input& target, std::int64_t number, const Cause& cause) { last_sent_[target][cause.sender] = {number, 0}; }
 
   // The `number`th record was acknowledged at this offset. Error: stop.
@@ -46,7 +46,7 @@ class AcknowledgedOffsets {
     return {};
   }
 
-  // One past the last record that `sender` sent to this partition. Nothing: it is not acknowledged, or that told no offset.
+  // One past the last record that `sender` sent to this partition. Nothing: it is not acknowledged, or its offset is unknown.
   [[nodiscard]] std::optional<std::int64_t> end(const Input& target, const std::string& sender) const {
     const auto senders = last_sent_.find(target);
     if (senders == last_sent_.end()) return std::nullopt;
@@ -59,7 +59,7 @@ class AcknowledgedOffsets {
   struct Last {
     std::int64_t number = -1;
     std::int64_t offset = -1;
-    std::optional<std::int64_t> next_uncounted;  // what the next record of a batch without offsets would have
+    std::optional<std::int64_t> next_uncounted;  // reported for the next record if its batch has no offsets
   };
   struct Sent {
     std::int64_t number = -1;

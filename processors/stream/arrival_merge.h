@@ -1,13 +1,14 @@
-// Which of several partitions is read next, so that what they hold comes by arrival: out of several lanes the one whose
-// record at hand has the lowest arrival, and at the same arrival the first lane. Arrival here is the record's timestamp,
-// raised to the highest that its lane has given so far; what no instant is raises nothing (see ArrivalClock).
+// Merges several partitions by arrival: the next record is the one with the lowest arrival among the heads of all partitions; of equal
+// arrivals, the one of the first partition. Arrival is the record's timestamp, raised to the highest one that its partition has had so far.
+// A timestamp that is no valid instant does not raise it (see ArrivalClock).
 //
-//   a lane offers a record    it competes
-//   a lane is at its end      it holds nobody back: what comes live passes at once
-//   a lane is awaited         more of it is known to come, or nothing is known of it yet: it holds back all others, for
-//                             kPatience from when the first of them had to wait; then not before it has offered again
+//   a partition has a head        its record competes with the other heads
+//   a partition is at its end     the others do not wait for it, so live records pass at once
+//   a partition is expected       it has more records that have not arrived yet, or its end is unknown: the others wait for it, at most
+//                                 kStallTimeout from when the first one had to wait. After that they continue without it until it has a
+//                                 head again
 //
-// Knows of one record a lane, whatever waits behind it.
+// Only the head of each partition is known here; the caller keeps the records.
 #pragma once
 
 #include <algorithm>
@@ -22,65 +23,66 @@ namespace fiverate {
 
 class ArrivalMerge {
  public:
-  using Instant = std::chrono::milliseconds;  // of a clock that only goes on, from anywhere
-  static constexpr std::chrono::seconds kPatience{2};
+  using Instant = std::chrono::milliseconds;  // of a monotonic clock
+  static constexpr std::chrono::seconds kStallTimeout{2};
 
-  // All lanes are awaited.
-  explicit ArrivalMerge(std::size_t lanes = 0) : lanes_(lanes) {}
+  // At first all partitions are expected.
+  explicit ArrivalMerge(std::size_t partitions = 0) : partitions_(partitions) {}
 
-  void offers(std::size_t lane, Millis timestamp) {
-    auto& it = lanes_[lane];
+  // The next record of this partition is available and has this timestamp.
+  void set_head(std::size_t partition, Millis timestamp) {
+    auto& it = partitions_[partition];
     if (is_instant(timestamp)) it.arrival = std::max(it.arrival, timestamp);
-    it.has = Has::record;
-    it.awaited_since.reset();
+    it.state = State::has_head;
+    it.expected_since.reset();
   }
-  // The record at hand of this lane was taken, or it never had one: is more to come?
-  void is_empty(std::size_t lane, bool more) {
-    auto& it = lanes_[lane];
+  // No record of this partition is available. `more`: its log has more records, or may have.
+  void set_empty(std::size_t partition, bool more) {
+    auto& it = partitions_[partition];
     if (!more) {
-      it.has = Has::nothing;
-      it.awaited_since.reset();
-    } else if (it.has != Has::patience_lost) {
-      it.has = Has::not_yet;
+      it.state = State::at_end;
+      it.expected_since.reset();
+    } else if (it.state != State::stalled) {
+      it.state = State::expected;
     }
   }
 
-  // The lane to take from. Nothing: none has anything, or it has to wait.
+  // The partition whose head comes next. Nothing: no partition has a head, or the heads have to wait for another partition.
   [[nodiscard]] std::optional<std::size_t> next(Instant now) {
     std::optional<std::size_t> first;
-    bool awaited = false;
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      awaited |= lanes_[i].has == Has::not_yet;
-      if (lanes_[i].has == Has::record && (!first || lanes_[i].arrival < lanes_[*first].arrival)) first = i;
+    bool waits = false;
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+      waits |= partitions_[i].state == State::expected;
+      if (partitions_[i].state == State::has_head && (!first || partitions_[i].arrival < partitions_[*first].arrival)) first = i;
     }
-    if (!first || !awaited) return first;
-    awaited = false;
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      auto& it = lanes_[i];
-      if (it.has != Has::not_yet) continue;
-      if (!it.awaited_since) it.awaited_since = now;
-      if (now - *it.awaited_since < kPatience) {
-        awaited = true;
+    if (!first || !waits) return first;
+    waits = false;
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+      auto& it = partitions_[i];
+      if (it.state != State::expected) continue;
+      if (!it.expected_since) it.expected_since = now;
+      if (now - *it.expected_since < kStallTimeout) {
+        waits = true;
       } else {
-        it.has = Has::patience_lost;
-        left_behind_.push_back(i);
+        it.state = State::stalled;
+        stalled_.push_back(i);
       }
     }
-    return awaited ? std::nullopt : first;
+    return waits ? std::nullopt : first;
   }
 
-  // Those that the others went on without, since the last call; to be told.
-  [[nodiscard]] std::vector<std::size_t> take_left_behind() { return std::exchange(left_behind_, {}); }
+  // The partitions that have stalled since the last call.
+  [[nodiscard]] std::vector<std::size_t> drain_stalled() { return std::exchange(stalled_, {}); }
 
  private:
-  enum class Has : std::uint8_t { record, nothing, not_yet, patience_lost };
-  struct Lane {
-    Has has = Has::not_yet;
-    Millis arrival = kNever;  // of its record at hand, and the highest so far
-    std::optional<Instant> awaited_since;
+  enum class State : std::uint8_t { has_head, at_end, expected, stalled };
+  struct Partition {
+    State state = State::expected;
+    Millis arrival = kNever;  // of its head; the highest so far
+    std::optional<Instant> expected_since;
   };
-  std::vector<Lane> lanes_;
-  std::vector<std::size_t> left_behind_;
+  std::vector<Partition> partitions_;
+  std::vector<std::size_t> stalled_;
 };
 
 }  // namespace fiverate

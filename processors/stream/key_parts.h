@@ -1,5 +1,5 @@
-// Keys of the store that are made of several texts, in order of the texts. NUL parts them; a NUL in a text (ids may hold any
-// character) is told from that by what follows.
+// Encodes several texts as one key of the store. Keys sort like their texts. "\0\0" ends each text; a NUL within a text is written as
+// "\0\1", since ids may hold any character.
 #pragma once
 
 #include <initializer_list>
@@ -12,7 +12,6 @@ namespace fiverate {
 inline constexpr std::string_view kPartEnds{"\0\0", 2};
 inline constexpr std::string_view kNulInPart{"\0\1", 2};
 
-// Each part with its end behind it.
 inline std::string joined_parts(std::initializer_list<std::string_view> parts) {
   std::string key;
   for (const auto part : parts) {
@@ -35,7 +34,7 @@ inline std::vector<std::string> split_parts(std::string_view key) {
       ++i;
     }
   }
-  parts.pop_back();  // every part has its end
+  parts.pop_back();  // the empty rest behind the last end
   return parts;
 }
 

@@ -94,7 +94,7 @@ class Source {
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Hands a record over; may wait for room in the buffer. The error may belong to an earlier record.
+  // Adds a record to the buffer; waits while the buffer is full. The error may belong to an earlier record.
   [[nodiscard]] virtual Result<void> send(OutRecord record) = 0;
   // Returns when all records handed over are acknowledged.
   [[nodiscard]] virtual Result<void> flush() = 0;

@@ -1,5 +1,5 @@
-// The clock of a task behind the ledger: the minimum over all source partitions of what is known to be read. A stuck source
-// holds it back instead of making false alarms; it passes when nothing else happens.
+// The watermark of a task that reads the ledger: the minimum arrival over all source partitions up to which intake has read them. While a
+// source is stuck, the watermark stands still, so no false alarm is raised. Progress records advance it also when no event arrives.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ class Watermark {
  public:
   explicit Watermark(std::size_t sources) : arrivals_(sources, kNever) {}
 
-  // Lower after higher is ignored; so are sources that the definition does not know.
+  // Ignores an arrival that is lower than an earlier one, and sources that the definition does not name.
   void apply(const Progress& progress) {
     for (const auto& entry : progress.entries()) {
       if (entry.source() < 0 || static_cast<std::size_t>(entry.source()) >= arrivals_.size()) continue;
@@ -24,7 +24,7 @@ class Watermark {
     }
   }
 
-  // kNever until every source was heard of.
+  // kNever until the progress of every source is known.
   [[nodiscard]] Millis value() const {
     return arrivals_.empty() ? kNever : *std::min_element(arrivals_.begin(), arrivals_.end());
   }

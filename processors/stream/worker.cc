@@ -79,12 +79,12 @@ Result<void> Worker::commit_all() {
   return commit_if([](const Task&) { return true; });
 }
 
-Result<void> Worker::commit_if(const std::function<bool(const Task&)>& wanted) {
+Result<void> Worker::commit_if(const std::function<bool(const Task&)>& included) {
   last_commit_ = parts_.now();
   std::vector<Task*> due;
   for (auto& [input, context] : tasks_) {
     auto& task = *context.task;
-    if (!wanted(task) || (!task.changed() && !group_is_behind_.contains(input))) continue;
+    if (!included(task) || (!task.changed() && !group_is_behind_.contains(input))) continue;
     if (task.at_boundary()) {
       due.push_back(&task);
     } else {
@@ -160,7 +160,7 @@ void Worker::follow_others() {
   parts_.standby->follow_all_but(ours);
 }
 
-// The record before the next one is read again, to verify that the log still holds it.
+// The record before the next one is read again, to verify that it is still in the log.
 Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t owner_offset) const {
   const auto& input = task.input();
   const auto previous = std::max<std::int64_t>(0, task.next_offset() - 1);

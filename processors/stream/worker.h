@@ -61,7 +61,7 @@ class Worker {
   Result<void> verify_results(const Checkpoint& checkpoint) const;
   void follow_others();
   Result<void> commit(const std::vector<Task*>& tasks);
-  Result<void> commit_if(const std::function<bool(const Task&)>& wanted);
+  Result<void> commit_if(const std::function<bool(const Task&)>& included);
   [[nodiscard]] bool is_due(const Task& task) const;
 
   Parts parts_;

@@ -348,7 +348,7 @@ TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
   put({{"fiverate-cause", "outlet/1/7/0"},
        {"fiverate-previous", "-"},
        {"fiverate-chain", "0000000000000000"},
-       {"fiverate-said", "reference/0/3/0"}});
+       {"fiverate-depends-on", "reference/0/3/0"}});
   ASSERT_EQ(rd_kafka_flush((*client)->get(), 5000), RD_KAFKA_RESP_ERR_NO_ERROR);
 
   const auto reader = reader_of(kafka.settings(), {{{Topic::orders, 0}}, {}, true});
@@ -427,7 +427,7 @@ TEST(KafkaReaderTest, OnlyALongAbsenceOfTheBrokerIsAnError) {
 }
 
 #if RD_KAFKA_VERSION >= 0x020100ff
-TEST(KafkaReaderTest, ANewLeaderThatLacksWhatWasReadStopsTheReader) {
+TEST(KafkaReaderTest, ANewLeaderWithoutTheRecordsThatWereReadStopsTheReader) {
   const MockKafka kafka;
   const auto sink = sink_of(kafka.settings());
   const auto reader = reader_of(kafka.settings(), {{{Topic::deltas, 1}}, {}, false});

@@ -23,7 +23,7 @@ class CollectingSink final : public Sink {
   }
   Result<void> flush() override { return {}; }
 
-  std::vector<Checkpoint> take_checkpoints() {
+  std::vector<Checkpoint> drain_checkpoints() {
     std::vector<Checkpoint> checkpoints;
     for (const auto& record : sent[kCheckpointsPartition]) {
       CHECK(checkpoints.emplace_back().ParseFromString(record->value), record->key);
@@ -68,7 +68,7 @@ class Comparison {
   }
 
  private:
-  // Everything that has a cause, by sender and partition.
+  // Groups all records with a cause by sender and partition.
   void sort_by_sender() {
     for (const auto& [input, records] : log_.partitions()) {
       if (is_source(input.topic) || input.topic == Topic::checkpoints) continue;
@@ -94,7 +94,7 @@ class Comparison {
       if (const auto done = task.commit(); !done) return add(done.error().what);
       ++commits;
     }
-    const auto checkpoints = sink.take_checkpoints();
+    const auto checkpoints = sink.drain_checkpoints();
     if (checkpoints.size() == 2 && checkpoints.front().has_resume()) fold_state_only(input, records, checkpoints[0], checkpoints[1], sink.sent);
     if (task.counters().sequence_gaps > 0) {
       add(fmt::format("{}: {} records are not applied, because one before them is missing", named(input), task.counters().sequence_gaps));
@@ -107,8 +107,8 @@ class Comparison {
     written_.erase(task.name());
   }
 
-  // Two tasks, one after the other, that have lost their outputs up to a checkpoint, the second with the state of the first: from its
-  // checkpoint on it sends the same as the task that has lost nothing.
+  // Runs two tasks in turn from a checkpoint each; the second continues with the state of the first. From its checkpoint on, the second
+  // sends the same records as the undisturbed task.
   void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first, const Checkpoint& second,
                        const std::map<Input, SimLog::Records>& expected) {
     MemoryStore store;
@@ -122,13 +122,13 @@ class Comparison {
       for (; next < records.size() && (next < end || !task.at_boundary()); ++next) TRY(task.process(records[next]));
       return task.at_boundary() ? task.commit() : Result<void>();
     };
-    // The first one stops half way to the second checkpoint, or before it has reached its own.
+    // The first task stops half way to the second checkpoint, which may be before its own checkpoint.
     const auto half = static_cast<std::size_t>(second.offset() / 2);
     auto done = fold_on(first, half);
     if (done && half > static_cast<std::size_t>(first.offset())) sink.sent.clear();
     if (done) done = fold_on(second, records.size());
     if (!done) return add(fmt::format("{}, state-only: {}", named(input), done.error().what));
-    static_cast<void>(sink.take_checkpoints());
+    static_cast<void>(sink.drain_checkpoints());
     for (const auto& [target, all] : expected) {
       const auto from = std::ranges::find_if(all, [&](const auto& one) { return one->cause->position.offset >= second.offset(); });
       const auto& found = sink.sent[target];

@@ -1,4 +1,4 @@
-// What must hold of the logs that a run leaves behind, whatever happened.
+// Checks of the logs after a run, which have to hold after any faults.
 #pragma once
 
 #include <map>
@@ -13,14 +13,14 @@
 
 namespace fiverate::test {
 
-// Each partition that a task reads, folded by a fresh task that nothing disturbs, gives what its sender has left in its
-// output topics: the same records in the same order, repetitions removed; a repetition is the same to the byte; and of a
-// topic that keeps the latest of each key, the last record of each. Empty: all of it holds; else a line for each difference,
-// at most `most`. The partition `reordered` lost its end, and its records were published again behind newer ones: its order does not matter.
+// Folds each partition that a task reads with a fresh, undisturbed task, and compares its outputs with the output topics: the same records
+// in the same order; repeated records, which must be identical, count once; of a compacted topic, the last record of each key. Returns a
+// line for each difference, at most `most`. The order of the partition `reordered` is not compared: it lost records, which were published
+// again behind newer ones.
 std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Definition& definition, bool live_rows,
                                                     const std::optional<Input>& reordered = {}, std::size_t most = 5);
 
-// What stands in metrics-final, by key.
+// The rows in metrics-final, by key.
 std::map<std::string, std::string> final_rows_of(const SimLog& log);
 std::vector<Transition> transitions_of(const SimLog& log);
 // (event_id, reason)

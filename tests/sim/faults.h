@@ -1,4 +1,4 @@
-// Chance and faults of a simulated run. All choices of a run come from one generator in one thread, so a seed repeats it.
+// The random choices and faults of a simulated run. All choices come from one generator in one thread, so a seed repeats the run.
 #pragma once
 
 #include <array>
@@ -30,41 +30,41 @@ class Chance {
 };
 
 enum class Fault : std::uint8_t {
-  crash,            // a process is killed, between two rounds or within a call
-  move,             // a partition goes to another process than before
-  rebalance,        // a group shares its partitions out anew
-  zombie,           // expelled without knowing, it went on reading and writing
-  refused_commit,   // its position was refused by the group
-  two_at_once,      // a task was begun while another process still ran it
-  lost_ack,         // records are in the log or not, their sender is not told
-  late_request,     // a record reached the log after its sender was gone
-  delayed_ack,      // a record was in the log, and read, before its sender knew
-  connection_loss,  // a call of Kafka failed
-  store_failure,    // a state could not be read or written for a moment
-  disk_full,        // states could not be written until there was room
-  state_lost,       // a state is gone
-  power_cut,        // states lost their last batches
-  old_copy,         // a state is a copy from an earlier time
-  offsets_lost,     // the group's offset of a partition went back or is gone
-  truncation,       // a partition of the log lost its acknowledged end
-  sabotage,         // a record was spoiled on purpose, and reached the log (or did not)
+  crash,            // a process is killed between two rounds or within a call
+  move,             // a partition is assigned to another process than before
+  rebalance,        // a group assigns its partitions anew
+  zombie,           // a process that the group has expelled still reads and writes
+  refused_commit,   // the group refuses the position of an expelled process
+  two_at_once,      // a task starts while another process still runs it
+  lost_ack,         // the sender does not get the answer whether its records are in the log
+  late_request,     // a record reaches the log after its sender has ended
+  delayed_ack,      // a record is in the log and read before its sender gets the acknowledgement
+  connection_loss,  // a call of Kafka fails
+  store_failure,    // a state cannot be read or written for a moment
+  disk_full,        // states cannot be written until space is free again
+  state_lost,       // a state is deleted
+  power_loss,       // states lose their last batches
+  old_copy,         // a state is replaced by an earlier copy
+  offsets_lost,     // the group's offset of a partition is set back or deleted
+  truncation,       // a partition of the log loses its last acknowledged records
+  sabotage,         // a record is changed, dropped or swapped on purpose
 };
 inline constexpr std::size_t kFaults = 18;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames{
     "crashes",     "moves",         "rebalances",   "zombies",           "refused commits", "two at once",
     "lost acks",   "late requests", "delayed acks", "connection losses", "store failures",  "full disks",
-    "states lost", "power cuts",    "old copies",   "offsets lost",      "truncations",     "sabotages"};
+    "states lost", "power losses",  "old copies",   "offsets lost",      "truncations",     "sabotages"};
 using FaultCounts = std::array<std::int64_t, kFaults>;
 
-// Which call of a port it is that may go wrong.
+// The calls of ports that may fail.
 enum class PortCall : std::uint8_t { poll, send, flush, store_read, store_write, group_commit, group_read };
 
-// Whether a call goes wrong. Off: it never does.
+// Decides whether a call fails. In the calm no call fails.
 class Weather {
  public:
   explicit Weather(Chance& chance) : chance_(chance) {}
 
-  // `severity` 1: a fault now and then; 3: many.
+  // `severity`: 1 (few faults) to 3 (many).
   void begin(int severity) { severity_ = severity; }
   void calm() { severity_ = 0; }
   [[nodiscard]] bool is_calm() const { return severity_ == 0; }
@@ -72,7 +72,7 @@ class Weather {
   void count(Fault fault, std::int64_t times = 1) { counts_[static_cast<std::size_t>(fault)] += times; }
   [[nodiscard]] const FaultCounts& counts() const { return counts_; }
 
-  // The process is killed here: `dead` is set. Asked on both sides of whatever a call does.
+  // True, and sets `dead`, if the process is killed here. Each call checks it before and after its effect.
   bool kills(PortCall call, bool& dead) {
     constexpr std::array<std::int64_t, 7> kOneIn{900, 9000, 160, 20'000, 160, 160, 300};
     if (severity_ == 0 || !chance_.one_in(kOneIn[static_cast<std::size_t>(call)] / severity_)) return false;

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""An independent witness for seeds of the simulation: their FINAL rows are those of tests/oracle, over the raw events.
+"""Compares FINAL rows of simulation seeds with the rows that tests/oracle computes from the raw events.
 
     oracle_witness.py --program build/dev/tests/simulate --seeds 201..400 [--days 3] [--faults]
 
-The program writes every second seed as files (tests/sim/seed_run.h); of each some days are compared, all rows of a day to the
-byte. That the same rows come out of the disturbed run is what the program itself compares.
+The program writes every second seed as files (tests/sim/seed_run.h). Of each seed some days are compared: all rows of a day have to be
+identical. The program itself compares these rows with those of the disturbed run.
 
-With --faults, for seeds 201..400: each kind of fault strikes at least as often as LEAST says, so that no seed is right for want of it.
+With --faults, for seeds 201..400, it also checks that each kind of fault occurs at least as often as in LEAST.
 """
 
 import argparse
@@ -30,24 +30,24 @@ from zoneinfo import ZoneInfo  # noqa: E402
 
 AS_OF = len('{"as_of":"')
 
-# What strikes in seeds 201 to 400, of the kinds of tests/sim/faults.h: about a third of what it was when this was written. A change of the
-# program moves these counts; one that takes a kind away, or nearly, is found.
+# Minimum counts for seeds 201 to 400 of the faults of tests/sim/faults.h: about a third of the counts when this was written. Changes of the
+# program move the counts; a kind that hardly occurs any more is reported.
 LEAST = {
     "crashes": 500, "moves": 600, "rebalances": 380, "zombies": 54, "refused commits": 98, "two at once": 78,
     "lost acks": 65, "late requests": 1000, "delayed acks": 2600, "connection losses": 290, "store failures": 19,
-    "full disks": 73, "states lost": 72, "power cuts": 63, "old copies": 16, "offsets lost": 89, "truncations": 6,
+    "full disks": 73, "states lost": 72, "power losses": 63, "old copies": 16, "offsets lost": 89, "truncations": 6,
     "sabotages": 6,
-    # What they lead to.
-    "repetitions": 10000, "written again": 3, "truncation: said again": 2,
+    # Consequences of faults.
+    "repetitions": 10000, "truncation: published again": 2,
 }
-# How often what spoils a log has to be found out in the run, in whatever way: with any outcome but these.
-NOT_FOUND_OUT = ("right", "harmless", "only in log", "forgotten")
-FOUND_OUT = {"truncation": 5, "a fickle stage": 1, "a dropped record": 2, "a swapped pair": 2, "a changed delta": 1}
+# How often each sabotage and truncation has to be noticed. These outcomes do not count as noticed:
+NOT_NOTICED = ("right", "harmless", "only in log", "unnoticed")
+NOTICED = {"truncation": 5, "a fickle stage": 1, "a dropped record": 2, "a swapped pair": 2, "a changed delta": 1}
 OTHER_COUNTS = {"seeds"}
 
 
 def rows_of_the_oracle(folder, seed, count):
-    """The days that were looked at, and their lines."""
+    """Returns the compared days and their lines."""
     records = oracle.read_lines(folder)
     oracle.give_days(records, ZoneInfo("Asia/Shanghai"))
     reference, documents = oracle.replay(records)
@@ -63,23 +63,23 @@ def differences(folder, seed, count):
     actual = {line for line in lines if line[AS_OF:AS_OF + 10] in days}
     if actual == expected:
         return len(days), []
-    told = [f"{folder}: {len(expected - actual)} lines only of the oracle, {len(actual - expected)} only here"]
-    told += [f"  oracle: {line[:600]}" for line in sorted(expected - actual)[:2]]
-    told += [f"  here:   {line[:600]}" for line in sorted(actual - expected)[:2]]
-    return len(days), told
+    lines = [f"{folder}: {len(expected - actual)} lines only of the oracle, {len(actual - expected)} only here"]
+    lines += [f"  oracle: {line[:600]}" for line in sorted(expected - actual)[:2]]
+    lines += [f"  here:   {line[:600]}" for line in sorted(actual - expected)[:2]]
+    return len(days), lines
 
 
-def too_seldom(counts):
-    """Kinds that strike less often than LEAST says, that nobody found out, or that this file does not know."""
-    told = [f"{counts.get(kind, 0)} {kind}, at least {least} are to be" for kind, least in LEAST.items() if counts.get(kind, 0) < least]
+def too_few(counts):
+    """Returns the kinds that occur or are noticed less often than they have to, and kinds that this file does not list."""
+    lines = [f"{counts.get(kind, 0)} {kind}, expected at least {least}" for kind, least in LEAST.items() if counts.get(kind, 0) < least]
     found = Counter()
     for count, times in counts.items():
         what, _, outcome = count.partition(": ")
-        found[what] += times if outcome and outcome not in NOT_FOUND_OUT else 0
-    told += [f"{found[what]} times was {what} found out, at least {least} are to be" for what, least in FOUND_OUT.items() if found[what] < least]
-    told += [f"{count!r} is counted, and nothing says how often it has to be" for count in counts
-             if count not in LEAST and count not in OTHER_COUNTS and count.split(":")[0] not in FOUND_OUT]
-    return told
+        found[what] += times if outcome and outcome not in NOT_NOTICED else 0
+    lines += [f"{what} was noticed {found[what]} times, expected at least {least}" for what, least in NOTICED.items() if found[what] < least]
+    lines += [f"{count!r} is counted, but has no minimum in this file" for count in counts
+             if count not in LEAST and count not in OTHER_COUNTS and count.split(":")[0] not in NOTICED]
+    return lines
 
 
 def main():
@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--seeds", default="201..400")
     parser.add_argument("--days", type=int, default=3, help="of each history")
-    parser.add_argument("--faults", action="store_true", help="how often they strike is looked at too")
+    parser.add_argument("--faults", action="store_true", help="also check how often faults occur")
     arguments = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fiverate-sim-") as scratch:
@@ -96,20 +96,20 @@ def main():
             print(run.stdout, run.stderr)
             return 1
         simulated = time.monotonic()
-        vacuous = too_seldom(json.loads(run.stdout.splitlines()[-1])) if arguments.faults else []
-        if vacuous:
-            print(*vacuous, sep="\n")
+        missing = too_few(json.loads(run.stdout.splitlines()[-1])) if arguments.faults else []
+        if missing:
+            print(*missing, sep="\n")
         failed = compared = 0
         folders = sorted(pathlib.Path(scratch).iterdir())
         for folder in folders:
-            days, told = differences(folder, int(folder.name.removeprefix("seed-")), arguments.days)
+            days, lines = differences(folder, int(folder.name.removeprefix("seed-")), arguments.days)
             compared += days
-            failed += bool(told)
-            if told:
-                print(*told, sep="\n")
+            failed += bool(lines)
+            if lines:
+                print(*lines, sep="\n")
         print(f"{len(folders)} histories, {compared} days: {failed} differ; simulated in {simulated - started:.0f} s, "
               f"calculated in {time.monotonic() - simulated:.0f} s")
-        return 1 if failed or vacuous or not folders else 0
+        return 1 if failed or missing or not folders else 0
 
 
 if __name__ == "__main__":

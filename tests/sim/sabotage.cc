@@ -99,7 +99,7 @@ void Saboteur::acknowledged(const void* sink) {
   if (dropped_ && sink == by_) lost_for_good_ = true;
 }
 
-// With what it had on its way: nobody was told anything false yet.
+// The sink ends with unacknowledged records, so no sender has received a wrong acknowledgement yet.
 void Saboteur::gone(const void* sink) {
   if (sink != by_) return;
   by_ = nullptr;

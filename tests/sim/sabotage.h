@@ -1,5 +1,5 @@
-// Faults that no machine has but a program with a mistake in it would have. The simulation has to find each of them: by a
-// task that stops, by a gap that stays open, or by what is compared at the end.
+// Faults of a kind that only a bug in the program causes. The simulation has to detect each of them: a task stops, a sequence gap remains,
+// or the comparison at the end differs.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ namespace fiverate::test {
 
 enum class Sabotage : std::uint8_t {
   none,
-  fickle_stage,    // a stage that says something else when it repeats itself
-  dropped_record,  // acknowledged, but never written
-  swapped_pair,    // two records to one partition, the second first
-  changed_delta,   // a number is one higher than what was said
+  fickle_stage,    // a stage whose repeated outputs differ from the first ones
+  dropped_record,  // a record that is acknowledged but never written
+  swapped_pair,    // two records of one partition in the wrong order
+  changed_delta,   // a number that is one higher than the one that was sent
 };
 inline constexpr std::array<std::string_view, 5> kSabotageNames{"none", "a fickle stage", "a dropped record",
                                                                 "a swapped pair", "a changed delta"};
@@ -29,18 +29,18 @@ class Saboteur {
  public:
   Saboteur(Sabotage kind, Chance& chance) : kind_(kind), chance_(chance), after_(chance.between(1, 25)) {}
 
-  // What is sent in place of a record.
+  // The records that are sent instead of this record.
   std::vector<OutRecord> on_the_wire(OutRecord record, const void* sink);
-  // What was held back to be swapped with the next one, if none came.
+  // The record that was held back to be swapped with the next one, if there was no next one.
   std::optional<OutRecord> release(const void* sink);
   void acknowledged(const void* sink);
   void gone(const void* sink);
 
-  // Around the operator of a task that was begun before.
+  // Wraps the operator of a task; `repeats`: the task has run before.
   std::unique_ptr<Operator> wrap(std::unique_ptr<Operator> op, bool repeats);
   [[nodiscard]] std::optional<std::string> changed(const std::string& value);
 
-  // Is the log another than it would have been? Not if what was dropped came from elsewhere, in order.
+  // True if the log differs from one without sabotage. It does not if another producer has written the dropped record in order.
   [[nodiscard]] bool struck(const SimLog& log) const;
   [[nodiscard]] bool spoiled_anything() const { return !changed_.empty(); }
   [[nodiscard]] Sabotage kind() const { return kind_; }
@@ -50,7 +50,7 @@ class Saboteur {
 
   Sabotage kind_;
   Chance& chance_;
-  std::int64_t after_;  // so many records
+  std::int64_t after_;  // number of records before the sabotage
   bool done_ = false;
   bool lost_for_good_ = false;
   const void* by_ = nullptr;
@@ -59,8 +59,8 @@ class Saboteur {
   std::set<std::string> changed_;
 };
 
-// The chained records of each sender stand in a partition in the order of their causes, repetitions aside; the first place
-// where they do not.
+// Checks that the linked records of each sender are in the order of their causes in each partition, apart from repeated ones. Returns the
+// first violation.
 std::optional<std::string> first_out_of_order(const SimLog& log);
 
 }  // namespace fiverate::test

@@ -16,21 +16,21 @@ namespace fiverate::test {
 namespace {
 
 constexpr Millis kUntilAllIsFinal = 17 * kDayMs;
-// After all work is done the days go on: a lost record shows at the next one of its sender, and what a fenced process overwrote is published
-// again at the next day.
+// Two more days pass after all work is done: a lost record is noticed at the next record of its sender, and a row that a fenced process has
+// overwritten is published again on the next day.
 constexpr Millis kDaysAfterwards = 2 * kDayMs;
-constexpr int kMoreMinutes = 1000;  // until a log has grown to where it was
+constexpr int kMoreMinutes = 1000;  // until a truncated log has its old length again
 
 Millis end_of(const std::vector<SourceRecord>& history) {
   return history.back().arrival + kUntilAllIsFinal;
 }
 
-// Kept apart from the storm's: another kind of fault must not make another history.
+// Has its own random numbers, so that a new kind of fault does not change the history.
 HistoryShape shape_of(std::uint64_t seed, const SeedOptions& options) {
   if (!options.seed_chooses_shape) return options.shape;
   Chance chance(seed * 5 + 3);
   HistoryShape shape;
-  if (chance.percent(80)) {  // small ones, so that there can be many
+  if (chance.percent(80)) {  // small, so that many seeds can run
     shape.outlets = static_cast<int>(chance.between(1, 3));
     shape.documents = static_cast<int>(chance.between(4, 16));
     shape.days = static_cast<int>(chance.between(2, 9));
@@ -69,7 +69,7 @@ bool truncates(std::uint64_t seed) {
   return seed % 10 == 7;
 }
 
-// What is quarantined twice says the same twice. Whether a count was believed when it came depends on what had come by then.
+// Removes repeated entries, and implausible counts: whether a count is accepted depends on the order of arrival.
 std::set<std::pair<std::string, std::string>> once_each(
     const std::vector<std::pair<std::string, std::string>>& quarantined) {
   std::set<std::pair<std::string, std::string>> once(quarantined.begin(), quarantined.end());
@@ -83,12 +83,12 @@ std::string lines_of(const std::vector<std::string>& lines) {
   return text;
 }
 
-class Judge {
+class SeedCheck {
  public:
-  Judge(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
+  SeedCheck(const SimCluster& cluster, const UndisturbedRun& expected, bool live_rows, SeedReport& report)
       : cluster_(cluster), expected_(expected), live_rows_(live_rows), report_(report) {}
 
-  void to_result(bool at_rest) {
+  void plain(bool at_rest) {
     if (cluster_.stopped()) return fails("a task stopped: " + cluster_.stopped()->what);
     if (!at_rest) return fails("it does not come to rest");
     if (cluster_.sequence_gaps() > 0) {
@@ -97,11 +97,11 @@ class Judge {
     if (auto different = compare(); !different.empty()) fails(std::move(different));
   }
 
-  // Whatever was spoiled has to be found out, and nothing else may be.
+  // The sabotage has to be noticed if it changed the log; without it nothing may be noticed.
   void sabotaged(bool at_rest, const Saboteur& saboteur) {
     const bool struck = saboteur.struck(cluster_.log());
     if (struck) report_.faults[static_cast<std::size_t>(Fault::sabotage)] = 1;
-    // What is spoiled in silence stands nowhere, but what is said behind it is chained to it.
+    // A record that is changed during a state-only replay is not in the log, but the records behind it are chained to it.
     if (!struck && !saboteur.spoiled_anything()) return plain(at_rest);
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
@@ -116,8 +116,8 @@ class Judge {
     }
   }
 
-  // A lost end of a topic that tasks read is noticed, or nothing is wrong; and final rows are right. Lost results are all there again, unless
-  // no task could notice it: others had filled the partition before it started again.
+  // The loss of records that tasks read is noticed or makes no difference, and all final rows are right. Lost results are published again,
+  // unless no task could notice the loss because other tasks had filled the partition before it started again.
   void truncated(bool at_rest, bool had_to_notice) {
     if (!cluster_.truncation() || cluster_.lost_a_result()) {
       const bool reset = cluster_.truncation() && !cluster_.truncation()->reset.empty();
@@ -142,7 +142,7 @@ class Judge {
   }
 
  private:
-  // Lost records are missing where they were lost, and nothing is wrong or missing elsewhere.
+  // Only the lost records are missing, and all others are right.
   void only_that_is_missing() {
     const auto& lost = cluster_.truncation()->input;
     const auto rows = final_rows_of(cluster_.log());
@@ -162,7 +162,7 @@ class Judge {
     });
   }
 
-  // One line, and below it the details.
+  // The first line is a summary; the details follow. Empty: no difference.
   std::string compare() const {
     const auto& log = cluster_.log();
     const auto rows = final_rows_of(log);
@@ -250,7 +250,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   const auto history = history_of(seed, options);
   auto expected = undisturbed(history, kDaysAfterwards);
   CHECK(!expected.final_rows.empty(), seed);
-  // A county that is cancelled is none to the oracle from the beginning; live, from the first open day.
+  // To the oracle a cancelled county never existed; to a live run it exists until its first open day.
   if (!options.for_the_oracle.empty() && is_for_the_oracle(seed) && !shape_of(seed, options).counties_change) {
     write_for_the_oracle(options.for_the_oracle / fmt::format("seed-{}", seed), history, expected.final_rows);
   }
@@ -279,7 +279,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
       cluster.restart_all();
       at_rest = cluster.calm();
     }
-    // A task that lost its state and its checkpoint: only its receivers can notice that the log was longer.
+    // If a task has lost its state and its checkpoint, only its receivers can notice that the log was longer.
     const bool grows = cluster.truncation() && cluster.has_sent_beyond_its_log();
     for (int minute = 1; grows && minute <= kMoreMinutes && !cluster.stopped() && cluster.sequence_gaps() == 0; ++minute) {
       cluster.mark_sources(end_of(history) + kDaysAfterwards + minute * kMinuteMs);
@@ -289,13 +289,13 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   }
   report.faults = weather.counts();
   report.repetitions = cluster.repetitions();
-  Judge judge(cluster, expected, plan.live_rows, report);
+  SeedCheck check(cluster, expected, plan.live_rows, report);
   if (report.truncated) {
-    judge.truncated(at_rest, had_to_notice);
+    check.truncated(at_rest, had_to_notice);
   } else if (saboteur) {
-    judge.sabotaged(at_rest, *saboteur);
+    check.sabotaged(at_rest, *saboteur);
   } else {
-    judge.plain(at_rest);
+    check.plain(at_rest);
   }
   if (const auto& truncation = cluster.truncation()) {
     report.details += fmt::format("  {} partition {} lost its end, from {} on:\n", name_of(truncation->input.topic),

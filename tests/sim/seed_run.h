@@ -1,7 +1,7 @@
-// One seed, one run: a random history, an undisturbed run of it over one partition of everything, the same through a
-// simulated cluster with faults, and what has to hold of both.
+// Runs one seed: makes a random history, processes it undisturbed with one partition of each topic, processes it again in a simulated
+// cluster with faults, and compares the two.
 //
-// Of ten seeds, one is sabotaged and one loses the end of a partition; both have to be noticed, see Outcome.
+// Of ten seeds, one is sabotaged and one loses the last records of a partition; both have to be noticed, see Outcome.
 #pragma once
 
 #include <filesystem>
@@ -21,18 +21,19 @@ struct UndisturbedRun {
   std::vector<std::pair<std::string, std::string>> quarantined;
   std::vector<std::string> stockouts;
 };
-// Feeds day by day, and lets everything pass through before the next. Time goes on until all is final, and so long.
+// Processes the history day by day; each day is processed completely before the next. Then time passes until all days are final, and
+// `and_then` longer.
 UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0);
 
 enum class Outcome : std::uint8_t {
-  right,            // everything holds
-  stopped,          // a task noticed and stopped, as it should
-  sequence_gap,     // a task noticed and waits for the missing record
-  compared,         // only the comparison at the end noticed
+  right,            // all comparisons hold
+  stopped,          // a task noticed it and stopped, as expected
+  sequence_gap,     // a task noticed it and waits for the missing record
+  compared,         // only the comparison at the end noticed it
   harmless,         // the lost records made no difference
-  only_in_log,      // results are right, for the records were read before they were lost; a new reader of the log finds the sequence gap
-  published_again,  // results were lost; a task noticed, and `tasks reset` published them again
-  unnoticed,        // results are missing that no task could notice: others had filled the partition meanwhile (`verify` finds it)
+  only_in_log,      // results are right, since the records were read before they were lost; a new reader of the log finds the sequence gap
+  published_again,  // results were lost; a task noticed it, and `tasks reset` published them again
+  unnoticed,        // results are missing, which no task could notice since others had filled the partition meanwhile (`verify` finds it)
 };
 inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stopped",     "sequence gap",    "compared",
                                                                "harmless", "only in log", "published again", "unnoticed"};
@@ -40,7 +41,7 @@ inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stop
 struct SeedReport {
   std::uint64_t seed = 0;
   std::string plan;     // what the seed chose
-  std::string failure;  // one line; empty: as it should be
+  std::string failure;  // one line; empty: the seed passed
   std::string details;  // the first differences
   Sabotage sabotage = Sabotage::none;
   bool truncated = false;
@@ -53,21 +54,20 @@ struct SeedOptions {
   HistoryShape shape;
   std::optional<bool> time_known_early;  // nothing: the seed chooses
   bool seed_chooses_shape = true;
-  std::filesystem::path for_the_oracle;  // where to write seeds for it; empty: nowhere
+  std::filesystem::path for_the_oracle;  // folder for the files of oracle_witness.py; empty: none are written
 };
 
 SeedReport run_seed(std::uint64_t seed, const SeedOptions& options = {});
-// The history of a seed, for other witnesses.
+// The history of a seed.
 std::vector<SourceRecord> history_of(std::uint64_t seed, const SeedOptions& options = {});
 
-// A second witness, in another language: of these seeds the history and the FINAL rows can be written as files, for
-// oracle_witness.py. Their histories hold nothing that a file says otherwise than a topic (bytes that cannot be read, a payload
-// in a topic of others).
+// True for the seeds whose history and FINAL rows can be written as files for oracle_witness.py, which computes the rows in Python. Their
+// histories contain no record that means something else in a file than in a topic (undecodable bytes, a payload in another topic).
 bool is_for_the_oracle(std::uint64_t seed);
 void write_for_the_oracle(const std::filesystem::path& folder, const std::vector<SourceRecord>& history,
                           const std::map<std::string, std::string>& final_rows);
 
-// The report as lines for a person.
+// The report as text.
 std::string to_text(const SeedReport& report);
 
 }  // namespace fiverate::test

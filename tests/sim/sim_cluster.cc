@@ -25,22 +25,6 @@ std::size_t thread_of(const Input& input) {
 
 }  // namespace
 
-// One thread of a stage, between two failures.
-struct SimCluster::StageRun {
-  SimSource source;
-  SimSink sink;
-  ProgressTracker book;
-  std::set<Input> mine;
-  bool told_in_calm = false;
-  std::unique_ptr<Standby> standby;
-  std::unique_ptr<Worker> worker;
-  struct Tally {
-    const Task* task = nullptr;
-    TaskCounters counters;
-  };
-  std::map<Input, Tally> tallies;
-};
-
 struct SimCluster::Process {
   // One stage thread.
   struct Thread {
@@ -149,46 +133,15 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
 }
 
 void SimCluster::work(Process& process, std::size_t stage) {
-  auto& run = process.runs[stage];
-  if (!run && process.rests_for[stage]-- > 0) return;
-  if (!run) {
-    const auto incarnation = ++incarnations_;
-    run.reset(new StageRun{
-        {log_, *groups_[stage], fmt::format("{}-{}", process.name, stage), incarnation, weather_, process.dead},
-        {log_, late_, saboteur_, weather_, process.dead},
-        ProgressTracker(definition_),
-        {},
-        false,
-        nullptr,
-        nullptr,
-        {}});
-    if (plan_.standby > 0) {
-      // Its clock moves with each look at it.
-      run->standby = std::make_unique<Standby>(
-          [this, &process](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
-            return std::make_unique<SimReader>(log_, from, weather_, process.dead);
-          },
-          [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
-          inputs_of(kThreads[stage] == Stage::intake ? Stage::reference : kThreads[stage], definition_), plan_.standby,
-          std::chrono::milliseconds{300},
-          [at = std::chrono::steady_clock::time_point{std::chrono::hours{1}}]() mutable { return at += std::chrono::milliseconds{70}; });
-    }
-    // Never by the clock: what moves a commit is the number of records, and the storm.
-    run->worker = std::make_unique<Worker>(
-        run->source,
-        [this, &process, stage](const Input& input) {
-          note_owner(process, stage, input);
-          return make_seat(process, stage, input);
-        },
-        WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000},
-                      1 + chance_.below(chance_.percent(50) ? 20 : 400)},
-        [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); }, run->standby.get());
-  }
-  const auto worked = run->worker->round();
+  now_ += std::chrono::milliseconds{weather_.is_calm() ? 20 : chance_.below(120)};
+  auto& thread = process.threads[stage];
+  if (!thread.supervisor) start_thread(process, stage);
+  const auto worked = thread.supervisor->round();
+  if (!process.dead) count_tasks(process, stage);
   react(process, stage, worked ? Result<void>{} : tl::make_unexpected(worked.error()));
 }
 
-// As run_live: an error that needs a person ends the process. A full disk is made room on.
+// As in run_live, an error that needs a person ends the process. After a full disk, space is freed.
 void SimCluster::react(Process& process, std::size_t /*stage*/, const Result<void>& ended) {
   if (process.dead) return kill(process);
   if (ended) return;
@@ -240,31 +193,6 @@ void SimCluster::note_owner(Process& process, const Input& input) {
     if (thread.supervisor && thread.supervisor->tasks().contains(input)) weather_.count(Fault::two_at_once);
   }
   owner = &process;
-}
-
-// As IntakeHeartbeat, with chance in place of the clock.
-Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats) {
-  auto& run = *process.runs[stage];
-  count_tasks(run);
-  for (const auto& [input, seat] : seats) {
-    if (seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed())
-      orders_.erase(order_name(input));
-  }
-  if (kThreads[stage] != Stage::intake) return {};
-  for (const auto& input : run.mine) {
-    if (!seats.contains(input)) run.book.remove(input);
-  }
-  run.mine.clear();
-  for (const auto& [input, seat] : seats) {
-    run.mine.insert(input);
-    if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
-  }
-  // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
-  const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
-  const bool told = again || (run.book.changed() && (weather_.is_calm() || chance_.percent(40)));
-  if (!told) return {};
-  for (auto& record : run.book.records(again)) TRY(run.sink.send(std::move(record)));
-  return {};
 }
 
 // ---- the storm ------------------------------------------------------------------------------------------------------
@@ -341,7 +269,7 @@ void SimCluster::misfortune() {
     disk.full = !disk.full;
     if (disk.full) weather_.count(Fault::disk_full);
   } else if (dice < 77) {
-    power_cut(disk);
+    power_loss(disk);
   } else if (dice < 93) {  // a folder is lost, copied, or a copy is put in its place
     if (disk.folders.empty()) return;
     auto folder = disk.folders.begin();
@@ -366,18 +294,18 @@ void SimCluster::misfortune() {
   }
 }
 
-// Each store loses an end of its own length: what the machine had not yet written of its log.
-void SimCluster::power_cut(SimDisk& disk) {
+// Each store loses the last batches of its log, a random number of them, which the machine had not yet written to disk.
+void SimCluster::power_loss(SimDisk& disk) {
   for (auto& process : processes_) {
     if (process->disk == &disk && process->up) kill(*process);
   }
-  weather_.count(Fault::power_cut);
+  weather_.count(Fault::power_loss);
   for (auto& [name, folder] : disk.folders) {
     folder.lose_last_batches(static_cast<std::size_t>(chance_.below(SimFolder::kBatchesKept)));
   }
 }
 
-// A broker that was behind becomes the leader: one partition loses its end, though it was acknowledged.
+// An out-of-sync broker becomes the leader: one partition loses its last records, although they were acknowledged.
 void SimCluster::truncate() {
   std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,     Topic::alert_log,
                             Topic::quarantine, Topic::seals,        Topic::checkpoints};
@@ -417,8 +345,8 @@ bool SimCluster::has_to_notice() const {
   return false;
 }
 
-// An operator reads why a process stopped. Lost results are published again as the message says; without a command the processes are
-// started once more. Lost records that tasks read cannot be had again: that stays stopped.
+// The operator reads why a process stopped. If the message names a command, the operator runs it, which publishes lost results again;
+// otherwise the operator starts the processes once more. After the loss of records that tasks read, the processes remain stopped.
 bool SimCluster::operator_helps() {
   constexpr std::string_view kCommand = "fiverate tasks reset ";
   constexpr int kRestartsMax = 40;  // under further faults it may take some
@@ -527,7 +455,7 @@ bool SimCluster::calm() {
         if (thread.supervisor && thread.supervisor->is_running()) thread.ports->sink()->deliver_all();
       }
     }
-    for (const auto& group : groups_) moved |= group->sharing_out();
+    for (const auto& group : groups_) moved |= group->rebalancing();
     quiet = moved || count() != before || incarnations_ != incarnations ? 0 : quiet + 1;
     if (quiet < 3) continue;
     if (late_.empty()) return true;

@@ -3,7 +3,7 @@
 //
 //   SimCluster cluster(plan, history, weather, saboteur);
 //   cluster.storm();     // faults
-//   cluster.calm();      // none any more; until all work is done
+//   cluster.calm();      // no more faults; returns when all work is done
 //   cluster.log();       // the logs that remain
 #pragma once
 
@@ -23,7 +23,7 @@
 
 namespace fiverate::test {
 
-// What a seed chooses before the run.
+// The settings that a seed chooses before the run.
 struct ClusterPlan {
   PartitionCounts partitions;
   int processes = 1;  // 1, 2, 3 or 7
@@ -37,7 +37,7 @@ struct ClusterPlan {
   bool truncates = false;  // one partition, once
 };
 
-// An acknowledged end of a partition that was lost.
+// The loss of acknowledged records at the end of a partition.
 struct Truncation {
   Input input;
   std::int64_t new_end = 0;
@@ -54,7 +54,7 @@ class SimCluster {
   void storm();
   // All source partitions are complete up to here.
   void mark_sources(Millis complete_through);
-  // False: it does not come to rest.
+  // False: the tasks still have work after the maximum number of rounds.
   bool calm();
 
   [[nodiscard]] const std::optional<Error>& stopped() const { return stopped_; }  // a person has to act
@@ -63,20 +63,20 @@ class SimCluster {
   // Of all tasks, also of past runs.
   [[nodiscard]] std::int64_t sequence_gaps() const { return sequence_gaps_; }
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
-  // A line for each task: where it stands.
+  // A line with the position of each task.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
-  // The lost end is of a topic that no task reads: only its writer can notice, at its next start.
+  // The lost records are in a topic that no task reads: only their writer can notice it, at its next start.
   [[nodiscard]] bool lost_a_result() const;
-  // A task that starts now has to notice the lost results: its checkpoint names a higher end than the log has.
+  // A task that starts now has to notice the lost results: its checkpoint names a higher offset than the log end offset.
   [[nodiscard]] bool has_to_notice() const;
   void restart_all();
-  // The task that reads the truncated partition has sent outputs of offsets that the log has not reached again: its next outputs are taken
-  // for repetitions.
+  // The task that reads the truncated partition has sent outputs for offsets that the log has not reached again, so receivers drop its next
+  // outputs as repeated.
   [[nodiscard]] bool has_sent_beyond_its_log() const;
 
  private:
-  static constexpr std::size_t kStages = 4;  // intake (with reference), outlet, market, desk
+  static constexpr std::size_t kStages = 4;  // threads: intake (with reference), outlet, market, alert manager
   struct Process;
 
   void lay_out(const std::vector<SourceRecord>& history, Millis end);
@@ -87,7 +87,7 @@ class SimCluster {
   void kill(Process& process);
   void stop_orderly(Process& process);
   void misfortune();
-  void power_cut(SimDisk& disk);
+  void power_loss(SimDisk& disk);
   void truncate();
   [[nodiscard]] bool operator_helps();
   [[nodiscard]] bool reset(const std::string& argument);

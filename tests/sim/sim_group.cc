@@ -8,17 +8,17 @@ void SimGroup::join(const std::string& name, std::int64_t incarnation) {
   const auto known = members_.find(name);
   if (known == members_.end()) {
     members_[name].incarnation = incarnation;
-    begin_sharing_out();
+    begin_rebalancing();
   } else {
     known->second.incarnation = incarnation;
   }
   members_.at(name).joined = true;
-  share_out_if_all_joined();
+  assign_if_all_joined();
 }
 
 void SimGroup::expel(const std::string& name) {
   if (members_.erase(name) == 0) return;
-  begin_sharing_out();
+  begin_rebalancing();
 }
 
 bool SimGroup::knows(const std::string& name, std::int64_t incarnation) const {
@@ -26,15 +26,15 @@ bool SimGroup::knows(const std::string& name, std::int64_t incarnation) const {
   return found != members_.end() && found->second.incarnation == incarnation;
 }
 
-void SimGroup::begin_sharing_out() {
-  sharing_out_ = true;
+void SimGroup::begin_rebalancing() {
+  rebalancing_ = true;
   for (auto& [name, member] : members_) member.joined = false;
 }
 
-// Range: of each topic, each member in order of names gets as many partitions in a row.
-void SimGroup::share_out_if_all_joined() {
-  if (!sharing_out_ || !std::ranges::all_of(members_, [](const auto& one) { return one.second.joined; })) return;
-  sharing_out_ = false;
+// Range assignment: the members, in order of their names, get consecutive partitions of each topic.
+void SimGroup::assign_if_all_joined() {
+  if (!rebalancing_ || !std::ranges::all_of(members_, [](const auto& one) { return one.second.joined; })) return;
+  rebalancing_ = false;
   ++generation_;
   std::map<Topic, std::vector<Input>> by_topic;
   for (const auto& input : inputs_) by_topic[input.topic].push_back(input);

@@ -1,10 +1,10 @@
-// The simulated coordinator of one consumer group, as Kafka's with eager range assignment and members that have names:
+// The simulated coordinator of one consumer group. It behaves as Kafka's with eager range assignment and static members:
 //
-//   a member with a new name joins, or one is expelled    everybody has to give up what it has and join again; when all
-//                                                         have, the partitions are shared out: a new generation
-//   a process comes back under its name                   it has its partitions at once, nobody else is disturbed
+//   a member with a new name joins, or one is expelled    all members lose their partitions and have to join again; when all have
+//                                                         joined, a new generation begins and the partitions are assigned anew
+//   a process rejoins under its name                      it gets its partitions back at once, without a rebalance
 //
-// An expelled member is not told; it learns of it when it asks. Its commits are refused.
+// An expelled member gets no message; it finds out at its next call. Its commits are refused.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class SimGroup {
  public:
   struct Member {
     std::int64_t incarnation = 0;
-    bool joined = false;  // since the sharing out began
+    bool joined = false;  // since the rebalance began
     std::vector<Input> assigned;
   };
 
@@ -30,7 +30,7 @@ class SimGroup {
   void expel(const std::string& name);
 
   [[nodiscard]] bool knows(const std::string& name, std::int64_t incarnation) const;
-  [[nodiscard]] bool sharing_out() const { return sharing_out_; }
+  [[nodiscard]] bool rebalancing() const { return rebalancing_; }
   [[nodiscard]] std::int64_t generation() const { return generation_; }
   [[nodiscard]] const std::map<std::string, Member>& members() const { return members_; }
   [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_; }
@@ -38,12 +38,12 @@ class SimGroup {
   std::map<Input, Committed> offsets;
 
  private:
-  void begin_sharing_out();
-  void share_out_if_all_joined();
+  void begin_rebalancing();
+  void assign_if_all_joined();
 
   std::vector<Input> inputs_;
   std::map<std::string, Member> members_;
-  bool sharing_out_ = false;
+  bool rebalancing_ = false;
   std::int64_t generation_ = 0;
 };
 

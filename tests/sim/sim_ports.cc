@@ -44,12 +44,12 @@ Result<bool> SimSource::follow_group() {
     revoke();
     counted_as_zombie_ = false;
     group_.join(member_, incarnation_);
-  } else if (group_.sharing_out() && !group_.members().at(member_).joined) {
+  } else if (group_.rebalancing() && !group_.members().at(member_).joined) {
     if (assigned_ && !notices) return true;
     revoke();
     group_.join(member_, incarnation_);
   }
-  if (group_.sharing_out()) return false;
+  if (group_.rebalancing()) return false;
   if (assigned_ && generation_ == group_.generation()) return true;
   revoke();
   const auto& inputs = group_.members().at(member_).assigned;

@@ -1,4 +1,4 @@
-// The ports of a simulated stage thread: a consumer that is a member of a group, a producer with records on their way, readers, states.
+// The ports of a simulated stage thread: a consumer in a group, a producer with unacknowledged records, readers, states.
 #pragma once
 
 #include <deque>
@@ -16,7 +16,7 @@
 
 namespace fiverate::test {
 
-// Requests that were under way when their sender went away. Each queue keeps its order.
+// Requests that were not answered when their sender ended. Each queue keeps its order.
 using LateRequests = std::vector<std::deque<OutRecord>>;
 
 class SimSource final : public Source {
@@ -82,7 +82,7 @@ class SimCheckpoints final : public CheckpointReader {
   bool& dead_;
 };
 
-// One incarnation of a producer: idempotent, in order in each partition, without missing records. After a failed delivery it is dead.
+// One incarnation of a producer: idempotent, in order in each partition, without missing records. After a failed delivery all its calls fail.
 class SimSink final : public Sink {
  public:
   SimSink(SimLog& log, LateRequests& late, Saboteur* saboteur, Weather& weather, bool& dead)
@@ -98,13 +98,13 @@ class SimSink final : public Sink {
     return offsets_.end(target, sender);
   }
 
-  // Some of the waiting records reach the log; the sender learns it at its flush.
+  // Some of the waiting records reach the log; the sender gets the acknowledgement at its flush.
   void deliver_some();
   void deliver_all();
 
  private:
   void deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count);
-  // Of each partition a part has reached the log, a part will, the rest never does.
+  // For each partition, some records have reached the log, some will reach it later, the rest never does.
   void abandon();
 
   SimLog& log_;
@@ -141,7 +141,7 @@ class SimStagePorts final : public StagePorts {
   Result<std::unique_ptr<Store>> open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) override;
   std::unique_ptr<Operator> make_operator(const Input& input) override { return make_operator_(input); }
 
-  // Of the producer that was opened last; it has to live.
+  // The producer that was opened last; it has to exist.
   [[nodiscard]] SimSink* sink() const { return sink_; }
 
  private:

@@ -1,8 +1,8 @@
-// The simulation as a program, for many seeds: what tests/simulate starts, once a core.
+// Runs seeds of the simulation; tests/simulate starts one such process per core.
 //
-//   simulate SEED              tells all of one seed
-//   simulate FIRST LAST        a line a failing seed; at the end a line of JSON with what happened
-//   simulate FIRST LAST FOLDER the same, and some of the seeds as files for oracle_witness.py
+//   simulate SEED              prints the complete report of one seed
+//   simulate FIRST LAST        prints a line for each failing seed, and at the end the counts of faults and outcomes as JSON
+//   simulate FIRST LAST FOLDER also writes some of the seeds as files for oracle_witness.py
 // Exit 1 if a seed failed.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -52,7 +52,7 @@ int run_many(std::uint64_t first, std::uint64_t last, const SeedOptions& options
 }  // namespace fiverate::test
 
 int main(int argc, char** argv) {
-  spdlog::set_level(spdlog::level::off);  // warnings about zombies are what is simulated
+  spdlog::set_level(spdlog::level::off);  // warnings about simulated faults are expected
   if (argc < 2 || argc > 4) {
     fmt::print(stderr, "usage: simulate SEED | FIRST LAST [FOLDER]\n");
     return 2;

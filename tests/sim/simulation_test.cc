@@ -1,4 +1,4 @@
-// 200 seeds of the simulation (seed_run.h), and what is too special to be left to chance. More seeds: tests/simulate.
+// Runs 200 seeds of the simulation (seed_run.h), and scenarios that are too rare in random seeds. More seeds: tests/simulate.
 //
 // Repeat a seed: tests/simulate --seed 17
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ constexpr std::uint64_t kSeedsOfScenario = kSanitized ? 4 : 16;
 
 void be_quiet() {
   spdlog::set_level(spdlog::level::off);
-}  // warnings about zombies are what is simulated
+}  // warnings about simulated faults are expected
 
 void expect_right(std::uint64_t seed, const SeedOptions& options = {}) {
   const auto report = run_seed(seed, options);
@@ -37,16 +37,16 @@ class Simulation : public testing::TestWithParam<std::uint64_t> {
   void SetUp() override { be_quiet(); }
 };
 
-TEST_P(Simulation, WhateverHappensTheResultsAreTheSame) {
+TEST_P(Simulation, ResultsAreTheSameAfterAnyFaults) {
   for (auto seed = GetParam() + 1; seed <= kSeeds; seed += kSlices) {
     expect_right(seed);
-    if (HasFailure()) return;  // one seed is enough to look at
+    if (HasFailure()) return;  // one failing seed is enough
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range<std::uint64_t>(0, kSlices));
 
-// Seeds that are not sabotaged and lose nothing, of other histories.
+// Seeds without sabotage and truncation, with other histories.
 class SimulationScenarios : public testing::Test {
  protected:
   void SetUp() override { be_quiet(); }
@@ -55,9 +55,8 @@ class SimulationScenarios : public testing::Test {
   }
 };
 
-// As in Outlets.WhatWaitedIsJudgedAtItsHourAlsoIfTimeBeginsWithALeap: a source partition may be heard of for the
-// first time when the others are weeks ahead.
-TEST_F(SimulationScenarios, ASourceHeardOfLate) {
+// The first record or mark of a source partition may arrive when the others are weeks ahead (compare the outlet test on pending documents).
+TEST_F(SimulationScenarios, ASourceThatStartsLate) {
   SeedOptions options;
   options.time_known_early = false;
   try_seeds(options);
@@ -72,7 +71,7 @@ TEST_F(SimulationScenarios, CountiesRenamedCancelledAndRevived) {
   try_seeds(options);
 }
 
-// ---- no vacuous test ------------------------------------------------------------------------------------------------
+// ---- the simulation detects sabotage and has all faults ----------------------------------------------------------------
 
 std::uint64_t next_of(std::uint64_t seed, Sabotage sabotage) {
   const auto kind = static_cast<std::uint64_t>(sabotage) - 1;
@@ -82,8 +81,8 @@ std::uint64_t next_of(std::uint64_t seed, Sabotage sabotage) {
 
 class Sabotaged : public testing::TestWithParam<Sabotage> {};
 
-// run_seed() itself fails if what struck was not found out; here: it does strike.
-TEST_P(Sabotaged, IsFoundOut) {
+// run_seed() fails if a sabotage that changed the log was not noticed; this test checks that sabotages do change the log.
+TEST_P(Sabotaged, ChangesTheLogAndIsNoticed) {
   be_quiet();
   int struck = 0;
   std::uint64_t seed = 0;
@@ -101,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Sabotaged,
                          testing::Values(Sabotage::fickle_stage, Sabotage::dropped_record, Sabotage::swapped_pair,
                                          Sabotage::changed_delta));
 
-TEST(SimulationOfFaults, EachKindStrikesOften) {
+TEST(SimulationOfFaults, EachKindOccursOften) {
   if (kSanitized) GTEST_SKIP() << "too few seeds";
   be_quiet();
   FaultCounts all{};
@@ -115,7 +114,7 @@ TEST(SimulationOfFaults, EachKindStrikesOften) {
   }
 }
 
-// What --seed N repeats is the run that failed: of each kind, faults and all.
+// A seed repeats its run exactly, including all faults, so `--seed N` shows the run that failed.
 TEST(SimulationOfFaults, ASeedIsOneRun) {
   be_quiet();
   for (const std::uint64_t seed : {1, 2, 13, 17}) {
@@ -129,7 +128,7 @@ TEST(SimulationOfFaults, ASeedIsOneRun) {
 
 // ---- order of arrival -----------------------------------------------------------------------------------------------
 
-// Measures that depend on when something arrived are left out: of brand "" only active and dormant outlets count.
+// Leaves out measures that depend on the time of arrival: of brand "" only active and dormant outlets are compared.
 std::vector<std::string> lines_without_data_quality(const std::map<std::string, std::string>& rows) {
   std::map<std::string, std::string> reduced;
   for (const auto& [key, bytes] : rows) {
@@ -165,7 +164,7 @@ TEST(SimulationOfArrival, AnyOrderOfArrivalInTimeGivesTheSameMeasures) {
     auto history = random_history(seed, shape);
     const auto end = history.back().arrival;
     auto otherwise = arriving_otherwise(history, seed);
-    // Only days that are final in both, and on which nothing is still on its way in one of them.
+    // Only days that are final in both histories and for which all events have arrived in both.
     const auto until = shanghai().day_of(std::min(end, otherwise.back().arrival));
     const auto [rows, quarantined, stockouts] = undisturbed(history);
     const auto [rows_otherwise, quarantined_otherwise, stockouts_otherwise] = undisturbed(otherwise);

@@ -24,7 +24,7 @@ struct TaskDeltas {
   explicit TaskDeltas(Millis watermark, bool end_of_batch = true) {
     deltas.set_watermark_ms(watermark);
     deltas.set_closed_day((shanghai().day_of(watermark) - 1).number);
-    deltas.set_settled(end_of_batch);
+    deltas.set_end_of_batch(end_of_batch);
     deltas.set_last_piece(true);
     deltas.set_first_day(kDay.number);
   }

@@ -201,7 +201,7 @@ class Flushes : public Outlets {
       EXPECT_TRUE(deltas.last_piece());
       result.push_back({one.partition,
                         deltas.watermark_ms() == kNever ? "-" : shanghai().format(deltas.watermark_ms()).substr(5, 11),
-                        format_date(Day{deltas.closed_day()}).substr(5), deltas.settled(), deltas.cells_size()});
+                        format_date(Day{deltas.closed_day()}).substr(5), deltas.end_of_batch(), deltas.cells_size()});
     }
     return result;
   }

@@ -296,7 +296,7 @@ class Senders {
       }
       deltas.set_watermark_ms(clock);
       deltas.set_closed_day((today - 1).number);
-      deltas.set_settled(true);
+      deltas.set_end_of_batch(true);
       deltas.set_last_piece(true);
       deltas.set_first_day(first_day.number);
       records.push_back(std::move(record));

@@ -255,15 +255,15 @@ TEST_F(KafkaEdgeTest, AReaderBeginsAndEndsWhereRequested) {
     EXPECT_EQ(from->spans().at(input).next, 100);
   }
   EXPECT_EQ(read_all(*reader({input})).size(), 150U);
-  EXPECT_EQ(read_all(*reader({input}, FromTail{7})).front().offset, 143);
-  EXPECT_EQ(read_all(*reader({input}, FromTail{1000})).front().offset, 0);
+  EXPECT_EQ(read_all(*reader({input}, FromLast{7})).front().offset, 143);
+  EXPECT_EQ(read_all(*reader({input}, FromLast{1000})).front().offset, 0);
   EXPECT_EQ(read_all(*reader({input}, FromTime{1'700'000'000'090})).front().offset, 90);
   EXPECT_TRUE(read_all(*reader({input}, FromTime{1'800'000'000'000})).empty());
   EXPECT_EQ(read_all(*reader({input}, FromOffsets{{input, 149}})).size(), 1U);
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, 150}})).empty());
   EXPECT_TRUE(read_all(*reader({input}, FromOffsets{{input, kFromEnd}})).empty());
 
-  const auto with_listener = reader({input}, FromTail{1});
+  const auto with_listener = reader({input}, FromLast{1});
   Share share{{}, {{input, 140}}, 0};
   with_listener->listen(share.listener());
   EXPECT_EQ(read_all(*with_listener).size(), 10U);
@@ -502,7 +502,7 @@ TEST_F(KafkaEdgeTest, RecordsByArrivalFollowTheAssignedOffsetsThroughRebalances)
 TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndLiveRecordsAtOnce) {
   create();
   // One partition has far more records than its queue holds, a second one has few, the others none.
-  constexpr int kMany = 5 * kLaneRecords;
+  constexpr int kMany = 5 * kQueueRecords;
   constexpr int kFew = 20;
   fill(Topic::orders, 0, kMany);
   {

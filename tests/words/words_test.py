@@ -78,6 +78,8 @@ ALLOWED = [
     (r".", r"\btail (-n|-f|-c|-1)|\| *tail\b", "the command tail"),
     (r".", r"[Ss]equence[_ ]?[Gg]aps?|gapless|sequence_gap", "the standard term; librdkafka's enable.gapless.guarantee"),
     (r".", r"long word|machine word|64-bit word", "the standard term"),
+    (r".", r"Contribution::parked|X\(parked|sint64 parked|[\"`.]parked\b", "name of the measure in the contract"),
+    (r".", r"\| *cut -", "the command cut"),
 ]
 
 SUFFIXES = (".h", ".cc", ".py", ".proto", ".md", ".txt", ".toml", ".json", ".yml", ".cmake", "")
