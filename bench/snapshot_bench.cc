@@ -38,6 +38,7 @@ struct StateOnDisk {
       TaskState state;
       state.set_task("outlet/0");
       state.set_next_offset(i);
+      state.mutable_outputs();
       batch.put(std::string(kTaskKey), state.SerializeAsString());
       CHECK(store->write(batch).has_value());
     }

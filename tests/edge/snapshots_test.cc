@@ -34,6 +34,7 @@ void advance(RocksStore& store, std::int64_t offset, int values = 200) {
   state.set_task("outlet/3");
   state.set_definition_id("d1");
   state.set_next_offset(offset);
+  state.mutable_outputs();
   StoreBatch batch;
   for (int i = 0; i < values; ++i) {
     std::string value;

@@ -4,6 +4,7 @@
 
 #include "processors/stages/alert_manager.h"
 #include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "tests/fuzz/fuzz.h"

@@ -6,6 +6,7 @@
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"

@@ -111,6 +111,13 @@ struct Share {
 
 // ---- topics --------------------------------------------------------------------------------------------------------
 
+std::optional<Committed> committed_of(Source& source, const Input& input) {
+  const auto found = source.committed({input}, seconds(10));
+  EXPECT_TRUE(found) << found.error().what;
+  if (!found || !found->contains(input)) return std::nullopt;
+  return found->at(input);
+}
+
 TEST_F(KafkaEdgeTest, TheBrokerIsReached) {
   const auto reached = reach(settings_);
   EXPECT_TRUE(reached) << reached.error().what;
@@ -268,7 +275,7 @@ TEST_F(KafkaEdgeTest, AReaderBeginsAndEndsWhereRequested) {
   with_listener->listen(share.listener());
   EXPECT_EQ(read_all(*with_listener).size(), 10U);
   EXPECT_EQ(share.assignments, 1);
-  EXPECT_EQ(with_listener->committed(input).value(), std::nullopt);
+  EXPECT_EQ(committed_of(*with_listener, input), std::nullopt);
 }
 
 TEST_F(KafkaEdgeTest, AReaderOutsideTheLogStops) {
@@ -307,7 +314,7 @@ TEST_F(KafkaEdgeTest, CommittedOffsetsKeepTheirMetadata) {
   const Input input{Topic::orders, 1};
   {
     const auto from = source({Topic::orders, Topic::deliveries});
-    EXPECT_EQ(from->committed(input).value(), std::nullopt);
+    EXPECT_EQ(committed_of(*from, input), std::nullopt);
     Share share;
     from->listen(share.listener());
     std::vector<InRecord> records;
@@ -317,16 +324,15 @@ TEST_F(KafkaEdgeTest, CommittedOffsetsKeepTheirMetadata) {
     EXPECT_EQ(from->lag().at(input), 0);
     const auto committed = from->commit({{input, {17, "arrival 5"}}, {{Topic::deliveries, 0}, {0, ""}}});
     ASSERT_TRUE(committed) << committed.error().what;
-    EXPECT_EQ(from->committed(input).value()->offset, 17);
+    EXPECT_EQ(committed_of(*from, input)->offset, 17);
   }
   const auto from = source({Topic::orders});
-  const auto kept = from->committed(input);
-  ASSERT_TRUE(kept) << kept.error().what;
-  ASSERT_TRUE(*kept);
-  EXPECT_EQ((*kept)->offset, 17);
-  EXPECT_EQ((*kept)->metadata, "arrival 5");
-  EXPECT_EQ(from->committed({Topic::deliveries, 0}).value()->offset, 0);
-  EXPECT_EQ(from->committed({Topic::deliveries, 1}).value(), std::nullopt);
+  const auto kept = committed_of(*from, input);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->offset, 17);
+  EXPECT_EQ(kept->metadata, "arrival 5");
+  EXPECT_EQ(committed_of(*from, {Topic::deliveries, 0})->offset, 0);
+  EXPECT_EQ(committed_of(*from, {Topic::deliveries, 1}), std::nullopt);
   std::vector<InRecord> records;  // a source without a listener begins at the committed offset
   for (int i = 0; i < 100 && records.empty(); ++i) ASSERT_TRUE(from->poll(milliseconds(100), records));
   ASSERT_FALSE(records.empty());
@@ -540,50 +546,44 @@ TEST_F(KafkaEdgeTest, ABacklogIsReadByArrivalAndLiveRecordsAtOnce) {
   }
 }
 
-// ---- the end of a result partition ---------------------------------------------------------------------------------
+// ---- checkpoints ---------------------------------------------------------------------------------------------------
 
-TEST_F(KafkaEdgeTest, TheLastCauseIsFound) {
+Checkpoint checkpoint_of(const std::string& task, std::int64_t offset, std::int64_t epoch = 0) {
+  Checkpoint checkpoint;
+  checkpoint.set_task(task);
+  checkpoint.set_offset(offset);
+  checkpoint.set_reset_epoch(epoch);
+  return checkpoint;
+}
+
+TEST_F(KafkaEdgeTest, ACheckpointIsFoundByItsPointerOrAsTheNewestOfItsTask) {
   create();
   const auto to = sink();
-  EXPECT_EQ(to->tail({Topic::metrics, 0}).value().last, std::nullopt);
-  fill(Topic::metrics, 0, 300);
-  ASSERT_TRUE(to->flush()) << "it looks anew";
-  EXPECT_FALSE(to->acknowledged({Topic::metrics, 0}, "outlet/0")) << "another sink wrote there";
-  const auto tail = to->tail({Topic::metrics, 0});
-  ASSERT_TRUE(tail) << tail.error().what;
-  EXPECT_EQ(tail->end, 300);
-  EXPECT_EQ(tail->last, (Cause{"outlet/0", {299, 0}}));
-  // In the last stretch, before it, behind the end.
-  for (const std::int64_t offset : {299, 250, 10}) {
-    EXPECT_TRUE(to->still_holds({Topic::metrics, 0}, offset, {"outlet/0", {offset, 0}}).value()) << offset;
-    EXPECT_FALSE(to->still_holds({Topic::metrics, 0}, offset, {"outlet/0", {offset, 1}}).value()) << offset;
-  }
-  EXPECT_FALSE(to->still_holds({Topic::metrics, 0}, 300, {"outlet/0", {300, 0}}).value());
-  // What others put behind it carries none.
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(to->send({Topic::metrics, 0, 1, "other", "x", std::nullopt, std::nullopt}));
-  ASSERT_TRUE(to->flush());
-  EXPECT_FALSE(to->acknowledged({Topic::metrics, 0}, "outlet/0")) << "they have no cause";
-  EXPECT_EQ(to->tail({Topic::metrics, 0}).value().last->position, (CausePosition{299, 0}));
-  EXPECT_FALSE(to->tail({Topic::metrics, 99}));
-
-  const auto read_on = to->follow(Topic::metrics, 0, 10);
-  ASSERT_TRUE(read_on) << read_on.error().what;
-  std::vector<InRecord> followed;
-  const auto follow_until = [&](std::size_t count) {
-    const auto deadline = Clock::now() + seconds(20);
-    while (Clock::now() < deadline && followed.size() < count) {
-      const auto read = (*read_on)(followed);
-      ASSERT_TRUE(read) << read.error().what;
-      std::this_thread::sleep_for(milliseconds(5));
+  std::map<std::string, CheckpointPointer> pointers;
+  for (std::int64_t i = 1; i <= 300; ++i) {
+    for (const std::string task : {"outlet/0", "outlet/1"}) {
+      ASSERT_TRUE(to->send(checkpoint_record(checkpoint_of(task, i), 1)));
+      if (task == "outlet/1" && i == 7) {
+        ASSERT_TRUE(to->flush());
+        pointers[task] = {0, *to->acknowledged_end(kCheckpointsPartition, task) - 1};
+      }
     }
-  };
-  follow_until(10);
-  EXPECT_EQ(followed.size(), 10U);
-  ASSERT_TRUE(to->send(record(Topic::metrics, 0, 7)));
+  }
   ASSERT_TRUE(to->flush());
-  follow_until(11);
-  ASSERT_EQ(followed.size(), 11U);
-  EXPECT_EQ(followed.back().cause->position.offset, 7) << "what another wrote is seen, too, and nothing twice";
+  EXPECT_EQ(to->acknowledged_end(kCheckpointsPartition, "outlet/1"), 600);
+  pointers["outlet/0"] = {};           // unknown: the newest
+  pointers["market/0"] = {0, 5};       // another task's record: none of its own follows
+  pointers["outlet/2"] = {0, 99'999};  // beyond the end
+  auto reader_of = KafkaCheckpointReader::open(settings_);
+  ASSERT_TRUE(reader_of) << reader_of.error().what;
+  const auto found = (*reader_of)->find(pointers);
+  ASSERT_TRUE(found) << found.error().what;
+  EXPECT_EQ(found->size(), 2U);
+  EXPECT_EQ(found->at("outlet/0").offset(), 300);
+  EXPECT_GE(found->at("outlet/1").offset(), 7);
+  ASSERT_TRUE(to->send(checkpoint_record(checkpoint_of("outlet/0", 4, 1), 1)));
+  ASSERT_TRUE(to->flush());
+  EXPECT_EQ((*reader_of)->find({{"outlet/0", {}}}).value().at("outlet/0").offset(), 4) << "a reset counts, though its offset is lower";
 }
 
 // An open transaction of another program with `count` records in partition 0.
@@ -621,7 +621,6 @@ TEST_F(KafkaEdgeTest, AnOpenTransactionDelaysItsPartitionOnly) {
   fill(Topic::orders, 1, 5);
   const auto from = reader({{Topic::orders, 0}, {Topic::orders, 1}});
   EXPECT_EQ(read_all(*from).size(), 10U) << "five of each";
-  EXPECT_EQ(sink()->tail({Topic::orders, 0}).value().end, 13) << "that of the log";
   ASSERT_FALSE(KafkaError(rd_kafka_commit_transaction(client->get(), 10'000)));
   // The marker reaches the partition a little after the commit.
   std::size_t read = 0;
@@ -629,25 +628,6 @@ TEST_F(KafkaEdgeTest, AnOpenTransactionDelaysItsPartitionOnly) {
     read = read_all(*reader({{Topic::orders, 0}})).size();
   }
   EXPECT_EQ(read, 13U);
-}
-
-// An aborted transaction stands behind the last record: the offsets before the end hold nothing that is ever read.
-TEST_F(KafkaEdgeTest, TheLastCauseIsFoundBehindAnAbortedTransaction) {
-  create();
-  fill(Topic::alerts, 0, 10);
-  const auto client = open_transaction(settings_, Topic::alerts, 40);
-  ASSERT_FALSE(KafkaError(rd_kafka_abort_transaction(client->get(), 10'000)));
-  // Aborted, but the partition hears of it a little later.
-  for (const auto deadline = Clock::now() + seconds(20);
-       sink()->tail({Topic::alerts, 0}).value().end < 51 && Clock::now() < deadline;) {
-  }
-  const auto to = sink();
-  const auto tail = to->tail({Topic::alerts, 0});
-  ASSERT_TRUE(tail) << tail.error().what;
-  EXPECT_EQ(tail->last, (Cause{"outlet/0", {9, 0}}));
-  EXPECT_TRUE(to->still_holds({Topic::alerts, 0}, 50, {"outlet/0", {50, 0}}).value())
-      << "the marker of the abort is no other record";
-  EXPECT_EQ(read_all(*reader({{Topic::alerts, 0}})).size(), 10U);  // finishes, though the end is never read
 }
 
 }  // namespace
