@@ -121,6 +121,8 @@ TopicSettings settings_of(Topic topic, bool wall_clock) {
       {"retention.bytes", std::string(kForever)},
       {"retention.ms", std::string(kForever)},
       {"segment.ms", std::string(kMillisMax)},
+      // A broker that is behind must never lead: it would lose acknowledged records.
+      {"unclean.leader.election.enable", "false"},
   };
   // Compaction spares the segment that is written to: so much history of all tasks remains for `tasks reset`.
   if (topic == Topic::checkpoints) settings.emplace_back("segment.bytes", "67108864");

@@ -57,7 +57,7 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
   std::string wrong;
   bool other_definition = false;
   for (const auto& finding : *findings) {
-    if (finding.setting == "topic" || finding.setting == "partitions") {
+    if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting == "unclean.leader.election.enable") {
       wrong += "\n  " + to_text(finding);
     } else if (finding.expired) {  // the states name the definition as well; a task without a state stops (PARTIAL)
       spdlog::warn("{}", to_text(finding));

@@ -449,4 +449,14 @@ Result<std::map<Topic, std::int32_t>> topic_partitions(const KafkaSettings& sett
   return partitions;
 }
 
+Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings) {
+  TRY_VALUE(client, KafkaClient::open(settings, admin_role()));
+  TRY_VALUE(found, find_topics(settings, *client));
+  std::vector<std::string> names;
+  for (const auto& [topic, entry] : found) {
+    if (entry.replication_factor == 1) names.push_back(topic_name(settings, topic));
+  }
+  return names;
+}
+
 }  // namespace fiverate

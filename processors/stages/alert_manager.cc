@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <tuple>
 
 #include "processors/stages/seal.h"
@@ -16,10 +17,13 @@ namespace {
 // Keys of the store:
 //   a/<alert>    Alert                  c/<command_id>, e/<event_id>   commands seen
 //   f/<alert>    the alert fires        r/<region>                     reference_tables.h
-//   s/<silence>  SilenceState           desk                           AlertManagerState
+//   s/<silence>  SilenceState           w/<alert>                      the day when it was written last
+//   desk         AlertManagerState
 constexpr std::string_view kFiringPrefix = "f/";
 constexpr std::string_view kSilencePrefix = "s/";
+constexpr std::string_view kWrittenPrefix = "w/";
 constexpr std::string_view kManagerKey = "desk";
+constexpr int kPublishedAgainDays = 3;  // after an alert has changed
 
 constexpr std::string_view kRegionField = "region_id";
 constexpr std::string_view kSeverityField = "severity";
@@ -125,7 +129,15 @@ Result<void> AlertManager::open(const Store& store) {
     if (!state.ParseFromString(**saved)) return damaged(store);
     clock_ = state.clock_ms();
     seal_ = state.seal();
+    published_day_ = Day{state.published_day()};
   }
+  TRY(read_all(store, kWrittenPrefix, [&](std::string_view alert_id, std::string_view day) {
+    Day written = kNoDay;
+    const auto* const end = day.data() + day.size();
+    if (std::from_chars(day.data(), end, written.number).ptr != end) return false;
+    written_.emplace(alert_id, written);
+    return true;
+  }));
   TRY(store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
     firing_.emplace(key.substr(kFiringPrefix.size()));
     return true;
@@ -145,6 +157,7 @@ void AlertManager::save(StoreBatch& batch) {
   unsaved_.changes.clear();
   AlertManagerState state;
   state.set_clock_ms(clock_);
+  state.set_published_day(published_day_.number);
   *state.mutable_seal() = seal_;
   batch.put(std::string(kManagerKey), state.SerializeAsString());
 }
@@ -174,6 +187,8 @@ Result<void> AlertManager::apply(const InRecord& record, Outbox& outbox) {
       reference_.apply(event, arrival);
       return {};
     }
+    case SignalRecord::kDayClosed:
+      return publish_again(Day{signal.day_closed().day()} + 1, outbox);
     case SignalRecord::kProgress:
     case SignalRecord::BODY_NOT_SET:
       return {};
@@ -188,6 +203,7 @@ Result<void> AlertManager::advance_to(Millis time, Outbox& outbox) {
   if (clock_ == kNever || today > calendar_.day_of(clock_)) {
     write_seal(Stage::desk, settings_.partition, today - 1, calendar_.start_of(today), seal_, outbox);
   }
+  TRY(publish_again(today, outbox));
   clock_ = time;
   std::set<std::string, std::less<>> ended;
   for (const auto& [silence_id, silence] : silences_) {
@@ -239,6 +255,27 @@ Result<void> AlertManager::on_transition(Transition transition, Outbox& outbox) 
   return {};
 }
 
+Result<void> AlertManager::publish_again(Day today, Outbox& outbox) {
+  if (today <= published_day_) return {};
+  published_day_ = today;
+  auto alert_ids = firing_;
+  for (auto at = written_.begin(); at != written_.end();) {
+    if (at->second + kPublishedAgainDays >= today) {
+      alert_ids.insert(at->first);
+      ++at;
+    } else {
+      unsaved_.erase(std::string(kWrittenPrefix) + at->first);
+      at = written_.erase(at);
+    }
+  }
+  for (const auto& alert_id : alert_ids) {
+    const auto alert = alerts_.get(alert_id);
+    if (!alert) return tl::make_unexpected(alert.error());
+    outbox.to_result(Topic::alerts, settings_.partition, calendar_.start_of(today), alert_id, (*alert)->SerializeAsString());
+  }
+  return {};
+}
+
 AlertManager::RegionPath AlertManager::path_of(const std::string& region_id) {
   RegionPath path;
   for (const auto region : regions_.path_of(regions_.index_of(region_id))) {
@@ -253,7 +290,14 @@ void AlertManager::set_firing(const std::string& alert_id, bool firing) {
   if (!firing && firing_.erase(alert_id) > 0) unsaved_.erase(key);
 }
 
-void AlertManager::write(const Alert& alert, Millis timestamp, Outbox& outbox) const {
+void AlertManager::write(const Alert& alert, Millis timestamp, Outbox& outbox) {
+  const auto day = calendar_.day_of(timestamp);
+  const auto& alert_id = alert.last().alert_id();
+  auto& written = written_.try_emplace(alert_id, kNoDay).first->second;
+  if (day > written) {
+    written = day;
+    unsaved_.put(std::string(kWrittenPrefix) + alert_id, std::to_string(day.number));
+  }
   outbox.to_result(Topic::alerts, settings_.partition, timestamp, alert.last().alert_id(), alert.SerializeAsString());
 }
 

@@ -26,6 +26,9 @@
 // highest time so far. When it reaches the end of a silence, the silence is removed, and the alerts that it silenced
 // are written again.
 //
+// At the beginning of each day all alerts that fire or changed in the last three days are written again, so that an older state that a
+// fenced process has left in `alerts` is corrected. A day begins with the first record of it, or with the market's close of the day before.
+//
 // Seals: when the clock passes a midnight, one for the last day that ended. It covers what was written to alert-log
 // before the record that passed midnight. Days without such a record have no seal: without records no time passes here,
 // and one record with a wrong timestamp could otherwise cause the seals of many years.
@@ -99,7 +102,8 @@ class AlertManager final : public Operator {
   void attach_silences(Alert& alert) const;
   void append_action(Alert& alert, const Execution& execution, Outbox& outbox);
   void append(const AlertLogRecord& record, Millis timestamp, std::string key, Outbox& outbox);
-  void write(const Alert& alert, Millis timestamp, Outbox& outbox) const;
+  void write(const Alert& alert, Millis timestamp, Outbox& outbox);
+  Result<void> publish_again(Day today, Outbox& outbox);
   void set_firing(const std::string& alert_id, bool firing);
   void remove_silence(const std::string& silence_id);
 
@@ -112,6 +116,8 @@ class AlertManager final : public Operator {
   StateTable<bool, SeenCodec> seen_;              // ids of commands, kept for ever: people send few
   std::set<std::string, std::less<>> firing_;     // ids of the firing alerts, to which silences apply
   std::map<std::string, SilenceState> silences_;  // by id, until they end
+  std::map<std::string, Day, std::less<>> written_;  // the alerts that changed in the last days, and the day when
+  Day published_day_ = kNoDay;                       // publish_again() was called for it
   Millis clock_ = kNever;
   Seal seal_;  // the seal if it were written now
   StoreBatch unsaved_;

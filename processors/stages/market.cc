@@ -318,6 +318,11 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
   }
   next_sealed_ = closed + 1;
   drop_deferred(closed);
+  if (outbox.outputs_enabled()) {
+    SignalRecord signal;
+    signal.mutable_day_closed()->set_day(closed.number);
+    outbox.to_task(Topic::signals, settings_.partition, calendar_.end_of(closed), "", signal.SerializeAsString());
+  }
   return {};
 }
 
@@ -491,18 +496,30 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
     if (!all && !changed_brands.contains(brand_id)) continue;
     if (brand_id.empty() && !owns_whole_market()) continue;
     const auto rows = brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, brand_cells);
-    TRY(publish_changed(brand_id, rows, offset, outbox));
+    TRY(publish_changed(brand_id, rows, new_day ? row_keys_of(brand_cells) : RowKeys{}, offset, outbox));
   }
   return {};
 }
 
+// The keys of all rows that the cells of a brand can have.
+MarketStage::RowKeys MarketStage::row_keys_of(const CellsByKey& cells) {
+  RowKeys keys;
+  for (const auto& [key, cell] : cells) {
+    for (const auto region : regions_.path_of(regions_.index_of(key.region_id))) {
+      keys.emplace(regions_.region_id(region), key.class_dimension);
+    }
+  }
+  return keys;
+}
+
 // Publishes the rows whose content differs from what was published last. A row that does not exist any more is published once
-// without lines.
-Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
+// without lines, and again on each new day (`all_keys`), so that an older row that a fenced process has left behind goes as well.
+Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
                                           std::int64_t offset, Outbox& outbox) {
   const auto published = live_.change(brand_id);
   if (!published) return tl::make_unexpected(published.error());
   std::map<std::pair<std::string, std::string>, std::uint64_t> before;
+  for (const auto& key : all_keys) before[key] = 0;
   for (const auto& row : (*published)->rows()) before[{row.region_id(), row.class_dimension()}] = row.content();
 
   LiveState after;

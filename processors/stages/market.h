@@ -99,8 +99,10 @@ class MarketStage final : public Operator {
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   void write_final_row(const Row& row, Outbox& outbox);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
-  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, std::int64_t offset,
-                               Outbox& outbox);
+  using RowKeys = std::set<std::pair<std::string, std::string>>;  // region and class dimension
+  RowKeys row_keys_of(const CellsByKey& cells);
+  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
+                               std::int64_t offset, Outbox& outbox);
   void write_live_row(const Row& row, std::int64_t offset, Outbox& outbox);
   Result<void> fold_before(Day day);
   [[nodiscard]] Day history_begins() const;

@@ -1,10 +1,12 @@
-// What /livez and /readyz say, from what threads and tasks report.
+// The answers of /livez and /readyz, from what threads and tasks report.
 #include "cli/live/health.h"
 
 #include <gtest/gtest.h>
 
 #include "processors/edge/memory_log.h"
+#include "processors/stream/memory_store.h"
 #include "tests/stream/fake_operator.h"
+#include "tests/support/log_checkpoints.h"
 
 namespace fiverate::test {
 namespace {
@@ -14,22 +16,22 @@ const Input kLedger{Topic::ledger, 3};
 class HealthTest : public testing::Test {
  protected:
   HealthTest() {
-    auto& seat = seats[kLedger];
-    seat.store = std::make_unique<MemoryStore>();
-    seat.op = std::make_unique<Adder>();
-    seat.task = std::make_unique<Task>("outlet", kLedger, "d1", *seat.op, *seat.store, sink);
+    auto& context = tasks[kLedger];
+    context.store = std::make_unique<MemoryStore>();
+    context.op = std::make_unique<Adder>();
+    context.task = std::make_unique<Task>("outlet", kLedger, "d1", *context.op, *context.store, sink);
   }
-  void works(std::int64_t lag, bool assigned = true) { board.round("outlet 0", assigned, seats, {{kLedger, lag}}); }
+  void works(std::int64_t lag, bool assigned = true) { board.round("outlet 0", assigned, tasks, {{kLedger, lag}}); }
 
   MemoryLog log;
   MemorySink sink{log};
-  std::map<Input, Seat> seats;
+  Tasks tasks;
   HealthBoard board;
   const HealthBoard::Clock::time_point later = HealthBoard::Clock::now() + HealthBoard::kStandsAfter + std::chrono::seconds(1);
 };
 
 TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
-  board.at_work("outlet 0");
+  board.working("outlet 0");
   EXPECT_TRUE(board.livez().good);
   EXPECT_FALSE(board.readyz().good);
   EXPECT_NE(board.readyz().json.find("\"assigned\":false"), std::string::npos);
@@ -37,27 +39,30 @@ TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
   EXPECT_TRUE(board.readyz().good);
 }
 
-TEST_F(HealthTest, BeforeKafkaIsReachedNothingIsSaidToBeThere) {
+TEST_F(HealthTest, BeforeKafkaIsReachedNothingIsReady) {
   const auto answer = board.readyz();
   EXPECT_FALSE(answer.good);
-  for (const auto* what : {"\"assigned\":false", "\"restored\":false", "\"caught_up\":false", "Kafka has not been reached"}) {
+  for (const auto* what : {"\"assigned\":false", "\"restored\":false", "\"up_to_date\":false", "Kafka has not been reached"}) {
     EXPECT_NE(answer.json.find(what), std::string::npos) << answer.json;
   }
 }
 
 TEST_F(HealthTest, EveryThreadCounts) {
   works(0);
-  board.at_work("market 0");
+  board.working("market 0");
   EXPECT_FALSE(board.readyz().good);
 }
 
-TEST_F(HealthTest, NotReadyWhileCatchingUp) {
-  seats.at(kLedger).task->stay_silent_until(10);
+TEST_F(HealthTest, NotReadyDuringAReplayOrFarBehindTheLogEnd) {
+  Checkpoint checkpoint;
+  checkpoint.set_offset(10);
+  tasks.at(kLedger).task->resume_from(checkpoint);
   works(0);
   EXPECT_NE(board.readyz().json.find("\"restored\":false"), std::string::npos) << board.readyz().json;
-  seats.at(kLedger).task->stay_silent_until(0);
+  auto& context = tasks.at(kLedger);
+  context.task = std::make_unique<Task>("outlet", kLedger, "d1", *context.op, *context.store, sink);
   works(HealthBoard::kBehindMax + 1);
-  EXPECT_NE(board.readyz().json.find("\"restored\":true,\"caught_up\":false"), std::string::npos) << board.readyz().json;
+  EXPECT_NE(board.readyz().json.find("\"restored\":true,\"up_to_date\":false"), std::string::npos) << board.readyz().json;
   works(HealthBoard::kBehindMax);
   EXPECT_TRUE(board.readyz().good);
 }
@@ -77,27 +82,35 @@ TEST_F(HealthTest, ATaskThatStandsStillWhileRecordsWaitIsStuck) {
   EXPECT_EQ(board.livez(later).json.find("outlet/3\",\"offset\":0,\"lag"), board.livez(later).json.find("outlet/3\",\"offset"));
 }
 
-TEST_F(HealthTest, TellsHowFarStandbysAreAndDoesNotWaitForThem) {
+TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
   MemorySource::GroupOffsets group;
-  group[kLedger] = {40, ""};
+  group[kLedger] = {40, to_text(CheckpointPointer{0, 0})};
+  Checkpoint checkpoint;
+  checkpoint.set_task("outlet/3");
+  checkpoint.set_definition_id("d1");
+  checkpoint.set_offset(40);
+  log.append(checkpoint_record(checkpoint, 1));
   MemorySource source(log, {}, group);
-  Standby standby([](const auto&) -> Result<std::unique_ptr<Source>> { return fail(Reaction::retry, "no log"); },
-                  [this](const Input&) -> Result<Seat> { return std::move(seats.extract(kLedger).mapped()); },
-                  {kLedger}, 1, std::chrono::seconds(1));
-  standby.follow({});
+  LogCheckpoints checkpoints(log);
+  Standby standby({[this, &group](const auto&) -> Result<std::unique_ptr<Source>> { return std::make_unique<MemorySource>(log, std::vector<Input>{}, group); },
+                   checkpoints, [](const Input&) { return std::string("outlet/3"); },
+                   [this](const Input&, const auto&) -> Result<TaskContext> { return std::move(tasks.extract(kLedger).mapped()); },
+                   {kLedger}},
+                  1, std::chrono::seconds(1));
+  standby.follow_all_but({});
   standby.round(source);
-  board.round("outlet 0", true, seats, {}, &standby);
+  board.round("outlet 0", true, tasks, {}, &standby);
   EXPECT_TRUE(board.readyz().good);
   EXPECT_NE(board.readyz().json.find(R"("standbys":[{"task":"outlet/3","offset":0,"behind_records":40}])"),
             std::string::npos)
       << board.readyz().json;
-  board.round("outlet 0", true, seats, {});
+  board.round("outlet 0", true, tasks, {});
   EXPECT_NE(board.readyz().json.find(R"("standbys":[])"), std::string::npos);
 }
 
-TEST_F(HealthTest, WaitingForKafkaIsAliveAndNotReadyAndSaysWhy) {
+TEST_F(HealthTest, WaitingForKafkaIsAliveAndNotReadyWithTheReason) {
   works(0);
-  board.begins_anew("outlet 0", "No Kafka broker could be reached.");
+  board.restarting("outlet 0", "No Kafka broker could be reached.");
   EXPECT_TRUE(board.livez().good);
   EXPECT_FALSE(board.readyz().good);
   EXPECT_NE(board.readyz().json.find("No Kafka broker"), std::string::npos);

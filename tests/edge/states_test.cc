@@ -273,9 +273,9 @@ TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
   const auto copy = std::move(*standby->open(kTask, {}, {}));
   std::int64_t offset = 0;
   const auto commit_in_both = [&] {
-    commit(*copy.store, ++offset);
+    commit(*copy, ++offset);
     standby->create_snapshots();
-    commit(*owned.store, offset);
+    commit(*owned, offset);
     owner->create_snapshots();
   };
   commit_in_both();
@@ -292,12 +292,12 @@ TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
   const auto process = states();
   const auto opened = std::move(*process->open(kTask, {}, {}));
   for (const std::int64_t offset : {2, 3}) {
-    commit(*opened.store, offset);
+    commit(*opened, offset);
     process->create_snapshots();
     EXPECT_EQ(list().front().next_offset, 1) << "the other process may still create one";
   }
   for (const std::int64_t offset : {4, 5}) {
-    commit(*opened.store, offset);
+    commit(*opened, offset);
     process->create_snapshots();
     EXPECT_EQ(list().front().next_offset, offset);
   }
@@ -307,7 +307,7 @@ TEST_F(StatesTest, AProcessThatRestartsWithItsStateContinuesToCreateSnapshots) {
   for (const std::int64_t offset : {1, 2}) {
     const auto process = states();
     const auto opened = std::move(*process->open(kTask, {}, {}));
-    commit(*opened.store, offset);
+    commit(*opened, offset);
     process->create_snapshots();
     EXPECT_EQ(list().front().next_offset, offset);
   }

@@ -25,22 +25,6 @@ std::size_t thread_of(const Input& input) {
 
 }  // namespace
 
-// One thread of a stage, between two failures.
-struct SimCluster::StageRun {
-  SimSource source;
-  SimSink sink;
-  ProgressTracker book;
-  std::set<Input> mine;
-  bool told_in_calm = false;
-  std::unique_ptr<Standby> standby;
-  std::unique_ptr<Worker> worker;
-  struct Tally {
-    const Task* task = nullptr;
-    TaskCounters counters;
-  };
-  std::map<Input, Tally> tallies;
-};
-
 struct SimCluster::Process {
   // One stage thread.
   struct Thread {
@@ -149,42 +133,11 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
 }
 
 void SimCluster::work(Process& process, std::size_t stage) {
-  auto& run = process.runs[stage];
-  if (!run && process.rests_for[stage]-- > 0) return;
-  if (!run) {
-    const auto incarnation = ++incarnations_;
-    run.reset(new StageRun{
-        {log_, *groups_[stage], fmt::format("{}-{}", process.name, stage), incarnation, weather_, process.dead},
-        {log_, late_, saboteur_, weather_, process.dead},
-        ProgressTracker(definition_),
-        {},
-        false,
-        nullptr,
-        nullptr,
-        {}});
-    if (plan_.standby > 0) {
-      // Its clock moves with each look at it.
-      run->standby = std::make_unique<Standby>(
-          [this, &process](const std::map<Input, std::int64_t>& from) -> Result<std::unique_ptr<Source>> {
-            return std::make_unique<SimReader>(log_, from, weather_, process.dead);
-          },
-          [this, &process, stage](const Input& input) { return make_seat(process, stage, input); },
-          inputs_of(kThreads[stage] == Stage::intake ? Stage::reference : kThreads[stage], definition_), plan_.standby,
-          std::chrono::milliseconds{300},
-          [at = std::chrono::steady_clock::time_point{std::chrono::hours{1}}]() mutable { return at += std::chrono::milliseconds{70}; });
-    }
-    // Never by the clock: what moves a commit is the number of records, and the storm.
-    run->worker = std::make_unique<Worker>(
-        run->source,
-        [this, &process, stage](const Input& input) {
-          note_owner(process, stage, input);
-          return make_seat(process, stage, input);
-        },
-        WorkerOptions{std::chrono::milliseconds{0}, std::chrono::hours{10'000},
-                      1 + chance_.below(chance_.percent(50) ? 20 : 400)},
-        [this, &process, stage](const auto& seats) { return heartbeat(process, stage, seats); }, run->standby.get());
-  }
-  const auto worked = run->worker->round();
+  now_ += std::chrono::milliseconds{weather_.is_calm() ? 20 : chance_.below(120)};
+  auto& thread = process.threads[stage];
+  if (!thread.supervisor) start_thread(process, stage);
+  const auto worked = thread.supervisor->round();
+  if (!process.dead) count_tasks(process, stage);
   react(process, stage, worked ? Result<void>{} : tl::make_unexpected(worked.error()));
 }
 
@@ -240,31 +193,6 @@ void SimCluster::note_owner(Process& process, const Input& input) {
     if (thread.supervisor && thread.supervisor->tasks().contains(input)) weather_.count(Fault::two_at_once);
   }
   owner = &process;
-}
-
-// As IntakeHeartbeat, with chance in place of the clock.
-Result<void> SimCluster::heartbeat(Process& process, std::size_t stage, const std::map<Input, Seat>& seats) {
-  auto& run = *process.runs[stage];
-  count_tasks(run);
-  for (const auto& [input, seat] : seats) {
-    if (seat.speak_from && seat.task->next_offset() >= seat.spoken_until && !seat.task->changed())
-      orders_.erase(order_name(input));
-  }
-  if (kThreads[stage] != Stage::intake) return {};
-  for (const auto& input : run.mine) {
-    if (!seats.contains(input)) run.book.remove(input);
-  }
-  run.mine.clear();
-  for (const auto& [input, seat] : seats) {
-    run.mine.insert(input);
-    if (!seat.task->changed()) run.book.acknowledge(input, seat.op->clock(), seat.task->acknowledged());
-  }
-  // Told again now and then though nothing moves (kIdleProgressEvery), for what was told last may have been lost: in the calm, once.
-  const bool again = weather_.is_calm() ? !std::exchange(run.told_in_calm, true) : chance_.percent(4);
-  const bool told = again || (run.book.changed() && (weather_.is_calm() || chance_.percent(40)));
-  if (!told) return {};
-  for (auto& record : run.book.records(again)) TRY(run.sink.send(std::move(record)));
-  return {};
 }
 
 // ---- the storm ------------------------------------------------------------------------------------------------------

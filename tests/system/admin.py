@@ -1,10 +1,11 @@
-"""Administrative requests that the tests need, in Kafka's own protocol: no JVM for each of them, and nothing more to install.
+"""Administrative requests in Kafka's own protocol, which need neither a JVM per request nor another tool.
 
-    admin = Admin("127.0.0.1:9092")              # any broker; it passes on what is for the controller
+    admin = Admin("127.0.0.1:9092")              # any broker; it forwards requests to the controller
     admin.coordinator("fiverate-outlet")         # node that coordinates a group
     admin.controller()                           # node that is the active controller
     admin.partitions()                           # {(topic, partition): Partition(leader, replicas, in_sync)}
     admin.set_topic("ledger", "min.insync.replicas", "1")
+    admin.delete_topic("ledger")
     admin.add_user("alice", "secret")            # SCRAM-SHA-512
     admin.allow("User:alice", TOPIC, "ledger", READ);  admin.forbid("User:alice", TOPIC, "ledger", READ)
 
@@ -24,7 +25,7 @@ TOPIC, GROUP, CLUSTER = 2, 3, 4  # kinds of resources
 READ, WRITE, CREATE, DESCRIBE_CONFIGS = 3, 4, 5, 10  # operations
 LITERAL, PREFIXED = 3, 4
 ALLOW = 3
-METADATA, FIND_COORDINATOR, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 30, 31, 44, 51, 55
+METADATA, FIND_COORDINATOR, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 20, 30, 31, 44, 51, 55
 TOPIC_CONFIG, SET = 2, 0
 SCRAM_SHA_512, ITERATIONS = 2, 4096
 
@@ -36,82 +37,87 @@ class Admin:
 
     def coordinator(self, group):
         """-1 while there is none."""
-        error, node = self.ask(FIND_COORDINATOR, 0, text(group)).take(">hi")
+        error, node = self.send(FIND_COORDINATOR, 0, text(group)).unpack(">hi")
         return -1 if error else node
 
     def controller(self):
         """-1 while there is none."""
-        answer = self.ask(QUORUM, 0, b"\2" + short_text("__cluster_metadata") + b"\2" + struct.pack(">i", 0) + b"\0\0\0", flexible=True)
-        (error,) = answer.take(">h")
+        answer = self.send(QUORUM, 0, b"\2" + short_text("__cluster_metadata") + b"\2" + struct.pack(">i", 0) + b"\0\0\0", flexible=True)
+        (error,) = answer.unpack(">h")
         if error:
             return -1
-        answer.take(">b"), answer.skip(answer.take(">B")[0] - 1), answer.take(">b")  # one topic, its name, one partition
-        _, error, leader = answer.take(">ihi")
+        answer.unpack(">b"), answer.skip(answer.unpack(">B")[0] - 1), answer.unpack(">b")  # one topic, its name, one partition
+        _, error, leader = answer.unpack(">ihi")
         return -1 if error else leader
 
     def partitions(self):
-        """Of all topics, those of Kafka itself too."""
-        answer, found = self.ask(METADATA, 1, struct.pack(">i", -1)), {}
+        """The partitions of all topics, including those of Kafka itself."""
+        answer, found = self.send(METADATA, 1, struct.pack(">i", -1)), {}
         for _ in range(answer.count()):
-            answer.take(">i"), answer.text(), answer.take(">i"), answer.text()  # a broker: id, host, port, rack
-        answer.take(">i")
+            answer.unpack(">i"), answer.text(), answer.unpack(">i"), answer.text()  # a broker: id, host, port, rack
+        answer.unpack(">i")
         for _ in range(answer.count()):
-            answer.take(">h")
+            answer.unpack(">h")
             topic = answer.text()
-            answer.take(">b")
+            answer.unpack(">b")
             for _ in range(answer.count()):
-                _, number, leader = answer.take(">hii")
+                _, number, leader = answer.unpack(">hii")
                 found[topic, number] = Partition(leader, answer.numbers(), answer.numbers())
         return found
 
     def set_topic(self, topic, name, value):
-        answer = self.ask(CONFIGURE, 0, struct.pack(">ib", 1, TOPIC_CONFIG) + text(topic) + struct.pack(">i", 1) + text(name) +
+        answer = self.send(CONFIGURE, 0, struct.pack(">ib", 1, TOPIC_CONFIG) + text(topic) + struct.pack(">i", 1) + text(name) +
                           struct.pack(">b", SET) + text(value) + b"\0")
-        answer.take(">ii")
+        answer.unpack(">ii")
         answer.expect_no_error(f"{name} of {topic}")
+
+    def delete_topic(self, topic):
+        answer = self.send(DELETE_TOPICS, 1, struct.pack(">i", 1) + text(topic) + struct.pack(">i", 10_000))
+        answer.unpack(">ii"), answer.text()  # throttle time, one topic, its name
+        answer.expect_no_error(f"deletion of {topic}")
 
     def add_user(self, name, password):
         salt = os.urandom(16)
         salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
-        answer = self.ask(SCRAM, 0, b"\1\2" + short_text(name) + struct.pack(">bi", SCRAM_SHA_512, ITERATIONS) + short_text(salt) +
+        answer = self.send(SCRAM, 0, b"\1\2" + short_text(name) + struct.pack(">bi", SCRAM_SHA_512, ITERATIONS) + short_text(salt) +
                           short_text(salted) + b"\0\0", flexible=True)
-        answer.take(">ib")
-        answer.skip(answer.take(">B")[0] - 1)
+        answer.unpack(">ib")
+        answer.skip(answer.unpack(">B")[0] - 1)
         answer.expect_no_error(f"user {name}")
 
     def allow(self, principal, kind, name, operation, pattern=LITERAL):
-        answer = self.ask(CREATE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
+        answer = self.send(CREATE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
                           text("*") + struct.pack(">bb", operation, ALLOW))
-        answer.take(">ii")
+        answer.unpack(">ii")
         answer.expect_no_error(f"a right of {principal}")
 
     def forbid(self, principal, kind, name, operation, pattern=LITERAL):
-        """Takes back what was allowed in the same words."""
-        answer = self.ask(DELETE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
+        """Removes a right that `allow` added with the same arguments."""
+        answer = self.send(DELETE_ACLS, 1, struct.pack(">ib", 1, kind) + text(name) + struct.pack(">b", pattern) + text(principal) +
                           text("*") + struct.pack(">bb", operation, ALLOW))
-        answer.take(">ii")
+        answer.unpack(">ii")
         answer.expect_no_error(f"a right of {principal}")
         answer.text()
         if answer.count() != 1:
-            raise AssertionError(f"{principal} has no such right that could be taken")
+            raise AssertionError(f"{principal} has no such right that could be answer_fields")
 
-    def ask(self, key, version, fields, flexible=False):
+    def send(self, key, version, fields, flexible=False):
         request = struct.pack(">hhi", key, version, 1) + text("tests") + (b"\0" if flexible else b"") + fields
         with socket.create_connection(self.at, timeout=10) as connection:
-            connection.settimeout(30)  # it may have to be passed on to a controller that is just being elected
+            connection.settimeout(30)  # the broker may forward it to a controller that is being elected
             connection.sendall(struct.pack(">i", len(request)) + request)
             answer = connection.makefile("rb")
             (size,) = struct.unpack(">i", answer.read(4))
-            taken = Answer(answer.read(size))
-        taken.take(">ib" if flexible else ">i")  # correlation id
-        return taken
+            answer_fields = Answer(answer.read(size))
+        answer_fields.unpack(">ib" if flexible else ">i")  # correlation id
+        return answer_fields
 
 
 class Answer:
     def __init__(self, content):
         self.content, self.at = content, 0
 
-    def take(self, layout):
+    def unpack(self, layout):
         values = struct.unpack_from(layout, self.content, self.at)
         self.at += struct.calcsize(layout)
         return values
@@ -120,18 +126,18 @@ class Answer:
         self.at += max(0, size)
 
     def count(self):
-        return self.take(">i")[0]
+        return self.unpack(">i")[0]
 
     def numbers(self):
-        return [self.take(">i")[0] for _ in range(self.count())]
+        return [self.unpack(">i")[0] for _ in range(self.count())]
 
     def text(self):
-        (size,) = self.take(">h")
+        (size,) = self.unpack(">h")
         self.skip(size)
         return self.content[self.at - max(0, size) : self.at].decode()
 
     def expect_no_error(self, what):
-        (error,) = self.take(">h")
+        (error,) = self.unpack(">h")
         if error:
             raise AssertionError(f"{what}: Kafka answers with error {error}")
 
@@ -142,6 +148,6 @@ def text(value):
 
 
 def short_text(value):
-    """Of a flexible version, and shorter than 127 bytes."""
+    """A text of less than 127 bytes, as flexible versions encode it."""
     value = value if isinstance(value, bytes) else value.encode()
     return bytes([len(value) + 1]) + value

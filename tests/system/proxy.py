@@ -6,7 +6,7 @@
 
     proxy.delay_produce(0.3)       each answer to a Produce comes so many seconds late
     proxy.drop_produce(5)          every 5th Produce is carried out, but its answer never comes: the connection ends instead
-    proxy.cut(0.02)                each request ends its connection with this probability, unsent
+    proxy.close_connections(0.02)  each request ends its connection with this probability, unsent
     proxy.swallow(True)            nothing passes in either direction and nothing ends: a cable that was pulled
     proxy.friendly()               as if it were not there
 
@@ -29,7 +29,7 @@ class Proxy:
     def __init__(self, seed=1):
         self.random = random.Random(seed)
         self.lock = threading.Lock()
-        self.counts = collections.Counter()  # what was done: "produce", "dropped", "delayed", "cut", "swallowed"
+        self.counts = collections.Counter()  # what was done: "produce", "dropped", "delayed", "closed", "swallowed"
         self.target = None
         self.pairs = set()
         self.friendly()
@@ -50,7 +50,7 @@ class Proxy:
     # ---- what it is to do ----
 
     def friendly(self):
-        self.delay, self.drop_every, self.cut_share, self.holds = 0, 0, 0, False
+        self.delay, self.drop_every, self.close_share, self.holds = 0, 0, 0, False
 
     def delay_produce(self, seconds):
         self.delay = seconds
@@ -58,8 +58,8 @@ class Proxy:
     def drop_produce(self, every):
         self.drop_every = every
 
-    def cut(self, share):
-        self.cut_share = share
+    def close_connections(self, share):
+        self.close_share = share
 
     def swallow(self, holds):
         self.holds = holds
@@ -90,7 +90,7 @@ class Proxy:
 
 
 class Pair:
-    """One connection of a client and its continuation to the broker."""
+    """One connection of a client, and the one to the broker that it is forwarded to."""
 
     def __init__(self, proxy, client, broker):
         self.proxy, self.client, self.broker = proxy, client, broker
@@ -118,8 +118,8 @@ class Pair:
         try:
             while frame := read_frame(self.client):
                 api_key, _, correlation = struct.unpack_from(">hhi", frame, 4)
-                if proxy.cut_share and proxy.random.random() < proxy.cut_share:
-                    proxy.counted("cut")
+                if proxy.close_share and proxy.random.random() < proxy.close_share:
+                    proxy.counted("closed")
                     break
                 if api_key == PRODUCE:
                     proxy.counted("produce")

@@ -1,4 +1,4 @@
-"""What the system tests share: a broker, markets on it, the program as a child process, and waiting.
+"""Shared by the system tests: a broker, markets on it, the program as a child process, and functions that wait.
 
     market = Market(self, shared_kafka())          # topics of its own, a folder of its own
     market.create_topics()
@@ -9,7 +9,7 @@
 
 Environment, all optional: FIVERATE_TEST_PROGRAM (else the newer of build/release and build/dev), FIVERATE_TEST_ROOT,
 FIVERATE_TEST_KAFKA (address of a running broker; else one is started for this process and stopped at its end).
-Nothing here waits for a fixed time: every wait asks again and again, and has an end.
+Nothing here waits for a fixed time: every wait polls a condition and has a limit.
 """
 
 import atexit
@@ -33,7 +33,7 @@ from collections import Counter, namedtuple
 ROOT = pathlib.Path(os.environ.get("FIVERATE_TEST_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 KAFKA = ROOT / "deploy" / "kafka" / "kafka"
 ORACLE = ROOT / "tests" / "oracle"
-# The program reads FIVERATE_*: what surrounds the tests must not configure it.
+# The program reads FIVERATE_*: the environment of the tests must not configure it.
 CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FIVERATE_")}
 
 BROKER_WITHIN = 90  # s; a broker starts in 4 to 10
@@ -55,7 +55,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with everything that at
 
 @functools.cache
 def scratch():
-    """A folder for this process, gone at its end."""
+    """A folder for this process. It is removed when the process ends."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fiverate-system-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -80,7 +80,7 @@ def eventually(probe, within, what, every=0.05):
 
 
 class Broker:
-    """One broker of deploy/kafka/kafka in a folder; stopped at the end of the process, whatever happens."""
+    """One broker of deploy/kafka/kafka in a folder. It is stopped when this process ends."""
 
     def __init__(self, folder, advertise=None, port=None, controller_port=None, cluster_id=None, properties=None):
         self.folder, self.port, self.properties = pathlib.Path(folder), port, properties or {}
@@ -88,17 +88,17 @@ class Broker:
         atexit.register(self.command, "kill")
 
     def start(self):
-        port = self.port or (None if (self.folder / "address").exists() else 0)  # the same again after a stop
-        told = [word for name, value in {**self.options, "port": port}.items() if value is not None for word in (f"--{name}", str(value))]
-        told += [word for name, value in self.properties.items() for word in ("--property", f"{name}={value}")]
+        port = self.port or (None if (self.folder / "address").exists() else 0)  # after a stop, the same port as before
+        options = [part for name, value in {**self.options, "port": port}.items() if value is not None for part in (f"--{name}", str(value))]
+        options += [part for name, value in self.properties.items() for part in ("--property", f"{name}={value}")]
 
         def attempt():
-            done = self.command("start", *told)
-            if done.returncode != 0 and "in use" not in done.stderr:  # a killed one lets go of its ports a moment later
+            done = self.command("start", *options)
+            if done.returncode != 0 and "in use" not in done.stderr:  # the system releases the ports of a killed broker a moment later
                 raise AssertionError(f"no broker: {done.stdout}{done.stderr}")
             return done.returncode == 0
 
-        eventually(attempt, 10, f"a broker in {self.folder}: its port stays in use")
+        eventually(attempt, 10, f"the broker in {self.folder} starts: its port is still in use")
         self.address = (self.folder / "address").read_text().strip()
         return self
 
@@ -108,19 +108,19 @@ class Broker:
     def kill(self):
         self.command("kill")
 
-    def command(self, *words):
-        return subprocess.run([KAFKA, *words, "--dir", self.folder], capture_output=True, text=True, timeout=BROKER_WITHIN,
+    def command(self, *arguments):
+        return subprocess.run([KAFKA, *arguments, "--dir", self.folder], capture_output=True, text=True, timeout=BROKER_WITHIN,
                               stdin=subprocess.DEVNULL)
 
 
 @functools.cache
 def shared_kafka():
-    """The address of the broker that all tests share; those that break a broker have their own."""
+    """The address of the broker that all tests share. Tests that stop brokers start their own."""
     return os.environ.get("FIVERATE_TEST_KAFKA") or Broker(scratch() / "kafka").start().address
 
 
 def delete_records(address, topic, before):
-    """What retention does, now: {partition: offset below which the log is cut off}. DeleteRecords, version 0, as no tool at hand sends it."""
+    """Deletes all records before an offset, {partition: offset}, as retention does: DeleteRecords version 0, which kcat cannot send."""
     def text(value):
         return struct.pack(">h", len(value)) + value.encode()
 
@@ -145,18 +145,18 @@ def delete_records(address, topic, before):
 
 @functools.cache
 def small_market(outlets=20, days=60, seed=1, brands=3, skus=12, rates=("broken=0",)):
-    """Simulated. Without the broken records, unless `rates` asks for them: a line that is cut off has lost its arrival, and stands for
-    the first of all in files; so an import has to bring it first (parts_of does)."""
+    """A simulated history. By default it has no broken records: a truncated line has no arrival time, so a replay of files reads it first,
+    and an import has to send it first (parts_of does so)."""
     folder = scratch() / "-".join(map(str, ["market", outlets, days, seed, brands, skus, *rates]))
     subprocess.run([program(), "simulate", "--out", folder, "--outlets", str(outlets), "--days", str(days), "--seed", str(seed),
-                    "--brands", str(brands), "--skus", str(skus), *(word for rate in rates for word in ("--rate", rate))],
+                    "--brands", str(brands), "--skus", str(skus), *(part for rate in rates for part in ("--rate", rate))],
                    check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
     return folder
 
 
 @functools.cache
 def replayed(folder):
-    """metrics.jsonl of a replay from the files, without Kafka."""
+    """metrics.jsonl of a replay of the files, without Kafka."""
     out = pathlib.Path(f"{folder}-replayed")
     subprocess.run([program(), "replay", "--in", folder, "--out", out], check=True, env=CLEAN_ENVIRONMENT,
                    stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
@@ -173,7 +173,7 @@ def nasty(seed, *options):
 
 @functools.cache
 def oracle_of(folder):
-    """The folder with metrics.jsonl and quarantine.jsonl of the plain reference program."""
+    """The folder with metrics.jsonl and quarantine.jsonl of the reference program, tests/oracle."""
     out = pathlib.Path(f"{folder}-oracle")
     subprocess.run([sys.executable, ORACLE / "oracle.py", "--in", folder, "--out", out], check=True, timeout=2 * DONE_WITHIN)
     return out
@@ -184,7 +184,7 @@ def lines_of(folder):
 
 
 def shuffled(folder, seed):
-    """All lines of both files in one, in any order: an import sorts."""
+    """All lines of both files in one file, in random order: an import sorts them."""
     lines = lines_of(folder)
     random.Random(seed).shuffle(lines)
     file = pathlib.Path(f"{folder}-shuffled.jsonl")
@@ -202,8 +202,8 @@ def is_json(line):
 
 @functools.cache
 def parts_of(folder, count):
-    """The files of a history to be imported one after another: cut at midnights; in front the reference data, and what has no
-    arrival, which counts as the first of all."""
+    """A history as files that are imported one after another. They end at midnights. The first one starts with the reference data and the
+    lines without an arrival time, which a replay reads first."""
     first = (folder / "reference.jsonl").read_bytes()
     by_day = {}
     for line in (folder / "events.jsonl").read_bytes().splitlines(keepends=True):
@@ -231,13 +231,13 @@ class Market:
 
     def __init__(self, test, address, partitions=(4, 4, 2), **sections):
         self.test, self.address = test, address
-        name = f"{scratch().name.removeprefix('fiverate-')}-{next(numbers)}"  # a broker may outlive many processes, and their numbers come again
+        name = f"{scratch().name.removeprefix('fiverate-')}-{next(numbers)}"  # unique over processes: a broker may outlive many of them, and process ids repeat
         self.prefix = name + "."
         self.folder = scratch() / name
         self.folder.mkdir()
         self.config = self.folder / "fiverate.toml"
         self.state = self.folder / "state"
-        self.ends = None  # where the market's clock goes to, once a history is imported and closed
+        self.ends = None  # the watermark at the end of a history that was imported completely
         source, ledger, market = partitions
         settings = {
             "kafka": {"bootstrap.servers": address},
@@ -251,26 +251,26 @@ class Market:
             for section, values in settings.items()))
         test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def command(self, *words):
-        return [program(), "--config", str(self.config), *map(str, words)]
+    def command(self, *arguments):
+        return [program(), "--config", str(self.config), *map(str, arguments)]
 
-    def call(self, *words, within=DONE_WITHIN):
-        """To the end of the command; stdout as bytes, stderr as text."""
-        done = subprocess.run(self.command(*words), capture_output=True, stdin=subprocess.DEVNULL, env=CLEAN_ENVIRONMENT,
+    def call(self, *arguments, within=DONE_WITHIN):
+        """Runs a command to its end. Returns stdout as bytes and stderr as text."""
+        done = subprocess.run(self.command(*arguments), capture_output=True, stdin=subprocess.DEVNULL, env=CLEAN_ENVIRONMENT,
                               cwd=self.folder, timeout=within)
         done.stderr = done.stderr.decode(errors="replace")
         return done
 
-    def ok(self, *words, within=DONE_WITHIN):
-        done = self.call(*words, within=within)
-        self.test.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
+    def ok(self, *arguments, within=DONE_WITHIN):
+        done = self.call(*arguments, within=within)
+        self.test.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
         return done.stdout
 
-    def fails(self, code, *words, says=(), within=DONE_WITHIN):
-        """The command ends with this code and says all of these (regular expressions) on stderr."""
-        done = self.call(*words, within=within)
-        self.test.assertEqual(done.returncode, code, f"{words}: {done.stderr}")
-        for pattern in [says] if isinstance(says, str) else says:
+    def fails(self, code, *arguments, message=(), within=DONE_WITHIN):
+        """The command ends with this code. Its stderr matches `message`, one regular expression or several."""
+        done = self.call(*arguments, within=within)
+        self.test.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        for pattern in [message] if isinstance(message, str) else message:
             self.test.assertRegex(done.stderr, pattern)
         return done
 
@@ -293,24 +293,24 @@ class Market:
         return Process(self, "run", *options, *(["-X", f"state.dir={state}"] if state else []), preexec=preexec,
                        environment={"FAILPOINT": failpoint} if failpoint else {})
 
-    # ---- what came out ----
+    # ---- results ----
 
     def status(self):
-        """Per stage and partition; nothing if Kafka does not answer just now."""
+        """The rows of `status`, one per stage and partition; none if Kafka does not answer."""
         done = self.call("status", "-o", "json")
         return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
 
-    def caught_up(self):
-        """All tasks stand at the end, by their own words."""
+    def up_to_date(self):
+        """All tasks have processed all records and reached the last watermark, as `status` reports it."""
         tasks = self.status()
         return bool(tasks) and all(task["lag_records"] == 0 and self.at_the_end(task) for task in tasks)
 
     def at_the_end(self, task):
-        """What desk reads has no marks: its clock moves with what it is told."""
+        """The task has reached the last watermark. The alert manager reads no progress records, so its clock may be earlier."""
         return not self.ends or task["watermark"] == self.ends or task["stage"] == "desk"
 
-    def await_caught_up(self, within=FINAL_WITHIN):
-        eventually(self.caught_up, within, lambda: json.dumps([task for task in self.status() if task["lag_records"] != 0 or not self.at_the_end(task)], indent=0))
+    def await_up_to_date(self, within=FINAL_WITHIN):
+        eventually(self.up_to_date, within, lambda: json.dumps([task for task in self.status() if task["lag_records"] != 0 or not self.at_the_end(task)], indent=0))
 
     def final(self, expected=b""):
         """All FINAL rows through the last day of `expected`."""
@@ -318,27 +318,27 @@ class Market:
         return self.ok("rates", "--final", "--through", last, "-o", "json")
 
     def await_final(self, expected, within=FINAL_WITHIN):
-        """The FINAL rows are these, byte for byte, and no key was ever written with two values."""
-        self.await_caught_up(within)
+        """The FINAL rows are these, byte for byte, and no key was written with two values."""
+        self.await_up_to_date(within)
         self.assert_final(expected)
 
     def assert_final(self, expected):
         same_lines(self.test, self.final(expected), expected)
-        self.assert_no_contradiction()
+        self.assert_written_once()
 
     def same_alerts(self, least=0):
-        """Every transition of the live run, whatever happened to it, is that of a fold of its ledger. Returns the folder of that."""
+        """The transitions of all alerts of the live run are those of a replay of its ledger. Returns the folder of that replay."""
         out = self.folder / f"from-kafka-{next(numbers)}"
         self.ok("replay", "--kafka", "--out", out)
         expected = (out / "alerts.jsonl").read_bytes()
         self.test.assertGreaterEqual(expected.count(b'"state":"RESOLVED"'), least)
         eventually(lambda: self.ok("alerts", "log").count(b"\n") >= expected.count(b"\n"), 60, "all alerts are logged")
         same_lines(self.test, self.ok("alerts", "log"), expected)
-        self.assert_no_contradiction("alert-log")
+        self.assert_written_once("alert-log")
         return out
 
     def records(self, topic):
-        """Everything in a topic, repetitions included."""
+        """All records of a topic, repetitions included."""
         raw = subprocess.run(["kcat", "-C", "-b", self.address, "-t", self.prefix + topic, "-e", "-q", "-f", "%p %o %K %S %h\n%k%s"],
                              capture_output=True, check=True, timeout=DONE_WITHIN).stdout
         at, records = 0, []
@@ -350,8 +350,8 @@ class Market:
             records.append(Record(int(partition), int(offset), raw[end + 1 : key_end], raw[key_end:at], headers))
         return records
 
-    def assert_no_contradiction(self, topic="metrics-final"):
-        """A crash may repeat what is written once, identical in key, value and cause. Returns how many were repeated."""
+    def assert_written_once(self, topic="metrics-final"):
+        """A crash may repeat a record of this topic, but only with the same key, value and cause. Returns the number of repetitions."""
         seen, repeated = {}, 0
         for record in self.records(topic):
             what = (record.partition, record.value, record.headers)
@@ -361,30 +361,30 @@ class Market:
         return repeated
 
     def quarantined(self):
-        """How many of each reason. The reason is the first field of the record, a short text; the key is the cause."""
+        """The number of quarantined records by reason: the reason is the first field of the value, and the key is the cause."""
         return Counter(value[2 : 2 + value[1]].decode() for value in {record.key: record.value for record in self.records("quarantine")}.values())
 
 
 def same_lines(test, found, expected):
-    """Byte for byte, with a message that a person can read."""
+    """Compares byte for byte, and names the first line that differs."""
     if found == expected:
         return
     for number, (one, other) in enumerate(itertools.zip_longest(found.splitlines(), expected.splitlines()), start=1):
         if one != other:
             test.fail(f"line {number} differs ({found.count(10)} lines, expected are {expected.count(10)})\n"
                       f"  found    {one!r}\n  expected {other!r}")
-    test.fail("the ends of the lines differ")
+    test.fail("the line ends differ")
 
 
 class Process:
-    """A command that goes on, its output in files."""
+    """A command that runs in the background. Its output goes to files."""
 
-    def __init__(self, market, *words, environment=None, preexec=None):
+    def __init__(self, market, *arguments, environment=None, preexec=None):
         self.test = market.test
-        self.log = market.folder / f"{words[0]}-{next(numbers)}.log"
+        self.log = market.folder / f"{arguments[0]}-{next(numbers)}.log"
         self.out = self.log.with_suffix(".out")
         with open(self.log, "wb") as log, open(self.out, "wb") as out:
-            self.child = subprocess.Popen(market.command(*words), stdout=out, stderr=log, stdin=subprocess.DEVNULL,
+            self.child = subprocess.Popen(market.command(*arguments), stdout=out, stderr=log, stdin=subprocess.DEVNULL,
                                           env={**CLEAN_ENVIRONMENT, **(environment or {})}, cwd=market.folder,
                                           preexec_fn=preexec)
         self.test.addCleanup(self.end)
@@ -395,22 +395,22 @@ class Process:
     def is_alive(self):
         return self.child.poll() is None
 
-    def says(self, pattern, within, times=1):
-        """Waits until it has said this so many times."""
+    def logs(self, pattern, within, times=1):
+        """Waits until its log matches the pattern this many times."""
         def probe():
             if len(re.findall(pattern, self.text())) >= times:
                 return True
-            self.test.assertTrue(self.is_alive(), f"ended with {self.child.poll()} before it said {pattern!r}:\n{self.text()}")
+            self.test.assertTrue(self.is_alive(), f"ended with {self.child.poll()} before it logged {pattern!r}:\n{self.text()}")
             return False
 
         eventually(probe, within, lambda: f"{pattern!r} {times} times in\n{self.text()}")
 
     def is_working(self):
-        """All tasks of one process are there."""
-        self.says("market: reading deltas", 40)
-        self.says("reference: reading reference", 40)
-        self.says("outlet: reading ledger", 40)
-        self.says("desk: reading signals", 40)
+        """Waits until this process has tasks of every stage."""
+        self.logs(r"market/\d+: reading deltas", 40)
+        self.logs("reference/0: reading reference", 40)
+        self.logs(r"outlet/\d+: reading ledger", 40)
+        self.logs(r"desk/\d+: reading signals", 40)
         return self
 
     def send(self, number):
@@ -421,23 +421,23 @@ class Process:
         self.child.wait(timeout=10)
 
     def is_frozen(self):
-        """By SIGSTOP."""
+        """Whether SIGSTOP has stopped it."""
         return pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
 
     def memory_mib(self, what="VmRSS"):
         return int(re.search(rf"{what}:\s+(\d+) kB", pathlib.Path(f"/proc/{self.child.pid}/status").read_text()).group(1)) / 1024
 
     def ends(self, code, within=30):
-        """By itself."""
+        """Waits until it ends by itself with this code. Returns its log."""
         try:
             found = self.child.wait(timeout=within)
         except subprocess.TimeoutExpired:
-            self.test.fail(f"still runs after {within} s:\n{self.text()}")
+            self.test.fail(f"is still running after {within} s:\n{self.text()}")
         self.test.assertEqual(found, code, self.text())
         return self.text()
 
     def stop(self, number=signal.SIGTERM):
-        """In order, within the 10 s that an operator waits."""
+        """Requests an orderly end, which has to come within the 10 s that an operator waits. Returns its log."""
         self.test.assertTrue(self.is_alive(), f"ended with {self.child.poll()}:\n{self.text()}")
         self.send(number)
         return self.ends(0, within=12)
@@ -446,4 +446,4 @@ class Process:
         if self.is_alive():
             self.send(signal.SIGCONT)
             self.kill()
-        self.test.assertNotIn("Sanitizer", self.text())  # what is killed has no exit code to say so
+        self.test.assertNotIn("Sanitizer", self.text())  # the exit code of a killed process does not report it

@@ -82,7 +82,7 @@ class Desk(unittest.TestCase):
         self.run_process = self.market.run()
         self.run_process.is_working()
         self.market.history(*REFERENCE, delivery(1, "2026-03-02", 10))
-        self.market.await_caught_up()
+        self.market.await_up_to_date()
 
     def test_the_life_of_an_alert(self):
         market = self.market
@@ -96,8 +96,8 @@ class Desk(unittest.TestCase):
         self.assertEqual(market.alerts("--region", "elsewhere"), [])
 
         # Prefixes: one alert, several, none.
-        market.fails(1, "alerts", "ack", "a", says="Several alerts begin with a: aa11223344556677 ab00000000000000")
-        market.fails(1, "alerts", "show", "ff", says="No alert ff")
+        market.fails(1, "alerts", "ack", "a", message="Several alerts begin with a: aa11223344556677 ab00000000000000")
+        market.fails(1, "alerts", "show", "ff", message="No alert ff")
         sent = json.loads(market.ok("alerts", "ack", "aa", "--author", "ann", "--text", "on my way"))
         self.assertEqual((sent["command"]["verb"], sent["command"]["alert_id"]), ("ACK", "aa11223344556677"))
         self.assertLess(sent["event_time"], "2026-03-04", "the market's clock, not the wall's")
@@ -114,8 +114,8 @@ class Desk(unittest.TestCase):
         market.await_alert(lambda alert: len(alert["silenced"]) == 1, "--brand", "PLUM")
         market.ok("alerts", "unsilence", silence_id[:10], "--author", "ann")
         market.await_alert(lambda alert: not alert["silenced"], "--brand", "LARK")
-        market.fails(2, "alerts", "silence", "--for", "2d", "--author", "ann", says="Give at least one of --brand")
-        market.fails(2, "alerts", "silence", "--rule", "R1", "--for", "2 days", says="Invalid duration")
+        market.fails(2, "alerts", "silence", "--for", "2d", "--author", "ann", message="Give at least one of --brand")
+        market.fails(2, "alerts", "silence", "--rule", "R1", "--for", "2 days", message="Invalid duration")
 
         market.say(2, "RESOLVED")
         resolved = market.await_alert(lambda alert: True, "--brand", "LARK", "--state", "resolved")
@@ -168,13 +168,13 @@ class Quarantine(unittest.TestCase):
         self.assertEqual([json.loads(line)["records"] for line in market.ok("quarantine", "ls", "--summary").splitlines()], [1, 1])
         self.assertEqual(len(market.ok("quarantine", "ls", "--reason", "unknown_outlet").splitlines()), 1)
         self.assertEqual(market.ok("quarantine", "ls", "--since", "2026-03-20"), b"")
-        market.fails(2, "quarantine", "ls", "--reason", "nonsense", says="Unknown reason")
+        market.fails(2, "quarantine", "ls", "--reason", "nonsense", message="Unknown reason")
 
         cause = next(row["cause"] for row in rows if row["reason"] == "unknown_outlet")
         shown = json.loads(market.ok("quarantine", "show", cause))
         self.assertEqual((shown["reason"], shown["event"]["event_id"]), ("unknown_outlet", "d9"))
         market.fails(1, "quarantine", "show", "deliveries/0/999/0")
-        market.fails(1, "quarantine", "retry", "deliveries/0/999/0", says="Nothing was sent")
+        market.fails(1, "quarantine", "retry", "deliveries/0/999/0", message="Nothing was sent")
         market.fails(2, "quarantine", "retry")
         self.assertEqual(market.ok("quarantine", "retry", cause), b"sent again: 1\n")
         arrivals = [record for record in market.records("deliveries") if b"fiverate-arrival=" in record.headers]
@@ -211,7 +211,7 @@ class FromEvents(unittest.TestCase):
         market.history(*REFERENCE, delivery(1, "2026-03-02", 10), visit(1, "2026-03-05", 0), delivery(2, "2026-03-07", 5),
                        visit(2, "2026-03-20", 0), delivery(3, "2026-03-21", 6), visit(3, "2026-03-22", 0), delivery(4, "2026-03-23", 1))
         eventually(lambda: len(market.ok("alerts", "log", "--rule", "R1").splitlines()) == 6, 60, lambda: market.ok("alerts", "log").decode())
-        market.await_caught_up()
+        market.await_up_to_date()
         market.ok("replay", "--kafka", "--out", market.folder / "replayed")
         expected = b"".join(line for line in (market.folder / "replayed" / "alerts.jsonl").read_bytes().splitlines(keepends=True)
                             if json.loads(line)["rule"] == "R1")

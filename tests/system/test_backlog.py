@@ -29,7 +29,7 @@ class Backlog(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         market.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
         run = market.run()
-        market.await_caught_up()
+        market.await_up_to_date()
         run.stop()
 
         self.assert_by_arrival(market)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What people get wrong and what disks do: a message that says what to do, the right exit code, and nothing lost."""
+"""Wrong input by people, and failing disks: the message names the remedy, the exit code is right, and no data is lost."""
 
 import resource
 import shutil
@@ -10,12 +10,12 @@ from support import Market, parts_of, replayed, shared_kafka, small_market
 
 
 class Configuration(unittest.TestCase):
-    def refused(self, toml, *says):
+    def refused(self, toml, *messages):
         market = Market(self, "127.0.0.1:1")
         market.config.write_text(toml)
-        for words in (["rates"], ["run"], ["config", "show"]):
-            with self.subTest(words):
-                market.fails(2, *words, says=says, within=10)
+        for arguments in (["rates"], ["run"], ["config", "show"]):
+            with self.subTest(arguments):
+                market.fails(2, *arguments, message=messages, within=10)
 
     def test_an_unknown_key(self):
         self.refused('[topics]\nprefix = "x."\nleger_partitions = 4\n',
@@ -36,36 +36,36 @@ class Configuration(unittest.TestCase):
 
     def test_bad_flags(self):
         market = Market(self, "127.0.0.1:1")
-        market.fails(2, "rates", "-X", "state.dri=x", says='did you mean "dir"', within=10)
-        market.fails(2, "rates", "-X", "nonsense", says="section.key=value", within=10)
-        market.fails(2, "run", "--stage", "nonsense", says="intake, outlet, market", within=10)
+        market.fails(2, "rates", "-X", "state.dri=x", message='did you mean "dir"', within=10)
+        market.fails(2, "rates", "-X", "nonsense", message="section.key=value", within=10)
+        market.fails(2, "run", "--stage", "nonsense", message="intake, outlet, market", within=10)
         market.fails(2, "run", "--stagee", "intake", within=10)
         market.config.unlink()
-        market.fails(2, "rates", says=["fiverate.toml", "no such"], within=10)
+        market.fails(2, "rates", message=["fiverate.toml", "no such"], within=10)
 
 
 class Definition(unittest.TestCase):
-    """Topics are made for one time zone and one number of partitions: `run` refuses any other, and says what differs."""
+    """Topics are created for one time zone and one number of partitions. `run` refuses others and names the difference."""
 
     def setUp(self):
         self.market = Market(self, shared_kafka()).create_topics()
 
     def test_no_topics(self):
         market = Market(self, shared_kafka())
-        market.fails(2, "run", says="topics create", within=30)
-        market.fails(1, "rates", says="topics create", within=30)
+        market.fails(2, "run", message="topics create", within=30)
+        market.fails(1, "rates", message="topics create", within=30)
 
     def test_partitions(self):
-        self.market.fails(2, "run", "-X", "topics.ledger_partitions=5", within=30, says=r"ledger: partitions is 4, expected 5")
+        self.market.fails(2, "run", "-X", "topics.ledger_partitions=5", within=30, message=r"ledger: partitions is 4, expected 5")
         self.assertEqual(self.market.call("topics", "check", "-X", "topics.market_partitions=3").returncode, 1)
         self.assertEqual(self.market.call("topics", "create", "-X", "topics.source_partitions=3").returncode, 1)
 
     def test_timezone(self):
         self.market.fails(2, "run", "-X", "market.timezone=Europe/Berlin", within=30,
-                          says=["definition", "(?i)time ?zone", "Asia/Shanghai", "Europe/Berlin"])
+                          message=["definition", "(?i)time ?zone", "Asia/Shanghai", "Europe/Berlin"])
 
     def test_changed_and_changed_back(self):
-        """A refusal leaves everything as it was."""
+        """A refused `run` changes nothing."""
         self.market.call("run", "-X", "market.timezone=Europe/Berlin", within=30)
         run = self.market.run()
         self.market.import_history(small_market())
@@ -78,39 +78,39 @@ class Imports(unittest.TestCase):
         market = Market(self, shared_kafka()).create_topics()
         market.import_history(small_market())
         before = len(market.records("deliveries"))
-        market.fails(1, "import", *sorted(small_market().glob("*.jsonl")), says=["Import rejected: it starts on", "topics.prefix"])
-        self.assertEqual(len(market.records("deliveries")), before, "refused before anything is written")
+        market.fails(1, "import", *sorted(small_market().glob("*.jsonl")), message=["Import rejected: it starts on", "topics.prefix"])
+        self.assertEqual(len(market.records("deliveries")), before, "nothing was written")
         run = market.run()
         market.await_final(replayed(small_market()))
         run.stop()
 
-    def test_what_is_no_file(self):
+    def test_files_that_cannot_be_read(self):
         market = Market(self, shared_kafka()).create_topics()
-        market.fails(1, "import", "absent.jsonl", says=["absent.jsonl", "No such file"])
-        market.fails(1, "import", market.folder, says=[str(market.folder), "directory"])
+        market.fails(1, "import", "absent.jsonl", message=["absent.jsonl", "No such file"])
+        market.fails(1, "import", market.folder, message=[str(market.folder), "directory"])
         (market.folder / "empty.jsonl").write_bytes(b"")
-        market.fails(1, "import", market.folder / "empty.jsonl", says="Nothing to import")
+        market.fails(1, "import", market.folder / "empty.jsonl", message="Nothing to import")
         self.assertEqual(market.records("deliveries"), [])
 
     def test_replay_of_nothing(self):
         market = Market(self, "127.0.0.1:1")
         empty = market.folder / "empty"
         empty.mkdir()
-        market.fails(1, "replay", "--in", empty, "--out", market.folder / "out", says=[str(empty), "events.jsonl"])
-        market.fails(1, "replay", "--in", market.folder / "absent", "--out", market.folder / "out", says="absent")
+        market.fails(1, "replay", "--in", empty, "--out", market.folder / "out", message=[str(empty), "events.jsonl"])
+        market.fails(1, "replay", "--in", market.folder / "absent", "--out", market.folder / "out", message="absent")
 
 
 class State(unittest.TestCase):
-    """A state that is not whole is refused by name; without it the same numbers come out of the log."""
+    """A damaged state is refused by its path. Without it, the results are rebuilt from the log."""
 
     def test_damage(self):
         market = Market(self, shared_kafka()).create_topics()
         parts = parts_of(small_market(), 2)
         run = market.run()
         market.import_files(parts[0], open=True)
-        market.await_caught_up()
+        market.await_up_to_date()
         run.stop()
-        market.run().is_working().stop()  # what was in the write-ahead log is in SST files now
+        market.run().is_working().stop()  # this moves the content of write-ahead logs to SST files
         whole = market.folder / "whole"
         shutil.copytree(market.state, whole)
         for damage, folder in ((flip_tables, "market-0"), (flip_tables, "outlet-1"), (flip_manifest, "market-1"),
@@ -127,11 +127,11 @@ class State(unittest.TestCase):
         run.stop()
 
     def test_of_another_definition(self):
-        """As a newer or older program, or another time zone, would leave it."""
+        """A state of another program version or another time zone."""
         other = Market(self, shared_kafka(), market={"timezone": "Europe/Berlin"}).create_topics()
         run = other.run().is_working()
         other.import_history(small_market())
-        other.await_caught_up()
+        other.await_up_to_date()
         run.stop()
         market = Market(self, shared_kafka()).create_topics()
         market.import_history(small_market())
@@ -139,9 +139,9 @@ class State(unittest.TestCase):
             with self.subTest(folder):
                 shutil.rmtree(market.state, ignore_errors=True)
                 shutil.copytree(other.state / folder, market.state / folder)
-                said = market.run().ends(1)
-                self.assertIn(str(market.state / folder), said)
-                self.assertIn("another definition", said)
+                output = market.run().ends(1)
+                self.assertIn(str(market.state / folder), output)
+                self.assertIn("another definition", output)
         shutil.rmtree(market.state)
         run = market.run()
         market.await_final(replayed(small_market()))
@@ -154,9 +154,9 @@ class State(unittest.TestCase):
         if mounted.returncode != 0:
             self.skipTest(f"no tmpfs may be mounted: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", "-l", market.state], capture_output=True)
-        said = market.run().ends(1, within=20)
-        self.assertIn(str(market.state), said)
-        self.assertRegex(said, "(?i)read-only")
+        output = market.run().ends(1, within=20)
+        self.assertIn(str(market.state), output)
+        self.assertRegex(output, "(?i)read-only")
         subprocess.run(["mount", "-o", "remount,rw,size=64m", market.state], check=True)
         run = market.run()
         market.import_history(small_market())
@@ -164,12 +164,12 @@ class State(unittest.TestCase):
         run.stop()
 
     def test_too_few_files(self):
-        """64 descriptors do for nothing here: it ends and says so, and with more of them nothing is missing."""
+        """With 64 file descriptors `run` reports the error and ends. With more, no result is missing."""
         market = Market(self, shared_kafka()).create_topics()
         market.import_history(small_market())
         run = market.run(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
-        said = run.ends(1, within=60)
-        self.assertRegex(said, "(?i)too many open files")
+        output = run.ends(1, within=60)
+        self.assertRegex(output, "(?i)too many open files")
         run = market.run()
         market.await_final(replayed(small_market()))
         run.stop()
@@ -184,9 +184,9 @@ class State(unittest.TestCase):
         history = small_market(100, 200)
         run = market.run()
         market.import_history(history)
-        said = run.ends(1, within=60)
-        self.assertRegex(said, "(?i)disk is full|No space left")
-        self.assertIn(str(market.state), said)
+        output = run.ends(1, within=60)
+        self.assertRegex(output, "(?i)disk is full|No space left")
+        self.assertIn(str(market.state), output)
         subprocess.run(["mount", "-o", "remount,size=256m", market.state], check=True)
         run = market.run()
         market.await_final(replayed(history))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A broker that is away, comes late, stops, or is killed at work. It is one of its own: the shared one stays up."""
+"""A broker that is unreachable, starts late, stops, or is killed. The test starts its own, since others need the shared one."""
 
 import os
 import time
@@ -11,11 +11,11 @@ from support import Broker, Market, Process, eventually, parts_of, replayed, scr
 
 HISTORY = (100, 200)
 AWAY_S = int(os.environ.get("FIVERATE_TEST_AWAY", "35"))  # tests/system/drill --away 180
-GROWS_MIB = 64  # clients of librdkafka that are thrown away and made anew
+GROWS_MIB = 64  # for clients of librdkafka that are closed and opened again
 
 
 class Weight:
-    """Of a process."""
+    """Memory, threads and open files of a process."""
 
     def __init__(self, run):
         self.mib = run.memory_mib()
@@ -36,45 +36,45 @@ class BrokerFaults(unittest.TestCase):
         cls.addClassCleanup(cls.broker.kill)
 
     def setUp(self):
-        self.broker.start()  # if it is not there
+        self.broker.start()  # if a test stopped it
 
     def test_away(self):
-        """Commands that end by themselves end soon; `run` says so and goes on trying until it comes."""
+        """Other commands report the missing broker and end within seconds. `run` reports it and retries until the broker starts."""
         market = Market(self, self.broker.address).create_topics()
         self.broker.stop()
         began = time.monotonic()
-        commands = [Process(market, *words) for words in (
+        commands = [Process(market, *arguments) for arguments in (
             ["rates"], ["rates", "--final"], ["topics", "check"], ["topics", "create"], ["status"], ["watch", "rates"],
             ["replay", "--kafka", "--out", "out"], ["import", small_market() / "events.jsonl"])]
         run = market.run()
-        run.says("No Kafka broker answered.*Trying again", 10)
+        run.logs("No Kafka broker answered.*Trying again", 10)
         for command in commands:
             with self.subTest(command.log.name):
-                said = command.ends(1, within=max(0.1, began + 12 - time.monotonic()))  # 10 s, and ten processes that start
-                self.assertRegex(said, f"No Kafka broker answered at {market.address}")
+                output = command.ends(1, within=max(0.1, began + 12 - time.monotonic()))  # 10 s, and ten processes that start
+                self.assertRegex(output, f"No Kafka broker answered at {market.address}")
         self.broker.start()
         run.is_working()
         market.import_history(small_market())
         market.await_final(replayed(small_market()))
         run.stop()
 
-    def test_asked_to_stop_while_it_is_away(self):
+    def test_stops_while_the_broker_is_away(self):
         market = Market(self, self.broker.address).create_topics()
         working = market.run().is_working()
         self.broker.stop()
         waiting = market.run()
-        waiting.says("Trying again", 10)
+        waiting.logs("Trying again", 10)
         waiting.stop()
         working.stop()
 
     def test_away_for_long(self):
-        """Longer than any session and than an unacknowledged record is waited for; the process neither ends nor grows."""
+        """The broker is away for longer than sessions and delivery timeouts. The process neither ends nor grows."""
         history = small_market(40, 30, 2, brands=2, skus=6)
         parts = parts_of(history, 3)
         market = Market(self, self.broker.address, kafka={"session.timeout.ms": 6000}, run={"commit_every_ms": 50}).create_topics()
         run = market.run().is_working()
         market.import_files(parts[0], open=True)
-        eventually(market.caught_up, 60, run.text)
+        eventually(market.up_to_date, 60, run.text)
         before = Weight(run)
         market.import_files(parts[1], open=True)
         self.broker.kill()  # at work
@@ -84,19 +84,19 @@ class BrokerFaults(unittest.TestCase):
             self.assertTrue(run.is_alive(), run.text())
             heaviest = max(heaviest, Weight(run))
         self.broker.start()
-        eventually(market.caught_up, 90, run.text)
+        eventually(market.up_to_date, 90, run.text)
         market.import_files(parts[2])
         market.await_final(replayed(history))
         print(f"away for {AWAY_S} s: {before} before, at most {heaviest}, {Weight(run)} at the end")
         self.assertLess(heaviest.mib, before.mib + GROWS_MIB)
         self.assertLess(heaviest.threads, 3 * before.threads)
         self.assertLess(Weight(run).files, 2 * before.files)
-        said = run.text().count("\n")
-        self.assertLess(said, 200 + 10 * AWAY_S, "it does not flood its log")
+        lines = run.text().count("\n")
+        self.assertLess(lines, 200 + 10 * AWAY_S, "it does not log without a limit")
         run.stop()
 
     def test_back_at_another_address(self):
-        """bootstrap.servers names both, or something in between knows the new one: nobody has to be started again."""
+        """The broker moves to another port. `run` finds it in bootstrap.servers or through a proxy, without a restart."""
         first, second = free_ports(2)
         proxy = Proxy()
         self.addCleanup(proxy.close)
@@ -109,11 +109,11 @@ class BrokerFaults(unittest.TestCase):
         runs = {market: market.run().is_working() for market in (listed, behind)}
         for market in runs:
             market.import_files(parts[0], open=True)
-            eventually(market.caught_up, 60, runs[market].text)
+            eventually(market.up_to_date, 60, runs[market].text)
         before = {market: Weight(run) for market, run in runs.items()}
         broker.kill()
         for run in runs.values():
-            run.says("Connection refused", 20)
+            run.logs("Connection refused", 20)
         broker.port = second
         broker.start()
         proxy.to(broker.address)
@@ -136,7 +136,7 @@ class BrokerFaults(unittest.TestCase):
                 market.import_files(part, open=True)
                 leave()
                 self.broker.start()
-                eventually(market.caught_up, 60, run.text)
+                eventually(market.up_to_date, 60, run.text)
         market.import_files(parts[2])
         market.await_final(replayed(history))
         self.assertTrue(run.is_alive())

@@ -21,7 +21,7 @@ class Health(unittest.TestCase):
     def setUp(self):
         market = Market(self, "127.0.0.1:1", run={"health": "127.0.0.1:0"})  # nobody is there
         self.process = market.run()
-        self.process.says("health: http://", 20)
+        self.process.logs("health: http://", 20)
         host, port = re.search(r"health: http://(\S+):(\d+)/livez", self.process.text()).groups()
         self.address = host, int(port)
 

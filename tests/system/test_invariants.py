@@ -30,7 +30,7 @@ class Invariants(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         market.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
         run = market.run()
-        market.await_caught_up(within=WITHIN)
+        market.await_up_to_date(within=WITHIN)
         stop.touch()
         said, _ = checking.communicate(timeout=WITHIN)
         run.stop()

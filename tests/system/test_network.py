@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A network that loses, delays and swallows, between `fiverate run` and its broker: the numbers are those of the oracle.
+"""The network between `fiverate run` and its broker loses, delays and swallows messages: the results are those of the oracle.
 
-What answers to Produce are lost the broker has carried out: the client repeats, and nothing may count twice.
+The broker has written the records whose Produce response is lost. The client sends them again, and they must not count twice.
 """
 
 import subprocess
@@ -42,7 +42,7 @@ class Network(unittest.TestCase):
             between(number)
 
     def finish(self):
-        """In peace: the rest of the history, and all that there is to compare."""
+        """Imports the rest of the history without faults and compares all results."""
         self.proxy.friendly()
         self.market.import_files(self.parts[-1])
         self.market.await_final(self.expected)
@@ -54,18 +54,18 @@ class Network(unittest.TestCase):
         self.proxy.delay_produce(0.02)
         self.proxy.drop_produce(7)
         self.import_all_but_the_last()
-        eventually(lambda: self.proxy.counts["dropped"] >= 10 and self.market.caught_up(), 90, lambda: dict(self.proxy.counts))
+        eventually(lambda: self.proxy.counts["dropped"] >= 10 and self.market.up_to_date(), 90, lambda: dict(self.proxy.counts))
         self.finish()
         same_lines(self, self.expected, (oracle_of(self.history) / "metrics.jsonl").read_bytes())
 
-    def test_connections_cut_at_random(self):
-        self.proxy.cut(0.02)
+    def test_connections_closed_at_random(self):
+        self.proxy.close_connections(0.02)
         self.import_all_but_the_last()
-        eventually(lambda: self.proxy.counts["cut"] >= 10, 60, lambda: dict(self.proxy.counts))
+        eventually(lambda: self.proxy.counts["closed"] >= 10, 60, lambda: dict(self.proxy.counts))
         self.finish()
 
     def test_all_is_swallowed_for_longer_than_a_session(self):
-        """The broker throws the members out, and they do not know; then they hear all that they missed."""
+        """The broker removes the members from their groups, and they receive the error only after the network is back."""
         self.market.import_files(*self.parts[:2], open=True)
         child = subprocess.Popen(self.market.command("import", *self.parts[2:4], "--open"), env=CLEAN_ENVIRONMENT,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -75,12 +75,12 @@ class Network(unittest.TestCase):
         time.sleep(2 * SESSION_S)
         self.assertGreater(self.proxy.counts["swallowed"], 0)
         self.proxy.swallow(False)
-        _, said = child.communicate(timeout=DONE_WITHIN)
-        self.assertEqual(child.returncode, 0, said)
+        _, errors = child.communicate(timeout=DONE_WITHIN)
+        self.assertEqual(child.returncode, 0, errors)
         self.finish()
 
     def test_the_broker_is_killed_while_it_acknowledges(self):
-        """Answers are held on their way, so that the broker dies with records in its log of which nobody knows."""
+        """Responses are delayed, so that the killed broker has records in its log whose producers have no acknowledgement."""
         def strike(number):
             if number != 1:
                 return
@@ -92,7 +92,7 @@ class Network(unittest.TestCase):
             self.broker.start()
 
         self.import_all_but_the_last(strike)
-        eventually(self.market.caught_up, 60, self.run_.text)
+        eventually(self.market.up_to_date, 60, self.run_.text)
         self.finish()
 
 

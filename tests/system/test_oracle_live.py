@@ -41,7 +41,7 @@ class OracleLive(unittest.TestCase):
         market = Market(self, shared_kafka(), (2, 3, 2)).create_topics()
         run = market.run()
         market.import_history(folder)
-        market.await_caught_up()
+        market.await_up_to_date()
         run.stop()
         out = folder.parent / "regions-replayed"
         market.ok("replay", "--kafka", "--out", out)

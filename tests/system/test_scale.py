@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Processes that come and go while events come in, each with a state folder of its own: nothing is lost, nothing counts twice.
+"""Processes start and end while events arrive, each with a state folder of its own: no event is lost or counted twice.
 
-FIVERATE_TEST_REBALANCES=300: seconds in which somebody comes or goes every 2 s (default 12).
+FIVERATE_TEST_REBALANCES=300: for so many seconds a process starts or ends every 2 s (default 12).
 """
 
 import os
@@ -30,20 +30,20 @@ class Scale(unittest.TestCase):
         return self.market.run(state=self.market.folder / name)
 
     def finish(self, parts, running):
-        """And then nobody is told anything any more: the groups have come to rest."""
+        """Imports the rest, compares the results, and checks that no partition is assigned again after that."""
         self.market.import_files(*parts)
         self.market.await_final(self.expected, within=120)
         self.market.same_alerts(least=10)
 
-        def seats():
+        def assignments():
             return sum(process.text().count(": reading ") for process in running)
 
-        def at_rest():
-            before = seats()
+        def is_stable():
+            before = assignments()
             time.sleep(QUIET_S)
-            return seats() == before
+            return assignments() == before
 
-        eventually(at_rest, 4 * SESSION_S + 10, "the groups come to rest")
+        eventually(is_stable, 4 * SESSION_S + 10, "no partition is assigned any more")
         for process in running:
             process.stop()
 
@@ -54,20 +54,20 @@ class Scale(unittest.TestCase):
         two, three = self.process("two"), self.process("three")
         self.market.import_files(parts[1], open=True)
         for process in (two, three):
-            process.says(": reading ", 60)
+            process.logs(": reading ", 60)
         self.market.import_files(parts[2], open=True)
         time.sleep(self.random.uniform(0, 0.8))
         two.kill()
         self.market.import_files(parts[3], open=True)
         two = self.process("two")
         time.sleep(self.random.uniform(0, 0.8))
-        one.kill()  # for good: from now on two
+        one.kill()  # it does not come back: two processes are left
         self.market.import_files(parts[4], open=True)
         three.send(9)
         three.child.wait(timeout=10)
         three = self.process("three")
         self.market.import_files(parts[5], open=True)
-        eventually(self.market.caught_up, 60, two.text)
+        eventually(self.market.up_to_date, 60, two.text)
         self.finish(parts[6:], [two, three])
 
     def test_a_rebalance_every_two_seconds(self):
@@ -82,7 +82,7 @@ class Scale(unittest.TestCase):
                 guest.kill() if self.random.random() < 0.5 else guest.stop()
                 guest = None
             else:
-                number += 1  # a new name each time: a member that is back would get what it had, and nobody were told
+                number += 1  # a new name each time: a member that rejoins gets its partitions back without a rebalance
                 guest = self.process(f"guest-{number}")
             time.sleep(EVERY_S)
         if guest:

@@ -146,7 +146,7 @@ class Work(unittest.TestCase):
         market.import_files(parts[0], open=True)
         secure().broker.kill()
         secure().broker.start()
-        eventually(market.caught_up, 60, run.text)
+        eventually(market.up_to_date, 60, run.text)
         market.import_files(parts[1])
         market.await_final(replayed(history))
         market.same_alerts(least=10)
@@ -223,7 +223,7 @@ class Refused(unittest.TestCase):
         for listener, run, command in started:
             with self.subTest(listener):
                 output = command.ends(1, within=30)
-                run.says("Trying again", 30)
+                run.logs("Trying again", 30)
                 for pattern in wrong[listener]:
                     self.assertRegex(output, pattern)
                     self.assertRegex(run.text(), pattern)

@@ -34,7 +34,7 @@ class Simulate(unittest.TestCase):
         self.market.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
         self.market.await_final(replayed(simulated()))
         self.assertEqual(truth.read_bytes(), (simulated() / "truth.jsonl").read_bytes())
-        self.market.fails(1, "simulate", *SMALL, says=["Simulation rejected: it starts on", "topics.prefix"])
+        self.market.fails(1, "simulate", *SMALL, message=["Simulation rejected: it starts on", "topics.prefix"])
         run.stop()
 
     def test_ends_when_asked_to(self):
@@ -48,10 +48,10 @@ class Simulate(unittest.TestCase):
         said = child.communicate(timeout=DONE_WITHIN)[1]
         self.assertLess(time.monotonic() - asked, 10)
         self.assertEqual(child.returncode, 0, said)
-        self.assertRegex(said, r"ended early: .*the market's clock goes to 2026-01-")
+        self.assertRegex(output, r"ended early: .*the market's clock goes to 2026-01-")
 
     def test_refuses_a_clock_of_today(self):
-        self.market.fails(1, "-X", "intake.clock=wall", "simulate", *SMALL, says="marks")
+        self.market.fails(1, "-X", "intake.clock=wall", "simulate", *SMALL, message="marks")
 
 
 if __name__ == "__main__":

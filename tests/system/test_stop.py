@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGTERM at any moment: a clean end within seconds. And a process that froze at the worst moment of a commit wakes up late."""
+"""SIGTERM at any moment ends the process cleanly within seconds. A process that freezes during a commit and resumes late does no harm."""
 
 import re
 import signal
@@ -27,7 +27,7 @@ class Stop(unittest.TestCase):
         self.assertLess(time.monotonic() - began, STOPS_WITHIN, run.text())
 
     def freeze(self, at):
-        """With something to do."""
+        """Starts a process that freezes at a failpoint while it has records to process."""
         self.market.import_files(self.parts.pop(0), open=True)
         run = self.market.run(failpoint=f"{at}:stop")
         eventually(lambda: run.is_frozen() or not run.is_alive(), 40, run.text)
@@ -41,10 +41,10 @@ class Stop(unittest.TestCase):
 
     def test_at_every_stage_of_its_life(self):
         run = self.market.run()
-        run.says("running against", 20)
+        run.logs("running against", 20)
         self.stops(run)
-        for at in ("run.start:1", "seat.assigned:3", "tails.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
-                   "commit.acked:3", "intake.appended:1", "commit.written:4"):
+        for at in ("run.start:1", "task.assigned:3", "checkpoint.read:5", "state.read:7", "output.sent:9", "commit.begin:2",
+                   "commit.acked:3", "checkpoint.acked:1", "commit.written:4"):
             with self.subTest(at):
                 self.stops(self.freeze(at))
         run = self.market.run().is_working()
@@ -55,36 +55,36 @@ class Stop(unittest.TestCase):
         self.stops(run)
 
     def test_twice(self):
-        """The second time at once, and with another code: it was not asked to be clean any more. Frozen while it stops, for the first
-        signal is then taken for sure and the end, which takes ways to the broker and back, has not come; the second one waits for it."""
-        for at in ("revoke.begin:1", "stop.asked:1"):
+        """A second SIGTERM ends the process at once with exit code 1. The process freezes while it stops, so that the first signal has been
+        handled and the process has not ended when the second one is sent."""
+        for at in ("revoke.begin:1", "stop.requested:1"):
             with self.subTest(at):
                 run = self.market.run(failpoint=f"{at}:stop").is_working()
                 self.market.import_files(self.parts.pop(0), open=True)
-                self.assertFalse(run.is_frozen(), "not before it is asked to stop")
+                self.assertFalse(run.is_frozen(), "it freezes only after SIGTERM")
                 run.send(signal.SIGTERM)
                 eventually(lambda: not run.is_alive() or run.is_frozen(), STOPS_WITHIN, run.text)
                 self.assertTrue(run.is_alive(), run.text())
                 run.send(signal.SIGTERM)
                 run.send(signal.SIGCONT)
-                said = run.ends(1, within=STOPS_WITHIN)
-                self.assertEqual(len(re.findall(r"info stopping$", said, re.MULTILINE)), 1, said)
-                self.assertNotRegex(said, r" info stopped\b| (error|critical) ")
+                output = run.ends(1, within=STOPS_WITHIN)
+                self.assertEqual(len(re.findall(r"info stopping$", output, re.MULTILINE)), 1, output)
+                self.assertNotRegex(output, r" info stopped\b| (error|critical) ")
         run = self.market.run()
         self.finish()
         run.stop()
 
     def test_a_zombie_in_the_middle_of_a_commit(self):
-        """Frozen between outputs and state, or state and group, for longer than its session; another process goes on meanwhile."""
+        """Frozen between outputs and state, or between state and checkpoint, for longer than its session. Another process continues."""
         for number, at in enumerate(("commit.acked:4", "commit.written:4")):
             with self.subTest(at):
                 zombie = self.freeze(at)
                 other = self.market.run(state=self.market.folder / f"other-{number}").is_working()
                 self.market.import_files(self.parts.pop(0), self.parts.pop(0), open=True)
-                eventually(self.market.caught_up, 60, other.text)
-                seats = zombie.text().count(": reading ")
+                eventually(self.market.up_to_date, 60, other.text)
+                started = zombie.text().count(": reading ")
                 zombie.send(signal.SIGCONT)
-                eventually(lambda: zombie.text().count(": reading ") > seats, 60, zombie.text)
+                eventually(lambda: zombie.text().count(": reading ") > started, 60, zombie.text)
                 other.stop()
                 zombie.stop()
         run = self.market.run()

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
-"""Who goes on when a process is gone: from a snapshot, a standby, a twin, or by an order to speak again; and what /livez and
-/readyz say meanwhile. The numbers are those of a replay, always."""
+"""A process ends or loses its disk, and its tasks continue from a snapshot, from a standby or from the log. The results are those of a
+replay, and /livez and /readyz report the state of the tasks. test_tasks.py has the tests of `fiverate tasks reset`."""
 
 import json
 import re
 import shutil
-import subprocess
 import time
 import unittest
 import urllib.error
 import urllib.request
-from collections import Counter
 
-from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, delete_records, eventually, parts_of, replayed, shared_kafka, small_market
+from support import Market, delete_records, eventually, parts_of, replayed, shared_kafka, small_market
 
 SHORT_SESSION = {"session.timeout.ms": 6000}  # the shortest that a broker allows by default
 HISTORY = (100, 120)
@@ -30,32 +28,32 @@ class Takeover(unittest.TestCase):
         return market
 
     def written(self, market, topic):
-        """But for progress, which is told anew by whoever begins."""
+        """All records of a topic except progress records, which have no cause and are sent again after a start."""
         return [(record.partition, record.key, record.value, record.headers) for record in market.records(topic) if b"fiverate-cause=" in record.headers]
 
     def work_off(self, market, part, run):
-        """A part of the history, by `run` or whoever is with it."""
+        """Imports a part of the history and waits until all tasks have processed it."""
         market.import_files(part, open=True)
-        eventually(market.caught_up, 60, run.text)
+        eventually(market.up_to_date, 60, run.text)
 
     # ---- snapshots ----
 
-    def test_a_lost_disk_is_restored_from_a_snapshot_and_says_nothing_twice(self):
+    def test_a_lost_disk_is_restored_from_a_snapshot_and_nothing_is_published_twice(self):
         market = self.market()
         options = ["-X", f"snapshots.dir={market.folder / 'snapshots'}", "-X", "snapshots.every_s=1"]
         parts = parts_of(self.history, 3)
         run = market.run(*options).is_working()
         self.work_off(market, parts[0], run)
-        run.says(r"outlet-\d: snapshot at offset \d+", 20, times=4)
+        run.logs(r"outlet-\d: snapshot at offset \d+", 20, times=4)
         self.work_off(market, parts[1], run)
         run.stop()
-        said = self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")
+        written = self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")
         shutil.rmtree(market.state)
         run = market.run(*options).is_working()
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20, times=4)
-        eventually(market.caught_up, 60, run.text)
-        self.assertEqual(said, (self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")),
-                         "what is caught up is caught up in silence")
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", 20, times=4)
+        eventually(market.up_to_date, 60, run.text)
+        self.assertEqual(written, (self.written(market, "deltas"), self.written(market, "signals"), self.written(market, "quarantine")),
+                         "the replay publishes nothing")
         market.import_files(parts[2])
         market.await_final(self.expected)
         run.stop()
@@ -80,24 +78,24 @@ class Takeover(unittest.TestCase):
         eventually(snapshots_have_come, 20, run.text)
         run.stop()
         run = market.run(*options, state=market.folder / "a-week-ago").is_working()
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", 20)
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", 20)
         market.import_files(parts[2])
         market.await_final(self.expected)
         run.stop()
 
-    def test_without_a_snapshot_all_is_read_again_in_silence(self):
+    def test_without_a_snapshot_the_log_is_replayed_without_publishing(self):
         market = self.market()
         parts = parts_of(self.history, 2)
         run = market.run().is_working()
         self.work_off(market, parts[0], run)
         run.stop()
         topics = ("deltas", "signals", "quarantine", "metrics-final", "alert-log")
-        said = [self.written(market, topic) for topic in topics]
+        written = [self.written(market, topic) for topic in topics]
         shutil.rmtree(market.state)
         run = market.run().is_working()
-        run.says("silent until it is where its group was", 20)
-        eventually(market.caught_up, 60, run.text)
-        self.assertEqual(said, [self.written(market, topic) for topic in topics])
+        run.logs("replaying up to its checkpoint first", 20)
+        eventually(market.up_to_date, 60, run.text)
+        self.assertEqual(written, [self.written(market, topic) for topic in topics])
         market.import_files(parts[1])
         market.await_final(self.expected)
         run.stop()
@@ -109,7 +107,7 @@ class Takeover(unittest.TestCase):
         parts = parts_of(self.history, 2)
         run = market.run(*options).is_working()
         self.work_off(market, parts[0], run)
-        run.says(r"market-\d: snapshot at offset \d+", 20, times=2)
+        run.logs(r"market-\d: snapshot at offset \d+", 20, times=2)
         run.stop()
         for file in folder.glob("*/files/*"):
             content = bytearray(file.read_bytes())
@@ -117,12 +115,12 @@ class Takeover(unittest.TestCase):
             file.write_bytes(content)
         shutil.rmtree(market.state)
         run = market.run(*options).is_working()
-        run.says("is left out", 20)
+        run.logs("is left out", 20)
         market.import_files(parts[1])
         market.await_final(self.expected)
         run.stop()
 
-    # ---- standby, twin ----
+    # ---- standby ----
 
     def test_a_standby_takes_over(self):
         market = self.market()
@@ -131,10 +129,10 @@ class Takeover(unittest.TestCase):
         one = market.run(*options, state=market.folder / "one").is_working()
         other = market.run(*options, "-X", "run.health=127.0.0.1:0", state=market.folder / "other")
         market.import_files(parts[0], open=True)
-        other.says("standing by", 60)
-        eventually(market.caught_up, 60, one.text)
+        other.logs("standby from offset", 60)
+        eventually(market.up_to_date, 60, one.text)
         self.work_off(market, parts[1], one)
-        other.says("health: http://", 1)
+        other.logs("health: http://", 1)
         address = re.search(r"health: http://(\S+)/livez", other.text()).group(1)
 
         def followed():
@@ -149,41 +147,20 @@ class Takeover(unittest.TestCase):
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         market.import_files(parts[2])
-        other.says("taking over at offset", 30, times=before + 4)
+        other.logs("taking over at offset", 30, times=before + 4)
         market.await_final(self.expected)
         other.stop()
 
     def test_a_standby_wants_a_folder_of_its_own(self):
         market = self.market()
         run = market.run().is_working()
-        market.fails(1, "run", "--standby", "1", says="needs a folder of its own")
-        market.fails(1, "run", "--twin", "b", says="needs a folder of its own")
+        market.fails(1, "run", "--standby", "1", message="needs a folder of its own")
         run.stop()
         run = market.run("--standby", "1").is_working()
-        market.fails(1, "run", says="has it to itself")
+        market.fails(1, "run", message="has it to itself")
         run.stop()
-        market.fails(1, "run", "--standby", "1", "-X", "run.outlet_threads=2", says="run.outlet_threads is 2")
-        market.fails(1, "run", "-X", f"snapshots.dir={market.folder / 'unmounted'}", says="is no folder")
-
-    def test_a_twin_goes_on_without_a_gap(self):
-        market = self.market()
-        parts = parts_of(self.history, 3)
-        one = market.run().is_working()
-        other = market.run("--twin", "b", state=market.folder / "other").is_working()
-        market.import_files(parts[0], open=True)
-        child = subprocess.Popen(market.command("import", parts[1], "--open"), env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL)
-        self.addCleanup(child.kill)
-        time.sleep(0.7)
-        one.kill()
-        self.assertEqual(child.wait(DONE_WITHIN), 0)
-        market.import_files(parts[2])
-        # The groups that `status` asks by itself are those of the dead one.
-        eventually(lambda: market.final(self.expected) == self.expected, 90, other.text, every=0.5)
-        rows = [json.loads(line) for line in market.ok("status", "--twin", "b", "-o", "json").splitlines()]
-        self.assertTrue(rows and all(row["lag_records"] <= 1 for row in rows), rows)  # progress may just be on its way
-        market.fails(2, "status", "--twin", "b/c", says="letters, digits")
-        market.assert_no_contradiction()
-        other.stop()
+        market.fails(1, "run", "--standby", "1", "-X", "run.outlet_threads=2", message="run.outlet_threads is 2")
+        market.fails(1, "run", "-X", f"snapshots.dir={market.folder / 'unmounted'}", message="is not a folder")
 
     # ---- a log whose beginning is gone ----
 
@@ -194,7 +171,7 @@ class Takeover(unittest.TestCase):
         return ends
 
     def test_retention_that_passes_what_a_source_was_read_to(self):
-        """Records that nobody has read are gone: it says so and ends, and counts nothing from what is left."""
+        """Unread records are gone: `run` reports this and ends, and computes nothing from the rest."""
         market = self.market()
         parts = parts_of(self.history, 2)
         run = market.run().is_working()
@@ -203,8 +180,8 @@ class Takeover(unittest.TestCase):
         read_to = next(task["offset"] for task in market.status() if (task["topic"], task["partition"]) == ("deliveries", 2))
         market.import_files(parts[1])
         delete_records(market.address, market.prefix + "deliveries", {2: read_to + 3})
-        said = market.run().ends(1)
-        self.assertRegex(said, rf"PARTIAL: deliveries/2 would have to be computed from deliveries partition 2 offset {read_to} on, "
+        output = market.run().ends(1)
+        self.assertRegex(output, rf"PARTIAL: deliveries/2 has to be computed from deliveries partition 2 offset {read_to} on, "
                                rf"but this log begins at {read_to + 3}: .*Put back a snapshot or the log; nothing is computed from a part")
         entered = [re.search(rb"fiverate-cause=deliveries/2/(\d+)", record.headers) for record in market.records("ledger")]
         self.assertLess(max(int(cause[1]) for cause in entered if cause), read_to)
@@ -218,64 +195,26 @@ class Takeover(unittest.TestCase):
         for topic in ("ledger", "deltas", "signals"):
             delete_records(market.address, market.prefix + topic, self.ends_of(market, topic))
         run = market.run()
-        run.says(r"definition in partition \d is none: the log begins at offset \d+", 40)
+        run.logs(r"definition in partition \d is none: the log begins at offset \d+", 40)
         market.import_files(parts[1])
         market.await_final(self.expected)
         run.stop()
 
     def test_a_task_without_state_whose_log_has_lost_its_beginning(self):
-        """Whoever takes it over says what is missing and ends, and so does a process that is started then; the rows stay."""
+        """The process that takes the task over reports what is missing and ends; so does a process that is started then. The rows stay."""
         market = self.market()
         one = market.run(state=market.folder / "one").is_working()
         other = market.run(state=market.folder / "other")
-        other.says("outlet: reading ledger", 40)  # before there is much: `one` has next to no state of what it gave away
+        other.logs(r"outlet/\d: reading ledger", 40)  # before the import, so `one` has almost no state of the tasks that moved
         self.work_off(market, parts_of(self.history, 2)[0], one)
         rows = market.final()
         delete_records(market.address, market.prefix + "ledger", self.ends_of(market, "ledger"))
         other.kill()
-        said = one.ends(1, within=40)
-        self.assertRegex(said, r"PARTIAL: outlet/\d would have to be computed from ledger partition \d offset \d+ on, but this log begins at \d+: "
+        output = one.ends(1, within=40)
+        self.assertRegex(output, r"PARTIAL: outlet/\d has to be computed from ledger partition \d offset \d+ on, but this log begins at \d+: "
                                r".*Put back a snapshot or the log")
-        market.fails(1, "run", says="PARTIAL: outlet/")
+        market.fails(1, "run", message="PARTIAL: outlet/")
         self.assertEqual(market.final(), rows)
-
-    # ---- an order to speak again ----
-
-    def test_speak_from_repairs_a_gap(self):
-        market = self.market()
-        parts = parts_of(self.history, 2)
-        run = market.run().is_working()
-        self.work_off(market, parts[0], run)
-        run.stop()
-        before = market.records("deltas")
-        # Market loses its state and, with it, nothing: but what the senders are to say again, they say again.
-        run = market.run("--speak-from", "outlet-0:1,outlet-1:1").is_working()
-        run.says("set aside, for it is beyond offset 1", 20, times=2)
-        eventually(market.caught_up, 60, run.text)
-
-        def senders(records):
-            return [record.headers.split(b"fiverate-cause=")[1].split(b"/")[1] for record in records if b"fiverate-cause=outlet/" in record.headers]
-
-        once, again = Counter(senders(before)), Counter(senders(market.records("deltas")))
-        self.assertEqual(again - once, Counter({b"0": once[b"0"], b"1": once[b"1"]}))
-        run.stop()
-        # Intake has no older state to go back to: it reads its source partition from the beginning, in silence up to there.
-        def entered():
-            found = [(record.partition, re.search(rb"fiverate-cause=deliveries/0/(\d+)/\d+", record.headers)) for record in market.records("ledger")]
-            return [(partition, int(cause[1]), cause[0]) for partition, cause in found if cause]
-
-        before = entered()
-        run = market.run("--speak-from", "deliveries-0:3").is_working()
-        run.says("deliveries-0: has said again what it was to say", 20)
-        eventually(market.caught_up, 60, run.text)
-        repeated = [record for record in before if record[1] >= 3]
-        self.assertTrue(repeated)
-        self.assertEqual(sorted(entered()), sorted(before + repeated))
-        market.import_files(parts[1])
-        market.await_final(self.expected)
-        market.assert_no_contradiction()
-        run.stop()
-        market.fails(2, "run", "--speak-from", "outlet-9:1", says="outlet-0, outlet-1")
 
     # ---- health, leaving ----
 
@@ -289,23 +228,23 @@ class Takeover(unittest.TestCase):
     def test_livez_and_readyz(self):
         market = self.market(run={"health": "127.0.0.1:0"})
         run = market.run()
-        run.says("health: http://", 20)
+        run.logs("health: http://", 20)
         address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
         self.assertEqual(self.ask(address, "/livez")[0], 200)
         self.assertIn(self.ask(address, "/readyz")[0], (200, 503))
         run.is_working()
         eventually(lambda: self.ask(address, "/readyz")[0] == 200, 30, lambda: self.ask(address, "/readyz"))
         self.assertEqual(self.ask(address, "/readyz")[1],
-                         {"ready": True, "assigned": True, "restored": True, "caught_up": True, "waiting": [], "standbys": []})
+                         {"ready": True, "assigned": True, "restored": True, "up_to_date": True, "waiting": [], "standbys": []})
         self.assertEqual(self.ask(address, "/nothing")[0], 404)
         run.stop()
-        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", says="Cannot listen at 203.0.113.1:8081")  # not of this machine
+        market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", message="Cannot listen at 203.0.113.1:8081")  # not of this machine
 
     def readers(self, *runs):
-        """Who reads what: of each input the process that told of it last."""
-        told = sorted((time, what, number) for number, run in enumerate(runs)
-                      for time, what in re.findall(r"^(\S+ \S+) info (\w+: reading \w+ partition \d+) ", run.text(), re.MULTILINE))
-        return {what: runs[number] for _, what, number in told}
+        """The process that reads each input: the last one that logged it."""
+        logged = sorted((time, what, number) for number, run in enumerate(runs)
+                      for time, what in re.findall(r"^(\S+ \S+) info (\w+/\d+: reading \w+ partition \d+) ", run.text(), re.MULTILINE))
+        return {what: runs[number] for _, what, number in logged}
 
     def test_asked_to_stop_it_hands_over_at_once(self):
         market = self.market()
@@ -313,15 +252,15 @@ class Takeover(unittest.TestCase):
         one = market.run(state=market.folder / "one").is_working()
         other = market.run(state=market.folder / "other")
         market.import_files(parts[0], open=True)
-        several = {f"{words}: reading" for words in ("orders", "deliveries", "visits", "outlet", "market", "desk")}
+        several = {"orders", "deliveries", "visits", "outlet", "market", "desk"}
 
         def shared():
-            """Of each stage that has several tasks both have some."""
+            """Both processes have tasks of each stage that has several."""
             readers = self.readers(one, other)
-            return all(several <= {what.split(" ")[0] + " reading" for what in readers if readers[what] is run} for run in (one, other))
+            return all(several <= {what.split("/")[0] for what in readers if readers[what] is run} for run in (one, other))
 
         eventually(shared, 60, other.text)
-        eventually(market.caught_up, 60, one.text)
+        eventually(market.up_to_date, 60, one.text)
         readers = self.readers(one, other)
         self.assertEqual(len(readers), 22, readers)
         handed_over = {what for what, run in readers.items() if run is one}

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""All threads of the program at once, for the thread sanitizer: stages in two threads each, snapshots, the health server, standbys, while
-partitions come and go. Short, since such a build is up to fifty times slower. What it reports fails a test (support.py).
+"""All threads of the program together, for the thread sanitizer: two threads per stage, snapshots, the health server and standbys, while
+partitions are assigned and revoked. The histories are short, since such a build is up to fifty times slower. A report of the sanitizer
+fails the test (support.py).
 """
 
 import re
@@ -12,7 +13,7 @@ import urllib.request
 
 from support import Market, eventually, parts_of, replayed, shared_kafka, small_market
 
-SETTLED_WITHIN = 90  # s
+WITHIN = 90  # s
 
 
 class Threads(unittest.TestCase):
@@ -24,15 +25,15 @@ class Threads(unittest.TestCase):
 
     def work_off(self, part, run):
         self.market.import_files(part, open=True)
-        eventually(self.market.caught_up, SETTLED_WITHIN, run.text)
+        eventually(self.market.up_to_date, WITHIN, run.text)
 
-    def ask_for_health(self, run):
-        """From now on, all the time."""
-        run.says("health: http://", 20)
+    def poll_health(self, run):
+        """Requests /livez and /readyz all the time until the process ends."""
+        run.logs("health: http://", 20)
         address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
         over = threading.Event()
 
-        def ask():
+        def poll():
             while not over.wait(0.01):
                 for path in ("/livez", "/readyz"):
                     try:
@@ -40,34 +41,34 @@ class Threads(unittest.TestCase):
                     except urllib.error.HTTPError:
                         pass  # not ready
                     except OSError:
-                        over.set()  # gone
+                        over.set()  # the process has ended
 
-        asking = threading.Thread(target=ask)
-        asking.start()
-        self.addCleanup(asking.join)
+        polling = threading.Thread(target=poll)
+        polling.start()
+        self.addCleanup(polling.join)
         self.addCleanup(over.set)
 
     def test_threads_of_a_stage_while_a_guest_comes_and_goes_and_a_disk_is_lost(self):
         snapshots = self.market.folder / "snapshots"
         snapshots.mkdir()
-        options = [word for setting in (f"snapshots.dir={snapshots}", "snapshots.every_s=1",
+        options = [part for setting in (f"snapshots.dir={snapshots}", "snapshots.every_s=1",
                                         *(f"run.{stage}_threads=2" for stage in ("intake", "outlet", "market", "desk")))
-                   for word in ("-X", setting)]
+                   for part in ("-X", setting)]
         parts = parts_of(self.history, 4)
         run = self.market.run(*options)
-        self.ask_for_health(run)
+        self.poll_health(run)
         self.work_off(parts[0], run)
         guest = self.market.run(*options, state=self.market.folder / "guest")
-        guest.says("reading ledger", SETTLED_WITHIN)
+        guest.logs("reading ledger", WITHIN)
         self.market.import_files(parts[1], open=True)
-        guest.stop()  # at work
-        run.says(r"outlet-\d: snapshot at offset \d+", SETTLED_WITHIN)
+        guest.stop()  # while it has records to process
+        run.logs(r"outlet-\d: snapshot at offset \d+", WITHIN)
         self.work_off(parts[2], run)
         run.stop()
         shutil.rmtree(self.market.state)
         run = self.market.run(*options)
-        self.ask_for_health(run)
-        run.says(r"outlet/\d: restored from the snapshot at offset \d+", SETTLED_WITHIN)
+        self.poll_health(run)
+        run.logs(r"outlet/\d: restored from the snapshot at offset \d+", WITHIN)
         self.market.import_files(parts[3])
         self.market.await_final(self.expected)
         run.stop()
@@ -76,14 +77,14 @@ class Threads(unittest.TestCase):
         parts = parts_of(self.history, 3)
         one = self.market.run("--standby", "8", state=self.market.folder / "one").is_working()
         other = self.market.run("--standby", "8", state=self.market.folder / "other")
-        self.ask_for_health(other)
+        self.poll_health(other)
         self.market.import_files(parts[0], open=True)
-        other.says("standing by", SETTLED_WITHIN)
+        other.logs("standby from offset", WITHIN)
         self.work_off(parts[1], one)
         before = len(re.findall("taking over at offset", other.text()))
         one.kill()
         self.market.import_files(parts[2])
-        other.says("taking over at offset", SETTLED_WITHIN, times=before + 3)
+        other.logs("taking over at offset", WITHIN, times=before + 3)
         self.market.await_final(self.expected)
         other.stop()
 
