@@ -1,9 +1,8 @@
-"""alerts.jsonl of a file replay, and the counts its books did not believe.
+"""Computes alerts.jsonl of a file replay, and the counts that its books did not accept.
 
-Every key (outlet, SKU) is replayed alone: transitions are numbered within the key, so nothing of one
-key shows in the lines of another. The clock is the arrival of the records; what is due in between
-(midnights, and facts that arrived ahead of their time) comes first, in order of time. Regional rules, which are
-asked when a day closes, are in regional.py.
+Each key (outlet, SKU) is replayed alone, since transitions are numbered within the key. The clock is the arrival of the
+records. Before each record, the midnights and the facts with a later event time that became due are applied in order of
+time. Regional rules, which are evaluated when a day closes, are in regional.py.
 """
 
 import hashlib
@@ -49,13 +48,13 @@ def skus_in(record):
     return [line["sku_id"] for line in lines]
 
 
-def touched(applied):
+def affected_skus(applied):
     """The SKUs of the new and of the replaced document."""
     return set(skus_in(applied.record)) | set(skus_in(applied.replaced))
 
 
-class Desk:
-    """Writes down what the keys send."""
+class AlertLog:
+    """Collects the lines that the keys send."""
 
     def __init__(self, market, zone):
         self.market = market
@@ -112,18 +111,18 @@ def alert_id(rule, columns):
 
 
 def evidence(*event_ids):
-    """What begins it, what ends it, the last accepted count; each once."""
+    """The event that begins the episode, the event that ends it, the last accepted count; each once."""
     return [{"event_id": event_id} for event_id in dict.fromkeys(event_ids) if event_id]
 
 
 class Key:
     """One outlet and SKU through the replay."""
 
-    def __init__(self, outlet, sku, desk, sku_versions, end):
+    def __init__(self, outlet, sku, alert_log, sku_versions, end):
         self.outlet, self.sku = outlet, sku
-        self.desk, self.zone = desk, desk.zone
+        self.alert_log, self.zone = alert_log, alert_log.zone
         self.sku_versions = sku_versions
-        self.end = end  # the clock stays here: 23:59:59.999 of the last day
+        self.end = end  # the clock ends here: 23:59:59.999 of the last day
         self.clock = None
         self.counted = {}
         self.book = Book([])
@@ -132,11 +131,11 @@ class Key:
         self.numbers = defaultdict(int)
         self.implausible = []
 
-    # What holds on a day.
+    # Conditions of a day.
 
     def is_active(self, day):
         """Reading: before its first version an outlet is not ACTIVE, as it is not in the population."""
-        return self.desk.market.is_in_population(self.outlet, day)
+        return self.alert_log.market.is_in_population(self.outlet, day)
 
     def severity_on(self, day):
         return CRITICAL if self.sku_versions.has_brand_group(self.sku, day) else WARNING
@@ -148,7 +147,7 @@ class Key:
 
     def replay(self, history):
         for applied in history:
-            if self.sku in touched(applied):
+            if self.sku in affected_skus(applied):
                 self.advance(min(applied.record.arrival, self.end))
                 self.apply(applied)
         self.advance(self.end)
@@ -156,14 +155,14 @@ class Key:
     def advance(self, clock):
         """Everything due after the present clock up to and including the new one."""
         if self.clock is None:
-            self.clock = clock  # before its first record nothing is known of the key
+            self.clock = clock  # the first record of the key
         midnights = self.midnights_until(clock)
-        ahead = {fact.time for fact in self.book.facts if self.clock < fact.time <= clock}
-        for self.clock in sorted(midnights | ahead):
-            self.judge_stockouts()
+        due = {fact.time for fact in self.book.facts if self.clock < fact.time <= clock}
+        for self.clock in sorted(midnights | due):
+            self.update_stockouts()
             if self.clock in midnights:
-                self.ask_prediction(None)
-                self.ask_overstock()
+                self.evaluate_prediction(None)
+                self.evaluate_overstock()
         self.clock = clock
 
     def midnights_until(self, clock):
@@ -179,61 +178,61 @@ class Key:
         self.intervals = intervals_of(
             self.book, self.is_active, lambda day: start_of_day(day, self.zone), self.severity_on)
         self.note_implausible(record)
-        self.judge_stockouts()
+        self.update_stockouts()
         if record.arrival <= self.end:
-            self.ask_prediction(record.event_id)
+            self.evaluate_prediction(record.event_id)
 
     def note_implausible(self, record):
-        """Judged once, when the document is applied, by the facts known then."""
+        """A count is accepted or not once, when its document is applied, by the facts known then."""
         own = facts_of(record, self.sku)
-        for place, fact in enumerate(self.book.facts):
-            if fact.is_count() and not self.book.is_accepted(place) and fact in own:
+        for index, fact in enumerate(self.book.facts):
+            if fact.is_count() and not self.book.is_accepted(index) and fact in own:
                 self.implausible.append((record, self.sku, fact.quantity))
 
-    # What is sent.
+    # Transitions.
 
     def last_count(self, day):
         count = self.book.until(day).last_accepted_count()
         return count and count.event_id
 
-    def judge_stockouts(self):
-        for change in self.stockouts.judge(self.clock, self.intervals):
+    def update_stockouts(self):
+        for change in self.stockouts.changes(self.clock, self.intervals):
             self.send("R1", change, 0, 0, "count", change.begin_event, change.end_event, self.last_count(self.day()))
 
-    def ask_prediction(self, event_id):
-        for change in self.prediction.ask(self.clock, self.day(), self.book, self.is_active, event_id):
+    def evaluate_prediction(self, event_id):
+        for change in self.prediction.evaluate(self.clock, self.day(), self.book, self.is_active, event_id):
             self.send("R2", change, change.value, change.threshold, "millionths",
                       change.begin_event, change.end_event, self.last_count(self.day()))
 
-    def ask_overstock(self):
+    def evaluate_overstock(self):
         """At 00:00, for the day that ended."""
         ended = self.day() - 1
-        sent = self.overstock.ask(self.clock, ended, self.book, self.is_active)
+        sent = self.overstock.evaluate(self.clock, ended, self.book, self.is_active)
         if sent:
             self.send("R5", *sent, "millionths", self.last_count(ended))
 
     def send(self, rule, change, value, threshold, unit, *events):
         """A SKU of which only cancelled records are known has no brand and raises no alert."""
-        if self.desk.market.brand_of(self.sku) is None:
+        if self.alert_log.market.brand_of(self.sku) is None:
             return
         self.numbers[rule] += 1
-        self.desk.write_of_outlet(rule, (self.outlet, self.sku), self.numbers[rule], change, self.clock, value, threshold, unit, events)
+        self.alert_log.write_of_outlet(rule, (self.outlet, self.sku), self.numbers[rule], change, self.clock, value, threshold, unit, events)
 
 
 def run(market, documents, days, zone):
-    """Returns (lines of alerts.jsonl, [(record, SKU, count)] of the counts that were not believed).
+    """Returns (lines of alerts.jsonl, [(record, SKU, count)] of the counts that were not accepted).
 
-    Reading: without a day there is no clock, and nothing to say.
+    Reading: without a day there is no clock and no line.
     """
     if not days:
         return [], []
     end = start_of_day(days[-1] + 1, zone) - 1
-    desk, implausible = Desk(market, zone), []
+    alert_log, implausible = AlertLog(market, zone), []
     applied = applied_documents(documents)
     for outlet, history in applied.items():
-        for sku in sorted(set().union(*map(touched, history))):
-            key = Key(outlet, sku, desk, market.sku_versions, end)
+        for sku in sorted(set().union(*map(affected_skus, history))):
+            key = Key(outlet, sku, alert_log, market.sku_versions, end)
             key.replay(history)
             implausible += key.implausible
-    regional.run(market, applied, days, desk)
-    return desk.sorted_lines(), implausible
+    regional.run(market, applied, days, alert_log)
+    return alert_log.sorted_lines(), implausible

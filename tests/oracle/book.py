@@ -1,6 +1,6 @@
-"""The book of one outlet and SKU: what is known of its stock from the facts of a day and before.
+"""The book of one outlet and SKU: its stock by the facts of a day and before.
 
-A Book is made of all facts known at a moment, whatever the order in which they became known.
+A Book is made of all facts known at a moment; the order in which they became known does not matter.
 """
 
 from bisect import bisect_right
@@ -28,7 +28,7 @@ class Fact:
     day: int
     event_id: str
 
-    def place(self):
+    def sort_key(self):
         """event_time, then OUT, RETURN, declared_stock, visit count, then document id as bytes."""
         return (self.time, self.kind, self.document_id.encode("utf-8"))
 
@@ -46,22 +46,22 @@ class OrderLine:
 
 
 def facts_of(record, sku):
-    """What an order, delivery or visit says of the stock of a SKU; a visit only if it is DONE."""
+    """The facts on the stock of a SKU in an order, delivery or visit; a visit counts only if it is DONE."""
     if record.cancelled:
         return []
     payload = record.payload
     if record.kind == "delivery":
         kind = OUT if payload["direction"] == "OUT" else RETURN
-        said = [(kind, line["quantity"]) for line in payload["lines"] if line["sku_id"] == sku]
+        amounts = [(kind, line["quantity"]) for line in payload["lines"] if line["sku_id"] == sku]
     elif record.kind == "order":
-        said = [(DECLARED, line["declared_stock"]) for line in payload["lines"]
+        amounts = [(DECLARED, line["declared_stock"]) for line in payload["lines"]
                 if line["sku_id"] == sku and "declared_stock" in line]
     elif payload["outcome"] == "DONE":
-        said = [(COUNT, check["count"]) for check in payload["checks"] if check["sku_id"] == sku and "count" in check]
+        amounts = [(COUNT, check["count"]) for check in payload["checks"] if check["sku_id"] == sku and "count" in check]
     else:
-        said = []
+        amounts = []
     document_id = payload[record.kind + "_id"]
-    return [Fact(record.event_time, kind, document_id, quantity, record.day, record.event_id) for kind, quantity in said]
+    return [Fact(record.event_time, kind, document_id, quantity, record.day, record.event_id) for kind, quantity in amounts]
 
 
 def order_lines_of(record, sku):
@@ -77,41 +77,41 @@ def balance(facts):
 
 
 def accepted_counts(facts):
-    """The places (in facts) of the counts that are accepted.
+    """The indexes (in facts) of the accepted counts.
 
     Accepted if it is the first; or <= the last accepted count + OUT - RETURN since + 1; or the latest
     count before it was rejected at most 7 d earlier and it agrees with that one in the same way.
-    Reading: "Low counts are always accepted" says that there is no lower bound; if more came back than
-    was there, the bound is below 0 and a count of 0 is above it.
+    Reading: "Low counts are always accepted" means that there is no lower bound. If more units were returned than
+    were there, the bound is below 0 and a count of 0 is above it.
     """
-    accepted, before = [], None  # before: the place of the latest count, accepted or not
-    for place, fact in enumerate(facts):
+    accepted, before = [], None  # before: the index of the latest count, accepted or not
+    for index, fact in enumerate(facts):
         if not fact.is_count():
             continue
 
         def agrees_with(other):
-            return fact.quantity <= facts[other].quantity + balance(facts[other + 1:place]) + 1
+            return fact.quantity <= facts[other].quantity + balance(facts[other + 1:index]) + 1
 
         second = (before is not None and before not in accepted
                   and fact.time - facts[before].time <= AGREEMENT_MS and agrees_with(before))
         if not accepted or agrees_with(accepted[-1]) or second:
-            accepted.append(place)
-        before = place
+            accepted.append(index)
+        before = index
     return accepted
 
 
 class Book:
     def __init__(self, facts, order_lines=()):
-        self.facts = sorted(facts, key=Fact.place)
+        self.facts = sorted(facts, key=Fact.sort_key)
         self.order_lines = sorted(order_lines, key=lambda line: (line.time, line.order_id.encode("utf-8")))
         self.accepted = accepted_counts(self.facts)
-        self.believed = set(self.accepted)
+        self.accepted_set = set(self.accepted)
         self.earlier, self.as_of = {}, {}
         self.states = {}
 
     def until(self, day):
-        """The book as of a day: only facts with day <= it. Acceptance looks back only, so it stays."""
-        if day not in self.as_of:  # asked for every day, and mostly the same
+        """The book as of a day: only facts with day <= it. Acceptance depends on earlier facts only, so it does not change."""
+        if day not in self.as_of:  # cached: called for every day, with mostly the same result
             size = tuple(bisect_right(some, day, key=lambda one: one.day) for some in (self.facts, self.order_lines))
             if size not in self.earlier:
                 self.earlier[size] = Book(self.facts[:size[0]], self.order_lines[:size[1]])
@@ -120,22 +120,22 @@ class Book:
 
     # Counts and receipts.
 
-    def is_accepted(self, place):
-        return place in self.believed
+    def is_accepted(self, index):
+        return index in self.accepted_set
 
-    def is_zero(self, place):
+    def is_zero(self, index):
         """An accepted count of 0."""
-        return self.is_accepted(place) and self.facts[place].quantity == 0
+        return self.is_accepted(index) and self.facts[index].quantity == 0
 
-    def is_supply(self, place):
-        """What ends a stockout: an OUT line >= 1 or an accepted count > 0."""
-        fact = self.facts[place]
-        return fact.quantity >= 1 and (fact.kind == OUT or self.is_accepted(place))
+    def is_supply(self, index):
+        """An OUT line >= 1 or an accepted count > 0: it ends a stockout."""
+        fact = self.facts[index]
+        return fact.quantity >= 1 and (fact.kind == OUT or self.is_accepted(index))
 
     @cached_property
     def latest(self):
-        """The place of the latest of {OUT line >= 1, accepted count}; None: there is none."""
-        latest = [place for place in range(len(self.facts)) if self.is_zero(place) or self.is_supply(place)]
+        """The index of the latest of {OUT line >= 1, accepted count}; None: there is none."""
+        latest = [index for index in range(len(self.facts)) if self.is_zero(index) or self.is_supply(index)]
         return latest[-1] if latest else None
 
     def latest_is_zero(self):
@@ -159,7 +159,7 @@ class Book:
 
     def state(self, day):
         """The first that holds."""
-        if day not in self.states:  # asked for every window, and always the same
+        if day not in self.states:  # cached: called for every window
             self.states[day] = self.find_state(day)
         return self.states[day]
 
@@ -172,7 +172,7 @@ class Book:
         return OUT_OF_STOCK if known.latest_is_zero() else IN_STOCK
 
     def is_estimated_out(self, day):
-        """In state IN, though by the book the last unit went on this day or before."""
+        """In state IN, although by the book the last unit was sold on this day or before."""
         crossing = self.until(day).zero_crossing_day()
         return self.state(day) == IN_STOCK and crossing is not None and day >= crossing
 
@@ -193,10 +193,10 @@ class Book:
     def spell_start(self):
         """The day of the first count of 0 after the last OUT line >= 1 or count > 0; None if not OUT."""
         since = None
-        for place, fact in enumerate(self.facts):
-            if self.is_supply(place):
+        for index, fact in enumerate(self.facts):
+            if self.is_supply(index):
                 since = None
-            elif self.is_zero(place) and since is None:
+            elif self.is_zero(index) and since is None:
                 since = fact.day
         return since
 
@@ -204,11 +204,11 @@ class Book:
 
     def level_and_rate(self, day):
         """At the end of a day not before the last fact; level is None before the first accepted count."""
-        level, rate, anchor = self.settled
+        level, rate, anchor = self.state_after_last_fact
         return (None if level is None else max(0, level - rate * (day - anchor))), rate
 
     @cached_property
-    def settled(self):
+    def state_after_last_fact(self):
         """(level, rate, anchor) after the last fact. An accepted count sets all three anew."""
         if not self.accepted:
             return None, 0, 0
@@ -225,24 +225,24 @@ class Book:
 
     def zero_crossing_day(self):
         """anchor + ceil(level / rate) by the facts of the book; None: no level, or nothing is sold."""
-        level, rate, anchor = self.settled
+        level, rate, anchor = self.state_after_last_fact
         return None if level is None or rate == 0 else anchor - (-level // rate)
 
-    def rate_at(self, place):
-        sold, days = self.sold_and_days(place)
+    def rate_at(self, index):
+        sold, days = self.sold_and_days(index)
         return UNIT * sold // days if days else 0
 
     def rate_days(self):
-        """The days that the pairs of the present rate span, in sum."""
+        """The sum of the days between the counts of all pairs of the present rate."""
         return self.sold_and_days(self.accepted[-1])[1] if self.accepted else 0
 
-    def sold_and_days(self, place):
+    def sold_and_days(self, index):
         """Over pairs of consecutive accepted counts up to this one whose later day is >= e - 90."""
-        counts = [accepted for accepted in self.accepted if accepted <= place]
+        counts = [accepted for accepted in self.accepted if accepted <= index]
         sold = days = 0
         for first, second in zip(counts, counts[1:]):
             a, b = self.facts[first], self.facts[second]
-            if b.day >= self.facts[place].day - RATE_DAYS:
+            if b.day >= self.facts[index].day - RATE_DAYS:
                 sold += max(0, a.quantity + balance(self.facts[first + 1:second]) - b.quantity)
                 days += b.day - a.day
         return sold, days
@@ -251,7 +251,7 @@ class Book:
 
     def available_and_sold(self, first, last):
         """(available, sold) of the days first..last; None without two accepted counts in them."""
-        within = [place for place in self.accepted if first <= self.facts[place].day <= last]
+        within = [index for index in self.accepted if first <= self.facts[index].day <= last]
         if len(within) < 2:
             return None
         opening, closing = within[0], within[-1]

@@ -49,7 +49,7 @@ def key_of(line):
 
 
 def sort_key(line):
-    """The order the files are in, to tell which side lacks a line."""
+    """The order of the lines in the files; it shows on which side a line is missing."""
     texts = tuple(str(line.get(name, "")).encode("utf-8", "surrogatepass") for name in KEY[:-1])
     window = line.get(KEY[-1])
     return texts + (window if isinstance(window, int) else -1,)
@@ -101,7 +101,7 @@ def describe_differing(pairs):
 
 
 def is_of_days(raw, days):
-    """Is the line of one of these days? What does not say its day is of all of them."""
+    """Is the line of one of these days? A line without a day counts for all of them."""
     begin = raw.startswith(AS_OF) and raw[len(AS_OF):len(AS_OF) + 10].decode("ascii", "replace")
     return not begin or begin in days
 
@@ -156,7 +156,7 @@ def describe_alert_difference(number, left, right, a, b):
     if one is None and other is None:
         print(f"  A: {(left or b'')[:600]!r}\n  B: {(right or b'')[:600]!r}")
         return
-    # Of two different keys the earlier one is the one that the other side lacks a line of.
+    # If the keys differ, the line with the earlier key is missing on the other side.
     first = min((line for line in (one, other) if line is not None), key=alert_sort_key)
     rule, outlet, sku = (first.get(name) for name in ("rule", "outlet_id", "sku_id"))
     print(f"  {rule} outlet {outlet!r} SKU {sku!r} brand {first.get('brand_id')!r} region {first.get('region_id')!r}")

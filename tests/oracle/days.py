@@ -49,7 +49,7 @@ def parse_offset_minutes(text):
 
 
 def parse_time(text):
-    """RFC 3339 with an offset, cut to milliseconds; None if it is anything else.
+    """RFC 3339 with an offset, truncated to milliseconds; None for any other text.
 
     Reading: no leap second (":60"), no blank instead of the "T", written year 1970 to 9999.
     """
@@ -61,7 +61,7 @@ def parse_time(text):
     offset = parse_offset_minutes(match[6])
     if day is None or offset is None or hour > 23 or minute > 59 or second > 59:
         return None
-    # Digits beyond the third are cut, never rounded: .9999 does not reach the next second.
+    # Digits after the third are dropped, never rounded: .9999 does not reach the next second.
     millisecond = int(((match[5] or "") + "000")[:3])
     minutes = (day * 24 + hour) * 60 + minute - offset
     return (minutes * 60 + second) * 1000 + millisecond

@@ -76,8 +76,8 @@ class History:
         self.lines = []  # (arrival or 0, is_reference, raw bytes)
         self.counter = 0
         self.first_day = (START - date(1970, 1, 1)).days
-        self.gap = self.random.choice([0, 0, 0, 57, 92, 180, 197])
-        self.live_days = self.days_with_gap(days)
+        self.idle_days = self.random.choice([0, 0, 0, 57, 92, 180, 197])
+        self.live_days = self.days_in_two_halves(days)
         self.outlets = self.outlet_ids(outlets)
         self.regions = []
         self.leaves = []
@@ -87,10 +87,10 @@ class History:
 
     # --- small helpers ---
 
-    def days_with_gap(self, days):
-        """Half of the days, a gap without any event, the other half."""
+    def days_in_two_halves(self, days):
+        """Half of the days, then idle days without an event, then the other half."""
         first = range(self.first_day, self.first_day + days // 2)
-        second = range(self.first_day + days // 2 + self.gap, self.first_day + days + self.gap)
+        second = range(self.first_day + days // 2 + self.idle_days, self.first_day + days + self.idle_days)
         return list(first) + list(second)
 
     @staticmethod
@@ -284,7 +284,7 @@ class History:
             begin = self.first_day + self.pick([-400, -30, -1, 0, 1, 15])
             for number in range(self.pick([1, 1, 2, 3, 5])):
                 self.add_version(outlet, begin, "ACTIVE" if number == 0 and self.chance(0.8) else self.pick(STATES))
-                span = len(self.live_days) + self.gap
+                span = len(self.live_days) + self.idle_days
                 begin = max(begin + 1, self.first_day + self.random.randrange(span))
         self.add_phantom("phantom")
 
@@ -324,7 +324,7 @@ class History:
         elif change < 0.47:
             self.reference("outlet", self.version(outlet, valid_from, state), time=after, event_id=event_id)
         elif change < 0.52:
-            self.reference("outlet", dict(payload, name="twin"), time=after)
+            self.reference("outlet", dict(payload, name="copy"), time=after)
         elif change < 0.56:
             self.reference("outlet", dict(payload, region_id="atlantis"), revision=2, time=after)
         elif change < 0.60:
@@ -563,7 +563,7 @@ class History:
         self.send(self.changed(doc, outlet="phantom", revision=1))
 
     def corrected_after_quarantine(self, doc):
-        """A quarantined record occupies no id, and the older revision goes on counting."""
+        """A quarantined record occupies no id, and the older revision still counts."""
         wrong = self.changed(doc)
         source = self.source_of(wrong)
         source[doc.kind]["outlet_id" if self.chance(0.5) else DOCUMENT_ID[doc.kind]] = self.pick([None, "", 5])
@@ -684,7 +684,7 @@ class History:
     def at_one_instant(self, doc):
         """Equal arrivals: the order of event_id as UTF-8 bytes decides which content is the first."""
         for event_id in self.random.sample(["Ａ", "🏮", "z", "é", "B", "a"], 2):
-            self.send(replace(doc, event_id=self.fresh(event_id), body=self.body(doc.kind), id=doc.id + " twin"))
+            self.send(replace(doc, event_id=self.fresh(event_id), body=self.body(doc.kind), id=doc.id + " copy"))
 
     SITUATIONS = (
         [revised] * 3 + [moved_to_another_day] * 3 + [cancelled] * 3 + [cancelled_and_revived] * 2 + [spoiled_field] * 8

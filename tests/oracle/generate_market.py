@@ -2,8 +2,8 @@
 
 - Prices: orders, visits and returns of everything there is, guide prices that change and are absent.
 - Years: few outlets, more than a year of sparse documents, often at the ends of months, with a 29 February.
-- County: many small shops in one county that are visited every week, otherwise quiet, so that a flood of goods and a
-  drought can be told from chance: R3 and R6 fire and resolve, and R5 in the single shops.
+- County: many small shops in one county that are visited every week and have few other events, so that a flood of goods
+  or a drought is significant: R3 and R6 fire and resolve, and R5 in single shops.
 """
 
 from datetime import date
@@ -19,7 +19,7 @@ GUIDES = (None, None, 0, 1, 7, 33, 2200, 2200, 3333, QUANTITY_MAX)
 class MarketHistory(generate.History):
     def __init__(self, seed, outlets, days, rate):
         super().__init__(seed, outlets, days, rate)
-        self.gap = 0
+        self.idle_days = 0
         self.live_days = list(range(self.first_day, self.first_day + days))
 
     def start_on(self, day):
@@ -78,7 +78,7 @@ class Prices(MarketHistory):
         return self.pick([0, 0, 1, 2, 4, 6, 10, 24, 60, QUANTITY_MAX if self.chance(0.02) else 5])
 
     def add_days(self):
-        """Every outlet at its own pace, some of them nearly silent."""
+        """Each outlet has its own frequency of documents; some have nearly none."""
         for outlet in self.outlets:
             often = self.pick([0.02, 0.15, 0.2, 0.3])
             for day in self.live_days:
@@ -130,7 +130,7 @@ class Shop:
 
 
 class County(MarketHistory):
-    """What is told of a brand is told of all its shops at about the same time."""
+    """Visits of a brand take place in all its shops at about the same time."""
 
     def __init__(self, seed, outlets, days, rate):
         super().__init__(seed, outlets, days, rate)
@@ -187,9 +187,9 @@ class County(MarketHistory):
         """What a delivery brings: up to some days of sales, or far too much, once, or nothing."""
         phase = self.phase(sku, day)
         if phase in (FLOOD, MORE):
-            wanted = 0 if phase in shop.floods else int(self.flood[sku, phase] * shop.demand)
+            quantity = 0 if phase in shop.floods else int(self.flood[sku, phase] * shop.demand)
             shop.floods.add(phase)
-            return wanted
+            return quantity
         if phase == DROUGHT and shop.luck < self.shares[sku]:
             return 0
         days = 12 if phase == LITTLE else 16

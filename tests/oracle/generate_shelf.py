@@ -29,7 +29,7 @@ class Shelf:
 class ShelfHistory(generate.History):
     def __init__(self, seed, outlets, days, rate):
         super().__init__(seed, outlets, days, rate)
-        self.gap = 0
+        self.idle_days = 0
         self.live_days = list(range(self.first_day, self.first_day + days))
         self.shelves = {}
         self.away = []  # (outlet, first day of another state than ACTIVE)
@@ -55,7 +55,7 @@ class ShelfHistory(generate.History):
     # --- reference data ---
 
     def add_skus(self):
-        """One SKU with changing brand groups, one with or without, one that is seldom asked for."""
+        """One SKU with changing brand groups, one with or without, one that is seldom ordered."""
         for number, brand in enumerate([BRANDS[0], BRANDS[1], BRANDS[0]]):
             sku = f"s{number}{self.pick(['', ' ', '烟'])}"
             self.skus.append(sku)
@@ -117,7 +117,7 @@ class ShelfHistory(generate.History):
         return shelf.stock
 
     def chosen(self, day, delivering=False):
-        """(SKU, shelf) of an outlet that a document speaks of."""
+        """(SKU, shelf) of an outlet that a document names."""
         outlet = self.outlet_of_the_day
         chosen = [(sku, self.shelves[outlet, sku]) for sku in self.skus if self.chance(0.8)]
         if delivering:
@@ -202,11 +202,11 @@ class ShelfHistory(generate.History):
     # --- corrections, each of a document that has been sent ---
 
     def correction(self, doc, **changes):
-        """Known somewhere between at once and too late."""
+        """Arrives at any time between at once and too late."""
         time = changes.get("time", doc.time)
-        room = doc.time + LATENESS[doc.kind] - doc.received()
-        wait = self.pick([0, 1, HOUR_MS, MS_OF_DAY, 2 * MS_OF_DAY, max(0, room)])
-        arrival = max(doc.received() + min(wait, max(0, room)), time)
+        spare_ms = doc.time + LATENESS[doc.kind] - doc.received()
+        wait = self.pick([0, 1, HOUR_MS, MS_OF_DAY, 2 * MS_OF_DAY, max(0, spare_ms)])
+        arrival = max(doc.received() + min(wait, max(0, spare_ms)), time)
         changed = self.changed(doc, **dict(dict(body=doc.body), **changes), arrival=arrival)
         self.send(changed)
         return changed
@@ -257,10 +257,10 @@ class ShelfHistory(generate.History):
         time = (self.day_of(doc.time) + 1) * MS_OF_DAY - SHANGHAI_MS + self.pick([0, 0, 1, 60_000, AHEAD_MS - 1])
         kind = self.pick(["delivery", "visit", "visit", "order"])
         arrival = time - self.pick([0, 1, 60_000, AHEAD_MS, AHEAD_MS])
-        ahead = generate.Doc(kind, doc.outlet, self.fresh("d"), self.fresh("e"), time, arrival, body=self.body(kind))
-        self.send(ahead)
-        if self.chance(0.3):  # taken back before it happens
-            self.send(self.changed(ahead, cancelled=True, body=None, arrival=arrival + 1))
+        early = generate.Doc(kind, doc.outlet, self.fresh("d"), self.fresh("e"), time, arrival, body=self.body(kind))
+        self.send(early)
+        if self.chance(0.3):  # cancelled before its event time
+            self.send(self.changed(early, cancelled=True, body=None, arrival=arrival + 1))
 
     def known_late(self, doc):
         kind = self.pick(["delivery", "visit", "visit", "order"])

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints what happened to one outlet and SKU in a history, and what the oracle sends about it, by the clock.
+"""Prints the records of one outlet and SKU in a history and the alerts of the oracle for them, in order of the clock.
 
     history.py --in DIR --outlet ID --sku ID [--from DAY] [--to DAY] [--timezone Asia/Shanghai]
 
-Each record with its verdict, what it says of the SKU, and the book after it (level and rate in units, the
-intervals of R1); a count that is not believed has a "!". --from and --to are days of the clock.
+Each record is printed with its verdict, its facts of the SKU, and the book after it (level and rate in units, the
+intervals of R1). A count that is not accepted has a "!". --from and --to are days of the clock.
 """
 
 import argparse
@@ -25,20 +25,20 @@ def short(time, zone):
     return "open" if time is None else format_time(time, zone)[:-6]
 
 
-def describe_fact(book, place):
-    fact = book.facts[place]
-    believed = "" if not fact.is_count() or book.is_accepted(place) else "!"
-    return f"{NAMES.get(fact.kind, 'count')} {fact.quantity}{believed}"
+def describe_fact(book, index):
+    fact = book.facts[index]
+    mark = "" if not fact.is_count() or book.is_accepted(index) else "!"
+    return f"{NAMES.get(fact.kind, 'count')} {fact.quantity}{mark}"
 
 
 def describe_record(record, sku, zone):
-    said = [f"{NAMES.get(fact.kind, 'count')} {fact.quantity}" for fact in facts_of(record, sku)]
-    said += [f"requested {line.requested} confirmed {line.confirmed}" for line in order_lines_of(record, sku)]
+    texts = [f"{NAMES.get(fact.kind, 'count')} {fact.quantity}" for fact in facts_of(record, sku)]
+    texts += [f"requested {line.requested} confirmed {line.confirmed}" for line in order_lines_of(record, sku)]
     if record.cancelled:
-        said = ["cancelled"]
+        texts = ["cancelled"]
     document = record.payload[record.kind + "_id"]
     return (f"{record.kind} {document!r} r{record.revision} event {record.event_id!r} of {short(record.event_time, zone)}: "
-            f"{', '.join(said) or 'nothing of the SKU'} ({record.verdict})")
+            f"{', '.join(texts) or 'nothing of the SKU'} ({record.verdict})")
 
 
 def describe_alert(line):
@@ -70,7 +70,7 @@ class Story:
         """(clock, order within the clock, text)"""
         counted = {}
         for change in alerts.applied_documents(self.documents).get(self.outlet, []):
-            if self.sku in alerts.touched(change):
+            if self.sku in alerts.affected_skus(change):
                 counted[id(change.document)] = change.record
                 yield change.record.arrival, 0, describe_record(change.record, self.sku, self.zone)
                 yield change.record.arrival, 1, self.describe_book(list(counted.values()), change.record.arrival)
@@ -84,7 +84,7 @@ class Story:
         day = day_of(clock, self.zone)
         level, rate = book.until(day).level_and_rate(day)
         found = intervals_of(book, self.is_active, lambda day: start_of_day(day, self.zone), lambda day: 1)
-        recent = [describe_fact(book, place) for place in range(len(book.facts))][-8:]
+        recent = [describe_fact(book, index) for index in range(len(book.facts))][-8:]
         stretches = [f"{short(i.start, self.zone)}..{short(i.end, self.zone)}" for i in found[-3:]]
         shown = "none" if level is None else f"{level / UNIT:.6f}"
         return f"   level {shown} rate {rate / UNIT:.6f}; last facts {', '.join(recent)}; out {', '.join(stretches) or 'never'}"

@@ -45,7 +45,7 @@ class SkuVersions:
             of_sku.sort(key=lambda payload: payload["valid_from"])
 
     def version_on(self, sku, day):
-        """Before the first version the first one applies too; a SKU without a version says nothing."""
+        """Before the first version the first one applies too; a SKU without a version has none."""
         versions = self.versions[sku]
         begun = [payload for payload in versions if payload["valid_from"] <= day] or versions[:1]
         return begun[-1] if begun else {}
@@ -94,7 +94,7 @@ class Market:
 
         An outlet without a dimension is in no line of it; one without a version counts nowhere.
         """
-        if (outlet, day) not in self.known_cells:  # asked very often, and always the same
+        if (outlet, day) not in self.known_cells:  # cached: called very often
             version = self.version_on(outlet, day)
             self.known_cells[outlet, day] = [] if version is None else [
                 (region, value)

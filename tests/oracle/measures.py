@@ -1,7 +1,7 @@
 """The measures of a day and a window, by brand and cell (region, class).
 
 Three kinds, as in the definitions: sums over the days of the window (DaySums), each amount in the region and class
-of its own day; outlets, in their region and class on the last day; and what is true on the last day (the stock).
+of its own day; outlets, in their region and class on the last day; and the stock on the last day.
 """
 
 from bisect import bisect_left, bisect_right
@@ -94,7 +94,7 @@ class Readings:
 
 
 def is_present(check):
-    """on_shelf if given, else facings > 0, else count > 0; None: the check says nothing of it."""
+    """on_shelf if given, else facings > 0, else count > 0; None: the check has none of them."""
     if "on_shelf" in check:
         return check["on_shelf"]
     if "facings" in check:
@@ -141,12 +141,12 @@ class Measures:
         for (outlet, sku), book in self.books.items():
             self.books_of_outlet[outlet][market.brand_of(sku)].append(book)
         for record in market.counted:
-            {"order": self.take_order, "delivery": self.take_delivery, "visit": self.take_visit}[record.kind](record)
+            {"order": self.add_order, "delivery": self.add_delivery, "visit": self.add_visit}[record.kind](record)
         for (outlet, sku), book in self.books.items():
-            self.take_counts(outlet, sku, book)
-            self.take_states(outlet, sku, book, days)
+            self.add_counts(outlet, sku, book)
+            self.add_states(outlet, sku, book, days)
 
-    # Taking in what counts by its own day: region and class of that day, any state of the outlet.
+    # Adding documents, which count on their own day: in the region and class of that day, in any state of the outlet.
 
     def lines_of(self, record, name):
         """(SKU, brand, line) of the SKUs that have a brand."""
@@ -156,7 +156,7 @@ class Measures:
     def cells_of(self, record):
         return self.market.cells_on(record.payload["outlet_id"], record.day)
 
-    def take_order(self, record):
+    def add_order(self, record):
         outlet, cells = record.payload["outlet_id"], self.cells_of(record)
         self.ordered.add(outlet, record.day)
         for _, brand, line in self.lines_of(record, "lines"):
@@ -170,7 +170,7 @@ class Measures:
                     ("confirmed_lines", requested >= 1 and confirmed >= 1)):
                 self.sums.add(name, brand, cells, record.day, int(amount))
 
-    def take_delivery(self, record):
+    def add_delivery(self, record):
         outlet, cells = record.payload["outlet_id"], self.cells_of(record)
         is_out = record.payload["direction"] == "OUT"
         for _, brand, line in self.lines_of(record, "lines"):
@@ -178,8 +178,8 @@ class Measures:
             if is_out and line["quantity"] >= 1:
                 self.bought.add((outlet, brand), record.day)
 
-    def take_visit(self, record):
-        """Checks of visits that were not done mean nothing."""
+    def add_visit(self, record):
+        """Checks of visits that were not done are ignored."""
         cells, is_done = self.cells_of(record), record.payload["outcome"] == "DONE"
         self.sums.add("visits_done" if is_done else "visits_not_done", "", cells, record.day)
         if not is_done:
@@ -192,9 +192,9 @@ class Measures:
                 self.sums.add("price_tags_checked", brand, cells, record.day)
                 self.sums.add("price_tags_ok", brand, cells, record.day, int(check["price_tag"] == "OK"))
             if "retail_price_fen" in check:
-                self.take_price(sku, brand, cells, record.day, check["retail_price_fen"])
+                self.add_price(sku, brand, cells, record.day, check["retail_price_fen"])
 
-    def take_price(self, sku, brand, cells, day, price):
+    def add_price(self, sku, brand, cells, day, price):
         guide = self.market.sku_versions.guide_price(sku, day)
         if prices.is_out_of_range(price, guide):
             return
@@ -202,16 +202,16 @@ class Measures:
         if guide is not None:
             self.indexes.add(brand, cells, day, prices.price_index(price, guide))
 
-    def take_counts(self, outlet, sku, book):
+    def add_counts(self, outlet, sku, book):
         """Accepted counts of visits, where the SKU is listed on that day."""
-        for place in book.accepted:
-            count = book.facts[place]
+        for index in book.accepted:
+            count = book.facts[index]
             if count.kind == COUNT and book.is_listed(count.day):
                 cells = self.market.cells_on(outlet, count.day)
                 self.sums.add("listed_counts", self.market.brand_of(sku), cells, count.day)
                 self.sums.add("zero_counts", self.market.brand_of(sku), cells, count.day, int(count.quantity == 0))
 
-    def take_states(self, outlet, sku, book, days):
+    def add_states(self, outlet, sku, book, days):
         """Outlet-SKU-days: that day's assignment, ACTIVE on that day."""
         for day in days:
             if not self.market.is_in_population(outlet, day):
@@ -222,7 +222,7 @@ class Measures:
             if book.is_estimated_out(day):
                 self.sums.add("stockout_days_estimated", brand, cells, day)
 
-    # Asking.
+    # Results.
 
     def net(self, key, first, last):
         return self.sums.between("delivered_units", key, first, last) - self.sums.between("returned_units", key, first, last)

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """A brute-force oracle for fiverate's file replay.
 
-It is written from the definitions of the measures and of the input contract alone, and says
-nothing about how the real program works.  It is slow and plain on purpose: every function is
-meant to be held against one sentence of the definitions.  Where the definitions are silent,
-a comment starting with "Reading:" names the reading that was chosen.
+It is written from the definitions of the measures and of the input contract alone, independently
+of the real program.  It is slow and simple on purpose: each function corresponds to one sentence of
+the definitions.  Where the definitions leave something open, a comment "Reading:" names the choice.
 
-This file: input, verdicts, output. What is known of outlets and SKUs: market.py; windows.py, measures.py, prices.py,
-rates.py; the book of an outlet and SKU: book.py; rules: stockout.py (R1), prediction.py (R2), overstock.py (R5),
-regional.py (R3, R6), judged.py (what R3, R5, R6 share); the clock and the lines of alerts: alerts.py.
+This file: input, verdicts, output. Reference data of outlets and SKUs: market.py; measures: windows.py, measures.py,
+prices.py, rates.py; the book of an outlet and SKU: book.py; rules: stockout.py (R1), prediction.py (R2), overstock.py (R5),
+regional.py (R3, R6), daily_condition.py (shared by R3, R5, R6); the clock and the lines of alerts: alerts.py.
 
     oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2,...] [--timezone Asia/Shanghai]
 
@@ -367,7 +366,7 @@ class FieldReader:
 
     @staticmethod
     def as_pack(value, spec):
-        """Reading: the pages do not say what a pack is; a text or an integer in range passes."""
+        """Reading: the definitions do not define a pack; a text or an integer in range passes."""
         return value if isinstance(value, str) or (is_integer(value) and 0 <= value <= QUANTITY_MAX) else None
 
     @staticmethod
@@ -384,7 +383,7 @@ class Record:
     file: str
     line: int
     raw: bytes
-    kind: str = None  # None if it cannot be told
+    kind: str = None  # None if it is unknown
     event_id: str = None  # as far as it can be read
     event_time: int = None
     arrival: int = None
@@ -565,7 +564,7 @@ def is_same(one, other):
     return (one.identity(), one.revision, one.content()) == (other.identity(), other.revision, other.content())
 
 
-def settle(record, verdict, identities, detail=""):
+def finish(record, verdict, identities, detail=""):
     """Notes the verdict; kept records occupy their ids."""
     if verdict in (ACCEPTED, SUPERSEDED):
         identities.keep(record)
@@ -638,7 +637,7 @@ class Reference:
                 return f"brand was {known!r}"
         return None
 
-    # Taking an event in.
+    # Applying an event.
 
     def apply(self, record):
         """ids known > what never changes > event_id > revision conflict > superseded.
@@ -654,11 +653,11 @@ class Reference:
         if contradiction:
             record.quarantine("reference_conflict", contradiction)
             return
-        settle(record, self.identities.compare(record), self.identities)
+        finish(record, self.identities.compare(record), self.identities)
         if record.verdict in (ACCEPTED, SUPERSEDED):
-            self.learn(record)
+            self.register(record)
 
-    def learn(self, record):
+    def register(self, record):
         """A cancelled event makes its id known too, but fixes nothing."""
         payload = record.payload
         if record.kind == "region":
@@ -672,15 +671,15 @@ class Reference:
             self.outlets.add(payload["outlet_id"])
 
     def apply_regions(self, records):
-        """A region whose parent is unknown waits for it; what shares an id with it waits behind it.
+        """A region whose parent is unknown waits for it; records that share an id with it wait behind it.
 
-        In a file replay everything is known first, so it waits to the end of the regions.
+        In a file replay regions come first, so it waits at most to the last of them.
         """
         pending = sorted(records, key=Record.canonical_order)
         while pending:
             ready = [r for i, r in enumerate(pending)
                      if not self.unknown_id(r) and not waits_behind(r, pending[:i])]
-            # With nobody ready, the parent of the first never comes: it is quarantined as unknown.
+            # With none ready, the parent of the first never comes: it is quarantined as unknown.
             chosen = ready[0] if ready else pending[0]
             pending.remove(chosen)
             self.apply(chosen)
@@ -688,7 +687,7 @@ class Reference:
     # The state on a day.
 
     def is_cancelled(self, identity):
-        """The highest revision says whether a region or a version exists."""
+        """A region or a version exists unless its highest revision is cancelled."""
         return self.identities.document_by_id[identity].counted().cancelled
 
     def versions_of_outlets(self):
@@ -717,7 +716,7 @@ class Reference:
 
 
 def skus_of(record):
-    """The SKUs a document or an allocation speaks of."""
+    """The SKUs that a document or an allocation names."""
     if record.kind == "allocation":
         return [record.payload["sku_id"]]
     if record.kind in DOCUMENT_KINDS:
@@ -753,7 +752,7 @@ def apply_document(record, reference, identities):
         replaced = identities.document_of(record) if verdict == ACCEPTED else None
         if replaced and record.arrival - replaced.counted().event_time > lateness:
             verdict = "late"
-        settle(record, verdict, identities)
+        finish(record, verdict, identities)
 
 
 def replay(records):
@@ -783,12 +782,12 @@ DOCUMENT_REASONS = (
 
 
 def is_document(record):
-    """Documents, and what cannot be told: malformed lines and lines without exactly one payload."""
+    """Documents, and lines of unknown kind: malformed ones and those without exactly one payload."""
     return record.kind is None or record.kind in DOCUMENT_KINDS
 
 
 def data_quality(records, first, last):
-    """By day of arrival. In a file replay everything is known first, so nothing is ever parked."""
+    """By day of arrival. In a file replay all reference data is known first, so no document is pending."""
     arrived = [r for r in records if is_document(r) and r.arrival_day is not None and first <= r.arrival_day <= last]
     verdicts = Counter(record.verdict for record in arrived)
     quality = {

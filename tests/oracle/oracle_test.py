@@ -58,10 +58,10 @@ def try_history(program, profile, seed, scratch, all_days, compare_flags):
                  lambda: (program, "replay", "--in", history, "--out", actual),
                  lambda: (sys.executable, HERE / "compare.py", expected, actual, *days(), *compare_flags)):
         begin = time.monotonic()
-        went_well, said = run(*step())
+        succeeded, output = run(*step())
         seconds.append(time.monotonic() - begin)
-        if not went_well:
-            return f"{profile}, seed {seed}: {' '.join(map(str, step()))}\n{said}", seconds
+        if not succeeded:
+            return f"{profile}, seed {seed}: {' '.join(map(str, step()))}\n{output}", seconds
     shutil.rmtree(folder)
     return "", seconds
 

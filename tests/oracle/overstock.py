@@ -1,7 +1,7 @@
 """R5, overstock of an outlet and SKU: more than 45 days of sales on the shelf, for 7 days."""
 
 from book import LISTED_DAYS, OUT, UNIT
-from judged import INFO, WARNING, Judged
+from daily_condition import INFO, WARNING, DailyCondition
 
 DAYS_TO_FIRE = DAYS_TO_RESOLVE = 7
 COVER_DAYS, COVER_WARNING, COVER_CLEAR = 45, 90, 35
@@ -17,7 +17,7 @@ def deliveries(known, day):
 
 
 def holds(known, day):
-    """Too much for its sales, counted long enough to know it, and more than two usual deliveries.
+    """Too much stock for the sales, counted for long enough, and more than two usual deliveries.
 
     With pairs that span 14 days a rate of 0 means that nothing is sold, so any level is too much.
     """
@@ -43,18 +43,18 @@ def severity_of(known, day):
 
 class Overstock:
     def __init__(self):
-        self.judged = Judged(DAYS_TO_FIRE, DAYS_TO_RESOLVE)
+        self.condition = DailyCondition(DAYS_TO_FIRE, DAYS_TO_RESOLVE)
 
-    def ask(self, clock, day, book, is_active):
-        """At the 00:00 that ends a day. What is sent as (change, value, threshold), or None.
+    def evaluate(self, clock, day, book, is_active):
+        """Called at the 00:00 that ends a day. Returns (change, value, threshold) to send, or None.
 
-        Reading: it is asked at midnights only; a correction that ends the condition shows at the next ones.
+        Reading: the rule is evaluated at midnights only; a correction that ends the condition counts from the next one on.
         On a day that was not ACTIVE the condition does not hold; at the 00:00 of one it resolves.
         """
         known = book.until(day)
         if is_active(day + 1):
-            change = self.judged.ask(clock, is_active(day) and holds(known, day), clears(known, day), severity_of(known, day))
+            change = self.condition.evaluate(clock, is_active(day) and holds(known, day), clears(known, day), severity_of(known, day))
         else:
-            change = self.judged.stop(clock)
+            change = self.condition.stop(clock)
         level, rate = known.level_and_rate(day)
         return change and (change, level or 0, COVER_DAYS * rate)

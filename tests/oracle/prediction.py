@@ -1,4 +1,4 @@
-"""R2, stockout predicted: judged at the clock for one outlet and SKU, never restated."""
+"""R2, stockout predicted: evaluated by the clock for one outlet and SKU, never restated."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,8 @@ class Prediction:
         self.since = None
         self.begin_event = None
 
-    def ask(self, clock, day, book, is_active, event_id):
-        """Asked after a record (its event_id) or at 00:00 (None), with the facts of the clock's day and before.
+    def evaluate(self, clock, day, book, is_active, event_id):
+        """Called after a record (its event_id) or at 00:00 (None), with the facts of the clock's day and before.
 
         Readings: at 00:00 the day is the one that begins. No level counts as 0. Order lines, too, are those
         of the day and before. The record that raises the severity is not the one that began the episode.
@@ -51,11 +51,11 @@ class Prediction:
 
 
 def may_be_predicted(known, rate, day):
-    """The other parts of the condition: rate > 0, a fresh accepted count, and it is not out already."""
+    """The other parts of the condition: rate > 0, a fresh accepted count, no stockout yet."""
     return rate > 0 and day - known.last_accepted_count().day <= FRESH_DAYS and not known.latest_is_zero()
 
 
 def severity_of(known):
-    """warning if the last order line with requested >= 1 was cut to less than 80 %."""
+    """warning if the last order line with requested >= 1 was confirmed to less than 80 %."""
     last = known.last_requested_line()
     return WARNING if last and 5 * last.confirmed < 4 * last.requested else INFO

@@ -1,4 +1,4 @@
-"""Retail prices seen on visits: which are believed, and how they are summed up."""
+"""Retail prices seen on visits: which are accepted, and their quantiles."""
 
 QUARTILES = (("q1", 25), ("median", 50), ("q3", 75))
 OUT_OF_RANGE = "price_out_of_range"
@@ -29,7 +29,7 @@ def price_checks(record):
 def quarantined_prices(records, sku_versions):
     """(record, SKU, price) of the single lines of accepted visits.
 
-    Reading: each accepted visit is judged once, also one that is replaced or cancelled later. The guide price
+    Reading: each accepted visit is checked once, also one that is replaced or cancelled later. The guide price
     is that of the visit's day.
     """
     return [(record, sku, price) for record in records if record.verdict == "accepted"

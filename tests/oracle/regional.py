@@ -1,7 +1,7 @@
-"""Regional rules, asked when a day closes: R3, stockout of a region, and R6, overstock of a region.
+"""Regional rules, evaluated when a day closes: R3, stockout of a region, and R6, overstock of a region.
 
-The close of a day sees the documents that arrived before its 24:00, and what it has said is never restated. Of the
-rest (versions of outlets and SKUs, regions) a file replay knows everything from the start.
+The close of a day uses the documents that arrived before its 24:00; its results are never restated. Versions of outlets
+and SKUs, and regions, are all known from the start in a file replay.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from book import IN_STOCK, NOT_LISTED, OUT_OF_STOCK, Book, facts_of, order_lines_of
 from days import format_day, start_of_day
-from judged import CRITICAL, WARNING, Judged
+from daily_condition import CRITICAL, WARNING, DailyCondition
 from market import is_active_by, is_activity
 from measures import Stock
 
@@ -33,7 +33,7 @@ class Cell:
 
 
 class StockoutRegion:
-    """R3: so many are out, of enough that are known, that it is no chance (Wilson 95 % lower bound > 5 %)."""
+    """R3: the share of stockouts is significant for the number of known outlet-SKUs (Wilson 95 % lower bound > 5 %)."""
 
     rule, unit, window = "R3", "outlet-SKUs", STOCKOUT_WINDOW
     days_to_fire, days_to_resolve = 2, 3
@@ -81,7 +81,7 @@ class OverstockRegion:
         return CRITICAL if stock > 2 * sales28 else WARNING
 
 
-# --- what is known at a close --------------------------------------------------------------------
+# --- documents known at a close --------------------------------------------------------------------
 
 
 class Knowledge:
@@ -94,7 +94,7 @@ class Knowledge:
         self.counted = defaultdict(dict)  # outlet -> document -> its highest revision so far
         self.books = {}
 
-    def learn_before(self, time):
+    def apply_before(self, time):
         """Documents with arrival < time."""
         stale = set()
         while self.waiting and self.waiting[-1].record.arrival < time:
@@ -149,41 +149,41 @@ def skus_of(record):
 # --- closes --------------------------------------------------------------------------------------
 
 
-def run(market, applied_by_outlet, days, desk):
-    """Closes the days in order. What is due at 24:00 of the last day is not sent, so its close asks nothing.
+def run(market, applied_by_outlet, days, alert_log):
+    """Closes the days in order. Changes at 24:00 of the last day are not sent, so its close evaluates nothing.
 
-    Readings: a region has the level that its first uncancelled event gave it. A cell that nobody has heard of is
-    judged with zeros, which neither fire nor hold anything up.
+    Readings: a region has the level of its first uncancelled event. A cell without documents is evaluated with zeros,
+    which neither fire nor delay an alert.
     """
     knowledge = Knowledge(market, applied_by_outlet)
     brands = sorted({brand for brand in market.reference.brand_by_sku.values() if brand is not None})
     regions = [region for region, known in market.reference.regions.items() if known.level in REGION_LEVELS]
-    keys = [RegionalKey(rule, brand, region, desk)
+    keys = [RegionalKey(rule, brand, region, alert_log)
             for rule in (StockoutRegion, OverstockRegion) for brand in brands for region in regions]
     for day in days[:-1]:
-        close = start_of_day(day + 1, desk.zone)
-        knowledge.learn_before(close)
+        close = start_of_day(day + 1, alert_log.zone)
+        knowledge.apply_before(close)
         cell_of = knowledge.cells(day)
         for key in keys:
-            key.ask(close, day, cell_of(key.brand, key.region))
+            key.evaluate(close, day, cell_of(key.brand, key.region))
 
 
 class RegionalKey:
     """One rule, brand and region through the closes."""
 
-    def __init__(self, rule, brand, region, desk):
-        self.rule, self.brand, self.region, self.desk = rule, brand, region, desk
-        self.judged = Judged(rule.days_to_fire, rule.days_to_resolve)
+    def __init__(self, rule, brand, region, alert_log):
+        self.rule, self.brand, self.region, self.alert_log = rule, brand, region, alert_log
+        self.condition = DailyCondition(rule.days_to_fire, rule.days_to_resolve)
         self.sent = 0
 
-    def ask(self, close, day, cell):
+    def evaluate(self, close, day, cell):
         rule = self.rule
         value, threshold = rule.values(cell)
-        change = self.judged.ask(close, rule.holds(value, threshold, cell), rule.clears(value, threshold),
+        change = self.condition.evaluate(close, rule.holds(value, threshold, cell), rule.clears(value, threshold),
                                  rule.severity(value, threshold))
         if change:
             self.sent += 1
-            self.desk.write_of_region(rule.rule, self.brand, self.region, self.sent, change, value, threshold, rule.unit, self.row(day))
+            self.alert_log.write_of_region(rule.rule, self.brand, self.region, self.sent, change, value, threshold, rule.unit, self.row(day))
 
     def row(self, day):
         return {"as_of": format_day(day), "brand_id": self.brand, "region_id": self.region, "class_dimension": "",

@@ -1,4 +1,4 @@
-"""R1, stockout confirmed: intervals of fact of one outlet and SKU, and what has been sent of them."""
+"""R1, stockout confirmed: the stockout intervals of one outlet and SKU by its facts, and the transitions sent for them."""
 
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -21,10 +21,10 @@ class Interval:
     severity: int
 
 
-def is_qualified(book, place):
+def is_qualified(book, index):
     """The OUT lines before that count, with a day in [d-90, d], sum to >= 4 units."""
-    day = book.facts[place].day
-    before = book.facts[:place]
+    day = book.facts[index].day
+    before = book.facts[:index]
     return sum(f.quantity for f in before if f.kind == OUT and day - QUALIFYING_DAYS < f.day <= day) >= QUALIFYING_UNITS
 
 
@@ -48,14 +48,14 @@ class IntervalFinder:
 
     def find(self):
         is_zero = False  # is the latest of {OUT line >= 1, accepted count} a count of 0
-        places = range(len(self.book.facts))
-        for time, instant in groupby(places, key=lambda place: self.book.facts[place].time):
+        indexes = range(len(self.book.facts))
+        for time, instant in groupby(indexes, key=lambda index: self.book.facts[index].time):
             instant = list(instant)
             self.end_by_midnight(time)
             was_zero, is_zero = is_zero, self.is_zero_after(instant, is_zero)
             if self.open and not is_zero:
                 # Reading: of several facts of the instant the first OUT line or count > 0 ends it.
-                ending = next(place for place in instant if self.book.is_supply(place))
+                ending = next(index for index in instant if self.book.is_supply(index))
                 self.close(time, self.book.facts[ending].event_id)
             elif not self.open and is_zero:
                 self.begin(self.first_zero(instant, was_zero))
@@ -63,29 +63,29 @@ class IntervalFinder:
         return self.found
 
     def is_zero_after(self, instant, is_zero):
-        for place in instant:
-            if self.book.is_zero(place):
+        for index in instant:
+            if self.book.is_zero(index):
                 is_zero = True
-            elif self.book.is_supply(place):
+            elif self.book.is_supply(index):
                 is_zero = False
         return is_zero
 
     def first_zero(self, instant, was_zero):
         """The first count of 0 after the start, an OUT line >= 1 or a count > 0; None: it came before."""
         first = None
-        for place in instant:
-            if self.book.is_supply(place):
+        for index in instant:
+            if self.book.is_supply(index):
                 was_zero, first = False, None
-            elif self.book.is_zero(place) and not was_zero:
-                was_zero, first = True, place
+            elif self.book.is_zero(index) and not was_zero:
+                was_zero, first = True, index
         return first
 
-    def begin(self, place):
+    def begin(self, index):
         """An interval whose start day is not ACTIVE does not exist."""
-        if place is None:
+        if index is None:
             return
-        fact = self.book.facts[place]
-        if self.is_active(fact.day) and is_qualified(self.book, place):
+        fact = self.book.facts[index]
+        if self.is_active(fact.day) and is_qualified(self.book, index):
             self.open = Interval(fact.time, None, fact.event_id, None, self.severity_on(fact.day))
             self.next_day = fact.day + 1
 
@@ -94,7 +94,7 @@ class IntervalFinder:
         self.open = None
 
     def end_by_midnight(self, time):
-        """Ends the open interval at a 00:00 up to this time; None: whenever that is.
+        """Ends the open interval at a 00:00 up to this time; None: at any time.
 
         The 24:00 of the first day that is NOT_LISTED, or the 00:00 of a day that is not ACTIVE.
         Reading: a midnight comes before the facts of its instant, so it is not they who end it.
@@ -119,7 +119,7 @@ class Sent:
     start: int
     end: int
     severity: int
-    begin_event: str  # of the present start, also if that moved without a word
+    begin_event: str  # of the present start, also if the start moved, which sends nothing
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ def overlap(one, other):
 
 
 class Stockouts:
-    """What has been sent of one key. Never forgets: what is final does not change any more."""
+    """The intervals of one key that were sent. None is removed unless it is retracted."""
 
     def __init__(self):
         self.sent = []
         self.episodes = 0
 
-    def judge(self, clock, intervals):
-        """The differences between what holds now and what was sent, in the order in which they are sent."""
+    def changes(self, clock, intervals):
+        """The transitions from the intervals that were sent to the present ones, in the order of sending."""
         computed = sorted(seen_at(clock, intervals), key=lambda interval: interval.start)
         left = sorted(self.sent, key=lambda sent: sent.start)
         pairs = []

@@ -234,11 +234,11 @@ class ConfirmedStockout(AlertTest):
         self.check(self.EMPTY + "04-01 12:00 o: order 0/0\n04-02 12:00 z: count 0", """
             FIRING warning #1 at 03-05 12:00 [b]
             RESOLVED warning #1 at 05-02 00:00 since 03-05 12:00 [b z]""", through="05-02")
-        # What is due at 24:00 of the last day is not sent.
+        # A transition that is due at 24:00 of the last day is not sent.
         self.check(self.EMPTY, "FIRING warning #1 at 03-05 12:00 [b]", through="05-01")
 
     def test_not_listed_after_91_days_without_a_delivery(self):
-        """It was ordered, so it is still wanted; but 1 March + 91 d = 31 May."""
+        """It was ordered, so it remains listed for now; but 1 March + 91 d = 31 May."""
         self.check(self.EMPTY + "04-01 12:00 o: order 1/0", """
             FIRING warning #1 at 03-05 12:00 [b]
             RESOLVED warning #1 at 06-01 00:00 since 03-05 12:00 [b]""", through="06-02")
@@ -269,8 +269,8 @@ class ConfirmedStockout(AlertTest):
         first = dict(outlet("n", "North", "2026-03-06"), event_id="o n2026-01-01")
         self.check(self.EMPTY + "03-07 12:00 d: count 0", "", first)
 
-    def test_judged_after_the_last_fact_of_its_instant(self):
-        """Delivered and counted 0 at one time (a delivery comes before a count): it goes on."""
+    def test_evaluated_after_the_last_fact_of_its_instant(self):
+        """Delivered and counted 0 at one time (a delivery comes before a count): the stockout continues."""
         self.check(self.EMPTY + "03-08 12:00 c1: count 0\n03-08 12:00 c2: out 5\n03-09 12:00 x: closed 0",
                    "FIRING warning #1 at 03-05 12:00 [b]")
         # None is open, the delivery of the instant makes it qualify.
@@ -334,7 +334,7 @@ class PredictedStockout(AlertTest):
             FIRING info #1 at 03-11 12:00 1000000/3800000 [b]
             RESOLVED info #1 at 03-12 12:00 since 03-11 12:00 0/3636362 [b c]""")
 
-    def test_warning_if_the_last_order_was_cut_below_80_percent(self):
+    def test_warning_if_the_last_order_was_confirmed_to_less_than_80_percent(self):
         self.check(self.SELLING + "03-18 12:00 o: order 10/7\n03-19 12:00 p: order 0/0",
                    self.FIRED.replace("info", "warning"), through="03-20")
         self.check(self.SELLING + "03-17 12:00 o: order 10/7\n03-18 12:00 p: order 10/8", self.FIRED, through="03-20")
@@ -347,7 +347,7 @@ class PredictedStockout(AlertTest):
             RESOLVED warning #1 at 03-21 12:00 since 03-20 00:00 3000000/2000000 [e b]""")
 
     def test_a_rise_between_the_two_thresholds_waits(self):
-        """At level 2 the condition does not hold, so severity is not asked; the next midnight asks."""
+        """At level 2 the condition does not hold, so severity is not evaluated until the next midnight."""
         self.check(self.SELLING + "03-20 12:00 d: out 1\n03-20 13:00 o: order 10/7", self.FIRED + """
             FIRING warning #1 at 03-21 00:00 since 03-20 00:00 1000000/2000000 [b]""", through="03-21")
 
@@ -369,7 +369,7 @@ class PredictedStockout(AlertTest):
         self.check("03-01 12:00 a: count 20\n03-01 13:00 b: count 1", "", through="03-28")
         self.check("03-01 12:00 a: count 2\n03-11 13:00 b: count 2", "", through="03-28")
 
-    def test_not_asked_after_the_last_day(self):
+    def test_not_evaluated_after_the_last_day(self):
         self.check("03-01 12:00 a: count 20\n03-11 12:00 known 03-12 00:00 b: count 1", "")
 
     def test_facts_ahead_count_from_the_midnight_of_their_day(self):
@@ -399,11 +399,11 @@ class Acceptance(AlertTest):
         self.assertEqual(self.implausible(table.format(21)), [("b", "s")])
         self.assertEqual(self.implausible(table.format(22)), [("b", "s"), ("c", "s")])
 
-    def test_declared_stock_is_judged_too_visits_that_were_not_done_are_not(self):
+    def test_declared_stock_may_be_implausible_too_visits_that_were_not_done_are_ignored(self):
         self.assertEqual(self.implausible("03-01 12:00 a: count 5\n03-02 12:00 b: closed 50\n03-03 12:00 c: order 1/1 stock 50"),
                          [("c", "s")])
 
-    def test_judged_once_by_what_was_known(self):
+    def test_accepted_or_not_once_by_the_facts_known_then(self):
         """The delivery that explains it comes later; the count before it that makes another implausible as well."""
         self.assertEqual(self.implausible(
             "03-01 12:00 a: count 5\n03-03 12:00 b: count 15\n03-02 12:00 known 03-04 12:00 c: out 10"), [("b", "s")])

@@ -92,7 +92,7 @@ class Months(unittest.TestCase):
 
 class Orders(unittest.TestCase):
     def test_requested_and_confirmed(self):
-        """10 of 10, 7 of 10, 0 of 4, 12 of 5 (more than asked for), and a line of nothing."""
+        """10 of 10, 7 of 10, 0 of 4, 12 of 5 (more than requested), and an empty line."""
         replay = replay_of(
             ordered("1", "n", "2026-03-01", (10, 10)), ordered("2", "n", "2026-03-02", (10, 7)), ordered("3", "n", "2026-03-03", (4, 0)),
             ordered("4", "n", "2026-03-04", (5, 12)), ordered("5", "n", "2026-03-05", (0, 0)), days=("03-05",))
@@ -103,8 +103,8 @@ class Orders(unittest.TestCase):
         self.assertEqual(replay.rate("line_fill", day=day), (2, 4, 0.5, "LOW_SAMPLE"))
         self.assertEqual(replay.rate("purchase_face", day=day), (3, 4, 0.75, "LOW_SAMPLE"))
 
-    def test_who_orders_at_all_and_who_asks_for_the_brand(self):
-        """z orders an empty list, then a line of 0; n asks for the brand."""
+    def test_outlets_that_order_and_outlets_that_order_the_brand(self):
+        """z orders an empty list, then a line of 0; n orders the brand."""
         replay = replay_of(ordered("1", "n", "2026-03-01", (1, 0)), ordered("2", "z", "2026-03-01"), ordered("3", "z", "2026-03-02", (0, 0)))
         names = ("ordering_outlets", "requesting_outlets", "active_outlets")
         self.assertEqual(replay.measures(*names, day="2026-03-02"), (2, 1, 2))
@@ -192,9 +192,9 @@ class Shelves(unittest.TestCase):
         replay = replay_of(
             checked("1", "n", "2026-03-01", {"on_shelf": True, "price_tag": "OK"}),
             checked("2", "n", "2026-03-01", {"count": 0, "price_tag": "OK"}),  # not there, so it has no tag
-            checked("3", "n", "2026-03-01", {"price_tag": "WRONG"}),  # nobody says that it was not there
+            checked("3", "n", "2026-03-01", {"price_tag": "WRONG"}),  # not reported as absent
             checked("4", "n", "2026-03-01", {"facings": 2, "price_tag": "MISSING"}),
-            checked("5", "n", "2026-03-01", {"count": 900}),  # not believed, but somebody stood before it
+            checked("5", "n", "2026-03-01", {"count": 900}),  # not accepted as a count, but the SKU was on the shelf
             checked("6", "n", "2026-03-01", {"on_shelf": True, "price_tag": "OK"}, outcome="CLOSED"))
         names = ("shelf_checks", "shelf_present", "price_tags_checked", "price_tags_ok")
         self.assertEqual(replay.measures(*names, day="2026-03-01"), (4, 3, 3, 1))
@@ -210,7 +210,7 @@ class Shelves(unittest.TestCase):
             for window in (0, 7, 28, 91):
                 self.assertEqual(replay.measures("on_shelf_outlets", day="2026-" + day, window=window), (expected,), day)
 
-    def test_a_count_that_is_not_believed_puts_nothing_on_the_shelf(self):
+    def test_a_count_that_is_not_accepted_does_not_make_it_on_shelf(self):
         replay = replay_of(counted("1", "n", "2026-03-01", 0), counted("2", "n", "2026-03-02", 9), ordered("3", "z", "2026-03-02", (0, 0, 1)))
         self.assertEqual(replay.measures("on_shelf_outlets", day="2026-03-02"), (1,))
         self.assertIsNotNone(replay.row("2026-03-02", region="South"))
@@ -249,7 +249,7 @@ class States(unittest.TestCase):
         replay = replay_of(*documents, through="05-03")
         self.assertEqual(self.states(replay, "04-30"), (7, 7, 0))
         self.assertEqual(self.states(replay, "05-01"), (6, 6, 0))
-        # It was ordered meanwhile, so it is still wanted. An order before it ran out, or of 0, is none.
+        # It was ordered meanwhile, so it remains listed. An order before it ran out, or of 0, does not count.
         self.assertEqual(self.states(replay_of(*documents, ordered("4", "n", "2026-03-05", (1, 0)), through="05-03"), "05-01"), (7, 7, 0))
         self.assertEqual(self.states(replay_of(*documents, ordered("4", "n", "2026-03-04", (1, 0)), through="05-03"), "05-01"), (6, 6, 0))
         self.assertEqual(self.states(replay_of(*documents, ordered("4", "n", "2026-03-09", (0, 0)), through="05-03"), "05-01"), (6, 6, 0))
@@ -261,7 +261,7 @@ class States(unittest.TestCase):
         self.assertEqual(replay.measures("known_days", day="2026-03-07", region="South"), (2,))
 
     def test_estimated(self):
-        """20 on the 1st, 10 on the 11th, one a day: the last one goes on the 21st."""
+        """20 on the 1st, 10 on the 11th, one a day: the last one is sold on the 21st."""
         replay = replay_of(delivery("1", "n", "2026-03-01", 20, time="2026-03-01T08:00:00+08:00"), counted("2", "n", "2026-03-01", 20),
                            counted("3", "n", "2026-03-11", 10), through="03-23")
         for day, expected in (("03-20", 0), ("03-21", 1), ("03-23", 3)):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Tiny histories with results computed by hand: what a person who knows the trade can check.
+"""Tiny histories with results computed by hand, which a person who knows the trade can check.
 
     python3 tests/oracle/test_oracle.py
 
 Input and the measures of deliveries here; the other measures in test_measures.py, the book and the alerts in
-test_alerts.py, what R3, R5 and R6 say in test_overstock.py and test_regional.py; all of them run.
+test_alerts.py, rules R3, R5 and R6 in test_overstock.py and test_regional.py; all of them run.
 """
 
 import contextlib
@@ -100,7 +100,7 @@ class Measures(unittest.TestCase):
         replay = Replay(MARKET + [visit("1", "n", "2026-01-05"), visit("2", "z", "2026-01-05", "CLOSED")],
                         through=oracle.parse_day("2026-03-02"))
         names = ("active_outlets", "dormant_outlets")
-        # A visit that found the door closed is no sign of life.
+        # A visit to a closed outlet is no activity.
         self.assertEqual(replay.measures(*names, day="2026-01-05", brand=""), (1, 1))
         self.assertEqual(replay.measures(*names, day="2026-03-01", brand=""), (1, 1))
         self.assertEqual(replay.measures(*names, day="2026-03-02", brand=""), (0, 2))

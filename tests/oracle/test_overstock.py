@@ -20,7 +20,7 @@ class OverstockOutlet(AlertTest):
     rule = "R5"
 
     # 80 + 10 - 70 = 20 sold in 20 days: one a day. 70 on 21 March, 62 on the 29th, 56 on 4 April, 45 on 15 April.
-    # The first count is 28 days old on 29 March; 7 days from then on: 29 March to 4 April, asked at 00:00 of the 5th.
+    # The first count is 28 days old on 29 March; 7 days from then on: 29 March to 4 April, evaluated at 00:00 of the 5th.
     SELLING = """
         03-01 12:00 a: count 80
         03-02 09:00 b: out 10
@@ -99,8 +99,8 @@ class OverstockOutlet(AlertTest):
     def test_no_count_any_more(self):
         """No history of a file gets there: the first count is too old to be taken back. But a level of None clears."""
         rule = overstock.Overstock()
-        rule.judged.firing, rule.judged.severity = True, overstock.INFO
-        sent = [rule.ask(day, day, Book([]), lambda day: True) for day in range(7)]
+        rule.condition.firing, rule.condition.severity = True, overstock.INFO
+        sent = [rule.evaluate(day, day, Book([]), lambda day: True) for day in range(7)]
         self.assertEqual([one and (one[0].state, *one[1:]) for one in sent], [None] * 6 + [("RESOLVED", 0, 0)])
 
     def test_resolves_when_the_outlet_is_not_active(self):

@@ -13,7 +13,7 @@ from math import sqrt
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import regional  # noqa: E402
 from days import parse_day  # noqa: E402
-from judged import CRITICAL, INFO, WARNING, Judged  # noqa: E402
+from daily_condition import CRITICAL, INFO, WARNING, DailyCondition  # noqa: E402
 from measures import Stock  # noqa: E402
 from tables import MARKET, NOON, Replay, counted, delivery, ordered, outlet, region  # noqa: E402
 from test_alerts import short  # noqa: E402
@@ -79,7 +79,7 @@ class StockoutRegion(RegionalTest):
         self.check(self.county(), "03-25", self.STORY + self.RESOLVED)
         self.check(self.county(), "03-18", self.STORY)
 
-    def test_the_last_close_is_not_asked(self):
+    def test_the_last_close_is_not_evaluated(self):
         self.check(self.county(), "03-09", "")
         self.check(self.county(), "03-10", self.STORY.strip().splitlines()[0])
 
@@ -97,7 +97,7 @@ class StockoutRegion(RegionalTest):
             '"class_dimension":"","class_value":"","value":7,"threshold":40,"unit":"outlet-SKUs","evidence":[{"as_of":"2026-03-09",'
             '"brand_id":"B","region_id":"North","class_dimension":"","class_value":"","window_days":7}],"policy_id":""}'))
 
-    def test_too_few_to_tell(self):
+    def test_a_sample_that_is_too_small(self):
         self.check(self.county(out=29, of=29, refilled=None), "03-20", "")
         self.check(self.county(out=30, of=30, refilled=None), "03-09", """
             North FIRING critical #1 at 03-09 00:00 since 03-09 00:00 17/30 [03-08]""")
@@ -169,7 +169,7 @@ class OverstockRegion(RegionalTest):
         # 57: 47 on the 11th, 42 on the 16th are 1260, which is not more.
         self.check(self.county(level=57), "03-20", "")
 
-    def test_too_few_to_tell(self):
+    def test_a_sample_that_is_too_small(self):
         self.check(self.county(29), "03-30", "")
 
     def test_at_least_a_fifth_of_those_that_should_have_it(self):
@@ -185,7 +185,7 @@ class OverstockRegion(RegionalTest):
 
 class RegionalRules(unittest.TestCase):
     def test_wilson(self):
-        """The same as the lower bound of Wilson's interval of 95 %, where floating point can tell."""
+        """The same as the lower bound of Wilson's interval of 95 %, where floating point is exact enough."""
         for n in range(30, 200):
             for x in range(n + 1):
                 share, z = x / n, 1.96
@@ -207,10 +207,10 @@ class RegionalRules(unittest.TestCase):
     def test_runs(self):
         """h: holds, c: clears, -: neither. 2 to fire, 3 to resolve; a run starts anew after each transition."""
         def story(days, severities=None):
-            judged, sent = Judged(2, 3), ""
+            condition, sent = DailyCondition(2, 3), ""
             for day, what in enumerate(days):
                 severity = {"h": INFO, "H": WARNING}.get(what, INFO)
-                change = judged.ask(day, what in "hH", what == "c", severity)
+                change = condition.evaluate(day, what in "hH", what == "c", severity)
                 sent += change.state[0] if change else "."
             return sent
 

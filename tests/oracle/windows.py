@@ -26,8 +26,8 @@ def window_of(day, window_days):
 def window_before(day, window_days):
     """P: the window before W.
 
-    Of a month as many days from the first of the month before, cut at its end: March up to the 28th, 29th, 30th
-    and 31st is held against the whole of a February of 28 days.
+    For a month to date it is the same number of days from the first of the month before, at most that whole month: March up
+    to the 28th, 29th, 30th and 31st are all compared with the whole of a February of 28 days.
     """
     first, last = window_of(day, window_days)
     if window_days:

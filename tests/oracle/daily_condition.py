@@ -1,7 +1,7 @@
-"""A condition that is judged at the clock and never restated: R3, R5, R6.
+"""A condition that is evaluated once for each day by the clock and never restated: R3, R5, R6.
 
-It fires at the end of some consecutive days on which it holds, and resolves at the end of some on which the clear
-condition holds; any other day breaks the run.
+It fires after a number of consecutive days on which it holds, and resolves after a number of consecutive days on which
+the clear condition holds; any other day breaks the run.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Change:
     since: int
 
 
-class Judged:
+class DailyCondition:
     def __init__(self, days_to_fire, days_to_resolve):
         self.days_to_fire = days_to_fire
         self.days_to_resolve = days_to_resolve
@@ -28,10 +28,10 @@ class Judged:
         self.since = None
         self.holding = self.clearing = 0
 
-    def ask(self, at, holds, clears, severity):
-        """Once for each day that ended; severity: what it is if the condition holds. What is sent, or None."""
+    def evaluate(self, at, holds, clears, severity):
+        """Call it once for each ended day; severity: used if the condition holds. Returns the change to send, or None."""
         if self.firing:
-            return self.ask_firing(at, holds, clears, severity)
+            return self.evaluate_firing(at, holds, clears, severity)
         self.holding = self.holding + 1 if holds else 0
         if self.holding < self.days_to_fire:
             return None
@@ -39,7 +39,7 @@ class Judged:
         self.episode += 1
         return self.send("FIRING", at)
 
-    def ask_firing(self, at, holds, clears, severity):
+    def evaluate_firing(self, at, holds, clears, severity):
         if holds and severity > self.severity:
             self.severity = severity
             return self.send("FIRING", at)
@@ -47,7 +47,7 @@ class Judged:
         return self.resolve(at) if self.clearing >= self.days_to_resolve else None
 
     def stop(self, at):
-        """The outlet is not ACTIVE: resolves at once, and runs start anew."""
+        """The outlet is not ACTIVE: the alert resolves at once, and runs start anew."""
         self.holding = self.clearing = 0
         return self.resolve(at) if self.firing else None
 
