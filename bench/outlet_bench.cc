@@ -37,7 +37,8 @@ struct Folded {
 };
 
 // Feeds the whole market through the stage and commits as a task does.
-Folded fold(const SimulatedLedger& ledger, bool deliveries_only, bool state_only, std::size_t cache_bytes, Store& store) {
+Folded fold(const SimulatedLedger& ledger, bool deliveries_only, bool state_only, std::size_t cache_bytes,
+            Store& store) {
   Folded folded;
   OutletStage stage({definition(), 1, cache_bytes}, calendar());
   CHECK(stage.open(store).has_value());
@@ -83,7 +84,8 @@ void report(benchmark::State& state, const Folded& folded, double seconds, doubl
 
 // ---- the stage ------------------------------------------------------------------------------------------------------
 
-void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes, bool state_only = false) {
+void outlet_stage(benchmark::State& state, bool deliveries_only, bool rocks, std::size_t cache_bytes,
+                  bool state_only = false) {
   const auto& ledger = SimulatedLedger::shared();
   const auto folder = std::filesystem::temp_directory_path() / ("fiverate-bench-" + std::to_string(getpid()));
   Folded folded;
@@ -116,7 +118,9 @@ BENCHMARK_CAPTURE(outlet_stage, deliveries_only, true, false, kAmple)->Iteration
 BENCHMARK_CAPTURE(outlet_stage, all, false, false, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_rocks, false, true, kAmple)->Iterations(1)->Unit(benchmark::kMillisecond);
 // State-only replay: a task without its state replays up to its checkpoint without outputs.
-BENCHMARK_CAPTURE(outlet_stage, all_rocks_state_only, false, true, kAmple, true)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(outlet_stage, all_rocks_state_only, false, true, kAmple, true)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached, false, false, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(outlet_stage, all_uncached_rocks, false, true, kScarce)->Iterations(1)->Unit(benchmark::kMillisecond);
 

@@ -107,7 +107,7 @@ constexpr std::size_t kOurs = 0, kTuned = 2;
 
 struct Setting {
   std::string broker{};
-  std::string topics{};  // prefix of their names
+  std::string topics{};   // prefix of their names
   std::string clients{};  // prefix of the names of groups and transactions
   int partitions = 1;
   int transaction_timeout_ms = 60'000;
@@ -578,8 +578,14 @@ constexpr std::array kFaults{
 
 // Starts this program as the process of hop 2. It ends with its parent.
 pid_t start_hop(const Setting& setting, std::size_t way, const std::string& id, int die_after) {
-  std::vector<std::string> texts{"transactions_bench", "--hop", setting.broker, setting.topics, std::to_string(way),
-                                 std::to_string(setting.transaction_timeout_ms), id, std::to_string(die_after)};
+  std::vector<std::string> texts{"transactions_bench",
+                                 "--hop",
+                                 setting.broker,
+                                 setting.topics,
+                                 std::to_string(way),
+                                 std::to_string(setting.transaction_timeout_ms),
+                                 id,
+                                 std::to_string(die_after)};
   std::vector<char*> arguments;
   for (auto& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);

@@ -1,7 +1,7 @@
 #include "producers/source_writer.h"
 
-#include "schemas/mark.h"
 #include "schemas/decode.h"
+#include "schemas/mark.h"
 
 namespace fiverate {
 

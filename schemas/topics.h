@@ -36,9 +36,8 @@ enum class Topic : std::uint8_t {
 };
 inline constexpr std::size_t kTopicCount = 15;
 inline constexpr std::array<std::string_view, kTopicCount> kTopicNames{
-    "orders",  "deliveries", "visits",        "reference", "commands",  "ledger", "deltas",
-    "signals", "metrics",    "metrics-final", "alerts",    "alert-log", "seals",  "quarantine",
-    "checkpoints"};
+    "orders",  "deliveries",    "visits", "reference", "commands", "ledger",     "deltas",     "signals",
+    "metrics", "metrics-final", "alerts", "alert-log", "seals",    "quarantine", "checkpoints"};
 inline constexpr std::array<Topic, 5> kSourceTopics{Topic::orders, Topic::deliveries, Topic::visits, Topic::reference,
                                                     Topic::commands};
 inline constexpr std::array<Topic, 3> kInternalTopics{Topic::ledger, Topic::deltas, Topic::signals};

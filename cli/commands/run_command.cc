@@ -35,7 +35,8 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
     } else if (name == "desk") {
       stages.insert(Stage::desk);
     } else {
-      throw ExitError(kExitUsage, fmt::format("--stage \"{}\": unknown stage. Stages: intake, outlet, market, desk.", name));
+      throw ExitError(kExitUsage,
+                      fmt::format("--stage \"{}\": unknown stage. Stages: intake, outlet, market, desk.", name));
     }
   }
   if (stages.empty()) stages = {Stage::intake, Stage::outlet, Stage::market, Stage::desk};
@@ -57,7 +58,8 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
   std::string wrong;
   bool other_definition = false;
   for (const auto& finding : *findings) {
-    if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting == "unclean.leader.election.enable") {
+    if (finding.setting == "topic" || finding.setting == "partitions" ||
+        finding.setting == "unclean.leader.election.enable") {
       wrong += "\n  " + to_text(finding);
     } else if (finding.expired) {  // the states name the definition as well; a task without a state stops (PARTIAL)
       spdlog::warn("{}", to_text(finding));
@@ -72,10 +74,11 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
     }
   }
   if (wrong.empty()) return true;
-  return fail(Reaction::stop,
-              "The topics are not those of this configuration:{}\nMake them with `fiverate topics create`, or go back to the "
-              "configuration that they were made with.",
-              wrong);
+  return fail(
+      Reaction::stop,
+      "The topics are not those of this configuration:{}\nMake them with `fiverate topics create`, or go back to the "
+      "configuration that they were made with.",
+      wrong);
 }
 
 struct RunArguments {
@@ -122,7 +125,8 @@ int run_stages(const Context& context, const RunArguments& arguments) {
         if (sigtimedwait(&signals, nullptr, &short_wait) >= 0) std::_Exit(kExitFailed);
       }
       if (over.stop_requested()) return;
-      spdlog::warn("not everything ended within {} s: exiting. The next start resumes from the states", kStopWithin.count());
+      spdlog::warn("not everything ended within {} s: exiting. The next start resumes from the states",
+                   kStopWithin.count());
       std::_Exit(kExitDone);
     }
   });
@@ -147,9 +151,11 @@ int run_stages(const Context& context, const RunArguments& arguments) {
 void add_run(Program& program) {
   auto* const run = program.app.add_subcommand("run", "Run the processors until Ctrl-C");
   auto arguments = std::make_shared<RunArguments>();
-  run->add_option("--stage", arguments->stages, "intake, outlet, market, desk (default: all), comma-separated")->delimiter(',');
-  run->add_option("--standby", arguments->standby,
-                  "Keep copies of this many tasks of other processes warm, per stage, to take over at once (run.standby)")
+  run->add_option("--stage", arguments->stages, "intake, outlet, market, desk (default: all), comma-separated")
+      ->delimiter(',');
+  run->add_option(
+         "--standby", arguments->standby,
+         "Keep copies of this many tasks of other processes warm, per stage, to take over at once (run.standby)")
       ->check(CLI::Range(0, 1024));
   run->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return run_stages(context, *arguments); };

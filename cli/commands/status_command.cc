@@ -3,9 +3,9 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/commands/task_positions.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
-#include "cli/commands/task_positions.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"
 
@@ -82,8 +82,9 @@ int status(const Context& context, const std::string& output) {
     const auto& committed = task.position.committed;
     table.row({std::string(name_of(task.stage)), std::string(name_of(task.input.topic)), task.input.partition,
                status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
-               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(), status.state_bytes,
-               status.repetitions, status.sequence_gaps, status.alerts_open, status.quarantine_rate()});
+               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(),
+               status.state_bytes, status.repetitions, status.sequence_gaps, status.alerts_open,
+               status.quarantine_rate()});
   }
   table.finish();
   if (mode == OutputMode::table) {
@@ -102,9 +103,8 @@ void add_status(Program& program) {
       program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition");
   auto output = std::make_shared<std::string>();
   command->add_option("-o,--output", *output, "table, json or csv");
-  command->callback([&program, output] {
-    program.command = [output](const Context& context) { return status(context, *output); };
-  });
+  command->callback(
+      [&program, output] { program.command = [output](const Context& context) { return status(context, *output); }; });
 }
 
 void add_config(Program& program) {

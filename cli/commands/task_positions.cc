@@ -13,7 +13,8 @@ std::vector<TaskPosition> task_positions(const Context& context) {
   std::vector<TaskPosition> tasks;
   std::map<std::string, CheckpointPointer> pointers;
   for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
-    for (auto& [input, position] : or_exit(group_positions(context.kafka, group_of(context.kafka, stage), inputs_of(stage, definition)))) {
+    for (auto& [input, position] :
+         or_exit(group_positions(context.kafka, group_of(context.kafka, stage), inputs_of(stage, definition)))) {
       const auto pointer = parse_checkpoint_pointer(position.committed.metadata);
       tasks.push_back({stage, input, task_name_of(input), std::move(position), pointer, std::nullopt});
       if (pointer.offset >= 0) pointers[tasks.back().name] = pointer;

@@ -73,7 +73,8 @@ ResetRequest request_of(const Context& context, const Input& input, const ResetA
   const auto group = group_of(context.kafka, stage_reading(input.topic));
   auto position = or_exit(group_positions(context.kafka, group, {input})).at(input);
   position.committed.offset = std::max<std::int64_t>(position.committed.offset, 0);
-  ResetRequest request{task_name_of(input), definition_id(context.definition()), position.committed, {}, {}, arguments.offset};
+  ResetRequest request{task_name_of(input), definition_id(context.definition()), position.committed, {}, {},
+                       arguments.offset};
   request.checkpoints = checkpoints_of(context, request.task);
   const auto source = or_exit(KafkaSource::open(context.kafka, context.kafka.topic_prefix + "fiverate-reader", {}));
   for (const auto& checkpoint : request.checkpoints) {
@@ -90,16 +91,22 @@ std::string description(const Input& input, const Reset& reset, const std::files
   std::string text;
   for (const auto& sentence : reset.missing) text += fmt::format("Lost: {}.\n", sentence);
   const auto start = reset.checkpoint.offset();
-  text += fmt::format("{} reads {} partition {} and has published the outputs of its first {} offsets.\n", task_argument_of(input),
-                      name_of(input.topic), input.partition, reset.published_to);
-  text += start > 0 ? fmt::format("It starts from its checkpoint at offset {}", start) : std::string("It starts from the log's beginning");
-  text += reset.emit_from > start ? fmt::format(", computes up to offset {} without publishing", reset.emit_from) : std::string();
+  text += fmt::format("{} reads {} partition {} and has published the outputs of its first {} offsets.\n",
+                      task_argument_of(input), name_of(input.topic), input.partition, reset.published_to);
+  text += start > 0 ? fmt::format("It starts from its checkpoint at offset {}", start)
+                    : std::string("It starts from the log's beginning");
+  text += reset.emit_from > start ? fmt::format(", computes up to offset {} without publishing", reset.emit_from)
+                                  : std::string();
   text += fmt::format(
-      ", and publishes again what offsets {} to {} cause: {} input records, to {}. The records are identical to those published before; "
+      ", and publishes again what offsets {} to {} cause: {} input records, to {}. The records are identical to those "
+      "published before; "
       "receivers drop what they have.\n",
-      reset.emit_from, reset.published_to, reset.published_to - reset.emit_from, output_topics_text(stage_reading(input.topic)));
+      reset.emit_from, reset.published_to, reset.published_to - reset.emit_from,
+      output_topics_text(stage_reading(input.topic)));
   if (stage_reading(input.topic) != Stage::intake) {
-    text += fmt::format("Its state folder {} is removed; states on other machines are discarded when they are opened.\n", state.string());
+    text +=
+        fmt::format("Its state folder {} is removed; states on other machines are discarded when they are opened.\n",
+                    state.string());
   }
   return text;
 }
@@ -119,16 +126,19 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
     return kExitDone;
   }
   if (const auto members = or_exit(group_members(context.kafka, group)); !members.empty()) {
-    throw ExitError(kExitFailed, fmt::format("Nothing was changed: {} processes of this stage are running (group {}, from {}). Stop them "
-                                             "first. (A killed process counts for 10 s.)",
-                                             members.size(), group, members.front()));
+    throw ExitError(
+        kExitFailed,
+        fmt::format("Nothing was changed: {} processes of this stage are running (group {}, from {}). Stop them "
+                    "first. (A killed process counts for 10 s.)",
+                    members.size(), group, members.front()));
   }
   if (std::filesystem::exists(state)) {
     {
       // Its lock: no process of this machine has it open.
       const RocksMemory memory(std::size_t{8} << 20U);
       const auto opened = RocksStore::open(state, memory);
-      if (!opened && opened.error().reaction == Reaction::wait) throw ExitError(kExitFailed, "Nothing was changed. " + opened.error().what);
+      if (!opened && opened.error().reaction == Reaction::wait)
+        throw ExitError(kExitFailed, "Nothing was changed. " + opened.error().what);
     }
     std::filesystem::remove_all(state);
   }
@@ -136,8 +146,9 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
   or_exit(sink->send(checkpoint_record(plan->checkpoint, market_now(context))));
   or_exit(sink->flush());
   const auto end = sink->acknowledged_end(kCheckpointsPartition, plan->checkpoint.task());
-  or_exit(set_group_position(context.kafka, group, input,
-                             {plan->checkpoint.offset(), to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), end ? *end - 1 : -1})}));
+  or_exit(set_group_position(
+      context.kafka, group, input,
+      {plan->checkpoint.offset(), to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), end ? *end - 1 : -1})}));
   out.write(fmt::format("Done. {} publishes again at the next `fiverate run`.\n", arguments.task));
   return kExitDone;
 }
@@ -145,7 +156,8 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
 }  // namespace
 
 void add_tasks(Program& program) {
-  auto* const tasks = program.app.add_subcommand("tasks", "List tasks and their checkpoints; publish a task's outputs again");
+  auto* const tasks =
+      program.app.add_subcommand("tasks", "List tasks and their checkpoints; publish a task's outputs again");
   tasks->require_subcommand(1);
   auto* const list = tasks->add_subcommand("ls", "Tasks, how far each has read, and where its checkpoint is");
   auto output = std::make_shared<std::string>();
@@ -154,11 +166,13 @@ void add_tasks(Program& program) {
     program.command = [output](const Context& context) { return list_tasks(context, *output); };
   });
   auto* const reset = tasks->add_subcommand(
-      "reset", "Publish a task's outputs again from an offset of its input. All processes of its stage have to be stopped");
+      "reset",
+      "Publish a task's outputs again from an offset of its input. All processes of its stage have to be stopped");
   auto arguments = std::make_shared<ResetArguments>();
   reset->add_option("task", arguments->task, "As `tasks ls` names it: outlet-3, deliveries-0")->required();
-  reset->add_option("--offset", arguments->offset,
-                    "From this offset of its input on. Default: from the last checkpoint whose results are all still there");
+  reset->add_option(
+      "--offset", arguments->offset,
+      "From this offset of its input on. Default: from the last checkpoint whose results are all still there");
   reset->add_flag("--dry-run", arguments->dry_run, "Print what would be published again, and change nothing");
   reset->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return reset_task(context, *arguments); };

@@ -4,8 +4,8 @@
 
 namespace fiverate {
 
-void HealthBoard::round(const std::string& name, bool assigned, const Tasks& running, const std::map<Input, std::int64_t>& lag,
-                        const Standby* standby) {
+void HealthBoard::round(const std::string& name, bool assigned, const Tasks& running,
+                        const std::map<Input, std::int64_t>& lag, const Standby* standby) {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
@@ -45,7 +45,9 @@ void HealthBoard::restarting(const std::string& name, const std::string& error) 
 }
 
 HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
-  const auto seconds_since = [&](Clock::time_point then) { return std::chrono::duration_cast<std::chrono::seconds>(now - then).count(); };
+  const auto seconds_since = [&](Clock::time_point then) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
+  };
   nlohmann::ordered_json stuck = nlohmann::ordered_json::array();
   const std::lock_guard lock(mutex_);
   for (const auto& [name, thread] : threads_) {
@@ -54,7 +56,10 @@ HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
     }
     for (const auto& [task, health] : thread.tasks) {
       if (now - health.moved <= kStandsAfter) continue;
-      stuck.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"seconds", seconds_since(health.moved)}});
+      stuck.push_back({{"task", task},
+                       {"offset", health.next_offset},
+                       {"lag_records", health.lag},
+                       {"seconds", seconds_since(health.moved)}});
     }
   }
   const bool good = stuck.empty();
@@ -85,15 +90,18 @@ HealthBoard::Answer HealthBoard::readyz() const {
       restored = restored && !health.replaying;
       up_to_date = up_to_date && health.lag <= kBehindMax;
       if (health.replaying || health.lag > kBehindMax) {
-        waiting.push_back({{"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"replaying", health.replaying}});
+        waiting.push_back({{"task", task},
+                           {"offset", health.next_offset},
+                           {"lag_records", health.lag},
+                           {"replaying", health.replaying}});
       }
     }
   }
   // Without an assignment nothing is known of what follows.
   restored = restored && assigned;
   up_to_date = up_to_date && restored;
-  const nlohmann::ordered_json answer{{"ready", up_to_date},     {"assigned", assigned}, {"restored", restored},
-                                    {"up_to_date", up_to_date}, {"waiting", waiting},   {"standbys", standbys}};
+  const nlohmann::ordered_json answer{{"ready", up_to_date},      {"assigned", assigned}, {"restored", restored},
+                                      {"up_to_date", up_to_date}, {"waiting", waiting},   {"standbys", standbys}};
   return {up_to_date, answer.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
 }
 

@@ -23,7 +23,8 @@ class InstanceSlot {
     for (int number = 0; number < kSlotsMax; ++number) {
       const auto path = folder / fmt::format("instance-{}.lock", number);
       const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-      if (descriptor < 0) return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
+      if (descriptor < 0)
+        return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
       if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return InstanceSlot(descriptor, number);
       ::close(descriptor);
     }
@@ -33,14 +34,17 @@ class InstanceSlot {
   static Result<InstanceSlot> enter(const std::filesystem::path& folder, bool alone) {
     const auto path = folder / "folder.lock";
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (descriptor < 0) return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
+    if (descriptor < 0)
+      return fail(Reaction::stop, "Cannot write to the state folder: {}: {}", path.string(), std::strerror(errno));
     if (::flock(descriptor, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return InstanceSlot(descriptor, 0);
     ::close(descriptor);
     return fail(Reaction::stop,
-                "Another process works in the state folder {}{}. A process with --standby needs a folder of its own: set state.dir.",
+                "Another process works in the state folder {}{}. A process with --standby needs a folder of its own: "
+                "set state.dir.",
                 folder.string(), alone ? "" : " and has it to itself");
   }
-  InstanceSlot(InstanceSlot&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}
+  InstanceSlot(InstanceSlot&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), number_(other.number_) {}
   InstanceSlot& operator=(InstanceSlot&&) = delete;
   ~InstanceSlot() {
     if (descriptor_ >= 0) ::close(descriptor_);

@@ -25,7 +25,8 @@ void log_report(Severity severity, const std::string& text) {
 }
 
 Millis wall_clock() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 // What the threads of a process share; outlives them.
@@ -61,8 +62,9 @@ Result<void> run_thread(const Shared& shared, Stage stage, const std::string& na
   LivePorts ports(settings, shared.calendar, shared.states,
                   {stage, member, [&] { return stop.stop_requested(); }, [&] { health.on_start_task(); }});
   health.ports = &ports;
-  StageSettings stage_settings{stage, settings.definition, settings.standby,
-                               WorkerOptions{kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}};
+  StageSettings stage_settings{
+      stage, settings.definition, settings.standby,
+      WorkerOptions{kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}};
   if (settings.config.intake.clock == IntakeClock::wall) stage_settings.marks = wall_clock;
   Supervisor supervisor(std::move(stage_settings), ports, health, log_report);
   while (!stop.stop_requested()) {
@@ -78,17 +80,23 @@ Result<void> run_thread(const Shared& shared, Stage stage, const std::string& na
 
 int threads_of(const Config& config, Stage stage) {
   switch (stage) {
-    case Stage::intake: return config.run.intake_threads;
-    case Stage::outlet: return config.run.outlet_threads;
-    case Stage::market: return config.run.market_threads;
-    case Stage::desk: return config.run.desk_threads;
-    case Stage::reference: break;
+    case Stage::intake:
+      return config.run.intake_threads;
+    case Stage::outlet:
+      return config.run.outlet_threads;
+    case Stage::market:
+      return config.run.market_threads;
+    case Stage::desk:
+      return config.run.desk_threads;
+    case Stage::reference:
+      break;
   }
   return 0;
 }
 
 std::string group_of(const KafkaSettings& settings, Stage stage) {
-  return fmt::format("{}fiverate-{}", settings.topic_prefix, name_of(stage == Stage::reference ? Stage::intake : stage));
+  return fmt::format("{}fiverate-{}", settings.topic_prefix,
+                     name_of(stage == Stage::reference ? Stage::intake : stage));
 }
 
 Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calendar, HealthBoard& health,
@@ -106,13 +114,16 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   if (settings.standby > 0) {
     for (const auto stage : settings.stages) {
       if (threads_of(config, stage) <= 1) continue;
-      return fail(Reaction::stop, "With --standby a stage has one thread per process: run.{}_threads is {}. Start more processes instead.",
-                  name_of(stage), threads_of(config, stage));
+      return fail(
+          Reaction::stop,
+          "With --standby a stage has one thread per process: run.{}_threads is {}. Start more processes instead.",
+          name_of(stage), threads_of(config, stage));
     }
   }
   if (!config.snapshots.dir.empty() && !std::filesystem::is_directory(config.snapshots.dir, folder_error)) {
     return fail(Reaction::stop,
-                "snapshots.dir: {} is not a folder. Create or mount it. (Without it states would be rebuilt from the log's beginning.)",
+                "snapshots.dir: {} is not a folder. Create or mount it. (Without it states would be rebuilt from the "
+                "log's beginning.)",
                 config.snapshots.dir);
   }
   const SnapshotSettings snapshots{config.snapshots.dir, config.topics.prefix, config.snapshots.keep,
@@ -128,7 +139,8 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
       const auto name = fmt::format("{} {}", name_of(stage), i);
       health.working(name);  // before the thread runs, so that /readyz counts it
       threads.emplace_back([&, stage, i, name] {
-        auto ended = run_thread(shared, stage, name, fmt::format("{}-{}-{}", process, name_of(stage), i), stop.get_token());
+        auto ended =
+            run_thread(shared, stage, name, fmt::format("{}-{}-{}", process, name_of(stage), i), stop.get_token());
         if (ended) return;
         spdlog::error("{}: {}", name_of(stage), ended.error().what);
         const std::lock_guard lock(mutex);

@@ -26,8 +26,8 @@ struct LiveSettings {
   Config config;
   KafkaSettings kafka;
   Definition definition;
-  std::set<Stage> stages;   // Stage::intake stands for reference too
-  int standby = 0;          // of each stage, how many tasks of other processes have a standby copy here
+  std::set<Stage> stages;  // Stage::intake stands for reference too
+  int standby = 0;         // of each stage, how many tasks of other processes have a standby copy here
 };
 
 // Runs until `stop` or an error that needs a person.

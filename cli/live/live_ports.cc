@@ -40,9 +40,10 @@ Result<std::unique_ptr<Source>> LivePorts::open_source() {
   // Intake merges several logs into one order; behind it, partitions are independent.
   const bool is_intake = thread_.stage == Stage::intake;
   source_ = nullptr;
-  TRY_VALUE(source, KafkaSource::open(kafka(is_intake ? memory_.queue_kib : memory_.fetch_kib), group_of(settings_.kafka, thread_.stage),
-                                      topics_of(thread_.stage, settings_.definition), thread_.member,
-                                      is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
+  TRY_VALUE(source,
+            KafkaSource::open(kafka(is_intake ? memory_.queue_kib : memory_.fetch_kib),
+                              group_of(settings_.kafka, thread_.stage), topics_of(thread_.stage, settings_.definition),
+                              thread_.member, is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
   source_ = source.get();
   return std::unique_ptr<Source>(std::move(source));
 }
@@ -72,14 +73,18 @@ std::unique_ptr<Operator> LivePorts::make_operator(const Input& input) {
   const auto cache = memory_.decoded_bytes;
   const IntakeSettings intake{definition, settings_.config.intake.clock == IntakeClock::wall};
   switch (stage_reading(input.topic)) {
-    case Stage::intake: return std::make_unique<Intake>(intake);
-    case Stage::reference: return std::make_unique<Reference>(intake, cache);
+    case Stage::intake:
+      return std::make_unique<Intake>(intake);
+    case Stage::reference:
+      return std::make_unique<Reference>(intake, cache);
     case Stage::outlet:
-      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache}, calendar_);
+      return std::make_unique<OutletStage>(OutletStage::Settings{definition, definition.market_partitions(), cache},
+                                           calendar_);
     case Stage::market:
       return std::make_unique<MarketStage>(
           MarketStage::Settings{definition, input.partition, definition.market_partitions(), true, cache}, calendar_);
-    case Stage::desk: return std::make_unique<AlertManager>(AlertManager::Settings{definition, input.partition, cache});
+    case Stage::desk:
+      return std::make_unique<AlertManager>(AlertManager::Settings{definition, input.partition, cache});
   }
   return nullptr;
 }

@@ -22,7 +22,11 @@ class LivePorts final : public StagePorts {
     std::function<void()> on_work;
   };
   LivePorts(const LiveSettings& settings, const MarketCalendar& calendar, States& states, Thread thread)
-      : settings_(settings), calendar_(calendar), states_(states), thread_(std::move(thread)), memory_(shares_of(settings)) {}
+      : settings_(settings),
+        calendar_(calendar),
+        states_(states),
+        thread_(std::move(thread)),
+        memory_(shares_of(settings)) {}
 
   Result<std::unique_ptr<Sink>> open_sink() override;
   Result<std::unique_ptr<Source>> open_source() override;

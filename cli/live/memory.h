@@ -34,8 +34,11 @@ inline MemoryShares shares_of(const LiveSettings& settings) {
   for (const auto stage : settings.stages) threads += threads_of(config, stage);
   const auto readers = threads * (settings.standby > 0 ? 2 : 1);
   const auto sources = static_cast<std::int64_t>(source_inputs(definition).size());
-  const auto part = [&](std::int64_t of, std::int64_t least) { return static_cast<std::int32_t>(std::max(kib / 8 / of, least)); };
-  constexpr std::int64_t kRecordKib = kRecordBytesMax >> 10;  // the buffer of a producer holds at least two records of this size
+  const auto part = [&](std::int64_t of, std::int64_t least) {
+    return static_cast<std::int32_t>(std::max(kib / 8 / of, least));
+  };
+  constexpr std::int64_t kRecordKib =
+      kRecordBytesMax >> 10;  // the buffer of a producer holds at least two records of this size
   return {static_cast<std::size_t>(kib << 10) / 4,
           static_cast<std::size_t>(kib << 10) / 4 / static_cast<std::size_t>(tasks), part(readers, 1024),
           std::min(part(readers * sources, 64), kQueueKib), part(threads, 2 * kRecordKib)};

@@ -8,13 +8,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::int64_t kReadTogether = 256;       // records behind a pointer: tasks commit together, so others of them are near
+constexpr std::int64_t kReadTogether =
+    256;  // records behind a pointer: tasks commit together, so others of them are near
 constexpr std::chrono::seconds kReadWithin{30};  // without a single record
 
 }  // namespace
 
 struct KafkaCheckpointReader::Parts {
-  Parts(const KafkaSettings& kafka, std::shared_ptr<KafkaClient> client) : settings(kafka), fetcher(kafka, std::move(client)) {}
+  Parts(const KafkaSettings& kafka, std::shared_ptr<KafkaClient> client)
+      : settings(kafka), fetcher(kafka, std::move(client)) {}
 
   KafkaSettings settings;
   KafkaFetcher fetcher;
@@ -33,8 +35,8 @@ struct KafkaCheckpointReader::Parts {
       for (const auto& record : records) visit(record);
       if (!records.empty()) deadline = std::chrono::steady_clock::now() + kReadWithin;
       if (std::chrono::steady_clock::now() > deadline) {
-        return fail(Reaction::retry, "{} could not be read within {} s. Reported last: {}.", named(settings, kCheckpointsPartition),
-                    kReadWithin.count(), fetcher.client().last_error());
+        return fail(Reaction::retry, "{} could not be read within {} s. Reported last: {}.",
+                    named(settings, kCheckpointsPartition), kReadWithin.count(), fetcher.client().last_error());
       }
     }
     fetcher.unassign();
@@ -49,10 +51,12 @@ Result<std::unique_ptr<KafkaCheckpointReader>> KafkaCheckpointReader::open(const
   auto role = consumer_role(settings.topic_prefix + "fiverate-checkpoints", settings.fetch_kib);
   role.defaults.emplace_back("fetch.wait.max.ms", "5");  // the records are there: no fetch has to wait for more
   TRY_VALUE(client, KafkaClient::open(settings, std::move(role)));
-  return std::unique_ptr<KafkaCheckpointReader>(new KafkaCheckpointReader(std::make_unique<Parts>(settings, std::move(client))));
+  return std::unique_ptr<KafkaCheckpointReader>(
+      new KafkaCheckpointReader(std::make_unique<Parts>(settings, std::move(client))));
 }
 
-Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(const std::map<std::string, CheckpointPointer>& tasks) {
+Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(
+    const std::map<std::string, CheckpointPointer>& tasks) {
   auto& parts = *parts_;
   TRY_VALUE(range, query_offset_range(parts.fetcher.client(), parts.settings, kCheckpointsPartition));
   const auto is_in_log = [&](std::int64_t offset) { return offset >= range.first && offset < range.end; };

@@ -27,8 +27,9 @@ namespace fiverate {
 struct KafkaSettings {
   std::map<std::string, std::string> properties;  // librdkafka's, verbatim: bootstrap.servers, security.protocol, ...
   std::string topic_prefix;                       // "demo." makes demo.orders, demo.ledger, ...
-  std::int32_t fetch_kib = 131'072;  // limit of prefetched records of a consumer (by_arrival: of each partition, at most kQueueKib)
-  std::int32_t send_kib = 262'144;   // limit of unacknowledged records of a producer
+  std::int32_t fetch_kib =
+      131'072;  // limit of prefetched records of a consumer (by_arrival: of each partition, at most kQueueKib)
+  std::int32_t send_kib = 262'144;  // limit of unacknowledged records of a producer
 };
 
 std::string topic_name(const KafkaSettings& settings, Topic topic);

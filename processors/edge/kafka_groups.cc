@@ -38,18 +38,22 @@ Result<std::vector<std::string>> group_members(const KafkaSettings& settings, co
   TRY_VALUE(client, KafkaClient::open(settings, admin_role()));
   const rd_kafka_group_list* listed = nullptr;
   const auto code = rd_kafka_list_groups(client->get(), group.c_str(), &listed, kAnswerMs);
-  const std::unique_ptr<const rd_kafka_group_list, void (*)(const rd_kafka_group_list*)> owned(listed, rd_kafka_group_list_destroy);
+  const std::unique_ptr<const rd_kafka_group_list, void (*)(const rd_kafka_group_list*)> owned(
+      listed, rd_kafka_group_list_destroy);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(kafka_error(code, fmt::format("The members of the group {} could not be read", group), client->last_error()));
+    return tl::make_unexpected(
+        kafka_error(code, fmt::format("The members of the group {} could not be read", group), client->last_error()));
   }
   std::vector<std::string> members;
   for (int i = 0; i < listed->group_cnt; ++i) {
-    for (int j = 0; j < listed->groups[i].member_cnt; ++j) members.emplace_back(listed->groups[i].members[j].client_host);
+    for (int j = 0; j < listed->groups[i].member_cnt; ++j)
+      members.emplace_back(listed->groups[i].members[j].client_host);
   }
   return members;
 }
 
-Result<void> set_group_position(const KafkaSettings& settings, const std::string& group, const Input& input, const Committed& position) {
+Result<void> set_group_position(const KafkaSettings& settings, const std::string& group, const Input& input,
+                                const Committed& position) {
   TRY_VALUE(client, KafkaClient::open(settings, consumer_role(group, settings.fetch_kib)));
   const auto list = new_list(1);
   auto& element = add(*list, settings, input);
@@ -63,7 +67,8 @@ Result<void> set_group_position(const KafkaSettings& settings, const std::string
   if (code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION) {
     return fail(Reaction::stop, "The group {} has members: stop all processes of this stage first.", group);
   }
-  return tl::make_unexpected(kafka_error(code, fmt::format("The position of the group {} could not be set", group), client->last_error()));
+  return tl::make_unexpected(
+      kafka_error(code, fmt::format("The position of the group {} could not be set", group), client->last_error()));
 }
 
 }  // namespace fiverate

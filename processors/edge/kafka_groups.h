@@ -25,7 +25,7 @@ struct GroupPosition {
 [[nodiscard]] Result<std::vector<std::string>> group_members(const KafkaSettings& settings, const std::string& group);
 
 // Sets a position of a group without members. Error: stop: it has some.
-[[nodiscard]] Result<void> set_group_position(const KafkaSettings& settings, const std::string& group, const Input& input,
-                                              const Committed& position);
+[[nodiscard]] Result<void> set_group_position(const KafkaSettings& settings, const std::string& group,
+                                              const Input& input, const Committed& position);
 
 }  // namespace fiverate

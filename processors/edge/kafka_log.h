@@ -24,8 +24,9 @@ namespace fiverate {
 inline constexpr std::int64_t kFromBeginning = RD_KAFKA_OFFSET_BEGINNING;
 inline constexpr std::int64_t kFromEnd = RD_KAFKA_OFFSET_END;
 
-inline constexpr std::size_t kPollRecordsMax = 2'000;     // of one poll; bounds the records that a revocation discards
-inline constexpr std::chrono::seconds kKafkaAwayMax{10};  // without any broker for so long, poll returns the error retry
+inline constexpr std::size_t kPollRecordsMax = 2'000;  // of one poll; bounds the records that a revocation discards
+inline constexpr std::chrono::seconds kKafkaAwayMax{
+    10};  // without any broker for so long, poll returns the error retry
 inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // timeout of one request to the broker
 inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // timeout of leave()
 inline constexpr std::chrono::seconds kStalledAfter{30};       // without an acknowledgement for so long, a sink fails
@@ -71,7 +72,8 @@ class KafkaSource final : public Source {
 
   void listen(Listener listener) override;
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
-  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
+                                               std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
@@ -100,7 +102,7 @@ using ReadFrom = std::variant<FromOffsets, FromTime, FromLast>;
 
 struct ReaderOptions {
   std::vector<Input> inputs;
-  ReadFrom from;  // default: the first offset
+  ReadFrom from;           // default: the first offset
   bool until_end = false;  // stop at the log end offsets of the first poll; finished() is true when all are reached
 };
 

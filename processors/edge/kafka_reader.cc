@@ -24,9 +24,9 @@ Result<std::int64_t> KafkaReader::Parts::offset_at(const Input& input, Millis at
   auto code = rd_kafka_offsets_for_times(fetcher->client().get(), list.get(), kAnswerMs);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = element.err;
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return element.offset < 0 ? span.end : element.offset;
-  return tl::make_unexpected(kafka_error(
-      code, fmt::format("The offset of a time in {} could not be read", named(fetcher->settings(), input)),
-      fetcher->client().last_error()));
+  return tl::make_unexpected(
+      kafka_error(code, fmt::format("The offset of a time in {} could not be read", named(fetcher->settings(), input)),
+                  fetcher->client().last_error()));
 }
 
 Result<std::int64_t> KafkaReader::Parts::begin_of(const Input& input, const OffsetRange& span) const {
@@ -58,7 +58,9 @@ Result<void> KafkaReader::Parts::start() {
   for (const auto& [input, span] : ends) {
     const auto found = begins.find(input);
     CHECK(found != begins.end(), name_of(input.topic), input.partition);
-    const auto begin = found->second == kFromBeginning ? span.first : found->second == kFromEnd ? span.end : found->second;
+    const auto begin = found->second == kFromBeginning ? span.first
+                       : found->second == kFromEnd     ? span.end
+                                                       : found->second;
     if (begin < span.first || begin > span.end) {
       return fail(Reaction::stop, "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}.",
                   named(settings, input), begin, span.first, span.end,
@@ -77,7 +79,8 @@ KafkaReader::~KafkaReader() = default;
 
 Result<std::unique_ptr<KafkaReader>> KafkaReader::open(const KafkaSettings& settings, ReaderOptions options) {
   // librdkafka requires the name of a group. It is never joined and nothing is committed under it.
-  auto client = KafkaClient::open(settings, consumer_role(settings.topic_prefix + "fiverate-reader", settings.fetch_kib));
+  auto client =
+      KafkaClient::open(settings, consumer_role(settings.topic_prefix + "fiverate-reader", settings.fetch_kib));
   if (!client) return tl::make_unexpected(client.error());
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);

@@ -12,7 +12,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-
 KafkaHeaders headers_of(const OutRecord& record) {
   KafkaHeaders headers;
   const auto put = [&](std::string_view name, const std::string& value) {

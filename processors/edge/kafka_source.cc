@@ -108,8 +108,10 @@ Result<void> KafkaSource::Parts::retry_left_out() {
 Result<void> KafkaSource::Parts::check_not_fenced() const {
   if (rd_kafka_fatal_error(fetcher->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return {};
   return fail(Reaction::retry,
-              "Another member has joined the consumer group under the name of this process, {}. If this message repeats, two processes "
-              "have the same name, for example because a running machine was cloned. Give each process its own state.dir, on its own "
+              "Another member has joined the consumer group under the name of this process, {}. If this message "
+              "repeats, two processes "
+              "have the same name, for example because a running machine was cloned. Give each process its own "
+              "state.dir, on its own "
               "system.",
               member);
 }

@@ -5,7 +5,9 @@
 namespace fiverate {
 namespace {
 
-std::size_t bytes_of(const OutRecord& record) { return record.key.size() + record.value.size() + 128; }
+std::size_t bytes_of(const OutRecord& record) {
+  return record.key.size() + record.value.size() + 128;
+}
 
 }  // namespace
 
@@ -115,7 +117,8 @@ bool MemorySource::finished() const {
   return true;
 }
 
-Result<std::map<Input, Committed>> MemorySource::committed(const std::vector<Input>& inputs, std::chrono::milliseconds /*within*/) {
+Result<std::map<Input, Committed>> MemorySource::committed(const std::vector<Input>& inputs,
+                                                           std::chrono::milliseconds /*within*/) {
   std::map<Input, Committed> found;
   for (const auto& input : inputs) {
     if (const auto position = group_.find(input); position != group_.end()) found.insert(*position);

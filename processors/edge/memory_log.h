@@ -58,7 +58,8 @@ class MemorySource final : public Source {
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   bool finished() const override;
-  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
+                                               std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override { return log_.offset_range(input); }
 

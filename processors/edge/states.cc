@@ -91,7 +91,8 @@ Result<std::unique_ptr<Store>> States::open(const std::string& folder_name, cons
     return {};
   };
   if (local && !is_usable(*local, checkpoint)) {
-    spdlog::info("{}: the state is removed: it was built before a reset of its task, or not completely", folder.string());
+    spdlog::info("{}: the state is removed: it was built before a reset of its task, or not completely",
+                 folder.string());
     store.reset();
     local.reset();
     TRY(reopen_after(remove_folder(folder)));
@@ -111,22 +112,27 @@ Result<std::unique_ptr<Store>> States::open(const std::string& folder_name, cons
 
 // Copies the newest undamaged snapshot into the folder "newer". False: the local state stays.
 Result<bool> States::restore(const std::string& folder_name, const std::optional<TaskState>& local,
-                             const std::optional<Checkpoint>& checkpoint, const SnapshotFolder::ShouldContinue& should_continue) {
+                             const std::optional<Checkpoint>& checkpoint,
+                             const SnapshotFolder::ShouldContinue& should_continue) {
   if (!snapshots_) return false;
   // The task refuses a state of another definition and reports it; a snapshot must not hide that.
   if (local && local->definition_id() != definition_id_) return false;
   for (const auto& snapshot : snapshots_->list(folder_name)) {
     if (snapshot.definition_id != definition_id_) {
-      spdlog::info("{}: the snapshot at offset {} is left out: it has another definition", folder_name, snapshot.next_offset);
+      spdlog::info("{}: the snapshot at offset {} is left out: it has another definition", folder_name,
+                   snapshot.next_offset);
       continue;
     }
-    if (checkpoint && checkpoint->emit_from() > 0 && snapshot.next_offset > checkpoint->emit_from()) continue;  // taken before the reset
+    if (checkpoint && checkpoint->emit_from() > 0 && snapshot.next_offset > checkpoint->emit_from())
+      continue;  // taken before the reset
     // Where the newest snapshot does not save time, an older one does not either.
     if (local && snapshot.next_offset - local->next_offset() <= snapshot.bytes() / kBytesPerRecord) return false;
-    const auto restored = snapshots_->restore(folder_name, snapshot, beside(dir_ / folder_name, "newer"), should_continue);
+    const auto restored =
+        snapshots_->restore(folder_name, snapshot, beside(dir_ / folder_name, "newer"), should_continue);
     if (!restored || *restored) return restored;
   }
-  if (!local) spdlog::info("{}: there is no snapshot of it; the state is built from the beginning of the log", folder_name);
+  if (!local)
+    spdlog::info("{}: there is no snapshot of it; the state is built from the beginning of the log", folder_name);
   return false;
 }
 

@@ -47,7 +47,8 @@ class States {
   // state that the task may not start from with this checkpoint (is_usable) is removed. Without state and snapshot the store is empty.
   // `should_continue` is called while a snapshot is copied; false cancels with Reaction::retry. The other errors are those of
   // RocksStore::open.
-  [[nodiscard]] Result<std::unique_ptr<Store>> open(const std::string& folder_name, const std::optional<Checkpoint>& checkpoint,
+  [[nodiscard]] Result<std::unique_ptr<Store>> open(const std::string& folder_name,
+                                                    const std::optional<Checkpoint>& checkpoint,
                                                     const SnapshotFolder::ShouldContinue& should_continue);
 
   // Creates a snapshot of each open state that has changed, unless another process creates those of the task. The

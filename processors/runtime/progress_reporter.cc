@@ -22,7 +22,9 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
     marked_ = now;
     TRY(write_marks());
   }
-  const auto every = !progress_.changed() ? std::chrono::milliseconds(kEveryIdle) : now - assigned_ < kAtFirst ? kEveryAtFirst : kEvery;
+  const auto every = !progress_.changed()         ? std::chrono::milliseconds(kEveryIdle)
+                     : now - assigned_ < kAtFirst ? kEveryAtFirst
+                                                  : kEvery;
   if (now - reported_ < every) return {};
   const bool all = now - reported_all_ >= kEveryIdle;
   const auto records = progress_.records(all);

@@ -17,18 +17,18 @@
 namespace fiverate {
 
 struct ResetRequest {
-  std::string task;           // "outlet/3"
+  std::string task;  // "outlet/3"
   std::string definition_id;
-  Committed committed;        // of the task's group; offset 0 and no text if there is none
-  std::vector<Checkpoint> checkpoints;            // all of the task that are in the topic
+  Committed committed;                             // of the task's group; offset 0 and no text if there is none
+  std::vector<Checkpoint> checkpoints;             // all of the task that are in the topic
   std::map<Input, OffsetRange> result_partitions;  // present offsets of all partitions that the checkpoints name
-  std::optional<std::int64_t> offset;             // publish again from here; nothing: from where results are missing
+  std::optional<std::int64_t> offset;              // publish again from here; nothing: from where results are missing
 };
 
 struct Reset {
-  Checkpoint checkpoint;           // to be written to the topic and committed to the group
-  std::int64_t emit_from = 0;      // outputs that are caused from here on are published again
-  std::int64_t published_to = 0;   // up to here the outputs had been published before
+  Checkpoint checkpoint;             // to be written to the topic and committed to the group
+  std::int64_t emit_from = 0;        // outputs that are caused from here on are published again
+  std::int64_t published_to = 0;     // up to here the outputs had been published before
   std::vector<std::string> missing;  // a sentence for each result partition that lost acknowledged records
 };
 

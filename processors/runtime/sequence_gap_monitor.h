@@ -32,10 +32,12 @@ class SequenceGapMonitor {
       if (count == known.reported) continue;
       if (!known.since) known.since = now;
       if (now - *known.since < kReportAfter) continue;
-      report_(Severity::warning,
-              fmt::format("{}: {} records are not applied, because records before them are missing. If their senders do not repeat "
-                          "those after a restart, stop all processes and publish them again:{}",
-                          task.name(), count - known.reported, commands(missing)));
+      report_(
+          Severity::warning,
+          fmt::format(
+              "{}: {} records are not applied, because records before them are missing. If their senders do not repeat "
+              "those after a restart, stop all processes and publish them again:{}",
+              task.name(), count - known.reported, commands(missing)));
       known = {count, std::nullopt};
     }
   }

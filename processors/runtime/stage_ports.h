@@ -24,7 +24,8 @@ class StagePorts {
   virtual Result<std::unique_ptr<Source>> open_reader(const std::map<Input, std::int64_t>& from) = 0;
   virtual Result<std::unique_ptr<CheckpointReader>> open_checkpoints() = 0;
   // A state that is_usable() with this checkpoint, or an empty one. Not called for intake. Error: wait if another process has it open.
-  virtual Result<std::unique_ptr<Store>> open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) = 0;
+  virtual Result<std::unique_ptr<Store>> open_store(const Input& input,
+                                                    const std::optional<Checkpoint>& checkpoint) = 0;
   virtual std::unique_ptr<Operator> make_operator(const Input& input) = 0;
 };
 

@@ -21,7 +21,11 @@ struct Supervisor::Run {
 };
 
 Supervisor::Supervisor(StageSettings settings, StagePorts& ports, StageObserver& observer, Report report, Now now)
-    : settings_(std::move(settings)), ports_(ports), observer_(observer), report_(std::move(report)), now_(std::move(now)) {}
+    : settings_(std::move(settings)),
+      ports_(ports),
+      observer_(observer),
+      report_(std::move(report)),
+      now_(std::move(now)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -48,7 +52,8 @@ Result<void> Supervisor::commit_all() {
 // The one place that reacts to errors of a stage.
 Result<void> Supervisor::react(const Error& error) {
   if (error.reaction == Reaction::stop) return tl::make_unexpected(error);
-  report_(Severity::warning, fmt::format("{}: {} Starting again from the state.", name_of(settings_.stage), error.what));
+  report_(Severity::warning,
+          fmt::format("{}: {} Starting again from the state.", name_of(settings_.stage), error.what));
   observer_.on_restart(error);
   run_.reset();
   start_at_ = now_() + kRestartAfter;
@@ -56,7 +61,8 @@ Result<void> Supervisor::react(const Error& error) {
 }
 
 Result<void> Supervisor::start() {
-  auto run = std::make_unique<Run>(Run{nullptr, nullptr, nullptr, std::nullopt, SequenceGapMonitor(report_), nullptr, nullptr});
+  auto run = std::make_unique<Run>(
+      Run{nullptr, nullptr, nullptr, std::nullopt, SequenceGapMonitor(report_), nullptr, nullptr});
   TRY_VALUE(sink, ports_.open_sink());
   run->sink = std::move(sink);
   TRY_VALUE(source, ports_.open_source());
@@ -70,8 +76,8 @@ Result<void> Supervisor::start() {
     // Intake keeps its state in its checkpoints: there is nothing to keep warm.
     const auto stage = settings_.stage == Stage::intake ? Stage::reference : settings_.stage;
     run->standby = std::make_unique<Standby>(
-        Standby::Parts{[this](const auto& from) { return ports_.open_reader(from); }, *run->checkpoints, task_name_of, make,
-                       inputs_of(stage, settings_.definition), report_, now_},
+        Standby::Parts{[this](const auto& from) { return ports_.open_reader(from); }, *run->checkpoints, task_name_of,
+                       make, inputs_of(stage, settings_.definition), report_, now_},
         settings_.standby_copies, settings_.worker.commit_every);
   }
   if (settings_.stage == Stage::intake) run->progress.emplace(settings_.definition, *run->sink, settings_.marks, now_);
@@ -98,8 +104,8 @@ Result<TaskContext> Supervisor::make_task(const Input& input, const std::optiona
     context.store = std::move(store);
   }
   context.op = ports_.make_operator(input);
-  context.task = std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(settings_.definition), *context.op,
-                                        *context.store, sink);
+  context.task = std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(settings_.definition),
+                                        *context.op, *context.store, sink);
   return context;
 }
 

@@ -52,7 +52,8 @@ class Supervisor {
  private:
   struct Run;
   [[nodiscard]] Result<void> start();
-  [[nodiscard]] Result<TaskContext> make_task(const Input& input, const std::optional<Checkpoint>& checkpoint, Sink& sink);
+  [[nodiscard]] Result<TaskContext> make_task(const Input& input, const std::optional<Checkpoint>& checkpoint,
+                                              Sink& sink);
   [[nodiscard]] Result<void> react(const Error& error);
 
   StageSettings settings_;

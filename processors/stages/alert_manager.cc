@@ -271,7 +271,8 @@ Result<void> AlertManager::publish_again(Day today, Outbox& outbox) {
   for (const auto& alert_id : alert_ids) {
     const auto alert = alerts_.get(alert_id);
     if (!alert) return tl::make_unexpected(alert.error());
-    outbox.to_result(Topic::alerts, settings_.partition, calendar_.start_of(today), alert_id, (*alert)->SerializeAsString());
+    outbox.to_result(Topic::alerts, settings_.partition, calendar_.start_of(today), alert_id,
+                     (*alert)->SerializeAsString());
   }
   return {};
 }

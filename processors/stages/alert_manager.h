@@ -113,9 +113,9 @@ class AlertManager final : public Operator {
   RegionTree regions_;
   ReferenceTables reference_;
   StateTable<Alert, MessageCodec<Alert>> alerts_;
-  StateTable<bool, SeenCodec> seen_;              // ids of commands, kept for ever: people send few
-  std::set<std::string, std::less<>> firing_;     // ids of the firing alerts, to which silences apply
-  std::map<std::string, SilenceState> silences_;  // by id, until they end
+  StateTable<bool, SeenCodec> seen_;                 // ids of commands, kept for ever: people send few
+  std::set<std::string, std::less<>> firing_;        // ids of the firing alerts, to which silences apply
+  std::map<std::string, SilenceState> silences_;     // by id, until they end
   std::map<std::string, Day, std::less<>> written_;  // the alerts that changed in the last days, and the day when
   Day published_day_ = kNoDay;                       // publish_again() was called for it
   Millis clock_ = kNever;

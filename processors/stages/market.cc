@@ -458,7 +458,7 @@ void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
   chain_record(key, bytes, seal_);
   sum_row(key, bytes, seal_);
   outbox.to_result(Topic::metrics_final, settings_.partition, calendar_.end_of(row.as_of) - 1, std::move(key),
-               std::move(bytes));
+                   std::move(bytes));
 }
 
 // Merges the days before `day` in all cells, which bounds their size.
@@ -514,8 +514,8 @@ MarketStage::RowKeys MarketStage::row_keys_of(const CellsByKey& cells) {
 
 // Publishes the rows whose content differs from what was published last. A row that does not exist any more is published once
 // without lines, and again on each new day (`all_keys`), so that an older row that a fenced process has left behind goes as well.
-Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
-                                          std::int64_t offset, Outbox& outbox) {
+Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
+                                          const RowKeys& all_keys, std::int64_t offset, Outbox& outbox) {
   const auto published = live_.change(brand_id);
   if (!published) return tl::make_unexpected(published.error());
   std::map<std::pair<std::string, std::string>, std::uint64_t> before;
@@ -541,7 +541,8 @@ Result<void> MarketStage::publish_changed(const std::string& brand_id, const std
 }
 
 void MarketStage::write_live_row(const Row& row, std::int64_t offset, Outbox& outbox) {
-  outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row), encode(row, MetricsRow::LIVE, offset));
+  outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row),
+                   encode(row, MetricsRow::LIVE, offset));
 }
 
 }  // namespace fiverate

@@ -61,7 +61,9 @@ class MarketStage final : public Operator {
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override;
-  [[nodiscard]] std::optional<ResumePoint> resume_point() const override { return ResumePoint{seal_.SerializeAsString(), all_live_at_}; }
+  [[nodiscard]] std::optional<ResumePoint> resume_point() const override {
+    return ResumePoint{seal_.SerializeAsString(), all_live_at_};
+  }
   Result<void> resume(std::string_view tally) override;
 
  private:

@@ -18,7 +18,8 @@ void OutletAlertRules::advance(const std::string& outlet_id, OutletRecord& outle
 
 void OutletAlertRules::evaluate_ended_days(const std::string& outlet_id, const SkuSet& skus, OutletRecord& outlet) {
   std::vector<Transition> transitions;
-  fiverate::evaluate_ended_days(outlet.facts, skus, {outlet_id, clock_of(outlet)}, context_.market, outlet.alerts, transitions);
+  fiverate::evaluate_ended_days(outlet.facts, skus, {outlet_id, clock_of(outlet)}, context_.market, outlet.alerts,
+                                transitions);
   output_.send(std::move(transitions));
 }
 

@@ -33,7 +33,8 @@ class OutletDocuments {
   void accept(const LedgerEvent& document, ArrivedDocument arrived, OutletRecord& outlet);
   void quarantine_lines(const LedgerEvent& event, const Document& document, const OutletRecord& outlet);
   // Remembers what the outlet contributes before a change; nullopt while outputs are disabled.
-  [[nodiscard]] std::optional<FactsChange> begin_change(const OutletRecord& outlet, const Affected& affected = {}) const;
+  [[nodiscard]] std::optional<FactsChange> begin_change(const OutletRecord& outlet,
+                                                        const Affected& affected = {}) const;
   void end_change(const std::optional<FactsChange>& change, const Document* document = nullptr);
 
   OutletContext& context_;

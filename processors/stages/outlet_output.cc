@@ -96,7 +96,7 @@ void OutletOutput::send_quarantined(const LedgerEvent& document, const Rejected&
   if (rejected.reason == Reason::price_out_of_range)
     key += "/price";  // The count of the same line may be rejected too.
   outbox_->to_result(Topic::quarantine, ledger_partition_of(outlet_id, context_.settings.definition), document.arrival,
-                 std::move(key), quarantined.SerializeAsString());
+                     std::move(key), quarantined.SerializeAsString());
 }
 
 void OutletOutput::send(std::vector<Transition> transitions) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "processors/stages/state_codec.h"
 #include "processors/stream/key_parts.h"
 #include "processors/trade/facts/acceptance.h"
-#include "processors/stages/state_codec.h"
 #include "state.pb.h"
 
 namespace fiverate {

@@ -43,7 +43,8 @@ void ReferenceTables::apply(const Event& event, Millis arrival) {
   }
   if (event.has_region() && regions_ != nullptr) {
     const auto region = regions_->apply(event, arrival);
-    unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(), saved_region(*regions_, region).SerializeAsString());
+    unsaved_.put(std::string(kRegionPrefix) + event.region().region_id(),
+                 saved_region(*regions_, region).SerializeAsString());
   }
 }
 

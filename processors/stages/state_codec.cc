@@ -381,7 +381,8 @@ void save(const OutletAlerts& alerts, OutletState& state) {
     saved.set_predicted_severity(one.predicted_severity);
     if (one.predicted_by) save_event(*one.predicted_by, *saved.mutable_predicted_by());
     if (!one.overstock.state.is_initial()) save(one.overstock.state, *saved.mutable_overstock());
-    if (one.overstock.evaluated_through != kNoDay) saved.set_overstock_evaluated(one.overstock.evaluated_through.number);
+    if (one.overstock.evaluated_through != kNoDay)
+      saved.set_overstock_evaluated(one.overstock.evaluated_through.number);
   }
 }
 
@@ -402,7 +403,8 @@ OutletAlerts load_alerts(const OutletState& state) {
     one.predicted_since = saved.predicted_since_ms();
     one.predicted_severity = static_cast<Transition::Severity>(saved.predicted_severity());
     if (saved.has_predicted_by()) one.predicted_by = load_event(saved.predicted_by());
-    one.overstock = {load(saved.overstock()), saved.overstock_evaluated() == 0 ? kNoDay : Day{saved.overstock_evaluated()}};
+    one.overstock = {load(saved.overstock()),
+                     saved.overstock_evaluated() == 0 ? kNoDay : Day{saved.overstock_evaluated()}};
   }
   return alerts;
 }

@@ -15,8 +15,12 @@ inline std::string_view sender_of(const Input& input) {
   return stage == Stage::intake ? name_of(input.topic) : name_of(stage);
 }
 
-inline std::string task_name_of(const Input& input) { return sender_name(sender_of(input), input.partition); }
+inline std::string task_name_of(const Input& input) {
+  return sender_name(sender_of(input), input.partition);
+}
 
-inline std::string task_argument_of(const Input& input) { return fmt::format("{}-{}", sender_of(input), input.partition); }
+inline std::string task_argument_of(const Input& input) {
+  return fmt::format("{}-{}", sender_of(input), input.partition);
+}
 
 }  // namespace fiverate

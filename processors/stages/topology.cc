@@ -26,11 +26,16 @@ Stage stage_reading(Topic topic) {
 
 std::string_view output_topics_text(Stage stage) {
   switch (stage) {
-    case Stage::intake: return "ledger, signals, quarantine";
-    case Stage::reference: return "ledger, deltas, signals, quarantine";
-    case Stage::outlet: return "deltas, signals, quarantine, seals";
-    case Stage::market: return "metrics, metrics-final, signals, seals";
-    case Stage::desk: return "alerts, alert-log, seals";
+    case Stage::intake:
+      return "ledger, signals, quarantine";
+    case Stage::reference:
+      return "ledger, deltas, signals, quarantine";
+    case Stage::outlet:
+      return "deltas, signals, quarantine, seals";
+    case Stage::market:
+      return "metrics, metrics-final, signals, seals";
+    case Stage::desk:
+      return "alerts, alert-log, seals";
   }
   return "";
 }

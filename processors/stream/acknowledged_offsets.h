@@ -19,7 +19,9 @@ namespace fiverate {
 class AcknowledgedOffsets {
  public:
   // Call it before a record without a link is sent. `number` counts all records of the producer.
-  void sent(const Input& target, std::int64_t number, const Cause& cause) { last_sent_[target][cause.sender] = {number, 0}; }
+  void sent(const Input& target, std::int64_t number, const Cause& cause) {
+    last_sent_[target][cause.sender] = {number, 0};
+  }
 
   // The `number`th record was acknowledged at this offset. Error: stop.
   [[nodiscard]] Result<void> acknowledged(const Input& target, std::int64_t number, std::int64_t offset) {
@@ -37,7 +39,8 @@ class AcknowledgedOffsets {
     if (number < last.number) return {};
     if (offset <= last.offset) {
       return fail(Reaction::stop,
-                  "{} partition {} has lost acknowledged records: the next one came to offset {} after {}. Was a broker elected that "
+                  "{} partition {} has lost acknowledged records: the next one came to offset {} after {}. Was a "
+                  "broker elected that "
                   "was behind (unclean.leader.election.enable), or the topic created again?",
                   name_of(target.topic), target.partition, offset, last.offset);
     }

@@ -21,7 +21,8 @@ Result<Admission> InputAdmission::check(const InRecord& record, const std::strin
   if (record.link->previous > last.position) return Admission::sequence_gap;
   if (record.link->previous < last.position || record.link->chain != last.chain) {
     return fail(Reaction::stop,
-                "{} did not repeat its outputs: before {} it sent other records than {} had received from it. Its computation is not "
+                "{} did not repeat its outputs: before {} it sent other records than {} had received from it. Its "
+                "computation is not "
                 "deterministic. Nothing was applied.",
                 record.cause->sender, to_text(record.cause->position), task);
   }

@@ -53,7 +53,8 @@ class ArrivalMerge {
     bool waits = false;
     for (std::size_t i = 0; i < partitions_.size(); ++i) {
       waits |= partitions_[i].state == State::expected;
-      if (partitions_[i].state == State::has_head && (!first || partitions_[i].arrival < partitions_[*first].arrival)) first = i;
+      if (partitions_[i].state == State::has_head && (!first || partitions_[i].arrival < partitions_[*first].arrival))
+        first = i;
     }
     if (!first || !waits) return first;
     waits = false;

@@ -32,8 +32,13 @@ CheckpointPointer parse_checkpoint_pointer(std::string_view text) {
 }
 
 OutRecord checkpoint_record(const Checkpoint& checkpoint, Millis timestamp) {
-  return {kCheckpointsPartition.topic, kCheckpointsPartition.partition, timestamp, checkpoint.task(),
-          checkpoint.SerializeAsString(), Cause{checkpoint.task(), {checkpoint.offset(), 0}}, std::nullopt};
+  return {kCheckpointsPartition.topic,
+          kCheckpointsPartition.partition,
+          timestamp,
+          checkpoint.task(),
+          checkpoint.SerializeAsString(),
+          Cause{checkpoint.task(), {checkpoint.offset(), 0}},
+          std::nullopt};
 }
 
 std::optional<Checkpoint> parse_checkpoint(const InRecord& record) {

@@ -44,7 +44,8 @@ class CheckpointReader {
   virtual ~CheckpointReader() = default;
   // The checkpoint that each task's pointer names. If compaction has removed it, a newer one of the task follows in the topic and is
   // returned. If the pointer is unknown or beyond the log end offset, the newest in the topic is returned. Tasks without one are left out.
-  [[nodiscard]] virtual Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>& tasks) = 0;
+  [[nodiscard]] virtual Result<std::map<std::string, Checkpoint>> find(
+      const std::map<std::string, CheckpointPointer>& tasks) = 0;
 };
 
 }  // namespace fiverate

@@ -33,15 +33,15 @@ template <typename... Args>
 }  // namespace fiverate
 
 // TRY(status): returns the error of a Result from the calling function; otherwise continues.
-#define TRY(...)                                                                                            \
-  do {                                                                                                      \
-    if (auto&& tried = (__VA_ARGS__); !tried) return tl::make_unexpected(std::move(tried).error());         \
+#define TRY(...)                                                                                    \
+  do {                                                                                              \
+    if (auto&& tried = (__VA_ARGS__); !tried) return tl::make_unexpected(std::move(tried).error()); \
   } while (false)
 
 // TRY_VALUE(name, result): the same, and defines `name` as the value of the Result.
-#define TRY_VALUE(name, ...)                                                                   \
-  auto name##_result = (__VA_ARGS__);                                                          \
-  if (!name##_result) return tl::make_unexpected(std::move(name##_result).error());            \
+#define TRY_VALUE(name, ...)                                                        \
+  auto name##_result = (__VA_ARGS__);                                               \
+  if (!name##_result) return tl::make_unexpected(std::move(name##_result).error()); \
   auto& name = *name##_result
 
 // The older name of TRY.

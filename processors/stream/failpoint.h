@@ -23,18 +23,25 @@ struct FailpointName {
 
 inline constexpr std::array kFailpoints{
     FailpointName{"run.start", "nothing was read: the folder has a new lock file, nothing else"},
-    FailpointName{"task.assigned", "the group assigned a partition, its state is not open: the restarted process gets it again"},
+    FailpointName{"task.assigned",
+                  "the group assigned a partition, its state is not open: the restarted process gets it again"},
     FailpointName{"state.read", "the state is in memory, nothing was read from the log: nothing was changed"},
     FailpointName{"checkpoint.read", "the checkpoint is known as well: nothing was changed"},
     FailpointName{"output.sent", "some outputs of a record are on their way: all are sent again, and dropped behind"},
-    FailpointName{"progress.sent", "intake sent its progress to some ledger partitions: the others get it after the restart"},
-    FailpointName{"commit.begin", "outputs are on their way, some arrived: their inputs are folded again, they are sent again"},
+    FailpointName{"progress.sent",
+                  "intake sent its progress to some ledger partitions: the others get it after the restart"},
+    FailpointName{"commit.begin",
+                  "outputs are on their way, some arrived: their inputs are folded again, they are sent again"},
     FailpointName{"commit.acked", "all outputs arrived, the state does not know it: the same"},
     FailpointName{"commit.written", "the state is ahead of checkpoint and group: the state's offset counts"},
-    FailpointName{"checkpoint.acked", "the checkpoint is in its topic, the group points to the one before: at most that interval is repeated"},
+    FailpointName{
+        "checkpoint.acked",
+        "the checkpoint is in its topic, the group points to the one before: at most that interval is repeated"},
     FailpointName{"commit.done", "nothing is repeated"},
-    FailpointName{"revoke.begin", "a partition is revoked before a commit: its next owner repeats what was not committed"},
-    FailpointName{"revoke.committed", "committed, the store is still open here: the next owner finds its lock released"},
+    FailpointName{"revoke.begin",
+                  "a partition is revoked before a commit: its next owner repeats what was not committed"},
+    FailpointName{"revoke.committed",
+                  "committed, the store is still open here: the next owner finds its lock released"},
     FailpointName{"stop.requested", "an orderly stop was requested and has not begun: as any other kill"},
 };
 

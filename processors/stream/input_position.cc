@@ -5,7 +5,9 @@
 namespace fiverate {
 namespace {
 
-std::uint64_t hash_of(const InRecord& record) { return chained(0, record.key, record.value); }
+std::uint64_t hash_of(const InRecord& record) {
+  return chained(0, record.key, record.value);
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ void InputPosition::advance(const InRecord& record) {
 Result<void> InputPosition::verify_previous(const InRecord& record, const std::string& state_location) const {
   if (record.timestamp == last_timestamp_ && hash_of(record) == last_hash_) return {};
   return fail(Reaction::stop,
-              "{} partition {} holds another record at offset {} than the state in {} was built from: the topic was truncated or "
+              "{} partition {} holds another record at offset {} than the state in {} was built from: the topic was "
+              "truncated or "
               "created again. Remove that folder to rebuild the state from the log.",
               name_of(input_.topic), input_.partition, record.offset, state_location);
 }
@@ -30,7 +33,8 @@ Result<void> InputPosition::verify(const Checkpoint& checkpoint) const {
     return {};
   }
   return fail(Reaction::stop,
-              "{} partition {} holds other records before offset {} than {} had read when it wrote its checkpoint: the topic was "
+              "{} partition {} holds other records before offset {} than {} had read when it wrote its checkpoint: the "
+              "topic was "
               "truncated or created again. Nothing is computed from another log.",
               name_of(input_.topic), input_.partition, checkpoint.offset(), checkpoint.task());
 }

@@ -52,7 +52,8 @@ void Outputs::note_acknowledged() {
 
 bool Outputs::load(const OutputChains& chains, std::int64_t next_offset) {
   const auto size = chains.topics_size();
-  for (const auto other : {chains.partitions_size(), chains.behind_size(), chains.indexes_size(), chains.chains_size()}) {
+  for (const auto other :
+       {chains.partitions_size(), chains.behind_size(), chains.indexes_size(), chains.chains_size()}) {
     if (other != size) return false;
   }
   chains_.clear();

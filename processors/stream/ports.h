@@ -34,11 +34,11 @@ struct InRecord {
   Millis timestamp = 0;
   std::string_view key;
   std::string_view value;
-  std::optional<Cause> cause;           // header; absent on source records and progress
-  std::optional<Link> link;             // headers; only on records from task to task
-  std::optional<Millis> arrival;        // header of a retried source record
+  std::optional<Cause> cause;     // header; absent on source records and progress
+  std::optional<Link> link;       // headers; only on records from task to task
+  std::optional<Millis> arrival;  // header of a retried source record
   std::shared_ptr<const void> owner;
-  std::vector<Cause> depends_on = {};   // headers: records of other senders that have to be applied before this one
+  std::vector<Cause> depends_on = {};  // headers: records of other senders that have to be applied before this one
 };
 
 // A record to write.
@@ -88,7 +88,9 @@ class Source {
   // Records between the position and the log end offset, by assigned input; an input is left out while it is unknown.
   [[nodiscard]] virtual std::map<Input, std::int64_t> lag() const { return {}; }
   // Of any partition, assigned or not. Nothing: the source has no offsets (files).
-  [[nodiscard]] virtual Result<std::optional<OffsetRange>> offset_range(const Input& /*partition*/) { return std::nullopt; }
+  [[nodiscard]] virtual Result<std::optional<OffsetRange>> offset_range(const Input& /*partition*/) {
+    return std::nullopt;
+  }
 };
 
 class Sink {
@@ -100,7 +102,8 @@ class Sink {
   [[nodiscard]] virtual Result<void> flush() = 0;
   // One past the offset of the last record without a link that `sender` sent to this partition. Nothing: it is not acknowledged, or the
   // acknowledgement had no offset.
-  [[nodiscard]] virtual std::optional<std::int64_t> acknowledged_end(const Input& /*target*/, const std::string& /*sender*/) const {
+  [[nodiscard]] virtual std::optional<std::int64_t> acknowledged_end(const Input& /*target*/,
+                                                                     const std::string& /*sender*/) const {
     return std::nullopt;
   }
 };
@@ -119,8 +122,8 @@ class Store {
   virtual ~Store() = default;
   [[nodiscard]] virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
   // Visits all keys that begin with `prefix` in order, until `visit` returns false.
-  [[nodiscard]] virtual Result<void> scan(std::string_view prefix,
-                                          const std::function<bool(std::string_view, std::string_view)>& visit) const = 0;
+  [[nodiscard]] virtual Result<void> scan(
+      std::string_view prefix, const std::function<bool(std::string_view, std::string_view)>& visit) const = 0;
   [[nodiscard]] virtual Result<void> write(const StoreBatch& batch) = 0;
   // For messages: where a person finds the state.
   [[nodiscard]] virtual std::string location() const = 0;

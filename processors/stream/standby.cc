@@ -42,7 +42,8 @@ void Standby::open(const Input& input, Source& group) {
   const auto committed = group.committed({input}, kGroupAnswersWithin);
   if (!committed) return again_later(kReopenAfter);
   const auto position = committed->find(input);
-  const auto pointer = position == committed->end() ? CheckpointPointer{} : parse_checkpoint_pointer(position->second.metadata);
+  const auto pointer =
+      position == committed->end() ? CheckpointPointer{} : parse_checkpoint_pointer(position->second.metadata);
   const auto name = parts_.task_name(input);
   const auto found = parts_.checkpoints.find({{name, pointer}});
   if (!found) return again_later(kReopenAfter);
@@ -79,7 +80,8 @@ bool Standby::round(Source& group) {
   // One copy a round, since the worker's own tasks wait meanwhile.
   const auto missing = std::ranges::find_if(chosen_, [&](const auto& input) {
     const auto locked = not_before_.find(input);
-    return !copies_.contains(input) && !failed_.contains(input) && (locked == not_before_.end() || parts_.now() >= locked->second);
+    return !copies_.contains(input) && !failed_.contains(input) &&
+           (locked == not_before_.end() || parts_.now() >= locked->second);
   });
   if (chosen_.empty()) return false;
   // Before a copy is opened, so that no checkpoint is missed in between.
@@ -120,7 +122,8 @@ Result<void> Standby::open_reader(Source& group) {
       from[input] = copy.task->next_offset();
     }
   }
-  for (const auto& input : truncated) drop(input, {Reaction::stop, "The log begins behind its state, and no snapshot reaches it."});
+  for (const auto& input : truncated)
+    drop(input, {Reaction::stop, "The log begins behind its state, and no snapshot reaches it."});
   if (!truncated.empty() || from.empty()) return {};
   TRY_VALUE(opened, parts_.open_reader(from));
   reader_ = std::move(opened);
@@ -132,7 +135,8 @@ void Standby::read(Source& group) {
   if (!reader_) {
     if (now - opened_ < kReopenAfter) return;
     opened_ = now;
-    if (const auto opened = open_reader(group); !opened) parts_.report(Severity::warning, "standby: " + opened.error().what);
+    if (const auto opened = open_reader(group); !opened)
+      parts_.report(Severity::warning, "standby: " + opened.error().what);
     if (!reader_) return;
   }
   if (buffered_count_ >= kBufferedMax) return;
@@ -164,7 +168,8 @@ Result<void> Standby::read_checkpoints(Source& group) {
 }
 
 void Standby::on_checkpoint(const Checkpoint& checkpoint) {
-  const auto found = std::ranges::find_if(copies_, [&](const auto& copy) { return copy.second.task->name() == checkpoint.task(); });
+  const auto found =
+      std::ranges::find_if(copies_, [&](const auto& copy) { return copy.second.task->name() == checkpoint.task(); });
   if (found == copies_.end()) return;
   const auto& input = found->first;
   auto& task = *found->second.task;

@@ -31,7 +31,8 @@ class Standby {
   using OpenReader = std::function<Result<std::unique_ptr<Source>>(const std::map<Input, std::int64_t>& from)>;
   using Now = std::function<std::chrono::steady_clock::time_point()>;
 
-  static constexpr std::size_t kBufferedMax = 20'000;  // records read ahead of the owners' checkpoints, of all copies together
+  static constexpr std::size_t kBufferedMax =
+      20'000;  // records read ahead of the owners' checkpoints, of all copies together
 
   struct Parts {
     OpenReader open_reader;
@@ -74,8 +75,9 @@ class Standby {
 
   Tasks copies_;
   std::vector<Input> chosen_;
-  std::map<Input, std::chrono::steady_clock::time_point> not_before_;  // another process has the store open: tried again then
-  std::set<Input> failed_;  // dropped; not opened again until this process owned the task
+  std::map<Input, std::chrono::steady_clock::time_point>
+      not_before_;                        // another process has the store open: tried again then
+  std::set<Input> failed_;                // dropped; not opened again until this process owned the task
   std::map<Input, std::int64_t> owners_;  // by task: the offset of the owner's last known checkpoint
   // Not read until the owner's checkpoint has moved from this offset: their records had filled the buffer.
   std::map<Input, std::int64_t> stalled_;

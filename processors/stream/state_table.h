@@ -130,7 +130,8 @@ class StateTable {
     if (exists) {
       auto decoded = codec_.decode(bytes);
       if (!decoded) {
-        return fail(Reaction::stop, "The state in {} is damaged at key {}{}. Remove the folder: it is rebuilt from the log.",
+        return fail(Reaction::stop,
+                    "The state in {} is damaged at key {}{}. Remove the folder: it is rebuilt from the log.",
                     store_->location(), prefix_, key);
       }
       entry.value = std::move(*decoded);
@@ -183,7 +184,8 @@ struct MessageCodec {
 };
 
 inline tl::unexpected<Error> damaged(const Store& store) {
-  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.", store.location());
+  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.",
+              store.location());
 }
 
 // All small records of a prefix, which an operator keeps in memory: `visit(key without the prefix, value)`; false: the record is damaged.

@@ -9,7 +9,8 @@ namespace fiverate {
 namespace {
 
 tl::unexpected<Error> damaged_state(const Store& store) {
-  return fail(Reaction::stop, "The state in {} is damaged: remove the folder, it is rebuilt from a snapshot or the log.",
+  return fail(Reaction::stop,
+              "The state in {} is damaged: remove the folder, it is rebuilt from a snapshot or the log.",
               store.location());
 }
 
@@ -47,7 +48,8 @@ Result<void> Task::restore() {
     }
     if (state->definition_id() != definition_id_) {
       return fail(Reaction::stop,
-                  "The state in {} was built with another definition (time zone, windows, lateness, partitions or version). Use the "
+                  "The state in {} was built with another definition (time zone, windows, lateness, partitions or "
+                  "version). Use the "
                   "configuration that it was built with, or new topics and a new state folder.",
                   store_.location());
     }
@@ -71,7 +73,8 @@ void Task::resume_from(const Checkpoint& checkpoint) {
 
 void Task::follow(const Checkpoint& checkpoint) {
   reset_epoch_ = std::max(reset_epoch_, checkpoint.reset_epoch());
-  if (checkpoint.offset() > next_offset() && (!checkpoint_ || is_newer(checkpoint, *checkpoint_))) checkpoint_ = checkpoint;
+  if (checkpoint.offset() > next_offset() && (!checkpoint_ || is_newer(checkpoint, *checkpoint_)))
+    checkpoint_ = checkpoint;
 }
 
 // All records before the checkpoint's offset are folded: from here on the task is as if it had sent the outputs itself.
@@ -100,7 +103,9 @@ Result<void> Task::process(const InRecord& record) {
       TRY(op_.apply(record, outputs_));
       admission_.applied(record);
       break;
-    case Admission::repetition: ++counters_.repetitions; break;
+    case Admission::repetition:
+      ++counters_.repetitions;
+      break;
     case Admission::sequence_gap:
       ++counters_.sequence_gaps;
       admission_.note_sequence_gap(record);
@@ -186,9 +191,10 @@ Result<std::optional<Committed>> Task::group_position() {
 
 std::string Task::status() const {
   const auto report = op_.report();
-  return fmt::format(R"({{"clock_ms":{},"repetitions":{},"sequence_gaps":{},"state_bytes":{},"records":{},"quarantined":{}{}{}}})",
-                     op_.clock(), counters_.repetitions, counters_.sequence_gaps, store_.bytes(), counters_.records,
-                     outputs_.quarantined(), report.empty() ? "" : ",", report);
+  return fmt::format(
+      R"({{"clock_ms":{},"repetitions":{},"sequence_gaps":{},"state_bytes":{},"records":{},"quarantined":{}{}{}}})",
+      op_.clock(), counters_.repetitions, counters_.sequence_gaps, store_.bytes(), counters_.records,
+      outputs_.quarantined(), report.empty() ? "" : ",", report);
 }
 
 }  // namespace fiverate

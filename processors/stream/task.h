@@ -99,9 +99,9 @@ class Task {
 
   std::int64_t committed_offset_ = 0;
   std::int64_t reset_epoch_ = 0;
-  std::int64_t suppress_until_ = 0;        // outputs that are caused before this offset are not published
-  std::optional<Checkpoint> checkpoint_;   // not reached yet
-  std::int64_t checkpoint_offset_ = -1;    // in the topic `checkpoints`, of the last one known to be acknowledged
+  std::int64_t suppress_until_ = 0;       // outputs that are caused before this offset are not published
+  std::optional<Checkpoint> checkpoint_;  // not reached yet
+  std::int64_t checkpoint_offset_ = -1;   // in the topic `checkpoints`, of the last one known to be acknowledged
 };
 
 }  // namespace fiverate

@@ -22,8 +22,8 @@ std::string argument_of(std::string task) {
 
 Worker::Worker(Parts parts, WorkerOptions options)
     : parts_(std::move(parts)), options_(options), last_commit_(parts_.now()), last_suppressed_commit_(last_commit_) {
-  parts_.source.listen({[this](const auto& inputs) { return on_assigned(inputs); },
-                        [this](const auto& inputs) { on_revoked(inputs); }});
+  parts_.source.listen(
+      {[this](const auto& inputs) { return on_assigned(inputs); }, [this](const auto& inputs) { on_revoked(inputs); }});
 }
 
 Result<bool> Worker::round() {
@@ -96,12 +96,14 @@ Result<void> Worker::commit_if(const std::function<bool(const Task&)>& included)
 
 Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Input>& inputs) {
   std::map<Input, std::int64_t> begin;
-  const bool again = !inputs.empty() && std::ranges::all_of(inputs, [this](const auto& input) { return waiting_.contains(input); });
+  const bool again =
+      !inputs.empty() && std::ranges::all_of(inputs, [this](const auto& input) { return waiting_.contains(input); });
   auto committed = parts_.source.committed(inputs, again ? kRetryAnswersWithin : kGroupAnswersWithin);
   if (!committed && again && committed.error().reaction == Reaction::retry) return begin;  // the next poll tries again
   if (!committed) return tl::make_unexpected(committed.error());
   std::map<std::string, CheckpointPointer> pointers;
-  for (const auto& input : inputs) pointers[parts_.task_name(input)] = parse_checkpoint_pointer((*committed)[input].metadata);
+  for (const auto& input : inputs)
+    pointers[parts_.task_name(input)] = parse_checkpoint_pointer((*committed)[input].metadata);
   TRY_VALUE(checkpoints, parts_.checkpoints.find(pointers));
   for (const auto& input : inputs) {
     const auto found = checkpoints.find(parts_.task_name(input));
@@ -120,11 +122,12 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
     begin[input] = offset;
     waiting_.erase(input);
     if (group_offset < task.next_offset()) group_is_behind_.insert(input);
-    parts_.report(Severity::info, fmt::format("{}: reading {} partition {} from offset {}{}", task.name(), name_of(input.topic),
-                                              input.partition, offset,
-                                              task.is_suppressed()   ? "; replaying up to its checkpoint first"
-                                              : task.next_offset() == 0 ? "; it has neither state nor checkpoint and publishes all outputs"
-                                                                        : ""));
+    parts_.report(Severity::info, fmt::format("{}: reading {} partition {} from offset {}{}", task.name(),
+                                              name_of(input.topic), input.partition, offset,
+                                              task.is_suppressed() ? "; replaying up to its checkpoint first"
+                                              : task.next_offset() == 0
+                                                  ? "; it has neither state nor checkpoint and publishes all outputs"
+                                                  : ""));
     tasks_.insert_or_assign(input, std::move(*context));
   }
   if (!begin.empty() || !again) follow_others();
@@ -134,8 +137,9 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
 Result<TaskContext> Worker::start(const Input& input, const std::optional<Checkpoint>& checkpoint) {
   if (parts_.standby != nullptr) {
     if (auto copy = parts_.standby->release(input, checkpoint)) {
-      parts_.report(Severity::info, fmt::format("{}: taking over at offset {}, {} records behind", copy->task->name(),
-                                                copy->task->next_offset(), checkpoint->offset() - copy->task->next_offset()));
+      parts_.report(Severity::info,
+                    fmt::format("{}: taking over at offset {}, {} records behind", copy->task->name(),
+                                copy->task->next_offset(), checkpoint->offset() - copy->task->next_offset()));
       copy->task->resume_from(*checkpoint);
       TRY(verify_results(*checkpoint));
       return std::move(*copy);
@@ -168,13 +172,15 @@ Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t owner_o
   if (!range) return previous;
   if (task.next_offset() < range->first) {
     return fail(Reaction::stop,
-                "PARTIAL: {} has to be computed from {} partition {} offset {} on, but this log begins at {}: earlier records were "
+                "PARTIAL: {} has to be computed from {} partition {} offset {} on, but this log begins at {}: earlier "
+                "records were "
                 "deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed from a part.",
                 task.name(), name_of(input.topic), input.partition, task.next_offset(), range->first);
   }
   if (const auto known = std::max(task.next_offset(), owner_offset); known > range->end) {
     return fail(Reaction::stop,
-                "{} partition {} ends at offset {}, but {} had read up to {}: the topic was truncated or created again. Nothing is "
+                "{} partition {} ends at offset {}, but {} had read up to {}: the topic was truncated or created "
+                "again. Nothing is "
                 "computed from another log.",
                 name_of(input.topic), input.partition, range->end, task.name(), known);
   }
@@ -193,7 +199,8 @@ Result<void> Worker::verify_results(const Checkpoint& checkpoint) const {
   }
   if (lost.empty()) return {};
   return fail(Reaction::stop,
-              "Acknowledged results of {} are gone: {}. Was a broker elected that was behind (unclean.leader.election.enable), or the "
+              "Acknowledged results of {} are gone: {}. Was a broker elected that was behind "
+              "(unclean.leader.election.enable), or the "
               "topic created again? Stop all processes and publish them again: fiverate tasks reset {}",
               checkpoint.task(), lost, argument_of(checkpoint.task()));
 }

@@ -10,13 +10,13 @@
 #include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/edge/history_source.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/reference.h"
 #include "processors/stages/task_names.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stream/worker.h"
 #include "readers/audit/metrics_file.h"
 #include "readers/query/alert_json.h"
@@ -97,8 +97,8 @@ TaskContext make_task(const Input& input, const Definition& definition, std::uni
   TaskContext context;
   context.store = std::make_unique<NoStore>();
   context.op = std::move(op);
-  context.task =
-      std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(definition), *context.op, *context.store, sink);
+  context.task = std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(definition), *context.op,
+                                        *context.store, sink);
   return context;
 }
 
@@ -266,8 +266,7 @@ class FirstPartition final : public Operator {
         (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
       DeltasRecord copy;
       *copy.mutable_reference() = ledger_record;
-      TRY(
-          sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
+      TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
     }
     return outlet_->apply(record, outbox);
   }
@@ -319,7 +318,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   MemorySource::GroupOffsets group;
   MemorySource ledger_source(ledger, {kLedger}, group);
   const auto make_outlet = [&](const Input& input, const auto&) -> Result<TaskContext> {
-    auto op = std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
+    auto op =
+        std::make_unique<OutletStage>(OutletStage::Settings{definition, 1, kUnlimited, true, alerts_until}, calendar);
     outlet_stage = op.get();
     return make_task(input, definition, std::move(op), sink);
   };
@@ -403,7 +403,8 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     summary.records += context.task->counters().records;
     for (const auto& [sender, offset] : context.task->missing()) {
       return fail(Reaction::stop,
-                  "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its input offset {} or "
+                  "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its "
+                  "input offset {} or "
                   "later. Restore the topic; a replay needs all records.",
                   input.partition, sender, offset);
     }

@@ -27,7 +27,8 @@ class HealthTest : public testing::Test {
   MemorySink sink{log};
   Tasks tasks;
   HealthBoard board;
-  const HealthBoard::Clock::time_point later = HealthBoard::Clock::now() + HealthBoard::kStandsAfter + std::chrono::seconds(1);
+  const HealthBoard::Clock::time_point later =
+      HealthBoard::Clock::now() + HealthBoard::kStandsAfter + std::chrono::seconds(1);
 };
 
 TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
@@ -42,7 +43,8 @@ TEST_F(HealthTest, AliveAndNotReadyUntilAssigned) {
 TEST_F(HealthTest, BeforeKafkaIsReachedNothingIsReady) {
   const auto answer = board.readyz();
   EXPECT_FALSE(answer.good);
-  for (const auto* what : {"\"assigned\":false", "\"restored\":false", "\"up_to_date\":false", "Kafka has not been reached"}) {
+  for (const auto* what :
+       {"\"assigned\":false", "\"restored\":false", "\"up_to_date\":false", "Kafka has not been reached"}) {
     EXPECT_NE(answer.json.find(what), std::string::npos) << answer.json;
   }
 }
@@ -62,7 +64,8 @@ TEST_F(HealthTest, NotReadyDuringAReplayOrFarBehindTheLogEnd) {
   auto& context = tasks.at(kLedger);
   context.task = std::make_unique<Task>("outlet", kLedger, "d1", *context.op, *context.store, sink);
   works(HealthBoard::kBehindMax + 1);
-  EXPECT_NE(board.readyz().json.find("\"restored\":true,\"up_to_date\":false"), std::string::npos) << board.readyz().json;
+  EXPECT_NE(board.readyz().json.find("\"restored\":true,\"up_to_date\":false"), std::string::npos)
+      << board.readyz().json;
   works(HealthBoard::kBehindMax);
   EXPECT_TRUE(board.readyz().good);
 }
@@ -79,7 +82,8 @@ TEST_F(HealthTest, ATaskThatStandsStillWhileRecordsWaitIsStuck) {
   works(5);
   EXPECT_NE(board.livez(later).json.find("outlet/3"), std::string::npos) << board.livez(later).json;
   works(0);
-  EXPECT_EQ(board.livez(later).json.find("outlet/3\",\"offset\":0,\"lag"), board.livez(later).json.find("outlet/3\",\"offset"));
+  EXPECT_EQ(board.livez(later).json.find("outlet/3\",\"offset\":0,\"lag"),
+            board.livez(later).json.find("outlet/3\",\"offset"));
 }
 
 TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
@@ -92,11 +96,15 @@ TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
   log.append(checkpoint_record(checkpoint, 1));
   MemorySource source(log, {}, group);
   LogCheckpoints checkpoints(log);
-  Standby standby({[this, &group](const auto&) -> Result<std::unique_ptr<Source>> { return std::make_unique<MemorySource>(log, std::vector<Input>{}, group); },
-                   checkpoints, [](const Input&) { return std::string("outlet/3"); },
-                   [this](const Input&, const auto&) -> Result<TaskContext> { return std::move(tasks.extract(kLedger).mapped()); },
-                   {kLedger}},
-                  1, std::chrono::seconds(1));
+  Standby standby(
+      {[this, &group](const auto&) -> Result<std::unique_ptr<Source>> {
+         return std::make_unique<MemorySource>(log, std::vector<Input>{}, group);
+       },
+       checkpoints,
+       [](const Input&) { return std::string("outlet/3"); },
+       [this](const Input&, const auto&) -> Result<TaskContext> { return std::move(tasks.extract(kLedger).mapped()); },
+       {kLedger}},
+      1, std::chrono::seconds(1));
   standby.follow_all_but({});
   standby.round(source);
   board.round("outlet 0", true, tasks, {}, &standby);

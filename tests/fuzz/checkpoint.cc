@@ -1,8 +1,9 @@
 // A record of the topic `checkpoints` and the pointer in the group's metadata, as a starting task reads them: resumed from, or refused with
 // a message; never an abort.
+#include "processors/stream/checkpoint.h"
+
 #include "processors/stages/outlet.h"
 #include "processors/stages/topology.h"
-#include "processors/stream/checkpoint.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"

@@ -1,7 +1,7 @@
 // The stored record of an outlet: an invalid one is rejected. After a valid one has been loaded and saved once, loading and saving
 // do not change its bytes any more.
-#include "processors/trade/facts/outlet_facts.h"
 #include "processors/stages/state_codec.h"
+#include "processors/trade/facts/outlet_facts.h"
 #include "processors/trade/rules/outlet_alerts.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"

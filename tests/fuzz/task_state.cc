@@ -2,10 +2,10 @@
 // first byte selects the stage and the key under which the other bytes are stored.
 #include <array>
 
+#include "processors/edge/memory_log.h"
 #include "processors/stages/alert_manager.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"

@@ -5,8 +5,8 @@
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
-#include "processors/stages/topology.h"
 #include "processors/stages/task_names.h"
+#include "processors/stages/topology.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
@@ -57,12 +57,11 @@ class Comparison {
   std::vector<std::string> run() {
     sort_by_sender();
     for (const auto& [input, records] : log_.partitions()) {
-      if (is_source(input.topic) || is_internal(input.topic))
-        fold(input);
+      if (is_source(input.topic) || is_internal(input.topic)) fold(input);
     }
     for (const auto& [sender, partitions] : written_) {
       add(fmt::format("{} has written to {}, and should have written nothing", sender,
-                       named(partitions.begin()->first)));
+                      named(partitions.begin()->first)));
     }
     return std::move(found_);
   }
@@ -95,22 +94,25 @@ class Comparison {
       ++commits;
     }
     const auto checkpoints = sink.drain_checkpoints();
-    if (checkpoints.size() == 2 && checkpoints.front().has_resume()) fold_state_only(input, records, checkpoints[0], checkpoints[1], sink.sent);
+    if (checkpoints.size() == 2 && checkpoints.front().has_resume())
+      fold_state_only(input, records, checkpoints[0], checkpoints[1], sink.sent);
     if (task.counters().sequence_gaps > 0) {
-      add(fmt::format("{}: {} records are not applied, because one before them is missing", named(input), task.counters().sequence_gaps));
+      add(fmt::format("{}: {} records are not applied, because one before them is missing", named(input),
+                      task.counters().sequence_gaps));
     }
     auto& written = written_[task.name()];
     for (const auto& [target, expected] : sink.sent) compare(task.name(), target, expected, written[target]);
     for (const auto& [target, actual] : written) {
-      if (!sink.sent.contains(target)) add(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
+      if (!sink.sent.contains(target))
+        add(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
     }
     written_.erase(task.name());
   }
 
   // Runs two tasks in turn from a checkpoint each; the second continues with the state of the first. From its checkpoint on, the second
   // sends the same records as the undisturbed task.
-  void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first, const Checkpoint& second,
-                       const std::map<Input, SimLog::Records>& expected) {
+  void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first,
+                       const Checkpoint& second, const std::map<Input, SimLog::Records>& expected) {
     MemoryStore store;
     CollectingSink sink;
     std::size_t next = 0;
@@ -130,11 +132,14 @@ class Comparison {
     if (!done) return add(fmt::format("{}, state-only: {}", named(input), done.error().what));
     static_cast<void>(sink.drain_checkpoints());
     for (const auto& [target, all] : expected) {
-      const auto from = std::ranges::find_if(all, [&](const auto& one) { return one->cause->position.offset >= second.offset(); });
+      const auto from =
+          std::ranges::find_if(all, [&](const auto& one) { return one->cause->position.offset >= second.offset(); });
       const auto& found = sink.sent[target];
       const auto equal = std::ranges::equal(std::ranges::subrange(from, all.end()), found,
                                             [](const auto& one, const auto& other) { return same(*one, *other); });
-      if (!equal) add(fmt::format("{}, state-only up to {}: sends other records to {}", named(input), second.offset(), named(target)));
+      if (!equal)
+        add(fmt::format("{}, state-only up to {}: sends other records to {}", named(input), second.offset(),
+                        named(target)));
     }
   }
 
@@ -160,13 +165,13 @@ class Comparison {
         }
       }
       return add(fmt::format("{}: at {} stands {}, expected was {}", where, to_text(*record->cause),
-                              is_one ? "something else" : "what should not be there",
-                              next < expected.size() ? to_text(*expected[next]->cause) : "nothing more"));
+                             is_one ? "something else" : "what should not be there",
+                             next < expected.size() ? to_text(*expected[next]->cause) : "nothing more"));
     }
     if (next < expected.size()) {
       const auto missing = static_cast<std::size_t>(std::ranges::find(found, false) - found.begin());
       return add(fmt::format("{}: {} records are missing, the first at {}", where, expected.size() - next,
-                              to_text(*expected[missing]->cause)));
+                             to_text(*expected[missing]->cause)));
     }
     if (!holds_latest(target.topic)) return;
     LastOfKeys last_expected;

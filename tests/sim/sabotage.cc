@@ -144,7 +144,8 @@ std::optional<std::string> first_out_of_order(const SimLog& log) {
     for (const auto& record : records) {
       for (const auto& cause : record->depends_on) {
         if (last[cause.sender] >= cause.position) continue;
-        return fmt::format("{} partition {}: a record depends on {}, which is missing", name_of(input.topic), input.partition, to_text(cause));
+        return fmt::format("{} partition {}: a record depends on {}, which is missing", name_of(input.topic),
+                           input.partition, to_text(cause));
       }
       if (!record->link) continue;
       auto& seen = last[record->cause->sender];

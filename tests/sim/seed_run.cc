@@ -171,8 +171,8 @@ class SeedCheck {
       reordered = truncation->input;
     const auto folds = differences_to_fresh_folds(log, cluster_.definition(), live_rows_, reordered);
     if (rows != expected_.final_rows) {
-      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) + lines_of(folds) +
-             first_differences(json_lines(expected_.final_rows), json_lines(rows));
+      return fmt::format("FINAL rows differ: {} instead of {}\n", rows.size(), expected_.final_rows.size()) +
+             lines_of(folds) + first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
     if (!folds.empty()) return "a fold of the same log has other outputs\n" + lines_of(folds);
     if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
@@ -258,8 +258,8 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
   report.plan = fmt::format(
       "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}",
-      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes, plan.disks,
-      plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
+      history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
+      plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
       plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; some sources start late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
@@ -281,7 +281,8 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
     }
     // If a task has lost its state and its checkpoint, only its receivers can notice that the log was longer.
     const bool grows = cluster.truncation() && cluster.has_sent_beyond_its_log();
-    for (int minute = 1; grows && minute <= kMoreMinutes && !cluster.stopped() && cluster.sequence_gaps() == 0; ++minute) {
+    for (int minute = 1; grows && minute <= kMoreMinutes && !cluster.stopped() && cluster.sequence_gaps() == 0;
+         ++minute) {
       cluster.mark_sources(end_of(history) + kDaysAfterwards + minute * kMinuteMs);
       at_rest = cluster.calm();
       if (minute == 1) expected = undisturbed(history, kDaysAfterwards + kMoreMinutes * kMinuteMs);

@@ -26,17 +26,17 @@ struct UndisturbedRun {
 UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0);
 
 enum class Outcome : std::uint8_t {
-  right,            // all comparisons hold
-  stopped,          // a task noticed it and stopped, as expected
-  sequence_gap,     // a task noticed it and waits for the missing record
-  compared,         // only the comparison at the end noticed it
-  harmless,         // the lost records made no difference
-  only_in_log,      // results are right, since the records were read before they were lost; a new reader of the log finds the sequence gap
+  right,         // all comparisons hold
+  stopped,       // a task noticed it and stopped, as expected
+  sequence_gap,  // a task noticed it and waits for the missing record
+  compared,      // only the comparison at the end noticed it
+  harmless,      // the lost records made no difference
+  only_in_log,  // results are right, since the records were read before they were lost; a new reader of the log finds the sequence gap
   published_again,  // results were lost; a task noticed it, and `tasks reset` published them again
-  unnoticed,        // results are missing, which no task could notice since others had filled the partition meanwhile (`verify` finds it)
+  unnoticed,  // results are missing, which no task could notice since others had filled the partition meanwhile (`verify` finds it)
 };
-inline constexpr std::array<std::string_view, 8> kOutcomeNames{"right",    "stopped",     "sequence gap",    "compared",
-                                                               "harmless", "only in log", "published again", "unnoticed"};
+inline constexpr std::array<std::string_view, 8> kOutcomeNames{
+    "right", "stopped", "sequence gap", "compared", "harmless", "only in log", "published again", "unnoticed"};
 
 struct SeedReport {
   std::uint64_t seed = 0;

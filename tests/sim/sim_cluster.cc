@@ -20,7 +20,8 @@ std::vector<Input> inputs_of_group(Stage stage, const Definition& definition) {
 
 std::size_t thread_of(const Input& input) {
   const auto stage = stage_reading(input.topic);
-  return static_cast<std::size_t>(std::ranges::find(kThreads, stage == Stage::reference ? Stage::intake : stage) - kThreads.begin());
+  return static_cast<std::size_t>(std::ranges::find(kThreads, stage == Stage::reference ? Stage::intake : stage) -
+                                  kThreads.begin());
 }
 
 }  // namespace
@@ -118,8 +119,8 @@ void SimCluster::arrive(std::int64_t count) {
 void SimCluster::start_thread(Process& process, std::size_t stage) {
   auto& thread = process.threads[stage];
   thread.ports = std::make_unique<SimStagePorts>(
-      SimStagePorts::World{log_, *groups_[stage], late_, saboteur_, weather_, incarnations_}, fmt::format("{}-{}", process.name, stage),
-      *process.disk, process.dead, [this, &process](const Input& input) {
+      SimStagePorts::World{log_, *groups_[stage], late_, saboteur_, weather_, incarnations_},
+      fmt::format("{}-{}", process.name, stage), *process.disk, process.dead, [this, &process](const Input& input) {
         note_owner(process, input);
         auto op = fiverate::test::make_operator(input, definition_, plan_.live_rows);
         const bool again = !started_.insert(input).second;
@@ -128,8 +129,8 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
   StageSettings settings{kThreads[stage], definition_, plan_.standby,
                          WorkerOptions{std::chrono::milliseconds{0}, std::chrono::milliseconds{500},
                                        1 + chance_.below(chance_.percent(50) ? 20 : 400)}};
-  thread.supervisor =
-      std::make_unique<Supervisor>(std::move(settings), *thread.ports, thread.observer, ignore_report, [this] { return now_; });
+  thread.supervisor = std::make_unique<Supervisor>(std::move(settings), *thread.ports, thread.observer, ignore_report,
+                                                   [this] { return now_; });
 }
 
 void SimCluster::work(Process& process, std::size_t stage) {
@@ -307,8 +308,8 @@ void SimCluster::power_loss(SimDisk& disk) {
 
 // An out-of-sync broker becomes the leader: one partition loses its last records, although they were acknowledged.
 void SimCluster::truncate() {
-  std::vector<Topic> topics{Topic::metrics,   Topic::metrics_final, Topic::alerts,     Topic::alert_log,
-                            Topic::quarantine, Topic::seals,        Topic::checkpoints};
+  std::vector<Topic> topics{Topic::metrics,    Topic::metrics_final, Topic::alerts,     Topic::alert_log,
+                            Topic::quarantine, Topic::seals,         Topic::checkpoints};
   topics.insert(topics.end(), kInternalTopics.begin(), kInternalTopics.end());
   std::vector<Input> long_enough;
   for (const auto& [input, records] : log_.partitions()) {
@@ -322,15 +323,18 @@ void SimCluster::truncate() {
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end), {}, 0};
 }
 
-bool SimCluster::lost_a_result() const { return !is_internal(truncation_->input.topic); }
+bool SimCluster::lost_a_result() const {
+  return !is_internal(truncation_->input.topic);
+}
 
 std::map<std::string, CheckpointPointer> SimCluster::pointers() const {
   std::map<std::string, CheckpointPointer> found;
   for (const auto& group : groups_) {
     for (const auto& input : group->inputs()) {
       const auto committed = group->offsets.find(input);
-      found[task_name_of(input)] =
-          committed == group->offsets.end() ? CheckpointPointer{} : parse_checkpoint_pointer(committed->second.metadata);
+      found[task_name_of(input)] = committed == group->offsets.end()
+                                       ? CheckpointPointer{}
+                                       : parse_checkpoint_pointer(committed->second.metadata);
     }
   }
   return found;
@@ -363,7 +367,8 @@ bool SimCluster::reset(const std::string& argument) {
     for (const auto& input : group->inputs()) {
       if (task_argument_of(input) != argument) continue;
       ResetRequest request{task_name_of(input), definition_id(definition_), {}, {}, {}, std::nullopt};
-      if (const auto committed = group->offsets.find(input); committed != group->offsets.end()) request.committed = committed->second;
+      if (const auto committed = group->offsets.find(input); committed != group->offsets.end())
+        request.committed = committed->second;
       std::vector<InRecord> records;
       log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
       for (const auto& record : records) {
@@ -371,12 +376,14 @@ bool SimCluster::reset(const std::string& argument) {
           request.checkpoints.push_back(std::move(*checkpoint));
         }
       }
-      for (const auto& [partition, all] : log_.partitions()) request.result_partitions[partition] = {0, log_.end_offset(partition)};
+      for (const auto& [partition, all] : log_.partitions())
+        request.result_partitions[partition] = {0, log_.end_offset(partition)};
       const auto plan = plan_reset(request);
       if (!plan) return true;  // other tasks have filled the partition again meanwhile
       log_.append(checkpoint_record(plan->checkpoint, 1));
-      group->offsets[input] = {plan->checkpoint.offset(),
-                               to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), log_.end_offset(kCheckpointsPartition) - 1})};
+      group->offsets[input] = {
+          plan->checkpoint.offset(),
+          to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), log_.end_offset(kCheckpointsPartition) - 1})};
       truncation_->reset.insert(request.task);
       return true;
     }
@@ -397,8 +404,9 @@ std::string SimCluster::tasks() const {
       if (!thread.supervisor) continue;
       for (const auto& [input, context] : thread.supervisor->tasks()) {
         const auto clock = context.op->clock();
-        text += fmt::format("  {} in {}: {} of {} records, clock {}\n", context.task->name(), process->name, context.task->next_offset(),
-                            log_.end_offset(input), clock == kNever ? "never" : shanghai().format(clock));
+        text += fmt::format("  {} in {}: {} of {} records, clock {}\n", context.task->name(), process->name,
+                            context.task->next_offset(), log_.end_offset(input),
+                            clock == kNever ? "never" : shanghai().format(clock));
       }
     }
   }
@@ -411,9 +419,10 @@ bool SimCluster::has_sent_beyond_its_log() const {
   const auto sender = task_name_of(input);
   const auto end = log_.end_offset(input);
   return std::ranges::any_of(log_.partitions(), [&](const auto& partition) {
-    return partition.first.topic != Topic::checkpoints && std::ranges::any_of(partition.second, [&](const auto& record) {
-      return record->cause && record->cause->sender == sender && record->cause->position.offset >= end;
-    });
+    return partition.first.topic != Topic::checkpoints &&
+           std::ranges::any_of(partition.second, [&](const auto& record) {
+             return record->cause && record->cause->sender == sender && record->cause->position.offset >= end;
+           });
   });
 }
 
@@ -449,7 +458,8 @@ bool SimCluster::calm() {
           moved = true;  // it starts again
           continue;
         }
-        for (const auto& [input, context] : thread.supervisor->tasks()) moved |= context.task->next_offset() < log_.end_offset(input);
+        for (const auto& [input, context] : thread.supervisor->tasks())
+          moved |= context.task->next_offset() < log_.end_offset(input);
         react(*process, stage, thread.supervisor->commit_all());
         if (stopped_ && !operator_helps()) return true;
         if (thread.supervisor && thread.supervisor->is_running()) thread.ports->sink()->deliver_all();

@@ -31,7 +31,7 @@ struct ClusterPlan {
   bool live_rows = true;
   bool time_known_early = true;  // every source partition has sent a mark before the first document
   bool backlog = false;          // the whole history has arrived before a process reads
-  int standby = 0;               // copies that each process keeps of others' tasks; each process has a disk of its own then
+  int standby = 0;  // copies that each process keeps of others' tasks; each process has a disk of its own then
   int severity = 1;
   int steps = 1000;
   bool truncates = false;  // one partition, once
@@ -48,7 +48,8 @@ struct Truncation {
 
 class SimCluster {
  public:
-  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather, Saboteur* saboteur);
+  SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
+             Saboteur* saboteur);
   ~SimCluster();
 
   void storm();

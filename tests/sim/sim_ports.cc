@@ -69,7 +69,8 @@ void SimSource::revoke() {
   assigned_ = false;
 }
 
-Result<std::map<Input, Committed>> SimSource::committed(const std::vector<Input>& inputs, std::chrono::milliseconds /*within*/) {
+Result<std::map<Input, Committed>> SimSource::committed(const std::vector<Input>& inputs,
+                                                        std::chrono::milliseconds /*within*/) {
   if (dead_ || weather_.kills(PortCall::group_read, dead_)) return killed();
   if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The coordinator is away.");
   std::map<Input, Committed> found;
@@ -96,7 +97,8 @@ Result<void> SimSource::commit(const std::map<Input, Committed>& positions) {
 
 Result<std::optional<OffsetRange>> SimSource::offset_range(const Input& input) {
   if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "The offsets of the log could not be read.");
+  if (weather_.strikes(Fault::connection_loss, 300))
+    return fail(Reaction::retry, "The offsets of the log could not be read.");
   return OffsetRange{0, log_.end_offset(input)};
 }
 
@@ -114,7 +116,8 @@ Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InR
 
 // ---- checkpoints ----------------------------------------------------------------------------------------------------
 
-std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log, const std::map<std::string, CheckpointPointer>& tasks) {
+std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log,
+                                                   const std::map<std::string, CheckpointPointer>& tasks) {
   std::vector<InRecord> records;
   const auto end = log.end_offset(kCheckpointsPartition);
   log.read(kCheckpointsPartition, 0, static_cast<std::size_t>(end), records);
@@ -175,7 +178,8 @@ void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::
   for (; count > 0; --count) {
     const auto& record = records.front();
     if (record.cause && !record.link) offsets_.sent(target, acknowledged_, *record.cause);
-    if (auto noted = offsets_.acknowledged(target, acknowledged_++, log_.end_offset(target)); !noted) failed_ = noted.error();
+    if (auto noted = offsets_.acknowledged(target, acknowledged_++, log_.end_offset(target)); !noted)
+      failed_ = noted.error();
     log_.append(std::move(records.front()));
     records.pop_front();
   }
@@ -227,7 +231,8 @@ Result<std::unique_ptr<CheckpointReader>> SimStagePorts::open_checkpoints() {
   return std::make_unique<SimCheckpoints>(world_.log, world_.weather, dead_);
 }
 
-Result<std::unique_ptr<Store>> SimStagePorts::open_store(const Input& input, const std::optional<Checkpoint>& checkpoint) {
+Result<std::unique_ptr<Store>> SimStagePorts::open_store(const Input& input,
+                                                         const std::optional<Checkpoint>& checkpoint) {
   const auto folder = task_argument_of(input);
   TRY_VALUE(store, SimStore::open(disk_, folder, world_.weather, dead_));
   TRY_VALUE(state, read_task_state(*store));

@@ -21,12 +21,19 @@ using LateRequests = std::vector<std::deque<OutRecord>>;
 
 class SimSource final : public Source {
  public:
-  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather, bool& dead)
-      : log_(log), group_(group), member_(std::move(member)), incarnation_(incarnation), weather_(weather), dead_(dead) {}
+  SimSource(const SimLog& log, SimGroup& group, std::string member, std::int64_t incarnation, Weather& weather,
+            bool& dead)
+      : log_(log),
+        group_(group),
+        member_(std::move(member)),
+        incarnation_(incarnation),
+        weather_(weather),
+        dead_(dead) {}
 
   void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
-  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs, std::chrono::milliseconds within) override;
+  Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
+                                               std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
 
@@ -69,7 +76,8 @@ class SimReader final : public Source {
 };
 
 // The checkpoints of a log that no fault disturbs, as KafkaCheckpointReader finds them.
-std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log, const std::map<std::string, CheckpointPointer>& tasks);
+std::map<std::string, Checkpoint> find_checkpoints(const SimLog& log,
+                                                   const std::map<std::string, CheckpointPointer>& tasks);
 
 class SimCheckpoints final : public CheckpointReader {
  public:

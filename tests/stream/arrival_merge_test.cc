@@ -1,11 +1,12 @@
 #include "processors/stream/arrival_merge.h"
-#include "schemas/format.h"
 
 #include <gtest/gtest.h>
 
 #include <deque>
 #include <limits>
 #include <string>
+
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
@@ -69,7 +70,8 @@ TEST_F(ArrivalMergeTest, ReadsAllPartitionsByArrival) {
       {"all partitions are at their ends", {{}, {}}, ""},
       {"arrival never decreases within a partition", {{{10, 50, 20, 60}}, {{30, 55}}}, "a10 b30 a50 a20 b55 a60"},
       {"old events that were filled in behind new ones", {{{100, 1, 2}}, {{99, 101}}}, "b99 a100 a1 a2 b101"},
-      {"an invalid timestamp does not raise the arrival", {{{10, std::numeric_limits<Millis>::max(), 30}}, {{20, -1, 40}}},
+      {"an invalid timestamp does not raise the arrival",
+       {{{10, std::numeric_limits<Millis>::max(), 30}}, {{20, -1, 40}}},
        fmt::format("a10 a{} b20 b-1 a30 b40", std::numeric_limits<Millis>::max())},
   };
   for (const auto& [what, partitions, expected] : cases) {

@@ -137,9 +137,10 @@ TEST_F(Table, WhatIsRelievedOfIsReadFromWhereItWaitsForTheNextSave) {
   EXPECT_EQ(**table.get("3"), std::string(20, 'x'));
   **table.change("3") = "again";
   table.encode_changes(1);
-  EXPECT_EQ(all(table, "3"), "3=again 30=xxxxxxxxxxxxxxxxxxxx 31=xxxxxxxxxxxxxxxxxxxx 32=xxxxxxxxxxxxxxxxxxxx 33=xxxxxxxxxxxxxxxxxxxx "
-                             "34=xxxxxxxxxxxxxxxxxxxx 35=xxxxxxxxxxxxxxxxxxxx 36=xxxxxxxxxxxxxxxxxxxx 37=xxxxxxxxxxxxxxxxxxxx "
-                             "38=xxxxxxxxxxxxxxxxxxxx 39=xxxxxxxxxxxxxxxxxxxx ");
+  EXPECT_EQ(all(table, "3"),
+            "3=again 30=xxxxxxxxxxxxxxxxxxxx 31=xxxxxxxxxxxxxxxxxxxx 32=xxxxxxxxxxxxxxxxxxxx 33=xxxxxxxxxxxxxxxxxxxx "
+            "34=xxxxxxxxxxxxxxxxxxxx 35=xxxxxxxxxxxxxxxxxxxx 36=xxxxxxxxxxxxxxxxxxxx 37=xxxxxxxxxxxxxxxxxxxx "
+            "38=xxxxxxxxxxxxxxxxxxxx 39=xxxxxxxxxxxxxxxxxxxx ");
   save(table, store);
   EXPECT_EQ(content->size(), 50U);
   EXPECT_EQ(content->at("t/3"), "again");
@@ -178,7 +179,9 @@ RC_GTEST_PROP(TableProperty, IsAMapWhateverTheBudget, ()) {
         RC_ASSERT(store.write(batch).has_value());
         break;
       }
-      case 3: table.encode_changes(*rc::gen::inRange<std::size_t>(0, 5)); break;
+      case 3:
+        table.encode_changes(*rc::gen::inRange<std::size_t>(0, 5));
+        break;
       default: {
         std::map<std::string, std::string> seen;
         RC_ASSERT(table

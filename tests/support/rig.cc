@@ -70,7 +70,8 @@ Result<void> Actor::start(const Definition& definition, bool live_rows) {
     store_ = std::make_unique<MemoryStore>(state_);
   }
   op_ = make_operator(input_, definition, live_rows);
-  task_ = std::make_unique<Task>(std::string(sender_of(input_)), input_, definition_id(definition), *op_, *store_, sink_);
+  task_ =
+      std::make_unique<Task>(std::string(sender_of(input_)), input_, definition_id(definition), *op_, *store_, sink_);
   TRY(task_->restore());
   next_ = std::max<std::int64_t>(0, task_->next_offset() - 1);
   acknowledged_ = op_->clock();

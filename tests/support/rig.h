@@ -18,9 +18,9 @@
 
 #include "alerts.pb.h"
 #include "metrics.pb.h"
+#include "processors/edge/memory_log.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/topology.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "tests/support/events.h"

@@ -583,7 +583,8 @@ TEST_F(KafkaEdgeTest, ACheckpointIsFoundByItsPointerOrAsTheNewestOfItsTask) {
   EXPECT_GE(found->at("outlet/1").offset(), 7);
   ASSERT_TRUE(to->send(checkpoint_record(checkpoint_of("outlet/0", 4, 1), 1)));
   ASSERT_TRUE(to->flush());
-  EXPECT_EQ((*reader_of)->find({{"outlet/0", {}}}).value().at("outlet/0").offset(), 4) << "a reset counts, though its offset is lower";
+  EXPECT_EQ((*reader_of)->find({{"outlet/0", {}}}).value().at("outlet/0").offset(), 4)
+      << "a reset counts, though its offset is lower";
 }
 
 // An open transaction of another program with `count` records in partition 0.

@@ -92,7 +92,8 @@ DayRows::LineSums DayRows::sums_of(const Cell& cell) const {
   const auto& delivered = cell.get(Contribution::delivered_units);
   const auto& returned = cell.get(Contribution::returned_units);
   BrandValues common{};
-  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::step>) at(common, measure) = cell.get(contribution).through(as_of_);
+  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::step>)
+    at(common, measure) = cell.get(contribution).through(as_of_);
   const auto stock = stock_of(cell, as_of_);
   at(common, BrandMeasure::stock_units) = stock.level;  // in millionths until the line is complete
   at(common, BrandMeasure::sales_28d_units) = stock.rate;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "processors/trade/reference/catalogue.h"
-#include "processors/trade/reference/segments.h"
 #include "processors/trade/reference/region_tree.h"
+#include "processors/trade/reference/segments.h"
 #include "processors/trade/rows/row_encoding.h"
 #include "processors/trade/rows/series.h"
 

@@ -142,7 +142,8 @@ class Cell {
   template <typename Prices>
   void add_prices(const Prices& message) {
     auto& sku = prices_of(message.sku_id());
-    for (int i = 0; i < message.days_size(); ++i) sku.of(message.prices(i)).add(Day{message.days(i)}, message.counts(i));
+    for (int i = 0; i < message.days_size(); ++i)
+      sku.of(message.prices(i)).add(Day{message.days(i)}, message.counts(i));
   }
 
  private:
