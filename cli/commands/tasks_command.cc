@@ -5,6 +5,7 @@
 #include "cli/commands/reading.h"
 #include "cli/commands/task_positions.h"
 #include "cli/live/live.h"
+#include "processors/edge/kafka_fetcher.h"
 #include "processors/edge/rocks_store.h"
 #include "processors/runtime/reset.h"
 #include "processors/stages/task_names.h"
@@ -76,12 +77,12 @@ ResetRequest request_of(const Context& context, const Input& input, const ResetA
   ResetRequest request{task_name_of(input), definition_id(context.definition()), position.committed, {}, {},
                        arguments.offset};
   request.checkpoints = checkpoints_of(context, request.task);
-  const auto source = or_exit(KafkaSource::open(context.kafka, context.kafka.topic_prefix + "fiverate-reader", {}));
+  const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(group, context.kafka.fetch_kib)));
   for (const auto& checkpoint : request.checkpoints) {
     for (const auto& result : checkpoint.results()) {
       const Input target{static_cast<Topic>(result.topic()), result.partition()};
       if (request.result_partitions.contains(target)) continue;
-      if (const auto range = or_exit(source->offset_range(target))) request.result_partitions[target] = *range;
+      request.result_partitions[target] = or_exit(query_offset_range(*client, context.kafka, target));
     }
   }
   return request;

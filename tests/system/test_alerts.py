@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Alerts through the whole program: desk's part with transitions written by hand, and from real events to an alert and back."""
+"""Alerts through the whole program: the alert manager with transitions written by the test, and from events to an alert and its end."""
 
 import csv
 import io
@@ -46,19 +46,19 @@ class AlertsMarket(Market):
         file.write_text("\n".join(lines) + "\n")
         self.import_files(file, open=True)
 
-    def alerts(self, *words):
-        return [json.loads(line) for line in self.ok("alerts", "ls", *words).splitlines()]
+    def alerts(self, *arguments):
+        return [json.loads(line) for line in self.ok("alerts", "ls", *arguments).splitlines()]
 
-    def await_alert(self, condition, *words):
-        """The one alert of these filters, once this holds for it."""
+    def await_alert(self, condition, *arguments):
+        """Waits until these filters select one alert that fulfils the condition, and returns it."""
         def probe():
-            alerts = self.alerts(*words)
+            alerts = self.alerts(*arguments)
             return alerts[0] if len(alerts) == 1 and condition(alerts[0]) else None
 
         return eventually(probe, 40, lambda: json.dumps(self.alerts("--all"), indent=0))
 
-    def say(self, number, state, offset=None, alert_id="aa11223344556677", partition=0, **fields):
-        """A transition as outlet 0 would send it, written by hand."""
+    def write_transition(self, number, state, offset=None, alert_id="aa11223344556677", partition=0, **fields):
+        """Writes a transition of outlet task 0 to `signals`."""
         known = {"rule": '"R1"', "severity": "WARNING", "brand_id": '"LARK"', "sku_id": '"SKU1"', "outlet_id": '"SHOP"',
                  "region_id": '"north"', "episode": 1, "at_ms": 1772424000000 + number, "since_ms": 1772424000000,
                  "known_at_ms": 1772424000000 + number, "unit": '"count"', **fields}
@@ -74,8 +74,8 @@ class AlertsMarket(Market):
                         "-H", f"fiverate-cause=outlet/0/{offset}/0", str(file)], check=True, timeout=DONE_WITHIN)
 
 
-class Desk(unittest.TestCase):
-    """Transitions by hand, commands by the program: what desk makes of them."""
+class AlertManager(unittest.TestCase):
+    """The alert manager applies transitions, which the test writes, and commands, which the program sends."""
 
     def setUp(self):
         self.market = AlertsMarket(self)
@@ -87,8 +87,8 @@ class Desk(unittest.TestCase):
     def test_the_life_of_an_alert(self):
         market = self.market
         watching = Process(market, "watch", "alerts", "--region", "city")
-        market.say(1, "FIRING")
-        market.say(1, "FIRING", alert_id="ab00000000000000", partition=1, brand_id='"PLUM"', severity="CRITICAL", offset=2000)
+        market.write_transition(1, "FIRING")
+        market.write_transition(1, "FIRING", alert_id="ab00000000000000", partition=1, brand_id='"PLUM"', severity="CRITICAL", offset=2000)
         first = market.await_alert(lambda alert: True, "--brand", "LARK")
         self.assertEqual((first["state"], first["severity"], first["acked_by"], first["silenced"]), ("FIRING", "warning", None, []))
         eventually(lambda: len(market.alerts()) == 2, 20, "both are open")
@@ -117,10 +117,10 @@ class Desk(unittest.TestCase):
         market.fails(2, "alerts", "silence", "--for", "2d", "--author", "ann", message="Give at least one of --brand")
         market.fails(2, "alerts", "silence", "--rule", "R1", "--for", "2 days", message="Invalid duration")
 
-        market.say(2, "RESOLVED")
+        market.write_transition(2, "RESOLVED")
         resolved = market.await_alert(lambda alert: True, "--brand", "LARK", "--state", "resolved")
         self.assertEqual(resolved["acked_by"], "ann")
-        market.say(3, "FIRING", episode=2)
+        market.write_transition(3, "FIRING", episode=2)
         again = market.await_alert(lambda alert: alert["episode"] == 2, "--brand", "LARK")
         self.assertEqual((again["acked_by"], again["true_alarm"], again["assignee"]), (None, None, "bob"))
 
@@ -138,17 +138,17 @@ class Desk(unittest.TestCase):
 
         eventually(lambda: watching.out.read_bytes().count(b"\n") == 4, 20, lambda: watching.out.read_text())
         watching.stop()
-        # In order within a partition; the two alerts live in two.
+        # Records are ordered within a partition; the two alerts are in different ones.
         watched = [json.loads(line) for line in watching.out.read_text().splitlines()]
         self.assertEqual([line["transition"] for line in watched if line["brand_id"] == "LARK"], [1, 2, 3])
         eventually(lambda: sum(task["alerts_open"] or 0 for task in market.status() if task["stage"] == "desk") == 2, 20, "status")
 
-        # Killed and started without its state: nothing is written twice, nothing is different.
+        # Killed and started without its state: no record is written twice or differs.
         before = [(record.key, record.value) for record in market.records("alert-log")]
         self.run_process.kill()
         self.run_process = market.run(state=market.folder / "fresh")
         self.run_process.is_working()
-        market.say(4, "RETRACTED", episode=2)
+        market.write_transition(4, "RETRACTED", episode=2)
         market.await_alert(lambda alert: True, "--state", "retracted")
         after = [(record.key, record.value) for record in market.records("alert-log")]
         self.assertEqual(sorted(one for one in after if b",4]" not in one[0]), sorted(before))
@@ -180,7 +180,7 @@ class Quarantine(unittest.TestCase):
         arrivals = [record for record in market.records("deliveries") if b"fiverate-arrival=" in record.headers]
         self.assertEqual(len(arrivals), 1)
         self.assertRegex(arrivals[0].headers.decode(), r"fiverate-arrival=1772424000000\b")
-        # Still unknown, and its day of waiting is long over: rejected once more, as itself.
+        # The outlet is still unknown and the day of waiting has passed, so the record is rejected again.
         eventually(lambda: len(market.ok("quarantine", "ls", "--reason", "unknown_outlet").splitlines()) == 2, 40, "rejected once more")
         self.assertGreater(max(float(task["quarantine_rate"] or 0) for task in market.status()), 0)
 
@@ -204,8 +204,8 @@ class FromEvents(unittest.TestCase):
         self.assertEqual((resolved["acked_by"], resolved["at"]), ("ann", "2026-03-07T12:00:00.000+08:00"))
 
     def test_live_is_replay(self):
-        """The log of the live run is alerts.jsonl of a replay of its ledger, byte for byte. A replay of files meets the documents in
-        another order, so there known_at and evidence may differ."""
+        """The log of the live run is alerts.jsonl of a replay of its ledger, byte for byte. A replay of files reads the documents in
+        another order, so its known_at and evidence may differ."""
         market = AlertsMarket(self)
         market.run().is_working()
         market.history(*REFERENCE, delivery(1, "2026-03-02", 10), visit(1, "2026-03-05", 0), delivery(2, "2026-03-07", 5),

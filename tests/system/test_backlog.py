@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A run that begins with a backlog in its source topics judges as one that was up to date: it reads them by arrival."""
+"""A run that starts with a backlog in its source topics has the results of one that was up to date, since it reads them by arrival."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import unittest
 
 from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, program, scratch, shared_kafka
 
-# Many counts that cannot be, and nothing that is cut off: in a file such a line has lost its arrival.
+# Many implausible counts, and no truncated lines, which have no arrival time in files.
 MARKET = ("--outlets", "100", "--brands", "3", "--skus", "12", "--days", "60", "--rate", "broken=0", "--rate", "miscount=0.5")
 
 
@@ -19,8 +19,8 @@ def implausible(lines):
 class Backlog(unittest.TestCase):
     def test_is_read_by_arrival(self):
         history, replay = scratch() / "backlog", scratch() / "backlog-replayed"
-        for words in (("simulate", "--out", history, *MARKET), ("replay", "--in", history, "--out", replay)):
-            subprocess.run([program(), *words], check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
+        for arguments in (("simulate", "--out", history, *MARKET), ("replay", "--in", history, "--out", replay)):
+            subprocess.run([program(), *arguments], check=True, env=CLEAN_ENVIRONMENT, stderr=subprocess.DEVNULL, timeout=DONE_WITHIN)
         expected = implausible((replay / "quarantine.jsonl").read_text().splitlines())
         self.assertGreater(len(expected), 20)
 
@@ -36,7 +36,7 @@ class Backlog(unittest.TestCase):
         self.assertEqual(implausible(market.ok("quarantine", "ls", "-o", "json").splitlines()), expected)
 
     def assert_by_arrival(self, market):
-        """In each partition of the ledger; reference data aside, which a task of its own puts there."""
+        """Documents are ordered by arrival in each partition of the ledger. (The reference task writes reference data independently.)"""
         raw = subprocess.run(["kcat", "-C", "-b", market.address, "-t", market.prefix + "ledger", "-e", "-q", "-f", "%p %o %T %h\n"],
                              capture_output=True, check=True, timeout=DONE_WITHIN).stdout
         latest = {}

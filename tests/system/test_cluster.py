@@ -45,7 +45,7 @@ class Killed(unittest.TestCase):
             look(cluster().admin())
             child = self.importing(market, parts[2 * number - 2])
             node.kill()
-            if number == 2:  # tasks start here, and ask for the ends of partitions, while a leader is missing
+            if number == 2:  # so tasks start, and query the ends of partitions, while a leader is missing
                 runs[1].kill()
                 runs[1] = market.run(state=market.folder / "other")
             kills_at_work += not market.up_to_date()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Records that nobody should send, through a real broker into a pipeline that runs.
+"""Invalid records through a real broker into a running pipeline.
 
-Each is quarantined with its reason and its place, or counts if it only looks wrong; what is good and comes before, between and
-behind them gives the FINAL rows of a replay of the good events alone, whatever their keys and partitions; nothing stops.
-Everything arrives now, as kcat sends it: the days are those before today.
+Each invalid record is quarantined with its reason and position. Valid records before, between and after them, whatever their keys and
+partitions, give the FINAL rows of a replay of the valid records alone. No process stops. All records arrive now, as kcat sends them, so
+the days of the events are those before today.
 """
 
 import json
@@ -58,7 +58,7 @@ def event(event_id, event_time, kind, payload, **more):
 
 
 def order(name, outlet, when, *lines, **more):
-    lines = [{"sku_id": sku, "requested": asked, "confirmed": given} for sku, asked, given in lines]
+    lines = [{"sku_id": sku, "requested": requested, "confirmed": confirmed} for sku, requested, confirmed in lines]
     return event(f"e-{name}", when, "order", {"order_id": name, "outlet_id": outlet, "lines": lines}, **more)
 
 
@@ -284,7 +284,7 @@ def faults():
         rejected("malformed", "a visit of nothing", None),
     ]
     orders = [
-        rejected("bad_value", "2^63-1 asked for", order("x", "o1", when, ("s1", huge, 0))),
+        rejected("bad_value", "2^63-1 requested", order("x", "o1", when, ("s1", huge, 0))),
         rejected("negative_quantity", "-1 given", order("x", "o1", when, ("s1", 1, -1))),
         rejected("unknown_outlet", "an order of nobody", order("x", "nobody", when, ("s1", 1, 1))),
     ]
@@ -325,7 +325,7 @@ def by_topic(documents):
 
 
 class Faults(unittest.TestCase):
-    """One market that lived through all of it."""
+    """All tests check one market that has received all records."""
 
     @classmethod
     def setUpClass(cls):
@@ -349,7 +349,7 @@ class Faults(unittest.TestCase):
         cls.early = [cls.seen()]
 
         behind = [outlet("o7", -30), event("sku s7", at(-1), "sku", {"sku_id": "s7", "brand_id": "PLUM", "valid_from": day(-30)})]
-        cls.reference += behind  # for which two deliveries are parked
+        cls.reference += behind  # two deliveries are pending for these
         cls.produce("reference", 0, [Sent(b"behind", as_bytes(one)) for one in behind])
         for topic, documents in by_topic(usual("after", -1)).items():
             cls.good += documents
@@ -362,10 +362,10 @@ class Faults(unittest.TestCase):
         cls.last = cls.seen()
         process = pathlib.Path(f"/proc/{cls.run_process.child.pid}/status").read_text()
         cls.peak_mib = int(re.search(r"VmHWM:\s*(\d+) kB", process).group(1)) / 1024
-        cls.output = cls.run_process.stop()
+        cls.log = cls.run_process.stop()
         rejections = map(json.loads, cls.market.ok("quarantine", "ls", "-o", "json").splitlines())
         cls.rejections = {(one["topic"], one["partition"], one["offset"]): one for one in rejections}
-        cls.places = {(topic, record.key, record.value): (topic, record.partition, record.offset)
+        cls.positions = {(topic, record.key, record.value): (topic, record.partition, record.offset)
                       for topic in TOPICS for record in reversed(cls.market.records(topic))}
         cls.expected = cls.replay()
 
@@ -375,9 +375,9 @@ class Faults(unittest.TestCase):
         between = by_topic(usual("between", -3) + [NO_PRICE, order("one", "o5", at(-3), ("s1", 9, 3))])
         for topic, documents in between.items():
             cls.good += documents
-        parked = [delivery("parked", "o7", at(-2), ("s1", 5)), delivery("parked too", "o1", at(-2), ("s7", 5))]
-        cls.good += parked
-        between["deliveries"] += parked
+        pending = [delivery("pending", "o7", at(-2), ("s1", 5)), delivery("pending too", "o1", at(-2), ("s7", 5))]
+        cls.good += pending
+        between["deliveries"] += pending
         odd, good = looks_wrong()
         cls.good += good
         for topic, bad in faults().items():
@@ -394,7 +394,7 @@ class Faults(unittest.TestCase):
                 cls.bad += [(topic, one) for one in queue if one.reason]
                 cls.produce(topic, partition, queue)
         for topic, documents in between.items():
-            again = [Sent(b"again", as_bytes(one)) for one in documents if one not in parked]
+            again = [Sent(b"again", as_bytes(one)) for one in documents if one not in pending]
             cls.produce(topic, 0, again)
             cls.repeated += len(again)
         cls.refused = cls.kcat("deliveries", 0, [rejected("malformed", "more than the broker takes", BROKER_BYTES * b"\x01")])
@@ -421,7 +421,7 @@ class Faults(unittest.TestCase):
 
     @classmethod
     def produce_marks(cls, instant):
-        """What the clock then says, and everything done up to it."""
+        """Sends marks that complete all partitions through this instant, and waits until all tasks have processed them."""
         cls.market.ends = instant.isoformat(timespec="milliseconds")
         marks = [Sent(None, as_bytes({"mark": {"complete_through": cls.market.ends}}))]
         for topic, partitions in TOPICS.items():
@@ -459,27 +459,27 @@ class Faults(unittest.TestCase):
         found = (out / "metrics.jsonl").read_bytes()
         same_lines(self, found[:len(self.expected)], self.expected)
 
-    def place_of(self, topic, one):
-        return self.places[topic, one.key or b"", one.value or b""]
+    def position_of(self, topic, one):
+        return self.positions[topic, one.key or b"", one.value or b""]
 
     def test_all_is_quarantined(self):
-        """With its reason and where it stands in its topic; nothing else is."""
+        """The quarantine has the invalid records, with reason and position, and no others."""
         for topic, one in self.bad:
             with self.subTest(one.key, topic=topic):
-                row = self.rejections.get(self.place_of(topic, one))
+                row = self.rejections.get(self.position_of(topic, one))
                 self.assertIsNotNone(row)
                 self.assertEqual((row["reason"], row["sku_id"]), (one.reason, None))
                 self.assertTrue(row["detail"])
                 if one.reason not in BY_OUTLET:
                     self.assertEqual(row["bytes"], min(len(one.value or b""), KEPT))
-        place = self.place_of("visits", Sent(self.key_of(NO_PRICE), as_bytes(NO_PRICE)))
+        place = self.position_of("visits", Sent(self.key_of(NO_PRICE), as_bytes(NO_PRICE)))
         self.assertEqual((self.rejections[place]["reason"], self.rejections[place]["sku_id"]), ("price_out_of_range", "s1"))
         self.assertEqual(len(self.rejections), len(self.bad) + 1)
         self.assertEqual(len(self.market.records("quarantine")), len(self.bad) + 1, "each once")
 
     def key_of(self, document):
         """Under which it was sent first."""
-        return next(key for topic, key, value in self.places if value == as_bytes(document) and key != b"again")
+        return next(key for topic, key, value in self.positions if value == as_bytes(document) and key != b"again")
 
     def test_what_is_shown_of_one(self):
         chosen = [(topic, one) for topic, one in self.bad if not one.key or one.key in (
@@ -488,7 +488,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(len(chosen), 10)
         for topic, one in chosen:
             with self.subTest(one.key):
-                place = self.place_of(topic, one)
+                place = self.position_of(topic, one)
                 row = json.loads(self.market.ok("quarantine", "show", self.rejections[place]["cause"], "-o", "json"))
                 self.assertEqual((row["topic"], row["partition"], row["offset"], row["reason"]), (*place, one.reason))
                 if one.reason in BY_OUTLET:
@@ -498,7 +498,7 @@ class Faults(unittest.TestCase):
                 self.assertEqual(bytes.fromhex(row["value_hex"]) if "value_hex" in row else row["value"].encode(), one.value or b"")
 
     def test_the_clock_does_not_run_ahead(self):
-        """An event of the year 9999 moves nothing: no day is final before the marks say so."""
+        """An event of the year 9999 does not move the watermark: no day is FINAL before the marks complete it."""
         for rows, tasks, _ in self.early:
             self.assertEqual(rows, b"")
             self.assertLess(max(task["watermark"] for task in tasks), at(2))
@@ -549,9 +549,9 @@ class Faults(unittest.TestCase):
     def test_nothing_stops_or_grows(self):
         self.assertNotEqual(self.refused.returncode, 0)
         self.assertIn(b"size too large", self.refused.stderr)
-        self.assertNotRegex(self.said, " (warn|error) ")
+        self.assertNotRegex(self.log, " (warn|error) ")
         for task in self.last[1]:
-            self.assertLessEqual(task["lag_records"], 1, "but for progress that is just on its way")
+            self.assertLessEqual(task["lag_records"], 1, "only a progress record may be unread")
             self.assertEqual((task["sequence_gaps"], task["repetitions"]), (0, 0), task)
         self.assertLess(self.peak_mib, PEAK_MIB)
         self.assertLess(sum(path.stat().st_size for path in self.market.state.rglob("*") if path.is_file()), 8 << 20)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What the health server takes from whoever may reach it: one short request within 5 s, 64 at once, and no more. It answers before
-Kafka is there, so nothing else is needed here. What /livez and /readyz mean: test_takeover.py, tests/cli/health_test.cc."""
+"""Limits of the health server: one short request within 5 s per connection, and 64 connections. It answers before Kafka is reached, so
+these tests need no broker. test_takeover.py and tests/cli/health_test.cc test the content of /livez and /readyz."""
 
 import re
 import socket
@@ -19,14 +19,14 @@ LIVEZ = b"GET /livez HTTP/1.1\r\n\r\n"
 
 class Health(unittest.TestCase):
     def setUp(self):
-        market = Market(self, "127.0.0.1:1", run={"health": "127.0.0.1:0"})  # nobody is there
+        market = Market(self, "127.0.0.1:1", run={"health": "127.0.0.1:0"})  # no broker
         self.process = market.run()
         self.process.logs("health: http://", 20)
         host, port = re.search(r"health: http://(\S+):(\d+)/livez", self.process.text()).groups()
         self.address = host, int(port)
 
     def tearDown(self):
-        self.assertEqual(self.answer(LIVEZ)[0], 200, "whatever came before, it lives")
+        self.assertEqual(self.answer(LIVEZ)[0], 200, "the server still answers")
         self.process.kill()
 
     def connect(self):
@@ -55,7 +55,7 @@ class Health(unittest.TestCase):
             pass
         return self.answer_on(connection)
 
-    def cut_off_after(self, *pieces, every=0.0):
+    def closed_after(self, *pieces, every=0.0):
         """Seconds, and nothing was answered."""
         began = time.monotonic()
         self.assertEqual(self.answer(*pieces, every=every), (None, b"", b""), pieces)
@@ -70,7 +70,7 @@ class Health(unittest.TestCase):
         status, head, _ = self.answer(b"POST /livez HTTP/1.1\r\n\r\n")
         self.assertEqual(status, 405)
         self.assertIn(b"Allow: GET, HEAD", head)
-        self.assertLess(self.cut_off_after(b"hello\r\n\r\n"), AT_ONCE)
+        self.assertLess(self.closed_after(b"hello\r\n\r\n"), AT_ONCE)
 
     def test_a_header_of_8_kib(self):
         def of_size(size):
@@ -78,17 +78,17 @@ class Health(unittest.TestCase):
 
         self.assertEqual(len(of_size(HEADER_MAX)), HEADER_MAX)
         self.assertEqual(self.answer(of_size(HEADER_MAX))[0], 200)
-        self.assertLess(self.cut_off_after(of_size(HEADER_MAX + 100)), AT_ONCE)
-        self.assertLess(self.cut_off_after(of_size(HEADER_MAX * 4)[:-4]), AT_ONCE)  # without its end
+        self.assertLess(self.closed_after(of_size(HEADER_MAX + 100)), AT_ONCE)
+        self.assertLess(self.closed_after(of_size(HEADER_MAX * 4)[:-4]), AT_ONCE)  # without its end
 
     def test_a_body_is_not_waited_for(self):
         for method in (b"GET", b"POST"):
             announced = method + b" /livez HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
-            self.assertLess(self.cut_off_after(announced), AT_ONCE)
-            self.assertLess(self.cut_off_after(announced + b"hello"), AT_ONCE)
+            self.assertLess(self.closed_after(announced), AT_ONCE)
+            self.assertLess(self.closed_after(announced + b"hello"), AT_ONCE)
         self.assertEqual(self.answer(b"GET /livez HTTP/1.1\r\nContent-Length: 0\r\n\r\n")[0], 200)
 
-    def test_who_is_slow_is_cut_off(self):
+    def test_slow_clients_are_disconnected(self):
         slow = {
             "nothing": (),
             "half": (LIVEZ[:-2],),
@@ -96,8 +96,8 @@ class Health(unittest.TestCase):
         }
         drops = [bytes([byte]) for byte in LIVEZ]  # one every 0.5 s: 12 s, and each is something
         with ThreadPoolExecutor() as pool:
-            waiting = {name: pool.submit(self.cut_off_after, *pieces) for name, pieces in slow.items()}
-            waiting["drop by drop"] = pool.submit(self.cut_off_after, *drops, every=0.5)
+            waiting = {name: pool.submit(self.closed_after, *pieces) for name, pieces in slow.items()}
+            waiting["drop by drop"] = pool.submit(self.closed_after, *drops, every=0.5)
             self.assertEqual(self.answer(LIVEZ)[0], 200, "others are answered meanwhile")
             for name, after in waiting.items():
                 with self.subTest(name):
@@ -107,15 +107,15 @@ class Health(unittest.TestCase):
     def test_64_at_once(self):
         began = time.monotonic()
         held = [self.connect() for _ in range(CONNECTIONS_MAX)]
-        self.assertLess(self.cut_off_after(), AT_ONCE)  # the 65th, before it said anything
+        self.assertLess(self.closed_after(), AT_ONCE)  # the 65th, before it has sent a byte
         held[-1].sendall(LIVEZ)  # the 64th was taken
         self.assertEqual(self.answer_on(held[-1])[0], 200)
         eventually(lambda: self.answer(LIVEZ)[0] == 200, AT_ONCE, "the place of the one that was answered")
-        self.assertLess(time.monotonic() - began, REQUEST_WITHIN - 0.5, "too slow to say anything: the others are cut off by now")
-        # And who just holds all of them keeps nobody out for longer than one may hold one.
+        self.assertLess(time.monotonic() - began, REQUEST_WITHIN - 0.5, "this machine is too slow: the server has closed the other connections")
+        # A client that holds all connections blocks others no longer than one connection may stay open.
         held.extend(self.connect() for _ in range(CONNECTIONS_MAX))
-        self.assertLess(self.cut_off_after(), AT_ONCE)
-        eventually(lambda: self.answer(LIVEZ)[0] == 200, REQUEST_WITHIN + AT_ONCE, "held connections are cut off")
+        self.assertLess(self.closed_after(), AT_ONCE)
+        eventually(lambda: self.answer(LIVEZ)[0] == 200, REQUEST_WITHIN + AT_ONCE, "the server closes idle connections")
 
 
 if __name__ == "__main__":

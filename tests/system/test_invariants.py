@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""In every record of `metrics` of a live run, with outlets that move and corrections going on, the parts make the whole.
+"""In every record of `metrics` of a live run, with moving outlets and corrections, the totals are the sums of their parts.
 
 FIVERATE_INVARIANTS_OUTLETS=6000 makes a run of a million lines; without it, a small one.
 """
@@ -32,10 +32,10 @@ class Invariants(unittest.TestCase):
         run = market.run()
         market.await_up_to_date(within=WITHIN)
         stop.touch()
-        said, _ = checking.communicate(timeout=WITHIN)
+        output, _ = checking.communicate(timeout=WITHIN)
         run.stop()
-        self.assertEqual(checking.returncode, 0, said)
-        print(done.stderr.strip().splitlines()[-1], re.search(r".* of metrics .*", said).group(0), sep="\n")
+        self.assertEqual(checking.returncode, 0, output)
+        print(done.stderr.strip().splitlines()[-1], re.search(r".* of metrics .*", output).group(0), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nasty histories through the whole program against the plain reference program of tests/oracle, byte for byte."""
+"""Histories full of faults through the whole program, compared byte for byte with the reference program, tests/oracle."""
 
 import json
 import unittest
@@ -20,7 +20,7 @@ class OracleLive(unittest.TestCase):
         reasons = Counter(json.loads(line)["reason"] for line in (oracle / "quarantine.jsonl").read_bytes().splitlines())
         found = market.quarantined()
         for counter in (found, reasons):
-            del counter["count_implausible"]  # whether a count was believed when it came depends on what had come by then
+            del counter["count_implausible"]  # whether a count is implausible depends on the order of arrival
         self.assertEqual(found, reasons)
         run.stop()
 
@@ -36,7 +36,7 @@ class OracleLive(unittest.TestCase):
         self.check(2, [shuffled(nasty(2), 102)], (3, 5, 3))
 
     def test_alerts_of_regions(self):
-        """A county in flood and drought: alerts of shops and of regions, and a replay of the ledger says the same to the byte."""
+        """Alerts of outlets and of regions are those of a replay of the ledger, byte for byte."""
         folder = nasty(2, "--profile", "market")
         market = Market(self, shared_kafka(), (2, 3, 2)).create_topics()
         run = market.run()
@@ -51,7 +51,7 @@ class OracleLive(unittest.TestCase):
         same_lines(self, market.ok("alerts", "log"), expected)
 
     def test_an_import_takes_every_malformed_line(self):
-        """Nothing that stands in a line stops an import: it is for the pipeline to judge."""
+        """No content of a line stops an import: the pipeline quarantines it."""
         folder = nasty(4, "--rate", "4")
         market = Market(self, shared_kafka()).create_topics()
         done = market.import_history(folder)

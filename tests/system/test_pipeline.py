@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small market through the whole program: what goes in by `import` comes out by `rates`, and is what a replay says."""
+"""A small market through the whole program, from `import` to `rates`: the results are those of a replay."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ class Pipeline(unittest.TestCase):
         cls.history = small_market()
         cls.expected = replayed(cls.history)
         cls.rows = [json.loads(line) for line in cls.expected.splitlines()]
-        cls.first = cls("test_final_rows")  # lends its cleanups and assertions to what all tests share
+        cls.first = cls("test_final_rows")  # provides cleanups and assertions to the shared market
         cls.addClassCleanup(cls.first.doCleanups)
         cls.market = Market(cls.first, shared_kafka())
         cls.made = cls.market.ok("topics", "create").decode()
@@ -122,7 +122,7 @@ class Pipeline(unittest.TestCase):
                 found = self.market.ok("rates", "--final", option, value)
                 self.assertTrue(found)
                 same_lines(self, found, self.lines(lambda row: row[field] == value))
-        together = [word for option, (_, value) in filters.items() for word in (option, value)]
+        together = [part for option, (_, value) in filters.items() for part in (option, value)]
         same_lines(self, self.market.ok("rates", "--final", *together),
                    self.lines(lambda row: all(row[field] == value for field, value in filters.values())))
         same_lines(self, self.market.ok("rates", "--final", "--brand", "", "--region", "", "--class", ""),
@@ -154,7 +154,7 @@ class Pipeline(unittest.TestCase):
         stages = [task["stage"] for task in tasks]
         self.assertEqual({stage: stages.count(stage) for stage in stages}, {"intake": 13, "reference": 1, "outlet": 4, "market": 2, "desk": 2})
         for task in tasks:
-            self.assertLessEqual(task["lag_records"], 1, "but for progress that is just on its way")
+            self.assertLessEqual(task["lag_records"], 1, "only a progress record may be unread")
             self.assertEqual((task["sequence_gaps"], task["repetitions"]), (0, 0), task)
         self.assertIn(f"quarantined so far: {sum(self.market.quarantined().values())}", self.market.ok("status", "-o", "table").decode())
 
@@ -181,16 +181,16 @@ class Pipeline(unittest.TestCase):
         self.assertEqual(first.ends(0), "")
 
     def test_exit_codes_of_bad_usage(self):
-        for words in (["rates", "--as-of", "yesterday"], ["rates", "--window", "5"], ["rates", "--from", "2026-01-01"],
+        for arguments in (["rates", "--as-of", "yesterday"], ["rates", "--window", "5"], ["rates", "--from", "2026-01-01"],
                       ["rates", "-o", "xml"], ["rates", "--fnial"], ["topics"], ["status", "-o", "yaml"], ["replay", "--out", "x"],
                       ["replay", "--in", "x"], ["replay", "--in", str(small_market()), "--out", "x", "--days", "2026-02-02..2026-02-01"],
                       ["import"], ["nonsense"], [], ["run", "--stage", "nonsense"]):
-            with self.subTest(words):
-                done = self.market.call(*words)
+            with self.subTest(arguments):
+                done = self.market.call(*arguments)
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertTrue(done.stderr.strip())
-        for words in (["--help"], ["--version"], ["rates", "--help"]):
-            self.assertTrue(self.market.ok(*words))
+        for arguments in (["--help"], ["--version"], ["rates", "--help"]):
+            self.assertTrue(self.market.ok(*arguments))
 
 
 class Life(unittest.TestCase):

@@ -21,8 +21,8 @@ class Quickstart(unittest.TestCase):
         self.folder = scratch() / "quickstart"
         self.environment = CLEAN_ENVIRONMENT | {"FIVERATE_QUICKSTART_DIR": str(self.folder)}
 
-    def quickstart(self, *words):
-        return subprocess.run([QUICKSTART, *words], capture_output=True, text=True, env=self.environment, stdin=subprocess.DEVNULL,
+    def quickstart(self, *arguments):
+        return subprocess.run([QUICKSTART, *arguments], capture_output=True, text=True, env=self.environment, stdin=subprocess.DEVNULL,
                               timeout=WITHIN)
 
     def assert_well(self, done):
@@ -31,10 +31,10 @@ class Quickstart(unittest.TestCase):
         first = re.search(r"first alert on the screen after ([0-9.]+) s: (critical|warning|info) R\d, \S+ in \S+", done.stdout)
         self.assertTrue(first, done.stdout)
         self.assertLess(float(first[1]), 60)
-        said = re.search(r"^Done in [0-9.]+ s: (\d+) open alerts and (\d+) rows of rates", done.stdout, re.M)
-        self.assertTrue(said, done.stdout)
-        self.assertGreater(int(said[1]), 0)
-        self.assertGreater(int(said[2]), 0)
+        found = re.search(r"^Done in [0-9.]+ s: (\d+) open alerts and (\d+) rows of rates", done.stdout, re.M)
+        self.assertTrue(found, done.stdout)
+        self.assertGreater(int(found[1]), 0)
+        self.assertGreater(int(found[2]), 0)
         lines = [json.loads(line) for line in (self.folder / "watched.jsonl").read_text().splitlines()]
         self.assertTrue(any("alert_id" in line for line in lines))
         self.assertTrue(any("as_of" in line for line in lines))
@@ -57,13 +57,13 @@ class Quickstart(unittest.TestCase):
         self.assert_well(self.quickstart("--seconds", "12"))
         child = subprocess.Popen([QUICKSTART], stdout=subprocess.DEVNULL, env=self.environment, start_new_session=True)
         eventually(lambda: (self.folder / "simulate.pid").exists(), WITHIN, "a market that lives")
-        os.killpg(child.pid, signal.SIGKILL)  # its processes go on, in sessions of their own
+        os.killpg(child.pid, signal.SIGKILL)  # its processes have sessions of their own and continue
         child.wait(timeout=10)
         self.assert_well(self.quickstart("--seconds", "12", "--lang", "zh"))
 
     def test_wrong_usage(self):
-        for words in (["--seconds", "x"], ["--lang", "de"], ["--lang"], ["now"]):
-            self.assertEqual(self.quickstart(*words).returncode, 2)
+        for arguments in (["--seconds", "x"], ["--lang", "de"], ["--lang"], ["now"]):
+            self.assertEqual(self.quickstart(*arguments).returncode, 2)
 
 
 if __name__ == "__main__":

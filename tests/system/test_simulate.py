@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A simulated market straight into Kafka: what comes out is what a replay of the same market from files says."""
+"""`simulate` into Kafka: the results are those of a replay of the same simulation from files."""
 
 import functools
 import re
@@ -10,7 +10,7 @@ import unittest
 
 from support import CLEAN_ENVIRONMENT, DONE_WITHIN, Market, eventually, program, replayed, scratch, shared_kafka
 
-# Broken ones but those cut off: in a file such a line has lost its arrival, in Kafka it has one.
+# Without truncated lines: they have an arrival time in Kafka, but none in files.
 SMALL = ("--outlets", "40", "--brands", "3", "--skus", "12", "--days", "40", "--trouble", "5", "--rate", "broken=0")
 
 
@@ -37,18 +37,18 @@ class Simulate(unittest.TestCase):
         self.market.fails(1, "simulate", *SMALL, message=["Simulation rejected: it starts on", "topics.prefix"])
         run.stop()
 
-    def test_ends_when_asked_to(self):
-        """At a market day a second: some days are there, with their marks, and nothing of the rest."""
+    def test_ends_at_a_signal(self):
+        """At one simulated day per second: the signal ends the simulation, and the days so far are complete."""
         child = subprocess.Popen(self.market.command("simulate", *SMALL, "--speed", "86400"), env=CLEAN_ENVIRONMENT,
                                  stderr=subprocess.PIPE, text=True)
         self.addCleanup(child.kill)
         eventually(lambda: len(self.market.records("orders")) > 20, DONE_WITHIN, "orders")
         child.send_signal(signal.SIGINT)
-        asked = time.monotonic()
-        said = child.communicate(timeout=DONE_WITHIN)[1]
-        self.assertLess(time.monotonic() - asked, 10)
-        self.assertEqual(child.returncode, 0, said)
-        self.assertRegex(output, r"ended early: .*the market's clock goes to 2026-01-")
+        signalled = time.monotonic()
+        errors = child.communicate(timeout=DONE_WITHIN)[1]
+        self.assertLess(time.monotonic() - signalled, 10)
+        self.assertEqual(child.returncode, 0, errors)
+        self.assertRegex(errors, r"ended early: .*the market's clock goes to 2026-01-")
 
     def test_refuses_a_clock_of_today(self):
         self.market.fails(1, "-X", "intake.clock=wall", "simulate", *SMALL, message="marks")
