@@ -21,8 +21,8 @@ int check(const Context& context, const std::string& output) {
   const auto findings = or_exit(check_topics(context.kafka, context.topic_plan()));
   if (const auto single = or_exit(topics_with_one_replica(context.kafka)); !single.empty()) {
     fmt::print(stderr,
-               "fiverate: Warning: {} topics have one replica only. A power cut of their broker may lose acknowledged records; the way "
-               "back is in docs/operating.md. Use topics.replication 2 or more for production.\n",
+               "fiverate: Warning: {} topics have one replica only. A power failure of their broker may lose acknowledged records; "
+               "docs/operating.md describes the recovery. Use topics.replication 2 or more for production.\n",
                single.size());
   }
   if (findings.empty()) {
