@@ -80,6 +80,7 @@ ALLOWED = [
     (r".", r"long word|machine word|64-bit word", "the standard term"),
     (r".", r"Contribution::parked|X\(parked|sint64 parked|[\"`.]parked\b", "name of the measure in the contract"),
     (r".", r"\| *cut -", "the command cut"),
+    (r".", r"tests/words|words/words_test(\.py)?|words\.tree", "the name of this test"),
 ]
 
 SUFFIXES = (".h", ".cc", ".py", ".proto", ".md", ".txt", ".toml", ".json", ".yml", ".cmake", "")
