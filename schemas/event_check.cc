@@ -75,7 +75,7 @@ class Checker {
       findings_->add(Reason::bad_value, path, field.name, what, std::forward<Args>(args)...);
     };
     if constexpr (Field::kHolds == Holds::date) {
-      if (!parse_date(value)) bad("{} is not a date", in_quotes(value));
+      if (!parse_date(value)) bad("{} is not a date", quoted_value(value));
     } else if constexpr (Field::kHolds == Holds::time) {
       if (value.seconds() < 0 || value.seconds() > kTimestampSecondsMax || value.nanos() < 0 ||
           value.nanos() > kNanosMax)
@@ -106,7 +106,7 @@ class Checker {
     if constexpr (Field::kHolds == Holds::class_list)
       name = repeated_name(items, [](const auto& item) -> std::string_view { return item.dimension(); });
     constexpr Reason kReason = Field::kHolds == Holds::sku_list ? Reason::duplicate_sku : Reason::bad_value;
-    if (!name.empty()) findings_->add(kReason, path, field.name, "{} is there twice", in_quotes(name));
+    if (!name.empty()) findings_->add(kReason, path, field.name, "{} is there twice", quoted_value(name));
   }
 
   bool cancelled_;

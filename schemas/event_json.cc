@@ -238,11 +238,11 @@ class Reader {
     } else if constexpr (kHolds == Holds::choice) {
       using Enum = std::decay_t<decltype(field.get(message))>;
       const auto* value = google::protobuf::GetEnumDescriptor<Enum>()->FindValueByName(std::string(text));
-      if (value == nullptr || value->number() == 0) return unreadable("{} is not a known name", in_quotes(text));
+      if (value == nullptr || value->number() == 0) return unreadable("{} is not a known name", quoted_value(text));
       field.set(message, static_cast<Enum>(value->number()));
     } else if constexpr (kHolds == Holds::time) {
       const auto instant = parse_time(text);
-      if (!instant) return unreadable("{} is not a time with an offset in 1970..9999", in_quotes(text));
+      if (!instant) return unreadable("{} is not a time with an offset in 1970..9999", quoted_value(text));
       set_millis(*field.change(message), *instant);
     } else {
       field.change(message)->assign(text);

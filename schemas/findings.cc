@@ -21,7 +21,7 @@ std::optional<Rejected> Findings::rejection(const Event& event) && {
   return Rejected{*reason_, std::move(detail_), event.event_id()};
 }
 
-std::string in_quotes(std::string_view text) {
+std::string quoted_value(std::string_view text) {
   constexpr std::size_t kShownMax = 60;
   if (text.size() <= kShownMax) return fmt::format("'{}'", text);
   std::size_t end = kShownMax;

@@ -60,6 +60,6 @@ class Findings {
 };
 
 // A text of the record in quotes, for a detail. A long text is truncated between two characters.
-std::string in_quotes(std::string_view text);
+std::string quoted_value(std::string_view text);
 
 }  // namespace fiverate

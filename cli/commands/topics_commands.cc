@@ -20,11 +20,12 @@ int check(const Context& context, const std::string& output) {
   or_exit(reach(context.kafka));
   const auto findings = or_exit(check_topics(context.kafka, context.topic_plan()));
   if (const auto single = or_exit(topics_with_one_replica(context.kafka)); !single.empty()) {
-    fmt::print(stderr,
-               "fiverate: Warning: {} topics have one replica only. A power failure of their broker may lose acknowledged "
-               "records; the way "
-               "back is in docs/operating.md. Use topics.replication 2 or more for production.\n",
-               single.size());
+    fmt::print(
+        stderr,
+        "fiverate: Warning: {} topics have one replica only. A power failure of their broker may lose acknowledged "
+        "records; the way "
+        "back is in docs/operating.md. Use topics.replication 2 or more for production.\n",
+        single.size());
   }
   if (findings.empty()) {
     fmt::print(stderr, "fiverate: All topics exist with the right settings.\n");
