@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kPrefixBytesMax = 200;  // Kafka allows 249 for the whole topic name
 constexpr std::int32_t kPartitionsMax = 1024;
-// Intake commits its last output to each of them with its group's offset, in 4,096 bytes.
-constexpr std::int32_t kTaskPartitionsMax = 128;
 constexpr std::int32_t kThreadsMax = 256;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
 
@@ -93,9 +91,9 @@ const std::vector<Setting>& table() {
        "Prefix of all topic names, for several markets on one cluster."},
       {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
        "Partitions of each of orders, deliveries and visits. Cannot be changed once the topics exist."},
-      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kTaskPartitionsMax),
+      {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
        "Partitions of the ledger, which is the number of outlet tasks. Cannot be changed once the topics exist."},
-      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kTaskPartitionsMax),
+      {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),
        "Partitions of deltas, signals and results, which is the number of market tasks. Cannot be changed once the "
        "topics exist."},
       {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),

@@ -187,8 +187,8 @@ TEST_F(ConfigTest, WrongTypesAndRangesNameTheExpectedValue) {
       error(),
       "T:1:7: [log] is a section: expected a table, got an integer\n"
       "T:3:21: topics.source_partitions: expected an integer 1..1024, got a string\n"
-      "T:4:21: topics.ledger_partitions: expected an integer 1..128, got 0\n"
-      "T:5:21: topics.market_partitions: expected an integer 1..128, got 1025\n"
+      "T:4:21: topics.ledger_partitions: expected an integer 1..1024, got 0\n"
+      "T:5:21: topics.market_partitions: expected an integer 1..1024, got 1025\n"
       "T:6:10: topics.prefix: expected text, got an integer\n"
       "T:8:9: intake.clock: expected \"marks\" or \"wall\", got \"sun\"\n"
       "T:10:12: market.timezone: expected a time zone of the tz database such as Asia/Shanghai, got \"Mars/Olympus\"\n"

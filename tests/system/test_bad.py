@@ -32,7 +32,7 @@ class Configuration(unittest.TestCase):
 
     def test_wrong_values(self):
         self.refused('[market]\ntimezone = "Asia/Shangai"\n[topics]\nledger_partitions = 0\n',
-                     r"fiverate\.toml:2:\d+: ", r"fiverate\.toml:4:\d+: ", "1..128")
+                     r"fiverate\.toml:2:\d+: ", r"fiverate\.toml:4:\d+: ", "1..1024")
 
     def test_bad_flags(self):
         market = Market(self, "127.0.0.1:1")
