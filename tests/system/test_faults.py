@@ -472,8 +472,8 @@ class Faults(unittest.TestCase):
                 self.assertTrue(row["detail"])
                 if one.reason not in BY_OUTLET:
                     self.assertEqual(row["bytes"], min(len(one.value or b""), KEPT))
-        place = self.position_of("visits", Sent(self.key_of(NO_PRICE), as_bytes(NO_PRICE)))
-        self.assertEqual((self.rejections[place]["reason"], self.rejections[place]["sku_id"]), ("price_out_of_range", "s1"))
+        position = self.position_of("visits", Sent(self.key_of(NO_PRICE), as_bytes(NO_PRICE)))
+        self.assertEqual((self.rejections[position]["reason"], self.rejections[position]["sku_id"]), ("price_out_of_range", "s1"))
         self.assertEqual(len(self.rejections), len(self.bad) + 1)
         self.assertEqual(len(self.market.records("quarantine")), len(self.bad) + 1, "each once")
 
@@ -488,9 +488,9 @@ class Faults(unittest.TestCase):
         self.assertEqual(len(chosen), 10)
         for topic, one in chosen:
             with self.subTest(one.key):
-                place = self.position_of(topic, one)
-                row = json.loads(self.market.ok("quarantine", "show", self.rejections[place]["cause"], "-o", "json"))
-                self.assertEqual((row["topic"], row["partition"], row["offset"], row["reason"]), (*place, one.reason))
+                position = self.position_of(topic, one)
+                row = json.loads(self.market.ok("quarantine", "show", self.rejections[position]["cause"], "-o", "json"))
+                self.assertEqual((row["topic"], row["partition"], row["offset"], row["reason"]), (*position, one.reason))
                 if one.reason in BY_OUTLET:
                     self.assertEqual(row["event"]["event_id"], json.loads(one.value)["event_id"])
                     continue

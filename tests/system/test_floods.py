@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Too much of something: bad records, one outlet, alerts at one moment, a backlog on a small machine. Nothing is lost or said twice,
-nobody else has to wait, memory stays within its limit, and people can still work with it.
+"""Overload: bad records, one outlet, alerts at one moment, a backlog on a small machine. Nothing is lost or published twice,
+other partitions do not wait, memory stays within its limit, and people can still work with it.
 
 FIVERATE_TEST_FLOOD=60: seconds of bad records (default 10). FIVERATE_TEST_HOT=20000: documents of the market with the hot outlet
 (5,000). FIVERATE_TEST_STOCKOUT=200000: outlets that run dry at one moment (20,000). FIVERATE_TEST_FIGURES=FILE: what was measured.
@@ -36,14 +36,14 @@ DOCUMENT_TOPICS = ("orders", "deliveries", "visits")
 
 
 def figure(text):
-    """For who asks for it."""
+    """For callers."""
     if "FIVERATE_TEST_FIGURES" in os.environ:
         with open(os.environ["FIVERATE_TEST_FIGURES"], "a") as file:
             file.write(text + "\n")
 
 
 class Witness:
-    """Asks `status` and /livez again and again, beside, from a run's start to its end."""
+    """Reads `status` and /livez repeatedly, in a thread, from a run's start to its end."""
 
     def __init__(self, test, market, run):
         self.market, self.run = market, run
@@ -67,22 +67,22 @@ class Witness:
         self.thread.join()
 
     def longest_standstill(self, stage):
-        """Of the clock of any task of a stage, in s, up to where all had arrived."""
+        """Of the clock of any task of a stage, in s, until all records had arrived."""
         since, clock, longest = {}, {}, 0
         for moment, tasks in self.seen:
             for task in tasks:
                 if task["stage"] != stage or not task["watermark"]:
                     continue
-                place = task["partition"]
-                if clock.get(place) != task["watermark"] or self.market.at_the_end(task):
-                    clock[place], since[place] = task["watermark"], moment
-                longest = max(longest, moment - since[place])
+                number = task["partition"]
+                if clock.get(number) != task["watermark"] or self.market.at_the_end(task):
+                    clock[number], since[number] = task["watermark"], moment
+                longest = max(longest, moment - since[number])
         return longest
 
 
 class Floods(unittest.TestCase):
     def start(self, *prefix, **sections):
-        """A market, its process, and who watches it."""
+        """A market, its process, and the thread that watches it."""
         sections.setdefault("run", {}).update({"commit_every_ms": 100, "health": "127.0.0.1:0"})
         self.market = Market(self, shared_kafka(), **sections).create_topics()
         self.process = self.market.run(*prefix)
@@ -118,7 +118,7 @@ class Floods(unittest.TestCase):
                 self.produce({"delivery": "deliveries", "visit": "visits"}[kind], (len(good) // 12 + number) % BadRecords.PARTITION,
                              [as_bytes(one) for one in documents if kind in one])
         sent = flood.end()
-        figure(f"bad records: {sent} in {FLOOD_S:.0f} s; {len(good)} good ones beside; delays of these in s: {delays.told()}")
+        figure(f"bad records: {sent} in {FLOOD_S:.0f} s; {len(good)} good ones beside; delays of these in s: {delays.summary()}")
         rates = {(task["topic"], task["partition"]): float(task["quarantine_rate"] or 0) for task in self.market.status()}
         self.assertGreater(rates["deliveries", BadRecords.PARTITION], 0.99)
         self.assertEqual({rate for (topic, partition), rate in rates.items()
@@ -131,7 +131,7 @@ class Floods(unittest.TestCase):
         self.assertEqual(flood.quarantined(), sent)
         summary = {row["reason"]: row["records"] for row in map(json.loads, self.market.ok("quarantine", "ls", "--summary").splitlines())}
         self.assertEqual({reason: number for reason, number in summary.items() if reason in BadRecords.REASONS}, flood.expected())
-        self.assertLess(delays.longest(), 10, delays.told())
+        self.assertLess(delays.longest(), 10, delays.summary())
         self.finish(256)
 
     def produce(self, topic, partition, values):
@@ -161,7 +161,7 @@ class Floods(unittest.TestCase):
     # ---- one outlet ----
 
     def test_a_hot_outlet(self):
-        """It has 99 of 100 documents: its partition has the work, and the others' clocks go on."""
+        """It has 99 of 100 documents: its partition has the work, and the clocks of the others advance."""
         folder = hot_market(HOT_DOCUMENTS)
         self.start(state={"memory_mib": 256})
         began = time.monotonic()
@@ -202,30 +202,30 @@ class Floods(unittest.TestCase):
         self.assertIn(one.encode(), self.timed("alerts show", "alerts", "show", one))
         self.assertEqual(len(self.timed("alerts ls of a county", "alerts", "ls", "--region", "K007", "--rule", "R1").splitlines()),
                          sum(alert["region_id"] == "K007" and alert["rule"] == "R1" for alert in listed))
-        for words in (["watch", "alerts"], ["watch", "market"]):
-            with self.subTest(words):
-                took, screen = self.watch(len(listed), *words)
-                figure(f"{' '.join(words)}: all are counted on the screen after {took:.1f} s\n{screen}")
+        for arguments in (["watch", "alerts"], ["watch", "market"]):
+            with self.subTest(arguments):
+                took, screen = self.watch(len(listed), *arguments)
+                figure(f"{' '.join(arguments)}: all are counted on the screen after {took:.1f} s\n{screen}")
                 self.assertLess(screen.count("\n"), 32)
         self.finish(1024)
 
     def open_alerts(self):
         return sum(task["alerts_open"] or 0 for task in self.market.status() if task["stage"] == "desk")
 
-    def timed(self, name, *words):
+    def timed(self, name, *arguments):
         began = time.monotonic()
-        found = self.market.ok(*words)
+        found = self.market.ok(*arguments)
         took = time.monotonic() - began
         figure(f"{name}: {took:.1f} s, {len(found)} bytes")
         self.assertLess(took, 3 + STOCKOUTS / 10_000, name)
         return found
 
-    def watch(self, open_alerts, *words):
+    def watch(self, open_alerts, *arguments):
         """On a terminal of 32 lines: seconds until all are counted there, and what stands on it then."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 32, 140, 0, 0))
         began = time.monotonic()
-        child = subprocess.Popen(self.market.command(*words, "--lang", "en"), stdin=theirs, stdout=theirs, stderr=theirs,
+        child = subprocess.Popen(self.market.command(*arguments, "--lang", "en"), stdin=theirs, stdout=theirs, stderr=theirs,
                                  env={**CLEAN_ENVIRONMENT, "TERM": "xterm", "NO_COLOR": "1"}, start_new_session=True)
         self.addCleanup(child.kill)
         os.close(theirs)
@@ -268,7 +268,7 @@ class Floods(unittest.TestCase):
         self.process = self.market.run(preexec=confined)
         self.witness = Witness(self, self.market, self.process)
         self.market.await_up_to_date(within=120)
-        figure(f"one processor: {time.monotonic() - began:.1f} s, {limit.told()}")
+        figure(f"one processor: {time.monotonic() - began:.1f} s, {limit.summary()}")
         self.finish(SMALL_MIB)
 
 
@@ -289,14 +289,14 @@ class MemoryLimit:
         if self.folder:
             (self.folder / "cgroup.procs").write_text(str(os.getpid()))
 
-    def told(self):
+    def summary(self):
         if not self.folder:
             return "no cgroup"
         return f"at most {int((self.folder / 'memory.max_usage_in_bytes').read_text()) >> 20} MiB in its cgroup"
 
 
 class BadRecords:
-    """Into one partition of deliveries that has nothing else, so that the offset says which is which."""
+    """Into one partition of deliveries that has nothing else, so that the offset identifies each."""
 
     PARTITION = 3
     REASONS = ("malformed", "missing_field", "negative_quantity", "bad_payload", "bad_value")
@@ -314,11 +314,11 @@ class BadRecords:
                                        "-D", "\x1e"], stdin=subprocess.PIPE)
         test.addCleanup(self.child.kill)
 
-    def taken(self):
+    def consumed(self):
         return next((task["offset"] or 0 for task in self.market.status() if (task["topic"], task["partition"]) == ("deliveries", self.PARTITION)), 0)
 
     def fill(self):
-        times = max(0, int(self.taken()) + self.AHEAD - self.sent) // len(self.records)
+        times = max(0, int(self.consumed()) + self.AHEAD - self.sent) // len(self.records)
         self.child.stdin.write(b"".join(one + b"\x1e" for one in self.records) * times)
         self.child.stdin.flush()
         self.sent += times * len(self.records)
@@ -374,7 +374,7 @@ class Delays:
     def longest(self):
         return max(self.found)
 
-    def told(self):
+    def summary(self):
         found = sorted(self.found)
         return f"half {found[len(found) // 2]:.2f}, 99 of 100 {found[len(found) * 99 // 100]:.2f}, longest {found[-1]:.2f}" if found else "none"
 

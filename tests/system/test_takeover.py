@@ -136,10 +136,10 @@ class Takeover(unittest.TestCase):
         address = re.search(r"health: http://(\S+)/livez", other.text()).group(1)
 
         def followed():
-            standbys = self.ask(address, "/readyz")[1]["standbys"]
+            standbys = self.get(address, "/readyz")[1]["standbys"]
             return standbys and all(standby["behind_records"] == 0 for standby in standbys) and standbys
 
-        tasks = [standby["task"] for standby in eventually(followed, 20, lambda: self.ask(address, "/readyz"))]
+        tasks = [standby["task"] for standby in eventually(followed, 20, lambda: self.get(address, "/readyz"))]
         self.assertTrue(any(task.startswith("outlet/") for task in tasks), tasks)
         shown = market.ok("-X", f"run.health={address}", "status", "-o", "table").decode()
         for task in tasks:
@@ -186,7 +186,7 @@ class Takeover(unittest.TestCase):
         entered = [re.search(rb"fiverate-cause=deliveries/2/(\d+)", record.headers) for record in market.records("ledger")]
         self.assertLess(max(int(cause[1]) for cause in entered if cause), read_to)
 
-    def test_a_state_that_is_whole_goes_on_without_the_beginning(self):
+    def test_a_complete_state_needs_no_beginning_of_the_log(self):
         market = self.market()
         parts = parts_of(self.history, 2)
         run = market.run().is_working()
@@ -218,7 +218,7 @@ class Takeover(unittest.TestCase):
 
     # ---- health, leaving ----
 
-    def ask(self, address, path):
+    def get(self, address, path):
         try:
             with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
                 return answer.status, json.load(answer)
@@ -230,13 +230,13 @@ class Takeover(unittest.TestCase):
         run = market.run()
         run.logs("health: http://", 20)
         address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
-        self.assertEqual(self.ask(address, "/livez")[0], 200)
-        self.assertIn(self.ask(address, "/readyz")[0], (200, 503))
+        self.assertEqual(self.get(address, "/livez")[0], 200)
+        self.assertIn(self.get(address, "/readyz")[0], (200, 503))
         run.is_working()
-        eventually(lambda: self.ask(address, "/readyz")[0] == 200, 30, lambda: self.ask(address, "/readyz"))
-        self.assertEqual(self.ask(address, "/readyz")[1],
+        eventually(lambda: self.get(address, "/readyz")[0] == 200, 30, lambda: self.get(address, "/readyz"))
+        self.assertEqual(self.get(address, "/readyz")[1],
                          {"ready": True, "assigned": True, "restored": True, "up_to_date": True, "waiting": [], "standbys": []})
-        self.assertEqual(self.ask(address, "/nothing")[0], 404)
+        self.assertEqual(self.get(address, "/nothing")[0], 404)
         run.stop()
         market.fails(1, "run", "-X", "run.health=203.0.113.1:8081", message="Cannot listen at 203.0.113.1:8081")  # not of this machine
 
@@ -246,7 +246,7 @@ class Takeover(unittest.TestCase):
                       for time, what in re.findall(r"^(\S+ \S+) info (\w+/\d+: reading \w+ partition \d+) ", run.text(), re.MULTILINE))
         return {what: runs[number] for _, what, number in logged}
 
-    def test_asked_to_stop_it_hands_over_at_once(self):
+    def test_an_orderly_stop_hands_over_at_once(self):
         market = self.market()
         parts = parts_of(self.history, 2)
         one = market.run(state=market.folder / "one").is_working()

@@ -10,7 +10,7 @@ from admin import Admin
 from support import Market, eventually, parts_of, replayed, shared_kafka, small_market
 
 SESSION_S = 6  # the shortest that a broker allows by default
-GAP_REPORTED_WITHIN = 90  # s; a task waits 60 s for missing records before it logs a warning
+MISSING_REPORTED_WITHIN = 90  # s; a task waits 60 s for missing records before it logs a warning
 TASKS = {*(f"{topic}-{partition}" for topic in ("orders", "deliveries", "visits") for partition in range(4)), "commands-0", "reference-0",
          *(f"outlet-{partition}" for partition in range(4)), "market-0", "market-1", "desk-0", "desk-1"}
 
@@ -37,18 +37,18 @@ class Tasks(unittest.TestCase):
         Admin(self.market.address).delete_topic(self.market.prefix + topic)
         self.market.create_topics()
 
-    def reset(self, *words):
+    def reset(self, *arguments):
         """Succeeds once the group has dropped the members of a process that ended by an error. Returns the output of the command."""
         def attempt():
-            done = self.market.call("tasks", "reset", *words)
+            done = self.market.call("tasks", "reset", *arguments)
             if done.returncode != 1:
                 self.assertEqual(done.returncode, 0, done.stderr)
                 return done.stdout.decode()
             self.assertRegex(done.stderr, r"Nothing was changed: \d+ processes of this stage are running")
             return None
 
-        output = eventually(attempt, 3 * SESSION_S, f"tasks reset {words}", every=0.5)
-        self.assertIn(f"Done. {words[0]} publishes again at the next `fiverate run`", output)
+        output = eventually(attempt, 3 * SESSION_S, f"tasks reset {arguments}", every=0.5)
+        self.assertIn(f"Done. {arguments[0]} publishes again at the next `fiverate run`", output)
         return output
 
     def finish(self, run):
@@ -138,7 +138,7 @@ class Tasks(unittest.TestCase):
         self.recreate("ledger")
         run = self.market.run().is_working()
         self.market.import_files(self.parts[1])
-        run.logs("records are not applied, because records before them are missing", GAP_REPORTED_WITHIN, times=4)
+        run.logs("records are not applied, because records before them are missing", MISSING_REPORTED_WITHIN, times=4)
         self.assertEqual(self.market.final(), b"")
         commands = set(re.findall(r"fiverate tasks reset (\S+) --offset (\d+)", run.text()))
         self.assertIn("deliveries-0", {task for task, _ in commands})

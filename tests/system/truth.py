@@ -169,7 +169,7 @@ class Truth:
 
     def find(self, documents):
         arrivals = {id(record): record.arrival for record in self.records}
-        log, implausible = alerts.Desk(self.known, ZONE), []
+        log, implausible = alerts.AlertLog(self.known, ZONE), []
         end = start_of_day(self.days[-1] + 1, ZONE) - 1
         accepted = [record for document in documents.documents for record in document.revisions.values()]
         for record in accepted:
@@ -178,7 +178,7 @@ class Truth:
             record.canonical_order = lambda entry=entry: (entry.clock, entry.offset)
         applied = alerts.applied_documents(documents)
         for outlet, history in applied.items():
-            for sku in sorted(set().union(*map(alerts.touched, history))):
+            for sku in sorted(set().union(*map(alerts.affected_skus, history))):
                 key = alerts.Key(outlet, sku, log, self.known.sku_versions, end)
                 key.replay(history)
                 implausible += key.implausible
