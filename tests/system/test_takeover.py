@@ -28,8 +28,9 @@ class Takeover(unittest.TestCase):
         return market
 
     def written(self, market, topic):
-        """All records of a topic except progress records, which have no cause and are sent again after a start."""
-        return [(record.partition, record.key, record.value, record.headers) for record in market.records(topic) if b"fiverate-cause=" in record.headers]
+        """All records of a topic, partition by partition, except progress records, which have no cause and are sent again after a start."""
+        records = sorted(market.records(topic), key=lambda record: (record.partition, record.offset))
+        return [(record.partition, record.key, record.value, record.headers) for record in records if b"fiverate-cause=" in record.headers]
 
     def work_off(self, market, part, run):
         """Imports a part of the history and waits until all tasks have processed it."""
