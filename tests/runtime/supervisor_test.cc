@@ -11,8 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Input kLedger{Topic::ledger, 0};
-const Input kOther{Topic::ledger, 1};
+const Input kFirstLedger{Topic::ledger, 0};
+const Input kSecondLedger{Topic::ledger, 1};
 
 // Ports over a log in memory; each can be made to fail.
 class MemoryPorts final : public StagePorts {
@@ -45,7 +45,7 @@ class MemoryPorts final : public StagePorts {
   }
   std::unique_ptr<Operator> make_operator(const Input& /*input*/) override { return std::make_unique<Adder>(); }
 
-  std::vector<Input> inputs{kLedger};
+  std::vector<Input> inputs{kFirstLedger};
   MemorySource::GroupOffsets group;
   std::map<Input, std::shared_ptr<MemoryStore::Content>> states;
   std::optional<Error> sink_error;
@@ -92,19 +92,19 @@ class SupervisorTest : public testing::Test {
 };
 
 TEST_F(SupervisorTest, StartsTheTasksAndCommitsThem) {
-  append(kLedger, "3");
+  append(kFirstLedger, "3");
   auto stage = supervisor();
   EXPECT_FALSE(stage.is_running());
   EXPECT_TRUE(stage.tasks().empty());
   EXPECT_TRUE(*stage.round());
   EXPECT_FALSE(*stage.round()) << "nothing to do";
   EXPECT_TRUE(stage.is_running());
-  EXPECT_EQ(stage.tasks().at(kLedger).task->name(), "outlet/0");
+  EXPECT_EQ(stage.tasks().at(kFirstLedger).task->name(), "outlet/0");
   EXPECT_EQ(observer.started, 1);
   EXPECT_EQ(observer.rounds, 2);
   ASSERT_TRUE(stage.commit_all().has_value());
-  EXPECT_EQ(ports.states.at(kLedger)->at("sum"), "3");
-  EXPECT_EQ(ports.group.at(kLedger).offset, 1);
+  EXPECT_EQ(ports.states.at(kFirstLedger)->at("sum"), "3");
+  EXPECT_EQ(ports.group.at(kFirstLedger).offset, 1);
 }
 
 TEST_F(SupervisorTest, AfterAnErrorItStartsAgainInASecondAndNotBefore) {
@@ -130,15 +130,15 @@ TEST_F(SupervisorTest, AfterAnErrorItStartsAgainInASecondAndNotBefore) {
 }
 
 TEST_F(SupervisorTest, AnErrorOfATaskThrowsAwayProducerAndTasksAndContinuesFromTheStates) {
-  append(kLedger, "1");
+  append(kFirstLedger, "1");
   auto stage = supervisor();
   ASSERT_TRUE(stage.round().has_value());
   ASSERT_TRUE(stage.commit_all().has_value());
-  append(kLedger, "2");
-  append(kLedger, "fail");
+  append(kFirstLedger, "2");
+  append(kFirstLedger, "fail");
   EXPECT_FALSE(*stage.round());
   EXPECT_TRUE(stage.tasks().empty());
-  EXPECT_EQ(ports.states.at(kLedger)->at("sum"), "1");
+  EXPECT_EQ(ports.states.at(kFirstLedger)->at("sum"), "1");
   time += Supervisor::kRestartAfter;
   EXPECT_FALSE(*stage.round()) << "the record fails again";
   EXPECT_EQ(ports.sinks, 2);
@@ -156,10 +156,10 @@ TEST_F(SupervisorTest, StopIsReturned) {
 }
 
 TEST_F(SupervisorTest, WaitIsLeftToTheWorker) {
-  ports.inputs = {kLedger, kOther};
-  ports.locked = kOther;
-  append(kLedger, "1");
-  append(kOther, "2");
+  ports.inputs = {kFirstLedger, kSecondLedger};
+  ports.locked = kSecondLedger;
+  append(kFirstLedger, "1");
+  append(kSecondLedger, "2");
   auto stage = supervisor();
   ASSERT_TRUE(*stage.round());
   EXPECT_TRUE(stage.is_running());
@@ -175,8 +175,8 @@ TEST_F(SupervisorTest, KeepsCopiesOfTasksOfOtherProcesses) {
   auto stage = supervisor(1);
   ASSERT_TRUE(stage.round().has_value());
   ASSERT_TRUE(stage.round().has_value());
-  EXPECT_TRUE(ports.states.contains(kOther)) << "the other partition of the ledger";
-  EXPECT_FALSE(stage.tasks().contains(kOther));
+  EXPECT_TRUE(ports.states.contains(kSecondLedger)) << "the other partition of the ledger";
+  EXPECT_FALSE(stage.tasks().contains(kSecondLedger));
 }
 
 }  // namespace

@@ -17,30 +17,30 @@ TEST(JsonText, EscapesOnlyWhatMustBeEscaped) {
 
 TEST(JsonText, WriterSetsCommasBetweenValues) {
   std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.text("text", "{");
-  json.key("list");
-  json.begin_array();
-  json.integer(std::numeric_limits<std::int64_t>::min());
-  json.boolean(true);
-  json.begin_object();
-  json.end_object();
-  json.begin_array();
-  json.end_array();
-  json.end_array();
-  json.literal(R"("more":1,"members":2)");
-  json.integer("last", 3);
-  json.end_object();
+  JsonWriter writer(out);
+  writer.begin_object();
+  writer.text("text", "{");
+  writer.key("list");
+  writer.begin_array();
+  writer.integer(std::numeric_limits<std::int64_t>::min());
+  writer.boolean(true);
+  writer.begin_object();
+  writer.end_object();
+  writer.begin_array();
+  writer.end_array();
+  writer.end_array();
+  writer.literal(R"("more":1,"members":2)");
+  writer.integer("last", 3);
+  writer.end_object();
   EXPECT_EQ(out, R"({"text":"{","list":[-9223372036854775808,true,{},[]],"more":1,"members":2,"last":3})");
 }
 
 TEST(JsonText, WriterAppendsLines) {
   std::string out = "1\n";
-  JsonWriter json(out);
-  json.integer(2);
+  JsonWriter writer(out);
+  writer.integer(2);
   out += '\n';
-  json.text("3");
+  writer.text("3");
   EXPECT_EQ(out, "1\n2\n\"3\"");
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Input kLedger{Topic::ledger, 0};
-const Input kDeltas{Topic::deltas, 0};
+const Input kTaskLedger{Topic::ledger, 0};
+const Input kTaskDeltas{Topic::deltas, 0};
 
 std::vector<InRecord> read(MemoryLog& log, const Input& input, std::int64_t offset = 0) {
   std::vector<InRecord> records;
@@ -61,8 +61,8 @@ TEST_F(TaskTest, EveryOutputCarriesItsCauseAndItsLinkToTheOneBefore) {
   append("2");
   append("1");
   append("1");
-  Process one(log, "outlet", kLedger, content);
-  ASSERT_TRUE(one.process(read(log, kLedger)).has_value());
+  Process one(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(one.process(read(log, kTaskLedger)).has_value());
   const auto sent = read(log, {Topic::deltas, 1});
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(to_text(*sent[0].cause), "outlet/0/0/1");
@@ -80,9 +80,9 @@ class Receiver : public TaskTest {
  protected:
   Receiver() {
     for (const auto* value : {"2", "4", "6", "8"}) append(value);
-    Process sender(log, "outlet", kLedger, content);
-    EXPECT_TRUE(sender.process(read(log, kLedger)).has_value());
-    sent = read(log, kDeltas);  // 2 6 12 20
+    Process sender(log, "outlet", kTaskLedger, content);
+    EXPECT_TRUE(sender.process(read(log, kTaskLedger)).has_value());
+    sent = read(log, kTaskDeltas);  // 2 6 12 20
   }
   // A copy of a sent record at the next offset of the receiver's input.
   InRecord next_record(std::size_t which) {
@@ -98,7 +98,7 @@ class Receiver : public TaskTest {
   std::vector<InRecord> sent;
   std::int64_t next = 0;
   std::shared_ptr<MemoryStore::Content> market_content = std::make_shared<MemoryStore::Content>();
-  Process market{log, "market", kDeltas, market_content};
+  Process market{log, "market", kTaskDeltas, market_content};
 };
 
 TEST_F(Receiver, DropsRepetitions) {
@@ -122,7 +122,7 @@ TEST_F(Receiver, AppliesNothingBehindASequenceGapUntilItIsFilled) {
 TEST_F(Receiver, RemembersItsSendersOverARestart) {
   ASSERT_TRUE(receive({0, 1}).has_value());
   ASSERT_TRUE(market.task.commit().has_value());
-  Process restarted(log, "market", kDeltas, market_content);
+  Process restarted(log, "market", kTaskDeltas, market_content);
   ASSERT_TRUE(restarted.task.restore().has_value());
   ASSERT_EQ(restarted.task.next_offset(), 2);
   ASSERT_TRUE(restarted.task.process(sent[1]).has_value()) << "the previous record is read again and verified";
@@ -135,10 +135,10 @@ TEST_F(Receiver, StopsAtTheNextNewRecordWhenTheSenderDidNotRepeatItself) {
   ASSERT_TRUE(receive({0, 1}).has_value());
   // The sender starts again without a state, and computes other sums this time.
   MemoryLog other_log;
-  Process other(other_log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+  Process other(other_log, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
   other.adder.error = 1;
-  ASSERT_TRUE(other.process(read(log, kLedger)).has_value());
-  const auto different = read(other_log, kDeltas);
+  ASSERT_TRUE(other.process(read(log, kTaskLedger)).has_value());
+  const auto different = read(other_log, kTaskDeltas);
   for (std::size_t i = 0; i < 3; ++i) {
     auto record = different[i];
     record.offset = next++;
@@ -161,7 +161,7 @@ TEST_F(Receiver, KeepsThePositionOfEachSender) {
 
 TEST_F(Receiver, NoticesASequenceGapByTheDependenciesOfAProgressRecord) {
   const auto progress = [&](const std::vector<Cause>& depends_on) {
-    InRecord record{kDeltas, next++, 5, "", "0", std::nullopt, std::nullopt, std::nullopt, sent[0].owner, depends_on};
+    InRecord record{kTaskDeltas, next++, 5, "", "0", std::nullopt, std::nullopt, std::nullopt, sent[0].owner, depends_on};
     EXPECT_TRUE(market.task.process(record).has_value());
   };
   ASSERT_TRUE(receive({0, 1}).has_value());
@@ -199,16 +199,16 @@ TEST_F(Receiver, AppliesNoRecordBeforeItsDependencies) {
 TEST_F(TaskTest, AcknowledgedPositionsAreThoseOfTheLastCommit) {
   append("2");
   append("1");
-  Process one(log, "outlet", kLedger, content);
-  const auto records = read(log, kLedger);
+  Process one(log, "outlet", kTaskLedger, content);
+  const auto records = read(log, kTaskLedger);
   ASSERT_TRUE(one.process({records[0]}).has_value());
   EXPECT_TRUE(one.task.acknowledged()->empty());
   ASSERT_TRUE(one.task.commit().has_value());
-  const Outputs::Acknowledged after_first{{kDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
+  const Outputs::Acknowledged after_first{{kTaskDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
   EXPECT_EQ(*one.task.acknowledged(), after_first);
   ASSERT_TRUE(one.process({records[1]}).has_value());
   EXPECT_EQ(*one.task.acknowledged(), after_first);
-  Process restarted(log, "outlet", kLedger, content);
+  Process restarted(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(restarted.task.restore().has_value());
   EXPECT_EQ(*restarted.task.acknowledged(), after_first);
 }
@@ -218,17 +218,17 @@ TEST_F(TaskTest, AcknowledgedPositionsAreThoseOfTheLastCommit) {
 TEST_F(TaskTest, ARestartedTaskSendsTheSameOutputsAgain) {
   for (const auto* value : {"1", "2", "3", "4"}) append(value);
   {
-    Process first(log, "outlet", kLedger, content);
-    const auto records = read(log, kLedger);
+    Process first(log, "outlet", kTaskLedger, content);
+    const auto records = read(log, kTaskLedger);
     ASSERT_TRUE(first.process({records[0], records[1]}).has_value());
     ASSERT_TRUE(first.task.commit().has_value());
     ASSERT_TRUE(first.process({records[2], records[3]}).has_value());
   }  // a crash: the task has applied two records since the commit
-  Process second(log, "outlet", kLedger, content);
+  Process second(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(second.task.restore().has_value());
-  ASSERT_TRUE(second.process(read(log, kLedger, 1)).has_value());
+  ASSERT_TRUE(second.process(read(log, kTaskLedger, 1)).has_value());
   EXPECT_EQ(second.adder.applied, (Values{"3", "4"}));
-  const auto sent = read(log, kDeltas);
+  const auto sent = read(log, kTaskDeltas);
   ASSERT_EQ(sent.size(), 6U);
   for (const auto i : {2U, 3U}) {
     EXPECT_EQ(sent[i].value, sent[i + 2].value);
@@ -239,15 +239,15 @@ TEST_F(TaskTest, ARestartedTaskSendsTheSameOutputsAgain) {
 
 TEST_F(TaskTest, StopsWhenTheLogHoldsAnotherRecordThanTheTaskHadRead) {
   append("1");
-  Process first(log, "outlet", kLedger, content);
-  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
   ASSERT_TRUE(first.task.commit().has_value());
   for (const auto& [timestamp, value] : std::vector<std::pair<Millis, std::string>>{{5, "9"}, {6, "1"}}) {
     MemoryLog new_log;
     new_log.append({Topic::ledger, 0, timestamp, "", value, std::nullopt, std::nullopt});
-    Process second(new_log, "outlet", kLedger, content);
+    Process second(new_log, "outlet", kTaskLedger, content);
     ASSERT_TRUE(second.task.restore().has_value());
-    const auto processed = second.process(read(new_log, kLedger));
+    const auto processed = second.process(read(new_log, kTaskLedger));
     ASSERT_FALSE(processed.has_value()) << value;
     EXPECT_EQ(processed.error().reaction, Reaction::stop);
   }
@@ -255,36 +255,36 @@ TEST_F(TaskTest, StopsWhenTheLogHoldsAnotherRecordThanTheTaskHadRead) {
 
 TEST_F(TaskTest, ACommitWithoutNewRecordsKeepsTheFingerprint) {
   append("1");
-  Process first(log, "outlet", kLedger, content);
-  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
   ASSERT_TRUE(first.task.commit().has_value());
-  Process second(log, "outlet", kLedger, content);
+  Process second(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(second.task.restore().has_value());
-  ASSERT_TRUE(second.process(read(log, kLedger)).has_value());
+  ASSERT_TRUE(second.process(read(log, kTaskLedger)).has_value());
   ASSERT_TRUE(second.task.commit().has_value());
-  Process third(log, "outlet", kLedger, content);
+  Process third(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(third.task.restore().has_value());
-  EXPECT_TRUE(third.process(read(log, kLedger)).has_value());
+  EXPECT_TRUE(third.process(read(log, kTaskLedger)).has_value());
 }
 
 TEST_F(TaskTest, RefusesTheStoreOfAnotherTaskOrDefinition) {
   append("1");
-  Process first(log, "outlet", kLedger, content);
-  ASSERT_TRUE(first.process(read(log, kLedger)).has_value());
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
   ASSERT_TRUE(first.task.commit().has_value());
   Process other_task(log, "outlet", {Topic::ledger, 1}, content);
   EXPECT_EQ(other_task.task.restore().error().reaction, Reaction::stop);
-  Process other_stage(log, "market", kLedger, content);
+  Process other_stage(log, "market", kTaskLedger, content);
   EXPECT_EQ(other_stage.task.restore().error().reaction, Reaction::stop);
-  Process other_definition(log, "outlet", kLedger, content, "d2");
+  Process other_definition(log, "outlet", kTaskLedger, content, "d2");
   EXPECT_EQ(other_definition.task.restore().error().reaction, Reaction::stop);
-  Process same(log, "outlet", kLedger, content);
+  Process same(log, "outlet", kTaskLedger, content);
   EXPECT_TRUE(same.task.restore().has_value());
 }
 
 TEST_F(TaskTest, RefusesADamagedState) {
   (*content)["task"] = "\xff\xff";
-  Process one(log, "outlet", kLedger, content);
+  Process one(log, "outlet", kTaskLedger, content);
   EXPECT_EQ(one.task.restore().error().reaction, Reaction::stop);
 }
 
@@ -300,13 +300,13 @@ class CheckpointTest : public TaskTest {
   // The owner writes a checkpoint after three of five records, and publishes the outputs of all five.
   CheckpointTest() {
     for (const auto* value : {"1", "2", "3", "4", "5"}) append(value);
-    records = read(log, kLedger);
-    Process owner(log, "outlet", kLedger, content);
+    records = read(log, kTaskLedger);
+    Process owner(log, "outlet", kTaskLedger, content);
     EXPECT_TRUE(owner.process({records[0], records[1], records[2]}).has_value());
     checkpoint = commit(owner);
     EXPECT_TRUE(owner.process({records[3], records[4]}).has_value());
     EXPECT_TRUE(owner.task.commit().has_value());
-    for (const auto& record : read(log, kDeltas)) published.push_back(line_of(record));
+    for (const auto& record : read(log, kTaskDeltas)) published.push_back(line_of(record));
     results = values_of({Topic::metrics_final, 0}).size();
   }
   Checkpoint commit(Process& process) {
@@ -316,7 +316,7 @@ class CheckpointTest : public TaskTest {
   // The deltas that were published after the owner's.
   Values published_again() {
     Values lines;
-    for (const auto& record : read(log, kDeltas, static_cast<std::int64_t>(published.size())))
+    for (const auto& record : read(log, kTaskDeltas, static_cast<std::int64_t>(published.size())))
       lines.push_back(line_of(record));
     return lines;
   }
@@ -337,7 +337,7 @@ class CheckpointTest : public TaskTest {
 };
 
 TEST_F(CheckpointTest, ATaskThatLostItsStateReplaysTheStateAloneAndContinuesWithIdenticalOutputs) {
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.resume_from(checkpoint);
   EXPECT_TRUE(rebuilt.task.is_suppressed());
   ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
@@ -354,7 +354,7 @@ TEST_F(CheckpointTest, ATaskThatLostItsStateReplaysTheStateAloneAndContinuesWith
 
 TEST_F(CheckpointTest, WithoutAResumePointItComputesTheOutputsAndSuppressesThem) {
   checkpoint.clear_resume();
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.resume_from(checkpoint);
   ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
   EXPECT_EQ(rebuilt.adder.computed, 3);
@@ -366,7 +366,7 @@ TEST_F(CheckpointTest, WithoutAResumePointItComputesTheOutputsAndSuppressesThem)
 
 TEST_F(CheckpointTest, FromOutputsFromOnTheOperatorComputesOutputsThatAreNotPublished) {
   checkpoint.mutable_resume()->set_outputs_from(1);
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.resume_from(checkpoint);
   ASSERT_TRUE(rebuilt.process({records[0], records[1]}).has_value());
   EXPECT_EQ(rebuilt.adder.computed, 1) << "of the second record";
@@ -379,7 +379,7 @@ TEST_F(CheckpointTest, FromOutputsFromOnTheOperatorComputesOutputsThatAreNotPubl
 
 TEST_F(CheckpointTest, ACrashInsideAStateOnlyReplayIsContinued) {
   {
-    Process rebuilt(log, "outlet", kLedger, lost);
+    Process rebuilt(log, "outlet", kTaskLedger, lost);
     rebuilt.task.resume_from(checkpoint);
     ASSERT_TRUE(rebuilt.process({records[0]}).has_value());
     ASSERT_TRUE(rebuilt.task.commit().has_value());
@@ -389,7 +389,7 @@ TEST_F(CheckpointTest, ACrashInsideAStateOnlyReplayIsContinued) {
   EXPECT_FALSE(state.has_outputs());
   EXPECT_TRUE(is_usable(state, checkpoint));
   EXPECT_FALSE(is_usable(state, std::nullopt)) << "without a checkpoint its output chains are unknown";
-  Process again(log, "outlet", kLedger, lost);
+  Process again(log, "outlet", kTaskLedger, lost);
   ASSERT_TRUE(again.task.restore().has_value());
   again.task.resume_from(checkpoint);
   ASSERT_TRUE(again.process(records).has_value());
@@ -403,7 +403,7 @@ TEST_F(CheckpointTest, AnInterruptedStateOnlyReplayAtTheCheckpointItselfIsNotUsa
   {
     auto later = checkpoint;
     later.set_offset(5);
-    Process rebuilt(log, "outlet", kLedger, lost);
+    Process rebuilt(log, "outlet", kTaskLedger, lost);
     rebuilt.task.resume_from(later);
     ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
     ASSERT_TRUE(rebuilt.task.commit().has_value());
@@ -414,11 +414,11 @@ TEST_F(CheckpointTest, AnInterruptedStateOnlyReplayAtTheCheckpointItselfIsNotUsa
 }
 
 TEST_F(CheckpointTest, AReplayFollowsTheNewestCheckpointUntilOneIsReached) {
-  Process other(log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+  Process other(log, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
   ASSERT_TRUE(other.process({records[0]}).has_value());
   const auto earlier = commit(other);
-  const auto before = read(log, kDeltas).size();
-  Process rebuilt(log, "outlet", kLedger, lost);
+  const auto before = read(log, kTaskDeltas).size();
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.follow(earlier);
   rebuilt.task.follow(checkpoint);
   rebuilt.task.resume_from(earlier);
@@ -426,7 +426,7 @@ TEST_F(CheckpointTest, AReplayFollowsTheNewestCheckpointUntilOneIsReached) {
   EXPECT_TRUE(rebuilt.task.is_suppressed());
   ASSERT_TRUE(rebuilt.process({records[2], records[3], records[4]}).has_value());
   Values again;
-  for (const auto& record : read(log, kDeltas, static_cast<std::int64_t>(before))) again.push_back(line_of(record));
+  for (const auto& record : read(log, kTaskDeltas, static_cast<std::int64_t>(before))) again.push_back(line_of(record));
   EXPECT_EQ(again, published_from(3));
 }
 
@@ -435,15 +435,15 @@ TEST_F(CheckpointTest, AfterAResetItPublishesFromEmitFromOnIdentically) {
   checkpoint.set_emit_from(4);
   for (const bool has_resume : {true, false}) {
     SCOPED_TRACE(has_resume);
-    const auto before = read(log, kDeltas).size();
+    const auto before = read(log, kTaskDeltas).size();
     if (!has_resume) checkpoint.clear_resume();
-    Process rebuilt(log, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+    Process rebuilt(log, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
     rebuilt.task.resume_from(checkpoint);
     ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2], records[3]}).has_value());
-    EXPECT_EQ(read(log, kDeltas).size(), before);
+    EXPECT_EQ(read(log, kTaskDeltas).size(), before);
     EXPECT_FALSE(rebuilt.task.is_suppressed());
     ASSERT_TRUE(rebuilt.process({records[4]}).has_value());
-    const auto again = read(log, kDeltas, static_cast<std::int64_t>(before));
+    const auto again = read(log, kTaskDeltas, static_cast<std::int64_t>(before));
     ASSERT_EQ(again.size(), 1U);
     EXPECT_EQ(line_of(again[0]), published[4]);
     const auto next = commit(rebuilt);
@@ -456,7 +456,7 @@ TEST_F(CheckpointTest, AfterAResetItPublishesFromEmitFromOnIdentically) {
 
 TEST_F(CheckpointTest, AfterAResetAStateBeforeEmitFromPublishesNothingBeforeIt) {
   {
-    Process partial(log, "outlet", kLedger, lost);
+    Process partial(log, "outlet", kTaskLedger, lost);
     partial.task.suppress_outputs();
     ASSERT_TRUE(partial.process({records[0], records[1], records[2], records[3]}).has_value());
     ASSERT_TRUE(partial.task.commit().has_value());
@@ -465,12 +465,12 @@ TEST_F(CheckpointTest, AfterAResetAStateBeforeEmitFromPublishesNothingBeforeIt) 
   checkpoint.set_reset_epoch(1);
   checkpoint.set_emit_from(5);
   ASSERT_TRUE(is_usable(saved_state(), checkpoint));
-  Process again(log, "outlet", kLedger, lost);
+  Process again(log, "outlet", kTaskLedger, lost);
   ASSERT_TRUE(again.task.restore().has_value());
   again.task.resume_from(checkpoint);
   ASSERT_TRUE(again.process({records[4]}).has_value());
   EXPECT_TRUE(published_again().empty());
-  ASSERT_TRUE(again.process({read(log, kLedger)[5]}).has_value());
+  ASSERT_TRUE(again.process({read(log, kTaskLedger)[5]}).has_value());
   EXPECT_EQ(published_again().size(), 1U);
 }
 
@@ -486,19 +486,19 @@ TEST_F(CheckpointTest, AnotherLogThanTheCheckpointsStops) {
       }
       auto from = checkpoint;
       if (!has_resume) from.clear_resume();
-      Process rebuilt(other, "outlet", kLedger, std::make_shared<MemoryStore::Content>());
+      Process rebuilt(other, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
       rebuilt.task.resume_from(from);
-      const auto done = rebuilt.process(read(other, kLedger));
+      const auto done = rebuilt.process(read(other, kTaskLedger));
       ASSERT_FALSE(done.has_value());
       EXPECT_EQ(done.error().reaction, Reaction::stop);
-      EXPECT_TRUE(read(other, kDeltas).empty());
+      EXPECT_TRUE(read(other, kTaskDeltas).empty());
     }
   }
 }
 
 TEST_F(CheckpointTest, ADamagedCheckpointStops) {
   checkpoint.mutable_resume()->mutable_outputs()->add_topics(1);
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.resume_from(checkpoint);
   const auto done = rebuilt.process(records);
   ASSERT_FALSE(done.has_value());
@@ -508,7 +508,7 @@ TEST_F(CheckpointTest, ADamagedCheckpointStops) {
 }
 
 TEST_F(CheckpointTest, AHoleInTheOffsetsDirectlyBeforeTheCheckpointIsNoRecord) {
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   checkpoint.set_offset(4);
   rebuilt.task.resume_from(checkpoint);
   ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
@@ -516,7 +516,7 @@ TEST_F(CheckpointTest, AHoleInTheOffsetsDirectlyBeforeTheCheckpointIsNoRecord) {
   records[3].offset = 4;
   ASSERT_TRUE(rebuilt.process({records[3]}).has_value());
   EXPECT_EQ(rebuilt.adder.tally(), 4);
-  EXPECT_EQ(read(log, kDeltas).back().value, "10");
+  EXPECT_EQ(read(log, kTaskDeltas).back().value, "10");
 }
 
 TEST_F(CheckpointTest, HoldsTheEndsOfTheResultsThatTheTaskWrote) {
@@ -524,7 +524,7 @@ TEST_F(CheckpointTest, HoldsTheEndsOfTheResultsThatTheTaskWrote) {
   EXPECT_EQ(checkpoint.results(0).topic(), static_cast<int>(Topic::metrics_final));
   EXPECT_EQ(checkpoint.results(0).end(), 3);
   // The next owner continues to know them, even if it writes no results itself.
-  Process rebuilt(log, "outlet", kLedger, lost);
+  Process rebuilt(log, "outlet", kTaskLedger, lost);
   rebuilt.task.resume_from(checkpoint);
   ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
   const auto next = commit(rebuilt);
@@ -533,7 +533,7 @@ TEST_F(CheckpointTest, HoldsTheEndsOfTheResultsThatTheTaskWrote) {
 }
 
 TEST_F(CheckpointTest, TheGroupsPositionLeadsToTheCheckpoint) {
-  Process owner(log, "outlet", kLedger, lost);
+  Process owner(log, "outlet", kTaskLedger, lost);
   ASSERT_TRUE(owner.process({records[0], records[1]}).has_value());
   const auto expected = commit(owner);
   const auto position = *owner.task.group_position();
@@ -547,7 +547,7 @@ TEST_F(CheckpointTest, TheGroupsPositionLeadsToTheCheckpoint) {
 
 TEST_F(CheckpointTest, ASuppressedTaskWritesItsStateAndNeitherCheckpointNorGroupPosition) {
   const auto before = read(log, kCheckpointsPartition).size();
-  Process standby(log, "outlet", kLedger, lost);
+  Process standby(log, "outlet", kTaskLedger, lost);
   standby.task.suppress_outputs();
   ASSERT_TRUE(standby.process(records).has_value());
   ASSERT_TRUE(standby.task.commit().has_value());
@@ -561,14 +561,14 @@ TEST_F(CheckpointTest, CarriesAllOfAStateWithoutADisk) {
   Adder adder;
   CheckpointStore store(std::nullopt);
   MemorySink sink(log);
-  Task task("outlet", kLedger, "d1", adder, store, sink);
+  Task task("outlet", kTaskLedger, "d1", adder, store, sink);
   ASSERT_TRUE(task.restore().has_value());
   for (const auto index : {0U, 1U}) ASSERT_TRUE(task.process(records[index]).has_value());
   ASSERT_TRUE(task.commit().has_value());
   const auto last = *parse_checkpoint(read(log, kCheckpointsPartition).back());
   Adder next_adder;
   CheckpointStore next_store(last);
-  Task next("outlet", kLedger, "d1", next_adder, next_store, sink);
+  Task next("outlet", kTaskLedger, "d1", next_adder, next_store, sink);
   ASSERT_TRUE(next.restore().has_value());
   next.resume_from(last);
   EXPECT_EQ(next.next_offset(), 2);
@@ -578,13 +578,13 @@ TEST_F(CheckpointTest, CarriesAllOfAStateWithoutADisk) {
 
 // A crash between two steps of a commit; the state, the log and the group's position are what was written until then.
 TEST_F(CheckpointTest, AStateThatIsAheadOfTheCheckpointContinuesFromTheState) {
-  Process owner(log, "outlet", kLedger, content);
+  Process owner(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(owner.task.restore().has_value());
   ASSERT_EQ(owner.task.next_offset(), 5);
   owner.task.resume_from(checkpoint);
   EXPECT_FALSE(owner.task.is_suppressed());
   append("6");
-  ASSERT_TRUE(owner.process(read(log, kLedger)).has_value());
+  ASSERT_TRUE(owner.process(read(log, kTaskLedger)).has_value());
   EXPECT_EQ(published_again().size(), 1U);
 }
 
@@ -648,8 +648,8 @@ TEST_F(TaskTest, AnErrorOfTheSinkIsReturnedAtTheRecordThatCausedTheOutput) {
   MemoryStore store(content);
   FailingSink sink(log);
   sink.fails_to_send = true;
-  Task task("outlet", kLedger, "d1", adder, store, sink);
-  const auto processed = task.process(read(log, kLedger)[0]);
+  Task task("outlet", kTaskLedger, "d1", adder, store, sink);
+  const auto processed = task.process(read(log, kTaskLedger)[0]);
   ASSERT_FALSE(processed.has_value());
   EXPECT_EQ(processed.error().reaction, Reaction::drop_task);
   EXPECT_EQ(task.next_offset(), 0) << "the task has not advanced past the record";
@@ -660,8 +660,8 @@ TEST_F(TaskTest, WithoutAcknowledgementsACommitWritesNeitherStateNorCheckpoint) 
   Adder adder;
   MemoryStore store(content);
   FailingSink sink(log);
-  Task task("outlet", kLedger, "d1", adder, store, sink);
-  ASSERT_TRUE(task.process(read(log, kLedger)[0]).has_value());
+  Task task("outlet", kTaskLedger, "d1", adder, store, sink);
+  ASSERT_TRUE(task.process(read(log, kTaskLedger)[0]).has_value());
   sink.fails_to_flush = true;
   EXPECT_FALSE(task.commit().has_value());
   EXPECT_TRUE(content->empty());
