@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 const Input kInput{Topic::ledger, 0};
 
-OutRecord record(std::string value, std::int32_t partition = 0) {
+OutRecord ledger_record(std::string value, std::int32_t partition = 0) {
   return {Topic::ledger, partition, 7, "key", std::move(value), Cause{"outlet/0", {3, 1}}, Link{{2, 0}, 9}};
 }
 
@@ -25,9 +25,9 @@ std::vector<std::string> values(const std::vector<InRecord>& records) {
 
 TEST(MemoryLog, KeepsTheOrderOfAPartitionAndAllFieldsOfARecord) {
   MemoryLog log;
-  log.append(record("a"));
-  log.append(record("elsewhere", 1));
-  log.append(record("b"));
+  log.append(ledger_record("a"));
+  log.append(ledger_record("elsewhere", 1));
+  log.append(ledger_record("b"));
   std::vector<InRecord> records;
   log.read(kInput, 0, 10, 0ms, records);
   ASSERT_EQ(values(records), (std::vector<std::string>{"a", "b"}));
@@ -41,7 +41,7 @@ TEST(MemoryLog, KeepsTheOrderOfAPartitionAndAllFieldsOfARecord) {
 
 TEST(MemoryLog, ReadsFromAnyOffsetAtMostTheGivenCount) {
   MemoryLog log;
-  for (const auto* value : {"a", "b", "c"}) log.append(record(value));
+  for (const auto* value : {"a", "b", "c"}) log.append(ledger_record(value));
   std::vector<InRecord> records;
   log.read(kInput, 1, 1, 0ms, records);
   EXPECT_EQ(values(records), (std::vector<std::string>{"b"}));
@@ -51,10 +51,10 @@ TEST(MemoryLog, ReadsFromAnyOffsetAtMostTheGivenCount) {
 
 TEST(MemoryLog, ARecordThatWasReadOutlivesItsRemovalFromTheLog) {
   MemoryLog log({.drop_read = true});
-  log.append(record("a"));
+  log.append(ledger_record("a"));
   std::vector<InRecord> records;
   log.read(kInput, 0, 10, 0ms, records);
-  log.append(record("b"));
+  log.append(ledger_record("b"));
   log.read(kInput, 1, 10, 0ms, records);
   EXPECT_EQ(values(records), (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(log.end_offset(kInput), 2) << "removal does not change offsets";
@@ -62,7 +62,7 @@ TEST(MemoryLog, ARecordThatWasReadOutlivesItsRemovalFromTheLog) {
 
 TEST(MemoryLog, EndsWhenClosedAndRead) {
   MemoryLog log;
-  log.append(record("a"));
+  log.append(ledger_record("a"));
   EXPECT_FALSE(log.ended(kInput, 1));
   log.close(kInput);
   EXPECT_FALSE(log.ended(kInput, 0));
@@ -74,7 +74,7 @@ TEST(MemoryLog, AWriterWaitsWhileTooMuchIsUnread) {
   std::atomic<int> written{0};
   std::jthread writer([&] {
     for (int i = 0; i < 20; ++i) {
-      log.append(record(std::string(100, 'x')));
+      log.append(ledger_record(std::string(100, 'x')));
       ++written;
     }
   });
@@ -87,8 +87,8 @@ TEST(MemoryLog, AWriterWaitsWhileTooMuchIsUnread) {
 
 TEST(MemoryLog, AWaitingWriterReturnsWhenTheLogCloses) {
   MemoryLog log({.drop_read = true, .waiting_bytes_max = 1});
-  log.append(record("a"));
-  std::jthread writer([&] { log.append(record("b")); });
+  log.append(ledger_record("a"));
+  std::jthread writer([&] { log.append(ledger_record("b")); });
   log.close_all();
   writer.join();
   EXPECT_TRUE(log.ended(kInput, 0));
@@ -97,9 +97,9 @@ TEST(MemoryLog, AWaitingWriterReturnsWhenTheLogCloses) {
 TEST(MemorySink, KnowsTheEndOfEachSendersRecordsInEachPartition) {
   MemoryLog log;
   MemorySink sink(log);
-  ASSERT_TRUE(sink.send(record("a")).has_value());
-  log.append(record("by another producer"));
-  ASSERT_TRUE(sink.send(record("b")).has_value());
+  ASSERT_TRUE(sink.send(ledger_record("a")).has_value());
+  log.append(ledger_record("by another producer"));
+  ASSERT_TRUE(sink.send(ledger_record("b")).has_value());
   EXPECT_EQ(sink.acknowledged_end(kInput, "outlet/0"), 3);
   EXPECT_EQ(sink.acknowledged_end(kInput, "outlet/1"), std::nullopt);
   EXPECT_EQ(sink.acknowledged_end({Topic::ledger, 1}, "outlet/0"), std::nullopt);
@@ -107,7 +107,7 @@ TEST(MemorySink, KnowsTheEndOfEachSendersRecordsInEachPartition) {
 
 TEST(MemorySource, BeginsAtTheListenersOffsetAndKeepsTheGroupsOffsets) {
   MemoryLog log;
-  for (const auto* value : {"a", "b", "c"}) log.append(record(value));
+  for (const auto* value : {"a", "b", "c"}) log.append(ledger_record(value));
   MemorySource::GroupOffsets group;
   MemorySource source(log, {kInput}, group);
   source.listen({[](const std::vector<Input>&) {
