@@ -102,8 +102,7 @@ const std::vector<Setting>& table() {
        "Time zone of the business days."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source "
-       "topics "
-       "then use LogAppendTime)."},
+       "topics then use LogAppendTime)."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
        "Approximate memory of a `fiverate run` process in MiB; it needs at least about 256."},

@@ -384,9 +384,8 @@ Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offse
 #if RD_KAFKA_VERSION >= 0x020100ff
   if (reported.find(rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) != std::string_view::npos) {
     return fail(Reaction::stop,
-                "{} was truncated or made anew: records before offset {} that were read already are gone, after an "
-                "unclean leader "
-                "election. Reported by librdkafka: {}. Nothing is skipped.",
+                "{} was truncated or created again: records before offset {} that were read already are gone, after an "
+                "unclean leader election. Reported by librdkafka: {}. Nothing is skipped.",
                 named(settings_, input), offset, reported);
   }
 #endif
@@ -398,7 +397,7 @@ Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offse
   return fail(Reaction::stop,
               "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
               named(settings_, input), offset, range->first, range->end,
-              offset < range->first ? "its older records were deleted" : "it was truncated or made anew");
+              offset < range->first ? "its older records were deleted" : "it was truncated or created again");
 }
 
 Result<void> KafkaFetcher::check_brokers() const {
