@@ -281,11 +281,9 @@ class CsvImport::Work {
     return fail(
         Reaction::stop,
         "{}: the row of event_time {} comes too late: documents up to {} are written already, because rows of more "
-        "than "
-        "{} other times precede it. Sort the table by time, or raise open_times in [csv] of {}. To sort a table that "
-        "has "
-        "the time in its first column and no line ends in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s -t, "
-        "-k1,1) > SORTED",
+        "than {} other times precede it. Sort the table by time, or raise open_times in [csv] of {}. To sort a table "
+        "that has the time in its first column and no line ends in quotes: (head -n 1 FILE; tail -n +2 FILE | sort -s "
+        "-t, -k1,1) > SORTED",
         position(), calendar_.format(time), calendar_.format(written_through_), map_.open_times, map_.file);
   }
 

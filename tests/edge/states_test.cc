@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::SizeIs;
 
-const std::string kTask = "outlet-3";
+const std::string kStateTask = "outlet-3";
 constexpr std::chrono::hours kNever{24 * 365};
 
 class StatesTest : public testing::Test {
@@ -34,7 +34,7 @@ class StatesTest : public testing::Test {
   }
   ~StatesTest() override { fs::remove_all(root_); }
 
-  [[nodiscard]] fs::path folder() const { return root_ / "state" / kTask; }
+  [[nodiscard]] fs::path folder() const { return root_ / "state" / kStateTask; }
   static fs::path beside(const fs::path& folder, const std::string& suffix) { return folder.string() + "." + suffix; }
 
   static void commit(Store& store, std::int64_t offset, const std::string& definition = "d1", bool in_replay = false) {
@@ -55,12 +55,12 @@ class StatesTest : public testing::Test {
     const auto other = root_ / fmt::format("other-{}", offset);
     auto store = std::move(*RocksStore::open(other, memory_));
     commit(*store, offset, definition);
-    const auto created = snapshots_.create(store->copier(), kTask, root_ / "copy");
+    const auto created = snapshots_.create(store->copier(), kStateTask, root_ / "copy");
     ASSERT_TRUE(created.has_value() && created->has_value());
     snapshot_bytes_ = (*created)->snapshot.bytes();
   }
   void damage_snapshots() const {
-    for (const auto& file : fs::directory_iterator(root_ / "shared" / ("demo." + kTask) / "files")) {
+    for (const auto& file : fs::directory_iterator(root_ / "shared" / ("demo." + kStateTask) / "files")) {
       fs::resize_file(file, fs::file_size(file) / 2);
     }
   }
@@ -84,11 +84,11 @@ class StatesTest : public testing::Test {
   };
   Opened open(const SnapshotFolder::ShouldContinue& should_continue = {}) const {
     const auto process = states();
-    const auto opened = process->open(kTask, {}, should_continue);
+    const auto opened = process->open(kStateTask, {}, should_continue);
     if (!opened) return {-1, opened.error().what};
     return {offset_of(**opened), {}};
   }
-  [[nodiscard]] std::vector<Snapshot> list() const { return snapshots_.list(kTask); }
+  [[nodiscard]] std::vector<Snapshot> list() const { return snapshots_.list(kStateTask); }
 
   fs::path root_;
   RocksMemory memory_{64 << 20};
@@ -107,7 +107,7 @@ TEST_F(StatesTest, WithoutStateAndSnapshotTheStoreIsEmpty) {
 TEST_F(StatesTest, WithoutSnapshotSettingsTheStateIsOpened) {
   state_at(100);
   States states(root_ / "state", {}, 64 << 20, "d1");
-  const auto opened = states.open(kTask, {}, {});
+  const auto opened = states.open(kStateTask, {}, {});
   ASSERT_TRUE(opened.has_value()) << opened.error().what;
   EXPECT_EQ(offset_of(**opened), 100);
   states.create_snapshots();
@@ -182,7 +182,7 @@ TEST_F(StatesTest, TheOlderSnapshotIsRestoredWhereTheNewestIsDamaged) {
   for (const auto& file : newest.files) {
     const auto is_same = [&](const auto& other) { return other.checksum == file.checksum; };
     if (std::ranges::none_of(older.files, is_same))
-      fs::remove(root_ / "shared" / ("demo." + kTask) / "files" / file.checksum);
+      fs::remove(root_ / "shared" / ("demo." + kStateTask) / "files" / file.checksum);
   }
   EXPECT_EQ(open().offset, 100);
 }
@@ -191,7 +191,7 @@ TEST_F(StatesTest, ACancelledRestoreDoesNotReplaceTheState) {
   snapshot_at(1'000'000'000);
   state_at(1);
   EXPECT_THAT(open([] { return false; }).error, HasSubstr("cancelled"));
-  fs::remove_all(root_ / "shared" / ("demo." + kTask));
+  fs::remove_all(root_ / "shared" / ("demo." + kStateTask));
   EXPECT_EQ(open().offset, 1);
   EXPECT_FALSE(fs::exists(beside(folder(), "newer")));
 }
@@ -216,7 +216,7 @@ TEST_F(StatesTest, ADamagedStateIsReportedAndNotReplaced) {
   std::ofstream(folder() / "CURRENT") << "MANIFEST-999999\n";
   snapshot_at(1'000'000'000);
   const auto process = states();
-  const auto opened = process->open(kTask, {}, {});
+  const auto opened = process->open(kStateTask, {}, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::stop);
   EXPECT_THAT(opened.error().what, HasSubstr("remove the folder"));
@@ -235,7 +235,7 @@ TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
   const auto held = RocksStore::open(folder(), memory_);
   ASSERT_TRUE(held.has_value());
   const auto process = states();
-  const auto opened = process->open(kTask, {}, {});
+  const auto opened = process->open(kStateTask, {}, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::wait);
   EXPECT_THAT(opened.error().what, HasSubstr("in use by another process"));
@@ -246,7 +246,7 @@ TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
 
 TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
   const auto process = states();
-  const auto opened = process->open(kTask, {}, {});
+  const auto opened = process->open(kStateTask, {}, {});
   commit(**opened, 100, "d1", true);
   process->create_snapshots();
   EXPECT_TRUE(list().empty());
@@ -257,7 +257,7 @@ TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
 
 TEST_F(StatesTest, TheThreadCreatesSnapshots) {
   States with_thread(root_ / "state", {root_ / "shared", "demo.", 3, std::chrono::seconds(1)}, 64 << 20, "d1");
-  const auto opened = with_thread.open(kTask, {}, {});
+  const auto opened = with_thread.open(kStateTask, {}, {});
   commit(**opened, 100);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (list().empty() && std::chrono::steady_clock::now() < deadline)
@@ -269,8 +269,8 @@ TEST_F(StatesTest, TheThreadCreatesSnapshots) {
 TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
   const auto owner = states();
   const auto standby = states("standby");
-  const auto owned = std::move(*owner->open(kTask, {}, {}));
-  const auto copy = std::move(*standby->open(kTask, {}, {}));
+  const auto owned = std::move(*owner->open(kStateTask, {}, {}));
+  const auto copy = std::move(*standby->open(kStateTask, {}, {}));
   std::int64_t offset = 0;
   const auto commit_in_both = [&] {
     commit(*copy, ++offset);
@@ -290,7 +290,7 @@ TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
 TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
   snapshot_at(1);  // of a machine that is gone
   const auto process = states();
-  const auto opened = std::move(*process->open(kTask, {}, {}));
+  const auto opened = std::move(*process->open(kStateTask, {}, {}));
   for (const std::int64_t offset : {2, 3}) {
     commit(*opened, offset);
     process->create_snapshots();
@@ -306,7 +306,7 @@ TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
 TEST_F(StatesTest, AProcessThatRestartsWithItsStateContinuesToCreateSnapshots) {
   for (const std::int64_t offset : {1, 2}) {
     const auto process = states();
-    const auto opened = std::move(*process->open(kTask, {}, {}));
+    const auto opened = std::move(*process->open(kStateTask, {}, {}));
     commit(*opened, offset);
     process->create_snapshots();
     EXPECT_EQ(list().front().next_offset, offset);
