@@ -97,8 +97,10 @@ TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
   MemorySource source(log, {}, group);
   LogCheckpoints checkpoints(log);
   Standby standby(
-      {[this, &group](const auto&) -> Result<std::unique_ptr<Source>> {
-         return std::make_unique<MemorySource>(log, std::vector<Input>{}, group);
+      {[this, &group](const auto& from) -> Result<std::unique_ptr<Source>> {
+         auto reader = std::make_unique<MemorySource>(log, std::vector<Input>{}, group);
+         reader->listen({[from](const auto&) { return from; }, {}});
+         return reader;
        },
        checkpoints,
        [](const Input&) { return std::string("outlet/3"); },

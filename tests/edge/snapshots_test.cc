@@ -39,7 +39,7 @@ void advance(RocksStore& store, std::int64_t offset, int values = 200) {
   for (int i = 0; i < values; ++i) {
     std::string value;
     for (int part = 0; part < 50; ++part)
-      value += std::to_string((offset * 7919 + i * 104729 + part * 1299709) % 1000003);
+      value += std::to_string((offset * 7919 + i * 104729LL + part * 1299709LL) % 1000003);
     batch.put(fmt::format("o/{}-{}", offset, i), value);
   }
   batch.put(std::string(kTaskKey), state.SerializeAsString());

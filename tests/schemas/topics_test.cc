@@ -72,7 +72,7 @@ TEST(Topics, NothingIsEverDeleted) {
 TEST(Topics, OnlyLatestStatesAreCompacted) {
   for (std::size_t i = 0; i < kTopicCount; ++i) {
     const auto topic = static_cast<Topic>(i);
-    const bool compacted = topic == Topic::metrics || topic == Topic::alerts;
+    const bool compacted = topic == Topic::metrics || topic == Topic::alerts || topic == Topic::checkpoints;
     EXPECT_EQ(settings(topic, false)["cleanup.policy"], compacted ? "compact" : "delete") << name_of(topic);
   }
 }

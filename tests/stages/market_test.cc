@@ -148,7 +148,9 @@ class Closes : public Market {
     }
     std::string text;
     for (const auto& one : bench.drain(Topic::signals)) {
-      const auto transition = one.as<SignalRecord>().transition();
+      const auto signal = one.as<SignalRecord>();
+      if (!signal.has_transition()) continue;  // the end of a day
+      const auto& transition = signal.transition();
       text +=
           fmt::format("{} {} {} {} | ", transition.rule(), transition.region_id(),
                       Transition::State_Name(transition.state()), shanghai().format(transition.at_ms()).substr(0, 10));
