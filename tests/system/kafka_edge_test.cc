@@ -400,7 +400,7 @@ TEST_F(KafkaEdgeTest, AMemberFencesTheOneBeforeOfItsName) {
   const auto ended = polls_until(*first, [] { return false; });
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().reaction, Reaction::retry) << "the other member may be an earlier request of this process";
-  EXPECT_TRUE(contains(ended.error().what, "under our name, twice")) << ended.error().what;
+  EXPECT_TRUE(contains(ended.error().what, "under the name of this process, twice")) << ended.error().what;
   const auto committed = first->commit({{{Topic::orders, 0}, {5, {}}}});
   ASSERT_FALSE(committed);
   EXPECT_EQ(committed.error().reaction, Reaction::retry) << committed.error().what;
