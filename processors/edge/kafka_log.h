@@ -48,7 +48,7 @@ inline constexpr int kQueueKib = 4'096;       // queued.max.messages.kbytes
 // assignment).
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic does not exist, or another member has joined
-//                    under our name; stop: refused, or the position is not in the log (auto.offset.reset=error, so no record is ever
+//                    under the name of this process; stop: refused, or the position is not in the log (auto.offset.reset=error, so no record is ever
 //                    skipped without an error)
 //   commit           is best effort during a rebalance: an offset that is not committed is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin without calling the listener: commit before it

@@ -21,7 +21,7 @@ struct KafkaSource::Parts {
   // Where the listener, or else the group, begins to read these inputs. Updates left_out.
   Result<KafkaFetcher::Positions> start_positions(const std::vector<Input>& inputs);
   Result<void> retry_left_out();
-  // Error: another member has joined under our name.
+  // Error: another member has joined under the name of this process.
   [[nodiscard]] Result<void> check_not_fenced() const;
   // Error: without an assignment, the group's coordinator has been unreachable for kKafkaAwayMax.
   [[nodiscard]] Result<void> check_coordinator() const;
