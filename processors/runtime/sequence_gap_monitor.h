@@ -2,7 +2,6 @@
 // outputs have to be published again by hand.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -51,9 +50,7 @@ class SequenceGapMonitor {
   static std::string commands(const std::map<std::string, std::int64_t>& missing) {
     std::string text;
     for (const auto& [sender, offset] : missing) {
-      auto task = sender;
-      std::ranges::replace(task, '/', '-');
-      text += fmt::format(" fiverate tasks reset {} --offset {};", task, offset);
+      text += fmt::format(" fiverate tasks reset {} --offset {};", task_argument(sender), offset);
     }
     text.pop_back();
     return text;

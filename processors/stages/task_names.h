@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "processors/stages/topology.h"
+#include "processors/stream/task_context.h"
 #include "schemas/cause.h"
 
 namespace fiverate {
@@ -20,7 +21,7 @@ inline std::string task_name_of(const Input& input) {
 }
 
 inline std::string task_argument_of(const Input& input) {
-  return fmt::format("{}-{}", sender_of(input), input.partition);
+  return task_argument(task_name_of(input));
 }
 
 }  // namespace fiverate

@@ -12,12 +12,6 @@ constexpr std::chrono::milliseconds kRetryAnswersWithin{500};     // of a waitin
 // A state-only replay changes the same keys again and again, and nobody waits for its commits.
 constexpr int kSuppressedCommitsRarer = 10;
 
-// As `fiverate tasks reset` names a task.
-std::string argument_of(std::string task) {
-  std::ranges::replace(task, '/', '-');
-  return task;
-}
-
 }  // namespace
 
 Worker::Worker(Parts parts, WorkerOptions options)
@@ -173,15 +167,14 @@ Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t owner_o
   if (task.next_offset() < range->first) {
     return fail(Reaction::stop,
                 "PARTIAL: {} has to be computed from {} partition {} offset {} on, but this log begins at {}: earlier "
-                "records were "
-                "deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed from a part.",
+                "records were deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed "
+                "from a part.",
                 task.name(), name_of(input.topic), input.partition, task.next_offset(), range->first);
   }
   if (const auto known = std::max(task.next_offset(), owner_offset); known > range->end) {
     return fail(Reaction::stop,
                 "{} partition {} ends at offset {}, but {} had read up to {}: the topic was truncated or created "
-                "again. Nothing is "
-                "computed from another log.",
+                "again. Nothing is computed from another log.",
                 name_of(input.topic), input.partition, range->end, task.name(), known);
   }
   return std::max(previous, range->first);  // where the previous record was deleted, it is not verified
@@ -200,9 +193,9 @@ Result<void> Worker::verify_results(const Checkpoint& checkpoint) const {
   if (lost.empty()) return {};
   return fail(Reaction::stop,
               "Acknowledged results of {} are gone: {}. Was a broker elected that was behind "
-              "(unclean.leader.election.enable), or the "
-              "topic created again? Stop all processes and publish them again: fiverate tasks reset {}",
-              checkpoint.task(), lost, argument_of(checkpoint.task()));
+              "(unclean.leader.election.enable), or the topic created again? Stop all processes and publish them "
+              "again: fiverate tasks reset {}",
+              checkpoint.task(), lost, task_argument(checkpoint.task()));
 }
 
 void Worker::on_revoked(const std::vector<Input>& inputs) {

@@ -22,8 +22,8 @@ namespace fiverate {
 
 struct WorkerOptions {
   std::chrono::milliseconds poll_wait{100};
-  std::chrono::milliseconds commit_every{
-      500};  // bounds what a crash repeats; suppressed tasks commit ten times as rarely
+  // Bounds what a crash repeats. Suppressed tasks commit ten times as rarely.
+  std::chrono::milliseconds commit_every{500};
   std::int64_t commit_records = 200'000;
   std::int64_t suppressed_commit_records = 5'000;  // what is not committed is in memory
 };
