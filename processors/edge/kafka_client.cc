@@ -66,6 +66,14 @@ const Reserved* reserved(std::string_view name) {
 
 constexpr std::int32_t kFetchKib = 1'024;  // limit for one partition in one fetch response
 
+// How long librdkafka waits before it looks again whether a full queue of fetched records has room. By default it waits 1 s, so that
+// reading a backlog is limited to one queue in a second.
+std::pair<std::string, std::string> full_queue_backoff() {
+  constexpr int kFirstVersionWithOwnProperty = 0x02020000;
+  const bool has_own_property = rd_kafka_version() >= kFirstVersionWithOwnProperty;
+  return {has_own_property ? "fetch.queue.backoff.ms" : "fetch.error.backoff.ms", "5"};
+}
+
 KafkaProperties common_defaults() {
   return {
       {"client.id", "fiverate"},         {"socket.nagle.disable", "true"},     {"socket.keepalive.enable", "true"},
@@ -240,21 +248,18 @@ KafkaRole consumer_role(std::string group, std::int32_t fetch_kib) {
   KafkaRole role;
   role.type = RD_KAFKA_CONSUMER;
   role.defaults =
-      joined(common_defaults(),
-             {
-                 {"session.timeout.ms", "10000"},   // after it, the partitions of a dead process move
-                 {"heartbeat.interval.ms", "500"},  // how soon a member notices a rebalance
-                 // A state is restored between two polls; /livez reports a process that hangs.
-                 {"max.poll.interval.ms", "1800000"},
-                 {"socket.timeout.ms", "15000"},  // a broker that hangs counts as unreachable
-                 // A full queue pauses fetching, and librdkafka checks it again only after the backoff. With
-                 // the default backoff, reading takes four times as long.
-                 {"fetch.error.backoff.ms", "5"},
-                 {"queued.min.messages", "500000"},
-                 {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
-                 // One response holds no more than the queue may.
-                 {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
-             });
+      joined(common_defaults(), {
+                                    {"session.timeout.ms", "10000"},  // after it, the partitions of a dead process move
+                                    {"heartbeat.interval.ms", "500"},  // how soon a member notices a rebalance
+                                    // A state is restored between two polls; /livez reports a process that hangs.
+                                    {"max.poll.interval.ms", "1800000"},
+                                    {"socket.timeout.ms", "15000"},  // a broker that hangs counts as unreachable
+                                    full_queue_backoff(),
+                                    {"queued.min.messages", "500000"},
+                                    {"queued.max.messages.kbytes", std::to_string(fetch_kib)},
+                                    // One response holds no more than the queue may.
+                                    {"fetch.message.max.bytes", std::to_string(std::min(kFetchKib, fetch_kib) * 1024)},
+                                });
   role.fixed = {
       {"group.id", std::move(group)},
       {"enable.auto.commit", "false"},

@@ -300,7 +300,7 @@ class BadRecords:
 
     PARTITION = 3
     REASONS = ("malformed", "missing_field", "negative_quantity", "bad_payload", "bad_value")
-    AHEAD = 20_000  # records: as fast as they are rejected, not as fast as Kafka takes them
+    AHEAD = 60_000  # records: as fast as they are rejected, not as fast as Kafka takes them
 
     def __init__(self, test, market):
         self.test, self.market, self.sent = test, market, 0
