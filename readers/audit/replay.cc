@@ -9,8 +9,6 @@
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
-#include "processors/edge/history_source.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -18,6 +16,8 @@
 #include "processors/stages/reference.h"
 #include "processors/stages/task_names.h"
 #include "processors/stream/worker.h"
+#include "readers/audit/history_source.h"
+#include "readers/audit/memory_log.h"
 #include "readers/audit/metrics_file.h"
 #include "readers/query/alert_json.h"
 #include "readers/query/row_json.h"
@@ -88,6 +88,14 @@ class NoStore final : public Store {
   }
   Result<void> write(const StoreBatch&) override { return {}; }
   std::string location() const override { return "memory"; }
+};
+
+// No task of a replay has a checkpoint.
+class NoCheckpoints final : public CheckpointReader {
+ public:
+  Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>&) override {
+    return std::map<std::string, Checkpoint>{};
+  }
 };
 
 // A commit stores nothing here. It lets the stages release the changes that they collect for the store.

@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stream/memory_store.h"
 #include "tests/stream/fake_operator.h"
 #include "tests/support/log_checkpoints.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 namespace {

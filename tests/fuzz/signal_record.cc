@@ -2,7 +2,6 @@
 // output without restarts.
 #include <algorithm>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stages/alert_manager.h"
 #include "processors/stream/memory_store.h"
 #include "schemas/check.h"

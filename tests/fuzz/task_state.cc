@@ -2,7 +2,6 @@
 // first byte selects the stage and the key under which the other bytes are stored.
 #include <array>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stages/alert_manager.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -10,6 +9,7 @@
 #include "processors/stream/task.h"
 #include "schemas/check.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/memory_sink.h"
 
 namespace {
 

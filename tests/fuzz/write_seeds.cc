@@ -7,7 +7,6 @@
 #include <set>
 
 #include "deltas.pb.h"
-#include "processors/edge/memory_log.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
 #include "tests/support/random_history.h"

@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/task_context.h"
 #include "tests/stream/fake_operator.h"
 #include "tests/support/log_checkpoints.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 

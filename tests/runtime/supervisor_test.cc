@@ -5,6 +5,7 @@
 
 #include "schemas/format.h"
 #include "tests/runtime/runtime_fixture.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 namespace {

@@ -10,7 +10,6 @@
 #include "deltas.pb.h"
 #include "ledger.pb.h"
 #include "metrics.pb.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"

@@ -13,6 +13,7 @@
 #include "schemas/format.h"
 #include "tests/stream/fake_operator.h"
 #include "tests/support/log_checkpoints.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 

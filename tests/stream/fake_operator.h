@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 

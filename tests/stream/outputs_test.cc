@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "processors/edge/memory_log.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "processors/edge/memory_log.h"
 #include "processors/stream/checkpoint.h"
+#include "readers/audit/memory_log.h"
 
 namespace fiverate::test {
 

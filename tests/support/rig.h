@@ -18,12 +18,12 @@
 
 #include "alerts.pb.h"
 #include "metrics.pb.h"
-#include "processors/edge/memory_log.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "tests/support/events.h"
+#include "tests/support/memory_sink.h"
 
 namespace fiverate::test {
 

@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 
-#include "processors/stream/checkpoint.h"
 #include "processors/stream/ports.h"
 
 namespace fiverate {
@@ -71,27 +70,6 @@ class MemorySource final : public Source {
   Listener listener_;
   bool assigned_ = false;
   std::map<Input, std::int64_t> next_;
-};
-
-// Appends at once; every record is acknowledged when it is sent.
-class MemorySink : public Sink {
- public:
-  explicit MemorySink(MemoryLog& log) : log_(log) {}
-  Result<void> send(OutRecord record) override;
-  Result<void> flush() override { return {}; }
-  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override;
-
- private:
-  MemoryLog& log_;
-  std::map<std::pair<Input, std::string>, std::int64_t> ends_;
-};
-
-// For a replay, in which no task has a checkpoint.
-class NoCheckpoints final : public CheckpointReader {
- public:
-  Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>&) override {
-    return std::map<std::string, Checkpoint>{};
-  }
 };
 
 }  // namespace fiverate

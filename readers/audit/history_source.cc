@@ -1,4 +1,4 @@
-#include "processors/edge/history_source.h"
+#include "readers/audit/history_source.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "processors/edge/memory_log.h"
+#include "readers/audit/memory_log.h"
 
 #include "schemas/check.h"
 
@@ -129,19 +129,6 @@ Result<std::map<Input, Committed>> MemorySource::committed(const std::vector<Inp
 Result<void> MemorySource::commit(const std::map<Input, Committed>& positions) {
   for (const auto& [input, position] : positions) group_[input] = position;
   return {};
-}
-
-Result<void> MemorySink::send(OutRecord record) {
-  const Input target{record.topic, record.partition};
-  const auto sender = record.cause ? record.cause->sender : std::string();
-  log_.append(std::move(record));
-  if (!sender.empty()) ends_[{target, sender}] = log_.end_offset(target);
-  return {};
-}
-
-std::optional<std::int64_t> MemorySink::acknowledged_end(const Input& target, const std::string& sender) const {
-  const auto found = ends_.find({target, sender});
-  return found == ends_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace fiverate

@@ -1,10 +1,13 @@
 // The log in memory: order, offsets, limits, and the source that reads it.
-#include "processors/edge/memory_log.h"
+
+#include "readers/audit/memory_log.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <thread>
+
+#include "tests/support/memory_sink.h"
 
 namespace fiverate {
 namespace {
