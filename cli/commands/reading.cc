@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "cli/live/live.h"
-#include "processors/edge/kafka_groups.h"
+#include "processors/edge/kafka_offsets.h"
 
 namespace fiverate {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/commands/context.h"
-#include "processors/edge/kafka_groups.h"
+#include "processors/edge/kafka_offsets.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/checkpoint.h"
 

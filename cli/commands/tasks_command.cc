@@ -5,7 +5,7 @@
 #include "cli/commands/reading.h"
 #include "cli/commands/task_positions.h"
 #include "cli/live/live.h"
-#include "processors/edge/kafka_fetcher.h"
+#include "processors/edge/kafka_offsets.h"
 #include "processors/edge/rocks_store.h"
 #include "processors/runtime/reset.h"
 #include "processors/stages/task_names.h"
@@ -77,12 +77,12 @@ ResetRequest request_of(const Context& context, const Input& input, const ResetA
   ResetRequest request{task_name_of(input), definition_id(context.definition()), position.committed, {}, {},
                        arguments.offset};
   request.checkpoints = checkpoints_of(context, request.task);
-  const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(group, context.kafka.fetch_kib)));
+  const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(context.kafka, group)));
   for (const auto& checkpoint : request.checkpoints) {
     for (const auto& result : checkpoint.results()) {
       const Input target{static_cast<Topic>(result.topic()), result.partition()};
       if (request.result_partitions.contains(target)) continue;
-      request.result_partitions[target] = or_exit(query_offset_range(*client, context.kafka, target));
+      request.result_partitions[target] = or_exit(query_offset_range(*client, target));
     }
   }
   return request;

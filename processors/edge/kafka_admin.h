@@ -43,9 +43,6 @@ struct TopicsMade {
 // An empty list: all topics are as planned.
 [[nodiscard]] Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// The existing topics and their numbers of partitions.
-[[nodiscard]] Result<std::map<Topic, std::int32_t>> topic_partitions(const KafkaSettings& settings);
-
 // Full names of our topics with a single replica: a power failure of its broker may lose acknowledged records.
 [[nodiscard]] Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings);
 

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
-#include <span>
-#include <thread>
 
+#include "processors/edge/kafka_offsets.h"
 #include "schemas/check.h"
 
 namespace fiverate {
@@ -16,20 +15,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kElectionPause{50};
-constexpr std::chrono::seconds kKnownWithin{2};  // every broker knows a new topic after this time
-
 // "7", "-1". The text is a view into librdkafka's memory and does not end with a zero byte.
 std::optional<Millis> parse_millis(std::string_view text) {
   Millis value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-bool is_missing(rd_kafka_resp_err_t code) {
-  return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-         code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
 void log_unreadable(std::string_view header, const InRecord& record) {
@@ -82,63 +73,6 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
 
 }  // namespace
 
-std::string named(const KafkaSettings& settings, const Input& input) {
-  return fmt::format("{} partition {}", topic_name(settings, input.topic), input.partition);
-}
-
-rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
-                                const Input& input) {
-  return *rd_kafka_topic_partition_list_add(&list, topic_name(settings, input.topic).c_str(), input.partition);
-}
-
-KafkaPartitions new_list(std::size_t size) {
-  return KafkaPartitions(rd_kafka_topic_partition_list_new(static_cast<int>(size)));
-}
-
-namespace {
-
-// nullopt: no broker answered.
-std::optional<bool> partition_exists(KafkaClient& client, const std::string& topic, std::int32_t partition,
-                                     milliseconds within) {
-  const rd_kafka_metadata_t* answer = nullptr;
-  const auto code = rd_kafka_metadata(client.get(), 1, nullptr, &answer, static_cast<int>(within.count()));
-  const KafkaMetadata metadata(answer);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
-  return std::ranges::any_of(
-      std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt)),
-      [&](const auto& found) { return found.topic == topic && partition < found.partition_cnt; });
-}
-
-}  // namespace
-
-Result<OffsetRange> query_offset_range(KafkaClient& client, const KafkaSettings& settings, const Input& input) {
-  OffsetRange range;
-  auto code = RD_KAFKA_RESP_ERR_NO_ERROR;
-  const auto name = topic_name(settings, input.topic);
-  const auto begun = Clock::now();
-  const auto left = [&] { return kKafkaAnswerWithin - std::chrono::duration_cast<milliseconds>(Clock::now() - begun); };
-  do {
-    // The first timeout is long, since a leader may be slow. Later ones are shorter, since there may be another leader.
-    const auto within = std::clamp<milliseconds>(left() / 2, kElectionPause, kKafkaAnswerWithin);
-    code = rd_kafka_query_watermark_offsets(client.get(), name.c_str(), input.partition, &range.first, &range.end,
-                                            static_cast<int>(within.count()));
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return range;
-    if (kafka_error(code, "").reaction != Reaction::retry) break;
-    // librdkafka also reports a partition as unknown while it is new or has no leader, and when no broker answers.
-    if (is_missing(code) && Clock::now() - begun > kKnownWithin &&
-        partition_exists(client, name, input.partition, left()) == false) {
-      return fail(Reaction::stop, "{} does not exist at {}: run `topics create`.", named(settings, input),
-                  client.servers());
-    }
-    std::this_thread::sleep_for(kElectionPause);
-    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT && left() > kElectionPause) client.refresh_metadata(left() / 2);
-  } while (left() > kElectionPause);
-  return tl::make_unexpected(kafka_error(code,
-                                         fmt::format("The first and last offsets of {} could not be read from {}",
-                                                     named(settings, input), client.servers()),
-                                         client.last_error()));
-}
-
 void Wakeup::notify() {
   const std::lock_guard lock(mutex_);
   notified_ = true;
@@ -161,8 +95,9 @@ void KafkaFetcher::QueueRelease::operator()(rd_kafka_queue_t* queue) const {
 }
 
 Result<void> KafkaFetcher::assign(Positions positions) {
-  const auto list = new_list(positions.size());
-  for (const auto& [input, position] : positions) add(*list, settings_, input).offset = position.next;
+  std::map<Input, Committed> begin;
+  for (const auto& [input, position] : positions) begin[input].offset = position.next;
+  const auto list = partition_list(settings(), begin);
   forget_assignment();
   positions_ = std::move(positions);
   if (order_ == ReadOrder::by_arrival)
@@ -171,7 +106,7 @@ Result<void> KafkaFetcher::assign(Positions positions) {
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
   forget_assignment();
   positions_.clear();
-  return tl::make_unexpected(kafka_error(code, "The assigned partitions cannot be read", client_->last_error()));
+  return client_->failed(code, "The assigned partitions cannot be read");
 }
 
 void KafkaFetcher::unassign() {
@@ -198,7 +133,7 @@ Result<void> KafkaFetcher::poll(milliseconds wait, std::vector<InRecord>& record
   polled_ = nullptr;
   if (!batch->messages.empty()) client_->broker_answered();
   if (failure_) return tl::make_unexpected(*failure_);
-  return check_brokers();
+  return client_->check_reachable();
 }
 
 void KafkaFetcher::read_as_fetched(milliseconds wait, const std::shared_ptr<Batch>& batch,
@@ -221,8 +156,7 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
   for (auto timeout = queues_.empty() ? wait : milliseconds(0); !failure_; timeout = milliseconds(0)) {
     const KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message) break;
-    if (message->err ==
-        RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew, and the queue belongs to the old one
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew; the queue belongs to the old one
       failure_ = Error{Reaction::retry, fmt::format("A record of {} did not come through the queue of its partition.",
                                                     rd_kafka_topic_name(message->rkt))};
     } else if (auto handled = on_event(*message); !handled) {
@@ -243,7 +177,7 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
     }
     for (const auto number : merge_.drain_stalled()) {
       spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
-                   named(settings_, queues_[number].entry->first));
+                   client_->name(queues_[number].entry->first));
     }
     if (!batch->messages.empty() || Clock::now() >= until) break;
     wakeup_.wait_until(until);
@@ -273,10 +207,14 @@ bool KafkaFetcher::has_more(const PartitionQueue& queue) const {
   if (!queue.received) return true;
   if (queue.at_end) return false;
   const auto& [input, position] = *queue.entry;
+  return position.next < known_range(input).end;
+}
+
+OffsetRange KafkaFetcher::known_range(const Input& input) const {
   OffsetRange known{-1, -1};
-  rd_kafka_get_watermark_offsets(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition,
+  rd_kafka_get_watermark_offsets(client_->get(), topic_name(settings(), input.topic).c_str(), input.partition,
                                  &known.first, &known.end);
-  return position.next < known.end;
+  return known;
 }
 
 void KafkaFetcher::open_queues() {
@@ -285,7 +223,7 @@ void KafkaFetcher::open_queues() {
     auto& queue = queues_.emplace_back();
     queue.entry = &entry;
     queue.queue.reset(
-        rd_kafka_queue_get_partition(client_->get(), topic_name(settings_, input.topic).c_str(), input.partition));
+        rd_kafka_queue_get_partition(client_->get(), topic_name(settings(), input.topic).c_str(), input.partition));
     CHECK(queue.queue != nullptr, name_of(input.topic), input.partition);
     rd_kafka_queue_forward(queue.queue.get(), nullptr);
     rd_kafka_queue_cb_event_enable(
@@ -304,26 +242,19 @@ bool KafkaFetcher::all_done() const {
 }
 
 void KafkaFetcher::forget_assignment() {
-  known_topics_.clear();
-  last_topic_ = {};
+  last_ = {};
   release();
 }
 
 KafkaFetcher::Positions::value_type* KafkaFetcher::position_of(const rd_kafka_message_t& message) {
-  const auto is = [&](const KnownTopic& known) {
-    return known.topic == message.rkt && known.partition == message.partition;
-  };
-  if (last_topic_.entry != nullptr && is(last_topic_)) return last_topic_.entry;
-  auto found = std::ranges::find_if(known_topics_, is);
-  if (found == known_topics_.end()) {
-    const auto topic = message.rkt != nullptr ? topic_of(settings_, rd_kafka_topic_name(message.rkt)) : std::nullopt;
-    if (!topic) return nullptr;
-    const auto entry = positions_.find({*topic, message.partition});
+  if (message.rkt == nullptr) return nullptr;
+  if (last_.topic != message.rkt || last_.partition != message.partition) {
+    const auto topic = topic_of(settings(), rd_kafka_topic_name(message.rkt));
+    const auto entry = topic ? positions_.find({*topic, message.partition}) : positions_.end();
     if (entry == positions_.end()) return nullptr;
-    found = known_topics_.insert(found, KnownTopic{message.rkt, message.partition, &*entry});
+    last_ = {message.rkt, message.partition, &*entry};
   }
-  last_topic_ = *found;
-  return last_topic_.entry;
+  return last_.entry;
 }
 
 void KafkaFetcher::append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
@@ -364,15 +295,15 @@ Result<void> KafkaFetcher::on_event(const rd_kafka_message_t& message) {
   if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
     return entry != nullptr ? position_error(entry->first, entry->second.next, reported) : Result<void>{};
   }
-  const auto where = entry != nullptr         ? named(settings_, entry->first)
+  const auto where = entry != nullptr         ? client_->name(entry->first)
                      : message.rkt != nullptr ? std::string(rd_kafka_topic_name(message.rkt))
                                               : "the log";
-  if (is_missing(code)) {
+  if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+      code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
     return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, reported);
   }
-  auto error = kafka_error(code, fmt::format("Reading {} failed", where), reported);
-  if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL)
-    return tl::make_unexpected(std::move(error));
+  auto failed = client_->failed(code, fmt::format("Reading {} failed", where), reported);
+  if (failed.value().reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL) return failed;
   client_->on_error(code, reported);  // librdkafka retries by itself
   return {};
 }
@@ -386,26 +317,17 @@ Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offse
     return fail(Reaction::stop,
                 "{} was truncated or created again: records before offset {} that were read already are gone, after an "
                 "unclean leader election. Reported by librdkafka: {}. Nothing is skipped.",
-                named(settings_, input), offset, reported);
+                client_->name(input), offset, reported);
   }
 #endif
-  const auto range = query_offset_range(*client_, settings_, input);
-  if (!range) return tl::make_unexpected(range.error());
-  if (offset >= range->first && offset <= range->end) {
-    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", named(settings_, input), offset, reported);
+  TRY_VALUE(range, query_offset_range(*client_, input));
+  if (offset >= range.first && offset <= range.end) {
+    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", client_->name(input), offset, reported);
   }
   return fail(Reaction::stop,
               "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
-              named(settings_, input), offset, range->first, range->end,
-              offset < range->first ? "its older records were deleted" : "it was truncated or created again");
-}
-
-Result<void> KafkaFetcher::check_brokers() const {
-  const auto since = client_->away_since();
-  if (!since || Clock::now() - *since < kKafkaAwayMax) return {};
-  return fail(client_->refused() ? Reaction::stop : Reaction::retry,
-              "No Kafka broker could be reached at {} for {} s. Reported last: {}.", client_->servers(),
-              kKafkaAwayMax.count(), client_->last_error());
+              client_->name(input), offset, range.first, range.end,
+              offset < range.first ? "its older records were deleted" : "it was truncated or created again");
 }
 
 }  // namespace fiverate

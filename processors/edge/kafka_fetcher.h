@@ -1,4 +1,4 @@
-// Internal to the Kafka edge: how source, reader and kafka_groups.h query offsets and read assigned partitions.
+// Internal to the Kafka edge: how source and reader read assigned partitions.
 #pragma once
 
 #include <chrono>
@@ -9,27 +9,14 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "processors/edge/kafka_client.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stream/arrival_merge.h"
 
 namespace fiverate {
 
-inline constexpr int kAnswerMs = static_cast<int>(std::chrono::milliseconds(kKafkaAnswerWithin).count());
 inline constexpr std::int64_t kNoEnd = std::numeric_limits<std::int64_t>::max();
-
-// "ledger partition 3", for messages.
-std::string named(const KafkaSettings& settings, const Input& input);
-
-KafkaPartitions new_list(std::size_t size);
-rd_kafka_topic_partition_t& add(rd_kafka_topic_partition_list_t& list, const KafkaSettings& settings,
-                                const Input& input);
-
-// The first offset of a partition and its log end offset. Error: stop if there is no such partition, else retry.
-Result<OffsetRange> query_offset_range(KafkaClient& client, const KafkaSettings& settings, const Input& input);
 
 // librdkafka's threads notify it when an empty partition queue gets a message.
 class Wakeup {
@@ -56,11 +43,11 @@ class Wakeup {
 // A fetch response brings records and high watermark together, so a live record is the last one known and waits for no other partition.
 class KafkaFetcher {
  public:
-  KafkaFetcher(KafkaSettings settings, std::shared_ptr<KafkaClient> client, ReadOrder order = ReadOrder::as_fetched)
-      : settings_(std::move(settings)), client_(std::move(client)), order_(order) {}
+  explicit KafkaFetcher(std::shared_ptr<KafkaClient> client, ReadOrder order = ReadOrder::as_fetched)
+      : client_(std::move(client)), order_(order) {}
 
   struct Position {
-    std::int64_t next = 0;      // the next offset, or kFromBeginning, kFromEnd
+    std::int64_t next = 0;      // the next offset
     std::int64_t end = kNoEnd;  // records from this offset on are not returned
     bool done = false;          // `end` is reached
     bool at_end = false;        // the log ended after the last record, but for markers of transactions
@@ -78,8 +65,11 @@ class KafkaFetcher {
 
   [[nodiscard]] bool all_done() const;
   [[nodiscard]] const Positions& positions() const { return positions_; }
-  [[nodiscard]] const KafkaSettings& settings() const { return settings_; }
+  // The offsets of an assigned partition as of its last fetch; -1: unknown.
+  [[nodiscard]] OffsetRange known_range(const Input& input) const;
   [[nodiscard]] KafkaClient& client() const { return *client_; }
+  [[nodiscard]] const std::shared_ptr<KafkaClient>& shared_client() const { return client_; }
+  [[nodiscard]] const KafkaSettings& settings() const { return client_->settings(); }
 
  private:
   // The messages of one poll. The client is destroyed after them, because they lie in its memory.
@@ -97,7 +87,7 @@ class KafkaFetcher {
     bool received = false;  // a record or an end, since the assignment
     bool at_end = false;    // an end, since the last record
   };
-  struct KnownTopic {
+  struct KnownPartition {
     const rd_kafka_topic_t* topic = nullptr;
     std::int32_t partition = 0;
     Positions::value_type* entry = nullptr;
@@ -119,17 +109,14 @@ class KafkaFetcher {
   // An end of a partition, or an error.
   Result<void> on_event(const rd_kafka_message_t& message);
   Result<void> position_error(const Input& input, std::int64_t offset, std::string_view reported);
-  Result<void> check_brokers() const;
 
-  KafkaSettings settings_;
   std::shared_ptr<KafkaClient> client_;
   ReadOrder order_;
   Positions positions_;
   Wakeup wakeup_;
   std::vector<PartitionQueue> queues_;  // by_arrival only; in the order of positions_
   ArrivalMerge merge_;
-  std::vector<KnownTopic> known_topics_;  // caches position_of(); most messages are of last_topic_
-  KnownTopic last_topic_;
+  KnownPartition last_;                      // of position_of(): messages of a partition come together
   std::optional<Error> failure_;             // librdkafka would continue after it
   std::vector<InRecord>* polled_ = nullptr;  // the output of the current poll, and where in it that poll began
   std::size_t polled_from_ = 0;

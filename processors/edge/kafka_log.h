@@ -1,5 +1,5 @@
-// Kafka as the runtime sees it: a group's share of some topics (KafkaSource), fixed partitions read by oneself
-// (KafkaReader), and the log written (KafkaSink). Each belongs to one thread.
+// Kafka as the runtime sees it: a group's share of some topics (KafkaSource), fixed partitions read by oneself (KafkaReader), the log
+// written (KafkaSink), and checkpoints read (KafkaCheckpointReader). Each belongs to one thread.
 //
 // Records keep what they point into alive, also beyond their source. A header that cannot be read counts as absent and
 // is logged. A null key or value reads as an empty one.
@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,21 +16,17 @@
 #include <vector>
 
 #include "processors/edge/kafka_client.h"
+#include "processors/stream/acknowledged_offsets.h"
 #include "processors/stream/checkpoint.h"
 #include "processors/stream/ports.h"
 
 namespace fiverate {
 
-// As offsets to begin at: the first offset of the log, and its log end offset.
-inline constexpr std::int64_t kFromBeginning = RD_KAFKA_OFFSET_BEGINNING;
-inline constexpr std::int64_t kFromEnd = RD_KAFKA_OFFSET_END;
+class KafkaFetcher;
 
 inline constexpr std::size_t kPollRecordsMax = 2'000;  // of one poll; bounds the records that a revocation discards
-inline constexpr std::chrono::seconds kKafkaAwayMax{
-    10};  // without any broker for so long, poll returns the error retry
-inline constexpr std::chrono::seconds kKafkaAnswerWithin{10};  // timeout of one request to the broker
-inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};    // timeout of leave()
-inline constexpr std::chrono::seconds kStalledAfter{30};       // without an acknowledgement for so long, a sink fails
+inline constexpr std::chrono::seconds kKafkaLeaveWithin{3};  // timeout of leave()
+inline constexpr std::chrono::seconds kStalledAfter{30};     // without an acknowledgement for so long, a sink fails
 inline constexpr std::chrono::milliseconds kRetryLeftOutEvery{200};  // partitions that the listener left out
 inline constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
@@ -48,29 +45,26 @@ inline constexpr int kQueueKib = 4'096;       // queued.max.messages.kbytes
 // assignment).
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic does not exist, or another member has joined
-//                    under the name of this process; stop: refused, or the position is not in the log (auto.offset.reset=error, so no record is ever
-//                    skipped without an error)
+//                    under the name of this process; stop: refused, or the position is not in the log (auto.offset.reset=error, so
+//                    no record is ever skipped without an error)
 //   commit           is best effort during a rebalance: an offset that is not committed is committed by the next owner
 //   destruction      leaves the group within kKafkaEndWithin without calling the listener: commit before it
 //
-// `member` is the static name in the group (group.instance.id). A static member that restarts within its session gets its partitions back
-// at once; for a dynamic member that was killed, the group waits until its session is over.
+// `member` is the static name in the group (group.instance.id). A static member that restarts within its session gets its partitions
+// back at once; for a dynamic member that was killed, the group waits until its session is over.
 //
-// The listener is called again every kRetryLeftOutEvery for partitions that it left out. When it returns positions for them, the other
-// partitions are fetched anew from their positions.
-//
-// Records of a partition that is revoked during a poll are not returned. Without a listener, a partition begins at the offset that the
-// group committed, else at its first offset.
+// The listener has to be set before the first poll. It is called again every kRetryLeftOutEvery for partitions that it left out. When it
+// returns positions for them, the other partitions are fetched anew from their positions. Records of a partition that is revoked during
+// a poll are not returned.
 class KafkaSource final : public Source {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(const KafkaSettings& settings,
-                                                                 const std::string& group,
+  [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(KafkaSettings settings, const std::string& group,
                                                                  const std::vector<Topic>& topics,
                                                                  const std::string& member = {},
                                                                  ReadOrder order = ReadOrder::as_fetched);
   ~KafkaSource() override;
 
-  void listen(Listener listener) override;
+  void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
                                                std::chrono::milliseconds within) override;
@@ -79,15 +73,25 @@ class KafkaSource final : public Source {
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
   // True if the group has assigned partitions (or an empty set), and the listener has left none out.
-  [[nodiscard]] bool assigned() const;
+  [[nodiscard]] bool assigned() const { return assigned_ && left_out_.empty(); }
   // Leaves the group and calls the listener's `on_revoked`; other members get the partitions at once. Without it a static member keeps
   // them until its session is over, so that a restart gets them back.
   void leave();
 
  private:
-  struct Parts;
-  explicit KafkaSource(std::shared_ptr<Parts> parts);
-  std::shared_ptr<Parts> parts_;  // shared with a close that does not end
+  explicit KafkaSource(std::string member);
+  // Reads these inputs from the positions that the listener returns. A retry keeps the other partitions.
+  Result<void> assign(const std::vector<Input>& inputs, bool is_retry);
+  // Error: another member has joined under the name of this process.
+  [[nodiscard]] Result<void> check_not_fenced() const;
+  void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
+
+  std::string member_;
+  Listener listener_;
+  std::unique_ptr<KafkaFetcher> fetcher_;
+  bool assigned_ = false;        // since the last revocation
+  std::vector<Input> left_out_;  // assigned, but left out by the listener
+  KafkaClient::Clock::time_point assigned_at_;
 };
 
 // Where a reader begins.
@@ -113,7 +117,7 @@ class KafkaReader final : public Source {
   [[nodiscard]] static Result<std::unique_ptr<KafkaReader>> open(const KafkaSettings& settings, ReaderOptions options);
   ~KafkaReader() override;
 
-  void listen(Listener listener) override;
+  void listen(Listener listener) override { listener_ = std::move(listener); }
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records) override;
   bool finished() const override;
   Result<std::map<Input, Committed>> committed(const std::vector<Input>&, std::chrono::milliseconds) override {
@@ -121,18 +125,15 @@ class KafkaReader final : public Source {
   }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
-  // For a progress bar: the next offset, and the log end offset of the first poll. Empty before the first poll.
-  struct Span {
-    std::int64_t begin = 0;
-    std::int64_t next = 0;
-    std::int64_t end = 0;
-  };
-  [[nodiscard]] std::map<Input, Span> spans() const;
-
  private:
-  struct Parts;
-  explicit KafkaReader(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  KafkaReader(std::unique_ptr<KafkaFetcher> fetcher, ReaderOptions options);
+  Result<void> start();
+  [[nodiscard]] Result<std::int64_t> begin_of(const Input& input, const OffsetRange& range) const;
+
+  std::unique_ptr<KafkaFetcher> fetcher_;
+  ReaderOptions options_;
+  Listener listener_;
+  bool started_ = false;
 };
 
 // An idempotent producer that retries without limit and never reorders. An empty value is written as null (in a compacted topic it erases
@@ -145,20 +146,31 @@ class KafkaReader final : public Source {
 // Destruction drops the records that are not acknowledged.
 class KafkaSink final : public Sink {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<KafkaSink>> open(const KafkaSettings& settings);
-  ~KafkaSink() override;
+  // `stalled_after`: another time than kStalledAfter, for tests.
+  [[nodiscard]] static Result<std::unique_ptr<KafkaSink>> open(const KafkaSettings& settings,
+                                                               std::chrono::milliseconds stalled_after = kStalledAfter);
 
   Result<void> send(OutRecord record) override;
   Result<void> flush() override;
-  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override;
-
-  // For tests: a shorter time than kStalledAfter.
-  void fail_after(std::chrono::milliseconds stalled);
+  std::optional<std::int64_t> acknowledged_end(const Input& target, const std::string& sender) const override {
+    return offsets_.end(target, sender);
+  }
 
  private:
-  struct Parts;
-  explicit KafkaSink(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit KafkaSink(std::chrono::milliseconds stalled_after) : stalled_after_(stalled_after) {}
+  void on_delivery(const rd_kafka_message_t& message);
+  Result<rd_kafka_topic_t*> handle_of(Topic topic);
+  // Error: since `begun` no record was acknowledged for stalled_after_.
+  Result<void> check_stalled(KafkaClient::Clock::time_point begun, Reaction reaction) const;
+
+  std::chrono::milliseconds stalled_after_;
+  std::shared_ptr<KafkaClient> client_;
+  std::map<Topic, KafkaTopicHandle> topics_;  // before the client in destruction: declared behind it
+  std::int64_t sent_ = 0;
+  std::int64_t acknowledged_ = 0;
+  KafkaClient::Clock::time_point last_acknowledged_;
+  AcknowledgedOffsets offsets_;
+  std::optional<Error> failure_;
 };
 
 // Reads single records of the topic `checkpoints`, with a client of its own.
@@ -169,9 +181,11 @@ class KafkaCheckpointReader final : public CheckpointReader {
   Result<std::map<std::string, Checkpoint>> find(const std::map<std::string, CheckpointPointer>& tasks) override;
 
  private:
-  struct Parts;
-  explicit KafkaCheckpointReader(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  explicit KafkaCheckpointReader(std::unique_ptr<KafkaFetcher> fetcher);
+  // Visits what the topic holds from one offset up to another.
+  Result<void> read(std::int64_t from, std::int64_t end, const std::function<void(const InRecord&)>& visit);
+
+  std::unique_ptr<KafkaFetcher> fetcher_;
 };
 
 }  // namespace fiverate

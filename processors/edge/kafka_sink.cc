@@ -1,16 +1,14 @@
 #include <algorithm>
 #include <array>
-#include <limits>
 
-#include "processors/edge/kafka_fetcher.h"
-#include "processors/stream/acknowledged_offsets.h"
+#include "processors/edge/kafka_log.h"
 #include "schemas/check.h"
 
 namespace fiverate {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
+using Clock = KafkaClient::Clock;
+constexpr int kSliceMs = 50;
 
 KafkaHeaders headers_of(const OutRecord& record) {
   KafkaHeaders headers;
@@ -49,208 +47,122 @@ std::size_t bytes_of(const OutRecord& record) {
          record.depends_on.size() * kDependsOnBytes + kRecordOverheadBytes;
 }
 
-// librdkafka returns it with the acknowledgement of a record, in the place of a pointer.
-struct Tag {
-  Topic topic;
-  std::int64_t number;  // of the record, among all that were sent
+}  // namespace
 
-  static constexpr int kTopicBits = 8;
-  [[nodiscard]] void* packed() const {
-    return reinterpret_cast<void*>(static_cast<std::uintptr_t>(number) << kTopicBits |
-                                   static_cast<std::uintptr_t>(topic));
-  }
-  static Tag of(const void* packed) {
-    const auto bits = reinterpret_cast<std::uintptr_t>(packed);
-    return {static_cast<Topic>(bits & ((1U << kTopicBits) - 1)), static_cast<std::int64_t>(bits >> kTopicBits)};
-  }
-};
-
-rd_kafka_vu_t argument(rd_kafka_vtype_t type) {
-  rd_kafka_vu_t made{};
-  made.vtype = type;
-  return made;
+Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const KafkaSettings& settings,
+                                                   std::chrono::milliseconds stalled_after) {
+  std::unique_ptr<KafkaSink> sink(new KafkaSink(stalled_after));
+  auto role = producer_role(settings);
+  role.on_delivery = [self = sink.get()](const rd_kafka_message_t& message) { self->on_delivery(message); };
+  TRY_VALUE(client, KafkaClient::open(settings, std::move(role)));
+  sink->client_ = std::move(client);
+  return sink;
 }
 
-}  // namespace
-
-struct KafkaSink::Parts {
-  KafkaSettings settings;
-  std::shared_ptr<KafkaClient> client;
-  std::map<Topic, KafkaTopicHandle> topics;  // before the client in destruction: declared behind it
-  std::int64_t sent = 0;
-  std::int64_t acknowledged = 0;
-  AcknowledgedOffsets offsets;
-  std::optional<Error> dead;
-  milliseconds stalled_after = kStalledAfter;
-
-  void on_delivery(const rd_kafka_message_t& message);
-  Result<rd_kafka_topic_t*> handle_of(Topic topic);
-  tl::unexpected<Error> die(Error error) {
-    dead = std::move(error);
-    return tl::make_unexpected(*dead);
-  }
-};
-
-namespace {
-
-// Notices that nothing was acknowledged for too long.
-class StallTimeout {
- public:
-  StallTimeout(const std::int64_t& acknowledged, milliseconds limit)
-      : acknowledged_(acknowledged), seen_(acknowledged), limit_(limit) {}
-
-  bool expired() {
-    const auto now = Clock::now();
-    if (acknowledged_ != seen_) {
-      seen_ = acknowledged_;
-      since_ = now;
-    }
-    return now - since_ >= limit_;
-  }
-
- private:
-  const std::int64_t& acknowledged_;
-  std::int64_t seen_;
-  milliseconds limit_;
-  Clock::time_point since_ = Clock::now();
-};
-
-constexpr int kSliceMs = 50;
-
-}  // namespace
-
-void KafkaSink::Parts::on_delivery(const rd_kafka_message_t& message) {
+void KafkaSink::on_delivery(const rd_kafka_message_t& message) {
   if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    ++acknowledged;
-    const auto tag = Tag::of(message._private);
-    const auto noted = offsets.acknowledged({tag.topic, message.partition}, tag.number, message.offset);
-    if (!noted && !dead) dead = noted.error();
+    ++acknowledged_;
+    last_acknowledged_ = Clock::now();
+    const auto topic = std::ranges::find(topics_, message.rkt, [](const auto& entry) { return entry.second.get(); });
+    CHECK(topic != topics_.end());
+    const auto number = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(message._private));
+    const auto noted = offsets_.acknowledged({topic->first, message.partition}, number, message.offset);
+    if (!noted && !failure_) failure_ = noted.error();
     return;
   }
-  if (dead) return;  // the first failure names the cause
+  if (failure_) return;  // the first failure names the cause
   const std::string_view key(static_cast<const char*>(message.key), message.key_len);
-  dead = kafka_error(message.err,
-                     fmt::format("A record for {} partition {} ({}, {} bytes) was not delivered",
-                                 rd_kafka_topic_name(message.rkt), message.partition, shown(key), message.len),
-                     client->last_error());
-  if (dead->reaction != Reaction::stop) dead->reaction = Reaction::drop_task;
+  failure_ = client_
+                 ->failed(message.err,
+                          fmt::format("A record for {} partition {} ({}, {} bytes) was not delivered",
+                                      rd_kafka_topic_name(message.rkt), message.partition, shown(key), message.len))
+                 .value();
+  if (failure_->reaction != Reaction::stop) failure_->reaction = Reaction::drop_task;
 }
 
-Result<rd_kafka_topic_t*> KafkaSink::Parts::handle_of(Topic topic) {
-  auto& handle = topics[topic];
+Result<rd_kafka_topic_t*> KafkaSink::handle_of(Topic topic) {
+  auto& handle = topics_[topic];
   if (handle) return handle.get();
-  KafkaTopicHandle made(rd_kafka_topic_new(client->get(), topic_name(settings, topic).c_str(), nullptr));
-  if (!made) return tl::make_unexpected(kafka_error(rd_kafka_last_error(), "Topic " + topic_name(settings, topic)));
+  const auto name = topic_name(client_->settings(), topic);
+  KafkaTopicHandle made(rd_kafka_topic_new(client_->get(), name.c_str(), nullptr));
+  if (!made) return client_->failed(rd_kafka_last_error(), "Topic " + name);
   // Requests the metadata at once: otherwise the first record waits up to a second for it, and a missing topic is not noticed.
-  const rd_kafka_metadata_t* answer = nullptr;
-  const auto code = rd_kafka_metadata(client->get(), 0, made.get(), &answer, kAnswerMs);
-  const KafkaMetadata owned(answer);
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    rd_kafka_poll(client->get(), 0);  // what was reported
-    return tl::make_unexpected(kafka_error(
-        code, fmt::format("Topic {} cannot be reached at {}", topic_name(settings, topic), client->servers()),
-        client->last_error()));
-  }
-  if (answer->topic_cnt == 1 && answer->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return tl::make_unexpected(
-        kafka_error(answer->topics[0].err,
-                    fmt::format("Topic {} cannot be written at {}", topic_name(settings, topic), client->servers())));
-  }
+  const auto metadata = client_->metadata(kKafkaAnswerWithin, false, made.get());
+  rd_kafka_poll(client_->get(), 0);  // what was reported
+  auto code = metadata ? RD_KAFKA_RESP_ERR_NO_ERROR : metadata.error();
+  if (metadata && (*metadata)->topic_cnt == 1) code = (*metadata)->topics[0].err;
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->failed(code, fmt::format("Topic {} cannot be written", name));
   handle = std::move(made);
   return handle.get();
 }
 
-KafkaSink::KafkaSink(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-KafkaSink::~KafkaSink() = default;
-
-Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const KafkaSettings& settings) {
-  auto parts = std::make_unique<Parts>();
-  parts->settings = settings;
-  auto role = producer_role(settings.send_kib);
-  role.on_delivery = [raw = parts.get()](const rd_kafka_message_t& message) { raw->on_delivery(message); };
-  auto client = KafkaClient::open(settings, std::move(role));
-  if (!client) return tl::make_unexpected(client.error());
-  parts->client = std::move(*client);
-  return std::unique_ptr<KafkaSink>(new KafkaSink(std::move(parts)));
-}
-
-void KafkaSink::fail_after(milliseconds stalled) {
-  parts_->stalled_after = stalled;
+Result<void> KafkaSink::check_stalled(Clock::time_point begun, Reaction reaction) const {
+  if (Clock::now() - std::max(begun, last_acknowledged_) < stalled_after_) return {};
+  return fail(reaction,
+              "Kafka at {} has acknowledged nothing for {} s, {} records are on their way. Reported last: {}.",
+              client_->servers(), stalled_after_.count() / 1000, sent_ - acknowledged_, client_->last_error());
 }
 
 Result<void> KafkaSink::send(OutRecord record) {
-  auto& p = *parts_;
-  if (p.dead) return tl::make_unexpected(*p.dead);
+  if (failure_) return tl::make_unexpected(*failure_);
   if (bytes_of(record) > kRecordBytesMax) {
     return fail(Reaction::stop, "A record for {} ({}) is too large: {} bytes, {} are possible.",
-                topic_name(p.settings, record.topic), shown(record.key), bytes_of(record), kRecordBytesMax);
+                topic_name(client_->settings(), record.topic), shown(record.key), bytes_of(record), kRecordBytesMax);
   }
-  const auto topic = p.handle_of(record.topic);
-  if (!topic) return tl::make_unexpected(topic.error());
+  TRY_VALUE(topic, handle_of(record.topic));
   auto headers = headers_of(record);
 
   std::array<rd_kafka_vu_t, 8> arguments{};
   std::size_t count = 0;
   const auto add_argument = [&](rd_kafka_vtype_t type) -> auto& {
-    return (arguments[count++] = argument(type)).u;
+    arguments[count].vtype = type;
+    return arguments[count++].u;
   };
-  add_argument(RD_KAFKA_VTYPE_RKT).rkt = *topic;
+  add_argument(RD_KAFKA_VTYPE_RKT).rkt = topic;
   add_argument(RD_KAFKA_VTYPE_PARTITION).i32 = record.partition;
   add_argument(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
   add_argument(RD_KAFKA_VTYPE_TIMESTAMP).i64 = std::max<Millis>(record.timestamp, 1);
   add_argument(RD_KAFKA_VTYPE_KEY).mem = {record.key.data(), record.key.size()};
   add_argument(RD_KAFKA_VTYPE_VALUE).mem = {record.value.empty() ? nullptr : record.value.data(), record.value.size()};
-  add_argument(RD_KAFKA_VTYPE_OPAQUE).ptr = Tag{record.topic, p.sent}.packed();
+  add_argument(RD_KAFKA_VTYPE_OPAQUE).ptr = reinterpret_cast<void*>(static_cast<std::intptr_t>(sent_));
   if (headers) add_argument(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
 
-  StallTimeout stall(p.acknowledged, p.stalled_after);
+  const auto begun = Clock::now();
   for (;;) {
-    const KafkaError error(rd_kafka_produceva(p.client->get(), arguments.data(), count));
+    const KafkaError error(rd_kafka_produceva(client_->get(), arguments.data(), count));
     if (!error) break;
     const auto code = rd_kafka_error_code(error.get());
     if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-      auto failed = kafka_error(code,
-                                fmt::format("A record for {} partition {} ({}) was refused by the producer",
-                                            topic_name(p.settings, record.topic), record.partition, shown(record.key)),
-                                rd_kafka_error_string(error.get()));
-      if (failed.reaction != Reaction::stop) failed.reaction = Reaction::drop_task;
-      return p.die(std::move(failed));
+      failure_ = client_
+                     ->failed(code,
+                              fmt::format("A record for {} ({}) was refused by the producer",
+                                          client_->name({record.topic, record.partition}), shown(record.key)),
+                              rd_kafka_error_string(error.get()))
+                     .value();
+      if (failure_->reaction != Reaction::stop) failure_->reaction = Reaction::drop_task;
+      return tl::make_unexpected(*failure_);
     }
-    rd_kafka_poll(p.client->get(), kSliceMs);
-    if (p.dead) return tl::make_unexpected(*p.dead);
-    if (stall.expired()) {
-      return fail(Reaction::retry,
-                  "Kafka at {} has acknowledged nothing for {} s, and the send buffer is full. Reported last: {}.",
-                  p.client->servers(), p.stalled_after.count() / 1000, p.client->last_error());
-    }
+    rd_kafka_poll(client_->get(), kSliceMs);
+    if (failure_) return tl::make_unexpected(*failure_);
+    TRY(check_stalled(begun, Reaction::retry));
   }
   static_cast<void>(headers.release());  // now librdkafka's
-  if (record.cause && !record.link) p.offsets.sent({record.topic, record.partition}, p.sent, *record.cause);
+  if (record.cause && !record.link) offsets_.sent({record.topic, record.partition}, sent_, *record.cause);
   constexpr std::int64_t kPollEvery = 64;
-  if (++p.sent % kPollEvery == 0) rd_kafka_poll(p.client->get(), 0);
-  if (p.dead) return tl::make_unexpected(*p.dead);
+  if (++sent_ % kPollEvery == 0) rd_kafka_poll(client_->get(), 0);
+  if (failure_) return tl::make_unexpected(*failure_);
   return {};
 }
 
 Result<void> KafkaSink::flush() {
-  auto& p = *parts_;
-  StallTimeout stall(p.acknowledged, p.stalled_after);
-  while (!p.dead && p.acknowledged < p.sent) {
-    rd_kafka_flush(p.client->get(), kSliceMs);  // without lingering
-    if (!p.dead && p.acknowledged < p.sent && stall.expired()) {
-      return p.die(
-          {Reaction::drop_task,
-           fmt::format("Kafka at {} has acknowledged nothing for {} s, {} records are on their way. Reported last: {}.",
-                       p.client->servers(), p.stalled_after.count() / 1000, p.sent - p.acknowledged,
-                       p.client->last_error())});
-    }
+  const auto begun = Clock::now();
+  while (!failure_ && acknowledged_ < sent_) {
+    rd_kafka_flush(client_->get(), kSliceMs);  // without lingering
+    if (failure_ || acknowledged_ == sent_) break;
+    if (auto stalled = check_stalled(begun, Reaction::drop_task); !stalled) failure_ = std::move(stalled).error();
   }
-  if (p.dead) return tl::make_unexpected(*p.dead);
+  if (failure_) return tl::make_unexpected(*failure_);
   return {};
-}
-
-std::optional<std::int64_t> KafkaSink::acknowledged_end(const Input& target, const std::string& sender) const {
-  return parts_->offsets.end(target, sender);
 }
 
 }  // namespace fiverate

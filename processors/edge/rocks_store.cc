@@ -1,7 +1,6 @@
 #include "processors/edge/rocks_store.h"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
@@ -120,12 +119,6 @@ Result<void> check_not_truncated(const fs::path& folder) {
   return {};
 }
 
-rocksdb::CompressionType best_compression() {
-  const auto supported = rocksdb::GetSupportedCompressions();
-  return std::ranges::find(supported, rocksdb::kLZ4Compression) != supported.end() ? rocksdb::kLZ4Compression
-                                                                                   : rocksdb::kNoCompression;
-}
-
 rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rocksdb::Cache>& cache,
                               const std::shared_ptr<rocksdb::WriteBufferManager>& writes,
                               std::size_t write_buffer_bytes) {
@@ -137,7 +130,7 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   // While a log is read for the first time, most keys that are looked up are absent.
   options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   options.memtable_whole_key_filtering = true;
-  options.compression = best_compression();
+  options.compression = rocksdb::kLZ4Compression;
   options.level_compaction_dynamic_level_bytes = true;
   options.max_background_jobs = 2;
   options.max_open_files = kOpenFilesMax;
@@ -153,15 +146,6 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
-}
-
-// The first key after all keys that start with `prefix`; none if the prefix is all 0xff.
-std::optional<std::string> end_of_prefix(std::string_view prefix) {
-  std::string end(prefix);
-  while (!end.empty() && end.back() == '\xff') end.pop_back();
-  if (end.empty()) return std::nullopt;
-  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;
 }
 
 }  // namespace
@@ -206,11 +190,7 @@ Result<std::optional<std::string>> RocksStore::get(std::string_view key) const {
 
 Result<void> RocksStore::scan(std::string_view prefix,
                               const std::function<bool(std::string_view, std::string_view)>& visit) const {
-  const auto end = end_of_prefix(prefix);
-  const auto end_slice = end ? slice(*end) : rocksdb::Slice();
-  rocksdb::ReadOptions options;
-  if (end) options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}));
   for (at->Seek(slice(prefix)); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
     if (!visit(view(at->key()), view(at->value()))) return {};
   }

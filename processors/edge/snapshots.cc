@@ -27,8 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 1 << 20;
-// A file that no snapshot names may belong to one that another process is writing now. It is deleted when it is this
-// old.
+// A file that no snapshot names may belong to one that another process is writing now. It is deleted when it is this old.
 constexpr std::chrono::hours kUnnamedFileAge{6};
 constexpr std::chrono::seconds kProgressEvery{2};
 constexpr std::string_view kFiles = "files";
@@ -108,19 +107,12 @@ bool is_copied(const std::string& name) {
   return name != "LOCK" && name != "IDENTITY" && !name.starts_with("LOG");
 }
 
-// False during a state-only replay: outputs may not be published from such a state before the replay has reached its
-// end.
-bool may_be_copied(const TaskState& state) {
-  return state.has_outputs();
-}
-
 // Nothing: nothing was committed yet.
 Result<std::optional<TaskState>> state_in(const fs::path& folder) {
-  const auto saved = read_value(folder, kTaskKey);
-  if (!saved) return tl::make_unexpected(saved.error());
-  if (!*saved) return std::nullopt;
+  TRY_VALUE(saved, read_value(folder, kTaskKey));
+  if (!saved) return std::nullopt;
   TaskState state;
-  if (state.ParseFromString(**saved)) return state;
+  if (state.ParseFromString(*saved)) return state;
   return fail(Reaction::stop, "The state in {} is damaged.", folder.string());
 }
 
@@ -211,11 +203,8 @@ Result<void> write_manifest(const Snapshot& snapshot, const fs::path& scratch, c
   const auto text = manifest_text(snapshot);
   const auto checksum = checksum_of(text);
   std::ofstream(scratch / "manifest", std::ios::binary) << text;
-  const auto copied = store_file(scratch / "manifest", folder / kFiles, {});
-  if (!copied) return tl::make_unexpected(copied.error());
-  if (copied->checksum != checksum) {
-    return fail(Reaction::retry, "Snapshots: {} cannot be written.", scratch.string());
-  }
+  TRY_VALUE(copied, store_file(scratch / "manifest", folder / kFiles, {}));
+  if (copied.checksum != checksum) return fail(Reaction::retry, "Snapshots: {} cannot be written.", scratch.string());
   const auto manifest = folder / manifest_name(snapshot.next_offset, checksum);
   if (std::rename((folder / kFiles / checksum).c_str(), manifest.c_str()) != 0) return io_error("written", manifest);
   return sync_folder(folder);
@@ -248,14 +237,12 @@ Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const Stor
   if (code) return fail(Reaction::retry, "Snapshots: {} cannot be created: {}.", files.string(), code.message());
 
   const ScratchFolder copy(scratch);
-  const auto is_open = copier.copy_to(copy.path);
-  if (!is_open) return tl::make_unexpected(is_open.error());
-  if (!*is_open) return std::nullopt;
-  const auto state = state_in(copy.path);
-  if (!state) return tl::make_unexpected(state.error());
-  if (!*state || !may_be_copied(**state)) return std::nullopt;
+  TRY_VALUE(is_open, copier.copy_to(copy.path));
+  if (!is_open) return std::nullopt;
+  TRY_VALUE(state, state_in(copy.path));
+  if (!state || !state->has_outputs()) return std::nullopt;  // in a state-only replay outputs may not be published yet
 
-  Created created{{(*state)->task(), (*state)->definition_id(), (*state)->next_offset(), copier.store_id(), {}}, 0};
+  Created created{{state->task(), state->definition_id(), state->next_offset(), copier.store_id(), {}}, 0};
   const auto earlier = list(folder_name);
   if (!earlier.empty() && earlier.front().next_offset == created.snapshot.next_offset &&
       earlier.front().definition_id == created.snapshot.definition_id) {
@@ -270,14 +257,12 @@ Result<std::optional<SnapshotFolder::Created>> SnapshotFolder::create(const Stor
       created.snapshot.files.push_back(table->second);
       continue;
     }
-    const auto copied = store_file(entry.path(), files, should_continue);
-    if (!copied) return tl::make_unexpected(copied.error());
-    created.snapshot.files.push_back({name, copied->bytes, copied->checksum});
-    created.copied_bytes += copied->bytes;
+    TRY_VALUE(copied, store_file(entry.path(), files, should_continue));
+    created.snapshot.files.push_back({name, copied.bytes, copied.checksum});
+    created.copied_bytes += copied.bytes;
   }
   if (code) return fail(Reaction::retry, "Snapshots: {} cannot be read: {}.", copy.path.string(), code.message());
   TRY(sync_folder(files));
-
   TRY(write_manifest(created.snapshot, copy.path, folder));
   delete_old(folder_name);
   return created;

@@ -21,18 +21,20 @@ tl::unexpected<Error> cannot_move(const fs::path& folder, const std::error_code&
   return fail(Reaction::stop, "{} cannot be moved or removed: {}.", folder.string(), code.message());
 }
 
+Result<void> remove_folder(const fs::path& folder) {
+  std::error_code code;
+  fs::remove_all(folder, code);
+  if (code) return cannot_move(folder, code);
+  return {};
+}
+
 // Removes or reverts what a crash has left of a restore.
 Result<void> clean_up(const fs::path& folder) {
   const auto older = beside(folder, "older");
   std::error_code code;
-  fs::remove_all(beside(folder, "newer"), code);
-  if (code) return cannot_move(beside(folder, "newer"), code);
-  if (!fs::exists(older, code)) return {};
-  if (fs::exists(folder, code)) {
-    fs::remove_all(older, code);
-  } else {
-    fs::rename(older, folder, code);
-  }
+  TRY(remove_folder(beside(folder, "newer")));
+  if (fs::exists(folder, code)) return remove_folder(older);
+  if (fs::exists(older, code)) fs::rename(older, folder, code);
   if (code) return cannot_move(older, code);
   return {};
 }
@@ -50,13 +52,6 @@ Result<void> replace(const fs::path& folder, const fs::path& newer) {
   }
   // A crash here means that the next start removes the older state.
   fs::remove_all(older, code);
-  return {};
-}
-
-Result<void> remove_folder(const fs::path& folder) {
-  std::error_code code;
-  fs::remove_all(folder, code);
-  if (code) return cannot_move(folder, code);
   return {};
 }
 

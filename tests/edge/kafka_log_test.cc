@@ -99,8 +99,8 @@ bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings) {
-  auto sink = KafkaSink::open(settings);
+std::unique_ptr<KafkaSink> sink_of(const KafkaSettings& settings, milliseconds stalled_after = kStalledAfter) {
+  auto sink = KafkaSink::open(settings, stalled_after);
   EXPECT_TRUE(sink) << sink.error().what;
   return std::move(*sink);
 }
@@ -223,8 +223,7 @@ TEST(KafkaSinkTest, MissingAccessRightsStop) {
 
 TEST(KafkaSinkTest, AFlushWithoutAcknowledgementsDropsTheTask) {
   const MockKafka kafka;
-  const auto sink = sink_of(kafka.settings());
-  sink->fail_after(seconds(1));
+  const auto sink = sink_of(kafka.settings(), seconds(1));
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
   kafka.down();
@@ -244,17 +243,14 @@ TEST(KafkaSinkTest, AShortAbsenceIsSurvived) {
   ASSERT_TRUE(sink->flush());
   kafka.down();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(sink->send(record()));
-  sink->fail_after(milliseconds(700));
   kafka.up();
-  sink->fail_after(seconds(20));
   const auto flushed = sink->flush();
   EXPECT_TRUE(flushed) << flushed.error().what;
 }
 
 TEST(KafkaSinkTest, AFullQueueWithoutAcknowledgementsIsAnError) {
   const MockKafka kafka;
-  const auto sink = sink_of(kafka.settings({{"queue.buffering.max.messages", "10"}}));
-  sink->fail_after(seconds(1));
+  const auto sink = sink_of(kafka.settings({{"queue.buffering.max.messages", "10"}}), seconds(1));
   ASSERT_TRUE(sink->send(record()));
   ASSERT_TRUE(sink->flush());
   kafka.down();
@@ -320,8 +316,7 @@ TEST(KafkaReaderTest, RecordsOutliveTheirReader) {
 
 TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
   const MockKafka kafka;
-  KafkaRole role = producer_role(KafkaSettings{}.send_kib);
-  const auto client = KafkaClient::open(kafka.settings(), std::move(role));
+  const auto client = KafkaClient::open(kafka.settings(), producer_role(kafka.settings()));
   ASSERT_TRUE(client);
   const auto put = [&](const std::vector<std::pair<std::string, std::string>>& headers) {
     rd_kafka_headers_t* list = rd_kafka_headers_new(4);
@@ -466,7 +461,7 @@ TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
   ASSERT_TRUE(source);
   (*source)->listen({[](const std::vector<Input>& inputs) -> Result<std::map<Input, std::int64_t>> {
                        std::map<Input, std::int64_t> begin;
-                       for (const auto& input : inputs) begin[input] = kFromBeginning;
+                       for (const auto& input : inputs) begin[input] = 0;
                        return begin;
                      },
                      {}});

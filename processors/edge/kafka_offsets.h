@@ -1,14 +1,26 @@
-// The committed offsets and the lag of consumer groups, read without joining them, so no rebalance follows.
+// Offsets of partitions and of consumer groups, requested from the brokers. A group is read and changed without joining it, so no
+// rebalance follows. Errors of all functions: retry or stop, see KafkaClient::failed.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "processors/edge/kafka_client.h"
-#include "processors/stream/ports.h"
 
 namespace fiverate {
+
+// The first offset of a partition and its log end offset. Error: stop if there is no such partition.
+[[nodiscard]] Result<OffsetRange> query_offset_range(KafkaClient& client, const Input& input);
+
+// What the client's group has committed; inputs without a commit are left out.
+[[nodiscard]] Result<std::map<Input, Committed>> query_committed(const KafkaClient& client,
+                                                                 const std::vector<Input>& inputs,
+                                                                 std::chrono::milliseconds within = kKafkaAnswerWithin);
+
+// A list for librdkafka, with offsets and metadata.
+KafkaPartitions partition_list(const KafkaSettings& settings, const std::map<Input, Committed>& positions);
 
 struct GroupPosition {
   Committed committed;   // offset -1: the group has committed nothing for this partition
@@ -16,7 +28,6 @@ struct GroupPosition {
   [[nodiscard]] std::int64_t lag() const { return end - std::max<std::int64_t>(committed.offset, 0); }
 };
 
-// Error: retry or stop, see kafka_error.
 [[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings,
                                                                      const std::string& group,
                                                                      const std::vector<Input>& inputs);
