@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <utility>
 
 #include "schemas/decode.h"
 
@@ -52,34 +51,23 @@ MappedFile MappedFile::of_text(std::string name, std::string text) {
   return file;
 }
 
-void History::add_line(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
-                       const MarketCalendar& calendar) {
+void History::add_line(std::size_t file, std::uint32_t number, std::string_view text, const MarketCalendar& calendar) {
   thread_local Event event;
   const auto rejected = decode(text, event);
   const auto decoded = history_line(text, event, rejected, calendar);
   if (!decoded) return;
   if (decoded->day) last_day_ = last_day_ == kNoDay ? *decoded->day : std::max(last_day_, *decoded->day);
-
-  Line line{};
-  line.position = decoded->position;
-  line.topic = decoded->topic;
-  line.offset = offset;
-  line.length = static_cast<std::uint32_t>(text.size());
-  line.number = number;
-  line.file = static_cast<std::uint16_t>(file);
-  line.event_id_offset = ids_.size();
-  line.event_id_length = static_cast<std::uint32_t>(event.event_id().size());
-  ids_ += event.event_id();
-  line.key_offset = ids_.size();
-  line.key_length = static_cast<std::uint32_t>(decoded->key.size());
-  ids_ += decoded->key;
-  order_.push_back(line);
+  const auto keep = [&](std::string_view view) {
+    auto* const kept = static_cast<char*>(texts_->allocate(view.size(), 1));
+    return std::string_view(kept, view.copy(kept, view.size()));
+  };
+  auto& line = order_.emplace_back(
+      Line{decoded->position, keep(decoded->key), number, static_cast<std::uint16_t>(file), decoded->topic});
+  line.position.event_id = keep(line.position.event_id);
 }
 
 void History::sort() {
-  std::sort(order_.begin(), order_.end(), [&](const Line& a, const Line& b) {
-    return precedes(a.position, b.position, [&] { return std::pair(texts_of(a), texts_of(b)); });
-  });
+  std::ranges::sort(order_, {}, &Line::position);
   std::optional<Millis> earliest;
   for (const auto& line : order_) {
     if (line.position.has_arrival && (!earliest || line.position.arrival < *earliest)) earliest = line.position.arrival;
@@ -116,11 +104,7 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
       ++number;
       auto line = text.substr(begin, end - begin);
       if (line.ends_with('\r')) line.remove_suffix(1);
-      if (line.size() > std::numeric_limits<std::uint32_t>::max()) {
-        return fail(Reaction::stop, "{}: line {} is longer than 4 GiB.", history.files_[file].name(), number);
-      }
-      if (line.find_first_not_of(" \t\r") != std::string_view::npos)
-        history.add_line(file, number, begin, line, calendar);
+      if (line.find_first_not_of(" \t\r") != std::string_view::npos) history.add_line(file, number, line, calendar);
       done += end + 1 - begin;
       begin = end + 1;
       if (progress && done - reported >= kReportEvery) progress(reported = done, total);
@@ -133,9 +117,8 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
 
 HistoryRecord History::operator[](std::size_t position) const {
   const auto& line = order_[position];
-  return {line.topic,    replay_arrival(line.position, earliest_),
-          line_of(line), ids_.substr(line.key_offset, line.key_length),
-          line.file,     line.number};
+  return {line.topic, replay_arrival(line.position, earliest_), line.position.line, std::string(line.key), line.file,
+          line.number};
 }
 
 }  // namespace fiverate

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,7 @@ struct HistoryRecord {
 
 class History {
  public:
-  // Reads and sorts all lines. Calls `progress(bytes read, bytes in all)` every 4 MiB. Errors (stop): too many files, a
-  // line above 4 GiB.
+  // Reads and sorts all lines. Calls `progress(bytes read, bytes in all)` every 4 MiB. Error (stop): too many files.
   static Result<History> read(std::vector<MappedFile> files, const MarketCalendar& calendar,
                               const std::function<void(std::size_t, std::size_t)>& progress = {});
 
@@ -63,30 +63,18 @@ class History {
 
  private:
   struct Line {
-    std::uint64_t offset;
-    std::uint32_t length;
+    HistoryPosition position;  // its event_id is in texts_
+    std::string_view key;      // in texts_
     std::uint32_t number;
-    std::uint64_t event_id_offset;
-    std::uint64_t key_offset;
-    std::uint32_t event_id_length;
-    std::uint32_t key_length;
     std::uint16_t file;
     Topic topic;
-    HistoryPosition position;
   };
-  [[nodiscard]] std::string_view line_of(const Line& line) const {
-    return files_[line.file].text().substr(line.offset, line.length);
-  }
-  [[nodiscard]] HistoryTexts texts_of(const Line& line) const {
-    return {std::string_view(ids_).substr(line.event_id_offset, line.event_id_length), line_of(line)};
-  }
-  void add_line(std::size_t file, std::uint32_t number, std::uint64_t offset, std::string_view text,
-                const MarketCalendar& calendar);
+  void add_line(std::size_t file, std::uint32_t number, std::string_view text, const MarketCalendar& calendar);
   void sort();
 
   std::vector<MappedFile> files_;
   std::vector<Line> order_;
-  std::string ids_;      // event ids and keys, one after the other
+  std::unique_ptr<std::pmr::monotonic_buffer_resource> texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>();
   Millis earliest_ = 0;  // the earliest readable arrival
   Millis begins_ = kNever;
   Millis ends_ = kNever;

@@ -26,7 +26,7 @@ Result<std::unique_ptr<KafkaCheckpointReader>> KafkaCheckpointReader::open(const
 
 Result<void> KafkaCheckpointReader::read(std::int64_t from, std::int64_t end,
                                          const std::function<void(const InRecord&)>& visit) {
-  TRY(fetcher_->assign({{kCheckpointsPartition, {from, end, from >= end}}}));
+  TRY(fetcher_->assign({{kCheckpointsPartition, {from, end}}}));
   auto deadline = KafkaClient::Clock::now() + kReadWithin;
   while (!fetcher_->all_done()) {
     std::vector<InRecord> records;

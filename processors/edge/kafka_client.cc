@@ -14,6 +14,7 @@ using Clock = KafkaClient::Clock;
 
 constexpr std::chrono::seconds kLogEvery{10};  // one line of a kind in this time
 constexpr std::chrono::milliseconds kProbeWithin{200};
+constexpr std::chrono::milliseconds kMetadataRetriedAfter{50};
 constexpr std::size_t kTextMax = 512;
 constexpr std::int32_t kFetchKib = 1'024;  // limit for one partition in one fetch response
 
@@ -263,30 +264,24 @@ std::string KafkaClient::last_error() const {
   return last_error_.empty() ? "nothing" : last_error_;
 }
 
-tl::unexpected<Error> KafkaClient::failed(rd_kafka_resp_err_t code, std::string_view what,
-                                          std::string_view detail) const {
-  auto reaction = Reaction::retry;
-  std::string_view advice;
+namespace {
+
+// For an error that needs a person: the advice to print, or none. nullopt: a retry helps.
+std::optional<std::string_view> advice_for(rd_kafka_resp_err_t code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-      reaction = Reaction::stop;
-      advice = " Check user, password and mechanism.";
-      break;
+      return " Check user, password and mechanism.";
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-      reaction = Reaction::stop;
-      advice = " Check the access rights of this user.";
-      break;
+      return " Check the access rights of this user.";
     case RD_KAFKA_RESP_ERR__BAD_MSG:
     case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
     case RD_KAFKA_RESP_ERR_INVALID_MSG:
       // librdkafka would continue after the damaged record as if it did not exist.
-      reaction = Reaction::stop;
-      advice = " The log is damaged there, and no record is skipped.";
-      break;
+      return " The log is damaged there, and no record is skipped.";
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
@@ -297,7 +292,6 @@ tl::unexpected<Error> KafkaClient::failed(rd_kafka_resp_err_t code, std::string_
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
-    case RD_KAFKA_RESP_ERR_INVALID_REPLICA_ASSIGNMENT:
     case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
     case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
@@ -310,25 +304,38 @@ tl::unexpected<Error> KafkaClient::failed(rd_kafka_resp_err_t code, std::string_
     case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
     case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
-      reaction = Reaction::stop;
-      break;
+      return "";
     default:
-      break;  // a broker is unreachable or slow, or an election or a rebalance is in progress: a retry helps
+      return std::
+          nullopt;  // a broker is unreachable or slow, or an election or a rebalance is in progress: a retry helps
   }
+}
+
+}  // namespace
+
+tl::unexpected<Error> KafkaClient::failed(rd_kafka_resp_err_t code, std::string_view what,
+                                          std::string_view detail) const {
+  const auto advice = advice_for(code);
   const std::string_view reason = rd_kafka_err2str(code);
   const auto reported = detail.empty() ? last_error() : std::string(detail);
   auto text = fmt::format("{} at {}: {}", what, servers_, reason);
   if (reported != reason && reported != "nothing") text += fmt::format(" ({})", reported);
   if (!text.ends_with('.')) text += '.';
-  return tl::make_unexpected(Error{reaction, std::move(text).append(advice)});
+  return tl::make_unexpected(
+      Error{advice ? Reaction::stop : Reaction::retry, std::move(text).append(advice.value_or(""))});
 }
 
 tl::expected<KafkaMetadata, rd_kafka_resp_err_t> KafkaClient::metadata(std::chrono::milliseconds within, bool all,
                                                                        rd_kafka_topic_t* topic) {
-  const rd_kafka_metadata_t* answer = nullptr;
-  const auto code = rd_kafka_metadata(handle_, all ? 1 : 0, topic, &answer, static_cast<int>(within.count()));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaMetadata(answer);
-  return tl::make_unexpected(code);
+  for (const auto until = Clock::now() + within;; std::this_thread::sleep_for(kMetadataRetriedAfter)) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    const rd_kafka_metadata_t* answer = nullptr;
+    const auto code = rd_kafka_metadata(handle_, all ? 1 : 0, topic, &answer, static_cast<int>(left.count()));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return KafkaMetadata(answer);
+    // A connection that broke during the request is made again.
+    if (code != RD_KAFKA_RESP_ERR__TRANSPORT || until - Clock::now() <= kMetadataRetriedAfter)
+      return tl::make_unexpected(code);
+  }
 }
 
 namespace {

@@ -121,46 +121,41 @@ void KafkaFetcher::unassign() {
 }
 
 Result<void> KafkaFetcher::poll(milliseconds wait, std::vector<InRecord>& records) {
-  const auto batch = std::make_shared<Batch>(Batch{client_, {}});
+  batch_ = std::make_shared<Batch>(Batch{client_, {}});
   polled_ = &records;
   polled_from_ = records.size();
   const auto timeout = std::max(wait, milliseconds(0));
-  if (order_ == ReadOrder::by_arrival) {
-    read_by_arrival(timeout, batch, records);
-  } else {
-    read_as_fetched(timeout, batch, records);
-  }
+  order_ == ReadOrder::by_arrival ? read_by_arrival(timeout) : read_as_fetched(timeout);
   polled_ = nullptr;
-  if (!batch->messages.empty()) client_->broker_answered();
+  const bool has_answer = !std::exchange(batch_, nullptr)->messages.empty();
+  if (has_answer) client_->broker_answered();
   if (failure_) return tl::make_unexpected(*failure_);
   return client_->check_reachable();
 }
 
-void KafkaFetcher::read_as_fetched(milliseconds wait, const std::shared_ptr<Batch>& batch,
-                                   std::vector<InRecord>& records) {
-  for (auto timeout = wait; !failure_ && batch->messages.size() < kPollRecordsMax; timeout = milliseconds(0)) {
+void KafkaFetcher::read_as_fetched(milliseconds wait) {
+  for (auto timeout = wait; !failure_ && batch_->messages.size() < kPollRecordsMax; timeout = milliseconds(0)) {
     KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message || failure_) break;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (auto handled = on_event(*message); !handled) failure_ = handled.error();
+      on_event(*message);
     } else if (auto* position = position_of(*message); position != nullptr) {
-      append(std::move(message), *position, batch, records);
+      append(std::move(message), *position);
     }
   }
 }
 
-void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batch>& batch,
-                                   std::vector<InRecord>& records) {
+void KafkaFetcher::read_by_arrival(milliseconds wait) {
   const auto until = Clock::now() + wait;
   // The common queue brings rebalances, and errors that belong to no partition.
   for (auto timeout = queues_.empty() ? wait : milliseconds(0); !failure_; timeout = milliseconds(0)) {
     const KafkaMessage message(rd_kafka_consumer_poll(client_->get(), static_cast<int>(timeout.count())));
     if (!message) break;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {  // the topic was created anew; the queue belongs to the old one
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      on_event(*message);
+    } else {  // the topic was created anew, and the queue belongs to the old one
       failure_ = Error{Reaction::retry, fmt::format("A record of {} did not come through the queue of its partition.",
                                                     rd_kafka_topic_name(message->rkt))};
-    } else if (auto handled = on_event(*message); !handled) {
-      failure_ = handled.error();
     }
   }
   while (!failure_) {
@@ -168,18 +163,18 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
     for (std::size_t i = 0; i < queues_.size(); ++i) {
       if (!queues_[i].head) read_head(i);
     }
-    while (!failure_ && batch->messages.size() < kPollRecordsMax) {
+    while (!failure_ && batch_->messages.size() < kPollRecordsMax) {
       const auto number = merge_.next(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()));
       if (!number) break;
       auto& queue = queues_[*number];
-      append(std::move(queue.head), *queue.entry, batch, records);
+      append(std::move(queue.head), *queue.entry);
       read_head(*number);
     }
     for (const auto number : merge_.drain_stalled()) {
       spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
                    client_->name(queues_[number].entry->first));
     }
-    if (!batch->messages.empty() || Clock::now() >= until) break;
+    if (!batch_->messages.empty() || Clock::now() >= until) break;
     wakeup_.wait_until(until);
   }
 }
@@ -190,12 +185,11 @@ void KafkaFetcher::read_head(std::size_t number) {
   while (!failure_) {
     KafkaMessage message(rd_kafka_consume_queue(queue.queue.get(), 0));
     if (!message) return merge_.set_empty(number, has_more(queue));
+    queue.received = true;
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) queue.received = queue.at_end = true;
-      if (auto handled = on_event(*message); !handled) failure_ = handled.error();
+      on_event(*message);
     } else if (message->offset >= queue.entry->second.next) {  // see append()
-      queue.received = true;
-      queue.at_end = false;
+      queue.entry->second.at_end = false;
       merge_.set_head(number, rd_kafka_message_timestamp(message.get(), nullptr));
       queue.head = std::move(message);
       return;
@@ -204,10 +198,8 @@ void KafkaFetcher::read_head(std::size_t number) {
 }
 
 bool KafkaFetcher::has_more(const PartitionQueue& queue) const {
-  if (!queue.received) return true;
-  if (queue.at_end) return false;
   const auto& [input, position] = *queue.entry;
-  return position.next < known_range(input).end;
+  return !queue.received || (!position.at_end && position.next < known_range(input).end);
 }
 
 OffsetRange KafkaFetcher::known_range(const Input& input) const {
@@ -238,7 +230,7 @@ void KafkaFetcher::release() {
 }
 
 bool KafkaFetcher::all_done() const {
-  return std::ranges::all_of(positions_, [](const auto& entry) { return entry.second.done; });
+  return std::ranges::all_of(positions_, [](const auto& entry) { return entry.second.next >= entry.second.end; });
 }
 
 void KafkaFetcher::forget_assignment() {
@@ -257,20 +249,15 @@ KafkaFetcher::Positions::value_type* KafkaFetcher::position_of(const rd_kafka_me
   return last_.entry;
 }
 
-void KafkaFetcher::append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
-                          std::vector<InRecord>& records) {
+void KafkaFetcher::append(KafkaMessage message, Positions::value_type& entry) {
   auto& [input, position] = entry;
   // After a new assignment librdkafka 2.0.2 may return records from before the assigned offset.
   if (message->offset < position.next) return;
-  if (message->offset >= position.end) {
-    position.done = true;
-    return;
-  }
   position.next = message->offset + 1;
   position.at_end = false;
-  position.done = position.next >= position.end;
+  if (message->offset >= position.end) return;
 
-  auto& record = records.emplace_back();
+  auto& record = polled_->emplace_back();
   record.input = input;
   record.offset = message->offset;
   record.timestamp = rd_kafka_message_timestamp(message.get(), nullptr);
@@ -278,56 +265,61 @@ void KafkaFetcher::append(KafkaMessage message, Positions::value_type& entry, co
   record.value = {static_cast<const char*>(message->payload), message->len};
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(message.get(), &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) read_headers(*headers, record);
-  record.owner = batch;
-  batch->messages.push_back(std::move(message));
+  record.owner = batch_;
+  batch_->messages.push_back(std::move(message));
 }
 
-Result<void> KafkaFetcher::on_event(const rd_kafka_message_t& message) {
+void KafkaFetcher::on_event(const rd_kafka_message_t& message) {
   auto* entry = position_of(message);
   const auto code = message.err;
   const auto* reported = rd_kafka_message_errstr(&message);
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     client_->broker_answered();
-    if (entry != nullptr) entry->second.at_end = true;
-    if (entry != nullptr && message.offset >= entry->second.end) entry->second.done = true;
-    return {};
+    if (entry == nullptr) return;
+    entry->second.at_end = true;
+    if (message.offset >= entry->second.end) entry->second.next = entry->second.end;  // after markers of transactions
+    return;
   }
   if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-    return entry != nullptr ? position_error(entry->first, entry->second.next, reported) : Result<void>{};
+    if (entry != nullptr) failure_ = position_error(entry->first, entry->second.next, reported);
+    return;
   }
   const auto where = entry != nullptr         ? client_->name(entry->first)
                      : message.rkt != nullptr ? std::string(rd_kafka_topic_name(message.rkt))
                                               : "the log";
   if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
       code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-    return fail(Reaction::retry, "Kafka at {} knows no {} ({}).", client_->servers(), where, reported);
+    failure_ =
+        Error{Reaction::retry, fmt::format("Kafka at {} knows no {} ({}).", client_->servers(), where, reported)};
+    return;
   }
-  auto failed = client_->failed(code, fmt::format("Reading {} failed", where), reported);
-  if (failed.value().reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL) return failed;
-  client_->on_error(code, reported);  // librdkafka retries by itself
-  return {};
+  auto error = client_->failed(code, fmt::format("Reading {} failed", where), reported).value();
+  if (error.reaction == Reaction::stop || code == RD_KAFKA_RESP_ERR__FATAL) {
+    failure_ = std::move(error);
+  } else {
+    client_->on_error(code, reported);  // librdkafka retries by itself
+  }
 }
 
 // librdkafka reports every unusable position as __AUTO_OFFSET_RESET, since auto.offset.reset is `error`; only the text has the cause.
 // When a partition gets a new leader epoch, librdkafka requests from the leader where the epoch of the last record read ends (KIP-320, from
 // 2.1 on). An end before our position means that an unclean election removed records that were read.
-Result<void> KafkaFetcher::position_error(const Input& input, std::int64_t offset, std::string_view reported) {
+Error KafkaFetcher::position_error(const Input& input, std::int64_t offset, std::string_view reported) {
+  const auto name = client_->name(input);
 #if RD_KAFKA_VERSION >= 0x020100ff
   if (reported.find(rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) != std::string_view::npos) {
-    return fail(Reaction::stop,
-                "{} was truncated or created again: records before offset {} that were read already are gone, after an "
-                "unclean leader election. Reported by librdkafka: {}. Nothing is skipped.",
-                client_->name(input), offset, reported);
+    return {Reaction::stop,
+            fmt::format("{} was truncated or created again: records before offset {} that were read already are gone, "
+                        "after an unclean leader election. Reported by librdkafka: {}. Nothing is skipped.",
+                        name, offset, reported)};
   }
 #endif
-  TRY_VALUE(range, query_offset_range(*client_, input));
-  if (offset >= range.first && offset <= range.end) {
-    return fail(Reaction::retry, "{} could not be read at offset {}: {}.", client_->name(input), offset, reported);
+  const auto range = query_offset_range(*client_, input);
+  if (!range) return range.error();
+  if (offset >= range->first && offset <= range->end) {
+    return {Reaction::retry, fmt::format("{} could not be read at offset {}: {}.", name, offset, reported)};
   }
-  return fail(Reaction::stop,
-              "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is skipped.",
-              client_->name(input), offset, range.first, range.end,
-              offset < range.first ? "its older records were deleted" : "it was truncated or created again");
+  return outside_log(name, offset, *range);
 }
 
 }  // namespace fiverate

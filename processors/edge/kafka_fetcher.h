@@ -49,8 +49,7 @@ class KafkaFetcher {
   struct Position {
     std::int64_t next = 0;      // the next offset
     std::int64_t end = kNoEnd;  // records from this offset on are not returned
-    bool done = false;          // `end` is reached
-    bool at_end = false;        // the log ended after the last record, but for markers of transactions
+    bool at_end = false;        // the log ended after the last record received, but for markers of transactions
   };
   using Positions = std::map<Input, Position>;
 
@@ -85,7 +84,6 @@ class KafkaFetcher {
     std::unique_ptr<rd_kafka_queue_t, QueueRelease> queue;
     KafkaMessage head;      // the next record
     bool received = false;  // a record or an end, since the assignment
-    bool at_end = false;    // an end, since the last record
   };
   struct KnownPartition {
     const rd_kafka_topic_t* topic = nullptr;
@@ -93,10 +91,8 @@ class KafkaFetcher {
     Positions::value_type* entry = nullptr;
   };
 
-  void read_as_fetched(std::chrono::milliseconds wait, const std::shared_ptr<Batch>& batch,
-                       std::vector<InRecord>& records);
-  void read_by_arrival(std::chrono::milliseconds wait, const std::shared_ptr<Batch>& batch,
-                       std::vector<InRecord>& records);
+  void read_as_fetched(std::chrono::milliseconds wait);
+  void read_by_arrival(std::chrono::milliseconds wait);
   void open_queues();
   // Reads the next record of a partition queue into its head, if there is one.
   void read_head(std::size_t number);
@@ -104,11 +100,10 @@ class KafkaFetcher {
   void forget_assignment();
   // nullptr: the partition is not assigned (any more).
   Positions::value_type* position_of(const rd_kafka_message_t& message);
-  void append(KafkaMessage message, Positions::value_type& entry, const std::shared_ptr<Batch>& batch,
-              std::vector<InRecord>& records);
-  // An end of a partition, or an error.
-  Result<void> on_event(const rd_kafka_message_t& message);
-  Result<void> position_error(const Input& input, std::int64_t offset, std::string_view reported);
+  void append(KafkaMessage message, Positions::value_type& entry);
+  // An end of a partition, or an error, which may become the failure_.
+  void on_event(const rd_kafka_message_t& message);
+  Error position_error(const Input& input, std::int64_t offset, std::string_view reported);
 
   std::shared_ptr<KafkaClient> client_;
   ReadOrder order_;
@@ -116,10 +111,12 @@ class KafkaFetcher {
   Wakeup wakeup_;
   std::vector<PartitionQueue> queues_;  // by_arrival only; in the order of positions_
   ArrivalMerge merge_;
-  KnownPartition last_;                      // of position_of(): messages of a partition come together
-  std::optional<Error> failure_;             // librdkafka would continue after it
-  std::vector<InRecord>* polled_ = nullptr;  // the output of the current poll, and where in it that poll began
-  std::size_t polled_from_ = 0;
+  KnownPartition last_;           // of position_of(): messages of a partition come together
+  std::optional<Error> failure_;  // librdkafka would continue after it
+  // Of the current poll:
+  std::shared_ptr<Batch> batch_;
+  std::vector<InRecord>* polled_ = nullptr;
+  std::size_t polled_from_ = 0;  // the first of its records in polled_
 };
 
 }  // namespace fiverate

@@ -50,6 +50,14 @@ Result<OffsetRange> query_offset_range(KafkaClient& client, const Input& input) 
   }
 }
 
+Error outside_log(const std::string& partition, std::int64_t offset, const OffsetRange& range) {
+  return {Reaction::stop,
+          fmt::format("{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}. Nothing is "
+                      "skipped.",
+                      partition, offset, range.first, range.end,
+                      offset < range.first ? "its older records were deleted" : "it was truncated or created again")};
+}
+
 KafkaPartitions partition_list(const KafkaSettings& settings, const std::map<Input, Committed>& positions) {
   KafkaPartitions list(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& [input, position] : positions) {

@@ -14,6 +14,9 @@ namespace fiverate {
 // The first offset of a partition and its log end offset. Error: stop if there is no such partition.
 [[nodiscard]] Result<OffsetRange> query_offset_range(KafkaClient& client, const Input& input);
 
+// Error (stop): a position is not in the log.
+Error outside_log(const std::string& partition, std::int64_t offset, const OffsetRange& range);
+
 // What the client's group has committed; inputs without a commit are left out.
 [[nodiscard]] Result<std::map<Input, Committed>> query_committed(const KafkaClient& client,
                                                                  const std::vector<Input>& inputs,

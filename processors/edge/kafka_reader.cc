@@ -43,11 +43,9 @@ Result<void> KafkaReader::start() {
     TRY_VALUE(range, query_offset_range(client, input));
     TRY_VALUE(begin, begin_of(input, range));
     if (begin < range.first || begin > range.end) {
-      return fail(Reaction::stop, "{} is to be read from offset {}, but it holds {} to {} (the last one excluded): {}.",
-                  client.name(input), begin, range.first, range.end,
-                  begin < range.first ? "its older records were deleted" : "it was truncated or created again");
+      return tl::make_unexpected(outside_log(client.name(input), begin, range));
     }
-    positions[input] = {begin, options_.until_end ? range.end : kNoEnd, options_.until_end && begin == range.end};
+    positions[input] = {begin, options_.until_end ? range.end : kNoEnd};
   }
   TRY(fetcher_->assign(std::move(positions)));
   started_ = true;

@@ -119,14 +119,15 @@ Result<void> check_not_truncated(const fs::path& folder) {
   return {};
 }
 
-rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rocksdb::Cache>& cache,
-                              const std::shared_ptr<rocksdb::WriteBufferManager>& writes,
-                              std::size_t write_buffer_bytes) {
-  rocksdb::Options options;
+}  // namespace
+
+RocksMemory::RocksMemory(std::size_t budget_bytes)
+    : cache_(rocksdb::NewLRUCache(budget_bytes)), options_(std::make_unique<rocksdb::Options>()) {
+  auto& options = *options_;
   options.create_if_missing = true;
   options.paranoid_checks = true;
-  options.write_buffer_manager = writes;
-  options.write_buffer_size = write_buffer_bytes;
+  options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(budget_bytes / 2, cache_);
+  options.write_buffer_size = std::clamp(budget_bytes / kWriteBufferShare, kWriteBufferBytesMin, kWriteBufferBytesMax);
   // While a log is read for the first time, most keys that are looked up are absent.
   options.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   options.memtable_whole_key_filtering = true;
@@ -136,24 +137,15 @@ rocksdb::Options options_with(const fs::path& folder, const std::shared_ptr<rock
   options.max_open_files = kOpenFilesMax;
   // After a full disk Resume() succeeds but later writes fail (RocksDB #11643). The store is opened again instead.
   options.max_bgerror_resume_count = 0;
-  options.info_log = std::make_shared<Log>(folder);
 
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
+  table.block_cache = cache_;
   table.block_size = kBlockBytes;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   table.cache_index_and_filter_blocks = true;  // counts towards the budget
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return options;
 }
-
-}  // namespace
-
-RocksMemory::RocksMemory(std::size_t budget_bytes)
-    : write_buffer_bytes_(std::clamp(budget_bytes / kWriteBufferShare, kWriteBufferBytesMin, kWriteBufferBytesMax)),
-      cache_(rocksdb::NewLRUCache(budget_bytes)),
-      writes_(std::make_shared<rocksdb::WriteBufferManager>(budget_bytes / 2, cache_)) {}
 
 RocksMemory::~RocksMemory() = default;
 
@@ -167,7 +159,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const fs::path& folder, con
   if (code) return tl::make_unexpected(folder_error(folder, code));
   TRY(check_not_truncated(folder));
 
-  const auto options = options_with(folder, memory.cache_, memory.writes_, memory.write_buffer_bytes_);
+  auto options = *memory.options_;
+  options.info_log = std::make_shared<Log>(folder);
   rocksdb::DB* opened = nullptr;
   const auto status = rocksdb::DB::Open(options, folder.string(), &opened);
   std::unique_ptr<rocksdb::DB> db(opened);

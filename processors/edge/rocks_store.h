@@ -18,7 +18,7 @@
 namespace rocksdb {
 class Cache;
 class DB;
-class WriteBufferManager;
+struct Options;
 }  // namespace rocksdb
 
 namespace fiverate {
@@ -36,9 +36,8 @@ class RocksMemory {
 
  private:
   friend class RocksStore;
-  std::size_t write_buffer_bytes_;  // of one store
   std::shared_ptr<rocksdb::Cache> cache_;
-  std::shared_ptr<rocksdb::WriteBufferManager> writes_;
+  std::unique_ptr<rocksdb::Options> options_;  // of each store
 };
 
 // Makes copies of an open store. Any thread may use it, also while the store is written. It may outlive the store.

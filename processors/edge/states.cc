@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <condition_variable>
 #include <system_error>
 
 namespace fiverate {
@@ -61,16 +62,13 @@ States::States(fs::path dir, const SnapshotSettings& snapshots, std::size_t memo
     : dir_(std::move(dir)), definition_id_(std::move(definition_id)), memory_(memory_bytes) {
   if (snapshots.dir.empty()) return;
   snapshots_.emplace(snapshots.dir, snapshots.topic_prefix, snapshots.keep);
-  thread_ = std::thread([this, every = snapshots.every] { run_snapshot_thread(every); });
-}
-
-States::~States() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  stopped_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_ = std::jthread([this, every = snapshots.every](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    for (std::unique_lock lock(mutex); !stopped.wait_for(lock, stop, every, [&] { return stop.stop_requested(); });) {
+      create_snapshots(stop);
+    }
+  });
 }
 
 Result<std::unique_ptr<Store>> States::open(const std::string& folder_name, const std::optional<Checkpoint>& checkpoint,
@@ -131,25 +129,15 @@ Result<bool> States::restore(const std::string& folder_name, const std::optional
   return false;
 }
 
-void States::run_snapshot_thread(std::chrono::seconds every) {
-  std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, every, [&] { return stopping_.load(); })) {
-    lock.unlock();
-    create_snapshots();
-    lock.lock();
-  }
-}
-
-void States::create_snapshots() {
+void States::create_snapshots(const std::stop_token& stop) {
   if (!snapshots_) return;
-  std::map<std::string, StoreCopier> open;
-  {
+  const auto open = [&] {
     const std::lock_guard lock(mutex_);
-    open = open_;
-  }
+    return open_;
+  }();
   for (const auto& [folder_name, store] : open) {
-    if (stopping_) return;
-    if (is_our_turn(folder_name, store)) create_snapshot(folder_name, store);
+    if (stop.stop_requested()) return;
+    if (is_our_turn(folder_name, store)) create_snapshot(folder_name, store, stop);
   }
 }
 
@@ -168,12 +156,12 @@ bool States::is_our_turn(const std::string& folder_name, const StoreCopier& stor
   return ++foreign.rounds > kRoundsLeftToOthers;
 }
 
-void States::create_snapshot(const std::string& folder_name, const StoreCopier& store) {
+void States::create_snapshot(const std::string& folder_name, const StoreCopier& store, const std::stop_token& stop) {
   const auto start = std::chrono::steady_clock::now();
-  const auto created =
-      snapshots_->create(store, folder_name, beside(dir_ / folder_name, "snapshot"), [this] { return !stopping_; });
+  const auto created = snapshots_->create(store, folder_name, beside(dir_ / folder_name, "snapshot"),
+                                          [&] { return !stop.stop_requested(); });
   if (!created) {
-    if (!stopping_) spdlog::warn("{}: no snapshot was taken. {}", folder_name, created.error().what);
+    if (!stop.stop_requested()) spdlog::warn("{}: no snapshot was taken. {}", folder_name, created.error().what);
   } else if (*created) {
     const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     spdlog::info("{}: snapshot at offset {}: {:.1f} MB, {:.1f} of them new, {:.2f} s", folder_name,

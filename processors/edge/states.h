@@ -10,14 +10,13 @@
 //   outlet-3.snapshot   a copy of the state from which a snapshot is being created
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -41,7 +40,7 @@ class States {
          std::string definition_id);
   States(const States&) = delete;
   States& operator=(const States&) = delete;
-  ~States();
+  ~States() = default;
 
   // Opens the state in the folder, or first replaces it by a snapshot if that takes less time than reading the records between them. A
   // state that the task may not start from with this checkpoint (is_usable) is removed. Without state and snapshot the store is empty.
@@ -53,15 +52,14 @@ class States {
 
   // Creates a snapshot of each open state that has changed, unless another process creates those of the task. The
   // thread calls this every SnapshotSettings::every. A test may call it while the thread waits.
-  void create_snapshots();
+  void create_snapshots(const std::stop_token& stop = {});
 
  private:
   [[nodiscard]] Result<bool> restore(const std::string& folder_name, const std::optional<TaskState>& local,
                                      const std::optional<Checkpoint>& checkpoint,
                                      const SnapshotFolder::ShouldContinue& should_continue);
   [[nodiscard]] bool is_our_turn(const std::string& folder_name, const StoreCopier& store);
-  void create_snapshot(const std::string& folder_name, const StoreCopier& store);
-  void run_snapshot_thread(std::chrono::seconds every);
+  void create_snapshot(const std::string& folder_name, const StoreCopier& store, const std::stop_token& stop);
 
   std::filesystem::path dir_;
   std::string definition_id_;
@@ -69,17 +67,15 @@ class States {
   std::optional<SnapshotFolder> snapshots_;
 
   std::mutex mutex_;
-  std::condition_variable stopped_;
-  std::atomic<bool> stopping_ = false;
   std::map<std::string, StoreCopier> open_;  // by folder name
   struct Foreign {
     std::string store_id;
     std::int64_t next_offset = 0;
     int rounds = 0;  // of ours in which it was the newest snapshot
   };
-  std::map<std::string, Foreign>
-      foreign_;  // by folder name: the newest snapshot of another store; only create_snapshots() uses it
-  std::thread thread_;
+  // By folder name: the newest snapshot of another store. Only create_snapshots() uses it.
+  std::map<std::string, Foreign> foreign_;
+  std::jthread thread_;
 };
 
 }  // namespace fiverate

@@ -46,7 +46,7 @@ std::optional<HistoryLine> history_line(std::string_view line, const Event& even
   if (event.has_mark() && !rejected) return std::nullopt;
   HistoryLine result;
   const auto arrival = arrival_of(line, event, rejected.has_value());
-  if (arrival) result.position = {Group::other, true, *arrival};
+  result.position = {Group::other, arrival.has_value(), arrival.value_or(0), event.event_id(), line};
   if (!rejected) result.position.group = group_of(event);
   const bool payload_known =
       !rejected || (rejected->reason != Reason::malformed && rejected->reason != Reason::bad_payload);

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 #include "event.pb.h"
 #include "schemas/reasons.h"
@@ -23,35 +22,22 @@
 
 namespace fiverate {
 
-// The first part of the order of a line. Lines that are equal in it are ordered by HistoryTexts.
+// The order of a line.
 struct HistoryPosition {
   enum class Group : std::uint8_t { region, sku, outlet, other };
   Group group = Group::other;
   bool has_arrival = false;
-  Millis arrival = 0;  // 0 without a readable arrival
+  Millis arrival = 0;         // 0 without a readable arrival
+  std::string_view event_id;  // a view into the event
+  std::string_view line;
   friend auto operator<=>(const HistoryPosition&, const HistoryPosition&) = default;
 };
-struct HistoryTexts {
-  std::string_view event_id;
-  std::string_view line;
-  friend auto operator<=>(const HistoryTexts&, const HistoryTexts&) = default;
-};
-
-// Whether one line comes before another. `texts_of_both` returns the pair of their HistoryTexts; it is called only if
-// the positions are equal.
-template <typename TextsOfBoth>
-bool precedes(const HistoryPosition& a, const HistoryPosition& b, TextsOfBoth&& texts_of_both) {
-  if (const auto order = a <=> b; order != 0) return order < 0;
-  const auto [texts_a, texts_b] = texts_of_both();
-  return texts_a < texts_b;
-}
 
 // A line of a history after decode().
 struct HistoryLine {
   HistoryPosition position;
-  Topic topic =
-      Topic::deliveries;  // The topic of its payload. A line whose payload is unknown belongs to the deliveries.
-  std::string_view key;   // the outlet id, or empty; a view into the event
+  Topic topic = Topic::deliveries;  // of its payload; deliveries, if that is unknown
+  std::string_view key;             // the outlet id, or empty; a view into the event
   // The market day of a document that is neither late nor in the future by its own arrival; otherwise nullopt.
   std::optional<Day> day;
 };
