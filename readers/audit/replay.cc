@@ -121,7 +121,7 @@ class MarketThread {
             const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
             return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
           };
-          Worker worker({source, checkpoints, task_name_of, make},
+          Worker worker({source, sink_, checkpoints, task_name_of, make},
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
           result_ = run_to_end(worker, source);
           if (!result_) deltas_.close_all();  // so that outlet does not wait for a reader
@@ -395,7 +395,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     return make_task(input, definition, std::move(op), sink);
   };
   NoCheckpoints checkpoints;
-  Worker outlet({ledger, checkpoints, task_name_of, make},
+  Worker outlet({ledger, sink, checkpoints, task_name_of, make},
                 {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
   TRY(run_to_end(outlet, ledger));
   ReplaySummary summary;
@@ -404,8 +404,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     for (const auto& [sender, offset] : context.task->missing()) {
       return fail(Reaction::stop,
                   "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its "
-                  "input offset {} or "
-                  "later. Restore the topic; a replay needs all records.",
+                  "input offset {} or later. Restore the topic; a replay needs all records.",
                   input.partition, sender, offset);
     }
   }

@@ -90,7 +90,7 @@ class Comparison {
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (const auto done = task.process(records[i]); !done) return add(done.error().what);
       if (!task.at_boundary() || commits == 2 || i < (commits + 1) * records.size() / 3) continue;
-      if (const auto done = task.commit(); !done) return add(done.error().what);
+      if (const auto done = commit(task, sink); !done) return add(done.error().what);
       ++commits;
     }
     const auto checkpoints = sink.drain_checkpoints();
@@ -109,6 +109,13 @@ class Comparison {
     written_.erase(task.name());
   }
 
+  static Result<void> commit(Task& task, Sink& sink) {
+    TRY(task.save());
+    if (task.is_suppressed()) return {};
+    TRY_VALUE(checkpoint, task.checkpoint());
+    return sink.send(std::move(checkpoint));
+  }
+
   // Runs two tasks in turn from a checkpoint each; the second continues with the state of the first. From its checkpoint on, the second
   // sends the same records as the undisturbed task.
   void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first,
@@ -122,7 +129,7 @@ class Comparison {
       TRY(task.restore());
       task.resume_from(checkpoint);
       for (; next < records.size() && (next < end || !task.at_boundary()); ++next) TRY(task.process(records[next]));
-      return task.at_boundary() ? task.commit() : Result<void>();
+      return task.at_boundary() ? commit(task, sink) : Result<void>();
     };
     // The first task stops half way to the second checkpoint, which may be before its own checkpoint.
     const auto half = static_cast<std::size_t>(second.offset() / 2);
