@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <span>
 #include <thread>
 
@@ -18,14 +17,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kElectionPause{50};
 constexpr std::chrono::seconds kKnownWithin{2};  // every broker knows a new topic after this time
-
-// "7", "-1". The text is a view into librdkafka's memory and does not end with a zero byte.
-std::optional<Millis> parse_millis(std::string_view text) {
-  Millis value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 bool is_missing(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
@@ -66,7 +57,7 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
     } else if (name == kChainHeader) {
       read_into(chain, parse_chain(text), name, record);
     } else if (name == kArrivalHeader) {
-      read_into(record.arrival, parse_millis(text), name, record);
+      record.has_arrival_header = true;
     } else if (name == kDependsOnHeader) {
       std::optional<Cause> cause;
       read_into(cause, parse_cause(text), name, record);
@@ -232,14 +223,18 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
   while (!failure_) {
     wakeup_.reset();
     for (std::size_t i = 0; i < queues_.size(); ++i) {
-      if (!queues_[i].head) read_head(i);
+      if (!queues_[i].head && !queues_[i].paused) read_head(i);
     }
     while (!failure_ && batch->messages.size() < kPollRecordsMax) {
       const auto number = merge_.next(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()));
       if (!number) break;
       auto& queue = queues_[*number];
       append(std::move(queue.head), *queue.entry, batch, records);
-      read_head(*number);
+      if (queue.paused) {
+        merge_.set_empty(*number, false);
+      } else {
+        read_head(*number);
+      }
     }
     for (const auto number : merge_.drain_stalled()) {
       spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
@@ -247,6 +242,14 @@ void KafkaFetcher::read_by_arrival(milliseconds wait, const std::shared_ptr<Batc
     }
     if (!batch->messages.empty() || Clock::now() >= until) break;
     wakeup_.wait_until(until);
+  }
+}
+
+void KafkaFetcher::set_paused(const Input& input, bool paused) {
+  for (std::size_t i = 0; i < queues_.size(); ++i) {
+    if (queues_[i].entry->first != input) continue;
+    queues_[i].paused = paused;
+    if (paused && !queues_[i].head) merge_.set_empty(i, false);
   }
 }
 

@@ -58,6 +58,9 @@ Result<Reset> plan_reset(const ResetRequest& request) {
     if (found != request.result_partitions.end()) result.set_end(std::min(result.end(), found->second.end));
   }
   reset.checkpoint.clear_status();
+  // Decisions about held records stay what they were: with others the outputs would differ.
+  reset.checkpoint.clear_source_clock();
+  if (last != nullptr && last->has_source_clock()) *reset.checkpoint.mutable_source_clock() = last->source_clock();
   return reset;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "processors/runtime/jump_holds.h"
 #include "processors/stages/task_names.h"
 #include "processors/stream/failpoint.h"
 #include "processors/stream/memory_store.h"
@@ -17,6 +18,7 @@ struct Supervisor::Run {
   SequenceGapMonitor sequence_gaps;
   std::optional<ProgressReporter> progress = {};  // intake only
   std::optional<Standby> standby = {};
+  std::optional<JumpHolds> jump_holds = {};  // intake only
   std::optional<Worker> worker = {};
 };
 
@@ -83,8 +85,16 @@ Result<void> Supervisor::start() {
     run->standby.emplace(Standby::Parts{open_reader, *run->checkpoints, task_name_of, make, eligible, report_, now_},
                          settings_.standby_copies, settings_.worker.commit_every);
   }
+  if (is_intake) {
+    const auto time_text = [calendar = MarketCalendar(settings_.definition.timezone())](Millis time) {
+      return calendar.format(time);
+    };
+    run->jump_holds.emplace(JumpHolds::Parts{source_inputs(settings_.definition), *run->source, *run->checkpoints,
+                                             task_name_of, time_text, report_, now_});
+  }
   run->worker.emplace(Worker::Parts{*run->source, *run->sink, *run->checkpoints, task_name_of, make,
-                                    run->standby ? &*run->standby : nullptr, report_, now_},
+                                    run->standby ? &*run->standby : nullptr, report_, now_,
+                                    run->jump_holds ? &*run->jump_holds : nullptr},
                       settings_.worker);
   run_ = std::move(run);
   return {};

@@ -86,7 +86,7 @@ class ProgressTracker {
           if (outputs.empty() || (!repeat && before == published)) continue;
         }
         records.push_back(
-            {topic, partition, latest, "", value, std::nullopt, std::nullopt, std::nullopt, std::move(outputs)});
+            {topic, partition, latest, "", value, std::nullopt, std::nullopt, std::move(outputs)});
       }
     }
     return records;

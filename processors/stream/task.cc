@@ -69,6 +69,7 @@ void Task::resume_from(const Checkpoint& checkpoint) {
 }
 
 void Task::follow(const Checkpoint& checkpoint) {
+  if (auto* guard = op_.jump_guard()) guard->load(checkpoint.source_clock());
   reset_epoch_ = std::max(reset_epoch_, checkpoint.reset_epoch());
   if (checkpoint.offset() > next_offset() && (!checkpoint_ || is_newer(checkpoint, *checkpoint_)))
     checkpoint_ = checkpoint;
@@ -159,6 +160,7 @@ Result<OutRecord> Task::checkpoint() const {
       return true;
     }));
   }
+  if (const auto* guard = op_.jump_guard()) guard->save(*checkpoint.mutable_source_clock(), op_.clock());
   checkpoint.set_status(status());
   return checkpoint_record(checkpoint, op_.clock());
 }

@@ -25,17 +25,32 @@ Worker::Worker(Parts parts, WorkerOptions options)
 Result<bool> Worker::round() {
   records_.clear();
   TRY(parts_.source.poll(options_.poll_wait, records_));
-  for (const auto& record : records_) {
-    const auto found = tasks_.find(record.input);
-    if (found == tasks_.end()) continue;  // revoked after the poll fetched the record
-    TRY(found->second.task->process(record));
-    if (is_due(*found->second.task)) TRY(commit({&found->second}));
-  }
+  for (const auto& record : records_) TRY(process(record));
+  TRY(process_released());
   if (parts_.now() - last_commit_ >= options_.commit_every) {
     TRY(commit_changed(++commits_ % kSuppressedCommitsRarer == 0));
   }
   const bool copied = parts_.standby != nullptr && parts_.standby->round(parts_.source);
   return copied || !records_.empty();
+}
+
+Result<void> Worker::process(const InRecord& record) {
+  const auto found = tasks_.find(record.input);
+  if (found == tasks_.end()) return {};  // revoked after the poll fetched the record
+  if (parts_.gate != nullptr && !parts_.gate->admit(found->second, record)) return {};
+  TRY(found->second.task->process(record));
+  return is_due(*found->second.task) ? commit({&found->second}) : Result<void>{};
+}
+
+// The decisions about held records are acknowledged before these records are processed: a restart has to decide the same.
+Result<void> Worker::process_released() {
+  if (parts_.gate == nullptr) return {};
+  TRY_VALUE(changes, parts_.gate->round(tasks_));
+  std::vector<TaskContext*> to_commit;
+  for (const auto& input : changes.to_commit) to_commit.push_back(&tasks_.at(input));
+  if (!to_commit.empty()) TRY(commit(to_commit));
+  for (const auto& record : changes.released) TRY(process(record));
+  return {};
 }
 
 bool Worker::is_due(const Task& task) const {
@@ -139,6 +154,7 @@ void Worker::on_revoked(const std::vector<Input>& inputs) {
   for (const auto& input : inputs) {
     failpoint("revoke.begin");
     waiting_.erase(input);
+    if (parts_.gate != nullptr) parts_.gate->forget(input);
     const auto found = tasks_.find(input);
     if (found != tasks_.end() && found->second.task->at_boundary()) at_boundary.push_back(&found->second);
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/stream/record_gate.h"
 #include "processors/stream/report.h"
 #include "processors/stream/standby.h"
 #include "processors/stream/task_context.h"
@@ -41,6 +42,7 @@ class Worker {
     Standby* standby = nullptr;
     Report report = ignore_report;
     Now now = std::chrono::steady_clock::now;
+    RecordGate* gate = nullptr;
   };
   // All parts outlive the worker.
   Worker(Parts parts, WorkerOptions options);
@@ -53,6 +55,9 @@ class Worker {
   [[nodiscard]] const Tasks& tasks() const { return tasks_; }
 
  private:
+  // Processes the record, or gives it to the gate.
+  [[nodiscard]] Result<void> process(const InRecord& record);
+  [[nodiscard]] Result<void> process_released();
   Result<std::map<Input, std::int64_t>> on_assigned(const std::vector<Input>& inputs);
   void on_revoked(const std::vector<Input>& inputs);
   Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
