@@ -84,6 +84,7 @@ class Comparison {
     Task task(std::string(sender_of(input)), input, definition_id(definition_), *op, store, sink);
     const auto restored = task.restore();
     CHECK(restored.has_value(), restored.error().what);
+    if (auto* const guard = op->jump_guard()) load_decisions(task.name(), *guard);
     std::vector<InRecord> records;
     log_.read(input, 0, static_cast<std::size_t>(log_.end_offset(input)), records);
     std::size_t commits = 0;
@@ -107,6 +108,16 @@ class Comparison {
         add(fmt::format("{} has written to {}, and should not have", task.name(), named(target)));
     }
     written_.erase(task.name());
+  }
+
+  // What was decided about held records is no function of their partition; the checkpoints have it.
+  void load_decisions(const std::string& name, JumpGuard& guard) const {
+    std::vector<InRecord> records;
+    log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
+    for (const auto& record : records) {
+      const auto checkpoint = parse_checkpoint(record);
+      if (checkpoint && checkpoint->task() == name) guard.load(checkpoint->source_clock());
+    }
   }
 
   static Result<void> commit(Task& task, Sink& sink) {
