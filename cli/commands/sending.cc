@@ -1,5 +1,8 @@
 #include "cli/commands/sending.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <random>
 
@@ -10,6 +13,19 @@
 #include "schemas/decode.h"
 
 namespace fiverate {
+
+namespace {
+
+// Empty: the system does not know the user of this process.
+std::string user_name() {
+  for (const char* name : {"USER", "LOGNAME"}) {
+    if (const char* const user = std::getenv(name); user != nullptr && *user != '\0') return user;
+  }
+  const auto* const account = getpwuid(geteuid());
+  return account != nullptr ? account->pw_name : "";
+}
+
+}  // namespace
 
 std::string random_id(std::string_view kind) {
   std::random_device random;
@@ -23,10 +39,7 @@ Event new_command(const std::string& author, Command::Verb verb) {
   auto& command = *event.mutable_command();
   command.set_command_id(event.event_id());
   command.set_author(author);
-  for (const char* name : {"USER", "LOGNAME"}) {
-    const char* const user = std::getenv(name);
-    if (command.author().empty() && user != nullptr) command.set_author(user);
-  }
+  if (command.author().empty()) command.set_author(user_name());
   if (command.author().empty()) throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
   command.set_verb(verb);
   return event;

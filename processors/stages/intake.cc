@@ -18,6 +18,11 @@ constexpr std::string_view kIntakeArrivalKey = "arrival";
 constexpr std::size_t kRejectedValueMax = 7 * 1024 * 1024;
 constexpr std::size_t kRejectedKeyMax = 64 * 1024;
 
+// The position of a source record, as a cause.
+Cause source_cause(const InRecord& record) {
+  return {sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
+}
+
 }  // namespace
 
 void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document,
@@ -41,8 +46,8 @@ void send_rejection(const InRecord& record, Millis arrival, const Rejected& reje
         fmt::format("{} (value of {} bytes and key of {} bytes truncated here; the source topic has the whole record)",
                     rejected.detail, record.value.size(), record.key.size()));
   }
-  const auto cause = Cause{sender_name(name_of(record.input.topic), record.input.partition), {record.offset, 0}};
-  outbox.to_result(Topic::quarantine, partition, arrival, to_text(cause), quarantined.SerializeAsString());
+  outbox.to_result(Topic::quarantine, partition, arrival, to_text(source_cause(record)),
+                   quarantined.SerializeAsString());
 
   LedgerRecord note;
   note.set_arrival_ms(arrival);
@@ -182,7 +187,9 @@ void Intake::retry_document(const Quarantined& quarantined, Outbox& outbox) {
                    document ? std::string_view(outlet_id_of(event)) : std::string_view{}, settings_.definition, outbox);
     return;
   }
+  ledger_.set_source(to_text(source_cause(original)));
   append(event, quarantined.arrival_ms(), outbox);
+  ledger_.clear_source();
 }
 
 }  // namespace fiverate

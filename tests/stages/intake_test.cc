@@ -242,6 +242,7 @@ TEST_F(IntakeTest, ARetriedDocumentHasItsFirstArrivalAndDoesNotRaiseTheClock) {
   ASSERT_EQ(sent.size(), 5U);
   EXPECT_EQ(sent[0].as<LedgerRecord>().arrival_ms(), 40);
   EXPECT_EQ(sent[0].as<LedgerRecord>().event().delivery().delivery_id(), "D");
+  EXPECT_EQ(sent[0].as<LedgerRecord>().source(), "deliveries/2/77/0") << "its first position, for evidence";
   EXPECT_EQ(sent[1].as<Quarantined>().reason(), "malformed");
   EXPECT_EQ(sent[1].key, "deliveries/2/77/0") << "its first cause: readers list it once";
   EXPECT_EQ(sent[1].as<Quarantined>().arrival_ms(), 40);
