@@ -70,12 +70,12 @@ Result<std::unique_ptr<Store>> LivePorts::open_store(const Input& input, const s
 
 Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
     const std::vector<QuarantinePosition>& positions) const {
-  std::map<QuarantinePosition, std::optional<Quarantined>> wanted;
+  std::map<QuarantinePosition, std::optional<Quarantined>> found_at;
   std::map<Input, std::int64_t> from;
   std::map<Input, OffsetRange> ranges;
   std::size_t left = 0;
   for (const auto& position : positions) {
-    if (!wanted.emplace(position, std::nullopt).second) continue;
+    if (!found_at.emplace(position, std::nullopt).second) continue;
     const Input input{Topic::quarantine, position.partition};
     if (position.partition >= settings_.definition.ledger_partitions()) continue;
     if (!ranges.contains(input)) {
@@ -97,8 +97,8 @@ Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
     records.clear();
     TRY(reader->poll(std::chrono::milliseconds(50), records));
     for (const auto& record : records) {
-      const auto found = wanted.find({record.input.partition, record.offset});
-      if (found == wanted.end()) continue;
+      const auto found = found_at.find({record.input.partition, record.offset});
+      if (found == found_at.end()) continue;
       --left;
       if (!found->second.emplace().ParseFromArray(record.value.data(), static_cast<int>(record.value.size())))
         found->second.reset();
@@ -107,7 +107,7 @@ Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
   }
   // In the order of the positions.
   std::vector<std::optional<Quarantined>> found;
-  for (const auto& position : positions) found.push_back(wanted.at(position));
+  for (const auto& position : positions) found.push_back(found_at.at(position));
   return found;
 }
 

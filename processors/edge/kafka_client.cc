@@ -66,7 +66,7 @@ const Reserved* reserved(std::string_view name) {
 
 constexpr std::int32_t kFetchKib = 1'024;  // limit for one partition in one fetch response
 
-// How long librdkafka waits before it looks again whether a full queue of fetched records has room. By default it waits 1 s, so that
+// How long librdkafka waits before it looks again whether a full queue of fetched records has space. By default it waits 1 s, so that
 // reading a backlog is limited to one queue in a second.
 std::pair<std::string, std::string> full_queue_backoff() {
   constexpr int kFirstVersionWithOwnProperty = 0x02020000;

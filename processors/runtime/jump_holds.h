@@ -2,7 +2,7 @@
 //
 //   the clock of another source partition has come near    accepted
 //   another source partition holds a jump as far            accepted
-//   the same partition goes on with earlier records         rejected, with the jumps before these
+//   the same partition continues with earlier records      rejected, with the jumps before these
 //   a person has decided (`fiverate quarantine accept`)     as decided
 //   otherwise                                               the partition waits; `status` and the log show it
 //

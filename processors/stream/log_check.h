@@ -1,4 +1,4 @@
-// Whether the log still holds what a task has to read, and what it has written, when it starts.
+// Verifies at the start of a task that the log has what the task is going to read, and what it has written.
 #pragma once
 
 #include <cstdint>

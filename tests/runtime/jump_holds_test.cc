@@ -150,7 +150,7 @@ TEST_F(JumpHoldsTest, AMarketThatBeginsIsNotHeld) {
   EXPECT_THAT(reading->reports, Not(testing::Contains(HasSubstr("is held"))));
 }
 
-TEST_F(JumpHoldsTest, APartitionThatGoesOnWithEarlierRecordsRejectsTheJumpsBeforeThem) {
+TEST_F(JumpHoldsTest, APartitionThatContinuesWithEarlierRecordsRejectsTheJumpsBeforeThem) {
   append_marks(kToday);
   deliver("D1", kToday + 1);
   const auto reading = process();

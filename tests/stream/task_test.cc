@@ -168,8 +168,7 @@ TEST_F(Receiver, KeepsThePositionOfEachSender) {
 
 TEST_F(Receiver, NoticesASequenceGapByTheDependenciesOfAProgressRecord) {
   const auto progress = [&](const std::vector<Cause>& depends_on) {
-    InRecord record{kTaskDeltas,  next++,        5,         "", "0", std::nullopt, std::nullopt,
-                    false,        sent[0].owner, depends_on};
+    InRecord record{kTaskDeltas, next++, 5, "", "0", std::nullopt, std::nullopt, false, sent[0].owner, depends_on};
     EXPECT_TRUE(market.task.process(record).has_value());
   };
   ASSERT_TRUE(receive({0, 1}).has_value());
