@@ -24,7 +24,7 @@ inline constexpr std::string_view kCauseHeader = "fiverate-cause";
 inline constexpr std::string_view kPreviousHeader = "fiverate-previous";
 inline constexpr std::string_view kChainHeader = "fiverate-chain";
 inline constexpr std::string_view kDependsOnHeader = "fiverate-depends-on";
-// Set by `quarantine retry` on a source record: the arrival in decimal milliseconds, which replaces the Kafka timestamp.
+// Claims an arrival. It is ignored and counted: no producer sets the arrival of a record.
 inline constexpr std::string_view kArrivalHeader = "fiverate-arrival";
 
 // The position of a record among the outputs of one sender, in the order of sending.

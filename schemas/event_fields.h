@@ -260,7 +260,9 @@ inline constexpr auto kFields<Command> = std::tuple(
     FIELD(assignee, text, optional),
     FIELD(true_alarm, boolean, optional),
     FIELD(text, text, optional),
-    FIELD(silence, object, optional));
+    FIELD(silence, object, optional),
+    FIELD(held, text, optional),
+    FIELD(retried, list, optional));
 
 template <>
 inline constexpr auto kFields<Command::Silence> = std::tuple(
@@ -273,6 +275,9 @@ template <>
 inline constexpr auto kFields<Command::Matcher> = std::tuple(
     FIELD(field, text, unless_cancelled),
     FIELD(value, text, unless_cancelled));
+
+template <>
+inline constexpr auto kFields<Command::Retried> = std::tuple(FIELD(position, text, unless_cancelled));
 
 template <>
 inline constexpr auto kFields<Mark> = std::tuple(FIELD(complete_through, time, always));

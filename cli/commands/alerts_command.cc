@@ -11,6 +11,7 @@
 #include "cli/commands/alert_arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/commands/sending.h"
 #include "cli/screen/alert_sentence.h"
 #include "cli/screen/alert_table.h"
 #include "readers/query/alert_json.h"
@@ -215,54 +216,21 @@ int log(const Context& context, const AlertsArguments& arguments) {
 
 // ---- sending --------------------------------------------------------------------------------------------------------
 
-// The time of a command is the market's clock. With intake.clock = marks it may be years in the past, and wall-clock time
-// would move the market's clock far ahead.
-Millis time_of_command(const Context& context) {
-  const auto now = market_clock(context);
-  if (now != kNever) return now;
-  throw ExitError(
-      kExitFailed,
-      "Command not sent: the market has no events yet, so its clock is not set (intake.clock = marks). Import or "
-      "simulate events first.");
-}
-
-std::string random_id(std::string_view kind) {
-  std::random_device random;
-  return fmt::format("{}-{:08x}{:08x}", kind, random(), random());
-}
-
-std::string author(const AlertsArguments& arguments) {
-  if (!arguments.author.empty()) return arguments.author;
-  for (const char* name : {"USER", "LOGNAME"}) {
-    if (const char* user = std::getenv(name); user != nullptr && *user != '\0') return user;
-  }
-  throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
-}
-
 // A command without its time, which send() sets.
 Event new_command(const AlertsArguments& arguments, Command::Verb verb) {
-  Event event;
-  event.set_event_id(random_id("command"));
-  event.set_source("fiverate");
-  auto& command = *event.mutable_command();
-  command.set_command_id(event.event_id());
-  command.set_author(author(arguments));
-  command.set_verb(verb);
-  if (!arguments.text.empty()) command.set_text(arguments.text);
+  auto event = new_command(arguments.author, verb);
+  if (!arguments.text.empty()) event.mutable_command()->set_text(arguments.text);
   return event;
 }
 
 // Sends the command. Prints the sentence as a table, the event as JSON.
 int send(const Context& context, const AlertsArguments& arguments, Event event, Millis now,
          const std::string& sentence) {
-  set_millis(*event.mutable_event_time(), now);
-  if (const auto rejected = check_fields(event)) throw ExitError(kExitUsage, rejected->detail);
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(arguments.output, out);
-  const auto sink = or_exit(KafkaSink::open(context.kafka));
-  or_exit(sink->send({Topic::commands, 0, now, "", event.SerializeAsString(), std::nullopt, std::nullopt}));
-  or_exit(sink->flush());
-  out.write(mode == OutputMode::table ? sentence + "\n" : to_json(event) + "\n");
+  std::vector<Event> commands{std::move(event)};
+  send_commands(context, commands, now);
+  out.write(mode == OutputMode::table ? sentence + "\n" : to_json(commands.front()) + "\n");
   out.flush();
   return kExitDone;
 }

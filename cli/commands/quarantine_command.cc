@@ -1,4 +1,4 @@
-// `quarantine`: lists, shows and sends again rejected records.
+// `quarantine`: lists, shows and checks again rejected records; lists held records and decides about them.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -7,6 +7,8 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/commands/sending.h"
+#include "cli/commands/task_positions.h"
 #include "readers/query/quarantine_query.h"
 #include "schemas/decode.h"
 #include "schemas/reasons.h"
@@ -19,11 +21,15 @@ struct QuarantineArguments {
   std::string since;
   bool summary = false;
   std::vector<std::string> causes;
+  std::string author;
   std::string output;
 };
 
+constexpr int kRetriedPerCommand = 500;
+
 struct Rejection {
   std::string cause;
+  QuarantinePosition position;
   Quarantined record;
   std::size_t bytes = 0;
 };
@@ -40,11 +46,11 @@ std::vector<Rejection> rejections(const Context& context, bool with_bytes,
   or_exit(reach(context.kafka));
   std::vector<Rejection> found;
   const auto reader = read_to_end(context, all_partitions(context, Topic::quarantine));
-  or_exit(read_quarantine(*reader, [&](std::string_view cause, Quarantined record) {
+  or_exit(read_quarantine(*reader, [&](std::string_view cause, const QuarantinePosition& position, Quarantined record) {
     if (!matches(cause, record)) return;
     const auto bytes = record.value().size();
     if (!with_bytes) record.clear_value();
-    found.push_back({std::string(cause), std::move(record), bytes});
+    found.push_back({std::string(cause), position, std::move(record), bytes});
   }));
   return found;
 }
@@ -106,7 +112,7 @@ int list(const Context& context, const QuarantineArguments& arguments) {
                      {"cause"},
                      {"detail"}});
   if (mode == OutputMode::table && out.is_terminal()) table.truncate_lines_at(out.size().columns);
-  for (const auto& [cause, record, bytes] : found) {
+  for (const auto& [cause, position, record, bytes] : found) {
     table.row({calendar.format(record.arrival_ms()), record.reason(), record.topic(), record.partition(),
                record.offset(), optional_text(record.event_id()), optional_text(record.sku_id()), bytes, cause,
                optional_text(record.detail())});
@@ -198,21 +204,33 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
     }
     throw ExitError(kExitFailed, fmt::format("Nothing was sent: no rejected record{}.", missing));
   }
-  const auto now = market_now(context);
-  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  // Documents keep their first arrival, so intake reads them from `quarantine`. The rest is sent again as it was.
+  std::vector<Event> commands;
+  std::vector<OutRecord> records;
   std::int64_t sent = 0;
   std::int64_t repeated = 0;
   std::set<std::pair<std::string, std::string>> values;  // a record that was rejected again after a retry occurs twice
+  const auto now = market_now(context);
   for (const auto& rejection : found) {
-    auto record = retry_of(rejection.record, now);
-    if (!record) continue;
-    if (!values.emplace(rejection.record.key(), rejection.record.value()).second) {
+    const auto& record = rejection.record;
+    const auto topic = topic_named(record.topic());
+    if (!topic || !is_whole(record)) continue;
+    if (!values.emplace(record.key(), record.value()).second) {
       ++repeated;
       continue;
     }
-    or_exit(sink->send(std::move(*record)));
     ++sent;
+    if (*topic == Topic::reference || *topic == Topic::commands) {
+      records.push_back({*topic, record.partition(), now, record.key(), record.value(), std::nullopt, std::nullopt});
+      continue;
+    }
+    const bool is_full = commands.empty() || commands.back().command().retried_size() >= kRetriedPerCommand;
+    if (is_full) commands.push_back(new_command(arguments.author, Command::RETRY));
+    commands.back().mutable_command()->add_retried()->set_position(to_text(rejection.position));
   }
+  if (!commands.empty()) send_commands(context, commands, now);
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  for (auto& record : records) or_exit(sink->send(std::move(record)));
   or_exit(sink->flush());
   fmt::print("sent again: {}\n", sent);
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
@@ -222,10 +240,78 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   return kExitDone;
 }
 
+// ---- held records ---------------------------------------------------------------------------------------------------
+
+struct HeldRecord {
+  std::string position;  // "deliveries/3/1234"
+  Millis clock;
+  Millis claimed;
+};
+
+std::vector<HeldRecord> held_records(const std::vector<TaskPosition>& tasks) {
+  std::vector<HeldRecord> found;
+  for (const auto& task : tasks) {
+    if (!task.checkpoint || !task.checkpoint->source_clock().has_held()) continue;
+    const auto& clock = task.checkpoint->source_clock();
+    found.push_back(
+        {fmt::format("{}/{}", task.name, clock.held().offset()), clock.clock_ms(), clock.held().claimed_ms()});
+  }
+  return found;
+}
+
+int list_held(const Context& context, const QuarantineArguments& arguments) {
+  or_exit(reach(context.kafka));
+  TextOutput out(STDOUT_FILENO);
+  const auto mode = output_argument(arguments.output, out);
+  const MarketCalendar calendar(context.config().market.timezone);
+  TableWriter table(out, mode, {{"record"}, {"clock"}, {"would_move_to"}});
+  for (const auto& held : held_records(task_positions(context))) {
+    table.row({held.position, held.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(held.clock)),
+               calendar.format(held.claimed)});
+  }
+  table.finish();
+  return kExitDone;
+}
+
+int decide(const Context& context, const QuarantineArguments& arguments, Command::Verb verb) {
+  or_exit(reach(context.kafka));
+  const auto tasks = task_positions(context);
+  const auto held = held_records(tasks);
+  std::vector<Event> commands;
+  for (const auto& position : arguments.causes) {
+    if (std::ranges::find(held, position, &HeldRecord::position) == held.end()) {
+      throw ExitError(
+          kExitFailed,
+          fmt::format("Nothing was sent: {} is not held. `fiverate quarantine held` lists the held records.",
+                      position));
+    }
+    commands.push_back(new_command(arguments.author, verb));
+    commands.back().mutable_command()->set_held(position);
+  }
+  // The present clock of the partition `commands`, which this command then does not move.
+  Millis now = 1;
+  for (const auto& task : tasks) {
+    if (task.input.topic == Topic::commands && task.checkpoint)
+      now = std::max(now, task.checkpoint->source_clock().clock_ms());
+  }
+  send_commands(context, commands, now);
+  fmt::print("Sent as {}: {} {}.\n", commands.front().command().author(),
+             verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "));
+  return kExitDone;
+}
+
+int accept(const Context& context, const QuarantineArguments& arguments) {
+  return decide(context, arguments, Command::ACCEPT_HELD);
+}
+int reject(const Context& context, const QuarantineArguments& arguments) {
+  return decide(context, arguments, Command::REJECT_HELD);
+}
+
 }  // namespace
 
 void add_quarantine(Program& program) {
-  auto& quarantine = *program.app.add_subcommand("quarantine", "List, show and send again rejected records");
+  auto& quarantine =
+      *program.app.add_subcommand("quarantine", "Rejected and held records: list, show, check again, decide");
   quarantine.require_subcommand(1);
   const auto add = [&](const char* name, const char* help, int (*run)(const Context&, const QuarantineArguments&)) {
     auto* const command = quarantine.add_subcommand(name, help);
@@ -253,7 +339,23 @@ void add_quarantine(Program& program) {
     const auto [command, arguments] = add("retry", "Send rejected records again, with their original arrival", retry);
     command->add_option("CAUSE", arguments->causes, "Causes of the records");
     command->add_option("--reason", arguments->reason, "All records with this reason");
+    command->add_option("--author", arguments->author, "Who does it; default: the user of this process");
   }
+  {
+    const auto [command, arguments] =
+        add("held", "List the records that wait for a decision: they would move the clock of their partition too far",
+            list_held);
+    command->add_option("-o,--output", arguments->output, "table, json or csv");
+  }
+  const auto add_decision = [&](const char* name, const char* help,
+                                int (*run)(const Context&, const QuarantineArguments&)) {
+    const auto [command, arguments] = add(name, help, run);
+    command->add_option("RECORD", arguments->causes, "As `quarantine held` lists it, such as deliveries/3/1234")
+        ->required();
+    command->add_option("--author", arguments->author, "Who does it; default: the user of this process");
+  };
+  add_decision("accept", "Let a held record move the clock of its source partition", accept);
+  add_decision("reject", "Quarantine a held record as future", reject);
 }
 
 }  // namespace fiverate

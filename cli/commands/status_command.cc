@@ -20,6 +20,7 @@ struct TaskStatus {
   std::optional<std::int64_t> alerts_open;
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
+  Millis held = kNever;  // the time to which a held record would move the clock
 
   // The share of quarantined records in those read since the task was opened; nothing if it has read none.
   [[nodiscard]] TableCell quarantine_rate() const {
@@ -31,6 +32,7 @@ struct TaskStatus {
 // From the text in the task's checkpoint.
 TaskStatus parse_status(const std::optional<Checkpoint>& checkpoint) {
   TaskStatus status;
+  if (checkpoint && checkpoint->source_clock().has_held()) status.held = checkpoint->source_clock().held().claimed_ms();
   const auto json = checkpoint ? nlohmann::json::parse(checkpoint->status(), nullptr, false) : nlohmann::json();
   if (!json.is_object()) return status;
   status.clock = json.value("clock_ms", kNever);
@@ -76,7 +78,9 @@ int status(const Context& context, const std::string& output) {
                      {"repetitions", ColumnType::number},
                      {"sequence_gaps", ColumnType::number},
                      {"alerts_open", ColumnType::number},
-                     {"quarantine_rate", ColumnType::number}});
+                     {"quarantine_rate", ColumnType::number},
+                     {"held"}});
+  std::string held;
   for (const auto& task : task_positions(context)) {
     const auto status = parse_status(task.checkpoint);
     const auto& committed = task.position.committed;
@@ -84,10 +88,17 @@ int status(const Context& context, const std::string& output) {
                status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
                committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(),
                status.state_bytes, status.repetitions, status.sequence_gaps, status.alerts_open,
-               status.quarantine_rate()});
+               status.quarantine_rate(),
+               status.held == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.held))});
+    if (status.held != kNever) {
+      held += fmt::format(
+          "held: {}/{} would move the clock of its partition to {}. Decide: fiverate quarantine accept, or reject\n",
+          task.name, task.checkpoint->source_clock().held().offset(), calendar.format(status.held));
+    }
   }
   table.finish();
   if (mode == OutputMode::table) {
+    out.write(held);
     out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));
     if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
       out.write(standbys_of(address));

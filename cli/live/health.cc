@@ -27,7 +27,8 @@ void HealthBoard::round(const std::string& name, bool assigned, const Tasks& run
   thread.copies.clear();
   if (standby == nullptr) return;
   for (const auto& [input, copy] : standby->copies()) {
-    thread.copies.push_back({copy.task->name(), copy.task->next_offset(), standby->behind(input)});
+    const auto& task = *copy.context.task;
+    thread.copies.push_back({task.name(), task.next_offset(), copy.behind()});
   }
 }
 

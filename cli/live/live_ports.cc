@@ -68,10 +68,54 @@ Result<std::unique_ptr<Store>> LivePorts::open_store(const Input& input, const s
   });
 }
 
+Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
+    const std::vector<QuarantinePosition>& positions) const {
+  std::map<QuarantinePosition, std::optional<Quarantined>> found_at;
+  std::map<Input, std::int64_t> from;
+  std::map<Input, OffsetRange> ranges;
+  std::size_t left = 0;
+  for (const auto& position : positions) {
+    if (!found_at.emplace(position, std::nullopt).second) continue;
+    const Input input{Topic::quarantine, position.partition};
+    if (position.partition >= settings_.definition.ledger_partitions()) continue;
+    if (!ranges.contains(input)) {
+      TRY_VALUE(range, source_->offset_range(input));
+      ranges[input] = range.value_or(OffsetRange{});
+    }
+    if (position.offset < ranges[input].first || position.offset >= ranges[input].end) continue;
+    ++left;
+    const auto first = from.emplace(input, position.offset).first;
+    first->second = std::min(first->second, position.offset);
+  }
+  ReaderOptions options;
+  for (const auto& [input, offset] : from) options.inputs.push_back(input);
+  options.from = from;
+  options.until_end = true;
+  TRY_VALUE(reader, KafkaReader::open(kafka(memory_.fetch_kib), std::move(options)));
+  std::vector<InRecord> records;
+  while (left > 0 && !reader->finished()) {
+    records.clear();
+    TRY(reader->poll(std::chrono::milliseconds(50), records));
+    for (const auto& record : records) {
+      const auto found = found_at.find({record.input.partition, record.offset});
+      if (found == found_at.end()) continue;
+      --left;
+      if (!found->second.emplace().ParseFromArray(record.value.data(), static_cast<int>(record.value.size())))
+        found->second.reset();
+    }
+    thread_.on_work();
+  }
+  // In the order of the positions.
+  std::vector<std::optional<Quarantined>> found;
+  for (const auto& position : positions) found.push_back(found_at.at(position));
+  return found;
+}
+
 std::unique_ptr<Operator> LivePorts::make_operator(const Input& input) {
   const auto& definition = settings_.definition;
   const auto cache = memory_.decoded_bytes;
-  const IntakeSettings intake{definition, settings_.config.intake.clock == IntakeClock::wall};
+  const IntakeSettings intake{definition, settings_.config.intake.clock == IntakeClock::wall,
+                              [this](const auto& positions) { return read_quarantine(positions); }};
   switch (stage_reading(input.topic)) {
     case Stage::intake:
       return std::make_unique<Intake>(intake);

@@ -9,6 +9,7 @@
 #include "processors/edge/kafka_log.h"
 #include "processors/edge/states.h"
 #include "processors/runtime/stage_ports.h"
+#include "processors/stages/intake.h"
 
 namespace fiverate {
 
@@ -42,6 +43,9 @@ class LivePorts final : public StagePorts {
   }
 
  private:
+  // As ReadQuarantine of stages/intake.h.
+  [[nodiscard]] Result<std::vector<std::optional<Quarantined>>> read_quarantine(
+      const std::vector<QuarantinePosition>& positions) const;
   [[nodiscard]] KafkaSettings kafka(std::int32_t fetch_kib) const;
 
   const LiveSettings& settings_;

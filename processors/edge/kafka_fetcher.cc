@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 
 #include "processors/edge/kafka_offsets.h"
 #include "schemas/check.h"
@@ -14,14 +13,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-// "7", "-1". The text is a view into librdkafka's memory and does not end with a zero byte.
-std::optional<Millis> parse_millis(std::string_view text) {
-  Millis value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 void log_unreadable(std::string_view header, const InRecord& record) {
   static std::atomic<std::int64_t> count = 0;  // a faulty producer writes such a header with every record
@@ -57,7 +48,7 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
     } else if (name == kChainHeader) {
       read_into(chain, parse_chain(text), name, record);
     } else if (name == kArrivalHeader) {
-      read_into(record.arrival, parse_millis(text), name, record);
+      record.has_arrival_header = true;
     } else if (name == kDependsOnHeader) {
       std::optional<Cause> cause;
       read_into(cause, parse_cause(text), name, record);
@@ -161,14 +152,18 @@ void KafkaFetcher::read_by_arrival(milliseconds wait) {
   while (!failure_) {
     wakeup_.reset();
     for (std::size_t i = 0; i < queues_.size(); ++i) {
-      if (!queues_[i].head) read_head(i);
+      if (!queues_[i].head && !queues_[i].paused) read_head(i);
     }
     while (!failure_ && batch_->messages.size() < kPollRecordsMax) {
       const auto number = merge_.next(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()));
       if (!number) break;
       auto& queue = queues_[*number];
       append(std::move(queue.head), *queue.entry);
-      read_head(*number);
+      if (queue.paused) {
+        merge_.set_empty(*number, false);
+      } else {
+        read_head(*number);
+      }
     }
     for (const auto number : merge_.drain_stalled()) {
       spdlog::warn("kafka: {} has more records, but they do not arrive; continuing without waiting for them",
@@ -176,6 +171,14 @@ void KafkaFetcher::read_by_arrival(milliseconds wait) {
     }
     if (!batch_->messages.empty() || Clock::now() >= until) break;
     wakeup_.wait_until(until);
+  }
+}
+
+void KafkaFetcher::set_paused(const Input& input, bool paused) {
+  for (std::size_t i = 0; i < queues_.size(); ++i) {
+    if (queues_[i].entry->first != input) continue;
+    queues_[i].paused = paused;
+    if (paused && !queues_[i].head) merge_.set_empty(i, false);
   }
 }
 

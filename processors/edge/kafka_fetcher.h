@@ -60,6 +60,8 @@ class KafkaFetcher {
   void release();
   // The current poll and all later ones return this error.
   void fail_with(Error error) { failure_ = std::move(error); }
+  // By arrival only: a paused partition is not read; the others do not wait for it.
+  void set_paused(const Input& input, bool paused);
   Result<void> poll(std::chrono::milliseconds wait, std::vector<InRecord>& records);
 
   [[nodiscard]] bool all_done() const;
@@ -84,6 +86,7 @@ class KafkaFetcher {
     std::unique_ptr<rd_kafka_queue_t, QueueRelease> queue;
     KafkaMessage head;      // the next record
     bool received = false;  // a record or an end, since the assignment
+    bool paused = false;    // by set_paused()
   };
   struct KnownPartition {
     const rd_kafka_topic_t* topic = nullptr;

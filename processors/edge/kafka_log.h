@@ -69,6 +69,7 @@ class KafkaSource final : public Source {
   Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
                                                std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
+  void set_paused(const Input& input, bool paused) override;  // by_arrival only
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 

@@ -23,7 +23,6 @@ KafkaHeaders headers_of(const OutRecord& record) {
     put(kPreviousHeader, to_text(record.link->previous));
     put(kChainHeader, chain_text(record.link->chain));
   }
-  if (record.arrival) put(kArrivalHeader, std::to_string(*record.arrival));
   for (const auto& cause : record.depends_on) put(kDependsOnHeader, to_text(cause));
   return headers;
 }

@@ -166,6 +166,10 @@ Result<std::optional<OffsetRange>> KafkaSource::offset_range(const Input& input)
   return query_offset_range(fetcher_->client(), input);
 }
 
+void KafkaSource::set_paused(const Input& input, bool paused) {
+  parts_->fetcher->set_paused(input, paused);
+}
+
 std::map<Input, std::int64_t> KafkaSource::lag() const {
   std::map<Input, std::int64_t> lag;
   for (const auto& [input, position] : fetcher_->positions()) {

@@ -15,7 +15,8 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
   const auto before = std::exchange(inputs_, {});
   for (const auto& [input, context] : tasks) {
     inputs_.insert(input);
-    if (!context.task->changed()) progress_.acknowledge(input, context.op->clock(), context.task->acknowledged());
+    if (context.task->unsaved_records() == 0)
+      progress_.acknowledge(input, context.op->clock(), context.task->acknowledged());
   }
   if (inputs_ != before) assigned_ = now;
   if (marks_ && now - marked_ >= kMarkEvery) {

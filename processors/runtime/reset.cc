@@ -2,21 +2,10 @@
 
 #include <algorithm>
 
+#include "processors/stream/log_check.h"
+
 namespace fiverate {
 namespace {
-
-// The result partitions of a checkpoint that end before its last acknowledged record, as sentences.
-std::vector<std::string> missing_results(const Checkpoint& checkpoint, const std::map<Input, OffsetRange>& partitions) {
-  std::vector<std::string> missing;
-  for (const auto& result : checkpoint.results()) {
-    const Input target{static_cast<Topic>(result.topic()), result.partition()};
-    const auto found = partitions.find(target);
-    if (found == partitions.end() || found->second.end >= result.end()) continue;
-    missing.push_back(fmt::format("{} partition {} ends at offset {}, it was filled up to {}", name_of(target.topic),
-                                  target.partition, found->second.end, result.end()));
-  }
-  return missing;
-}
 
 // The one with the highest offset that fulfils a condition; nothing: none does.
 template <typename Condition>
@@ -69,6 +58,9 @@ Result<Reset> plan_reset(const ResetRequest& request) {
     if (found != request.result_partitions.end()) result.set_end(std::min(result.end(), found->second.end));
   }
   reset.checkpoint.clear_status();
+  // Decisions about held records stay what they were: with others the outputs would differ.
+  reset.checkpoint.clear_source_clock();
+  if (last != nullptr && last->has_source_clock()) *reset.checkpoint.mutable_source_clock() = last->source_clock();
   return reset;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "processors/runtime/jump_holds.h"
 #include "processors/stages/task_names.h"
 #include "processors/stream/failpoint.h"
 #include "processors/stream/memory_store.h"
@@ -11,13 +12,14 @@ namespace fiverate {
 
 // Between two errors. Destroyed in reverse: the tasks before the producer that they write to.
 struct Supervisor::Run {
-  std::unique_ptr<Sink> sink;
-  std::unique_ptr<Source> source;
-  std::unique_ptr<CheckpointReader> checkpoints;
-  std::optional<ProgressReporter> progress;  // intake only
+  std::unique_ptr<Sink> sink = {};
+  std::unique_ptr<Source> source = {};
+  std::unique_ptr<CheckpointReader> checkpoints = {};
   SequenceGapMonitor sequence_gaps;
-  std::unique_ptr<Standby> standby;
-  std::unique_ptr<Worker> worker;
+  std::optional<ProgressReporter> progress = {};  // intake only
+  std::optional<Standby> standby = {};
+  std::optional<JumpHolds> jump_holds = {};  // intake only
+  std::optional<Worker> worker = {};
 };
 
 Supervisor::Supervisor(StageSettings settings, StagePorts& ports, StageObserver& observer, Report report, Now now)
@@ -30,17 +32,20 @@ Supervisor::Supervisor(StageSettings settings, StagePorts& ports, StageObserver&
 Supervisor::~Supervisor() = default;
 
 Result<bool> Supervisor::round() {
-  if (!run_) {
-    if (now_() < start_at_) return false;
-    if (const auto started = start(); !started) {
-      TRY(react(started.error()));
-      return false;
-    }
-  }
-  const auto worked = run_->worker->round();
+  const auto worked = run_ || now_() >= start_at_ ? work() : false;
   if (worked) return *worked;
   TRY(react(worked.error()));
   return false;
+}
+
+Result<bool> Supervisor::work() {
+  if (!run_) TRY(start());
+  TRY_VALUE(worked, run_->worker->round());
+  const auto& tasks = run_->worker->tasks();
+  observer_.on_round(*run_->source, tasks, run_->standby ? &*run_->standby : nullptr);
+  run_->sequence_gaps.check(tasks, now_());
+  if (run_->progress) TRY(run_->progress->report(tasks));
+  return worked;
 }
 
 Result<void> Supervisor::commit_all() {
@@ -61,34 +66,36 @@ Result<void> Supervisor::react(const Error& error) {
 }
 
 Result<void> Supervisor::start() {
-  auto run = std::make_unique<Run>(
-      Run{nullptr, nullptr, nullptr, std::nullopt, SequenceGapMonitor(report_), nullptr, nullptr});
+  auto run = std::make_unique<Run>(Run{.sequence_gaps = SequenceGapMonitor(report_)});
   TRY_VALUE(sink, ports_.open_sink());
   run->sink = std::move(sink);
   TRY_VALUE(source, ports_.open_source());
   run->source = std::move(source);
   TRY_VALUE(checkpoints, ports_.open_checkpoints());
   run->checkpoints = std::move(checkpoints);
-  const auto make = [this, &sink_of_run = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {
-    return make_task(input, checkpoint, sink_of_run);
+  const bool is_intake = settings_.stage == Stage::intake;
+  if (is_intake) run->progress.emplace(settings_.definition, *run->sink, settings_.marks, now_);
+  const auto make = [this, &sink = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {
+    return make_task(input, checkpoint, sink);
   };
   if (settings_.standby_copies > 0) {
     // Intake keeps its state in its checkpoints: there is nothing to keep warm.
-    const auto stage = settings_.stage == Stage::intake ? Stage::reference : settings_.stage;
-    run->standby = std::make_unique<Standby>(
-        Standby::Parts{[this](const auto& from) { return ports_.open_reader(from); }, *run->checkpoints, task_name_of,
-                       make, inputs_of(stage, settings_.definition), report_, now_},
-        settings_.standby_copies, settings_.worker.commit_every);
+    const auto eligible = inputs_of(is_intake ? Stage::reference : settings_.stage, settings_.definition);
+    const auto open_reader = [this](const auto& from) { return ports_.open_reader(from); };
+    run->standby.emplace(Standby::Parts{open_reader, *run->checkpoints, task_name_of, make, eligible, report_, now_},
+                         settings_.standby_copies, settings_.worker.commit_every);
   }
-  if (settings_.stage == Stage::intake) run->progress.emplace(settings_.definition, *run->sink, settings_.marks, now_);
-  const auto heartbeat = [this, &now_running = *run](const Tasks& tasks) -> Result<void> {
-    observer_.on_round(*now_running.source, tasks, now_running.standby.get());
-    now_running.sequence_gaps.check(tasks, now_());
-    return now_running.progress ? now_running.progress->report(tasks) : Result<void>{};
-  };
-  run->worker = std::make_unique<Worker>(
-      Worker::Parts{*run->source, *run->checkpoints, task_name_of, make, heartbeat, run->standby.get(), report_, now_},
-      settings_.worker);
+  if (is_intake) {
+    const auto time_text = [calendar = MarketCalendar(settings_.definition.timezone())](Millis time) {
+      return calendar.format(time);
+    };
+    run->jump_holds.emplace(JumpHolds::Parts{source_inputs(settings_.definition), *run->source, *run->checkpoints,
+                                             task_name_of, time_text, report_, now_});
+  }
+  run->worker.emplace(Worker::Parts{*run->source, *run->sink, *run->checkpoints, task_name_of, make,
+                                    run->standby ? &*run->standby : nullptr, report_, now_,
+                                    run->jump_holds ? &*run->jump_holds : nullptr},
+                      settings_.worker);
   run_ = std::move(run);
   return {};
 }

@@ -51,6 +51,7 @@ class Supervisor {
 
  private:
   struct Run;
+  [[nodiscard]] Result<bool> work();
   [[nodiscard]] Result<void> start();
   [[nodiscard]] Result<TaskContext> make_task(const Input& input, const std::optional<Checkpoint>& checkpoint,
                                               Sink& sink);

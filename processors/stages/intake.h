@@ -3,48 +3,34 @@
 // partition of their outlet and commands to every partition of signals. A rejected record goes to `quarantine` with its
 // reason and bytes; a note of the rejection goes to the ledger, so that a replay of the ledger counts data quality too.
 //
-// Its only state is the highest arrival so far, which is stored with the consumer group's offset, as are the output
-// chains. A receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
+// Its only state is the clock of its partition (ingress.h), which is stored in its checkpoints, as are the output chains. A receiver
+// drops a record that is appended twice by its source position, and detects a lost one by its chain.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <vector>
 
-#include "event.pb.h"
 #include "ledger.pb.h"
+#include "metrics.pb.h"
+#include "processors/stages/ingress.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/task.h"
+#include "schemas/quarantine_position.h"
 #include "schemas/reasons.h"
 
 namespace fiverate {
 
-// Derives the arrival of the records of one source partition: the Kafka timestamp, raised to the highest arrival so
-// far. A retried record has its original arrival and raises nothing. A mark raises the clock to its timestamp and, with
-// clock = marks, to its `complete_through`. A timestamp outside 1970..9999 is ignored: the record arrives at the
-// highest arrival so far.
-class ArrivalClock {
- public:
-  explicit ArrivalClock(bool uses_marks) : uses_marks_(uses_marks) {}
-
-  Millis arrival_of(const InRecord& record, const Event* mark);
-  [[nodiscard]] Millis highest() const { return highest_; }
-
-  void load(std::string_view text);
-  [[nodiscard]] std::string save() const;
-
- private:
-  bool uses_marks_;
-  Millis highest_ = kNever;
-};
+// Returns the records at these positions, in this order; nothing for one that is not there. Error: retry.
+using ReadQuarantine =
+    std::function<Result<std::vector<std::optional<Quarantined>>>(const std::vector<QuarantinePosition>&)>;
 
 struct IntakeSettings {
   Definition definition;
   bool wall_clock = false;
+  ReadQuarantine read_quarantine = {};  // empty: commands that retry quarantined records are rejected
 };
 
-// Rejects a record with a Kafka timestamp after the year 9999: with the clock raised to it, every later record of the
-// partition would be late. An early timestamp is raised, and the arrival of a retried record does not depend on its
-// timestamp.
-std::optional<Rejected> check_timestamp(const InRecord& record, const Event& event);
 // Sends a rejected record to quarantine, and the note of its rejection to the ledger partition of `key`. `document`: it
 // counts as a document in data quality.
 void send_rejection(const InRecord& record, Millis arrival, const Rejected& rejected, bool document,
@@ -54,18 +40,30 @@ void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& defini
 
 class Intake final : public Operator {
  public:
-  explicit Intake(IntakeSettings settings) : settings_(std::move(settings)), clock_(!settings_.wall_clock) {}
+  explicit Intake(IntakeSettings settings)
+      : settings_(std::move(settings)), ingress_(!settings_.wall_clock, settings_.definition.timezone()) {}
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
-  [[nodiscard]] Millis clock() const override { return clock_.highest(); }
+  [[nodiscard]] Millis clock() const override { return ingress_.highest(); }
+  [[nodiscard]] JumpGuard* jump_guard() override { return &ingress_.guard(); }
+  [[nodiscard]] Millis claimed_time(const InRecord& record) override { return ingress_.claimed_time(record); }
+  [[nodiscard]] std::string report() const override;
 
  private:
+  // A document: to the ledger partition of its outlet.
+  void append(Event& event, Millis arrival, Outbox& outbox);
+  Result<void> on_command(const InRecord& record, Millis arrival, Outbox& outbox);
+  // Checks quarantined documents again, as if they came for the first time.
+  Result<void> retry(const InRecord& record, Millis arrival, Outbox& outbox);
+  void retry_document(const Quarantined& quarantined, Outbox& outbox);
+
   IntakeSettings settings_;
-  ArrivalClock clock_;
-  LedgerRecord ledger_;  // reused for each record, so that it keeps its memory
+  Ingress ingress_;
+  LedgerRecord ledger_;               // reused for each record, so that it keeps its memory
+  std::int64_t arrival_headers_ = 0;  // records with a header that claims an arrival; it is ignored
 };
 
 }  // namespace fiverate

@@ -15,6 +15,11 @@ constexpr std::string_view kProgressKey = "progress";
 // times with one delivery of 40 SKUs.
 constexpr std::size_t kMemoryPerByte = 20;
 
+Cause source_of(const LedgerRecord& ledger, const InRecord& record) {
+  if (auto first = ledger.source().empty() ? std::nullopt : parse_cause(ledger.source())) return *std::move(first);
+  return record.cause.value_or(Cause{});
+}
+
 }  // namespace
 
 OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
@@ -78,7 +83,7 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
     case LedgerRecord::kProgress:
       return on_progress(ledger.progress(), record.input.partition);
     case LedgerRecord::kEvent:
-      TRY(on_event({ledger.event(), ledger.arrival_ms(), record.cause.value_or(Cause{})}));
+      TRY(on_event({ledger.event(), ledger.arrival_ms(), source_of(ledger, record)}));
       break;
     case LedgerRecord::kRejection:
       if (const auto reason = reason_named(ledger.rejection().reason()); reason && ledger.rejection().document()) {

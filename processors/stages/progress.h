@@ -85,8 +85,7 @@ class ProgressTracker {
           const auto before = std::exchange(published, positions_of(outputs));
           if (outputs.empty() || (!repeat && before == published)) continue;
         }
-        records.push_back(
-            {topic, partition, latest, "", value, std::nullopt, std::nullopt, std::nullopt, std::move(outputs)});
+        records.push_back({topic, partition, latest, "", value, std::nullopt, std::nullopt, std::move(outputs)});
       }
     }
     return records;

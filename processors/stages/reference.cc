@@ -72,7 +72,7 @@ InRecord in_record(const PendingRecord& pending) {
 
 Reference::Reference(IntakeSettings settings, std::size_t cache_bytes)
     : settings_(std::move(settings)),
-      clock_(!settings_.wall_clock),
+      ingress_(!settings_.wall_clock, settings_.definition.timezone()),
       identities_("i/", {}, cache_bytes / 2),
       event_ids_("e/", {}, cache_bytes / 4),
       anchors_("k/", {}, cache_bytes / 4),
@@ -84,7 +84,7 @@ Result<void> Reference::open(const Store& store) {
   anchors_.open(store);
   const auto arrival = store.get(kReferenceArrivalKey);
   if (!arrival) return tl::make_unexpected(arrival.error());
-  if (*arrival) clock_.load(**arrival);
+  if (*arrival) ingress_.load(**arrival);
   const auto pending = store.get(kPendingKey);
   if (!pending) return tl::make_unexpected(pending.error());
   if (!*pending) return {};
@@ -98,7 +98,7 @@ void Reference::save(StoreBatch& batch) {
   identities_.save(batch);
   event_ids_.save(batch);
   anchors_.save(batch);
-  batch.put(std::string(kReferenceArrivalKey), clock_.save());
+  batch.put(std::string(kReferenceArrivalKey), ingress_.save());
   if (!pending_changed_) return;
   PendingReferences saved;
   for (const auto& record : pending_.records()) *saved.add_records() = record;
@@ -107,18 +107,13 @@ void Reference::save(StoreBatch& batch) {
 }
 
 Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
-  Event event;
-  auto rejected = decode(record.value, event);
-  if (!rejected && !event.has_mark() && home_of(event.payload_case()) != Topic::reference) {
-    rejected = Rejected{Reason::bad_payload, "not a reference record", event.event_id()};
-  }
-  if (!rejected) rejected = check_timestamp(record, event);
-  const bool is_mark = !rejected && event.has_mark();
-  const Candidate candidate{record, clock_.arrival_of(record, is_mark ? &event : nullptr), event};
+  auto& read = ingress_.read(record);
+  const auto& event = read.event;
+  const Candidate candidate{record, ingress_.admit(read), event};
   TRY(expire_pending(outbox));
-  if (is_mark) return {};
-  if (rejected) {
-    reject(candidate, *rejected, outbox);
+  if (read.is_mark) return {};
+  if (read.rejected) {
+    reject(candidate, *read.rejected, outbox);
     return {};
   }
   const auto missing = missing_of(event);
@@ -175,7 +170,7 @@ void Reference::add_pending(const Candidate& candidate) {
 
 Result<void> Reference::expire_pending(Outbox& outbox) {
   for (;;) {
-    const auto expired = pending_.pop_expired(clock_.highest(), settings_.definition.pending_ms(),
+    const auto expired = pending_.pop_expired(ingress_.highest(), settings_.definition.pending_ms(),
                                               [&](const Event& event) { return missing_of(event); });
     if (!expired) return tl::make_unexpected(expired.error());
     if (!*expired) return {};

@@ -32,7 +32,9 @@ class Reference final : public Operator {
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
-  [[nodiscard]] Millis clock() const override { return clock_.highest(); }
+  [[nodiscard]] Millis clock() const override { return ingress_.highest(); }
+  [[nodiscard]] JumpGuard* jump_guard() override { return &ingress_.guard(); }
+  [[nodiscard]] Millis claimed_time(const InRecord& record) override { return ingress_.claimed_time(record); }
 
  private:
   // A decoded record that is validated now, on its arrival or after it was pending.
@@ -62,7 +64,7 @@ class Reference final : public Operator {
   Result<bool> is_known(std::string_view anchor_key);
 
   IntakeSettings settings_;
-  ArrivalClock clock_;
+  Ingress ingress_;
   StateTable<ReferenceState, MessageCodec<ReferenceState>> identities_;  // by identity
   StateTable<ReferenceState, MessageCodec<ReferenceState>> event_ids_;   // by event_id: one entry
   // By region or SKU: its anchor, the fields that never change. A region or SKU is known if it has one.

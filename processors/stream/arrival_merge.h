@@ -1,6 +1,6 @@
 // Merges several partitions by arrival: the next record is the one with the lowest arrival among the heads of all partitions; of equal
 // arrivals, the one of the first partition. Arrival is the record's timestamp, raised to the highest one that its partition has had so far.
-// A timestamp that is no valid instant does not raise it (see ArrivalClock).
+// A timestamp that is no valid instant does not raise it (stages/ingress.h).
 //
 //   a partition has a head        its record competes with the other heads
 //   a partition is at its end     the others do not wait for it, so live records pass at once

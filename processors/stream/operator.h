@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "processors/stream/jump_guard.h"
 #include "processors/stream/ports.h"
 
 namespace fiverate {
@@ -52,6 +53,10 @@ class Operator {
   [[nodiscard]] virtual Result<void> resume(std::string_view /*tally*/) {
     return fail(Reaction::stop, "This stage continues from its own state only.");
   }
+
+  // Of the stages that read source partitions: the guard of the partition's clock, and the time to which a record would move it.
+  [[nodiscard]] virtual JumpGuard* jump_guard() { return nullptr; }
+  [[nodiscard]] virtual Millis claimed_time(const InRecord& /*record*/) { return kNever; }
 
   // Members of a JSON object for `fiverate status` ("\"alerts_open\":3"); empty: none.
   [[nodiscard]] virtual std::string report() const { return {}; }

@@ -20,7 +20,7 @@ void Outputs::to_task(Topic topic, std::int32_t partition, Millis timestamp, std
   const Link link{last.position, last.chain};
   last = {position, chained(last.chain, key, value)};
   if (!published_) return;
-  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{task_, position}, link, std::nullopt,
+  send({topic, partition, timestamp, std::move(key), std::move(value), Cause{task_, position}, link,
         std::move(depends_on)});
 }
 

@@ -34,9 +34,9 @@ struct InRecord {
   Millis timestamp = 0;
   std::string_view key;
   std::string_view value;
-  std::optional<Cause> cause;     // header; absent on source records and progress
-  std::optional<Link> link;       // headers; only on records from task to task
-  std::optional<Millis> arrival;  // header of a retried source record
+  std::optional<Cause> cause;       // header; absent on source records and progress
+  std::optional<Link> link;         // headers; only on records from task to task
+  bool has_arrival_header = false;  // of a source record: it claims an arrival, which is ignored
   std::shared_ptr<const void> owner;
   std::vector<Cause> depends_on = {};  // headers: records of other senders that have to be applied before this one
 };
@@ -50,7 +50,6 @@ struct OutRecord {
   std::string value;
   std::optional<Cause> cause;
   std::optional<Link> link;
-  std::optional<Millis> arrival = std::nullopt;
   std::vector<Cause> depends_on = {};
 };
 
@@ -85,6 +84,8 @@ class Source {
   [[nodiscard]] virtual Result<std::map<Input, Committed>> committed(const std::vector<Input>& inputs,
                                                                      std::chrono::milliseconds within) = 0;
   [[nodiscard]] virtual Result<void> commit(const std::map<Input, Committed>& positions) = 0;
+  // A paused input is not read. Only for assigned inputs, until they are revoked.
+  virtual void set_paused(const Input& /*input*/, bool /*paused*/) {}
   // Records between the position and the log end offset, by assigned input; an input is left out while it is unknown.
   [[nodiscard]] virtual std::map<Input, std::int64_t> lag() const { return {}; }
   // Of any partition, assigned or not. Nothing: the source has no offsets (files).

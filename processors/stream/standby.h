@@ -31,8 +31,7 @@ class Standby {
   using OpenReader = std::function<Result<std::unique_ptr<Source>>(const std::map<Input, std::int64_t>& from)>;
   using Now = std::function<std::chrono::steady_clock::time_point()>;
 
-  static constexpr std::size_t kBufferedMax =
-      20'000;  // records read ahead of the owners' checkpoints, of all copies together
+  static constexpr std::size_t kBufferedMax = 20'000;  // records read ahead of the owners, of all copies together
 
   struct Parts {
     OpenReader open_reader;
@@ -54,40 +53,49 @@ class Standby {
   // Nothing: there is no copy, or it is ahead of the checkpoint, or the task was reset; then only the store is right.
   std::optional<TaskContext> release(const Input& input, const std::optional<Checkpoint>& checkpoint);
 
-  [[nodiscard]] const Tasks& copies() const { return copies_; }
-  // Records between a copy and its owner's last known checkpoint. Nothing: unknown.
-  [[nodiscard]] std::optional<std::int64_t> behind(const Input& input) const;
+  struct Copy {
+    TaskContext context;
+    std::optional<std::int64_t> owner =
+        {};  // offset of the owner's last known checkpoint: the copy follows up to there
+    // Its records had filled the buffer of all: it is not read until the owner's checkpoint has moved.
+    bool is_stalled = false;
+    std::deque<InRecord> buffered = {};
+
+    // Records up to the owner's last known checkpoint. Nothing: unknown.
+    [[nodiscard]] std::optional<std::int64_t> behind() const;
+  };
+  [[nodiscard]] const std::map<Input, Copy>& copies() const { return copies_; }
 
  private:
-  void open(const Input& input, Source& group);
+  using Time = std::chrono::steady_clock::time_point;
+
+  void open_next(Source& group);
+  Result<Copy> make_copy(const Input& input, const std::optional<Checkpoint>& checkpoint);
   Result<void> open_reader(Source& group);
   void read(Source& group);
+  Result<void> read_more(Source& group);
   Result<void> read_checkpoints(Source& group);
   void on_checkpoint(const Checkpoint& checkpoint);
+  [[nodiscard]] std::size_t buffered_records() const;
   void stop_reading_fullest();
-  void drop(const Input& input, const Error& error);
+  void drop(Input input, const Error& error);
   void close_reader();
-  Result<void> process(const Input& input, TaskContext& copy, std::int64_t until);
+  Result<bool> process(Copy& copy, bool save);
 
   Parts parts_;
   std::size_t copies_max_;
   std::chrono::milliseconds commit_every_;
 
-  Tasks copies_;
+  std::map<Input, Copy> copies_;
   std::vector<Input> chosen_;
-  std::map<Input, std::chrono::steady_clock::time_point>
-      not_before_;                        // another process has the store open: tried again then
-  std::set<Input> failed_;                // dropped; not opened again until this process owned the task
-  std::map<Input, std::int64_t> owners_;  // by task: the offset of the owner's last known checkpoint
-  // Not read until the owner's checkpoint has moved from this offset: their records had filled the buffer.
-  std::map<Input, std::int64_t> stalled_;
+  std::map<Input, Time>
+      not_before_;          // another process has the store open, or the group did not answer: tried again then
+  std::set<Input> failed_;  // dropped; not opened again until this process owned the task
   std::unique_ptr<Source> reader_;
-  std::unique_ptr<Source> checkpoint_reader_;  // from the log end on: open() finds what was written before
-  std::map<Input, std::deque<InRecord>> buffered_;
-  std::size_t buffered_count_ = 0;
-  std::chrono::steady_clock::time_point saved_{};
-  std::chrono::steady_clock::time_point opened_{};
-  std::chrono::steady_clock::time_point checkpoints_opened_{};
+  std::unique_ptr<Source> checkpoint_reader_;  // from the log end on: open_next() finds what was written before
+  Time saved_{};
+  Time opened_{};
+  Time checkpoints_opened_{};
 };
 
 }  // namespace fiverate

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "processors/stream/failpoint.h"
 #include "schemas/check.h"
 
 namespace fiverate {
@@ -36,7 +35,6 @@ Task::Task(const std::string& stage, Input input, std::string definition_id, Ope
       definition_id_(std::move(definition_id)),
       op_(op),
       store_(store),
-      sink_(sink),
       position_(input),
       outputs_(name_, sink) {}
 
@@ -49,15 +47,13 @@ Result<void> Task::restore() {
     if (state->definition_id() != definition_id_) {
       return fail(Reaction::stop,
                   "The state in {} was built with another definition (time zone, windows, lateness, partitions or "
-                  "version). Use the "
-                  "configuration that it was built with, or new topics and a new state folder.",
+                  "version). Use the configuration that it was built with, or new topics and a new state folder.",
                   store_.location());
     }
     position_.load(*state);
     if (!outputs_.load(state->outputs(), next_offset())) return damaged_state(store_);
     admission_.load(*state);
     outputs_.note_acknowledged();
-    committed_offset_ = next_offset();
     reset_epoch_ = state->reset_epoch();
   }
   return op_.open(store_);
@@ -66,12 +62,14 @@ Result<void> Task::restore() {
 void Task::resume_from(const Checkpoint& checkpoint) {
   follow(checkpoint);
   suppress_until_ = std::max(checkpoint.offset(), checkpoint.emit_from());
+  if (checkpoint_) suppress_until_ = std::max(suppress_until_, checkpoint_->offset());
   for (const auto& result : checkpoint.results()) {
     outputs_.expect_result_end({static_cast<Topic>(result.topic()), result.partition()}, result.end());
   }
 }
 
 void Task::follow(const Checkpoint& checkpoint) {
+  if (auto* guard = op_.jump_guard()) guard->load(checkpoint.source_clock());
   reset_epoch_ = std::max(reset_epoch_, checkpoint.reset_epoch());
   if (checkpoint.offset() > next_offset() && (!checkpoint_ || is_newer(checkpoint, *checkpoint_)))
     checkpoint_ = checkpoint;
@@ -91,12 +89,12 @@ Result<void> Task::install_checkpoint_at(std::int64_t offset) {
 
 Result<void> Task::process(const InRecord& record) {
   if (record.offset < next_offset()) {
-    const bool is_previous = record.offset == next_offset() - 1 && !changed();
+    const bool is_previous = record.offset == next_offset() - 1 && unsaved_records_ == 0;
     return is_previous ? position_.verify_previous(record, store_.location()) : Result<void>{};
   }
   TRY(install_checkpoint_at(record.offset));
   const bool enabled = !is_state_only() || record.offset >= checkpoint_->resume().outputs_from();
-  outputs_.begin(record.offset, enabled, !is_state_only() && record.offset >= suppress_until_);
+  outputs_.begin(record.offset, enabled, record.offset >= suppress_until_);
   TRY_VALUE(admission, admission_.check(record, name_));
   switch (admission) {
     case Admission::apply:
@@ -113,27 +111,14 @@ Result<void> Task::process(const InRecord& record) {
   }
   if (outputs_.error()) return tl::make_unexpected(*outputs_.error());
   ++counters_.records;
+  ++unsaved_records_;
   position_.advance(record);
   return install_checkpoint_at(next_offset());
 }
 
-Result<void> Task::commit() {
+Result<void> Task::save() {
   CHECK(op_.at_boundary(), name_);
-  // A crash before this line: nothing is kept. All records since the last commit are folded again, their outputs sent again and dropped
-  // by their receivers.
-  failpoint("commit.begin");
-  TRY(sink_.flush());
-  failpoint("commit.acked");
   outputs_.note_acknowledged();
-  // A crash here: the outputs are in the log, the state does not know it. The same.
-  TRY(write_state());
-  failpoint("commit.written");
-  // A crash here: the state is ahead of the checkpoint and of the group's offset. The state's offset counts.
-  if (is_suppressed()) return {};  // the group's checkpoint is further ahead
-  return send_checkpoint();
-}
-
-Result<void> Task::write_state() {
   TaskState state;
   state.set_task(name_);
   state.set_definition_id(definition_id_);
@@ -145,11 +130,11 @@ Result<void> Task::write_state() {
   op_.save(batch);
   batch.put(std::string(kTaskKey), state.SerializeAsString());
   TRY(store_.write(batch));
-  committed_offset_ = next_offset();
+  unsaved_records_ = 0;
   return {};
 }
 
-Result<void> Task::send_checkpoint() {
+Result<OutRecord> Task::checkpoint() const {
   Checkpoint checkpoint;
   checkpoint.set_task(name_);
   checkpoint.set_definition_id(definition_id_);
@@ -175,18 +160,9 @@ Result<void> Task::send_checkpoint() {
       return true;
     }));
   }
+  if (const auto* guard = op_.jump_guard()) guard->save(*checkpoint.mutable_source_clock(), op_.clock());
   checkpoint.set_status(status());
-  TRY(sink_.send(checkpoint_record(checkpoint, op_.clock())));
-  return {};
-}
-
-Result<std::optional<Committed>> Task::group_position() {
-  if (is_suppressed()) return std::nullopt;
-  TRY(sink_.flush());
-  failpoint("checkpoint.acked");
-  // A crash here: the group still points to the checkpoint before. At most the outputs in between are sent again.
-  if (const auto end = sink_.acknowledged_end(kCheckpointsPartition, name_)) checkpoint_offset_ = *end - 1;
-  return Committed{next_offset(), to_text(CheckpointPointer{reset_epoch_, checkpoint_offset_})};
+  return checkpoint_record(checkpoint, op_.clock());
 }
 
 std::string Task::status() const {

@@ -7,9 +7,9 @@
 //   a lost internal record   the receiver finds that the predecessor is missing and applies nothing until the sender repeats it
 //   determinism broken       the chained hash differs at the next record: the receiver stops
 //
-// The state is never ahead of what was sent: commit() waits for the acknowledgements, then writes state and offset in one batch, then
-// sends a checkpoint. A task whose state is older than its checkpoint replays its state alone up to there (outputs disabled, or computed
-// and not published), installs the checkpoint's output chains and continues. Belongs to its worker's thread.
+// The state is never ahead of what was sent: a commit (commit.h) waits for the acknowledgements before it writes state and offset in one
+// batch, and sends the checkpoint after that. A task whose state is older than its checkpoint replays its state alone up to there (outputs
+// disabled, or computed and not published), installs the checkpoint's output chains and continues. Belongs to its worker's thread.
 #pragma once
 
 #include <cstdint>
@@ -61,14 +61,14 @@ class Task {
 
   [[nodiscard]] Result<void> process(const InRecord& record);
   [[nodiscard]] bool at_boundary() const { return op_.at_boundary(); }
-  [[nodiscard]] bool changed() const { return next_offset() != committed_offset_; }
+  [[nodiscard]] std::int64_t unsaved_records() const { return unsaved_records_; }
   // Outputs of the next record would not be published.
-  [[nodiscard]] bool is_suppressed() const { return next_offset() < suppress_until_ || checkpoint_; }
+  [[nodiscard]] bool is_suppressed() const { return next_offset() < suppress_until_; }
 
-  // Waits for the acknowledgements, writes the state, and sends a checkpoint unless outputs are suppressed. Only at a boundary.
-  [[nodiscard]] Result<void> commit();
-  // After commit(): waits for the checkpoint's acknowledgement and returns what the group has to keep. Nothing while suppressed.
-  [[nodiscard]] Result<std::optional<Committed>> group_position();
+  // Writes state and offset in one batch. Only at a boundary, and only when all outputs so far are acknowledged or suppressed.
+  [[nodiscard]] Result<void> save();
+  // The record of the checkpoint, after save(). Not while suppressed.
+  [[nodiscard]] Result<OutRecord> checkpoint() const;
 
   [[nodiscard]] const Input& input() const { return position_.input(); }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -77,31 +77,27 @@ class Task {
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
   // By sender: the offset from which it has to publish again what is missing here.
   [[nodiscard]] std::map<std::string, std::int64_t> missing() const { return admission_.missing(); }
-  // Up to where the records to other tasks are acknowledged, as of the last commit.
+  // Up to where the records to other tasks are acknowledged, as of the last save().
   [[nodiscard]] std::shared_ptr<const Outputs::Acknowledged> acknowledged() const { return outputs_.acknowledged(); }
 
  private:
   [[nodiscard]] bool is_state_only() const { return checkpoint_ && checkpoint_->has_resume(); }
   [[nodiscard]] Result<void> install_checkpoint_at(std::int64_t offset);
-  [[nodiscard]] Result<void> write_state();
-  [[nodiscard]] Result<void> send_checkpoint();
   [[nodiscard]] std::string status() const;
 
   std::string name_;
   std::string definition_id_;
   Operator& op_;
   Store& store_;
-  Sink& sink_;
   InputPosition position_;
   InputAdmission admission_;
   Outputs outputs_;
   TaskCounters counters_;
 
-  std::int64_t committed_offset_ = 0;
+  std::int64_t unsaved_records_ = 0;  // processed since the last save()
   std::int64_t reset_epoch_ = 0;
   std::int64_t suppress_until_ = 0;       // outputs that are caused before this offset are not published
   std::optional<Checkpoint> checkpoint_;  // not reached yet
-  std::int64_t checkpoint_offset_ = -1;   // in the topic `checkpoints`, of the last one known to be acknowledged
 };
 
 }  // namespace fiverate

@@ -15,6 +15,7 @@ struct TaskContext {
   std::unique_ptr<Store> store;
   std::unique_ptr<Operator> op;
   std::unique_ptr<Task> task;
+  Committed group = {};  // what the consumer group keeps for its input
 };
 using Tasks = std::map<Input, TaskContext>;
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "processors/stream/commit.h"
 #include "processors/stream/failpoint.h"
+#include "processors/stream/log_check.h"
 
 namespace fiverate {
 namespace {
@@ -15,7 +17,7 @@ constexpr int kSuppressedCommitsRarer = 10;
 }  // namespace
 
 Worker::Worker(Parts parts, WorkerOptions options)
-    : parts_(std::move(parts)), options_(options), last_commit_(parts_.now()), last_suppressed_commit_(last_commit_) {
+    : parts_(std::move(parts)), options_(options), last_commit_(parts_.now()) {
   parts_.source.listen(
       {[this](const auto& inputs) { return on_assigned(inputs); }, [this](const auto& inputs) { on_revoked(inputs); }});
 }
@@ -23,64 +25,56 @@ Worker::Worker(Parts parts, WorkerOptions options)
 Result<bool> Worker::round() {
   records_.clear();
   TRY(parts_.source.poll(options_.poll_wait, records_));
-  for (const auto& record : records_) {
-    const auto found = tasks_.find(record.input);
-    if (found == tasks_.end()) continue;  // revoked after the poll fetched the record
-    auto& task = *found->second.task;
-    TRY(task.process(record));
-    ++uncommitted_[record.input];
-    if (is_due(task)) TRY(commit({&task}));
+  for (const auto& record : records_) TRY(process(record));
+  TRY(process_released());
+  if (parts_.now() - last_commit_ >= options_.commit_every) {
+    TRY(commit_changed(++commits_ % kSuppressedCommitsRarer == 0));
   }
-  const auto now = parts_.now();
-  if (now - last_suppressed_commit_ >= options_.commit_every * kSuppressedCommitsRarer) {
-    TRY(commit_all());
-  } else if (now - last_commit_ >= options_.commit_every) {
-    TRY(commit_if([](const Task& task) { return !task.is_suppressed(); }));
-  }
-  if (parts_.heartbeat) TRY(parts_.heartbeat(tasks_));
   const bool copied = parts_.standby != nullptr && parts_.standby->round(parts_.source);
   return copied || !records_.empty();
 }
 
-bool Worker::is_due(const Task& task) const {
-  if (!task.at_boundary()) return false;
-  const auto count = uncommitted_.find(task.input());
-  const auto records_max = task.is_suppressed() ? options_.suppressed_commit_records : options_.commit_records;
-  return overdue_.contains(task.input()) || (count != uncommitted_.end() && count->second >= records_max);
+Result<void> Worker::process(const InRecord& record) {
+  const auto found = tasks_.find(record.input);
+  if (found == tasks_.end()) return {};  // revoked after the poll fetched the record
+  if (parts_.gate != nullptr && !parts_.gate->admit(found->second, record)) return {};
+  TRY(found->second.task->process(record));
+  return is_due(*found->second.task) ? commit({&found->second}) : Result<void>{};
 }
 
-// All tasks in one commit of the group: with many partitions each would cost a round trip.
-Result<void> Worker::commit(const std::vector<Task*>& tasks) {
-  for (auto* task : tasks) {
-    TRY(task->commit());
-    uncommitted_[task->input()] = 0;
-    overdue_.erase(task->input());
-    group_is_behind_.erase(task->input());
-  }
-  std::map<Input, Committed> positions;
-  for (auto* task : tasks) {
-    TRY_VALUE(position, task->group_position());
-    if (position) positions[task->input()] = std::move(*position);
-  }
-  if (positions.empty()) return {};
-  TRY(parts_.source.commit(positions));
-  for (std::size_t i = 0; i < positions.size(); ++i) failpoint("commit.done");
+// The decisions about held records are acknowledged before these records are processed: a restart has to decide the same.
+Result<void> Worker::process_released() {
+  if (parts_.gate == nullptr) return {};
+  TRY_VALUE(changes, parts_.gate->round(tasks_));
+  std::vector<TaskContext*> to_commit;
+  for (const auto& input : changes.to_commit) to_commit.push_back(&tasks_.at(input));
+  if (!to_commit.empty()) TRY(commit(to_commit));
+  for (const auto& record : changes.released) TRY(process(record));
   return {};
 }
 
-Result<void> Worker::commit_all() {
-  last_suppressed_commit_ = parts_.now();
-  return commit_if([](const Task&) { return true; });
+bool Worker::is_due(const Task& task) const {
+  if (!task.at_boundary()) return false;
+  const auto records_max = task.is_suppressed() ? options_.suppressed_commit_records : options_.commit_records;
+  return task.unsaved_records() >= records_max || overdue_.contains(task.input());
 }
 
-Result<void> Worker::commit_if(const std::function<bool(const Task&)>& included) {
+Result<void> Worker::commit(const std::vector<TaskContext*>& tasks) {
+  TRY(fiverate::commit(tasks, parts_.sink, parts_.source));
+  for (const auto* context : tasks) overdue_.erase(context->task->input());
+  return {};
+}
+
+Result<void> Worker::commit_changed(bool with_suppressed) {
   last_commit_ = parts_.now();
-  std::vector<Task*> due;
+  std::vector<TaskContext*> due;
   for (auto& [input, context] : tasks_) {
-    auto& task = *context.task;
-    if (!included(task) || (!task.changed() && !group_is_behind_.contains(input))) continue;
+    const auto& task = *context.task;
+    if (task.is_suppressed() && !with_suppressed) continue;
+    const bool group_is_behind = !task.is_suppressed() && context.group.offset < task.next_offset();
+    if (task.unsaved_records() == 0 && !group_is_behind) continue;
     if (task.at_boundary()) {
-      due.push_back(&task);
+      due.push_back(&context);
     } else {
       overdue_.insert(input);
     }
@@ -110,12 +104,12 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
       continue;
     }
     if (!context) return tl::make_unexpected(context.error());
-    auto& task = *context->task;
-    const auto group_offset = (*committed)[input].offset;
-    TRY_VALUE(offset, first_offset(task, std::max(group_offset, checkpoint ? checkpoint->offset() : 0)));
+    context->group = (*committed)[input];
+    const auto& task = *context->task;
+    const auto owner_offset = std::max(context->group.offset, checkpoint ? checkpoint->offset() : 0);
+    TRY_VALUE(offset, first_offset(task, owner_offset, parts_.source));
     begin[input] = offset;
     waiting_.erase(input);
-    if (group_offset < task.next_offset()) group_is_behind_.insert(input);
     parts_.report(Severity::info, fmt::format("{}: reading {} partition {} from offset {}{}", task.name(),
                                               name_of(input.topic), input.partition, offset,
                                               task.is_suppressed() ? "; replaying up to its checkpoint first"
@@ -129,26 +123,23 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
 }
 
 Result<TaskContext> Worker::start(const Input& input, const std::optional<Checkpoint>& checkpoint) {
-  if (parts_.standby != nullptr) {
-    if (auto copy = parts_.standby->release(input, checkpoint)) {
-      parts_.report(Severity::info,
-                    fmt::format("{}: taking over at offset {}, {} records behind", copy->task->name(),
-                                copy->task->next_offset(), checkpoint->offset() - copy->task->next_offset()));
-      copy->task->resume_from(*checkpoint);
-      TRY(verify_results(*checkpoint));
-      return std::move(*copy);
-    }
+  auto copy = parts_.standby == nullptr ? std::nullopt : parts_.standby->release(input, checkpoint);
+  if (copy) {
+    const auto offset = copy->task->next_offset();
+    parts_.report(Severity::info, fmt::format("{}: taking over at offset {}, {} records behind", copy->task->name(),
+                                              offset, checkpoint->offset() - offset));
+  } else {
+    TRY_VALUE(made, parts_.make_task(input, checkpoint));
+    TRY(made.task->restore());
+    copy = std::move(made);
   }
-  TRY_VALUE(context, parts_.make_task(input, checkpoint));
-  auto& task = *context.task;
-  TRY(task.restore());
   failpoint("state.read");
   if (checkpoint) {
-    task.resume_from(*checkpoint);
-    TRY(verify_results(*checkpoint));
+    copy->task->resume_from(*checkpoint);
+    TRY(verify_results(*checkpoint, parts_.source));
   }
   failpoint("checkpoint.read");
-  return std::move(context);
+  return std::move(*copy);
 }
 
 void Worker::follow_others() {
@@ -158,67 +149,25 @@ void Worker::follow_others() {
   parts_.standby->follow_all_but(ours);
 }
 
-// The record before the next one is read again, to verify that it is still in the log.
-Result<std::int64_t> Worker::first_offset(const Task& task, std::int64_t owner_offset) const {
-  const auto& input = task.input();
-  const auto previous = std::max<std::int64_t>(0, task.next_offset() - 1);
-  TRY_VALUE(range, parts_.source.offset_range(input));
-  if (!range) return previous;
-  if (task.next_offset() < range->first) {
-    return fail(Reaction::stop,
-                "PARTIAL: {} has to be computed from {} partition {} offset {} on, but this log begins at {}: earlier "
-                "records were deleted, and no snapshot reaches it. Put back a snapshot or the log; nothing is computed "
-                "from a part.",
-                task.name(), name_of(input.topic), input.partition, task.next_offset(), range->first);
-  }
-  if (const auto known = std::max(task.next_offset(), owner_offset); known > range->end) {
-    return fail(Reaction::stop,
-                "{} partition {} ends at offset {}, but {} had read up to {}: the topic was truncated or created "
-                "again. Nothing is computed from another log.",
-                name_of(input.topic), input.partition, range->end, task.name(), known);
-  }
-  return std::max(previous, range->first);  // where the previous record was deleted, it is not verified
-}
-
-// A result partition that ends before the last acknowledged record has lost it (an unclean election, a disk of the only broker).
-Result<void> Worker::verify_results(const Checkpoint& checkpoint) const {
-  std::string lost;
-  for (const auto& result : checkpoint.results()) {
-    const Input target{static_cast<Topic>(result.topic()), result.partition()};
-    TRY_VALUE(range, parts_.source.offset_range(target));
-    if (!range || range->end >= result.end()) continue;
-    lost += fmt::format("{}{} partition {} ends at offset {} and was filled up to {}", lost.empty() ? "" : ", ",
-                        name_of(target.topic), target.partition, range->end, result.end());
-  }
-  if (lost.empty()) return {};
-  return fail(Reaction::stop,
-              "Acknowledged results of {} are gone: {}. Was a broker elected that was behind "
-              "(unclean.leader.election.enable), or the topic created again? Stop all processes and publish them "
-              "again: fiverate tasks reset {}",
-              checkpoint.task(), lost, task_argument(checkpoint.task()));
-}
-
 void Worker::on_revoked(const std::vector<Input>& inputs) {
-  std::vector<Task*> at_boundary;
+  std::vector<TaskContext*> at_boundary;
   for (const auto& input : inputs) {
     failpoint("revoke.begin");
     waiting_.erase(input);
+    if (parts_.gate != nullptr) parts_.gate->forget(input);
     const auto found = tasks_.find(input);
-    if (found != tasks_.end() && found->second.task->at_boundary()) at_boundary.push_back(found->second.task.get());
+    if (found != tasks_.end() && found->second.task->at_boundary()) at_boundary.push_back(&found->second);
   }
   // Best effort, so that the next owner has nothing to repeat.
   const bool committed = commit(at_boundary).has_value();
   for (const auto& input : inputs) {
     failpoint("revoke.committed");
-    const auto found = tasks_.find(input);
-    if (found == tasks_.end()) continue;
-    // After a failed write the memory of a task may be ahead of its state: such a task is not kept.
-    const bool is_whole = committed || !found->second.task->at_boundary();
-    if (parts_.standby != nullptr && is_whole) parts_.standby->keep(input, std::move(found->second));
-    tasks_.erase(found);
-    uncommitted_.erase(input);
+    auto task = tasks_.extract(input);
+    if (!task) continue;
     overdue_.erase(input);
-    group_is_behind_.erase(input);
+    // After a failed write the memory of a task may be ahead of its state: such a task is not kept.
+    const bool is_whole = committed || !task.mapped().task->at_boundary();
+    if (parts_.standby != nullptr && is_whole) parts_.standby->keep(input, std::move(task.mapped()));
   }
 }
 

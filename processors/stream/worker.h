@@ -1,6 +1,6 @@
 // The main loop: one thread that reads, folds and commits for the tasks that its consumer group assigns to it.
 //
-//   poll -> task.process, record by record -> commit if due, only at a boundary -> heartbeat of the stage -> standby
+//   poll -> task.process, record by record -> commit if due, only at a boundary -> standby
 //
 // An error of a task ends round(); the supervisor (runtime/supervisor.h) reacts to it. A task whose state another process still has open
 // (Reaction::wait) starts when that process closes it; the others do not wait for it.
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/stream/record_gate.h"
 #include "processors/stream/report.h"
 #include "processors/stream/standby.h"
 #include "processors/stream/task_context.h"
@@ -30,19 +31,18 @@ struct WorkerOptions {
 
 class Worker {
  public:
-  // Called after each round with the tasks at hand.
-  using Heartbeat = std::function<Result<void>(const Tasks&)>;
   using Now = std::function<std::chrono::steady_clock::time_point()>;
 
   struct Parts {
     Source& source;
+    Sink& sink;  // that the tasks write to
     CheckpointReader& checkpoints;
     TaskName task_name;
     MakeTask make_task;
-    Heartbeat heartbeat = {};
     Standby* standby = nullptr;
     Report report = ignore_report;
     Now now = std::chrono::steady_clock::now;
+    RecordGate* gate = nullptr;
   };
   // All parts outlive the worker.
   Worker(Parts parts, WorkerOptions options);
@@ -50,19 +50,20 @@ class Worker {
   // One round of the loop. True if there was anything to do.
   [[nodiscard]] Result<bool> round();
   // Commits every task that is at a boundary; the others at their next one.
-  [[nodiscard]] Result<void> commit_all();
+  [[nodiscard]] Result<void> commit_all() { return commit_changed(true); }
 
   [[nodiscard]] const Tasks& tasks() const { return tasks_; }
 
  private:
+  // Processes the record, or gives it to the gate.
+  [[nodiscard]] Result<void> process(const InRecord& record);
+  [[nodiscard]] Result<void> process_released();
   Result<std::map<Input, std::int64_t>> on_assigned(const std::vector<Input>& inputs);
   void on_revoked(const std::vector<Input>& inputs);
   Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
-  Result<std::int64_t> first_offset(const Task& task, std::int64_t owner_offset) const;
-  Result<void> verify_results(const Checkpoint& checkpoint) const;
   void follow_others();
-  Result<void> commit(const std::vector<Task*>& tasks);
-  Result<void> commit_if(const std::function<bool(const Task&)>& included);
+  Result<void> commit(const std::vector<TaskContext*>& tasks);
+  Result<void> commit_changed(bool with_suppressed);
   [[nodiscard]] bool is_due(const Task& task) const;
 
   Parts parts_;
@@ -70,11 +71,9 @@ class Worker {
   Tasks tasks_;
   std::set<Input> waiting_;  // assigned to us, but another process has their states open
   std::vector<InRecord> records_;
-  std::map<Input, std::int64_t> uncommitted_;  // records since the last commit
-  std::set<Input> overdue_;                    // to be committed at the next boundary
-  std::set<Input> group_is_behind_;            // the group's offset is lower than the state's
+  std::set<Input> overdue_;  // to be committed at the next boundary
   std::chrono::steady_clock::time_point last_commit_;
-  std::chrono::steady_clock::time_point last_suppressed_commit_;
+  std::int64_t commits_ = 0;
 };
 
 }  // namespace fiverate

@@ -129,7 +129,7 @@ class MarketThread {
             const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
             return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
           };
-          Worker worker({source, checkpoints, task_name_of, make},
+          Worker worker({source, sink_, checkpoints, task_name_of, make},
                         {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
           result_ = run_to_end(worker, source);
           if (!result_) deltas_.close_all();  // so that outlet does not wait for a reader
@@ -314,13 +314,13 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     }
     return make_task(input, definition, std::move(op), sink);
   };
-  const auto send_progress = [&](const Tasks& tasks) -> Result<void> {
-    for (const auto& [input, context] : tasks) tracker.acknowledge(input, context.op->clock());
+  Worker intake({source, sink, checkpoints, task_name_of, make_intake}, kOptions);
+  const auto send_progress = [&]() -> Result<void> {
+    for (const auto& [input, context] : intake.tasks()) tracker.acknowledge(input, context.op->clock());
     if (!tracker.changed()) return {};
     for (auto& record : tracker.records()) TRY(sink.send(std::move(record)));
     return {};
   };
-  Worker intake({source, checkpoints, task_name_of, make_intake, send_progress}, kOptions);
 
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
@@ -331,7 +331,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     outlet_stage = op.get();
     return make_task(input, definition, std::move(op), sink);
   };
-  Worker outlet({ledger_source, checkpoints, task_name_of, make_outlet}, kOptions);
+  Worker outlet({ledger_source, sink, checkpoints, task_name_of, make_outlet}, kOptions);
   const auto drain = [&]() -> Result<void> {
     for (;;) {
       const auto worked = outlet.round();
@@ -341,8 +341,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   };
 
   while (!source.finished()) {
-    const auto worked = intake.round();
-    if (!worked) return tl::make_unexpected(worked.error());
+    TRY(intake.round());
+    TRY(send_progress());
     TRY(drain());
     if (progress) progress(source.position(), history.size());
   }
@@ -403,7 +403,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     return make_task(input, definition, std::move(op), sink);
   };
   NoCheckpoints checkpoints;
-  Worker outlet({ledger, checkpoints, task_name_of, make},
+  Worker outlet({ledger, sink, checkpoints, task_name_of, make},
                 {std::chrono::milliseconds{100}, kOptions.commit_every, kOptions.commit_records});
   TRY(run_to_end(outlet, ledger));
   ReplaySummary summary;
@@ -412,8 +412,7 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
     for (const auto& [sender, offset] : context.task->missing()) {
       return fail(Reaction::stop,
                   "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its "
-                  "input offset {} or "
-                  "later. Restore the topic; a replay needs all records.",
+                  "input offset {} or later. Restore the topic; a replay needs all records.",
                   input.partition, sender, offset);
     }
   }

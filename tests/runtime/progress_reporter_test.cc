@@ -19,7 +19,7 @@ class ProgressReporterTest : public testing::Test {
   void process(const std::string& value) {
     ASSERT_TRUE(tasks.at(kDeliveries).task->process(record_at(kDeliveries, next++, value)).has_value());
   }
-  void commit() { ASSERT_TRUE(tasks.at(kDeliveries).task->commit().has_value()); }
+  void commit() { ASSERT_TRUE(tasks.at(kDeliveries).task->save().has_value()); }
   // The number of progress records in the ledger, after a report at a later time.
   std::int64_t reported_after(std::chrono::milliseconds passed) {
     time += passed;

@@ -84,13 +84,14 @@ class Comparison {
     Task task(std::string(sender_of(input)), input, definition_id(definition_), *op, store, sink);
     const auto restored = task.restore();
     CHECK(restored.has_value(), restored.error().what);
+    if (auto* const guard = op->jump_guard()) load_decisions(task.name(), *guard);
     std::vector<InRecord> records;
     log_.read(input, 0, static_cast<std::size_t>(log_.end_offset(input)), records);
     std::size_t commits = 0;
     for (std::size_t i = 0; i < records.size(); ++i) {
       if (const auto done = task.process(records[i]); !done) return add(done.error().what);
       if (!task.at_boundary() || commits == 2 || i < (commits + 1) * records.size() / 3) continue;
-      if (const auto done = task.commit(); !done) return add(done.error().what);
+      if (const auto done = commit(task, sink); !done) return add(done.error().what);
       ++commits;
     }
     const auto checkpoints = sink.drain_checkpoints();
@@ -109,6 +110,23 @@ class Comparison {
     written_.erase(task.name());
   }
 
+  // What was decided about held records is no function of their partition; the checkpoints have it.
+  void load_decisions(const std::string& name, JumpGuard& guard) const {
+    std::vector<InRecord> records;
+    log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
+    for (const auto& record : records) {
+      const auto checkpoint = parse_checkpoint(record);
+      if (checkpoint && checkpoint->task() == name) guard.load(checkpoint->source_clock());
+    }
+  }
+
+  static Result<void> commit(Task& task, Sink& sink) {
+    TRY(task.save());
+    if (task.is_suppressed()) return {};
+    TRY_VALUE(checkpoint, task.checkpoint());
+    return sink.send(std::move(checkpoint));
+  }
+
   // Runs two tasks in turn from a checkpoint each; the second continues with the state of the first. From its checkpoint on, the second
   // sends the same records as the undisturbed task.
   void fold_state_only(const Input& input, const std::vector<InRecord>& records, const Checkpoint& first,
@@ -122,7 +140,7 @@ class Comparison {
       TRY(task.restore());
       task.resume_from(checkpoint);
       for (; next < records.size() && (next < end || !task.at_boundary()); ++next) TRY(task.process(records[next]));
-      return task.at_boundary() ? task.commit() : Result<void>();
+      return task.at_boundary() ? commit(task, sink) : Result<void>();
     };
     // The first task stops half way to the second checkpoint, which may be before its own checkpoint.
     const auto half = static_cast<std::size_t>(second.offset() / 2);

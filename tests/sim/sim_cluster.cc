@@ -107,6 +107,14 @@ void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
     to_arrive_.push_back(
         {record.topic, partition, record.arrival, record.key, record.value, std::nullopt, std::nullopt});
   }
+  if (plan_.far_time) {
+    const auto far = end + 400 * kDayMs;
+    const auto input = chance_.pick(source_inputs(definition_));
+    const auto at = chance_.below(static_cast<std::int64_t>(to_arrive_.size()) + 1);
+    to_arrive_.insert(to_arrive_.begin() + at, {input.topic, input.partition, far, "", mark(far).SerializeAsString(),
+                                                std::nullopt, std::nullopt});
+    weather_.count(Fault::far_time);
+  }
   marks(end);
 }
 

@@ -35,6 +35,7 @@ struct ClusterPlan {
   int severity = 1;
   int steps = 1000;
   bool truncates = false;  // one partition, once
+  bool far_time = false;   // one record with a time years ahead, before the last marks
 };
 
 // The loss of acknowledged records at the end of a partition.
@@ -61,6 +62,7 @@ class SimCluster {
   [[nodiscard]] const std::optional<Error>& stopped() const { return stopped_; }  // a person has to act
   [[nodiscard]] const SimLog& log() const { return log_; }
   [[nodiscard]] const Definition& definition() const { return definition_; }
+  [[nodiscard]] const ClusterPlan& plan() const { return plan_; }
   // Of all tasks, also of past runs.
   [[nodiscard]] std::int64_t sequence_gaps() const { return sequence_gaps_; }
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }

@@ -23,7 +23,7 @@ class SimLog {
     for (auto at = static_cast<std::size_t>(offset); at < records.size() && max > 0; ++at, --max) {
       const auto& stored = records[at];
       found.push_back({input, static_cast<std::int64_t>(at), stored->timestamp, stored->key, stored->value,
-                       stored->cause, stored->link, stored->arrival, stored, stored->depends_on});
+                       stored->cause, stored->link, false, stored, stored->depends_on});
     }
   }
 

@@ -174,7 +174,21 @@ Result<void> SimSink::flush() {
   return {};
 }
 
+// A request is late by minutes, not days: the alert manager publishes an alert again for kPublishedAgainDays after it changed.
+void SimSink::deliver_late_before(const Input& target, Millis timestamp) {
+  for (auto& records : late_) {
+    while (!records.empty() && Input{records.front().topic, records.front().partition} == target &&
+           records.front().timestamp < timestamp) {
+      log_.append(std::move(records.front()));
+      weather_.count(Fault::late_request);
+      records.pop_front();
+    }
+  }
+  std::erase_if(late_, [](const auto& records) { return records.empty(); });
+}
+
 void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
+  if (count > 0) deliver_late_before(target, records.back().timestamp - kDayMs);
   for (; count > 0; --count) {
     const auto& record = records.front();
     if (record.cause && !record.link) offsets_.sent(target, acknowledged_, *record.cause);

@@ -16,7 +16,7 @@
 
 namespace fiverate::test {
 
-// Requests that were not answered when their sender ended. Each queue keeps its order.
+// Requests that were not answered when their sender ended. Each queue is of one partition and keeps its order.
 using LateRequests = std::vector<std::deque<OutRecord>>;
 
 class SimSource final : public Source {
@@ -111,6 +111,7 @@ class SimSink final : public Sink {
   void deliver_all();
 
  private:
+  void deliver_late_before(const Input& target, Millis timestamp);
   void deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count);
   // For each partition, some records have reached the log, some will reach it later, the rest never does.
   void abandon();

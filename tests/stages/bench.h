@@ -43,7 +43,7 @@ class Bench final : public Outbox {
 
   // Applies a record of `topic`, partition 0.
   Result<void> feed(Topic topic, std::string value, std::optional<Cause> cause = std::nullopt, Millis timestamp = 0,
-                    std::string key = {}, std::optional<Millis> arrival = std::nullopt) {
+                    std::string key = {}) {
     const auto bytes = std::make_shared<const std::pair<std::string, std::string>>(std::move(key), std::move(value));
     InRecord record;
     record.input = {topic, 0};
@@ -52,7 +52,6 @@ class Bench final : public Outbox {
     record.key = bytes->first;
     record.value = bytes->second;
     record.cause = std::move(cause);
-    record.arrival = arrival;
     record.owner = bytes;
     return op_->apply(record, *this);
   }

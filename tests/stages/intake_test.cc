@@ -136,18 +136,6 @@ TEST_F(IntakeTest, OnTheWallClockAMarkRaisesTheClockToItsTimestamp) {
   EXPECT_EQ(wall.clock(), kNow);
 }
 
-TEST_F(IntakeTest, ARetriedRecordHasItsOriginalArrivalAndDoesNotRaiseTheClock) {
-  ASSERT_TRUE(feed(some_delivery(), 100).has_value());
-  bench.drain();
-  // The last header claims an arrival later than the retry.
-  for (const auto& [original, arrival] : std::map<Millis, Millis>{{40, 40}, {150, 150}, {400, 200}}) {
-    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", original)
-                    .has_value());
-    EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), arrival);
-  }
-  EXPECT_EQ(intake.clock(), 100);
-}
-
 TEST_F(IntakeTest, ATimestampAfterTheYear9999IsQuarantinedAndDoesNotRaiseTheClock) {
   constexpr auto kMax = std::numeric_limits<Millis>::max();
   ASSERT_TRUE(feed(some_delivery(), kMax).has_value());
@@ -167,10 +155,6 @@ TEST_F(IntakeTest, ATimestampAfterTheYear9999IsQuarantinedAndDoesNotRaiseTheCloc
     }
   }
   EXPECT_EQ(intake.clock(), kNow);
-  // A retry has the arrival of the quarantined record, and is accepted.
-  ASSERT_TRUE(
-      bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, kMax, "", kNow).has_value());
-  EXPECT_TRUE(bench.drain().at(0).as<LedgerRecord>().has_event());
   ASSERT_TRUE(feed(some_delivery(), kYear10000Ms - 1).has_value());
   EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kYear10000Ms - 1)
       << "the last valid timestamp";
@@ -180,15 +164,91 @@ TEST_F(IntakeTest, ATimestampBefore1970IsRaisedToTheHighestSoFar) {
   for (const auto timestamp : {Millis{-1}, kNever, kNever + 1}) {
     ASSERT_TRUE(feed(some_delivery(), timestamp).has_value());
     EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0);
-    ASSERT_TRUE(bench.feed(Topic::deliveries, some_delivery().SerializeAsString(), std::nullopt, 200, "", timestamp)
-                    .has_value());
-    EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), 0) << "of a retry";
   }
   EXPECT_EQ(intake.clock(), kNever);
   ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
   bench.drain();
   ASSERT_TRUE(feed(some_delivery(), -1).has_value());
   EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow);
+}
+
+// ---- jumps of the clock ---------------------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, ARejectedJumpIsQuarantinedAsFutureAndDoesNotRaiseTheClock) {
+  ASSERT_TRUE(feed(some_delivery(), kNow).has_value());
+  bench.drain();
+  const auto far = kNow + 3 * kDayMs;
+  intake.jump_guard()->decide({bench.next_offset(), bench.next_offset() + 2, false});
+  for (const auto& event : {some_delivery(), mark(far)}) {
+    ASSERT_TRUE(feed(event, event.has_mark() ? kNow : far).has_value());
+    const auto sent = bench.drain();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].as<Quarantined>().reason(), "future");
+    EXPECT_EQ(sent[0].as<Quarantined>().arrival_ms(), kNow);
+    EXPECT_EQ(sent[1].as<LedgerRecord>().rejection().document(), !event.has_mark());
+  }
+  EXPECT_EQ(intake.clock(), kNow);
+  ASSERT_TRUE(feed(some_delivery(), kNow + 1).has_value());
+  EXPECT_EQ(bench.drain(Topic::ledger).at(0).as<LedgerRecord>().arrival_ms(), kNow + 1);
+}
+
+TEST_F(IntakeTest, ACommandDecidesAboutAHeldRecordAndIsNotCopied) {
+  Event event;
+  event.set_event_id("c1");
+  set_millis(*event.mutable_event_time(), kNow);
+  event.mutable_command()->set_command_id("c1");
+  event.mutable_command()->set_author("someone");
+  event.mutable_command()->set_verb(Command::REJECT_HELD);
+  event.mutable_command()->set_held("deliveries/3/1234");
+  ASSERT_TRUE(feed(event, kNow, Topic::commands).has_value());
+  EXPECT_TRUE(bench.drain().empty());
+  EXPECT_EQ(intake.jump_guard()->ruling("deliveries/3/1234"), false);
+  EXPECT_EQ(intake.jump_guard()->ruling("deliveries/3/1235"), std::nullopt);
+}
+
+// ---- records that are checked again ---------------------------------------------------------------------------------
+
+TEST_F(IntakeTest, ARetriedDocumentHasItsFirstArrivalAndDoesNotRaiseTheClock) {
+  // In quarantine partition 1 from offset 5 on.
+  std::vector<Quarantined> stored(2);
+  for (auto& record : stored) {
+    record.set_topic("deliveries");
+    record.set_partition(2);
+    record.set_offset(77);
+    record.set_arrival_ms(40);
+  }
+  stored[0].set_value(some_delivery().SerializeAsString());
+  stored[1].set_value("rubbish");
+  IntakeSettings settings{definition, false};
+  settings.read_quarantine = [&](const std::vector<QuarantinePosition>& positions) {
+    std::vector<std::optional<Quarantined>> found;
+    for (const auto& position : positions) {
+      const auto at = static_cast<std::size_t>(position.offset - 5);
+      found.push_back(position.partition == 1 && at < stored.size() ? std::optional(stored[at]) : std::nullopt);
+    }
+    return found;
+  };
+  Intake next(settings);
+  bench.restart_as(next);
+  Event event;
+  event.set_event_id("c1");
+  set_millis(*event.mutable_event_time(), 200);
+  event.mutable_command()->set_command_id("c1");
+  event.mutable_command()->set_author("someone");
+  event.mutable_command()->set_verb(Command::RETRY);
+  for (const auto* position : {"1/5", "1/6", "1/7"}) event.mutable_command()->add_retried()->set_position(position);
+  ASSERT_TRUE(feed(event, 200, Topic::commands).has_value());
+  const auto sent = bench.drain();
+  ASSERT_EQ(sent.size(), 5U);
+  EXPECT_EQ(sent[0].as<LedgerRecord>().arrival_ms(), 40);
+  EXPECT_EQ(sent[0].as<LedgerRecord>().event().delivery().delivery_id(), "D");
+  EXPECT_EQ(sent[0].as<LedgerRecord>().source(), "deliveries/2/77/0") << "its first position, for evidence";
+  EXPECT_EQ(sent[1].as<Quarantined>().reason(), "malformed");
+  EXPECT_EQ(sent[1].key, "deliveries/2/77/0") << "its first cause: readers list it once";
+  EXPECT_EQ(sent[1].as<Quarantined>().arrival_ms(), 40);
+  EXPECT_EQ(sent[3].as<Quarantined>().reason(), "bad_value") << "there is no record at this offset";
+  EXPECT_EQ(sent[3].as<Quarantined>().topic(), "commands");
+  EXPECT_EQ(next.clock(), 200);
 }
 
 // ---- progress -------------------------------------------------------------------------------------------------------

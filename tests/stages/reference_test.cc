@@ -183,16 +183,6 @@ TEST_F(ReferenceTest, APendingRecordIsQuarantinedAfterADay) {
   EXPECT_EQ(outputs(), Texts{"region north#1"}) << "a quarantined record leaves its ids free";
 }
 
-TEST_F(ReferenceTest, ARetriedRecordExpiresByItsOriginalArrival) {
-  feed(kNorth, kNow);
-  const auto shop = outlet("shop", nth(0), "west");
-  const auto fed = bench.feed(Topic::reference, shop.SerializeAsString(), std::nullopt, kNow, "", kNow - kDayMs);
-  ASSERT_TRUE(fed.has_value()) << fed.error().what;
-  EXPECT_EQ(outputs(), Texts{});
-  feed(mark(kNow + 1), kNow);
-  EXPECT_EQ(outputs(), Texts{shop.event_id() + ": unknown_region"}) << "although a later arrival is pending before it";
-}
-
 TEST_F(ReferenceTest, ARecordWithTheIdOfAPendingOneWaitsForThatOne) {
   feed(outlet("shop", nth(0), "north"), kNow);
   feed(kCity, kNow);

@@ -69,10 +69,10 @@ class EngineTest : public testing::Test {
   }
   Worker::Parts parts(Source& source, States& states, Standby* standby = nullptr) {
     return {source,
+            sink,
             checkpoints,
             names(),
             make_in(states),
-            {},
             standby,
             [this](Severity, const std::string& text) { reports.push_back(text); },
             now()};

@@ -36,7 +36,7 @@ class StandbyTest : public EngineTest {
     }
   }
   static std::int64_t offset_of(const Standby& standby, const Input& input) {
-    return standby.copies().at(input).task->next_offset();
+    return standby.copies().at(input).context.task->next_offset();
   }
 
   MemorySource::GroupOffsets unused_group;
@@ -53,9 +53,9 @@ TEST_F(StandbyTest, FollowsTheOwnersCheckpointsAndNotBeyond) {
   standby.follow_all_but({kOurs});
   rounds(standby, ours);
   EXPECT_EQ(offset_of(standby, kTheirs), 2);
-  EXPECT_EQ(standby.behind(kTheirs), 0);
-  EXPECT_EQ(standby.behind(kOurs), std::nullopt);
-  EXPECT_EQ(static_cast<const Adder&>(*standby.copies().at(kTheirs).op).computed, 0) << "state only";
+  EXPECT_EQ(standby.copies().at(kTheirs).behind(), 0);
+  EXPECT_FALSE(standby.copies().contains(kOurs));
+  EXPECT_EQ(static_cast<const Adder&>(*standby.copies().at(kTheirs).context.op).computed, 0) << "state only";
   EXPECT_EQ(published(), by_owner);
   own(kTheirs, there);
   rounds(standby, ours);
@@ -149,7 +149,7 @@ TEST_F(StandbyTest, ACopyWhoseTaskWasResetIsOpenedAgainAndStaysBehindTheOwner) {
   rounds(standby, ours);
   EXPECT_EQ(opened, opened_before + 1);
   ASSERT_EQ(standby.copies().size(), 1U);
-  EXPECT_EQ(standby.copies().at(kTheirs).task->reset_epoch(), 1);
+  EXPECT_EQ(standby.copies().at(kTheirs).context.task->reset_epoch(), 1);
   EXPECT_EQ(offset_of(standby, kTheirs), 1);
   log.append(checkpoint_record(before_reset, 0));  // of a process that has not noticed the reset
   rounds(standby, ours);
@@ -242,7 +242,7 @@ TEST_F(StandbyTest, AGroupThatDoesNotAnswerIsQueriedAgainAfterASecond) {
   }
   EXPECT_EQ(source.requests, 1) << "the worker's own tasks wait meanwhile";
   EXPECT_LE(source.longest, 1s);
-  EXPECT_EQ(standby.behind(kTheirs), std::nullopt);
+  EXPECT_TRUE(standby.copies().empty());
   source.available = true;
   time += 1s;
   standby.round(source);
@@ -261,7 +261,7 @@ TEST_F(StandbyTest, KnowsHowFarACopyIsBehindItsOwner) {
   Standby standby(with, 4, 0ms);
   standby.follow_all_but({});
   rounds(standby, ours);
-  EXPECT_EQ(standby.behind(kTheirs), 3);
+  EXPECT_EQ(standby.copies().at(kTheirs).behind(), 3);
   EXPECT_EQ(offset_of(standby, kTheirs), 0);
 }
 

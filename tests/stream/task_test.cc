@@ -33,6 +33,13 @@ struct Process {
     for (const auto& record : records) TRY(task.process(record));
     return {};
   }
+  // Writes the state, and the checkpoint unless outputs are suppressed.
+  Result<void> commit() {
+    TRY(task.save());
+    if (task.is_suppressed()) return {};
+    TRY_VALUE(checkpoint, task.checkpoint());
+    return sink.send(std::move(checkpoint));
+  }
 
   Adder adder;
   MemoryStore store;
@@ -122,7 +129,7 @@ TEST_F(Receiver, AppliesNothingBehindASequenceGapUntilItIsFilled) {
 
 TEST_F(Receiver, RemembersItsSendersOverARestart) {
   ASSERT_TRUE(receive({0, 1}).has_value());
-  ASSERT_TRUE(market.task.commit().has_value());
+  ASSERT_TRUE(market.commit().has_value());
   Process restarted(log, "market", kTaskDeltas, market_content);
   ASSERT_TRUE(restarted.task.restore().has_value());
   ASSERT_EQ(restarted.task.next_offset(), 2);
@@ -162,8 +169,7 @@ TEST_F(Receiver, KeepsThePositionOfEachSender) {
 
 TEST_F(Receiver, NoticesASequenceGapByTheDependenciesOfAProgressRecord) {
   const auto progress = [&](const std::vector<Cause>& depends_on) {
-    InRecord record{kTaskDeltas,  next++,        5,         "", "0", std::nullopt, std::nullopt,
-                    std::nullopt, sent[0].owner, depends_on};
+    InRecord record{kTaskDeltas, next++, 5, "", "0", std::nullopt, std::nullopt, false, sent[0].owner, depends_on};
     EXPECT_TRUE(market.task.process(record).has_value());
   };
   ASSERT_TRUE(receive({0, 1}).has_value());
@@ -205,7 +211,7 @@ TEST_F(TaskTest, AcknowledgedPositionsAreThoseOfTheLastCommit) {
   const auto records = read(log, kTaskLedger);
   ASSERT_TRUE(one.process({records[0]}).has_value());
   EXPECT_TRUE(one.task.acknowledged()->empty());
-  ASSERT_TRUE(one.task.commit().has_value());
+  ASSERT_TRUE(one.commit().has_value());
   const Outputs::Acknowledged after_first{{kTaskDeltas, {0, 0}}, {{Topic::deltas, 1}, {0, 1}}};
   EXPECT_EQ(*one.task.acknowledged(), after_first);
   ASSERT_TRUE(one.process({records[1]}).has_value());
@@ -223,7 +229,7 @@ TEST_F(TaskTest, ARestartedTaskSendsTheSameOutputsAgain) {
     Process first(log, "outlet", kTaskLedger, content);
     const auto records = read(log, kTaskLedger);
     ASSERT_TRUE(first.process({records[0], records[1]}).has_value());
-    ASSERT_TRUE(first.task.commit().has_value());
+    ASSERT_TRUE(first.commit().has_value());
     ASSERT_TRUE(first.process({records[2], records[3]}).has_value());
   }  // a crash: the task has applied two records since the commit
   Process second(log, "outlet", kTaskLedger, content);
@@ -243,7 +249,7 @@ TEST_F(TaskTest, StopsWhenTheLogHoldsAnotherRecordThanTheTaskHadRead) {
   append("1");
   Process first(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
-  ASSERT_TRUE(first.task.commit().has_value());
+  ASSERT_TRUE(first.commit().has_value());
   for (const auto& [timestamp, value] : std::vector<std::pair<Millis, std::string>>{{5, "9"}, {6, "1"}}) {
     MemoryLog new_log;
     new_log.append({Topic::ledger, 0, timestamp, "", value, std::nullopt, std::nullopt});
@@ -259,11 +265,11 @@ TEST_F(TaskTest, ACommitWithoutNewRecordsKeepsTheFingerprint) {
   append("1");
   Process first(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
-  ASSERT_TRUE(first.task.commit().has_value());
+  ASSERT_TRUE(first.commit().has_value());
   Process second(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(second.task.restore().has_value());
   ASSERT_TRUE(second.process(read(log, kTaskLedger)).has_value());
-  ASSERT_TRUE(second.task.commit().has_value());
+  ASSERT_TRUE(second.commit().has_value());
   Process third(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(third.task.restore().has_value());
   EXPECT_TRUE(third.process(read(log, kTaskLedger)).has_value());
@@ -273,7 +279,7 @@ TEST_F(TaskTest, RefusesTheStoreOfAnotherTaskOrDefinition) {
   append("1");
   Process first(log, "outlet", kTaskLedger, content);
   ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
-  ASSERT_TRUE(first.task.commit().has_value());
+  ASSERT_TRUE(first.commit().has_value());
   Process other_task(log, "outlet", {Topic::ledger, 1}, content);
   EXPECT_EQ(other_task.task.restore().error().reaction, Reaction::stop);
   Process other_stage(log, "market", kTaskLedger, content);
@@ -307,12 +313,12 @@ class CheckpointTest : public TaskTest {
     EXPECT_TRUE(owner.process({records[0], records[1], records[2]}).has_value());
     checkpoint = commit(owner);
     EXPECT_TRUE(owner.process({records[3], records[4]}).has_value());
-    EXPECT_TRUE(owner.task.commit().has_value());
+    EXPECT_TRUE(owner.commit().has_value());
     for (const auto& record : read(log, kTaskDeltas)) published.push_back(line_of(record));
     results = values_of({Topic::metrics_final, 0}).size();
   }
   Checkpoint commit(Process& process) {
-    EXPECT_TRUE(process.task.commit().has_value());
+    EXPECT_TRUE(process.commit().has_value());
     return *parse_checkpoint(read(log, kCheckpointsPartition).back());
   }
   // The deltas that were published after the owner's.
@@ -384,8 +390,7 @@ TEST_F(CheckpointTest, ACrashInsideAStateOnlyReplayIsContinued) {
     Process rebuilt(log, "outlet", kTaskLedger, lost);
     rebuilt.task.resume_from(checkpoint);
     ASSERT_TRUE(rebuilt.process({records[0]}).has_value());
-    ASSERT_TRUE(rebuilt.task.commit().has_value());
-    EXPECT_FALSE(rebuilt.task.group_position()->has_value());
+    ASSERT_TRUE(rebuilt.commit().has_value());
   }
   const auto state = saved_state();
   EXPECT_FALSE(state.has_outputs());
@@ -408,7 +413,7 @@ TEST_F(CheckpointTest, AnInterruptedStateOnlyReplayAtTheCheckpointItselfIsNotUsa
     Process rebuilt(log, "outlet", kTaskLedger, lost);
     rebuilt.task.resume_from(later);
     ASSERT_TRUE(rebuilt.process({records[0], records[1], records[2]}).has_value());
-    ASSERT_TRUE(rebuilt.task.commit().has_value());
+    ASSERT_TRUE(rebuilt.commit().has_value());
   }
   ASSERT_EQ(saved_state().next_offset(), checkpoint.offset());
   checkpoint.set_reset_epoch(1);
@@ -452,7 +457,6 @@ TEST_F(CheckpointTest, AfterAResetItPublishesFromEmitFromOnIdentically) {
     EXPECT_EQ(next.reset_epoch(), 1);
     EXPECT_EQ(next.emit_from(), 0);
     EXPECT_EQ(next.offset(), 5);
-    EXPECT_EQ(parse_checkpoint_pointer((*rebuilt.task.group_position())->metadata).reset_epoch, 1);
   }
 }
 
@@ -461,7 +465,7 @@ TEST_F(CheckpointTest, AfterAResetAStateBeforeEmitFromPublishesNothingBeforeIt) 
     Process partial(log, "outlet", kTaskLedger, lost);
     partial.task.suppress_outputs();
     ASSERT_TRUE(partial.process({records[0], records[1], records[2], records[3]}).has_value());
-    ASSERT_TRUE(partial.task.commit().has_value());
+    ASSERT_TRUE(partial.commit().has_value());
   }
   append("6");
   checkpoint.set_reset_epoch(1);
@@ -534,31 +538,6 @@ TEST_F(CheckpointTest, HoldsTheEndsOfTheResultsThatTheTaskWrote) {
   EXPECT_EQ(next.results(0).end(), 3);
 }
 
-TEST_F(CheckpointTest, TheGroupsPositionLeadsToTheCheckpoint) {
-  Process owner(log, "outlet", kTaskLedger, lost);
-  ASSERT_TRUE(owner.process({records[0], records[1]}).has_value());
-  const auto expected = commit(owner);
-  const auto position = *owner.task.group_position();
-  ASSERT_TRUE(position.has_value());
-  EXPECT_EQ(position->offset, 2);
-  const auto pointer = parse_checkpoint_pointer(position->metadata);
-  const auto found = LogCheckpoints(log).find({{"outlet/0", pointer}});
-  EXPECT_EQ(found->at("outlet/0").SerializeAsString(), expected.SerializeAsString());
-  EXPECT_EQ(read(log, kCheckpointsPartition, pointer.offset).front().key, "outlet/0");
-}
-
-TEST_F(CheckpointTest, ASuppressedTaskWritesItsStateAndNeitherCheckpointNorGroupPosition) {
-  const auto before = read(log, kCheckpointsPartition).size();
-  Process standby(log, "outlet", kTaskLedger, lost);
-  standby.task.suppress_outputs();
-  ASSERT_TRUE(standby.process(records).has_value());
-  ASSERT_TRUE(standby.task.commit().has_value());
-  EXPECT_FALSE(standby.task.group_position()->has_value());
-  EXPECT_EQ(read(log, kCheckpointsPartition).size(), before);
-  EXPECT_EQ(lost->at("sum"), "15");
-  EXPECT_TRUE(published_again().empty());
-}
-
 TEST_F(CheckpointTest, CarriesAllOfAStateWithoutADisk) {
   Adder adder;
   CheckpointStore store(std::nullopt);
@@ -566,8 +545,9 @@ TEST_F(CheckpointTest, CarriesAllOfAStateWithoutADisk) {
   Task task("outlet", kTaskLedger, "d1", adder, store, sink);
   ASSERT_TRUE(task.restore().has_value());
   for (const auto index : {0U, 1U}) ASSERT_TRUE(task.process(records[index]).has_value());
-  ASSERT_TRUE(task.commit().has_value());
-  const auto last = *parse_checkpoint(read(log, kCheckpointsPartition).back());
+  ASSERT_TRUE(task.save().has_value());
+  Checkpoint last;
+  ASSERT_TRUE(last.ParseFromString(task.checkpoint()->value));
   Adder next_adder;
   CheckpointStore next_store(last);
   Task next("outlet", kTaskLedger, "d1", next_adder, next_store, sink);
@@ -628,20 +608,11 @@ TEST(IsUsable, DependsOnOutputsEpochAndEmitFrom) {
 
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
-// Fails when a record is sent or when its acknowledgement is awaited.
+// Fails when a record is sent.
 class FailingSink final : public MemorySink {
  public:
   using MemorySink::MemorySink;
-  Result<void> send(OutRecord record) override {
-    if (fails_to_send) return fail(Reaction::drop_task, "The record cannot be sent.");
-    return MemorySink::send(std::move(record));
-  }
-  Result<void> flush() override {
-    if (fails_to_flush) return fail(Reaction::drop_task, "A record was not acknowledged.");
-    return {};
-  }
-  bool fails_to_send = false;
-  bool fails_to_flush = false;
+  Result<void> send(OutRecord /*record*/) override { return fail(Reaction::drop_task, "The record cannot be sent."); }
 };
 
 TEST_F(TaskTest, AnErrorOfTheSinkIsReturnedAtTheRecordThatCausedTheOutput) {
@@ -649,29 +620,11 @@ TEST_F(TaskTest, AnErrorOfTheSinkIsReturnedAtTheRecordThatCausedTheOutput) {
   Adder adder;
   MemoryStore store(content);
   FailingSink sink(log);
-  sink.fails_to_send = true;
   Task task("outlet", kTaskLedger, "d1", adder, store, sink);
   const auto processed = task.process(read(log, kTaskLedger)[0]);
   ASSERT_FALSE(processed.has_value());
   EXPECT_EQ(processed.error().reaction, Reaction::drop_task);
   EXPECT_EQ(task.next_offset(), 0) << "the task has not advanced past the record";
-}
-
-TEST_F(TaskTest, WithoutAcknowledgementsACommitWritesNeitherStateNorCheckpoint) {
-  append("1");
-  Adder adder;
-  MemoryStore store(content);
-  FailingSink sink(log);
-  Task task("outlet", kTaskLedger, "d1", adder, store, sink);
-  ASSERT_TRUE(task.process(read(log, kTaskLedger)[0]).has_value());
-  sink.fails_to_flush = true;
-  EXPECT_FALSE(task.commit().has_value());
-  EXPECT_TRUE(content->empty());
-  EXPECT_TRUE(read(log, kCheckpointsPartition).empty());
-  sink.fails_to_flush = false;
-  ASSERT_TRUE(task.commit().has_value());
-  sink.fails_to_flush = true;
-  EXPECT_FALSE(task.group_position().has_value()) << "the group never points to a checkpoint that is not acknowledged";
 }
 
 }  // namespace

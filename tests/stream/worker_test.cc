@@ -127,7 +127,12 @@ TEST_F(WorkerTest, ASuppressedTaskCommitsTenTimesAsRarely) {
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(saved_sum(here, kSecond), "5");
   EXPECT_EQ(saved_sum(here, kFirst), "-");
-  time += 900ms;
+  for (int commits = 2; commits < 10; ++commits) {
+    time += 100ms;
+    ASSERT_TRUE(worker.round().has_value());
+    EXPECT_EQ(saved_sum(here, kFirst), "-");
+  }
+  time += 100ms;
   ASSERT_TRUE(worker.round().has_value());
   EXPECT_EQ(saved_sum(here, kFirst), "2");
 }
@@ -177,20 +182,6 @@ TEST_F(WorkerTest, ATaskWhoseStoreIsLockedStartsLaterAndTheOthersContinue) {
   EXPECT_EQ(saved_sum(here, kSecond), "3");
   EXPECT_EQ(saved_sum(here, kFirst), "3") << "its records are not read again";
   EXPECT_EQ(published().size(), 4U) << "the first task's two and the other process's two";
-}
-
-TEST_F(WorkerTest, TheHeartbeatSeesTheTasksAfterEachRoundAndItsErrorEndsTheRound) {
-  MemorySource source(log, {kFirst}, group);
-  int rounds = 0;
-  auto with = parts(source, here);
-  with.heartbeat = [&](const Tasks& tasks) -> Result<void> {
-    EXPECT_EQ(tasks.size(), 1U);
-    if (++rounds == 2) return fail(Reaction::retry, "Away.");
-    return {};
-  };
-  Worker worker(with, rare);
-  EXPECT_TRUE(worker.round().has_value());
-  EXPECT_EQ(worker.round().error().reaction, Reaction::retry);
 }
 
 // ---- assignment and revocation --------------------------------------------------------------------------------------
@@ -385,7 +376,7 @@ TEST_F(WorkerTest, ResultsThatEndBeforeTheCheckpointStopTheStart) {
     if (state_is_lost) here.clear();
     MemorySource source(with_fewer_results, {kFirst}, group);
     Worker worker(parts(source, here), rare);
-    expect_stop(worker, "metrics-final partition 0 ends at offset 1 and was filled up to 2");
+    expect_stop(worker, "metrics-final partition 0 ends at offset 1, it was filled up to 2");
   }
   MemorySource source(with_fewer_results, {kFirst}, group);
   Worker worker(parts(source, here), rare);

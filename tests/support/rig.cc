@@ -8,6 +8,7 @@
 #include "processors/stages/outlet.h"
 #include "processors/stages/reference.h"
 #include "processors/stages/task_names.h"
+#include "processors/stream/commit.h"
 #include "processors/stream/memory_store.h"
 #include "processors/trade/facts/acceptance.h"
 #include "readers/query/row_json.h"
@@ -63,18 +64,17 @@ Actor::Actor(Durable& durable, const Definition& definition, Input input, std::s
 Actor::~Actor() = default;
 
 Result<void> Actor::start(const Definition& definition, bool live_rows) {
-  const auto stage = stage_reading(input_.topic);
-  if (stage == Stage::intake) {
-    store_ = std::make_unique<CheckpointStore>(last_checkpoint(durable_.log, task_name_of(input_)));
+  if (stage_reading(input_.topic) == Stage::intake) {
+    context_.store = std::make_unique<CheckpointStore>(last_checkpoint(durable_.log, task_name_of(input_)));
   } else {
-    store_ = std::make_unique<MemoryStore>(state_);
+    context_.store = std::make_unique<MemoryStore>(state_);
   }
-  op_ = make_operator(input_, definition, live_rows);
-  task_ =
-      std::make_unique<Task>(std::string(sender_of(input_)), input_, definition_id(definition), *op_, *store_, sink_);
-  TRY(task_->restore());
-  next_ = std::max<std::int64_t>(0, task_->next_offset() - 1);
-  acknowledged_ = op_->clock();
+  context_.op = make_operator(input_, definition, live_rows);
+  context_.task = std::make_unique<Task>(std::string(sender_of(input_)), input_, definition_id(definition),
+                                         *context_.op, *context_.store, sink_);
+  TRY(context_.task->restore());
+  next_ = std::max<std::int64_t>(0, context_.task->next_offset() - 1);
+  acknowledged_ = context_.op->clock();
   return {};
 }
 
@@ -83,7 +83,7 @@ Result<std::size_t> Actor::work(std::size_t records_max) {
   std::vector<InRecord> records;
   durable_.log.read(input_, next_, records_max, std::chrono::milliseconds{0}, records);
   for (const auto& record : records) {
-    TRY(task_->process(record));
+    TRY(context_.task->process(record));
     next_ = record.offset + 1;
   }
   return records.size();
@@ -91,11 +91,10 @@ Result<std::size_t> Actor::work(std::size_t records_max) {
 
 Result<bool> Actor::commit() {
   if (!started_) return tl::make_unexpected(started_.error());
-  if (!task_->at_boundary()) return false;
-  TRY(task_->commit());
-  TRY_VALUE(position, task_->group_position());
-  durable_.group[input_] = *position;
-  acknowledged_ = op_->clock();
+  if (!context_.task->at_boundary()) return false;
+  MemorySource group(durable_.log, {}, durable_.group);
+  TRY(fiverate::commit({&context_}, sink_, group));
+  acknowledged_ = context_.op->clock();
   return true;
 }
 

@@ -21,7 +21,7 @@
 #include "processors/stages/progress.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/memory_store.h"
-#include "processors/stream/task.h"
+#include "processors/stream/task_context.h"
 #include "tests/support/events.h"
 #include "tests/support/memory_sink.h"
 
@@ -52,7 +52,7 @@ class Actor {
   [[nodiscard]] Result<bool> commit();
 
   [[nodiscard]] const Input& input() const { return input_; }
-  [[nodiscard]] const Task& task() const { return *task_; }
+  [[nodiscard]] const Task& task() const { return *context_.task; }
   // The clock of the operator at the last commit.
   [[nodiscard]] Millis acknowledged() const { return acknowledged_; }
 
@@ -63,9 +63,7 @@ class Actor {
   Input input_;
   std::shared_ptr<MemoryStore::Content> state_;
   MemorySink sink_;
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<Operator> op_;
-  std::unique_ptr<Task> task_;
+  TaskContext context_;
   Result<void> started_;
   std::int64_t next_ = 0;
   Millis acknowledged_ = kNever;

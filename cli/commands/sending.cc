@@ -1,0 +1,68 @@
+#include "cli/commands/sending.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "cli/commands/commands.h"
+#include "cli/commands/reading.h"
+#include "processors/edge/kafka_log.h"
+#include "schemas/check.h"
+#include "schemas/decode.h"
+
+namespace fiverate {
+
+namespace {
+
+// Empty: the system does not know the user of this process.
+std::string user_name() {
+  for (const char* name : {"USER", "LOGNAME"}) {
+    if (const char* const user = std::getenv(name); user != nullptr && *user != '\0') return user;
+  }
+  const auto* const account = getpwuid(geteuid());
+  return account != nullptr ? account->pw_name : "";
+}
+
+}  // namespace
+
+std::string random_id(std::string_view kind) {
+  std::random_device random;
+  return fmt::format("{}-{:08x}{:08x}", kind, random(), random());
+}
+
+Event new_command(const std::string& author, Command::Verb verb) {
+  Event event;
+  event.set_event_id(random_id("command"));
+  event.set_source("fiverate");
+  auto& command = *event.mutable_command();
+  command.set_command_id(event.event_id());
+  command.set_author(author);
+  if (command.author().empty()) command.set_author(user_name());
+  if (command.author().empty()) throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
+  command.set_verb(verb);
+  return event;
+}
+
+Millis time_of_command(const Context& context) {
+  const auto now = market_clock(context);
+  if (now != kNever) return now;
+  throw ExitError(
+      kExitFailed,
+      "Command not sent: the market has no events yet, so its clock is not set (intake.clock = marks). Import or "
+      "simulate events first.");
+}
+
+void send_commands(const Context& context, std::vector<Event>& commands, Millis now) {
+  for (auto& event : commands) {
+    set_millis(*event.mutable_event_time(), now);
+    if (const auto rejected = check_fields(event)) throw ExitError(kExitUsage, rejected->detail);
+  }
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  for (const auto& event : commands)
+    or_exit(sink->send({Topic::commands, 0, now, "", event.SerializeAsString(), std::nullopt, std::nullopt}));
+  or_exit(sink->flush());
+}
+
+}  // namespace fiverate
