@@ -7,6 +7,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/screen/message.h"
 #include "readers/query/quarantine_query.h"
 #include "schemas/decode.h"
 #include "schemas/reasons.h"
@@ -19,7 +20,7 @@ struct QuarantineArguments {
   std::string since;
   bool summary = false;
   std::vector<std::string> causes;
-  std::string output;
+  OutputArguments output;
 };
 
 struct Rejection {
@@ -172,7 +173,7 @@ int show(const Context& context, const QuarantineArguments& arguments) {
     json["partition"] = record.partition();
     json["offset"] = record.offset();
     if (json.contains("event")) json["event"] = nlohmann::ordered_json::parse(json["event"].get<std::string>());
-    out.write(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    out.write_json(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } else {
     TableWriter table(out, mode, {{"field"}, {"value"}});
     for (const auto& [name, value] : fields) table.row({name, optional_text(value)});
@@ -214,11 +215,12 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
     ++sent;
   }
   or_exit(sink->flush());
-  fmt::print("sent again: {}\n", sent);
+  TextOutput out(STDOUT_FILENO);
+  out.write(fmt::format("sent again: {}\n", sent));
+  out.flush();
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
-    fmt::print(stderr, "fiverate: {} skipped: part of an accepted document, or the original record was truncated.\n",
-               left);
+    print_message(fmt::format("{} skipped: part of an accepted document, or the original record was truncated.", left));
   return kExitDone;
 }
 
@@ -240,14 +242,14 @@ void add_quarantine(Program& program) {
     command->add_option("--reason", arguments->reason, "Only this reason");
     command->add_option("--since", arguments->since, "Only records that arrived since then: 12h, 2d, or a time");
     command->add_flag("--summary", arguments->summary, "Print only the number of records of each reason");
-    command->add_option("-o,--output", arguments->output, "table, json or csv");
+    add_output_options(*command, arguments->output, "table, json or csv");
   }
   {
     const auto [command, arguments] = add("show", "Show one rejected record with its bytes", show);
     command->add_option("CAUSE", arguments->causes, "Cause of the record, such as deliveries/3/1234/0")
         ->required()
         ->expected(1);
-    command->add_option("-o,--output", arguments->output, "table or json");
+    add_output_options(*command, arguments->output, "table or json");
   }
   {
     const auto [command, arguments] = add("retry", "Send rejected records again, with their original arrival", retry);
