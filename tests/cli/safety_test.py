@@ -159,6 +159,47 @@ class Messages(Case):
         self.assert_safe(done.stderr)
 
 
+class Times(Case):
+    """Times at both ends of the range are bad input of their own lines, never a fault of the program or of another line."""
+
+    def replayed(self, *deliveries):
+        """The FINAL days with deliveries, and (reason, file, line) of the quarantine."""
+        history, out = self.folder / "in", self.folder / "out"
+        history.mkdir(exist_ok=True)
+        common = {"source": "test", "event_time": "1970-01-01T00:00:00Z"}
+        (history / "reference.jsonl").write_text("".join(json.dumps({**common, "event_id": name, **payload}) + "\n" for name, payload in (
+            ("r", {"region": {"region_id": "R", "level": "COUNTY"}}),
+            ("s", {"sku": {"sku_id": "S", "brand_id": "B", "valid_from": "1970-01-01"}}),
+            ("o", {"outlet": {"outlet_id": "O", "region_id": "R", "valid_from": "1970-01-01", "state": "ACTIVE", "classes": []}}))))
+        (history / "events.jsonl").write_text("".join(json.dumps({
+            "event_id": f"d{number}", "source": "test", **times, "delivery": {
+                "delivery_id": f"D{number}", "outlet_id": "O", "direction": "OUT", "lines": [{"sku_id": "S", "quantity": 1}]}}) + "\n"
+            for number, times in enumerate(deliveries, start=1)))
+        self.ends(0, "replay", "--in", history, "--out", out, "--force")
+        quarantined = [json.loads(line) for line in (out / "quarantine.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        units = {row["as_of"]: row["measures"]["delivered_units"] for row in rows
+                 if row["brand_id"] == "B" and row["region_id"] == "" and row["window_days"] == 28}
+        return units, {line["line"]: (line["reason"], line["file"], line["detail"].split(":")[0]) for line in quarantined}, len(quarantined)
+
+    def test_before_1970(self):
+        units, rejected, count = self.replayed(
+            {"event_time": "1970-01-01T00:00:00Z"}, {"event_time": "1970-01-01T07:59:59+08:00"}, {"event_time": "1969-12-31T23:59:59Z"},
+            {"event_time": "1970-01-02T00:00:00Z", "arrival_time": "1960-01-01T00:00:00Z"}, {"event_time": "0001-01-01T00:00:00Z"})
+        self.assertEqual(units, {"1970-01-01": 1}, "the first day of Shanghai begins before 1970, and counts")
+        self.assertEqual(rejected, {2: ("bad_value", "events.jsonl", "event_time"), 3: ("bad_value", "events.jsonl", "event_time"),
+                                    4: ("bad_value", "events.jsonl", "arrival_time"), 5: ("bad_value", "events.jsonl", "event_time")})
+        self.assertEqual(count, 4)
+
+    def test_at_the_end_of_9999(self):
+        units, rejected, count = self.replayed(
+            {"event_time": "1970-03-01T12:00:00Z"}, {"event_time": "9999-12-31T23:59:59Z"}, {"event_time": "9999-12-31T00:00:00+08:00"},
+            {"event_time": "1970-03-01T13:00:00Z", "arrival_time": "9999-12-31T23:59:59Z"}, {"event_time": "9999-12-31T23:59:60Z"})
+        self.assertEqual(units["1970-03-01"], 1)
+        self.assertEqual({line: reason for line, (reason, *_) in rejected.items()}, {2: "future", 3: "future", 4: "future", 5: "bad_value"})
+        self.assertEqual(count, 4)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
