@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/commands/commands.h"
+#include "cli/screen/message.h"
 #include "producers/import/csv_map.h"
 #include "schemas/did_you_mean.h"
 #include "schemas/format.h"
@@ -150,16 +151,16 @@ int main(int argc, char** argv) {
   try {
     return fiverate::run(argc, argv);
   } catch (const fiverate::ConfigError& error) {
-    fmt::print(stderr, "fiverate: {}\n", error.what());
+    fiverate::print_message(error.what());
     return fiverate::kExitUsage;
   } catch (const fiverate::MapError& error) {
-    fmt::print(stderr, "fiverate: {}\n", error.what());
+    fiverate::print_message(error.what());
     return fiverate::kExitUsage;
   } catch (const fiverate::ExitError& error) {
-    fmt::print(stderr, "fiverate: {}\n", error.what());
+    fiverate::print_message(error.what());
     return error.code();
   } catch (const std::exception& error) {
-    fmt::print(stderr, "fiverate: {}\n", error.what());
+    fiverate::print_message(error.what());
     return fiverate::kExitFailed;
   }
 }

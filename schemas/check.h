@@ -6,6 +6,7 @@
 #include <string>
 
 #include "schemas/format.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate::internal {
 
@@ -13,7 +14,7 @@ template <typename... Values>
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const Values&... values) {
   std::string shown;
   ((shown += fmt::format(" {}", values)), ...);
-  std::fprintf(stderr, "%s:%d: invariant broken: %s%s\n", file, line, condition, shown.c_str());
+  std::fprintf(stderr, "%s:%d: invariant broken: %s%s\n", file, line, condition, visible(shown).c_str());
   std::abort();
 }
 

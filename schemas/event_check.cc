@@ -75,7 +75,7 @@ class Checker {
       findings_->add(Reason::bad_value, path, field.name, what, std::forward<Args>(args)...);
     };
     if constexpr (Field::kHolds == Holds::date) {
-      if (!parse_date(value)) bad("{} is not a date", quoted_value(value));
+      if (!parse_date(value)) bad("{} is not a date in 1970..9999", quoted_value(value));
     } else if constexpr (Field::kHolds == Holds::time) {
       if (value.seconds() < 0 || value.seconds() > kTimestampSecondsMax || value.nanos() < 0 ||
           value.nanos() > kNanosMax)

@@ -14,9 +14,11 @@
 #include "cli/commands/sending.h"
 #include "cli/screen/alert_sentence.h"
 #include "cli/screen/alert_table.h"
+#include "cli/screen/message.h"
 #include "readers/query/alert_json.h"
 #include "readers/query/alerts_query.h"
 #include "schemas/decode.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -26,7 +28,7 @@ struct AlertsArguments {
   std::string state;
   bool all = false;
   bool without_positions = false;
-  std::string output;
+  OutputArguments output;
   std::string language;
   std::string id;  // of an alert or a silence, or the beginning of it
   std::string author;
@@ -73,7 +75,7 @@ int list(const Context& context, const AlertsArguments& arguments) {
     for (const auto* alert : listed) {
       line.clear();
       append_json_line(*alert, calendar, line);
-      out.write({line.data(), line.size()});
+      out.write_json({line.data(), line.size()});
     }
     out.flush();
     return kExitDone;
@@ -89,8 +91,8 @@ int list(const Context& context, const AlertsArguments& arguments) {
   }
   table.finish();
   if (mode == OutputMode::table && listed.empty())
-    fmt::print(stderr, "fiverate: {}\n",
-               any_state ? "No alerts match." : "No open alerts match. --all also lists resolved and retracted ones.");
+    print_message(any_state ? "No alerts match."
+                            : "No open alerts match. --all also lists resolved and retracted ones.");
   return kExitDone;
 }
 
@@ -132,10 +134,17 @@ std::string action_text(const Action& action, const MarketCalendar& calendar, La
   return text;
 }
 
+std::string shown(const std::string& value) {
+  return visible(value);
+}
+std::int64_t shown(std::int64_t value) {
+  return value;
+}
+
 void show_table(TextOutput& out, const Alert& alert, const std::vector<AlertLogRecord>& history,
                 const MarketCalendar& calendar, Millis now, Language language) {
   const auto line = [&](const Translations& text, const auto&... values) {
-    out.write(fmt::format(fmt::runtime(in(language, text)), values...) + "\n");
+    out.write(fmt::format(fmt::runtime(in(language, text)), shown(values)...) + "\n");
   };
   TableWriter present(out, OutputMode::table, alert_columns(language));
   present.row(alert_cells(alert, calendar, now, language), alert_style(alert, now));
@@ -189,7 +198,7 @@ int show(const Context& context, const AlertsArguments& arguments) {
   } else {
     fmt::memory_buffer line;
     append_json_line(entry.alert, history, calendar, line);
-    out.write({line.data(), line.size()});
+    out.write_json({line.data(), line.size()});
   }
   out.flush();
   return kExitDone;
@@ -208,7 +217,7 @@ int log(const Context& context, const AlertsArguments& arguments) {
     }
     line.clear();
     append_json_line(transition, calendar, line);
-    out.write({line.data(), line.size()});
+    out.write_json({line.data(), line.size()});
   }
   out.flush();
   return kExitDone;
@@ -230,7 +239,11 @@ int send(const Context& context, const AlertsArguments& arguments, Event event, 
   const auto mode = output_argument(arguments.output, out);
   std::vector<Event> commands{std::move(event)};
   send_commands(context, commands, now);
-  out.write(mode == OutputMode::table ? sentence + "\n" : to_json(commands.front()) + "\n");
+  if (mode == OutputMode::table) {
+    out.write(visible(sentence) + "\n");
+  } else {
+    out.write_json(to_json(commands.front()) + "\n");
+  }
   out.flush();
   return kExitDone;
 }
@@ -377,7 +390,7 @@ Shared add(Program& program, CLI::App& above, const char* name, const char* help
 }
 
 void output_option(CLI::App& command, AlertsArguments& arguments) {
-  command.add_option("-o,--output", arguments.output, "table, json or csv (default: table on a terminal, else json)");
+  add_output_options(command, arguments.output, "table, json or csv (default: table on a terminal, else json)");
 }
 
 void language_option(CLI::App& command, AlertsArguments& arguments) {
@@ -387,7 +400,7 @@ void language_option(CLI::App& command, AlertsArguments& arguments) {
 
 void sender_options(CLI::App& command, AlertsArguments& arguments) {
   command.add_option("--author", arguments.author, "Name of the person who sends this (default: $USER)");
-  command.add_option("-o,--output", arguments.output, "table (a sentence) or json (the event that was sent)");
+  add_output_options(command, arguments.output, "table (a sentence) or json (the event that was sent)");
 }
 
 void id_option(CLI::App& command, AlertsArguments& arguments) {

@@ -7,8 +7,10 @@
 
 #include <array>
 
+#include "cli/screen/message.h"
 #include "processors/stages/topology.h"
 #include "schemas/json_text.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -35,21 +37,27 @@ std::vector<std::string> property_names() {
   return names;
 }
 
-// Writes the message as a JSON string, so that a message with line ends is still one line of the log.
-class JsonMessage final : public spdlog::custom_flag_formatter {
+// Writes the message on one line, without secrets and control characters; with `in_json` as a JSON string.
+class SafeMessage final : public spdlog::custom_flag_formatter {
  public:
+  explicit SafeMessage(bool in_json) : in_json_(in_json) {}
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    append_json_string({message.payload.data(), message.payload.size()}, out);
+    const std::string_view text(message.payload.data(), message.payload.size());
+    append(in_json_ ? in_quotes(without_secrets(text)) : message_text(text), out);
   }
-  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<SafeMessage>(in_json_); }
+
+ private:
+  bool in_json_;
 };
 
 void set_up_log(const Config::Log& log) {
   auto logger = spdlog::stderr_logger_mt("fiverate");
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<JsonMessage>('J').set_pattern(
-      log.format == LogFormat::json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%J})"
-                                    : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  const bool in_json = log.format == LogFormat::json;
+  formatter->add_flag<SafeMessage>('J', in_json)
+      .set_pattern(in_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%J})"
+                           : "%Y-%m-%d %H:%M:%S.%e %l %J");
   logger->set_formatter(std::move(formatter));
   constexpr std::array kLevels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                spdlog::level::err};
@@ -69,6 +77,7 @@ Context::Context(const GlobalOptions& options)
         sources.kafka_names = property_names();
         return sources;
       }())) {
+  hide_secrets_of(config().kafka.properties);
   set_up_log(config().log);
   kafka = {config().kafka.properties, config().topics.prefix};
   if (auto good = check_properties(kafka); !good) throw ExitError(kExitUsage, good.error().what);
@@ -99,9 +108,12 @@ Day day_argument(const std::string& text, const char* option) {
   return *day;
 }
 
-OutputMode output_argument(const std::string& flag, const TextOutput& out) {
+OutputMode output_argument(const OutputArguments& arguments, TextOutput& out) {
+  const auto& flag = arguments.mode;
   const auto mode = output_mode(flag.empty() ? std::nullopt : std::optional<std::string_view>(flag), out.is_terminal());
   if (!mode) throw ExitError(kExitUsage, fmt::format("Invalid output \"{}\" for -o. Use table, json or csv.", flag));
+  if (arguments.raw_csv && *mode != OutputMode::csv) throw ExitError(kExitUsage, "--csv-raw needs -o csv.");
+  out.set_raw_csv(arguments.raw_csv);
   return *mode;
 }
 

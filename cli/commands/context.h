@@ -37,6 +37,13 @@ T or_exit(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+// The same with the exit code of bad usage.
+template <typename T>
+T or_usage_error(Result<T> result) {
+  if (!result) throw ExitError(kExitUsage, result.error().what);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
 // Options of every command.
 struct GlobalOptions {
   std::string config_file;
@@ -57,7 +64,7 @@ struct Context {
 
 // Parses a day on the command line, such as 2026-03-02. Ends the program if it is none.
 Day day_argument(const std::string& text, const char* option);
-// Parses the argument of -o. Ends the program if it is no output mode.
-OutputMode output_argument(const std::string& flag, const TextOutput& out);
+// Parses the argument of -o and prepares `out` for it. Ends the program if it is no output mode.
+OutputMode output_argument(const OutputArguments& arguments, TextOutput& out);
 
 }  // namespace fiverate

@@ -1,14 +1,13 @@
 // `import`: writes files of events into the source topics.
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/source_topics.h"
+#include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/edge/output_files.h"
 #include "producers/import/csv_import.h"
 #include "producers/import/import.h"
 #include "producers/simulate/market_output.h"
@@ -20,6 +19,7 @@ struct ImportArguments {
   std::vector<std::string> files;
   std::string map;
   std::string out;
+  bool force = false;
   bool open = false;
 };
 
@@ -34,7 +34,7 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
             fmt::format("{} is a CSV file. Use --map to map its columns to events (docs/import.md).", name));
       }
       if (std::filesystem::path(name).filename() == kTruthFile) {  // FOLDER/*.jsonl of a simulated market includes it
-        fmt::print(stderr, "fiverate: Skipped {}: it holds the hidden stock of a simulation, not events.\n", name);
+        print_message(fmt::format("Skipped {}: it holds the hidden stock of a simulation, not events.", name));
         continue;
       }
       files.push_back(or_exit(MappedFile::open(name)));
@@ -56,14 +56,14 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
   }
   const auto summary = or_exit(import.finish(sink));
   bar.finish();
-  fmt::print(stderr, "Converted {} rows to {} reference events and {} documents", summary.rows, summary.references,
-             summary.documents);
+  auto text_of_summary = fmt::format("Converted {} rows to {} reference events and {} documents", summary.rows,
+                                     summary.references, summary.documents);
   if (summary.bad_rows + summary.conflicts > 0) {
-    fmt::print(stderr, "; {} invalid rows and {} contradictions will be quarantined", summary.bad_rows,
-               summary.conflicts);
+    text_of_summary +=
+        fmt::format("; {} invalid rows and {} contradictions will be quarantined", summary.bad_rows, summary.conflicts);
   }
-  fmt::print(stderr, "\n");
-  for (const auto& problem : summary.problems) fmt::print(stderr, "  {}\n", problem);
+  print_note(text_of_summary);
+  for (const auto& problem : summary.problems) print_note("  " + problem);
   files.push_back(MappedFile::of_text("reference.jsonl", std::move(text.reference)));
   files.push_back(MappedFile::of_text("events.jsonl", std::move(text.events)));
   return files;
@@ -71,18 +71,8 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
 
 // `import --map --out DIR`: writes the converted events to files, for `replay --in`.
 int write_files(const std::vector<MappedFile>& files, const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    throw ExitError(kExitFailed, fmt::format("Cannot create the folder {}: {}.", folder.string(), error.message()));
-  for (const auto& file : files) {
-    std::ofstream out(folder / file.name(), std::ios::binary | std::ios::trunc);
-    out.write(file.text().data(), static_cast<std::streamsize>(file.text().size()));
-    out.close();
-    if (!out)
-      throw ExitError(kExitFailed,
-                      fmt::format("Cannot write {}: {}.", (folder / file.name()).string(), std::strerror(errno)));
-  }
+  or_exit(create_output_folder(folder));
+  for (const auto& file : files) or_exit(write_output_file(folder / file.name(), file.text()));
   return kExitDone;
 }
 
@@ -90,6 +80,7 @@ int import_all(const Context& context, const ImportArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
   if (!arguments.out.empty() && arguments.map.empty())
     throw ExitError(kExitUsage, "--out needs --map: it writes the converted CSV.");
+  if (!arguments.out.empty()) or_usage_error(check_output_folder(arguments.out, arguments.force));
   auto files = open_files(arguments, calendar);
   if (!arguments.out.empty()) return write_files(files, arguments.out);
   or_exit(reach(context.kafka));
@@ -109,8 +100,8 @@ int import_all(const Context& context, const ImportArguments& arguments) {
                              [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   bar.finish();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  fmt::print(stderr, "{} events and {} marks in {}; the market's clock goes to {}\n", summary.records, summary.marks,
-             human_duration(took), summary.ends_with == kNever ? "-" : calendar.format(summary.ends_with));
+  print_note(fmt::format("{} events and {} marks in {}; the market's clock goes to {}", summary.records, summary.marks,
+                         human_duration(took), summary.ends_with == kNever ? "-" : calendar.format(summary.ends_with)));
   return kExitDone;
 }
 
@@ -126,6 +117,7 @@ void add_import(Program& program) {
       ->add_option("--out", arguments->out,
                    "With --map: write reference.jsonl and events.jsonl to this folder, not to Kafka")
       ->type_name("DIR");
+  add_force_option(*command, arguments->force);
   command->add_flag("--open", arguments->open, "Leave the last days open, so that later files can be imported");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return import_all(context, *arguments); };

@@ -9,6 +9,7 @@
 #include "cli/commands/reading.h"
 #include "cli/commands/sending.h"
 #include "cli/commands/task_positions.h"
+#include "cli/screen/message.h"
 #include "readers/query/quarantine_query.h"
 #include "schemas/decode.h"
 #include "schemas/reasons.h"
@@ -22,7 +23,7 @@ struct QuarantineArguments {
   bool summary = false;
   std::vector<std::string> causes;
   std::string author;
-  std::string output;
+  OutputArguments output;
 };
 
 constexpr int kRetriedPerCommand = 500;
@@ -178,7 +179,7 @@ int show(const Context& context, const QuarantineArguments& arguments) {
     json["partition"] = record.partition();
     json["offset"] = record.offset();
     if (json.contains("event")) json["event"] = nlohmann::ordered_json::parse(json["event"].get<std::string>());
-    out.write(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    out.write_json(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } else {
     TableWriter table(out, mode, {{"field"}, {"value"}});
     for (const auto& [name, value] : fields) table.row({name, optional_text(value)});
@@ -232,11 +233,12 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   for (auto& record : records) or_exit(sink->send(std::move(record)));
   or_exit(sink->flush());
-  fmt::print("sent again: {}\n", sent);
+  TextOutput out(STDOUT_FILENO);
+  out.write(fmt::format("sent again: {}\n", sent));
+  out.flush();
   const auto left = static_cast<std::int64_t>(found.size()) - sent - repeated;
   if (left > 0)
-    fmt::print(stderr, "fiverate: {} skipped: part of an accepted document, or the original record was truncated.\n",
-               left);
+    print_message(fmt::format("{} skipped: part of an accepted document, or the original record was truncated.", left));
   return kExitDone;
 }
 
@@ -295,8 +297,11 @@ int decide(const Context& context, const QuarantineArguments& arguments, Command
       now = std::max(now, task.checkpoint->source_clock().clock_ms());
   }
   send_commands(context, commands, now);
-  fmt::print("Sent as {}: {} {}.\n", commands.front().command().author(),
-             verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "));
+  TextOutput out(STDOUT_FILENO);
+  out.write(visible(fmt::format("Sent as {}: {} {}.", commands.front().command().author(),
+                                verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "))) +
+            "\n");
+  out.flush();
   return kExitDone;
 }
 
@@ -326,14 +331,14 @@ void add_quarantine(Program& program) {
     command->add_option("--reason", arguments->reason, "Only this reason");
     command->add_option("--since", arguments->since, "Only records that arrived since then: 12h, 2d, or a time");
     command->add_flag("--summary", arguments->summary, "Print only the number of records of each reason");
-    command->add_option("-o,--output", arguments->output, "table, json or csv");
+    add_output_options(*command, arguments->output, "table, json or csv");
   }
   {
     const auto [command, arguments] = add("show", "Show one rejected record with its bytes", show);
     command->add_option("CAUSE", arguments->causes, "Cause of the record, such as deliveries/3/1234/0")
         ->required()
         ->expected(1);
-    command->add_option("-o,--output", arguments->output, "table or json");
+    add_output_options(*command, arguments->output, "table or json");
   }
   {
     const auto [command, arguments] = add("retry", "Send rejected records again, with their original arrival", retry);
@@ -345,7 +350,7 @@ void add_quarantine(Program& program) {
     const auto [command, arguments] =
         add("held", "List the records that wait for a decision: they would move the clock of their partition too far",
             list_held);
-    command->add_option("-o,--output", arguments->output, "table, json or csv");
+    add_output_options(*command, arguments->output, "table, json or csv");
   }
   const auto add_decision = [&](const char* name, const char* help,
                                 int (*run)(const Context&, const QuarantineArguments&)) {

@@ -1,6 +1,7 @@
 // `rates`: prints the latest rows or the FINAL rows.
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/screen/message.h"
 #include "cli/screen/rates_table.h"
 
 namespace fiverate {
@@ -43,9 +44,8 @@ int rates(const Context& context, const RateArguments& arguments) {
   }
   writer.finish();
   if (!any) {
-    fmt::print(stderr, "fiverate: {}\n",
-               final_rows ? "No rows. A day is final 15 days after its end; days without events have no rows."
-                          : "No rows: no events have been processed yet, or the filters match none.");
+    print_message(final_rows ? "No rows. A day is final 15 days after its end; days without events have no rows."
+                             : "No rows: no events have been processed yet, or the filters match none.");
   }
   return kExitDone;
 }
@@ -60,7 +60,7 @@ void add_rates(Program& program) {
   command->add_flag("--final", arguments->final_rows, "All final rows, in the order of days");
   command->add_option("--from", arguments->from, "With --final: the first day")->type_name("DAY");
   command->add_option("--through", arguments->through, "With --final: the last day")->type_name("DAY");
-  command->add_option("-o,--output", arguments->output, "table, json or csv (default: table on a terminal, else json)");
+  add_output_options(*command, arguments->output, "table, json or csv (default: table on a terminal, else json)");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return rates(context, *arguments); };
   });

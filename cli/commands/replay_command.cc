@@ -3,8 +3,10 @@
 #include <chrono>
 
 #include "cli/commands/commands.h"
+#include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/edge/output_files.h"
 #include "readers/audit/replay.h"
 
 namespace fiverate {
@@ -14,6 +16,7 @@ struct ReplayArguments {
   std::string in;
   bool kafka = false;
   std::string out;
+  bool force = false;
   std::string through;
   std::string days;
 };
@@ -65,6 +68,10 @@ int replay(const Context& context, const ReplayArguments& arguments) {
     throw ExitError(kExitUsage, "Give the source of the replay: either --in DIR or --kafka.");
   }
   const auto options = options_of(arguments);
+  if (!arguments.in.empty() && !std::filesystem::is_directory(arguments.in))
+    throw ExitError(kExitFailed, fmt::format("{} is not a folder.", arguments.in));
+  or_usage_error(check_output_folder(arguments.out, arguments.force));
+  or_exit(create_output_folder(arguments.out));
   const MarketCalendar calendar(context.config().market.timezone);
   const auto begun = std::chrono::steady_clock::now();
   ReplaySummary summary;
@@ -85,10 +92,9 @@ int replay(const Context& context, const ReplayArguments& arguments) {
                                    [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  fmt::print(
-      stderr,
-      "Replayed {} records in {}: {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined\n",
-      summary.records, human_duration(took), summary.lines, arguments.out, summary.transitions, summary.quarantined);
+  print_note(fmt::format(
+      "Replayed {} records in {}: {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined",
+      summary.records, human_duration(took), summary.lines, arguments.out, summary.transitions, summary.quarantined));
   return kExitDone;
 }
 
@@ -106,6 +112,7 @@ void add_replay(Program& program) {
                    "Write metrics.jsonl, alerts.jsonl, seals.jsonl and quarantine.jsonl to this folder")
       ->type_name("DIR")
       ->required();
+  add_force_option(*command, arguments->force);
   command
       ->add_option("--through", arguments->through,
                    "Last day to report (default: the day of the last accepted document)")

@@ -7,6 +7,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/source_topics.h"
+#include "cli/screen/message.h"
 #include "processors/edge/kafka_log.h"
 #include "producers/import/decimal.h"
 #include "producers/simulate/market_output.h"
@@ -19,6 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 struct SimulateArguments {
   std::string out;
+  bool force = false;
   std::string truth;
   std::string start = "2026-01-05";
   std::string speed = "0";
@@ -141,10 +143,13 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
   if (!arguments.out.empty() && !arguments.truth.empty()) {
     throw ExitError(kExitUsage, "--truth cannot be used with --out, which always writes truth.jsonl.");
   }
+  if (!arguments.out.empty()) or_usage_error(check_output_folder(arguments.out, arguments.force));
+  if (!arguments.truth.empty()) or_usage_error(check_output_file(arguments.truth, arguments.force));
   const MarketCalendar calendar(context.config().market.timezone);
   const auto begun = Clock::now();
   SimulateSummary summary;
   if (!arguments.out.empty()) {
+    or_exit(create_output_folder(arguments.out));
     const auto files = or_exit(MarketFiles::create(arguments.out));
     summary = run(arguments, settings, calendar, *files);
   } else {
@@ -158,11 +163,11 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
     summary = run(arguments, settings, calendar, topics);
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
-  fmt::print(stderr,
-             "{}{} reference events and {} events ({} order lines) of {} outlets in {}; the market's clock {} {}\n",
-             summary.complete ? "" : "ended early: ", summary.references, summary.events, summary.order_lines,
-             settings.size.outlets, human_duration(took), arguments.out.empty() ? "goes to" : "went to",
-             calendar.format(summary.clock));
+  print_note(
+      fmt::format("{}{} reference events and {} events ({} order lines) of {} outlets in {}; the market's clock {} {}",
+                  summary.complete ? "" : "ended early: ", summary.references, summary.events, summary.order_lines,
+                  settings.size.outlets, human_duration(took), arguments.out.empty() ? "goes to" : "went to",
+                  calendar.format(summary.clock)));
   return kExitDone;
 }
 
@@ -181,6 +186,7 @@ void add_simulate(Program& program) {
       ->add_option("--truth", arguments->truth,
                    "Without --out: write the hidden stock of every outlet, SKU and day to this file")
       ->type_name("FILE");
+  add_force_option(*command, arguments->force);
   command->add_option("--outlets", size.outlets, "Number of outlets")
       ->check(range(1, kSimulatedOutletsMax))
       ->capture_default_str();

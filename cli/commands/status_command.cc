@@ -8,6 +8,7 @@
 #include "cli/live/live.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -61,7 +62,7 @@ std::string standbys_of(const std::string& address) {
                       : fmt::format("standbys of the process at {}:\n{}", address, text);
 }
 
-int status(const Context& context, const std::string& output) {
+int status(const Context& context, const OutputArguments& output) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(output, out);
   or_exit(reach(context.kafka));
@@ -101,7 +102,7 @@ int status(const Context& context, const std::string& output) {
     out.write(held);
     out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));
     if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
-      out.write(standbys_of(address));
+      out.write(visible_lines(standbys_of(address)));
     }
   }
   return kExitDone;
@@ -112,8 +113,8 @@ int status(const Context& context, const std::string& output) {
 void add_status(Program& program) {
   auto* const command =
       program.app.add_subcommand("status", "Show watermark, lag and state of each stage and partition");
-  auto output = std::make_shared<std::string>();
-  command->add_option("-o,--output", *output, "table, json or csv");
+  auto output = std::make_shared<OutputArguments>();
+  add_output_options(*command, *output, "table, json or csv");
   command->callback(
       [&program, output] { program.command = [output](const Context& context) { return status(context, *output); }; });
 }

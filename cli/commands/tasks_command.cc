@@ -9,11 +9,12 @@
 #include "processors/edge/rocks_store.h"
 #include "processors/runtime/reset.h"
 #include "processors/stages/task_names.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
 
-int list_tasks(const Context& context, const std::string& output) {
+int list_tasks(const Context& context, const OutputArguments& output) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(output, out);
   or_exit(reach(context.kafka));
@@ -121,7 +122,7 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
   if (!plan) throw ExitError(kExitUsage, plan.error().what);
   const auto state = std::filesystem::path(context.config().state.dir) / task_argument_of(input);
   TextOutput out(STDOUT_FILENO);
-  out.write(description(input, *plan, state));
+  out.write(visible_lines(description(input, *plan, state)));
   if (arguments.dry_run) {
     out.write("Nothing was changed (--dry-run).\n");
     return kExitDone;
@@ -161,8 +162,8 @@ void add_tasks(Program& program) {
       program.app.add_subcommand("tasks", "List tasks and their checkpoints; publish a task's outputs again");
   tasks->require_subcommand(1);
   auto* const list = tasks->add_subcommand("ls", "Tasks, how far each has read, and where its checkpoint is");
-  auto output = std::make_shared<std::string>();
-  list->add_option("-o,--output", *output, "table, json or csv");
+  auto output = std::make_shared<OutputArguments>();
+  add_output_options(*list, *output, "table, json or csv");
   list->callback([&program, output] {
     program.command = [output](const Context& context) { return list_tasks(context, *output); };
   });

@@ -1,7 +1,9 @@
 // `topics create` and `topics check`: the topics with their partitions and settings.
 #include "cli/commands/commands.h"
 #include "cli/commands/definition_difference.h"
+#include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -9,26 +11,27 @@ namespace {
 int create(const Context& context) {
   or_exit(reach(context.kafka));
   const auto made = or_exit(create_topics(context.kafka, context.topic_plan()));
-  for (const auto& topic : made.created) fmt::print("created {}\n", topic);
-  if (made.created.empty()) fmt::print("all topics exist\n");
-  if (made.definitions_written > 0) fmt::print("definition written to {} partitions\n", made.definitions_written);
-  for (const auto& finding : made.findings) fmt::print(stderr, "fiverate: {}\n", to_text(finding));
+  TextOutput out(STDOUT_FILENO);
+  for (const auto& topic : made.created) out.write(fmt::format("created {}\n", visible(topic)));
+  if (made.created.empty()) out.write("all topics exist\n");
+  if (made.definitions_written > 0)
+    out.write(fmt::format("definition written to {} partitions\n", made.definitions_written));
+  out.flush();
+  for (const auto& finding : made.findings) print_message(to_text(finding));
   return made.findings.empty() ? kExitDone : kExitFailed;
 }
 
-int check(const Context& context, const std::string& output) {
+int check(const Context& context, const OutputArguments& output) {
   or_exit(reach(context.kafka));
   const auto findings = or_exit(check_topics(context.kafka, context.topic_plan()));
   if (const auto single = or_exit(topics_with_one_replica(context.kafka)); !single.empty()) {
-    fmt::print(
-        stderr,
-        "fiverate: Warning: {} topics have one replica only. A power failure of their broker may lose acknowledged "
-        "records; the way "
-        "back is in docs/operating.md. Use topics.replication 2 or more for production.\n",
-        single.size());
+    print_message(
+        fmt::format("Warning: {} topics have one replica only. A power failure of their broker may lose acknowledged "
+                    "records; the way back is in docs/operating.md. Use topics.replication 2 or more for production.",
+                    single.size()));
   }
   if (findings.empty()) {
-    fmt::print(stderr, "fiverate: All topics exist with the right settings.\n");
+    print_message("All topics exist with the right settings.");
     return kExitDone;
   }
   TextOutput out(STDOUT_FILENO);
@@ -58,8 +61,8 @@ void add_topics(Program& program) {
       ->callback([&program] { program.command = create; });
   auto* const check_command =
       topics->add_subcommand("check", "List wrong or missing topics and settings (exit code 1 if there are any)");
-  auto output = std::make_shared<std::string>();
-  check_command->add_option("-o,--output", *output, "table, json or csv");
+  auto output = std::make_shared<OutputArguments>();
+  add_output_options(*check_command, *output, "table, json or csv");
   check_command->callback(
       [&program, output] { program.command = [output](const Context& context) { return check(context, *output); }; });
 }

@@ -16,6 +16,7 @@
 #include "cli/screen/alert_table.h"
 #include "cli/screen/live_screen.h"
 #include "cli/screen/market_screen.h"
+#include "cli/screen/message.h"
 #include "cli/screen/rates_table.h"
 #include "processors/trade/rows/row_fields.h"
 #include "readers/query/alert_json.h"
@@ -69,7 +70,7 @@ class WatchLoop {
     if (is_connected()) return {};
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
                                  "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
-    return fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_);
+    return message_text(fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_));
   }
 
   // True if a changed page is due to be drawn.
@@ -90,7 +91,7 @@ class WatchLoop {
   void note_connected(const Source& source) {
     if (lost_.erase(&source) > 0 && lost_.empty()) {
       connection_changed_ = true;
-      if (!is_screen_) fmt::print(stderr, "fiverate: Connected to Kafka at {} again.\n", servers_);
+      if (!is_screen_) print_message(fmt::format("Connected to Kafka at {} again.", servers_));
     }
     if (lost_.empty()) last_connected_ = local_time();
   }
@@ -98,8 +99,7 @@ class WatchLoop {
   void note_lost(const Source& source, const Error& error) {
     if (lost_.empty()) {
       connection_changed_ = true;
-      if (!is_screen_)
-        fmt::print(stderr, "fiverate: Lost connection to Kafka at {}. Retrying. {}\n", servers_, error.what);
+      if (!is_screen_) print_message(fmt::format("Lost connection to Kafka at {}. Retrying. {}", servers_, error.what));
     }
     lost_.insert(&source);
   }
@@ -191,7 +191,7 @@ struct WatchedAlerts {
   AlertArguments arguments;
   std::int64_t seconds = 0;
   std::string language;
-  std::string output;
+  OutputArguments output;
 };
 
 // Draws the open alerts at the top and the latest changes below.
@@ -296,7 +296,7 @@ class AlertFeed {
   void write(const Transition& transition) {
     line_.clear();
     append_json_line(transition, calendar_, line_);
-    out_.write({line_.data(), line_.size()});
+    out_.write_json({line_.data(), line_.size()});
   }
 
   const AlertFilter& filter_;
@@ -331,7 +331,7 @@ struct WatchedMarket {
   std::int32_t window = 28;
   std::int64_t seconds = 0;
   std::string language;
-  std::string output;
+  OutputArguments output;
 };
 
 int watch_market_on_screen(const Context& context, const WatchedMarket& watched, TextOutput& out) {
@@ -427,7 +427,7 @@ void add_watch(Program& program) {
     command->add_option("--window", watched->window, "Window of the rates: 7, 28 or 91 days")
         ->check(CLI::IsMember({7, 28, 91}))
         ->capture_default_str();
-    command->add_option("-o,--output", watched->output, "table or json");
+    add_output_options(*command, watched->output, "table or json");
     add_live_options(*command, watched->language, watched->seconds);
     command->callback([&program, watched] {
       watched->rates.region_id = watched->region;
@@ -441,7 +441,7 @@ void add_watch(Program& program) {
     auto arguments = std::make_shared<RateArguments>();
     auto seconds = std::make_shared<std::int64_t>(0);
     add_filters(*command, *arguments);
-    command->add_option("-o,--output", arguments->output, "table, json or csv");
+    add_output_options(*command, arguments->output, "table, json or csv");
     add_live_options(*command, arguments->language, *seconds);
     command->callback([&program, arguments, seconds] {
       program.command = [arguments, seconds](const Context& context) {
@@ -454,7 +454,7 @@ void add_watch(Program& program) {
         "alerts", "Open alerts and the latest changes; in a pipe JSON lines of open alerts, then of new transitions");
     auto watched = std::make_shared<WatchedAlerts>();
     add_filters(*command, watched->arguments);
-    command->add_option("-o,--output", watched->output, "table or json");
+    add_output_options(*command, watched->output, "table or json");
     add_live_options(*command, watched->language, watched->seconds);
     command->callback([&program, watched] {
       program.command = [watched](const Context& context) { return watch_alerts(context, *watched); };

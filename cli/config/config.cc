@@ -11,6 +11,7 @@
 #include "cli/config/settings.h"
 #include "schemas/did_you_mean.h"
 #include "schemas/format.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -258,8 +259,8 @@ class Loader {
       const auto equals = override.find('=');
       const auto dot = override.find('.');
       const std::string name =
-          override.substr(0, equals);  // messages have the name only, since the value may be a secret
-      if (equals == std::string::npos || dot > equals || dot + 1 == equals) {
+          override.substr(0, override.find_first_of("= "));  // messages omit the value, since it may be a secret
+      if (equals != name.size() || dot == std::string::npos || dot + 1 >= equals) {
         problems_.push_back(fmt::format("flag {}: expected section.key=value", in_quotes(name)));
         continue;
       }

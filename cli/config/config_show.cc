@@ -1,18 +1,21 @@
 #include <algorithm>
 
 #include "cli/config/settings.h"
+#include "cli/screen/message.h"
 #include "schemas/format.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 
 bool is_secret(std::string_view key) {
   const auto contains = [key](std::string_view part) { return key.find(part) != std::string_view::npos; };
-  return contains("password") || contains("secret") || contains("token") || key.starts_with("ssl.key.") ||
-         key == "sasl.oauthbearer.config";
+  return contains("password") || contains("passphrase") || contains("secret") || contains("token") ||
+         contains("private.key") || contains("ssl.key.") || contains("sasl.oauthbearer.config") ||
+         contains("sasl.kerberos.kinit.cmd");
 }
 
 std::string shown_value(const EffectiveValue& value) {
-  return is_secret(value.key) ? "(redacted)" : value.value;
+  return is_secret(value.key) ? std::string(kRedacted) : without_secrets(value.value);
 }
 
 std::string show_config(const LoadedConfig& loaded, bool with_origin) {
@@ -33,8 +36,9 @@ std::string show_config(const LoadedConfig& loaded, bool with_origin) {
       section = value.section;
       out += fmt::format("{}[{}]\n", out.empty() ? "" : "\n", section);
     }
-    out += with_origin ? fmt::format("{:<{}}  # {}\n", lines[i], std::min(widest, kCommentColumnMax), value.origin)
-                       : lines[i] + "\n";
+    out += with_origin
+               ? fmt::format("{:<{}}  # {}\n", lines[i], std::min(widest, kCommentColumnMax), visible(value.origin))
+               : lines[i] + "\n";
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include "schemas/did_you_mean.h"
 #include "schemas/format.h"
 #include "schemas/time.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -227,26 +228,6 @@ std::string did_you_mean_key(std::string_view section, std::string_view key) {
 }
 
 // ---- names
-
-std::string in_quotes(std::string_view raw) {
-  std::string out = "\"";
-  for (const char c : raw) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\u{:04x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
 
 std::string upper_name(std::string_view name) {
   std::string out(name);

@@ -25,7 +25,6 @@ std::optional<std::string> assign(const Setting& setting, std::string_view given
 // Suggests a name for an unknown key: the nearest key of the section, or the same key of another section.
 std::string did_you_mean_key(std::string_view section, std::string_view key);
 
-std::string in_quotes(std::string_view raw);    // a TOML basic string
 std::string upper_name(std::string_view name);  // topics.prefix -> TOPICS_PREFIX
 
 }  // namespace fiverate

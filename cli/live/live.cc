@@ -12,6 +12,7 @@
 #include "cli/live/instance_slot.h"
 #include "cli/live/live_ports.h"
 #include "cli/live/member_name.h"
+#include "cli/screen/message.h"
 #include "processors/runtime/supervisor.h"
 #include "processors/stream/failpoint.h"
 
@@ -45,7 +46,7 @@ class ThreadHealth final : public StageObserver {
   void on_round(const Source& source, const Tasks& tasks, const Standby* standby) override {
     board_.round(name_, ports->is_assigned(), tasks, source.lag(), standby);
   }
-  void on_restart(const Error& error) override { board_.restarting(name_, error.what); }
+  void on_restart(const Error& error) override { board_.restarting(name_, message_text(error.what)); }
 
   const LivePorts* ports = nullptr;
 

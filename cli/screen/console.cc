@@ -16,6 +16,7 @@
 #include "cli/screen/terminal.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -28,24 +29,6 @@ constexpr std::string_view kPlain = "\x1b[0m";
 std::string_view code_of(RowStyle style) {
   constexpr std::array<std::string_view, 5> kCodes{"", "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[32m"};
   return kCodes[static_cast<std::size_t>(style)];
-}
-
-void append_json_text(std::string& out, std::string_view raw) {
-  out += '"';
-  while (!raw.empty()) {
-    const char32_t character = next_character(raw);
-    if (character == U'"' || character == U'\\') {
-      out += '\\';
-      out += static_cast<char>(character);
-    } else if (character == U'\n') {
-      out += "\\n";
-    } else if (is_control(character)) {
-      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character));
-    } else {
-      append_utf8(out, character);
-    }
-  }
-  out += '"';
 }
 
 // -?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?
@@ -68,6 +51,14 @@ bool is_json_number(std::string_view text) {
     if (digits() == 0) return false;
   }
   return text.empty();
+}
+
+// Whether a spreadsheet evaluates the cell as a formula. It does so after some blanks and for full-width signs as well.
+bool is_formula(std::string_view cell) {
+  if (cell.empty() || is_json_number(cell)) return false;
+  constexpr std::array<std::string_view, 4> kFullWidth{"＝", "＋", "－", "＠"};
+  return std::string_view("=+-@\t\r\n").find(cell.front()) != std::string_view::npos ||
+         std::any_of(kFullWidth.begin(), kFullWidth.end(), [&](auto sign) { return cell.starts_with(sign); });
 }
 
 void append_csv_field(std::string& out, std::string_view field) {
@@ -117,6 +108,11 @@ TextOutput::Size TextOutput::size() const {
 void TextOutput::write(std::string_view text) {
   buffer_ += text;
   if (buffer_.size() >= kBufferBytes) flush();
+}
+
+void TextOutput::write_json(std::string_view lines) {
+  if (is_terminal_) return write(visible_lines(lines));
+  write(lines);
 }
 
 void TextOutput::flush() {
@@ -185,7 +181,7 @@ void TableWriter::write_json(const std::vector<TableCell>& cells) {
   std::string line = "{";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) line += ", ";
-    append_json_text(line, columns_[i].name);
+    line += in_quotes(columns_[i].name);
     line += ": ";
     const auto& text = cells[i].text();
     if (!text) {
@@ -193,7 +189,7 @@ void TableWriter::write_json(const std::vector<TableCell>& cells) {
     } else if (columns_[i].type == ColumnType::number && is_json_number(*text)) {
       line += *text;
     } else {
-      append_json_text(line, *text);
+      line += in_quotes(*text);
     }
   }
   out_.write(line + "}\n");
@@ -212,7 +208,9 @@ void TableWriter::write_csv(const std::vector<TableCell>& cells) {
   }
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (i > 0) lines += ',';
-    append_csv_field(lines, cells[i].text().value_or(""));
+    auto field = cells[i].text().value_or("");
+    if (!out_.has_raw_csv() && is_formula(field)) field.insert(0, "'");
+    append_csv_field(lines, out_.is_terminal() ? visible(field) : field);
     if (i + 1 == cells.size()) lines += "\r\n";
   }
   out_.write(lines);

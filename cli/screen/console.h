@@ -29,6 +29,12 @@ enum class OutputMode : std::uint8_t { table, json, csv };
 // flag is not "table", "json" or "csv".
 std::optional<OutputMode> output_mode(std::optional<std::string_view> flag, bool is_terminal);
 
+// The options -o and --csv-raw.
+struct OutputArguments {
+  std::string mode;
+  bool raw_csv = false;
+};
+
 // Makes a write to a closed pipe or socket return EPIPE instead of killing the process.
 void ignore_sigpipe();
 
@@ -50,12 +56,18 @@ class TextOutput {
   TextOutput(const TextOutput&) = delete;
   TextOutput& operator=(const TextOutput&) = delete;
 
+  // `text` may hold colour codes, so data in it has to be visible() already.
   void write(std::string_view text);
+  // Lines of JSON. A terminal gets their control characters escaped, which does not change the values.
+  void write_json(std::string_view lines);
   void flush();
   [[nodiscard]] bool is_terminal() const { return is_terminal_; }
   // True for a terminal, unless NO_COLOR is set.
   [[nodiscard]] bool has_colours() const { return has_colours_; }
   [[nodiscard]] Size size() const;
+  // Whether CSV keeps cells that a spreadsheet evaluates as formulas (--csv-raw); otherwise they get an apostrophe.
+  [[nodiscard]] bool has_raw_csv() const { return has_raw_csv_; }
+  void set_raw_csv(bool is_raw) { has_raw_csv_ = is_raw; }
   // The text that was written into memory.
   [[nodiscard]] const std::string& text() const { return buffer_; }
 
@@ -66,6 +78,7 @@ class TextOutput {
   bool is_terminal_;
   bool has_colours_;
   Size memory_size_;
+  bool has_raw_csv_ = false;
   std::string buffer_;
 };
 
@@ -110,7 +123,7 @@ class TableCell {
 
 // Writes a list row by row. JSON: one object per line, keys in the order of the columns. CSV: RFC 4180 with a header.
 // Table: the column widths come from the first `rows_for_widths` rows, or those before flush(); a wider cell later widens
-// its column from there on. Control characters are escaped in tables and JSON; invalid UTF-8 becomes U+FFFD.
+// its column from there on. Control characters are escaped in tables, JSON and CSV on a terminal; CSV in files keeps them.
 class TableWriter {
  public:
   TableWriter(TextOutput& out, OutputMode mode, std::vector<TableColumn> columns, std::size_t rows_for_widths = 500);

@@ -24,7 +24,7 @@ struct RateArguments {
   bool final_rows = false;
   std::string from;
   std::string through;
-  std::string output;
+  OutputArguments output;
   std::string language;  // --lang, for the live table
 };
 
@@ -52,7 +52,7 @@ class RowWriter {
     }
     buffer_.clear();
     append_json_lines(row, buffer_);
-    out_.write({buffer_.data(), buffer_.size()});
+    out_.write_json({buffer_.data(), buffer_.size()});
   }
   void flush() {
     if (table_) table_->flush();

@@ -9,6 +9,7 @@
 #include "schemas/did_you_mean.h"
 #include "schemas/format.h"
 #include "schemas/time.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -121,10 +122,6 @@ std::vector<std::string> keys_of(const SectionShape& section) {
 }
 
 // ------------------------------------------------------------------------------------------------ names
-
-std::string in_quotes(std::string_view text) {
-  return fmt::format("\"{}\"", text);
-}
 
 template <typename Names>
 std::string one_of(const Names& names) {

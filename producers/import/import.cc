@@ -1,6 +1,7 @@
 #include "producers/import/import.h"
 
 #include "processors/stages/outlet.h"
+#include "schemas/mark.h"
 
 namespace fiverate {
 
@@ -12,7 +13,7 @@ Result<SourceSummary> import_history(const History& history, const MarketCalenda
   auto marked = kNever;
   for (std::size_t i = 0; i < history.size(); ++i) {
     const auto record = history[i];
-    if (const auto today = calendar.start_of(calendar.day_of(record.arrival)); today > marked) {
+    if (const auto today = midnight_before(record.arrival, calendar); today > marked) {
       TRY(writer.mark(marked = today));
     }
     TRY(writer.record(record.topic, record.arrival, record.key, record.line));

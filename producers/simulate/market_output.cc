@@ -9,8 +9,8 @@ namespace fiverate {
 Result<LineFile> LineFile::create(const std::filesystem::path& path) {
   LineFile file;
   file.name_ = path.string();
-  file.file_.reset(std::fopen(path.c_str(), "wbe"));
-  if (!file.file_) return file.failed();
+  TRY_VALUE(opened, create_output_file(path));
+  file.file_ = std::move(opened);
   constexpr std::size_t kBufferBytes = 1 << 20;
   std::setvbuf(file.file_.get(), nullptr, _IOFBF, kBufferBytes);
   return file;
@@ -36,9 +36,6 @@ Result<void> LineFile::close() {
 }
 
 Result<std::unique_ptr<MarketFiles>> MarketFiles::create(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(Reaction::stop, "Cannot create the folder {}: {}", folder.string(), error.message());
   auto reference = LineFile::create(folder / "reference.jsonl");
   TRY(reference);
   auto events = LineFile::create(folder / "events.jsonl");

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "processors/edge/output_files.h"
 #include "producers/simulate/simulate.h"
 #include "producers/source_writer.h"
 
@@ -19,12 +20,9 @@ class LineFile {
   Result<void> close();
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   [[nodiscard]] tl::unexpected<Error> failed() const;
   std::string name_;
-  std::unique_ptr<std::FILE, Closer> file_;
+  OutputFile file_;
 };
 
 inline constexpr std::string_view kTruthFile = "truth.jsonl";
@@ -32,6 +30,7 @@ inline constexpr std::string_view kTruthFile = "truth.jsonl";
 // reference.jsonl, events.jsonl and truth.jsonl in a folder. They are flushed at each mark, so that they can be read meanwhile.
 class MarketFiles final : public MarketOutput {
  public:
+  // The folder exists; files of these names are replaced.
   static Result<std::unique_ptr<MarketFiles>> create(const std::filesystem::path& folder);
 
   Result<void> record(const Arriving& record) override;

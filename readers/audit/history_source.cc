@@ -37,7 +37,7 @@ Result<void> HistorySource::poll(std::chrono::milliseconds, std::vector<InRecord
   while (position_ < history_.size() && records.size() < kBatchMax) {
     auto next = std::make_shared<const HistoryRecord>(history_[position_]);
     // A midnight lies between the last record and this one: marks for it come first, in a batch of their own.
-    const auto today = calendar_.start_of(calendar_.day_of(next->arrival));
+    const auto today = midnight_before(next->arrival, calendar_);
     if (today > marked_) {
       append_marks(today, records);
       return {};

@@ -18,9 +18,8 @@ constexpr std::size_t kBufferBytes = 1 << 20;
 }  // namespace
 
 Result<std::unique_ptr<MetricsFile>> MetricsFile::create(const std::filesystem::path& path) {
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  if (file == nullptr) return fail(Reaction::stop, "Cannot write {}: {}", path.string(), std::strerror(errno));
-  return std::unique_ptr<MetricsFile>(new MetricsFile(file, path));
+  TRY_VALUE(file, create_output_file(path));
+  return std::unique_ptr<MetricsFile>(new MetricsFile(std::move(file), path));
 }
 
 Result<void> MetricsFile::send(OutRecord record) {

@@ -2,13 +2,13 @@
 // ends with its last accepted document, which is known only at the end of the replay: finish() removes the rows of later days.
 #pragma once
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "metrics.pb.h"
+#include "processors/edge/output_files.h"
 #include "processors/stream/ports.h"
 #include "schemas/format.h"
 
@@ -30,10 +30,10 @@ class MetricsFile final : public Sink {
     std::int64_t bytes;
     std::int64_t lines;
   };
-  MetricsFile(std::FILE* file, std::filesystem::path path) : file_(file, &std::fclose), path_(std::move(path)) {}
+  MetricsFile(OutputFile file, std::filesystem::path path) : file_(std::move(file)), path_(std::move(path)) {}
   Result<void> write_out();
 
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  OutputFile file_;
   std::filesystem::path path_;
   MetricsRow row_;  // used again for each record, so that parsing allocates nothing
   fmt::memory_buffer buffer_;

@@ -1,14 +1,12 @@
 #include "readers/audit/replay.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "deltas.pb.h"
 #include "metrics.pb.h"
+#include "processors/edge/output_files.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -175,25 +173,10 @@ class MarketThread {
   std::thread thread_;
 };
 
-Result<void> make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return fail(Reaction::stop, "Cannot create the folder {}: {}", folder.string(), error.message());
-  return {};
-}
-
-Result<void> write_text(const std::filesystem::path& path, std::string_view text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  if (!file) return fail(Reaction::stop, "Cannot write {}: {}", path.string(), std::strerror(errno));
-  return {};
-}
-
 Result<void> write_quarantine(const std::filesystem::path& path, std::vector<std::string> lines) {
   std::string text;
   for (const auto& line : lines) text += line + "\n";
-  return write_text(path, text);
+  return write_output_file(path, text);
 }
 
 // `positions`: whether evidence has the topic, partition and offset of its events.
@@ -207,14 +190,14 @@ Result<void> write_alerts(const std::filesystem::path& path, std::vector<Transit
     }
     append_json_line(transition, calendar, text);
   }
-  return write_text(path, {text.data(), text.size()});
+  return write_output_file(path, {text.data(), text.size()});
 }
 
 Result<void> write_seals(const std::filesystem::path& path, std::vector<Seal>& seals) {
   sort_canonically(seals);
   fmt::memory_buffer text;
   for (const auto& seal : seals) append_json_line(seal, text);
-  return write_text(path, {text.data(), text.size()});
+  return write_output_file(path, {text.data(), text.size()});
 }
 
 // The position of a quarantined record in its file or topic: as fields of its line, and as the order of lines.
@@ -290,7 +273,6 @@ class FirstPartition final : public Operator {
 // One pass over the history. Rules are evaluated up to the end of `alerts_through`.
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
-  TRY(make_folder(options.out));
   const auto alerts_until = alerts_through == kNoDay ? kOpenEnd : calendar.end_of(alerts_through);
   const auto definition = make_definition(calendar.zone_name(), {1, 1, 1});
   MemoryLog ledger({true, 0});  // this thread writes it and reads it in turn
@@ -384,7 +366,6 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
 
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,
                                     const ReplayOptions& options) {
-  TRY(make_folder(options.out));
   MemoryLog unused;
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(unused, deltas);

@@ -27,7 +27,7 @@
 namespace fiverate {
 
 struct ReplayOptions {
-  std::filesystem::path out;
+  std::filesystem::path out;   // exists; files in it are replaced
   std::optional<Day> through;  // the last day of the output; default: the latest day of an accepted document
   Intervals days = kAllDays;   // the days whose rows are written
 };

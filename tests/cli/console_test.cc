@@ -177,6 +177,42 @@ TEST(TableWriterTest, CsvFollowsRfc4180) {
             "\"two\nlines\",,\r\n");
 }
 
+TEST(TableWriterTest, CsvCellsThatASpreadsheetEvaluatesGetAnApostrophe) {
+  const std::vector<TableColumn> columns{{"a"}};
+  for (const auto* formula : {"=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\tx", "-", "＝A1", "+5", "-x"}) {
+    EXPECT_EQ(printed(OutputMode::csv, columns, {{formula}}), "a\r\n'" + std::string(formula) + "\r\n");
+  }
+  EXPECT_EQ(printed(OutputMode::csv, columns, {{"\rx"}, {"=\"a\",b"}}), "a\r\n\"'\rx\"\r\n\"'=\"\"a\"\",b\"\r\n");
+  for (const auto* plain : {"-5", "-0.500000", "12", "", "a=b", "x-1", "a@b", "-1e9"}) {
+    EXPECT_EQ(printed(OutputMode::csv, columns, {{plain}}), "a\r\n" + std::string(plain) + "\r\n");
+    EXPECT_EQ(printed(OutputMode::csv, {{"a", ColumnType::number}}, {{plain}}), "a\r\n" + std::string(plain) + "\r\n");
+  }
+}
+
+TEST(TableWriterTest, RawCsvKeepsFormulas) {
+  Pipe pipe;
+  TextOutput out(pipe.writer());
+  out.set_raw_csv(true);
+  TableWriter table(out, OutputMode::csv, {{"a"}});
+  table.row({"=cmd"});
+  table.finish();
+  EXPECT_EQ(pipe.read_now(), "a\r\n=cmd\r\n");
+}
+
+TEST(TextOutputTest, OnATerminalJsonAndCsvCannotDriveIt) {
+  TextOutput screen({80, 24}, false);
+  screen.write_json("{\"a\":\"\xc2\x9b\x7f\xe2\x80\xae\"}\n");
+  TableWriter table(screen, OutputMode::csv, {{"a"}});
+  table.row({"\x1b[2J\nforged"});
+  table.finish();
+  EXPECT_EQ(screen.text(), "{\"a\":\"\\u009b\\u007f\\u202e\"}\na\r\n\\u001b[2J\\nforged\r\n");
+  Pipe pipe;
+  TextOutput out(pipe.writer());
+  out.write_json("{\"a\":\"\x7f\"}\n");
+  out.flush();
+  EXPECT_EQ(pipe.read_now(), "{\"a\":\"\x7f\"}\n") << "other programs get the canonical bytes";
+}
+
 TEST(TableWriterDeathTest, ARowHasAsManyCellsAsColumns) {
   EXPECT_DEATH(printed(OutputMode::csv, kColumns, {{"a"}}), "invariant broken");
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Checks the #includes of all folders: dependencies point inward, and the core uses no I/O, threads, logging, clocks or random numbers.
+Only cli/screen writes to the terminal, where one function escapes data (schemas/visible_text.h).
 
 CMake cannot check it: the include path of every target is the root of the tree.
 """
@@ -26,6 +27,8 @@ TIME_AND_CHANCE = re.compile(r"chrono|ctime|random")
 ALLOWED = {("processors/stream", "chrono"), ("processors/runtime", "chrono"), ("processors/stream/failpoint.cc", "atomic")}
 # A clock is a parameter of what needs one. std::chrono::steady_clock::now may be its default, but is not called here.
 CLOCKS = re.compile(r"system_clock|high_resolution_clock|gettimeofday|clock_gettime|\btime\(\s*(NULL|nullptr|0)?\s*\)|random_device|\brand\(|steady_clock::now\(\)")
+PRINTS = re.compile(r"\bf?printf\(|\bf?puts\(|\bfmt::print\(|std::(cout|cerr|clog)\b")
+MAY_PRINT = re.compile(r"cli/screen/|schemas/check\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 OURS = ("schemas", "producers", "processors", "readers", "cli", "tests")
 
@@ -51,5 +54,9 @@ for folder in MAY_INCLUDE:
         faults.append(f"{folder} has no C++ files")
     for path in paths:
         faults += faults_of(folder, path)
+for path in sorted(path for folder in OURS[:-1] for path in (ROOT / folder).rglob("*") if path.suffix in (".h", ".cc")):
+    name = path.relative_to(ROOT).as_posix()
+    if not MAY_PRINT.match(name) and (found := PRINTS.search(path.read_text())):
+        faults.append(f"{name} calls {found[0]}: print through cli/screen (print_message, print_note, TextOutput), which escapes data")
 print("\n".join(faults) or "all includes point inward")
 sys.exit(bool(faults))

@@ -99,6 +99,8 @@ TEST(HistoryOrder, TheArrivalIsTheArrivalTimeElseTheEventTime) {
       {R"("event_time":"2026-03-02T10:00:00+08:00","arrival_time":"",)", "2026-03-02T10:00:00"},
       {R"("event_time":"2026-03-02T10:00:00+08:00","arrival_time":"noon",)", std::nullopt},
       {R"("event_time":"noon",)", std::nullopt},
+      {R"("event_time":"2026-03-02T10:00:00+08:00","arrival_time":"9999-12-01T00:00:00Z",)", std::nullopt},
+      {R"("event_time":"9999-12-31T10:00:00+08:00",)", std::nullopt},
       {R"("event_time":"noon","arrival_time":"2026-03-02T11:00:00+08:00",)", "2026-03-02T11:00:00"},
       {"", std::nullopt}};
   for (const auto& [fields, arrival] : cases) {

@@ -2,6 +2,7 @@
 
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 namespace {
@@ -45,14 +46,15 @@ std::optional<HistoryLine> history_line(std::string_view line, const Event& even
                                         const std::optional<Rejected>& rejected, const MarketCalendar& calendar) {
   if (event.has_mark() && !rejected) return std::nullopt;
   HistoryLine result;
-  const auto arrival = arrival_of(line, event, rejected.has_value());
+  auto arrival = arrival_of(line, event, rejected.has_value());
+  if (arrival && *arrival >= kArrivalsEndMs) arrival.reset();
   result.position = {Group::other, arrival.has_value(), arrival.value_or(0), event.event_id(), line};
   if (!rejected) result.position.group = group_of(event);
   const bool payload_known =
       !rejected || (rejected->reason != Reason::malformed && rejected->reason != Reason::bad_payload);
   if (payload_known) result.topic = home_of(event.payload_case()).value_or(Topic::deliveries);
   if (is_document(event.payload_case()) || event.has_outlet()) result.key = outlet_id_of(event);
-  if (!rejected && is_document(event.payload_case())) result.day = timely_day_of(event, *arrival, calendar);
+  if (!rejected && arrival && is_document(event.payload_case())) result.day = timely_day_of(event, *arrival, calendar);
   return result;
 }
 

@@ -5,7 +5,8 @@
 //             bytes). Lines without a readable arrival come first in their group.
 //   arrival   A region, SKU or outlet arrives at the earliest arrival of the set, because documents refer to it. Any
 //             other line arrives at its arrival_time, else at its event_time. Without a readable arrival it arrives at
-//             the earliest arrival of the set.
+//             the earliest arrival of the set. An arrival from 9999-12-01 on counts as unreadable, since its days
+//             would become final after the last day; such a document is in the future and quarantined.
 //
 // Marks are not part of a history: the reader of a history writes its own.
 #pragma once
