@@ -1,8 +1,10 @@
 // `import`: writes files of events into the source topics.
+#include <array>
 #include <chrono>
 #include <filesystem>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/history_check.h"
 #include "cli/commands/source_topics.h"
 #include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
@@ -21,6 +23,13 @@ struct ImportArguments {
   std::string out;
   bool force = false;
   bool open = false;
+  bool yes = false;
+};
+
+// Lines of one CsvLine kind, with the rows that they come from.
+struct ConvertedText {
+  std::string lines;
+  std::vector<CsvOrigin> origins;
 };
 
 // The files of the history: the given ones, or those converted from CSV by the map.
@@ -41,11 +50,12 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
     }
     return files;
   }
-  CsvText text;
+  std::array<ConvertedText, 2> texts;
   CsvImport import(CsvMap::read(arguments.map), calendar);
-  const CsvSink sink = [&](CsvLine kind, std::string_view line) -> Result<void> {
-    auto& lines = kind == CsvLine::reference ? text.reference : text.events;
-    lines.append(line).push_back('\n');
+  const CsvSink sink = [&](CsvLine kind, std::string_view line, CsvOrigin origin) -> Result<void> {
+    auto& text = texts[static_cast<std::size_t>(kind)];
+    text.lines.append(line).push_back('\n');
+    text.origins.push_back(origin);
     return {};
   };
   ProgressBar bar("convert", "bytes", std::nullopt);
@@ -64,8 +74,14 @@ std::vector<MappedFile> open_files(const ImportArguments& arguments, const Marke
   }
   print_note(text_of_summary);
   for (const auto& problem : summary.problems) print_note("  " + problem);
-  files.push_back(MappedFile::of_text("reference.jsonl", std::move(text.reference)));
-  files.push_back(MappedFile::of_text("events.jsonl", std::move(text.events)));
+  constexpr std::array<const char*, 2> kNames{"reference.jsonl", "events.jsonl"};  // in the order of CsvLine
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    auto origin = [tables = arguments.files, origins = std::move(texts[i].origins)](std::int64_t number) {
+      const auto& row = origins[static_cast<std::size_t>(number - 1)];
+      return fmt::format("{}:{}", tables[row.table], row.line);
+    };
+    files.push_back(MappedFile::of_text(kNames[i], std::move(texts[i].lines), std::move(origin)));
+  }
   return files;
 }
 
@@ -91,6 +107,8 @@ int import_all(const Context& context, const ImportArguments& arguments) {
                                  [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }();
   if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files contain no events.");
+  print_summaries(history, calendar);
+  check_outliers(history, calendar, {context.config().import.outlier_days, arguments.yes}, "Import rejected");
   check_source_topics(context, calendar, SourceWriterKind::import, history.begins());
 
   const auto sink = or_exit(KafkaSink::open(context.kafka));
@@ -119,6 +137,7 @@ void add_import(Program& program) {
       ->type_name("DIR");
   add_force_option(*command, arguments->force);
   command->add_flag("--open", arguments->open, "Leave the last days open, so that later files can be imported");
+  command->add_flag("--yes", arguments->yes, "Accept events that arrive far from all others");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return import_all(context, *arguments); };
   });

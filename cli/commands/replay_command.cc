@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/history_check.h"
 #include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
@@ -19,6 +20,7 @@ struct ReplayArguments {
   bool force = false;
   std::string through;
   std::string days;
+  bool yes = false;
 };
 
 // Parses days and ranges of days: "2026-03-01,2026-03-05..2026-03-09".
@@ -87,6 +89,7 @@ int replay(const Context& context, const ReplayArguments& arguments) {
     summary = or_exit(replay_ledger(definition, *reader, calendar, options));
   } else {
     const auto history = read_history(arguments.in, calendar);
+    check_outliers(history, calendar, {context.config().import.outlier_days, arguments.yes}, "Replay rejected");
     ProgressBar bar("replay", "records", static_cast<std::int64_t>(history.size()));
     summary = or_exit(replay_files(history, calendar, options,
                                    [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
@@ -119,6 +122,7 @@ void add_replay(Program& program) {
       ->type_name("DAY");
   command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY or DAY..DAY")
       ->type_name("DAYS");
+  command->add_flag("--yes", arguments->yes, "With --in: accept events that arrive far from all others");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return replay(context, *arguments); };
   });

@@ -60,6 +60,9 @@ struct Config {
   struct Intake {
     IntakeClock clock = IntakeClock::marks;
   } intake;
+  struct Import {
+    std::int32_t outlier_days = 400;
+  } import;
   struct State {
     std::string dir = "fiverate-state";
     std::int32_t memory_mib = 1024;

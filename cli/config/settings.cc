@@ -104,6 +104,9 @@ const std::vector<Setting>& table() {
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source "
        "topics then use LogAppendTime)."},
+      {"import", "outlier_days", integer<&C::import, &C::Import::outlier_days>(1, 1'000'000),
+       "An event that arrives more than so many days before or after all others is refused by import, simulate and "
+       "replay, unless --yes is given. A quarter of it applies to at most one in a thousand events."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
        "Approximate memory of a `fiverate run` process in MiB; it needs at least about 256."},

@@ -42,8 +42,9 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   return file;
 }
 
-MappedFile MappedFile::of_text(std::string name, std::string text) {
+MappedFile MappedFile::of_text(std::string name, std::string text, Origin origin) {
   MappedFile file;
+  file.origin_ = std::move(origin);
   file.name_ = std::move(name);
   auto owned = std::make_shared<const std::string>(std::move(text));
   file.text_ = *owned;
@@ -51,11 +52,17 @@ MappedFile MappedFile::of_text(std::string name, std::string text) {
   return file;
 }
 
+std::string MappedFile::origin_of(std::int64_t number) const {
+  return origin_ ? origin_(number) : fmt::format("{}:{}", name_, number);
+}
+
 void History::add_line(std::size_t file, std::uint32_t number, std::string_view text, const MarketCalendar& calendar) {
   thread_local Event event;
   const auto rejected = decode(text, event);
   const auto decoded = history_line(text, event, rejected, calendar);
   if (!decoded) return;
+  summarize(file, event, rejected, *decoded, calendar);
+  if (rejected && invalid_.size() < kInvalidMax) invalid_.push_back({file, number, *rejected});
   if (decoded->day) last_day_ = last_day_ == kNoDay ? *decoded->day : std::max(last_day_, *decoded->day);
   const auto keep = [&](std::string_view view) {
     auto* const kept = static_cast<char*>(texts_->allocate(view.size(), 1));
@@ -64,6 +71,26 @@ void History::add_line(std::size_t file, std::uint32_t number, std::string_view 
   auto& line = order_.emplace_back(
       Line{decoded->position, keep(decoded->key), number, static_cast<std::uint16_t>(file), decoded->topic});
   line.position.event_id = keep(line.position.event_id);
+}
+
+void History::summarize(std::size_t file, const Event& event, const std::optional<Rejected>& rejected,
+                        const HistoryLine& line, const MarketCalendar& calendar) {
+  auto& summary = summaries_[file];
+  const auto extend = [](auto& first, auto& last, auto value, auto none) {
+    first = first == none ? value : std::min(first, value);
+    last = last == none ? value : std::max(last, value);
+  };
+  if (line.position.has_arrival && line.position.group == HistoryPosition::Group::other)
+    extend(summary.first_arrival, summary.last_arrival, line.position.arrival, kNever);
+  if (rejected) {
+    ++summary.invalid;
+  } else if (!is_document(event.payload_case())) {
+    ++summary.others;
+  } else {
+    ++summary.documents;
+    if (!line.day) ++summary.untimely;
+    extend(summary.first_day, summary.last_day, calendar.day_of(event_time_of(event)), kNoDay);
+  }
 }
 
 void History::sort() {
@@ -87,6 +114,7 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
   constexpr std::size_t kReportEvery = 4 << 20;
   History history;
   history.files_ = std::move(files);
+  history.summaries_.resize(history.files_.size());
   if (history.files_.size() > std::numeric_limits<std::uint16_t>::max()) {
     return fail(Reaction::stop, "Too many files: at most {} can be read at once.",
                 std::numeric_limits<std::uint16_t>::max());
@@ -117,7 +145,13 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
 
 HistoryRecord History::operator[](std::size_t position) const {
   const auto& line = order_[position];
-  return {line.topic, replay_arrival(line.position, earliest_), line.position.line, std::string(line.key), line.file,
+  return {line.topic,
+          replay_arrival(line.position, earliest_),
+          line.position.has_arrival && line.position.group == HistoryPosition::Group::other,
+          line.position.line,
+          std::string(line.key),
+          line.position.event_id,
+          line.file,
           line.number};
 }
 

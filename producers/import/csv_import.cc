@@ -50,8 +50,7 @@ class CsvImport::Work {
   }
 
   Result<void> convert(CsvInput& input, const CsvSink& sink, const CsvProgress& progress) {
-    ++files_;
-    table_ = input.name();
+    tables_.push_back(input.name());
     CsvReader reader(input, map_.delimiter);
     CsvRow row;
     std::vector<std::string> columns = map_.columns;
@@ -63,10 +62,10 @@ class CsvImport::Work {
                     "{}: the file is empty. The map expects a header line; for a table without one write header = "
                     "false and columns = "
                     "[...] in [csv] of {}.",
-                    table_, map_.file);
+                    tables_.back(), map_.file);
       columns.assign(row.fields.begin(), row.fields.end());
     }
-    positions_ = map_.bind(columns, table_);
+    positions_ = map_.bind(columns, tables_.back());
     width_ = columns.size();
     for (;;) {
       const auto some = reader.next(row);
@@ -88,9 +87,9 @@ class CsvImport::Work {
   struct Document {
     const MappedSection* section;
     std::string event_id;
-    std::string head;      // the members behind event_id and source, up to the list of lines
-    std::string lines;     // between the brackets of the list
-    std::string position;  // of the first row
+    std::string head;   // the members behind event_id and source, up to the list of lines
+    std::string lines;  // between the brackets of the list
+    CsvOrigin origin;
   };
   struct OpenTime {
     std::vector<Document> documents;                         // in order of their first rows
@@ -133,7 +132,11 @@ class CsvImport::Work {
   void bad(std::string_view what) {
     if (bad_.empty()) bad_ = what;
   }
-  [[nodiscard]] std::string position() const { return fmt::format("{}:{}", table_, row_->line); }
+  [[nodiscard]] CsvOrigin origin() const { return {static_cast<std::uint32_t>(tables_.size() - 1), row_->line}; }
+  [[nodiscard]] std::string text_of(CsvOrigin origin) const {
+    return fmt::format("{}:{}", tables_[origin.table], origin.line);
+  }
+  [[nodiscard]] std::string position() const { return text_of(origin()); }
   void problem(std::string_view what) {
     if (summary_.problems.size() < CsvSummary::kProblemsMax)
       summary_.problems.push_back(fmt::format("{}: {}", position(), what));
@@ -144,7 +147,7 @@ class CsvImport::Work {
   }
   // Part of an event_id that no other row of any file has, for events that are written separately.
   [[nodiscard]] std::string line_mark() const {
-    return files_ == 1 ? fmt::format("~{}", row_->line) : fmt::format("~{}.{}", files_, row_->line);
+    return tables_.size() == 1 ? fmt::format("~{}", row_->line) : fmt::format("~{}.{}", tables_.size(), row_->line);
   }
 
   // -- reference
@@ -195,7 +198,7 @@ class CsvImport::Work {
     event.end_object();
     event.end_object();
     ++summary_.references;
-    return sink(CsvLine::reference, line_);
+    return sink(CsvLine::reference, line_, origin());
   }
 
   // The hash of all columns of this row that the section uses.
@@ -236,7 +239,7 @@ class CsvImport::Work {
     if (const auto* field = section.find("revision")) static_cast<void>(expand(field->value, revision));
     if (revision == "1") revision.clear();
 
-    Document document{&section, {}, {}, {}, {}};
+    Document document{&section, {}, {}, {}, origin()};
     const auto time = write_head(section, document.head);
     write_line(section, document.lines);
     if (!has_id || !has_outlet || !time || !complaint_.empty()) {
@@ -256,13 +259,13 @@ class CsvImport::Work {
     const auto [found, is_new] = at.positions.try_emplace(std::move(key), at.documents.size());
     const auto bytes = document.lines.size() + (is_new ? sizeof(Document) + document.head.size() + 4 * id.size() : 0);
     if (is_new) {
-      document.position = position();
       at.documents.push_back(std::move(document));
     } else if (auto& first = at.documents[found->second]; first.head == document.head) {
       if (!first.lines.empty() && !document.lines.empty()) first.lines += ',';
       first.lines += document.lines;
     } else {
-      conflict(fmt::format("the values of this row contradict {}, which has the same document id", first.position));
+      conflict(
+          fmt::format("the values of this row contradict {}, which has the same document id", text_of(first.origin)));
       document.event_id = fmt::format("{}{}/{}", document.section->shape->name, line_mark(), id);
       return write(document, {}, sink);
     }
@@ -310,7 +313,7 @@ class CsvImport::Work {
     json.end_object();
     json.end_object();
     ++summary_.documents;
-    return sink(CsvLine::event, line_);
+    return sink(CsvLine::event, line_, document.origin);
   }
 
   // Begins `line_` anew, with the members that every event has.
@@ -482,8 +485,7 @@ class CsvImport::Work {
   std::string since_time_;
 
   // The table and row that are being read.
-  std::string table_;
-  int files_ = 0;
+  std::vector<std::string> tables_;
   std::vector<std::size_t> positions_;  // of the map's columns
   std::size_t width_ = 0;
   const CsvRow* row_ = nullptr;
@@ -510,23 +512,6 @@ Result<void> CsvImport::convert(CsvInput& input, const CsvSink& sink, const CsvP
 
 Result<CsvSummary> CsvImport::finish(const CsvSink& sink) {
   return work_->finish(sink);
-}
-
-Result<CsvText> convert_to_text(CsvMap map, const MarketCalendar& calendar, CsvInput& input,
-                                const CsvProgress& progress) {
-  CsvImport import(std::move(map), calendar);
-  CsvText out;
-  const CsvSink sink = [&](CsvLine kind, std::string_view line) -> Result<void> {
-    auto& text = kind == CsvLine::reference ? out.reference : out.events;
-    text += line;
-    text += '\n';
-    return {};
-  };
-  TRY(import.convert(input, sink, progress));
-  auto summary = import.finish(sink);
-  TRY(summary);
-  out.summary = std::move(*summary);
-  return out;
 }
 
 }  // namespace fiverate

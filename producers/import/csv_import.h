@@ -38,8 +38,14 @@ namespace fiverate {
 
 enum class CsvLine : std::uint8_t { reference, event };
 
+// The row that made a line: the first one of a document.
+struct CsvOrigin {
+  std::uint32_t table = 0;  // calls of convert() before the one for its table
+  std::int64_t line = 0;    // from 1
+};
+
 // `line` without line end, valid during the call.
-using CsvSink = std::function<Result<void>(CsvLine kind, std::string_view line)>;
+using CsvSink = std::function<Result<void>(CsvLine kind, std::string_view line, CsvOrigin origin)>;
 // Counts bytes of the file as it is stored.
 using CsvProgress = std::function<void(std::size_t done, std::size_t all)>;
 
@@ -70,14 +76,5 @@ class CsvImport {
   class Work;
   std::unique_ptr<Work> work_;
 };
-
-// The whole result in memory, for MappedFile::of_text. Lines end with '\n'.
-struct CsvText {
-  std::string reference;
-  std::string events;
-  CsvSummary summary;
-};
-Result<CsvText> convert_to_text(CsvMap map, const MarketCalendar& calendar, CsvInput& input,
-                                const CsvProgress& progress = {});
 
 }  // namespace fiverate

@@ -336,6 +336,7 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
       "replication = 1\n"
       "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
       "\n[intake]\nclock = \"marks\"\n"
+      "\n[import]\noutlier_days = 400\n"
       "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
       "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"
       "standby = 0\non_stop = \"leave\"\nhealth = \"\"\n"

@@ -240,6 +240,7 @@ TEST(CsvMap, AColumnThatTheTableDoesNotHaveIsNamedWithItsPosition) {
 struct Converted {
   std::vector<std::string> reference;
   std::vector<std::string> events;
+  std::vector<std::pair<std::uint32_t, std::int64_t>> origins;  // of the events: table, line
   CsvSummary summary;
   std::string error;
 };
@@ -248,8 +249,9 @@ Converted convert(std::string_view map, const std::vector<std::string>& tables) 
   const MarketCalendar calendar("Asia/Shanghai");
   CsvImport import(CsvMap::parse(map, "m.toml"), calendar);
   Converted out;
-  const CsvSink sink = [&](CsvLine kind, std::string_view line) -> Result<void> {
+  const CsvSink sink = [&](CsvLine kind, std::string_view line, CsvOrigin origin) -> Result<void> {
     (kind == CsvLine::reference ? out.reference : out.events).emplace_back(line);
+    if (kind == CsvLine::event) out.origins.emplace_back(origin.table, origin.line);
     return {};
   };
   for (const auto& table : tables) {
@@ -376,6 +378,7 @@ TEST(CsvImport, ARowThatContradictsItsDocumentIsWrittenSeparately) {
   EXPECT_EQ(out.summary.conflicts, 1);
   EXPECT_EQ(out.summary.problems[0],
             "t.csv:3: the values of this row contradict t.csv:2, which has the same document id");
+  EXPECT_EQ(out.origins, (std::vector<std::pair<std::uint32_t, std::int64_t>>{{0, 3}, {0, 2}}));
 }
 
 TEST(CsvImport, OpenDocumentsAreBoundedAndALateRowIsNamed) {
