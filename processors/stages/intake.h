@@ -3,8 +3,7 @@
 // partition of their outlet and commands to every partition of signals. A rejected record goes to `quarantine` with its
 // reason and bytes; a note of the rejection goes to the ledger, so that a replay of the ledger counts data quality too.
 //
-// Its only state is the highest arrival so far, which is stored with the consumer group's offset, as are the output
-// chains. A receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
+// Its only state is the highest arrival so far. It is stored in the checkpoints of the task, as are the output chains. A receiver drops a record that is appended twice by its source position, and detects a lost one by its chain.
 #pragma once
 
 #include <optional>
