@@ -171,7 +171,7 @@ void MarketStage::save(StoreBatch& batch) {
 
 Result<void> MarketStage::resume(std::string_view tally) {
   if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
-  return fail(Reaction::stop, "The seal of a market task that its group keeps cannot be read.");
+  return fail(Reaction::stop, "The seal of a market task in its checkpoint cannot be read.");
 }
 
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {

@@ -41,7 +41,7 @@ Result<void> OutletOutput::resume(std::string_view tally) {
   deltas_ = {};
   records_ = 0;
   if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
-  return fail(Reaction::stop, "The seal of an outlet task that is stored with the consumer group cannot be parsed.");
+  return fail(Reaction::stop, "The seal of an outlet task in its checkpoint cannot be read.");
 }
 
 void OutletOutput::begin(const InRecord& record, Outbox& outbox) {

@@ -1,10 +1,14 @@
 // What an outlet contributes to the measures of the market, as functions of the day.
 //
-//   flow   a quantity of one day (units, lines, readings), in the segment of the outlet on that day
+//   flow   a quantity of one day (units, lines, readings). It counts in the segment of the outlet on that day, that is in
+//          its region and class values (reference/segments.h).
 //   step   a number on an interval of days. Its begin and its end are sent together: when an event arrives, the day on
-//          which its window expires is known. Distinct outlets, sales between counts and stock are those of active
-//          outlets, in the segment of each day, by the facts of the whole window. Days in and out of stock count when
-//          the outlet is in the population.
+//          which its window expires is known. It counts on each day in the segment of that day.
+//
+// Steps of distinct outlets, of sales between counts and of stock count while the outlet is active: in the population,
+// with a document in the last kActiveDays (56). They take all facts of the window, also those from before the outlet
+// moved to its present segment. Days in and out of stock count while the outlet is in the population, that is on the
+// days on which its version is ACTIVE.
 //
 // Whether an outlet is active depends on all of its documents. If the end of activity were sent in advance like the end
 // of a window, each order would change all brands of the outlet. Therefore the last interval of activity has no end
@@ -50,6 +54,7 @@ std::optional<Day> activity_ends(const OutletFacts& facts);
 struct BrandTimeline {
   std::vector<Day> bought, requested;
   Intervals on_shelf;
+  // By window: the days as of which units of some SKU were available (holding) or sold (moving) between two counts.
   std::array<Intervals, kWindowCount> holding, moving;
 };
 
