@@ -298,9 +298,10 @@ int decide(const Context& context, const QuarantineArguments& arguments, Command
   }
   send_commands(context, commands, now);
   TextOutput out(STDOUT_FILENO);
-  out.write(visible(fmt::format("Sent as {}: {} {}.", commands.front().command().author(),
-                                verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "))) +
-            "\n");
+  out.write(
+      visible(fmt::format("Sent as {}: {} {}.", commands.front().command().author(),
+                          verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "))) +
+      "\n");
   out.flush();
   return kExitDone;
 }
