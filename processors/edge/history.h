@@ -99,8 +99,8 @@ class History {
     std::uint16_t file;
     Topic topic;
   };
-  static constexpr std::size_t kInvalidMax = 10;
-
+  void summarize(std::size_t file, const Event& event, const std::optional<Rejected>& rejected, const HistoryLine& line,
+                 const MarketCalendar& calendar);
   void add_line(std::size_t file, std::uint32_t number, std::string_view text, const MarketCalendar& calendar);
   void sort();
 

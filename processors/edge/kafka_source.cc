@@ -167,7 +167,7 @@ Result<std::optional<OffsetRange>> KafkaSource::offset_range(const Input& input)
 }
 
 void KafkaSource::set_paused(const Input& input, bool paused) {
-  parts_->fetcher->set_paused(input, paused);
+  fetcher_->set_paused(input, paused);
 }
 
 std::map<Input, std::int64_t> KafkaSource::lag() const {
