@@ -38,8 +38,7 @@ Result<Reset> plan_reset(const ResetRequest& request) {
   if (!request.offset && reset.missing.empty()) {
     return fail(Reaction::stop,
                 "The result topics of {} hold all that its last checkpoint names. To publish again all the same, give "
-                "--offset N (0 to {}): "
-                "the offset of its input from which on.",
+                "--offset N (0 to {}): the offset of its input from which on.",
                 request.task, reset.published_to);
   }
   const auto* start = newest(request.checkpoints, [&](const Checkpoint& checkpoint) {

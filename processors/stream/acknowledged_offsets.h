@@ -40,8 +40,7 @@ class AcknowledgedOffsets {
     if (offset <= last.offset) {
       return fail(Reaction::stop,
                   "{} partition {} has lost acknowledged records: the next one came to offset {} after {}. Was a "
-                  "broker elected that "
-                  "was behind (unclean.leader.election.enable), or the topic created again?",
+                  "broker elected that was behind (unclean.leader.election.enable), or the topic created again?",
                   name_of(target.topic), target.partition, offset, last.offset);
     }
     last.number = number;

@@ -43,6 +43,3 @@ template <typename... Args>
   auto name##_result = (__VA_ARGS__);                                               \
   if (!name##_result) return tl::make_unexpected(std::move(name##_result).error()); \
   auto& name = *name##_result
-
-// The older name of TRY.
-#define FIVERATE_TRY(...) TRY(__VA_ARGS__)

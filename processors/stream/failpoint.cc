@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
-#include <utility>
 
 #include "schemas/check.h"
 
@@ -25,34 +24,29 @@ bool is_known(std::string_view name) {
   return std::ranges::any_of(kFailpoints, [&](const auto& known) { return known.name == name; });
 }
 
-std::string_view next_part(std::string_view& text) {
-  const auto end = std::min(text.find(':'), text.size());
-  const auto part = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return part;
-}
-
 }  // namespace
 
 Result<Failpoint> parse_failpoint(std::string_view text) {
   const auto whole = text;
-  Failpoint point{std::string(next_part(text))};
+  Failpoint point;
+  if (text.ends_with(":stop")) {
+    point.stops = true;
+    text.remove_suffix(5);
+  }
+  const auto colon = text.find(':');
+  point.name = text.substr(0, colon);
   if (!is_known(point.name)) {
     std::string names;
     for (const auto& known : kFailpoints) names += fmt::format("\n  {:<18}{}", known.name, known.meaning);
     return fail(Reaction::stop, "FAILPOINT=\"{}\": there is no such point. These are, and what a crash there means:{}",
                 whole, names);
   }
-  const bool counted = whole.size() > point.name.size();
-  const auto pass = next_part(text);
+  const auto pass = colon == std::string_view::npos ? "1" : text.substr(colon + 1);
   const auto* const end = pass.data() + pass.size();
   const auto [stopped_at, problem] = std::from_chars(pass.data(), end, point.pass);
-  if (counted && (problem != std::errc{} || stopped_at != end || point.pass < 1)) {
-    return fail(Reaction::stop, "FAILPOINT=\"{}\": the pass behind the colon is a number from 1.", whole);
-  }
-  point.stops = text == "stop";
-  if (!text.empty() && !point.stops) {
-    return fail(Reaction::stop, "FAILPOINT=\"{}\": behind the pass only \"stop\" is known.", whole);
+  if (problem != std::errc{} || stopped_at != end || point.pass < 1) {
+    return fail(Reaction::stop, "FAILPOINT=\"{}\": write a name, name:pass or name:pass:stop, with a pass from 1 on.",
+                whole);
   }
   return point;
 }

@@ -23,25 +23,21 @@ struct FailpointName {
 
 inline constexpr std::array kFailpoints{
     FailpointName{"run.start", "nothing was read: the folder has a new lock file, nothing else"},
-    FailpointName{"task.assigned",
-                  "the group assigned a partition, its state is not open: the restarted process gets it again"},
+    FailpointName{"task.assigned", "a partition is assigned, its state is not open: its next owner opens it"},
     FailpointName{"state.read", "the state is in memory, nothing was read from the log: nothing was changed"},
     FailpointName{"checkpoint.read", "the checkpoint is known as well: nothing was changed"},
     FailpointName{"output.sent", "some outputs of a record are on their way: all are sent again, and dropped behind"},
     FailpointName{"progress.sent",
-                  "intake sent its progress to some ledger partitions: the others get it after the restart"},
+                  "some ledger partitions have intake's progress: the others get it after the restart"},
     FailpointName{"commit.begin",
-                  "outputs are on their way, some arrived: their inputs are folded again, they are sent again"},
-    FailpointName{"commit.acked", "all outputs arrived, the state does not know it: the same"},
-    FailpointName{"commit.written", "the state is ahead of checkpoint and group: the state's offset counts"},
-    FailpointName{
-        "checkpoint.acked",
-        "the checkpoint is in its topic, the group points to the one before: at most that interval is repeated"},
+                  "outputs are on their way, some arrived: all inputs are folded again, and sent again"},
+    FailpointName{"commit.acked", "all outputs arrived, the states do not know it: the same"},
+    FailpointName{"commit.written", "a state is ahead of checkpoint and group: the state's offset counts"},
+    FailpointName{"checkpoint.acked", "the group points to the checkpoints before: at most that interval is repeated"},
     FailpointName{"commit.done", "nothing is repeated"},
-    FailpointName{"revoke.begin",
-                  "a partition is revoked before a commit: its next owner repeats what was not committed"},
+    FailpointName{"revoke.begin", "a partition is revoked before a commit: its next owner repeats what is uncommitted"},
     FailpointName{"revoke.committed",
-                  "committed, the store is still open here: the next owner finds its lock released"},
+                  "committed, the store is still open here: its next owner finds the lock released"},
     FailpointName{"stop.requested", "an orderly stop was requested and has not begun: as any other kill"},
 };
 

@@ -22,8 +22,7 @@ Result<void> InputPosition::verify_previous(const InRecord& record, const std::s
   if (record.timestamp == last_timestamp_ && hash_of(record) == last_hash_) return {};
   return fail(Reaction::stop,
               "{} partition {} holds another record at offset {} than the state in {} was built from: the topic was "
-              "truncated or "
-              "created again. Remove that folder to rebuild the state from the log.",
+              "truncated or created again. Remove that folder to rebuild the state from the log.",
               name_of(input_.topic), input_.partition, record.offset, state_location);
 }
 
@@ -34,8 +33,7 @@ Result<void> InputPosition::verify(const Checkpoint& checkpoint) const {
   }
   return fail(Reaction::stop,
               "{} partition {} holds other records before offset {} than {} had read when it wrote its checkpoint: the "
-              "topic was "
-              "truncated or created again. Nothing is computed from another log.",
+              "topic was truncated or created again. Nothing is computed from another log.",
               name_of(input_.topic), input_.partition, checkpoint.offset(), checkpoint.task());
 }
 

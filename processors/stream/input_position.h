@@ -32,8 +32,8 @@ class InputPosition {
   std::int64_t next_offset_ = 0;
   std::int64_t last_timestamp_ = 0;  // of the record before next_offset_
   std::uint64_t last_hash_ = 0;
-  std::uint64_t read_chain_ =
-      0;  // of all records read; internal topics only: those have every offset and are never compacted
+  // Of all records read. Internal topics only: those have every offset and are never compacted.
+  std::uint64_t read_chain_ = 0;
 };
 
 }  // namespace fiverate

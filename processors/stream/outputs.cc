@@ -34,7 +34,6 @@ void Outputs::to_result(Topic topic, std::int32_t partition, Millis timestamp, s
 
 void Outputs::send(OutRecord record) {
   if (error_) return;
-  ++sent_;
   if (record.topic == Topic::quarantine) ++quarantined_;
   if (auto sent = sink_.send(std::move(record)); !sent) error_ = sent.error();
   failpoint("output.sent");

@@ -30,7 +30,6 @@ class Outputs final : public Outbox {
 
   // The first error of the sink, if there was one. The task cannot continue after it.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
-  [[nodiscard]] std::int64_t sent() const { return sent_; }
   [[nodiscard]] std::int64_t quarantined() const { return quarantined_; }
 
   // After a flush: takes note of what is acknowledged.
@@ -62,7 +61,6 @@ class Outputs final : public Outbox {
   bool enabled_ = true;
   bool published_ = true;
   std::optional<Error> error_;
-  std::int64_t sent_ = 0;
   std::int64_t quarantined_ = 0;
 };
 

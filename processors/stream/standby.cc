@@ -14,7 +14,7 @@ constexpr std::size_t kRecordsPerRound = 4'000;                // the worker's o
 }  // namespace
 
 void Standby::keep(const Input& input, TaskContext context) {
-  failed_.erase(input);
+  not_before_.erase(input);
   if (!std::ranges::binary_search(parts_.eligible, input)) return;
   context.task->suppress_outputs();
   copies_.insert_or_assign(input, Copy{std::move(context)});
@@ -27,7 +27,7 @@ void Standby::follow_all_but(const std::set<Input>& ours) {
   const auto behind = ours.empty() ? eligible.begin() : std::ranges::upper_bound(eligible, *ours.rbegin());
   const auto choose = [&](auto from, auto to) {
     for (auto at = from; at != to && chosen_.size() < copies_max_; ++at) {
-      if (!ours.contains(*at) && !failed_.contains(*at)) chosen_.push_back(*at);
+      if (!ours.contains(*at) && opens_at(*at) != Time::max()) chosen_.push_back(*at);
     }
   };
   choose(behind, eligible.end());
@@ -46,10 +46,15 @@ std::optional<TaskContext> Standby::release(const Input& input, const std::optio
   return std::move(copy.mapped().context);
 }
 
+Standby::Time Standby::opens_at(const Input& input) const {
+  const auto later = not_before_.find(input);
+  return later == not_before_.end() ? Time{} : later->second;
+}
+
 void Standby::drop(Input input, const Error& error) {
   parts_.report(Severity::warning, fmt::format("{}: no standby any more. {}", parts_.task_name(input), error.what));
   copies_.erase(input);
-  failed_.insert(input);
+  not_before_[input] = Time::max();
   close_reader();
 }
 
@@ -79,15 +84,13 @@ bool Standby::round(Source& group) {
 
 // One copy a round, since the worker's own tasks wait meanwhile.
 void Standby::open_next(Source& group) {
-  const auto next = std::ranges::find_if(chosen_, [&](const auto& input) {
-    const auto later = not_before_.find(input);
-    return !copies_.contains(input) && !failed_.contains(input) &&
-           (later == not_before_.end() || parts_.now() >= later->second);
-  });
+  const auto now = parts_.now();
+  const auto next = std::ranges::find_if(
+      chosen_, [&](const auto& input) { return !copies_.contains(input) && now >= opens_at(input); });
   if (next == chosen_.end()) return;
   const auto input = *next;
   const auto name = parts_.task_name(input);
-  not_before_[input] = parts_.now() + kReopenAfter;
+  not_before_[input] = now + kReopenAfter;
   auto committed = group.committed({input}, kGroupAnswersWithin);
   if (!committed) return;
   const auto found = parts_.checkpoints.find({{name, parse_checkpoint_pointer((*committed)[input].metadata)}});
@@ -95,13 +98,12 @@ void Standby::open_next(Source& group) {
   const auto known = found->find(name);
   auto copy = make_copy(input, known == found->end() ? std::nullopt : std::optional(known->second));
   if (!copy && copy.error().reaction == Reaction::wait) {
-    not_before_[input] = parts_.now() + kTryLockedStoreAfter;
+    not_before_[input] = now + kTryLockedStoreAfter;
   } else if (!copy) {
     drop(input, copy.error());
   } else {
     parts_.report(Severity::info, fmt::format("{}: standby from offset {}", name, copy->context.task->next_offset()));
     copies_.insert_or_assign(input, std::move(*copy));
-    not_before_.erase(input);
     close_reader();
   }
 }

@@ -55,10 +55,8 @@ class Standby {
 
   struct Copy {
     TaskContext context;
-    std::optional<std::int64_t> owner =
-        {};  // offset of the owner's last known checkpoint: the copy follows up to there
-    // Its records had filled the buffer of all: it is not read until the owner's checkpoint has moved.
-    bool is_stalled = false;
+    std::optional<std::int64_t> owner = {};  // offset of the owner's last known checkpoint: it follows up to there
+    bool is_stalled = false;  // its records had filled the buffer of all: not read until the owner's checkpoint moves
     std::deque<InRecord> buffered = {};
 
     // Records up to the owner's last known checkpoint. Nothing: unknown.
@@ -69,6 +67,7 @@ class Standby {
  private:
   using Time = std::chrono::steady_clock::time_point;
 
+  [[nodiscard]] Time opens_at(const Input& input) const;
   void open_next(Source& group);
   Result<Copy> make_copy(const Input& input, const std::optional<Checkpoint>& checkpoint);
   Result<void> open_reader(Source& group);
@@ -88,9 +87,7 @@ class Standby {
 
   std::map<Input, Copy> copies_;
   std::vector<Input> chosen_;
-  std::map<Input, Time>
-      not_before_;          // another process has the store open, or the group did not answer: tried again then
-  std::set<Input> failed_;  // dropped; not opened again until this process owned the task
+  std::map<Input, Time> not_before_;  // not opened before; Time::max(): it failed, and this process has to own it first
   std::unique_ptr<Source> reader_;
   std::unique_ptr<Source> checkpoint_reader_;  // from the log end on: open_next() finds what was written before
   Time saved_{};

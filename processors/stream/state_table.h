@@ -6,13 +6,20 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "processors/stream/ports.h"
 
 namespace fiverate {
+
+inline tl::unexpected<Error> damaged(const Store& store) {
+  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.",
+              store.location());
+}
 
 template <typename T, typename Codec>
 class StateTable {
@@ -28,17 +35,15 @@ class StateTable {
 
   // The record of a key, empty (T{}) if there is none yet. The pointer holds until the next save() or encode_changes().
   [[nodiscard]] Result<T*> get(std::string_view key) {
-    const auto entry = entry_of(key);
-    if (!entry) return tl::make_unexpected(entry.error());
-    return &(*entry)->second.value;
+    TRY_VALUE(found, entry_of(key));
+    return &found->second.value;
   }
 
   // As get(), for a change: the next save() writes the record.
   [[nodiscard]] Result<T*> change(std::string_view key) {
-    const auto found = entry_of(key);
-    if (!found) return tl::make_unexpected(found.error());
-    auto& entry = (*found)->second;
-    if (!entry.dirty) dirty_.push_back(*found);
+    TRY_VALUE(found, entry_of(key));
+    auto& entry = found->second;
+    if (!entry.dirty) dirty_.push_back(found);
     entry.dirty = entry.exists = true;
     return &entry.value;
   }
@@ -91,21 +96,18 @@ class StateTable {
     if (bytes_ > budget_bytes_) evict();
   }
 
-  // Loads the records that are only in the store.
+  // Loads the records that are only in the store, or encoded for the next save.
   Result<void> load_all(std::string_view prefix) {
-    Result<void> loaded;
     for (auto at = unsaved_.lower_bound(prefix); at != unsaved_.end() && at->first.starts_with(prefix); ++at) {
-      if (find(at->first) != entries_.end()) continue;
-      if (auto record = load(at->first, at->second, true); !record) return tl::make_unexpected(record.error());
+      if (find(at->first) == entries_.end()) TRY(load(at->first, at->second));
     }
-    const auto whole = prefix_ + std::string(prefix);
-    const auto scanned = store_->scan(whole, [&](std::string_view key, std::string_view bytes) {
-      const auto own = key.substr(prefix_.size());
-      if (find(own) != entries_.end()) return true;
-      if (auto record = load(own, bytes, true); !record) loaded = tl::make_unexpected(record.error());
+    Result<void> loaded;
+    TRY(store_->scan(prefix_ + std::string(prefix), [&](std::string_view key, std::string_view bytes) {
+      key.remove_prefix(prefix_.size());
+      if (find(key) != entries_.end()) return true;
+      if (auto record = load(key, bytes); !record) loaded = tl::make_unexpected(record.error());
       return loaded.has_value();
-    });
-    if (!scanned) return scanned;
+    }));
     whole_ = loaded.has_value() && prefix.empty();
     return loaded;
   }
@@ -118,27 +120,23 @@ class StateTable {
 
   Result<typename Entries::iterator> entry_of(std::string_view key) {
     if (const auto cached = find(key); cached != entries_.end()) return cached;
-    if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second, true);
-    if (whole_) return load(key, {}, false);
-    auto bytes = store_->get(prefix_ + std::string(key));
-    if (!bytes) return tl::make_unexpected(bytes.error());
-    return load(key, bytes->has_value() ? std::string_view(**bytes) : std::string_view{}, bytes->has_value());
+    if (const auto unsaved = unsaved_.find(key); unsaved != unsaved_.end()) return load(key, unsaved->second);
+    if (whole_) return load(key, std::nullopt);
+    TRY_VALUE(bytes, store_->get(prefix_ + std::string(key)));
+    return load(key, bytes);
   }
 
-  Result<typename Entries::iterator> load(std::string_view key, std::string_view bytes, bool exists) {
+  // Nothing: there is no record of this key yet.
+  Result<typename Entries::iterator> load(std::string_view key, std::optional<std::string_view> bytes) {
     Entry entry;
-    if (exists) {
-      auto decoded = codec_.decode(bytes);
-      if (!decoded) {
-        return fail(Reaction::stop,
-                    "The state in {} is damaged at key {}{}. Remove the folder: it is rebuilt from the log.",
-                    store_->location(), prefix_, key);
-      }
+    if (bytes) {
+      auto decoded = codec_.decode(*bytes);
+      if (!decoded) return damaged(*store_);
       entry.value = std::move(*decoded);
     }
-    entry.bytes = bytes.size() + key.size();
+    entry.bytes = bytes.value_or("").size() + key.size();
     entry.used = generation_;
-    entry.exists = exists;
+    entry.exists = bytes.has_value();
     bytes_ += entry.bytes;
     return entries_.emplace(std::string(key), std::move(entry)).first;
   }
@@ -182,11 +180,6 @@ struct MessageCodec {
   }
   std::string encode(const Message& message) const { return message.SerializeAsString(); }
 };
-
-inline tl::unexpected<Error> damaged(const Store& store) {
-  return fail(Reaction::stop, "The state in {} is damaged. Remove the folder: it is rebuilt from the log.",
-              store.location());
-}
 
 // All small records of a prefix, which an operator keeps in memory: `visit(key without the prefix, value)`; false: the record is damaged.
 template <typename Visit>
