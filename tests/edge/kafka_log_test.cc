@@ -357,8 +357,8 @@ TEST(KafkaReaderTest, MalformedHeadersAreIgnored) {
     EXPECT_TRUE(read.key.empty());
     EXPECT_TRUE(read.value.empty());
   }
-  EXPECT_FALSE(records[0].arrival);
-  EXPECT_EQ(records[2].arrival, 1'700'000'000'000);
+  EXPECT_TRUE(records[0].has_arrival_header) << "it is counted, whatever its value";
+  EXPECT_FALSE(records[1].has_arrival_header);
 }
 
 TEST(KafkaReaderTest, AReaderOfEmptyPartitionsIsFinishedAfterItsFirstPoll) {

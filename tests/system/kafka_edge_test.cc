@@ -207,7 +207,6 @@ TEST_F(KafkaEdgeTest, ARecordComesBackAsItWasSent) {
   EXPECT_EQ(records[1].timestamp, kFarFuture);
   EXPECT_EQ(records[1].link->previous, (CausePosition{12, 3}));
   EXPECT_EQ(records[1].link->chain, ~0ULL);
-  EXPECT_FALSE(records[1].arrival);
   EXPECT_EQ(records[2].timestamp, 1);
   EXPECT_TRUE(records[2].value.empty());
   EXPECT_FALSE(records[2].cause);
