@@ -1,5 +1,6 @@
 #include "cli/commands/history_check.h"
 
+#include "cli/screen/message.h"
 #include "cli/screen/texts.h"
 #include "processors/trade/facts/outliers.h"
 
@@ -70,16 +71,16 @@ void print_summaries(const History& history, const MarketCalendar& calendar) {
   FileSummary all;
   for (std::size_t i = 0; i < files.size(); ++i) {
     add(all, files[i]);
-    if (i < kFilesShownMax) fmt::print(stderr, "{}: {}\n", history.files()[i].name(), text_of(files[i], calendar));
+    if (i < kFilesShownMax) print_note(fmt::format("{}: {}", history.files()[i].name(), text_of(files[i], calendar)));
   }
-  if (files.size() > kFilesShownMax) fmt::print(stderr, "... and {} more files\n", files.size() - kFilesShownMax);
-  if (files.size() > 1) fmt::print(stderr, "All {} files: {}\n", files.size(), text_of(all, calendar));
+  if (files.size() > kFilesShownMax) print_note(fmt::format("... and {} more files", files.size() - kFilesShownMax));
+  if (files.size() > 1) print_note(fmt::format("All {} files: {}", files.size(), text_of(all, calendar)));
   for (const auto& line : history.invalid()) {
-    fmt::print(stderr, "  {}: {}: {}\n", history.files()[line.file].origin_of(line.number),
-               name_of(line.rejected.reason), line.rejected.detail);
+    print_note(fmt::format("  {}: {}: {}", history.files()[line.file].origin_of(line.number),
+                           name_of(line.rejected.reason), line.rejected.detail));
   }
   if (static_cast<std::size_t>(all.invalid) > history.invalid().size())
-    fmt::print(stderr, "  ... and {} more\n", static_cast<std::size_t>(all.invalid) - history.invalid().size());
+    print_note(fmt::format("  ... and {} more", static_cast<std::size_t>(all.invalid) - history.invalid().size()));
 }
 
 void check_outliers(const History& history, const MarketCalendar& calendar, OutlierLimits limits,
@@ -108,7 +109,7 @@ void check_outliers(const History& history, const MarketCalendar& calendar, Outl
                   count == 1 ? "arrives" : "arrive", minute_text(arrivals[found.others.begin], calendar),
                   minute_text(arrivals[found.others.end - 1], calendar), list);
   if (limits.accepted) {
-    fmt::print(stderr, "Accepted with --yes: {}\n", what);
+    print_note(fmt::format("Accepted with --yes: {}", what));
     return;
   }
   throw ExitError(kExitFailed,

@@ -73,7 +73,6 @@ int replay(const Context& context, const ReplayArguments& arguments) {
   if (!arguments.in.empty() && !std::filesystem::is_directory(arguments.in))
     throw ExitError(kExitFailed, fmt::format("{} is not a folder.", arguments.in));
   or_usage_error(check_output_folder(arguments.out, arguments.force));
-  or_exit(create_output_folder(arguments.out));
   const MarketCalendar calendar(context.config().market.timezone);
   const auto begun = std::chrono::steady_clock::now();
   ReplaySummary summary;
@@ -86,10 +85,12 @@ int replay(const Context& context, const ReplayArguments& arguments) {
     }
     reading.until_end = true;
     const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
+    or_exit(create_output_folder(arguments.out));
     summary = or_exit(replay_ledger(definition, *reader, calendar, options));
   } else {
     const auto history = read_history(arguments.in, calendar);
     check_outliers(history, calendar, {context.config().import.outlier_days, arguments.yes}, "Replay rejected");
+    or_exit(create_output_folder(arguments.out));
     ProgressBar bar("replay", "records", static_cast<std::int64_t>(history.size()));
     summary = or_exit(replay_files(history, calendar, options,
                                    [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));

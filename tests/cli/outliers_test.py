@@ -62,14 +62,14 @@ class Outliers(unittest.TestCase):
         self.assertNotIn("far from", self.accepted())
 
     def test_a_mistyped_year(self):
-        places = self.retyped({5: 2206, 9: 1996, 20: 9999})
-        self.refused("3 of ", *places, "2206-01-", "1996-01-", "9999-01-", "event_id ")
-        self.refused(places[0], options=("-X", "import.outlier_days=9999"))
+        positions = self.retyped({5: 2206, 9: 1996, 20: 9999})
+        self.refused("3 of ", *positions, "2206-01-", "1996-01-", "9999-01-", "event_id ")
+        self.refused(positions[0], options=("-X", "import.outlier_days=9999"))
 
     def test_accepted(self):
-        places = self.retyped({5: 2027, 8: 2028})
+        positions = self.retyped({5: 2027, 8: 2028})
         self.assertNotIn("far from", self.accepted())  # 365 days apart
-        self.refused("2 of ", *places, options=("-X", "import.outlier_days=100"))
+        self.refused("2 of ", *positions, options=("-X", "import.outlier_days=100"))
         self.assertIn("Accepted with --yes: 2 of ", self.accepted("--yes", "-X", "import.outlier_days=100"))
 
     def test_more_than_ten(self):
@@ -101,7 +101,7 @@ class Outliers(unittest.TestCase):
         (self.folder / "map.toml").write_text(
             '[csv]\nsource = "t"\n[delivery]\nid = "{at}/{shop}"\noutlet_id = "{shop}"\nevent_time = "{at}T12:00:00"\n'
             'direction = "OUT"\nsku_id = "{item}"\nquantity = "{units}"\n')
-        self.assertEqual(call("import", table, "--map", self.folder / "map.toml", "--out", self.history).returncode, 0)
+        self.assertEqual(call("import", table, "--map", self.folder / "map.toml", "--out", self.history, "--force").returncode, 0)
         self.refused("1 of 19 events", "2062-03-07")
 
 
