@@ -44,7 +44,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // Raise a version when formulas or internal encodings change. The rules by which decode accepts and rejects are part of
 // the encodings: intake that reads a source partition again must produce the same ledger records.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 8;
+inline constexpr std::int32_t kEncodingsVersion = 9;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // a hash of it, kept in each state
