@@ -59,6 +59,16 @@ std::uint64_t hash_of(const std::string& identity, const Event& event) {
   return chained(content_of(event), identity, std::to_string(revision_of(event)));
 }
 
+// "COUNTY"
+std::string level_name(int level) {
+  return Region::Level_Name(static_cast<Region::Level>(level));
+}
+
+// Region::Level counts from the highest level down.
+bool is_higher(int level, int than) {
+  return level < than;
+}
+
 InRecord in_record(const PendingRecord& pending) {
   InRecord record;
   record.input = {Topic::reference, 0};
@@ -209,6 +219,9 @@ Result<void> Reference::validate(const Candidate& candidate, Outbox& outbox) {
   const auto changed = conflict_with_anchor(event);
   if (!changed) return tl::make_unexpected(changed.error());
   if (*changed) return conflict(Reason::reference_conflict, **changed);
+  const auto misplaced = misplaced_region(event);
+  if (!misplaced) return tl::make_unexpected(misplaced.error());
+  if (*misplaced) return conflict(Reason::bad_value, **misplaced);
   const auto same_id = event_ids_.get(event.event_id());
   if (!same_id) return tl::make_unexpected(same_id.error());
   if ((*same_id)->contents_size() > 0) {
@@ -262,18 +275,35 @@ Result<std::optional<std::string>> Reference::conflict_with_anchor(const Event& 
       ((*known)->level() != anchor->level() || (*known)->parent_id() != anchor->parent_id())) {
     return "the parent and the level of a region never change";
   }
-  if (event.has_region() && !(*known)->fixed()) {
-    // A cancelled record made the region known without its parent, so it may already have children.
-    for (auto above = anchor->parent_id(); !above.empty();) {
-      if (above == event.region().region_id())
-        return "the parent of a region cannot be the region itself or a region below it";
-      const auto next = anchors_.get(region_anchor(above));
-      if (!next) return tl::make_unexpected(next.error());
-      above = (*next)->parent_id();
-    }
-  }
   if ((*known)->fixed() && event.has_sku() && (*known)->brand_id() != anchor->brand_id()) {
     return fmt::format("the brand of a SKU never changes: it is {}", (*known)->brand_id());
+  }
+  return std::nullopt;
+}
+
+// A region is below regions of higher levels only. A parent that only cancelled events have made known has no level yet: it is
+// compared with its children when an event fixes its level.
+Result<std::optional<std::string>> Reference::misplaced_region(const Event& event) {
+  const auto anchor = anchor_of(event);
+  if (!anchor || !event.has_region() || event.cancelled()) return std::nullopt;
+  const auto& region_id = event.region().region_id();
+  const auto known = anchors_.get(region_anchor(region_id));
+  if (!known) return tl::make_unexpected(known.error());
+  if ((*known)->fixed()) return std::nullopt;  // it has been compared
+  const auto level = level_name(anchor->level());
+  if (const auto& parent_id = anchor->parent_id(); !parent_id.empty()) {
+    if (parent_id == region_id) return fmt::format("region.parent_id: region {} is its own parent", region_id);
+    const auto parent = anchors_.get(region_anchor(parent_id));
+    if (!parent) return tl::make_unexpected(parent.error());
+    if ((*parent)->fixed() && !is_higher((*parent)->level(), anchor->level())) {
+      return fmt::format(
+          "region.parent_id: a {} cannot be below {}, which is a {}; the parent's level has to be higher", level,
+          parent_id, level_name((*parent)->level()));
+    }
+  }
+  if ((*known)->child_level() != 0 && !is_higher(anchor->level(), (*known)->child_level())) {
+    return fmt::format("region.level: {} cannot be a {}, since a {} is below it; the parent's level has to be higher",
+                       region_id, level, level_name((*known)->child_level()));
   }
   return std::nullopt;
 }
@@ -284,11 +314,16 @@ Result<void> Reference::save_anchor(const Event& event) {
   if (!event.has_region() && !event.has_sku()) return {};
   auto saved = anchors_.change(anchor_key(event));
   if (!saved) return tl::make_unexpected(saved.error());
-  if (const auto anchor = anchor_of(event); anchor && !event.cancelled() && !(*saved)->fixed()) {
-    **saved = *anchor;
-    (*saved)->set_fixed(true);
-  }
   (*saved)->set_known(true);
+  const auto anchor = anchor_of(event);
+  if (!anchor || event.cancelled() || (*saved)->fixed()) return {};
+  (*saved)->MergeFrom(*anchor);
+  (*saved)->set_fixed(true);
+  if (anchor->parent_id().empty()) return {};
+  auto parent = anchors_.change(region_anchor(anchor->parent_id()));
+  if (!parent) return tl::make_unexpected(parent.error());
+  if ((*parent)->child_level() == 0 || is_higher(anchor->level(), (*parent)->child_level()))
+    (*parent)->set_child_level(anchor->level());
   return {};
 }
 
@@ -318,6 +353,11 @@ Result<void> Reference::complete(Event& event) {
   if (!event.has_region() && !event.has_sku()) return {};
   const auto known = anchors_.get(anchor_key(event));
   if (!known) return tl::make_unexpected(known.error());
+  if (event.has_region() && !(*known)->fixed()) {
+    // What a cancellation names besides its id fixes nothing, so readers must not see it.
+    event.mutable_region()->clear_parent_id();
+    event.mutable_region()->clear_level();
+  }
   if (!(*known)->fixed()) return {};
   if (event.has_region()) {
     event.mutable_region()->set_parent_id((*known)->parent_id());

@@ -7,6 +7,7 @@
 //   rejected by decode
 //   region or SKU unknown   the record is pending for one day of arrival time, then quarantined (pending_records.h)
 //   reference_conflict      it changes the parent or level of a region, or the brand of a SKU, which never change
+//   bad_value               a region is not below a region of a higher level (a county below a county)
 //   event_id known          duplicate, or event_id_conflict
 //   revision known          duplicate, or revision_conflict
 //   superseded              a higher revision is known
@@ -55,11 +56,13 @@ class Reference final : public Operator {
   void reject(const Candidate& candidate, const Rejected& rejected, Outbox& outbox);
   Result<void> copy(const Candidate& candidate, Outbox& outbox);
   // Adds what never changes to a cancellation that names ids only: readers need the region's parent and the SKU's
-  // brand.
+  // brand. Removes a parent and level that fix nothing.
   Result<void> complete(Event& event);
 
   static std::optional<ReferenceAnchor> anchor_of(const Event& event);
   Result<std::optional<std::string>> conflict_with_anchor(const Event& event);
+  // The problem of a region whose parent is not of a higher level, or that has a child of the same or a higher level.
+  Result<std::optional<std::string>> misplaced_region(const Event& event);
   Result<void> save_anchor(const Event& event);
   Result<bool> is_known(std::string_view anchor_key);
 

@@ -220,6 +220,13 @@ class History:
         if self.chance(0.2):
             self.reference("region", {"region_id": "round", "parent_id": "about", "level": "CITY"})
             self.reference("region", {"region_id": "about", "parent_id": "round", "level": "CITY"})
+        if self.chance(0.3):  # a parent is of a higher level; one of them may be known by a cancellation only
+            self.reference("region", {"region_id": "equal", "parent_id": "island", "level": "COUNTY"})
+            self.reference("region", {"region_id": "upside", "parent_id": "island", "level": "PROVINCE"})
+            self.reference("region", {"region_id": "below equal", "parent_id": "equal", "level": "COUNTY"})
+            self.reference("region", {"region_id": "middle", "level": "COUNTY"}, cancelled=True)
+            self.reference("region", {"region_id": "below middle", "parent_id": "middle", "level": "COUNTY"})
+            self.reference("region", {"region_id": "middle", "level": self.pick(["CITY", "COUNTY"])}, revision=2)
         if self.chance(0.4):  # cancelled after it was known: known still, but no county
             cancelled = self.pick([county, counties[5][0]])
             self.reference("region", {"region_id": cancelled}, revision=5, cancelled=True, time=self.moment(self.first_day + 1))

@@ -94,6 +94,8 @@ def decode(raw):
 
 # --- the known payloads and their fields ---------------------------------------------------------
 
+LEVELS = ("COUNTRY", "PROVINCE", "CITY", "COUNTY")  # of regions, the highest first
+
 
 @dataclass(frozen=True)
 class Field:
@@ -183,7 +185,7 @@ PAYLOADS = {
     "region": (
         identifier("region_id"),
         optional("parent_id", "free_text"),
-        required("level", "enum", choices=("COUNTRY", "PROVINCE", "CITY", "COUNTY")),
+        required("level", "enum", choices=LEVELS),
         optional("name", "free_text"),
     ),
     "policy": (
@@ -581,6 +583,7 @@ def finish(record, verdict, identities, detail=""):
 class Region:
     parent: str = None  # "" for none; None as long as only cancelled events are known
     level: str = None
+    child_levels: set = field(default_factory=set)  # those of the regions directly below, whose levels are fixed
 
 
 @dataclass
@@ -637,10 +640,33 @@ class Reference:
                 return f"brand was {known!r}"
         return None
 
+    # Where a region may be.
+
+    def misplacement(self, record):
+        """A region's parent is of a higher level: COUNTRY, PROVINCE, CITY, COUNTY.
+
+        Reading: compared when an uncancelled event fixes parent and level, with the parent and with
+        the children, as far as their levels are fixed.
+        """
+        if record.kind != "region" or record.cancelled:
+            return None
+        known = self.regions.get(record.payload["region_id"], Region())
+        parent, level = record.payload.get("parent_id", ""), LEVELS.index(record.payload["level"])
+        if known.level is not None:
+            return None
+        if parent and parent == record.payload["region_id"]:
+            return "is its own parent"
+        above = self.regions[parent].level if parent else None
+        if above is not None and LEVELS.index(above) >= level:
+            return f"parent {parent!r} is a {above}"
+        if any(LEVELS.index(below) <= level for below in known.child_levels):
+            return "has children of its level or a higher one"
+        return None
+
     # Applying an event.
 
     def apply(self, record):
-        """ids known > what never changes > event_id > revision conflict > superseded.
+        """ids known > what never changes > levels of regions > event_id > revision conflict > superseded.
 
         Reading: reference_conflict stands where it stands in the list of reasons, after unknown
         ids and before event_id_conflict. Reference events are neither late nor future.
@@ -653,6 +679,10 @@ class Reference:
         if contradiction:
             record.quarantine("reference_conflict", contradiction)
             return
+        misplacement = self.misplacement(record)
+        if misplacement:
+            record.quarantine("bad_value", misplacement)
+            return
         finish(record, self.identities.compare(record), self.identities)
         if record.verdict in (ACCEPTED, SUPERSEDED):
             self.register(record)
@@ -664,6 +694,8 @@ class Reference:
             region = self.regions.setdefault(payload["region_id"], Region())
             if not record.cancelled and region.level is None:
                 region.parent, region.level = payload.get("parent_id", ""), payload["level"]
+                if region.parent:
+                    self.regions[region.parent].child_levels.add(region.level)
         elif record.kind == "sku":
             known = self.brand_by_sku.get(payload["sku_id"])
             self.brand_by_sku[payload["sku_id"]] = known or (None if record.cancelled else payload["brand_id"])

@@ -305,6 +305,15 @@ class ReferenceData(unittest.TestCase):
         self.assertEqual(self.verdicts(grandchild, child), ["unknown_region"] * 2)
         self.assertEqual(self.verdicts(region("a", "CITY", "b"), region("b", "CITY", "a")), ["unknown_region"] * 2)
 
+    def test_a_parent_is_of_a_higher_level(self):
+        self.assertEqual(self.verdicts(region("p", "PROVINCE"), region("q", "COUNTY", "p"), region("r", "COUNTY", "q"), region("s", "PROVINCE", "q")),
+                         ["accepted", "accepted", "bad_value", "bad_value"])
+        self.assertEqual(self.verdicts(region("a", "CITY", "b"), region("b", "CITY")), ["bad_value", "accepted"])
+        gone = dict(region("m", "CITY"), cancelled=True)
+        back = dict(region("m", "COUNTY"), event_id="2", event_time="2026-01-03" + NOON, revision=2)
+        child = dict(region("n", "COUNTY", "m"), event_time="2026-01-02" + NOON)
+        self.assertEqual(self.verdicts(gone, child, back), ["accepted", "accepted", "bad_value"])
+
     def test_what_never_changes(self):
         city = region("c", "CITY")
         self.assertEqual(self.verdicts(

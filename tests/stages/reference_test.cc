@@ -106,6 +106,70 @@ TEST_F(ReferenceTest, AChangeOfAFieldThatNeverChangesIsAConflict) {
   EXPECT_EQ(outputs(), Texts{"region north#2"});
 }
 
+TEST_F(ReferenceTest, ARegionIsBelowOneOfAHigherLevel) {
+  for (const auto& event : {region("p", "", Region::PROVINCE), region("c", "p", Region::COUNTY)}) feed(event, kNow);
+  outputs();
+  restart();
+  const auto county = region("county", "c", Region::COUNTY);
+  feed(county, kNow);
+  feed(region("city", "c", Region::CITY), kNow);
+  feed(region("province", "p", Region::PROVINCE), kNow);
+  feed(region("country", "p", Region::COUNTRY), kNow);
+  const auto sent = bench.drain(Topic::quarantine);
+  ASSERT_EQ(sent.size(), 4U);
+  for (const auto& one : sent) EXPECT_EQ(one.as<Quarantined>().reason(), "bad_value");
+  EXPECT_EQ(sent[0].as<Quarantined>().detail(),
+            "region.parent_id: a COUNTY cannot be below c, which is a COUNTY; the parent's level has to be higher");
+  EXPECT_EQ(sent[2].as<Quarantined>().detail(),
+            "region.parent_id: a PROVINCE cannot be below p, which is a PROVINCE; the parent's level has to be higher");
+  feed(region("county", "p", Region::COUNTY), kNow);  // a quarantined record occupies no id
+  EXPECT_EQ(outputs(), Texts{county.event_id()});
+}
+
+TEST_F(ReferenceTest, AChildThatCameBeforeItsParentIsComparedWhenTheParentComes) {
+  feed(region("below", "county", Region::COUNTY), kNow);  // waits
+  feed(region("fine", "county", Region::CITY), kNow);     // waits
+  EXPECT_EQ(outputs(), Texts{});
+  feed(region("county", "", Region::PROVINCE), kNow);
+  EXPECT_EQ(outputs(), (Texts{"region county#1", "region below#1", "region fine#1"}));
+  feed(region("deeper", "late", Region::COUNTY), kNow);
+  restart();
+  feed(region("late", "fine", Region::COUNTY), kNow);
+  EXPECT_EQ(outputs(), (Texts{"region late#1", "region deeper#1: bad_value"}));
+}
+
+TEST_F(ReferenceTest, ALevelThatIsFixedLaterIsComparedWithTheChildren) {
+  auto gone = region("middle", "", Region::COUNTY);
+  gone.set_cancelled(true);
+  feed(gone, kNow);  // known from here on, without a level
+  feed(region("city", "middle", Region::CITY), kNow);
+  feed(region("county", "middle", Region::COUNTY), kNow);
+  outputs();
+  restart();
+  feed(revised(region("middle", "", Region::COUNTY), 2), kNow);
+  feed(revised(region("middle", "", Region::CITY), 2), kNow);
+  feed(revised(region("middle", "city", Region::PROVINCE), 2), kNow);  // a cycle
+  feed(revised(region("middle", "middle", Region::PROVINCE), 2), kNow);
+  EXPECT_EQ(outputs(), Texts(4, "region middle#2: bad_value"));
+  feed(revised(region("middle", "", Region::PROVINCE), 2), kNow);
+  EXPECT_EQ(outputs(), Texts{"region middle#2"});
+}
+
+TEST_F(ReferenceTest, ACancellationThatFixesNothingNamesNoParent) {
+  auto gone = region("a", "", Region::CITY);
+  gone.set_cancelled(true);
+  feed(gone, kNow);
+  feed(region("b", "a", Region::COUNTY), kNow);
+  bench.drain();
+  auto circle = revised(region("a", "b", Region::CITY), 2);
+  circle.set_cancelled(true);
+  feed(circle, kNow);
+  const auto copies = bench.drain(Topic::ledger);
+  ASSERT_FALSE(copies.empty());
+  EXPECT_FALSE(copies[0].as<LedgerRecord>().event().region().has_parent_id())
+      << "the tree of regions would have a cycle";
+}
+
 TEST_F(ReferenceTest, ARegionCannotBeAboveItself) {
   auto gone = region("north", "", Region::COUNTY);
   gone.set_cancelled(true);
@@ -114,7 +178,7 @@ TEST_F(ReferenceTest, ARegionCannotBeAboveItself) {
   outputs();
   auto circle = revised(region("north", "south", Region::COUNTY), 2);
   feed(circle, kNow);
-  EXPECT_EQ(outputs(), (Texts{circle.event_id() + ": reference_conflict"}));
+  EXPECT_EQ(outputs(), (Texts{circle.event_id() + ": bad_value"}));
 }
 
 TEST_F(ReferenceTest, DuplicatesAreDroppedAndConflictsQuarantined) {

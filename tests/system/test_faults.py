@@ -290,6 +290,9 @@ def faults():
     ]
     references = [
         rejected("unknown_region", "an outlet nowhere", outlet("o8", -30, region="nowhere")),
+        rejected("bad_value", "a county below a county", event("k3", at(-1), "region", {"region_id": "K3", "parent_id": "K1", "level": "COUNTY"})),
+        rejected("bad_value", "a province below a county",
+                 event("p3", at(-1), "region", {"region_id": "P3", "parent_id": "K1", "level": "PROVINCE"})),
         rejected("reference_conflict", "a county that moves",
                  event("x", at(-1), "region", {"region_id": "K1", "parent_id": "P1", "level": "COUNTY"})),
         rejected("reference_conflict", "a SKU of another brand",

@@ -1,5 +1,5 @@
-// The tree of regions. Its root is the whole market, region_id "". A region never changes its parent, and the reader of
-// the reference topic accepts a region only after its parent, so the tree has no cycles.
+// The tree of regions. Its root is the whole market, region_id "". A region never changes its parent, and the reference
+// stage accepts a region only below one of a higher level, so the tree has no cycles.
 #pragma once
 
 #include <cstdint>
