@@ -109,7 +109,7 @@ void check_outliers(const History& history, const MarketCalendar& calendar, Outl
                   count == 1 ? "arrives" : "arrive", minute_text(arrivals[found.others.begin], calendar),
                   minute_text(arrivals[found.others.end - 1], calendar), list);
   if (limits.accepted) {
-    print_note(fmt::format("Accepted with --yes: {}", what));
+    print_message(fmt::format("Accepted with --yes: {}", what));
     return;
   }
   throw ExitError(kExitFailed,
