@@ -17,6 +17,9 @@ struct GroupPosition {
 };
 
 // Error: retry or stop, see kafka_error.
+[[nodiscard]] Result<std::map<Input, Committed>> group_commits(const KafkaSettings& settings, const std::string& group,
+                                                               const std::vector<Input>& inputs);
+// The same, with the log end offsets: a request more for each partition.
 [[nodiscard]] Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings,
                                                                      const std::string& group,
                                                                      const std::vector<Input>& inputs);

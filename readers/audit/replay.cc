@@ -306,13 +306,13 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     }
     return make_task(input, definition, std::move(op), sink);
   };
-  const auto send_progress = [&](const Tasks& tasks) -> Result<void> {
-    for (const auto& [input, context] : tasks) tracker.acknowledge(input, context.op->clock());
+  Worker intake({source, sink, checkpoints, task_name_of, make_intake}, kOptions);
+  const auto send_progress = [&]() -> Result<void> {
+    for (const auto& [input, context] : intake.tasks()) tracker.acknowledge(input, context.op->clock());
     if (!tracker.changed()) return {};
     for (auto& record : tracker.records()) TRY(sink.send(std::move(record)));
     return {};
   };
-  Worker intake({source, checkpoints, task_name_of, make_intake, send_progress}, kOptions);
 
   OutletStage* outlet_stage = nullptr;
   MemorySource::GroupOffsets group;
@@ -323,7 +323,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
     outlet_stage = op.get();
     return make_task(input, definition, std::move(op), sink);
   };
-  Worker outlet({ledger_source, checkpoints, task_name_of, make_outlet}, kOptions);
+  Worker outlet({ledger_source, sink, checkpoints, task_name_of, make_outlet}, kOptions);
   const auto drain = [&]() -> Result<void> {
     for (;;) {
       const auto worked = outlet.round();
@@ -333,8 +333,8 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   };
 
   while (!source.finished()) {
-    const auto worked = intake.round();
-    if (!worked) return tl::make_unexpected(worked.error());
+    TRY(intake.round());
+    TRY(send_progress());
     TRY(drain());
     if (progress) progress(source.position(), history.size());
   }
@@ -401,12 +401,11 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   ReplaySummary summary;
   for (const auto& [input, context] : outlet.tasks()) {
     summary.records += context.task->counters().records;
-    for (const auto& [sender, offset] : context.task->missing()) {
-      return fail(Reaction::stop,
-                  "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its "
-                  "input offset {} or later. Restore the topic; a replay needs all records.",
-                  input.partition, sender, offset);
-    }
+    if (context.task->is_complete()) continue;
+    return fail(Reaction::stop,
+                "Replay stopped: records of ledger partition {} are missing: those caused by {}. Restore the topic; a "
+                "replay needs all records.",
+                input.partition, sentence_part(context.task->missing()));
   }
   TRY(market.finish());
   market.add_to(sink.transitions(), sink.seals());
