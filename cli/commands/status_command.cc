@@ -17,7 +17,6 @@ struct TaskStatus {
   Millis clock = kNever;
   std::optional<std::int64_t> state_bytes;
   std::int64_t repetitions = 0;
-  std::int64_t sequence_gaps = 0;
   std::optional<std::int64_t> alerts_open;
   std::int64_t records = 0;
   std::int64_t quarantined = 0;
@@ -39,7 +38,6 @@ TaskStatus parse_status(const std::optional<Checkpoint>& checkpoint) {
   status.clock = json.value("clock_ms", kNever);
   if (checkpoint->state().empty()) status.state_bytes = json.value("state_bytes", std::int64_t{0});
   status.repetitions = json.value("repetitions", std::int64_t{0});
-  status.sequence_gaps = json.value("sequence_gaps", std::int64_t{0});
   status.records = json.value("records", std::int64_t{0});
   status.quarantined = json.value("quarantined", std::int64_t{0});
   if (json.contains("alerts_open")) status.alerts_open = json.value("alerts_open", std::int64_t{0});
@@ -68,38 +66,55 @@ int status(const Context& context, const OutputArguments& output) {
   or_exit(reach(context.kafka));
   const auto definition = context.definition();
   const MarketCalendar calendar(definition.timezone());
-  TableWriter table(out, mode,
-                    {{"stage"},
-                     {"topic"},
-                     {"partition", ColumnType::number},
-                     {"watermark"},
-                     {"offset", ColumnType::number},
-                     {"lag_records", ColumnType::number},
-                     {"state_bytes", ColumnType::number},
-                     {"repetitions", ColumnType::number},
-                     {"sequence_gaps", ColumnType::number},
-                     {"alerts_open", ColumnType::number},
-                     {"quarantine_rate", ColumnType::number},
-                     {"held"}});
+  std::vector<TableColumn> columns{{"stage"},
+                                   {"topic"},
+                                   {"partition", ColumnType::number},
+                                   {"watermark"},
+                                   {"offset", ColumnType::number},
+                                   {"lag_records", ColumnType::number},
+                                   {"state_bytes", ColumnType::number},
+                                   {"repetitions", ColumnType::number},
+                                   {"sequence_gaps", ColumnType::number},
+                                   {"alerts_open", ColumnType::number},
+                                   {"quarantine_rate", ColumnType::number}};
+  if (mode != OutputMode::table) columns.push_back({"missing"});  // a table has sentences below it
+  TableWriter table(out, mode, columns);
+  std::string waiting;
   std::string held;
   for (const auto& task : task_positions(context)) {
     const auto status = parse_status(task.checkpoint);
     const auto& committed = task.position.committed;
-    table.row({std::string(name_of(task.stage)), std::string(name_of(task.input.topic)), task.input.partition,
-               status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
-               committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset), task.position.lag(),
-               status.state_bytes, status.repetitions, status.sequence_gaps, status.alerts_open,
-               status.quarantine_rate(),
-               status.held == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.held))});
+    const WaitingTask gap{task.name, parse_gap_note(committed.metadata)};
+    if (!gap.missing.empty()) waiting += sentence(gap) + ".\n";
+    std::vector<TableCell> cells{
+        std::string(name_of(task.stage)),
+        std::string(name_of(task.input.topic)),
+        task.input.partition,
+        status.clock == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.clock)),
+        committed.offset < 0 ? TableCell(std::nullopt) : TableCell(committed.offset),
+        task.position.lag(),
+        status.state_bytes,
+        status.repetitions,
+        static_cast<std::int64_t>(gap.missing.size()),
+        status.alerts_open,
+        status.quarantine_rate(),
+        status.held == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.held))};
     if (status.held != kNever) {
       held += fmt::format(
           "held: {}/{} would move the clock of its partition to {}. Decide: fiverate quarantine accept, or reject\n",
           task.name, task.checkpoint->source_clock().held().offset(), calendar.format(status.held));
     }
+    if (mode != OutputMode::table)
+      cells.push_back(gap.missing.empty() ? TableCell(std::nullopt) : TableCell(sentence_part(gap.missing)));
+    table.row(std::move(cells));
   }
   table.finish();
   if (mode == OutputMode::table) {
     out.write(held);
+    if (!waiting.empty()) {
+      out.write(fmt::format("\n{}If restarts do not bring them, stop all processes, run `{}`, and start again.\n",
+                            waiting, kMendCommand));
+    }
     out.write(fmt::format("\nquarantined so far: {}\n", or_exit(quarantined_so_far(context))));
     if (const auto& address = context.config().run.health; !address.empty() && !address.ends_with(":0")) {
       out.write(visible_lines(standbys_of(address)));

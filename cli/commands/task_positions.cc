@@ -29,4 +29,22 @@ std::vector<TaskPosition> task_positions(const Context& context) {
   return tasks;
 }
 
+Result<std::vector<WaitingTask>> waiting_tasks(const Context& context) {
+  const auto definition = context.definition();
+  std::vector<WaitingTask> waiting;
+  for (const auto stage :
+       {Stage::outlet, Stage::market, Stage::desk}) {  // the senders before them read no chained records
+    TRY_VALUE(positions, group_commits(context.kafka, group_of(context.kafka, stage), inputs_of(stage, definition)));
+    for (const auto& [input, committed] : positions) {
+      auto missing = parse_gap_note(committed.metadata);
+      if (!missing.empty()) waiting.push_back({task_name_of(input), std::move(missing)});
+    }
+  }
+  return waiting;
+}
+
+std::string sentence(const WaitingTask& task) {
+  return fmt::format("{} waits for missing records: those caused by {}", task.name, sentence_part(task.missing));
+}
+
 }  // namespace fiverate

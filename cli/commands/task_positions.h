@@ -9,6 +9,7 @@
 #include "processors/edge/kafka_offsets.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/checkpoint.h"
+#include "processors/stream/sequence_gap.h"
 
 namespace fiverate {
 
@@ -23,5 +24,14 @@ struct TaskPosition {
 
 // Of all tasks, in the order of the flow.
 std::vector<TaskPosition> task_positions(const Context& context);
+
+// A task that waits for missing records, as its group notes it (stream/sequence_gap.h).
+struct WaitingTask {
+  std::string name;
+  std::vector<MissingRange> missing;
+};
+[[nodiscard]] Result<std::vector<WaitingTask>> waiting_tasks(const Context& context);
+// "outlet/3 waits for missing records: those caused by deliveries/0 offsets 7 to 120"
+std::string sentence(const WaitingTask& task);
 
 }  // namespace fiverate

@@ -1,5 +1,6 @@
 // `tasks ls`, `tasks reset`: the tasks and their checkpoints; publish a task's outputs again from an offset of its input.
 #include <filesystem>
+#include <map>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
@@ -42,6 +43,7 @@ struct ResetArguments {
   std::string task;
   std::optional<std::int64_t> offset;
   bool dry_run = false;
+  bool missing = false;
 };
 
 Input input_of_argument(const std::string& name, const Definition& definition) {
@@ -155,6 +157,21 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
   return kExitDone;
 }
 
+// Resets each sender to the lowest offset that a waiting task misses.
+int reset_missing(const Context& context, const ResetArguments& arguments) {
+  or_exit(reach(context.kafka));
+  std::map<std::string, std::int64_t> offsets;
+  for (const auto& task : or_exit(waiting_tasks(context))) {
+    for (const auto& range : task.missing) {
+      const auto [known, added] = offsets.try_emplace(task_argument(range.sender), range.from);
+      known->second = std::min(known->second, range.from);
+    }
+  }
+  if (offsets.empty()) throw ExitError(kExitUsage, "Nothing was changed: no task waits for missing records.");
+  for (const auto& [task, offset] : offsets) reset_task(context, {task, offset, arguments.dry_run});
+  return kExitDone;
+}
+
 }  // namespace
 
 void add_tasks(Program& program) {
@@ -171,13 +188,23 @@ void add_tasks(Program& program) {
       "reset",
       "Publish a task's outputs again from an offset of its input. All processes of its stage have to be stopped");
   auto arguments = std::make_shared<ResetArguments>();
-  reset->add_option("task", arguments->task, "As `tasks ls` names it: outlet-3, deliveries-0")->required();
-  reset->add_option(
-      "--offset", arguments->offset,
-      "From this offset of its input on. Default: from the last checkpoint whose results are all still there");
+  auto* const task = reset->add_option("task", arguments->task, "As `tasks ls` names it: outlet-3, deliveries-0");
+  reset
+      ->add_option(
+          "--offset", arguments->offset,
+          "From this offset of its input on. Default: from the last checkpoint whose results are all still there")
+      ->needs(task);
+  reset
+      ->add_flag("--missing", arguments->missing,
+                 "All tasks whose records other tasks miss, each from the first missing one on (see `status`)")
+      ->excludes(task);
   reset->add_flag("--dry-run", arguments->dry_run, "Print what would be published again, and change nothing");
   reset->callback([&program, arguments] {
-    program.command = [arguments](const Context& context) { return reset_task(context, *arguments); };
+    program.command = [arguments](const Context& context) {
+      if (arguments->missing) return reset_missing(context, *arguments);
+      if (arguments->task.empty()) throw ExitError(kExitUsage, "Name a task, or give --missing.");
+      return reset_task(context, *arguments);
+    };
   });
 }
 

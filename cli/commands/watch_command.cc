@@ -13,6 +13,7 @@
 #include "cli/commands/alert_arguments.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
+#include "cli/commands/task_positions.h"
 #include "cli/screen/alert_table.h"
 #include "cli/screen/live_screen.h"
 #include "cli/screen/market_screen.h"
@@ -29,6 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
 constexpr std::chrono::seconds kReadClockEvery{5};  // the ages on the screen grow also without new records
+constexpr std::chrono::seconds kReadGapsEvery{2};
+constexpr std::size_t kWaitingTasksMax = 5;  // on a screen
 
 std::atomic<bool> watch_interrupted = false;
 
@@ -41,18 +44,22 @@ std::string local_time() {
 }
 
 // The loop of a live command: runs until Ctrl-C or for `seconds` (0: no limit), and continues when Kafka is away for a
-// while. On a screen a lost connection is a warning on the page, otherwise a message on stderr.
+// while. On a screen a lost connection and missing records are warnings on the page, otherwise messages on stderr.
 class WatchLoop {
  public:
   WatchLoop(const Context& context, std::int64_t seconds, bool is_screen)
-      : servers_(context.kafka.properties.at("bootstrap.servers")),
+      : context_(context),
+        servers_(context.kafka.properties.at("bootstrap.servers")),
         is_screen_(is_screen),
         ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
     if (is_screen) spdlog::set_level(spdlog::level::off);  // the log would be written over the screen
     std::signal(SIGINT, [](int) { watch_interrupted = true; });
     std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
-  [[nodiscard]] bool is_over() const { return watch_interrupted || Clock::now() >= ends_; }
+  [[nodiscard]] bool is_over() {
+    read_gaps();
+    return watch_interrupted || Clock::now() >= ends_;
+  }
 
   // Reads new records; none while the connection is lost. Ends the program after an error that does not pass.
   void poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) {
@@ -65,9 +72,9 @@ class WatchLoop {
   }
 
   [[nodiscard]] bool is_connected() const { return lost_.empty(); }
-  // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56."; empty while connected.
+  // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56.", or a line for each task that waits for missing records.
   [[nodiscard]] std::string warning(Language language) const {
-    if (is_connected()) return {};
+    if (is_connected()) return gap_warning(language);
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
                                  "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
     return message_text(fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_));
@@ -75,9 +82,9 @@ class WatchLoop {
 
   // True if a changed page is due to be drawn.
   bool is_draw_due(bool changed) {
-    if ((!changed && !connection_changed_) || Clock::now() - drawn_ < kDrawEvery) return false;
+    if ((!changed && !warning_changed_) || Clock::now() - drawn_ < kDrawEvery) return false;
     drawn_ = Clock::now();
-    connection_changed_ = false;
+    warning_changed_ = false;
     return true;
   }
   // True if the market's clock is due to be read again.
@@ -88,9 +95,41 @@ class WatchLoop {
   }
 
  private:
+  // What the groups note of sequence gaps. While they cannot be read, the last ones remain.
+  void read_gaps() {
+    if (!is_connected() || Clock::now() - gaps_read_ < kReadGapsEvery) return;
+    gaps_read_ = Clock::now();
+    auto waiting = waiting_tasks(context_);
+    if (!waiting) return;
+    const auto before = std::exchange(waiting_, std::move(*waiting));
+    warning_changed_ |= gap_warning(before, Language::en) != gap_warning(waiting_, Language::en);
+    if (is_screen_ || before.empty() == waiting_.empty()) return;
+    fmt::print(stderr, "fiverate: {}\n",
+               waiting_.empty() ? "No task waits for missing records any more." : gap_warning(waiting_, Language::en));
+  }
+
+  // A line for each task.
+  static std::string gap_warning(const std::vector<WaitingTask>& waiting, Language language) {
+    constexpr Translations kWaits{"{} waits for missing records: those caused by {}.",
+                                  "{} 正在等待缺失的记录，来源：{}。"};
+    constexpr Translations kMore{"{} more: see `fiverate status`.", "另有 {} 个：见 `fiverate status`。"};
+    constexpr Translations kMend{"If restarts do not bring them: stop all processes, run `{}`, start again.",
+                                 "若重启后仍缺失：停止所有进程，运行 `{}`，再重新启动。"};
+    if (waiting.empty()) return {};
+    std::string text;
+    for (std::size_t i = 0; i < std::min(waiting.size(), kWaitingTasksMax); ++i) {
+      text +=
+          fmt::format(fmt::runtime(in(language, kWaits)), waiting[i].name, sentence_part(waiting[i].missing)) + "\n";
+    }
+    if (waiting.size() > kWaitingTasksMax)
+      text += fmt::format(fmt::runtime(in(language, kMore)), waiting.size() - kWaitingTasksMax) + "\n";
+    return text + fmt::format(fmt::runtime(in(language, kMend)), kMendCommand);
+  }
+  [[nodiscard]] std::string gap_warning(Language language) const { return gap_warning(waiting_, language); }
+
   void note_connected(const Source& source) {
     if (lost_.erase(&source) > 0 && lost_.empty()) {
-      connection_changed_ = true;
+      warning_changed_ = true;
       if (!is_screen_) print_message(fmt::format("Connected to Kafka at {} again.", servers_));
     }
     if (lost_.empty()) last_connected_ = local_time();
@@ -98,32 +137,31 @@ class WatchLoop {
 
   void note_lost(const Source& source, const Error& error) {
     if (lost_.empty()) {
-      connection_changed_ = true;
+      warning_changed_ = true;
       if (!is_screen_) print_message(fmt::format("Lost connection to Kafka at {}. Retrying. {}", servers_, error.what));
     }
     lost_.insert(&source);
   }
 
+  const Context& context_;
   const std::string servers_;
   const bool is_screen_;
   const Clock::time_point ends_;
   Clock::time_point drawn_{};
   Clock::time_point clock_read_{};
+  Clock::time_point gaps_read_{};
+  std::vector<WaitingTask> waiting_;
   std::set<const Source*> lost_;  // sources whose last poll failed
   std::string last_connected_ = local_time();
-  bool connection_changed_ = false;
+  bool warning_changed_ = false;
 };
 
 // ---- rates ----------------------------------------------------------------------------------------------------------
 
-void write_warning(TextOutput& page, const std::string& warning) {
-  if (!warning.empty()) page.write(coloured(page, warning, RowStyle::red) + "\n");
-}
-
 void draw_rates(LiveScreen& screen, const LatestRows& latest, const RateFilter& filter, const std::string& warning,
                 Language language) {
   // Title, blank line, header, number of rows that are not shown, and the warning.
-  const std::size_t other_lines = warning.empty() ? 4 : 5;
+  const std::size_t other_lines = 4 + lines_of(warning);
   auto page = screen.page();
   std::vector<MetricsRow> rows;
   auto as_of = kNoDay;
@@ -199,7 +237,7 @@ void draw_alerts(LiveScreen& screen, const LatestAlerts& latest, const AlertFilt
                  const MarketCalendar& calendar, Millis now, const std::string& warning, Language language) {
   constexpr std::size_t kLatestMax = 8;
   // Titles, headers, blank lines, number of alerts that are not shown, and the warning.
-  const std::size_t other_lines = warning.empty() ? 9 : 10;
+  const std::size_t other_lines = 9 + lines_of(warning);
   auto page = screen.page();
   const auto section = [&](Label title, const std::vector<const Alert*>& alerts, std::size_t limit) {
     page.write(fmt::format("{}: {}\n", label(title, language), alerts.size()));

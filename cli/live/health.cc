@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "schemas/format.h"
+
 namespace fiverate {
 
 void HealthBoard::round(const std::string& name, bool assigned, const Tasks& running,
@@ -20,6 +22,7 @@ void HealthBoard::round(const std::string& name, bool assigned, const Tasks& run
     task.next_offset = context.task->next_offset();
     task.lag = behind == lag.end() ? 0 : behind->second;
     task.replaying = context.task->is_suppressed();
+    task.missing = context.standing_gap;
     const bool stands = known != thread.tasks.end() && known->second.next_offset == task.next_offset && task.lag > 0;
     task.moved = stands ? known->second.moved : now;
   }
@@ -89,13 +92,19 @@ HealthBoard::Answer HealthBoard::readyz() const {
     }
     for (const auto& [task, health] : thread.tasks) {
       restored = restored && !health.replaying;
-      up_to_date = up_to_date && health.lag <= kBehindMax;
-      if (health.replaying || health.lag > kBehindMax) {
-        waiting.push_back({{"task", task},
-                           {"offset", health.next_offset},
-                           {"lag_records", health.lag},
-                           {"replaying", health.replaying}});
+      const bool is_up_to_date = health.lag <= kBehindMax && health.missing.empty();
+      up_to_date = up_to_date && is_up_to_date;
+      if (is_up_to_date && !health.replaying) continue;
+      nlohmann::ordered_json entry{
+          {"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"replaying", health.replaying}};
+      if (!health.missing.empty()) {
+        entry["because"] =
+            fmt::format("Records are missing: those caused by {}. Stop all processes, run `{}`, start again.",
+                        sentence_part(health.missing), kMendCommand);
+        for (const auto& [sender, from, to] : health.missing)
+          entry["missing"].push_back({{"sender", sender}, {"from", from}, {"to", to}});
       }
+      waiting.push_back(std::move(entry));
     }
   }
   // Without an assignment nothing is known of what follows.

@@ -3,7 +3,7 @@
 //   alive   no thread is in one round of work for longer than kStuckAfter, and no task stands still for kStandsAfter while records wait (a
 //           part of Kafka may be away for a while)
 //   ready   every thread has its partitions (assigned), no task replays up to its checkpoint (restored), and none is more than a poll
-//           behind the log end (up to date)
+//           behind the log end or waits for missing records for long (up to date)
 //
 // A thread that waits for Kafka to come back is alive and not ready. Thread-safe.
 #pragma once
@@ -49,7 +49,8 @@ class HealthBoard {
   struct TaskHealth {
     std::int64_t next_offset = -1;
     std::int64_t lag = 0;
-    bool replaying = false;   // up to its checkpoint
+    bool replaying = false;  // up to its checkpoint
+    std::vector<MissingRange> missing;
     Clock::time_point moved;  // or had nothing to do
   };
   struct Thread {

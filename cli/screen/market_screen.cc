@@ -58,6 +58,18 @@ std::string severity_counts(const TextOutput& page, const std::vector<const Aler
 
 }  // namespace
 
+std::size_t lines_of(const std::string& warning) {
+  return warning.empty() ? 0 : 1 + static_cast<std::size_t>(std::ranges::count(warning, '\n'));
+}
+
+void write_warning(TextOutput& page, const std::string& warning) {
+  for (std::string_view rest = warning; !rest.empty();) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    page.write(coloured(page, std::string(rest.substr(0, end)), RowStyle::red) + "\n");
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
 std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& filter, Millis now) {
   auto alerts = latest.sorted([&](const Alert& alert) { return is_open(alert) && filter.matches(alert); });
   const auto rank = [&](const Alert* alert) {
@@ -73,7 +85,7 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
   auto as_of = kNoDay;
   const auto brands = brands_of(view, as_of);
   const auto alerts = alerts_for_screen(view.alerts, view.alert_filter, view.now);
-  const auto other_lines = kOtherLines + (view.warning.empty() ? 0 : 1);
+  const auto other_lines = kOtherLines + lines_of(view.warning);
   const auto list_lines = std::max(page.size().lines, other_lines + 2) - other_lines;
   // The brands may use half of the lines, and those that the alerts leave free.
   const auto brand_limit = std::max(list_lines / 2, list_lines - std::min(list_lines, alerts.size()));
@@ -84,7 +96,7 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
 
   page.write(fmt::format("{}   {}   {}\n", text(Label::market_title), minute_text(view.now, calendar),
                          text(Label::stop_with_ctrl_c)));
-  if (!view.warning.empty()) page.write(coloured(page, view.warning, RowStyle::red) + "\n");
+  write_warning(page, view.warning);
   page.write(fmt::format("{}: {}   {}   {}: {}\n", text(Label::open_alerts), alerts.size(),
                          severity_counts(page, alerts, language), text(Label::quarantined), view.quarantined));
 

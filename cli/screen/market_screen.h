@@ -21,8 +21,12 @@ struct MarketView {
   const AlertFilter& alert_filter;
   Millis now = kNever;  // the market's clock; kNever while it is unknown
   std::int64_t quarantined = 0;
-  std::string warning = {};  // shown on top, such as a lost connection
+  std::string warning = {};  // lines that are shown on top, such as a lost connection
 };
+
+// How many lines a warning has, and writes them in red.
+std::size_t lines_of(const std::string& warning);
+void write_warning(TextOutput& page, const std::string& warning);
 
 // The open alerts in the order of the screen: silenced ones last, else by severity, then the newest first.
 std::vector<const Alert*> alerts_for_screen(const LatestAlerts& latest, const AlertFilter& filter, Millis now);

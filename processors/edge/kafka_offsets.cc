@@ -92,15 +92,31 @@ Result<std::map<Input, Committed>> query_committed(const KafkaClient& client, co
   return client.failed(code, "The committed offsets of the group could not be read");
 }
 
+namespace {
+
+// Of all inputs.
+Result<std::map<Input, Committed>> commits_of(KafkaClient& client, const std::vector<Input>& inputs) {
+  TRY_VALUE(commits, query_committed(client, inputs));
+  for (const auto& input : inputs) commits.try_emplace(input, Committed{-1, {}});
+  return commits;
+}
+
+}  // namespace
+
+Result<std::map<Input, Committed>> group_commits(const KafkaSettings& settings, const std::string& group,
+                                                 const std::vector<Input>& inputs) {
+  TRY_VALUE(client, KafkaClient::open(settings, consumer_role(settings, group)));
+  return commits_of(*client, inputs);
+}
+
 Result<std::map<Input, GroupPosition>> group_positions(const KafkaSettings& settings, const std::string& group,
                                                        const std::vector<Input>& inputs) {
   TRY_VALUE(client, KafkaClient::open(settings, consumer_role(settings, group)));
-  TRY_VALUE(committed, query_committed(*client, inputs));
+  TRY_VALUE(commits, commits_of(*client, inputs));
   std::map<Input, GroupPosition> positions;
-  for (const auto& input : inputs) {
+  for (auto& [input, committed] : commits) {
     TRY_VALUE(range, query_offset_range(*client, input));
-    const auto found = committed.find(input);
-    positions[input] = {found != committed.end() ? found->second : Committed{-1, {}}, range.end};
+    positions[input] = {std::move(committed), range.end};
   }
   return positions;
 }

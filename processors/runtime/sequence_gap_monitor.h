@@ -1,11 +1,9 @@
-// Reports a task that waits for records of its senders for kReportAfter: a sender that starts again repeats them by itself, otherwise its
-// outputs have to be published again by hand.
+// Notices the sequence gaps that stand for kStandsAfter: a sender that starts again repeats its records by itself, otherwise they have to be
+// published again by hand. A standing gap is in TaskContext, for health checks and for the group; the log has its beginning and its end.
 #pragma once
 
 #include <chrono>
 #include <map>
-#include <optional>
-#include <string>
 #include <utility>
 
 #include "processors/stream/report.h"
@@ -16,48 +14,40 @@ namespace fiverate {
 class SequenceGapMonitor {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  static constexpr std::chrono::seconds kReportAfter{60};
+  static constexpr std::chrono::seconds kStandsAfter{10};
 
   explicit SequenceGapMonitor(Report report) : report_(std::move(report)) {}
 
-  void check(const Tasks& tasks, Time now) {
-    std::erase_if(known_, [&](const auto& one) { return !tasks.contains(one.first); });
-    for (const auto& [input, context] : tasks) {
-      const auto& task = *context.task;
-      auto& known = known_[input];
-      const auto count = task.counters().sequence_gaps;
-      const auto missing = task.missing();
-      if (missing.empty()) known = {count, std::nullopt};
-      if (count == known.reported) continue;
-      if (!known.since) known.since = now;
-      if (now - *known.since < kReportAfter) continue;
+  void check(Tasks& tasks, Time now) {
+    std::erase_if(waiting_, [&](const auto& one) { return !tasks.contains(one.first); });
+    for (auto& [input, context] : tasks) {
+      auto& task = *context.task;
+      if (task.is_complete()) {
+        waiting_.erase(input);
+        if (std::exchange(context.standing_gap, {}).empty()) continue;
+        report_(Severity::info, fmt::format("{}: the missing records have come. It continues.", task.name()));
+        continue;
+      }
+      auto& [since, is_reported] = waiting_.try_emplace(input, Waiting{now}).first->second;
+      const bool stands = now - since >= kStandsAfter;
+      // After a restart a gap that stood before continues to stand.
+      if (stands || !context.standing_gap.empty()) context.standing_gap = task.missing();
+      if (!stands || std::exchange(is_reported, true)) continue;
       report_(
           Severity::warning,
-          fmt::format(
-              "{}: {} records are not applied, because records before them are missing. If their senders do not repeat "
-              "those after a restart, stop all processes and publish them again:{}",
-              task.name(), count - known.reported, commands(missing)));
-      known = {count, std::nullopt};
+          fmt::format("{} has waited {} s for missing records: those caused by {}. Its results stand still. If their "
+                      "senders do not repeat them after a restart, stop all processes, run `{}`, and start again.",
+                      task.name(), kStandsAfter.count(), sentence_part(context.standing_gap), kMendCommand));
     }
   }
 
  private:
-  struct Known {
-    std::int64_t reported = 0;
-    std::optional<Time> since;
+  struct Waiting {
+    Time since;
+    bool is_reported = false;
   };
-
-  static std::string commands(const std::map<std::string, std::int64_t>& missing) {
-    std::string text;
-    for (const auto& [sender, offset] : missing) {
-      text += fmt::format(" fiverate tasks reset {} --offset {};", task_argument(sender), offset);
-    }
-    text.pop_back();
-    return text;
-  }
-
   Report report_;
-  std::map<Input, Known> known_;
+  std::map<Input, Waiting> waiting_;
 };
 
 }  // namespace fiverate

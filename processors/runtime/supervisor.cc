@@ -41,9 +41,9 @@ Result<bool> Supervisor::round() {
 Result<bool> Supervisor::work() {
   if (!run_) TRY(start());
   TRY_VALUE(worked, run_->worker->round());
-  const auto& tasks = run_->worker->tasks();
-  observer_.on_round(*run_->source, tasks, run_->standby ? &*run_->standby : nullptr);
+  auto& tasks = run_->worker->tasks();
   run_->sequence_gaps.check(tasks, now_());
+  observer_.on_round(*run_->source, tasks, run_->standby ? &*run_->standby : nullptr);
   if (run_->progress) TRY(run_->progress->report(tasks));
   return worked;
 }

@@ -22,8 +22,7 @@ Result<Admission> InputAdmission::check(const InRecord& record, const std::strin
   if (record.link->previous < last.position || record.link->chain != last.chain) {
     return fail(Reaction::stop,
                 "{} did not repeat its outputs: before {} it sent other records than {} had received from it. Its "
-                "computation is not "
-                "deterministic. Nothing was applied.",
+                "computation is not deterministic. Nothing was applied.",
                 record.cause->sender, to_text(record.cause->position), task);
   }
   return unless_repeated;
@@ -39,25 +38,29 @@ void InputAdmission::applied(const InRecord& record) {
 }
 
 void InputAdmission::note_sequence_gap(const InRecord& record) {
-  const auto note = [this](const std::string& sender, CausePosition position) {
-    auto& up_to = missing_up_to_[sender];
-    up_to = std::max(up_to, position);
-  };
-  for (const auto& cause : record.depends_on) {
-    if (!has(cause)) note(cause.sender, cause.position);
-  }
-  if (record.cause && record.link && !has({record.cause->sender, record.link->previous})) {
-    note(record.cause->sender, record.link->previous);
+  auto needed = record.depends_on;
+  if (record.cause && record.link) needed.push_back({record.cause->sender, record.link->previous});
+  for (const auto& cause : needed) {
+    if (has(cause)) continue;
+    auto& up_to = missing_up_to_[cause.sender];
+    up_to = std::max(up_to, cause.position);
   }
 }
 
-std::map<std::string, std::int64_t> InputAdmission::missing() const {
-  std::map<std::string, std::int64_t> offsets;
+std::vector<MissingRange> InputAdmission::missing() const {
+  std::vector<MissingRange> missing;
   for (const auto& [sender, up_to] : missing_up_to_) {
     const auto known = senders_.find(sender);
-    offsets[sender] = known == senders_.end() ? 0 : std::max<std::int64_t>(0, known->second.position.offset);
+    const auto from = known == senders_.end() ? 0 : known->second.position.offset;
+    missing.push_back({sender, std::max<std::int64_t>(0, from), up_to.offset});
   }
-  return offsets;
+  return missing;
+}
+
+void InputAdmission::expect(const std::vector<MissingRange>& missing) {
+  for (const auto& range : missing) {
+    if (!has({range.sender, {range.to, 0}})) missing_up_to_[range.sender] = {range.to, 0};
+  }
 }
 
 void InputAdmission::load(const TaskState& state) {

@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "processors/stream/ports.h"
+#include "processors/stream/sequence_gap.h"
 #include "state.pb.h"
 
 namespace fiverate {
@@ -31,8 +33,11 @@ class InputAdmission {
   // A record was not applied because of a sequence gap: remembers up to where its senders' records are missing.
   void note_sequence_gap(const InRecord& record);
 
-  // By sender: the input offset from which it has to publish again. Empty: nothing is missing.
-  [[nodiscard]] std::map<std::string, std::int64_t> missing() const;
+  // False: records of a sender are missing.
+  [[nodiscard]] bool is_complete() const { return missing_up_to_.empty(); }
+  [[nodiscard]] std::vector<MissingRange> missing() const;
+  // After load(): these were missing before a restart, and still are unless the state has them.
+  void expect(const std::vector<MissingRange>& missing);
 
   void load(const TaskState& state);
   void save(TaskState& state) const;

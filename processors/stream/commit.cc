@@ -32,13 +32,25 @@ Result<void> commit(const std::vector<TaskContext*>& tasks, Sink& sink, Source& 
     const auto& task = *context->task;
     if (!positions.contains(task.input())) continue;
     const auto end = sink.acknowledged_end(kCheckpointsPartition, task.name());
-    context->group = {task.next_offset(), to_text(CheckpointPointer{task.reset_epoch(), end.value_or(0) - 1})};
+    const CheckpointPointer pointer{task.reset_epoch(), end.value_or(0) - 1};
+    context->group = {task.next_offset(), to_text(pointer) + gap_note(context->standing_gap)};
     positions[task.input()] = context->group;
   }
   TRY(group.commit(positions));
   // A crash here means that nothing is repeated.
   failpoint("commit.done");
   return {};
+}
+
+Result<void> note_gaps(Tasks& tasks, Source& group) {
+  std::map<Input, Committed> positions;
+  for (auto& [input, context] : tasks) {
+    const auto note = gap_note(context.standing_gap);
+    if (gap_note_in(context.group.metadata) == note) continue;
+    context.group.metadata = to_text(parse_checkpoint_pointer(context.group.metadata)) + note;
+    positions[input] = context.group;
+  }
+  return positions.empty() ? Result<void>{} : group.commit(positions);
 }
 
 }  // namespace fiverate

@@ -12,4 +12,7 @@ namespace fiverate {
 // All tasks are at a boundary. Suppressed tasks only write their states: the group's checkpoint is further ahead.
 [[nodiscard]] Result<void> commit(const std::vector<TaskContext*>& tasks, Sink& sink, Source& group);
 
+// Notes in the group which sequence gaps stand, at the offsets that it has: a task that waits may be between boundaries for long.
+[[nodiscard]] Result<void> note_gaps(Tasks& tasks, Source& group);
+
 }  // namespace fiverate

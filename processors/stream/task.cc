@@ -167,10 +167,9 @@ Result<OutRecord> Task::checkpoint() const {
 
 std::string Task::status() const {
   const auto report = op_.report();
-  return fmt::format(
-      R"({{"clock_ms":{},"repetitions":{},"sequence_gaps":{},"state_bytes":{},"records":{},"quarantined":{}{}{}}})",
-      op_.clock(), counters_.repetitions, counters_.sequence_gaps, store_.bytes(), counters_.records,
-      outputs_.quarantined(), report.empty() ? "" : ",", report);
+  return fmt::format(R"({{"clock_ms":{},"repetitions":{},"state_bytes":{},"records":{},"quarantined":{}{}{}}})",
+                     op_.clock(), counters_.repetitions, store_.bytes(), counters_.records, outputs_.quarantined(),
+                     report.empty() ? "" : ",", report);
 }
 
 }  // namespace fiverate

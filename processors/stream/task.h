@@ -14,11 +14,11 @@
 
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "processors/stream/admission.h"
 #include "processors/stream/checkpoint.h"
@@ -75,8 +75,10 @@ class Task {
   [[nodiscard]] std::int64_t next_offset() const { return position_.next_offset(); }
   [[nodiscard]] std::int64_t reset_epoch() const { return reset_epoch_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
-  // By sender: the offset from which it has to publish again what is missing here.
-  [[nodiscard]] std::map<std::string, std::int64_t> missing() const { return admission_.missing(); }
+  // False: there is a sequence gap. missing() names the records.
+  [[nodiscard]] bool is_complete() const { return admission_.is_complete(); }
+  [[nodiscard]] std::vector<MissingRange> missing() const { return admission_.missing(); }
+  void expect(const std::vector<MissingRange>& missing) { admission_.expect(missing); }
   // Up to where the records to other tasks are acknowledged, as of the last save().
   [[nodiscard]] std::shared_ptr<const Outputs::Acknowledged> acknowledged() const { return outputs_.acknowledged(); }
 

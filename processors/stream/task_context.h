@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "processors/stream/task.h"
 
@@ -15,7 +16,8 @@ struct TaskContext {
   std::unique_ptr<Store> store;
   std::unique_ptr<Operator> op;
   std::unique_ptr<Task> task;
-  Committed group = {};  // what the consumer group keeps for its input
+  Committed group = {};                         // what the consumer group keeps for its input
+  std::vector<MissingRange> standing_gap = {};  // see SequenceGapMonitor
 };
 using Tasks = std::map<Input, TaskContext>;
 

@@ -9,10 +9,8 @@
 namespace fiverate {
 namespace {
 
-constexpr std::chrono::milliseconds kGroupAnswersWithin{10'000};  // at an assignment
-constexpr std::chrono::milliseconds kRetryAnswersWithin{500};     // of a waiting task: the others are at work meanwhile
-// A state-only replay changes the same keys again and again, and nobody waits for its commits.
-constexpr int kSuppressedCommitsRarer = 10;
+constexpr std::chrono::milliseconds kAssignmentWithin{10'000};  // at an assignment
+constexpr std::chrono::milliseconds kRetryWithin{500};          // of a waiting task: the others are at work meanwhile
 
 }  // namespace
 
@@ -27,9 +25,7 @@ Result<bool> Worker::round() {
   TRY(parts_.source.poll(options_.poll_wait, records_));
   for (const auto& record : records_) TRY(process(record));
   TRY(process_released());
-  if (parts_.now() - last_commit_ >= options_.commit_every) {
-    TRY(commit_changed(++commits_ % kSuppressedCommitsRarer == 0));
-  }
+  if (parts_.now() - last_commit_ >= options_.commit_every) TRY(commit_all());
   const bool copied = parts_.standby != nullptr && parts_.standby->round(parts_.source);
   return copied || !records_.empty();
 }
@@ -65,28 +61,28 @@ Result<void> Worker::commit(const std::vector<TaskContext*>& tasks) {
   return {};
 }
 
-Result<void> Worker::commit_changed(bool with_suppressed) {
+Result<void> Worker::commit_all() {
   last_commit_ = parts_.now();
   std::vector<TaskContext*> due;
   for (auto& [input, context] : tasks_) {
     const auto& task = *context.task;
-    if (task.is_suppressed() && !with_suppressed) continue;
-    const bool group_is_behind = !task.is_suppressed() && context.group.offset < task.next_offset();
-    if (task.unsaved_records() == 0 && !group_is_behind) continue;
+    if (task.is_suppressed()) continue;
+    if (task.unsaved_records() == 0 && context.group.offset >= task.next_offset()) continue;
     if (task.at_boundary()) {
       due.push_back(&context);
     } else {
       overdue_.insert(input);
     }
   }
-  return commit(due);
+  TRY(commit(due));
+  return note_gaps(tasks_, parts_.source);
 }
 
 Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Input>& inputs) {
   std::map<Input, std::int64_t> begin;
   const bool again =
       !inputs.empty() && std::ranges::all_of(inputs, [this](const auto& input) { return waiting_.contains(input); });
-  auto committed = parts_.source.committed(inputs, again ? kRetryAnswersWithin : kGroupAnswersWithin);
+  auto committed = parts_.source.committed(inputs, again ? kRetryWithin : kAssignmentWithin);
   if (!committed && again && committed.error().reaction == Reaction::retry) return begin;  // the next poll tries again
   if (!committed) return tl::make_unexpected(committed.error());
   std::map<std::string, CheckpointPointer> pointers;
@@ -105,6 +101,8 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
     }
     if (!context) return tl::make_unexpected(context.error());
     context->group = (*committed)[input];
+    context->task->expect(parse_gap_note(context->group.metadata));
+    context->standing_gap = context->task->missing();
     const auto& task = *context->task;
     const auto owner_offset = std::max(context->group.offset, checkpoint ? checkpoint->offset() : 0);
     TRY_VALUE(offset, first_offset(task, owner_offset, parts_.source));

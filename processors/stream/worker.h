@@ -23,10 +23,11 @@ namespace fiverate {
 
 struct WorkerOptions {
   std::chrono::milliseconds poll_wait{100};
-  // Bounds what a crash repeats. Suppressed tasks commit ten times as rarely.
+  // Bounds what a crash repeats.
   std::chrono::milliseconds commit_every{500};
   std::int64_t commit_records = 200'000;
-  std::int64_t suppressed_commit_records = 5'000;  // what is not committed is in memory
+  // A suppressed task changes the same keys again and again, and nobody waits for its commits: this alone bounds what is in memory.
+  std::int64_t suppressed_commit_records = 5'000;
 };
 
 class Worker {
@@ -49,10 +50,10 @@ class Worker {
 
   // One round of the loop. True if there was anything to do.
   [[nodiscard]] Result<bool> round();
-  // Commits every task that is at a boundary; the others at their next one.
-  [[nodiscard]] Result<void> commit_all() { return commit_changed(true); }
+  // Commits every task that is not suppressed: those at a boundary now, the others at their next one.
+  [[nodiscard]] Result<void> commit_all();
 
-  [[nodiscard]] const Tasks& tasks() const { return tasks_; }
+  [[nodiscard]] Tasks& tasks() { return tasks_; }
 
  private:
   // Processes the record, or gives it to the gate.
@@ -63,7 +64,6 @@ class Worker {
   Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
   void follow_others();
   Result<void> commit(const std::vector<TaskContext*>& tasks);
-  Result<void> commit_changed(bool with_suppressed);
   [[nodiscard]] bool is_due(const Task& task) const;
 
   Parts parts_;
@@ -73,7 +73,6 @@ class Worker {
   std::vector<InRecord> records_;
   std::set<Input> overdue_;  // to be committed at the next boundary
   std::chrono::steady_clock::time_point last_commit_;
-  std::int64_t commits_ = 0;
 };
 
 }  // namespace fiverate

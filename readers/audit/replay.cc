@@ -390,12 +390,11 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   ReplaySummary summary;
   for (const auto& [input, context] : outlet.tasks()) {
     summary.records += context.task->counters().records;
-    for (const auto& [sender, offset] : context.task->missing()) {
-      return fail(Reaction::stop,
-                  "Replay stopped: records of ledger partition {} are missing: those of {} that are caused by its "
-                  "input offset {} or later. Restore the topic; a replay needs all records.",
-                  input.partition, sender, offset);
-    }
+    if (context.task->is_complete()) continue;
+    return fail(Reaction::stop,
+                "Replay stopped: records of ledger partition {} are missing: those caused by {}. Restore the topic; a "
+                "replay needs all records.",
+                input.partition, sentence_part(context.task->missing()));
   }
   TRY(market.finish());
   market.add_to(sink.transitions(), sink.seals());

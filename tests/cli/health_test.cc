@@ -118,6 +118,23 @@ TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
   EXPECT_NE(board.readyz().json.find(R"("standbys":[])"), std::string::npos);
 }
 
+TEST_F(HealthTest, NotReadyWhileATaskWaitsForMissingRecordsWithAllOfThemAndTheCommand) {
+  tasks.at(kLedger).standing_gap = {{"deliveries/0", 7, 120}, {"orders/1", 0, 5}};
+  works(0);
+  const auto answer = board.readyz();
+  EXPECT_FALSE(answer.good);
+  for (const auto* part :
+       {R"("up_to_date":false)", R"("task":"outlet/3")", "deliveries/0 offsets 7 to 120, orders/1 offsets 0 to 5",
+        R"("missing":[{"sender":"deliveries/0","from":7,"to":120},{"sender":"orders/1","from":0,"to":5}])",
+        "fiverate tasks reset --missing"}) {
+    EXPECT_NE(answer.json.find(part), std::string::npos) << part << " in " << answer.json;
+  }
+  EXPECT_TRUE(board.livez().good) << "a restart would not help";
+  tasks.at(kLedger).standing_gap.clear();
+  works(0);
+  EXPECT_TRUE(board.readyz().good);
+}
+
 TEST_F(HealthTest, WaitingForKafkaIsAliveAndNotReadyWithTheReason) {
   works(0);
   board.restarting("outlet 0", "No Kafka broker could be reached.");

@@ -134,9 +134,10 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
         const bool again = !started_.insert(input).second;
         return saboteur_ != nullptr ? saboteur_->wrap(std::move(op), again) : std::move(op);
       });
-  StageSettings settings{kThreads[stage], definition_, plan_.standby,
-                         WorkerOptions{std::chrono::milliseconds{0}, std::chrono::milliseconds{500},
-                                       1 + chance_.below(chance_.percent(50) ? 20 : 400)}};
+  const auto commit_records = 1 + chance_.below(chance_.percent(50) ? 20 : 400);
+  StageSettings settings{
+      kThreads[stage], definition_, plan_.standby,
+      WorkerOptions{std::chrono::milliseconds{0}, std::chrono::milliseconds{500}, commit_records, commit_records}};
   thread.supervisor = std::make_unique<Supervisor>(std::move(settings), *thread.ports, thread.observer, ignore_report,
                                                    [this] { return now_; });
 }
@@ -329,6 +330,21 @@ void SimCluster::truncate() {
   const auto new_end = std::max<std::int64_t>(1, end - chance_.between(1, 25));
   weather_.count(Fault::truncation);
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end), {}, 0};
+}
+
+bool SimCluster::notes_its_gaps() {
+  now_ += SequenceGapMonitor::kStandsAfter;
+  if (stopped_ || !calm()) return true;
+  bool right = true;
+  for (auto& process : processes_) {
+    for (std::size_t stage = 0; stage < kStages; ++stage) {
+      const auto& thread = process->threads[stage];
+      if (!thread.supervisor) continue;
+      for (const auto& [input, context] : thread.supervisor->tasks())
+        right &= parse_gap_note(groups_[stage]->offsets[input].metadata) == context.task->missing();
+    }
+  }
+  return right;
 }
 
 bool SimCluster::lost_a_result() const {

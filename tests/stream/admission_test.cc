@@ -88,16 +88,24 @@ TEST_F(AdmissionTest, Table) {
   }
 }
 
-TEST_F(AdmissionTest, RemembersFromWhereSendersHaveToPublishAgain) {
-  using Missing = std::map<std::string, std::int64_t>;
-  EXPECT_TRUE(admission.missing().empty());
+TEST_F(AdmissionTest, RemembersWhichRecordsOfWhichSendersAreMissing) {
+  using Missing = std::vector<MissingRange>;
+  EXPECT_TRUE(admission.is_complete());
   admission.note_sequence_gap(record("a", {9, 0}, Link{{8, 0}, 1}, {{"c", {2, 0}}, {"b", {3, 0}}}));
-  EXPECT_EQ(admission.missing(), (Missing{{"a", 5}, {"c", 0}}));
+  EXPECT_EQ(admission.missing(), (Missing{{"a", 5, 8}, {"c", 0, 2}}));
   admission.applied(record("a", {6, 0}, Link{{5, 1}, after_second}));
-  EXPECT_EQ(admission.missing(), (Missing{{"a", 6}, {"c", 0}})) << "up to 8/0 of a is still missing";
+  EXPECT_EQ(admission.missing(), (Missing{{"a", 6, 8}, {"c", 0, 2}})) << "up to 8/0 of a is still missing";
   admission.applied(record("a", {8, 0}, Link{{6, 0}, chained(after_second, "k", "v")}));
   admission.applied(record("c", {2, 0}, Link{{}, kFirstChain}));
-  EXPECT_TRUE(admission.missing().empty());
+  EXPECT_TRUE(admission.is_complete());
+}
+
+TEST_F(AdmissionTest, ExpectsAfterARestartWhatWasMissingBeforeUnlessItHasCome) {
+  admission.expect({{"a", 2, 5}, {"b", 3, 9}, {"c", 0, 0}});
+  EXPECT_EQ(admission.missing(), (std::vector<MissingRange>{{"b", 3, 9}, {"c", 0, 0}}));
+  admission.applied(record("c", {0, 0}, Link{{}, kFirstChain}));
+  admission.applied(record("b", {9, 1}, std::nullopt));
+  EXPECT_TRUE(admission.is_complete());
 }
 
 TEST_F(AdmissionTest, ContinuesFromASavedState) {

@@ -6,8 +6,8 @@
 namespace fiverate::test {
 namespace {
 
-const Input kOne{Topic::ledger, 0};
-const Input kOther{Topic::ledger, 1};
+const Input kCommitted{Topic::ledger, 0};
+const Input kCommittedToo{Topic::ledger, 1};
 
 // Notes each flush and each checkpoint, and fails at the flush of a given number.
 class NotingSink final : public MemorySink {
@@ -56,21 +56,21 @@ class CommitTest : public EngineTest {
 
   NotingSink noting{log};
   MemorySource source{log, {}, group};
-  TaskContext one = make(kOne);
-  TaskContext other = make(kOther);
+  TaskContext one = make(kCommitted);
+  TaskContext other = make(kCommittedToo);
 };
 
 TEST_F(CommitTest, AwaitsAcknowledgementsTwiceHoweverManyTasksThereAre) {
   ASSERT_TRUE(commit().has_value());
   EXPECT_EQ(noting.notes,
             (Values{"flush", "state", "state", "checkpoint of outlet/0", "checkpoint of outlet/1", "flush"}));
-  EXPECT_EQ(group.at(kOne).offset, 1);
-  EXPECT_EQ(group.at(kOther).offset, 1);
+  EXPECT_EQ(group.at(kCommitted).offset, 1);
+  EXPECT_EQ(group.at(kCommittedToo).offset, 1);
 }
 
 TEST_F(CommitTest, TheGroupsPositionsLeadToTheCheckpoints) {
   ASSERT_TRUE(commit().has_value());
-  for (const auto& [input, task] : {std::pair(kOne, "outlet/0"), std::pair(kOther, "outlet/1")}) {
+  for (const auto& [input, task] : {std::pair(kCommitted, "outlet/0"), std::pair(kCommittedToo, "outlet/1")}) {
     const auto found = LogCheckpoints(log).find({{task, pointer(input)}});
     EXPECT_EQ(found->at(task).offset(), 1);
     EXPECT_EQ(read(kCheckpointsPartition, pointer(input).offset).front().key, task);
@@ -80,7 +80,7 @@ TEST_F(CommitTest, TheGroupsPositionsLeadToTheCheckpoints) {
 TEST_F(CommitTest, WithoutAcknowledgementsNothingIsWritten) {
   noting.flushes_before_failure = 0;
   EXPECT_FALSE(commit().has_value());
-  EXPECT_EQ(saved_sum(here, kOne), "-");
+  EXPECT_EQ(saved_sum(here, kCommitted), "-");
   EXPECT_TRUE(read(kCheckpointsPartition).empty());
   EXPECT_TRUE(group.empty());
 }
@@ -88,16 +88,36 @@ TEST_F(CommitTest, WithoutAcknowledgementsNothingIsWritten) {
 TEST_F(CommitTest, TheGroupNeverPointsToACheckpointThatIsNotAcknowledged) {
   noting.flushes_before_failure = 1;
   EXPECT_FALSE(commit().has_value());
-  EXPECT_EQ(saved_sum(here, kOther), "1");
+  EXPECT_EQ(saved_sum(here, kCommittedToo), "1");
   EXPECT_TRUE(group.empty());
 }
 
 TEST_F(CommitTest, ASuppressedTaskWritesItsStateAndNeitherCheckpointNorGroupPosition) {
   other.task->suppress_outputs();
   ASSERT_TRUE(commit().has_value());
-  EXPECT_EQ(saved_sum(here, kOther), "1");
+  EXPECT_EQ(saved_sum(here, kCommittedToo), "1");
   EXPECT_EQ(read(kCheckpointsPartition).size(), 1U);
-  EXPECT_FALSE(group.contains(kOther));
+  EXPECT_FALSE(group.contains(kCommittedToo));
+}
+
+TEST_F(CommitTest, AStandingGapIsNotedInTheGroupAlsoBetweenCommits) {
+  ASSERT_TRUE(commit().has_value());
+  const auto before = group.at(kCommitted);
+  Tasks tasks;
+  tasks.emplace(kCommitted, std::move(one));
+  auto& context = tasks.at(kCommitted);
+  context.standing_gap = {{"intake/0", 3, 9}};
+  ASSERT_TRUE(note_gaps(tasks, source).has_value());
+  EXPECT_EQ(group.at(kCommitted).offset, before.offset);
+  EXPECT_EQ(group.at(kCommitted).metadata, before.metadata + " missing=intake/0:3-9");
+  ASSERT_TRUE(fiverate::commit({&context}, noting, source).has_value());
+  EXPECT_EQ(parse_gap_note(group.at(kCommitted).metadata), context.standing_gap) << "a commit keeps the note";
+  group.clear();
+  ASSERT_TRUE(note_gaps(tasks, source).has_value());
+  EXPECT_TRUE(group.empty()) << "nothing has changed";
+  context.standing_gap.clear();
+  ASSERT_TRUE(note_gaps(tasks, source).has_value());
+  EXPECT_TRUE(parse_gap_note(group.at(kCommitted).metadata).empty());
 }
 
 TEST_F(CommitTest, WithoutTasksThereIsNothingToAwait) {

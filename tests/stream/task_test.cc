@@ -61,7 +61,7 @@ class TaskTest : public testing::Test {
 };
 
 using Values = std::vector<std::string>;
-using Missing = std::map<std::string, std::int64_t>;
+using Missing = std::vector<MissingRange>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ TEST_F(Receiver, AppliesNothingBehindASequenceGapUntilItIsFilled) {
   ASSERT_TRUE(receive({0, 2, 3}).has_value());
   EXPECT_EQ(market.adder.applied, (Values{"2"}));
   EXPECT_EQ(market.task.counters().sequence_gaps, 2);
-  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/0", sent[0].cause->position.offset}}));
+  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/0", 0, 2}}));
   ASSERT_TRUE(receive({0, 1, 2, 3}).has_value());
   EXPECT_TRUE(market.task.missing().empty());
   EXPECT_EQ(market.adder.applied, (Values{"2", "6", "12", "20"}));
@@ -178,12 +178,12 @@ TEST_F(Receiver, NoticesASequenceGapByTheDependenciesOfAProgressRecord) {
   progress({*sent[0].cause, Cause{"outlet/7", {4, 0}}});
   EXPECT_EQ(market.adder.applied.size(), 3U) << "no record of outlet/7 has arrived";
   EXPECT_EQ(market.task.counters().sequence_gaps, 1);
-  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/7", 0}}));
+  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/7", 0, 4}}));
   progress({*sent[2].cause});
   EXPECT_EQ(market.adder.applied.size(), 3U);
-  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/0", sent[1].cause->position.offset}, {"outlet/7", 0}}));
+  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/0", 1, 2}, {"outlet/7", 0, 4}}));
   ASSERT_TRUE(receive({2}).has_value());
-  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/7", 0}}));
+  EXPECT_EQ(market.task.missing(), (Missing{{"outlet/7", 0, 4}}));
   progress({*sent[2].cause});
   EXPECT_EQ(market.adder.applied, (Values{"2", "6", "0", "12", "0"}));
 }

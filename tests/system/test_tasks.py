@@ -5,12 +5,14 @@ import json
 import re
 import shutil
 import unittest
+import urllib.error
+import urllib.request
 
 from admin import Admin
 from support import Market, eventually, parts_of, replayed, shared_kafka, small_market
 
 SESSION_S = 6  # the shortest that a broker allows by default
-MISSING_REPORTED_WITHIN = 90  # s; a task waits 60 s for missing records before it logs a warning
+MISSING_REPORTED_WITHIN = 40  # s; a task waits 10 s for missing records before it logs a warning
 TASKS = {*(f"{topic}-{partition}" for topic in ("orders", "deliveries", "visits") for partition in range(4)), "commands-0", "reference-0",
          *(f"outlet-{partition}" for partition in range(4)), "market-0", "market-1", "desk-0", "desk-1"}
 
@@ -82,6 +84,8 @@ class Tasks(unittest.TestCase):
         self.market.fails(2, "tasks", "reset", "outlet-9", message='There is no task "outlet-9".*outlet-0, outlet-1')
         self.market.fails(2, "tasks", "reset", "outlet-1", message="hold all that its last checkpoint names.*--offset N")
         self.market.fails(2, "tasks", "reset", "outlet-1", "--offset", "1000000", message="has read its input up to offset")
+        self.market.fails(2, "tasks", "reset", message="Name a task, or give --missing")
+        self.market.fails(2, "tasks", "reset", "--missing", message="Nothing was changed: no task waits for missing records")
 
     def test_running_processes_are_not_reset(self):
         run = self.market.run().is_working()
@@ -128,27 +132,79 @@ class Tasks(unittest.TestCase):
         eventually(lambda: self.market.final() == rows, 60, run.text)
         self.finish(run)
 
-    def test_a_sequence_gap_behind_intake_is_closed(self):
-        """The ledger loses records before outlet tasks read them. These wait for the records and name the commands that publish them again."""
+    def readyz(self, run):
+        address = re.search(r"health: http://(\S+)/livez", run.text()).group(1)
+        try:
+            with urllib.request.urlopen(f"http://{address}/readyz", timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def noted(self):
+        """What `status` shows of missing records, by task."""
+        return {f"{row['stage']}-{row['partition']}": row["missing"] for row in self.market.status() if row["missing"]}
+
+    def test_a_sequence_gap_behind_intake_is_shown_and_closed(self):
+        """The ledger loses records before outlet tasks read them. These wait for the records; `status`, /readyz, `watch` and the log name
+        all of them and the command that publishes them again."""
         run = self.market.run("--stage", "intake")
         run.logs(r"deliveries/0: reading deliveries", 40)
         self.market.import_files(self.parts[0], open=True)
         eventually(lambda: all(self.list()[task]["lag_records"] == 0 for task in TASKS if task[:4] in ("orde", "deli", "visi", "refe")), 60, run.text)
         run.stop()
         self.recreate("ledger")
-        run = self.market.run().is_working()
+        run = self.market.run("-X", "run.health=127.0.0.1:0").is_working()
         self.market.import_files(self.parts[1])
-        run.logs("records are not applied, because records before them are missing", MISSING_REPORTED_WITHIN, times=4)
+        waits = r"warning outlet/\d has waited 10 s for missing records: those caused by \S+ offsets \d+ to \d+.*run `fiverate tasks reset --missing`"
+        run.logs(waits, MISSING_REPORTED_WITHIN, times=4)
         self.assertEqual(self.market.final(), b"")
-        commands = set(re.findall(r"fiverate tasks reset (\S+) --offset (\d+)", run.text()))
-        self.assertIn("deliveries-0", {task for task, _ in commands})
+
+        def waiting_tasks():
+            code, ready = self.readyz(run)
+            self.assertEqual((code, ready["ready"], ready["up_to_date"]), (503, False, False), ready)
+            return {entry["task"].replace("/", "-"): entry for entry in ready["waiting"] if "missing" in entry}
+
+        def same_everywhere():  # once intake has sent all
+            waiting, noted = waiting_tasks(), self.noted()
+            texts = {task: ", ".join(f"{one['sender']} offsets {one['from']} to {one['to']}" for one in entry["missing"]) for task, entry in waiting.items()}
+            return noted == texts and (waiting, noted)
+
+        waiting, noted = eventually(same_everywhere, 20, lambda: (waiting_tasks(), self.noted()))
+        self.assertEqual(set(noted), {f"outlet-{partition}" for partition in range(4)})
+        for task, ranges in noted.items():
+            with self.subTest(task):
+                row = next(row for row in self.market.status() if f"{row['stage']}-{row['partition']}" == task)
+                self.assertEqual(row["sequence_gaps"], len(ranges.split(", ")))
+                self.assertIn("deliveries/", ranges)
+                self.assertIn("fiverate tasks reset --missing", waiting[task]["because"])
+        table = self.market.ok("status", "-o", "table").decode()
+        watched = self.market.call("watch", "rates", "-o", "json", "--seconds", "4").stderr
+        for text in (table, watched):
+            for task, ranges in noted.items():
+                self.assertIn(f"{task.replace('-', '/')} waits for missing records: those caused by {ranges}.", text)
+            self.assertIn("stop all processes, run `fiverate tasks reset --missing`", text)
+        self.market.fails(1, "tasks", "reset", "--missing", message="Nothing was changed: .* are running")
         run.stop()
-        for task in {task for task, _ in commands}:
-            self.reset(task, "--offset", str(min(int(offset) for name, offset in commands if name == task)))
-        run = self.market.run()
+        self.assertEqual(self.noted(), noted, "it is known while nothing runs")
+        dry = self.market.ok("tasks", "reset", "--missing", "--dry-run").decode()
+        senders = {one["sender"].replace("/", "-") for entry in waiting.values() for one in entry["missing"]}
+        self.assertEqual(set(re.findall(r"^(\S+) reads ", dry, re.MULTILINE)), senders)
+        self.assertEqual(len(run_all := re.findall(r"Done\. (\S+) publishes again", self.reset_missing())), len(senders), run_all)
+        run = self.market.run("-X", "run.health=127.0.0.1:0")
+        run.logs(r"info outlet/\d: the missing records have come", 60, times=4)
         self.market.await_final(self.expected)
+        self.assertEqual(self.noted(), {})
+        eventually(lambda: self.readyz(run)[0] == 200, 20, lambda: self.readyz(run))
+        self.market.fails(2, "tasks", "reset", "--missing", message="no task waits for missing records")
         self.market.same_alerts(least=10)
         run.stop()
+
+    def reset_missing(self):
+        def attempt():
+            done = self.market.call("tasks", "reset", "--missing")
+            return done.stdout.decode() if done.returncode == 0 else None
+
+        return eventually(attempt, 3 * SESSION_S, "tasks reset --missing", every=0.5)
 
 
 if __name__ == "__main__":
