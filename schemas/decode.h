@@ -18,8 +18,8 @@
 
 namespace fiverate {
 
-inline constexpr std::size_t kEventBytesMax =
-    256 * 1024;  // a larger record is malformed; this bounds the work for one record
+// A larger record is malformed; this bounds the work for one record.
+inline constexpr std::size_t kEventBytesMax = 256 * 1024;
 inline constexpr int kJsonDepthMax = 64;
 
 // Decodes and checks `bytes` into `event`, which is cleared first and keeps its memory for reuse. Returns nothing if the record

@@ -87,13 +87,16 @@ bool is_set(Scalar value) {
       [](auto& message) { return message.mutable_##field(); },                                   \
       [](auto& message, auto value) { message.set_##field(value); }, [](auto& message) { message.clear_##field(); })
 
+#define MESSAGE(message, ...) \
+  template <>                 \
+  inline constexpr auto kFields<message> = std::tuple(__VA_ARGS__)
+
 template <class Message>
 inline constexpr auto kFields = std::tuple<>();
 
 // One field a line.
 // clang-format off
-template <>
-inline constexpr auto kFields<Event> = std::tuple(
+MESSAGE(Event,
     FIELD(event_id, text, always_or_mark),
     FIELD(source, text, optional),
     FIELD(event_time, time, always_or_mark),
@@ -116,43 +119,37 @@ inline constexpr auto kFields<Event> = std::tuple(
 
 // ---- documents ------------------------------------------------------------------------------------------------------
 
-template <>
-inline constexpr auto kFields<Order> = std::tuple(
+MESSAGE(Order,
     FIELD(order_id, text, always),
     FIELD(outlet_id, text, always),
     FIELD(promised_date, date, optional),
     FIELD(lines, sku_list, optional));
 
-template <>
-inline constexpr auto kFields<Order::Line> = std::tuple(
+MESSAGE(Order::Line,
     FIELD(sku_id, text, unless_cancelled),
     FIELD(requested, quantity, unless_cancelled),
     FIELD(confirmed, quantity, unless_cancelled),
     FIELD(declared_stock, quantity, optional));
 
-template <>
-inline constexpr auto kFields<Delivery> = std::tuple(
+MESSAGE(Delivery,
     FIELD(delivery_id, text, always),
     FIELD(order_id, free_text, optional),
     FIELD(outlet_id, text, always),
     FIELD(direction, choice, unless_cancelled),
     FIELD(lines, sku_list, optional));
 
-template <>
-inline constexpr auto kFields<Delivery::Line> = std::tuple(
+MESSAGE(Delivery::Line,
     FIELD(sku_id, text, unless_cancelled),
     FIELD(quantity, quantity, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Visit> = std::tuple(
+MESSAGE(Visit,
     FIELD(visit_id, text, always),
     FIELD(outlet_id, text, always),
     FIELD(visitor_id, text, unless_cancelled),
     FIELD(outcome, choice, unless_cancelled),
     FIELD(checks, sku_list, optional));
 
-template <>
-inline constexpr auto kFields<Visit::Check> = std::tuple(
+MESSAGE(Visit::Check,
     FIELD(sku_id, text, unless_cancelled),
     FIELD(count, quantity, optional),
     FIELD(on_shelf, boolean, optional),
@@ -162,8 +159,7 @@ inline constexpr auto kFields<Visit::Check> = std::tuple(
 
 // ---- reference ------------------------------------------------------------------------------------------------------
 
-template <>
-inline constexpr auto kFields<Outlet> = std::tuple(
+MESSAGE(Outlet,
     FIELD(outlet_id, text, always),
     FIELD(valid_from, date, always),
     FIELD(region_id, text, unless_cancelled),
@@ -171,13 +167,11 @@ inline constexpr auto kFields<Outlet> = std::tuple(
     FIELD(classes, class_list, optional),
     FIELD(name, free_text, optional));
 
-template <>
-inline constexpr auto kFields<ClassValue> = std::tuple(
+MESSAGE(ClassValue,
     FIELD(dimension, text, unless_cancelled),
     FIELD(value, text, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Sku> = std::tuple(
+MESSAGE(Sku,
     FIELD(sku_id, text, always),
     FIELD(brand_id, text, unless_cancelled),
     FIELD(valid_from, date, always),
@@ -187,56 +181,48 @@ inline constexpr auto kFields<Sku> = std::tuple(
     FIELD(pack, text, optional),
     FIELD(name, free_text, optional));
 
-template <>
-inline constexpr auto kFields<Region> = std::tuple(
+MESSAGE(Region,
     FIELD(region_id, text, always),
     FIELD(parent_id, free_text, optional),
     FIELD(level, choice, unless_cancelled),
     FIELD(name, free_text, optional));
 
-template <>
-inline constexpr auto kFields<Scope> = std::tuple(
+MESSAGE(Scope,
     FIELD(brand_group, text, optional),
     FIELD(brand_id, text, optional),
     FIELD(region_id, text, optional),
     FIELD(class_dimension, text, optional),
     FIELD(class_value, text, optional));
 
-template <>
-inline constexpr auto kFields<Policy> = std::tuple(
+MESSAGE(Policy,
     FIELD(policy_id, text, always),
     FIELD(valid_from, date, always),
     FIELD(rules, list, optional));
 
-template <>
-inline constexpr auto kFields<Policy::Rule> = std::tuple(
+MESSAGE(Policy::Rule,
     FIELD(rule, text, unless_cancelled),
     FIELD(scope, object, unless_cancelled),
     FIELD(set, list, optional));
 
-template <>
-inline constexpr auto kFields<Policy::Setting> = std::tuple(
+MESSAGE(Policy::Setting,
     FIELD(name, text, unless_cancelled),
     FIELD(value, setting, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Target> = std::tuple(
+MESSAGE(Target,
     FIELD(target_id, text, always),
     FIELD(valid_from, date, always),
     FIELD(rate, text, unless_cancelled),
     FIELD(scope, object, unless_cancelled),
     FIELD(value_bp, quantity, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Plan> = std::tuple(
+MESSAGE(Plan,
     FIELD(plan_id, text, always),
     FIELD(valid_from, date, always),
     FIELD(class_dimension, text, unless_cancelled),
     FIELD(class_value, text, unless_cancelled),
     FIELD(visits_per_month, quantity, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Allocation> = std::tuple(
+MESSAGE(Allocation,
     FIELD(sku_id, text, always),
     FIELD(region_id, text, always),
     FIELD(valid_from, date, always),
@@ -244,15 +230,13 @@ inline constexpr auto kFields<Allocation> = std::tuple(
     FIELD(quantity, quantity, unless_cancelled),
     FIELD(rationed, boolean, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Calendar> = std::tuple(
+MESSAGE(Calendar,
     FIELD(day, date, always),
     FIELD(kind, choice, unless_cancelled));
 
 // ---- commands and marks ---------------------------------------------------------------------------------------------
 
-template <>
-inline constexpr auto kFields<Command> = std::tuple(
+MESSAGE(Command,
     FIELD(command_id, text, always),
     FIELD(author, text, unless_cancelled),
     FIELD(verb, choice, unless_cancelled),
@@ -264,25 +248,24 @@ inline constexpr auto kFields<Command> = std::tuple(
     FIELD(held, text, optional),
     FIELD(retried, list, optional));
 
-template <>
-inline constexpr auto kFields<Command::Silence> = std::tuple(
+MESSAGE(Command::Silence,
     FIELD(silence_id, text, unless_cancelled),
     FIELD(matchers, list, optional),
     FIELD(starts_at, time, unless_cancelled),
     FIELD(ends_at, time, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Command::Matcher> = std::tuple(
+MESSAGE(Command::Matcher,
     FIELD(field, text, unless_cancelled),
     FIELD(value, text, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Command::Retried> = std::tuple(FIELD(position, text, unless_cancelled));
+MESSAGE(Command::Retried,
+    FIELD(position, text, unless_cancelled));
 
-template <>
-inline constexpr auto kFields<Mark> = std::tuple(FIELD(complete_through, time, always));
+MESSAGE(Mark,
+    FIELD(complete_through, time, always));
 // clang-format on
 
+#undef MESSAGE
 #undef FIELD
 
 // Calls `visit(field)` for each field of a message, in the order of the table.

@@ -1,4 +1,4 @@
-// `status`: the progress and health of each stage and partition. `config show`: the configuration in effect.
+// `status`: the progress and health of each stage and partition. `config`: the settings in effect, and all settings.
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
@@ -135,7 +135,7 @@ void add_status(Program& program) {
 }
 
 void add_config(Program& program) {
-  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect");
+  auto* const config = program.app.add_subcommand("config", "Show the configuration in effect, and all settings");
   config->require_subcommand(1);
   auto* const show = config->add_subcommand("show", "Print the configuration as TOML, without secrets");
   auto origin = std::make_shared<bool>(false);
@@ -147,6 +147,13 @@ void add_config(Program& program) {
       return kExitDone;
     };
   });
+  config->add_subcommand("settings", "Print all settings with default and meaning, as a Markdown table")
+      ->callback([&program] {
+        program.command = [](const Context&) {
+          TextOutput(STDOUT_FILENO).write(config_reference());
+          return kExitDone;
+        };
+      });
 }
 
 }  // namespace fiverate

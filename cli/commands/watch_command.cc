@@ -104,8 +104,8 @@ class WatchLoop {
     const auto before = std::exchange(waiting_, std::move(*waiting));
     warning_changed_ |= gap_warning(before, Language::en) != gap_warning(waiting_, Language::en);
     if (is_screen_ || before.empty() == waiting_.empty()) return;
-    fmt::print(stderr, "fiverate: {}\n",
-               waiting_.empty() ? "No task waits for missing records any more." : gap_warning(waiting_, Language::en));
+    print_message(waiting_.empty() ? "No task waits for missing records any more."
+                                   : gap_warning(waiting_, Language::en));
   }
 
   // A line for each task.

@@ -2,8 +2,8 @@
 //
 //   defaults  ->  fiverate.toml  ->  FIVERATE_SECTION_KEY  ->  flags (section.key=value)
 //
-// settings() is the table of all settings. Parsing, environment variables, `config show` and the reference page derive from
-// it. The section [kafka] is not in it: it holds librdkafka properties, which the caller checks.
+// settings() is the table of all settings. Parsing, environment variables, `config show` and `config settings` derive from it.
+// The section [kafka] is not in it: it holds librdkafka properties, which the caller checks.
 //
 // All problems of all layers (unknown name, wrong type, out of range) are reported together in one ConfigError, each with
 // its position and the expected value. A message never contains the value of a secret.
@@ -158,7 +158,7 @@ std::string shown_value(const EffectiveValue& value);
 // origin of each value as a comment.
 std::string show_config(const LoadedConfig& loaded, bool with_origin);
 
-// The settings as a Markdown table, for docs/.
+// The output of `config settings`: all settings as a Markdown table, which stands in docs/operating.md.
 std::string config_reference();
 
 }  // namespace fiverate

@@ -44,15 +44,15 @@ std::string show_config(const LoadedConfig& loaded, bool with_origin) {
 }
 
 std::string config_reference() {
-  std::string out = "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n";
+  std::string out = "| setting | value | default | meaning |\n|---|---|---|---|\n";
   const Config defaults;
   for (const auto& [name, value] : defaults.kafka.properties) {
-    out += fmt::format("| `kafka.{}` | `{}{}` | see librdkafka | `{}` | [kafka] accepts every librdkafka property. |\n",
-                       name, kKafkaVariablePrefix, upper_name(name), value);
+    out +=
+        fmt::format("| `kafka.*` | as librdkafka | `{}` = `{}` | Any librdkafka property, verbatim. |\n", name, value);
   }
   for (const Setting& setting : settings()) {
     const std::string value = setting.read(defaults);
-    out += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", setting.name(), setting.variable(), setting.kind(),
+    out += fmt::format("| `{}` | {} | {} | {} |\n", setting.name(), setting.kind(),
                        value.empty() ? "(empty)" : "`" + value + "`", setting.help);
   }
   return out;

@@ -91,12 +91,11 @@ const std::vector<Setting>& table() {
       {"topics", "prefix", text<&C::topics, &C::Topics::prefix>("text", expected_prefix),
        "Prefix of all topic names, for several markets on one cluster."},
       {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
-       "Partitions of each of orders, deliveries and visits. Cannot be changed once the topics exist."},
+       "Partitions of each of orders, deliveries and visits. Fixed once the topics exist."},
       {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
-       "Partitions of the ledger, which is the number of outlet tasks. Cannot be changed once the topics exist."},
+       "Partitions of the ledger, which is the number of outlet tasks. Fixed once the topics exist."},
       {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),
-       "Partitions of deltas, signals and results, which is the number of market tasks. Cannot be changed once the "
-       "topics exist."},
+       "Partitions of deltas, signals and results, which is the number of market tasks. Fixed once the topics exist."},
       {"topics", "replication", integer<&C::topics, &C::Topics::replication>(1, kReplicasMax),
        "Replicas of every partition; 3 in production."},
       {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
@@ -119,10 +118,9 @@ const std::vector<Setting>& table() {
       {"run", "desk_threads", integer<&C::run, &C::Run::desk_threads>(1, kThreadsMax),
        "Threads of the alert manager (stage desk) in this process."},
       {"run", "commit_every_ms", integer<&C::run, &C::Run::commit_every_ms>(10, 60'000),
-       "Longest time between two commits, in milliseconds. Shorter means less delay, longer means more throughput."},
+       "Longest time between two commits, in milliseconds; also what a crash may repeat."},
       {"run", "standby", integer<&C::run, &C::Run::standby>(0, kPartitionsMax),
-       "Number of standby copies that this process keeps for each stage, of tasks of other processes, to take over at "
-       "once."},
+       "Standby copies that this process keeps for each stage, of tasks of other processes, to take over at once."},
       {"run", "on_stop", choice<&C::run, &C::Run::on_stop>(kOnStopNames),
        "Behaviour at a stop: leave the consumer groups, so that others take over at once, or keep the membership for a "
        "restart."},

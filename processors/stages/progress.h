@@ -123,6 +123,7 @@ class ProgressTracker {
 
   static std::vector<CausePosition> positions_of(const std::vector<Cause>& causes) {
     std::vector<CausePosition> positions;
+    positions.reserve(causes.size());
     for (const auto& cause : causes) positions.push_back(cause.position);
     return positions;
   }

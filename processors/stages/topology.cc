@@ -50,6 +50,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition) {
   const auto topic = stage == Stage::outlet ? Topic::ledger : stage == Stage::market ? Topic::deltas : Topic::signals;
   std::vector<Input> inputs;
   const auto partitions = topic == Topic::ledger ? definition.ledger_partitions() : definition.market_partitions();
+  inputs.reserve(static_cast<std::size_t>(partitions));
   for (std::int32_t i = 0; i < partitions; ++i) inputs.push_back({topic, i});
   return inputs;
 }

@@ -18,6 +18,7 @@
 // `--stage desk`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,7 +32,7 @@ namespace fiverate {
 
 enum class Stage : std::uint8_t { intake, reference, outlet, market, desk };
 constexpr std::string_view name_of(Stage stage) {
-  constexpr std::string_view kNames[] = {"intake", "reference", "outlet", "market", "desk"};
+  constexpr std::array<std::string_view, 5> kNames{"intake", "reference", "outlet", "market", "desk"};
   return kNames[static_cast<std::size_t>(stage)];
 }
 Stage stage_reading(Topic topic);

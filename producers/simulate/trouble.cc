@@ -67,7 +67,7 @@ std::string* document_id(Event& event) {
 
 std::string outlet_of(const Event& event) {
   if (event.has_outlet()) return event.outlet().outlet_id();
-  return std::string(outlet_id_of(event));
+  return outlet_id_of(event);
 }
 
 // Removes everything but the ids, which are all that a cancellation needs.

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Tests the command line: unknown commands and options, and the help texts.
+"""Tests the command line: unknown commands and options, the help texts, and the table of settings in the docs.
 
     commands_test.py --program build/dev/fiverate
 """
 
 import argparse
 import os
+import pathlib
 import re
 import subprocess
 import sys
 import unittest
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("FIVERATE_")}
+OPERATING = pathlib.Path(__file__).resolve().parents[2] / "docs/operating.md"
 PROGRAM = ""
 
 
@@ -50,6 +52,25 @@ class Commands(unittest.TestCase):
                     self.assertTrue(re.match(r"  \S+.*  +\S", line) or following.startswith(" " * 20), f"{command}: {line}")
                     if heading not in ("Options:", "Positionals:"):
                         commands.append([*command, line.split()[0]])
+
+    def test_the_settings_in_the_docs_are_those_of_the_program(self):
+        done = call(PROGRAM, "config", "settings")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        header = done.stdout.splitlines()[0]
+        lines = OPERATING.read_text().splitlines()
+        begin = lines.index(header)
+        in_docs = lines[begin:lines.index("", begin)]
+        self.assertEqual(in_docs, done.stdout.splitlines(), f"replace the table of {OPERATING} by the output of: fiverate config settings")
+
+    def test_the_settings_are_those_in_effect(self):
+        shown, section = [], ""
+        for line in call(PROGRAM, "config", "show").stdout.splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line and section != "kafka":
+                shown.append(f"{section}.{line.split(' ')[0]}")
+        table = call(PROGRAM, "config", "settings").stdout
+        self.assertEqual(re.findall(r"^\| `([a-z_.]+)` ", table, re.M), shown)
 
 
 if __name__ == "__main__":

@@ -359,13 +359,6 @@ TEST_F(ConfigTest, WhatShowPrintsReadsBackTheSame) {
   for (const Setting& setting : settings()) EXPECT_EQ(setting.read(after.config), setting.read(before.config));
 }
 
-TEST_F(ConfigTest, TheReferenceNamesEverySetting) {
-  const std::string reference = config_reference();
-  for (const Setting& setting : settings()) {
-    EXPECT_NE(reference.find("`" + setting.name() + "` | `" + setting.variable() + "`"), std::string::npos);
-  }
-}
-
 TEST_F(ConfigTest, AHugeFileIsRefused) {
   file(std::string((1U << 20U) + 1, '#'));
   EXPECT_EQ(error(), "T: is larger than 1 MiB, so it is not a configuration file");

@@ -15,9 +15,7 @@
 #include <set>
 #include <thread>
 
-#include "processors/stream/task.h"
-#include "schemas/format.h"
-#include "state.pb.h"
+#include "tests/edge/saved_state.h"
 
 namespace fiverate::test {
 namespace {
@@ -26,15 +24,8 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::SizeIs;
 
-const std::string kTask = "outlet-3";
-
 // Commits a state at this input offset, with values that compress badly.
 void advance(RocksStore& store, std::int64_t offset, int values = 200) {
-  TaskState state;
-  state.set_task("outlet/3");
-  state.set_definition_id("d1");
-  state.set_next_offset(offset);
-  state.mutable_outputs();
   StoreBatch batch;
   for (int i = 0; i < values; ++i) {
     std::string value;
@@ -42,7 +33,7 @@ void advance(RocksStore& store, std::int64_t offset, int values = 200) {
       value += std::to_string((offset * 7919 + i * 104729LL + part * 1299709LL) % 1000003);
     batch.put(fmt::format("o/{}-{}", offset, i), value);
   }
-  batch.put(std::string(kTaskKey), state.SerializeAsString());
+  batch.put(std::string(kTaskKey), saved_state_at(offset).SerializeAsString());
   ASSERT_TRUE(store.write(batch).has_value());
 }
 
@@ -62,14 +53,14 @@ class SnapshotsTest : public testing::Test {
   }
   ~SnapshotsTest() override { fs::remove_all(root_); }
 
-  std::unique_ptr<RocksStore> open(const std::string& name = kTask) {
+  std::unique_ptr<RocksStore> open(const std::string& name = kSavedTask) {
     auto store = RocksStore::open(root_ / name, memory_);
     EXPECT_TRUE(store.has_value()) << store.error().what;
     return std::move(*store);
   }
   std::optional<SnapshotFolder::Created> create(const RocksStore& store) {
     const auto scratch = root_ / "copy";
-    auto created = snapshots_.create(store.copier(), kTask, scratch);
+    auto created = snapshots_.create(store.copier(), kSavedTask, scratch);
     EXPECT_TRUE(created.has_value()) << created.error().what;
     EXPECT_FALSE(fs::exists(scratch));
     return created ? *created : std::nullopt;
@@ -80,20 +71,20 @@ class SnapshotsTest : public testing::Test {
     return all;
   }
   bool restore(const Snapshot& snapshot, const std::string& to) {
-    const auto restored = snapshots_.restore(kTask, snapshot, root_ / to);
+    const auto restored = snapshots_.restore(kSavedTask, snapshot, root_ / to);
     EXPECT_TRUE(restored.has_value()) << restored.error().what;
     return restored && *restored;
   }
   // The offset of the newest snapshot that can be restored; -1: there is none.
   std::int64_t restore_newest(const std::string& to = "restored") {
-    for (const auto& snapshot : snapshots_.list(kTask)) {
+    for (const auto& snapshot : snapshots_.list(kSavedTask)) {
       if (restore(snapshot, to)) return snapshot.next_offset;
       EXPECT_FALSE(fs::exists(root_ / to)) << "a part of a snapshot is not left behind";
     }
     return -1;
   }
   fs::path files() const { return shared() / "files"; }
-  fs::path shared() const { return root_ / "shared" / ("demo." + kTask); }
+  fs::path shared() const { return root_ / "shared" / ("demo." + kSavedTask); }
 
   fs::path root_;
   RocksMemory memory_{64 << 20};
@@ -106,7 +97,7 @@ TEST_F(SnapshotsTest, ARestoredStateEqualsTheCopiedOne) {
   const auto expected = content(*store);
   ASSERT_TRUE(create(*store).has_value());
   advance(*store, 200);
-  const auto snapshot = snapshots_.list(kTask).front();
+  const auto snapshot = snapshots_.list(kSavedTask).front();
   EXPECT_EQ(snapshot.next_offset, 100);
   EXPECT_EQ(snapshot.task, "outlet/3");
   EXPECT_EQ(snapshot.definition_id, "d1");
@@ -130,7 +121,7 @@ TEST_F(SnapshotsTest, AnEmptyOrUnchangedStateGetsNoSnapshot) {
   advance(*store, 100);
   EXPECT_TRUE(create(*store).has_value());
   EXPECT_FALSE(create(*store).has_value());
-  EXPECT_THAT(snapshots_.list(kTask), SizeIs(1));
+  EXPECT_THAT(snapshots_.list(kSavedTask), SizeIs(1));
 }
 
 TEST_F(SnapshotsTest, OnlyNewFilesAreCopied) {
@@ -150,7 +141,7 @@ TEST_F(SnapshotsTest, AClosedStoreIsNoError) {
   advance(*store, 100);
   const auto copier = store->copier();
   store.reset();
-  const auto created = snapshots_.create(copier, kTask, root_ / "copy");
+  const auto created = snapshots_.create(copier, kSavedTask, root_ / "copy");
   ASSERT_TRUE(created.has_value()) << created.error().what;
   EXPECT_FALSE(created->has_value());
 }
@@ -166,7 +157,7 @@ TEST_F(SnapshotsTest, OnlyTheNewestSnapshotsAndTheirFilesAreKept) {
   }
   advance(*store, 6);
   ASSERT_TRUE(create(*store).has_value());
-  const auto kept = snapshots_.list(kTask);
+  const auto kept = snapshots_.list(kSavedTask);
   ASSERT_THAT(kept, SizeIs(2));
   EXPECT_EQ(kept[0].next_offset, 6);
   EXPECT_EQ(kept[1].next_offset, 5);
@@ -194,7 +185,7 @@ TEST_F(SnapshotsTest, ADamagedFileMakesTheOlderSnapshotTheNewest) {
   auto store = open();
   advance(*store, 1, 3'000);
   ASSERT_TRUE(create(*store).has_value());
-  const auto older = snapshots_.list(kTask).front();
+  const auto older = snapshots_.list(kSavedTask).front();
   advance(*store, 2, 3'000);
   const auto newest = create(*store);
   ASSERT_TRUE(newest.has_value());
@@ -239,12 +230,12 @@ TEST_F(SnapshotsTest, ASnapshotWithADamagedManifestIsIgnored) {
   }
   for (std::uintmax_t at = 0; at < fs::file_size(manifest); ++at) {
     flip_bit(manifest, at);
-    EXPECT_TRUE(snapshots_.list(kTask).empty()) << at;
+    EXPECT_TRUE(snapshots_.list(kSavedTask).empty()) << at;
     flip_bit(manifest, at);
   }
   EXPECT_EQ(restore_newest(), 1);
   fs::resize_file(manifest, fs::file_size(manifest) / 2);
-  EXPECT_TRUE(snapshots_.list(kTask).empty());
+  EXPECT_TRUE(snapshots_.list(kSavedTask).empty());
   advance(*store, 2);
   ASSERT_TRUE(create(*store).has_value());
   EXPECT_EQ(restore_newest(), 2);
@@ -265,13 +256,13 @@ TEST_F(SnapshotsTest, ATruncatedFileIsCopiedAgainForTheNextSnapshot) {
 TEST_F(SnapshotsTest, ACancelledCopyIsAnErrorAndLeavesNoSnapshot) {
   auto store = open();
   advance(*store, 1);
-  const auto cancelled = snapshots_.create(store->copier(), kTask, root_ / "copy", [] { return false; });
+  const auto cancelled = snapshots_.create(store->copier(), kSavedTask, root_ / "copy", [] { return false; });
   ASSERT_FALSE(cancelled.has_value());
   EXPECT_EQ(cancelled.error().reaction, Reaction::retry);
-  EXPECT_TRUE(snapshots_.list(kTask).empty());
+  EXPECT_TRUE(snapshots_.list(kSavedTask).empty());
   const auto created = create(*store);
   ASSERT_TRUE(created.has_value());
-  const auto restored = snapshots_.restore(kTask, created->snapshot, root_ / "restored", [] { return false; });
+  const auto restored = snapshots_.restore(kSavedTask, created->snapshot, root_ / "restored", [] { return false; });
   ASSERT_FALSE(restored.has_value());
   EXPECT_EQ(restored.error().reaction, Reaction::retry);
   EXPECT_THAT(restored.error().what, HasSubstr("cancelled"));
@@ -299,14 +290,14 @@ TEST_F(SnapshotsTest, TwoWritersAtOnceLeaveCompleteSnapshotsOnly) {
     const auto store = open(name);
     for (int round = 0; round < kRounds; ++round) {
       advance(*store, first_offset + round);
-      const auto created = snapshots.create(store->copier(), kTask, root_ / (name + ".copy"));
+      const auto created = snapshots.create(store->copier(), kSavedTask, root_ / (name + ".copy"));
       ASSERT_TRUE(created.has_value()) << created.error().what;
     }
   };
   std::thread other(write, "other", 1'000);
-  write(kTask, 1);
+  write(kSavedTask, 1);
   other.join();
-  const auto kept = snapshots_.list(kTask);
+  const auto kept = snapshots_.list(kSavedTask);
   ASSERT_FALSE(kept.empty());
   for (const auto& snapshot : kept) EXPECT_TRUE(restore(snapshot, "restored")) << snapshot.next_offset;
 }
@@ -316,7 +307,7 @@ TEST_F(SnapshotsTest, AFolderThatCannotBeWrittenIsNamed) {
   advance(*store, 1);
   std::ofstream(root_ / "a-file") << "no folder";
   SnapshotFolder snapshots(root_ / "a-file", "", 2);
-  const auto created = snapshots.create(store->copier(), kTask, root_ / "copy");
+  const auto created = snapshots.create(store->copier(), kSavedTask, root_ / "copy");
   ASSERT_FALSE(created.has_value());
   EXPECT_THAT(created.error().what, HasSubstr("a-file"));
   EXPECT_EQ(created.error().reaction, Reaction::retry);
@@ -331,7 +322,7 @@ TEST_F(SnapshotsTest, AFullDiskLeavesTheOlderSnapshots) {
   advance(*store, 1);
   EXPECT_TRUE(create(*store).has_value());
   advance(*store, 2, 40'000);  // 12 MB
-  const auto created = snapshots_.create(store->copier(), kTask, root_ / "copy");
+  const auto created = snapshots_.create(store->copier(), kSavedTask, root_ / "copy");
   EXPECT_THAT(created.has_value() ? "a snapshot" : created.error().what, HasSubstr("No space left"));
   EXPECT_EQ(restore_newest(), 1);
   EXPECT_EQ(mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
@@ -345,20 +336,20 @@ TEST(SnapshotsProcess, DISABLED_CreatesSnapshotsUntilItIsKilled) {
   const auto* root = std::getenv("FIVERATE_TEST_FOLDER");
   if (root == nullptr) GTEST_SKIP();
   const RocksMemory memory(64 << 20);
-  const auto store = RocksStore::open(fs::path(root) / kTask, memory);
+  const auto store = RocksStore::open(fs::path(root) / kSavedTask, memory);
   ASSERT_TRUE(store.has_value()) << store.error().what;
   SnapshotFolder snapshots(fs::path(root) / "shared", "demo.", 2);
   for (std::int64_t offset = 1;; ++offset) {
     advance(**store, offset);
-    ASSERT_TRUE(snapshots.create((*store)->copier(), kTask, fs::path(root) / "copy").has_value());
+    ASSERT_TRUE(snapshots.create((*store)->copier(), kSavedTask, fs::path(root) / "copy").has_value());
   }
 }
 
 TEST_F(SnapshotsTest, AKillAtAnyTimeLeavesCompleteSnapshotsOnly) {
   for (int kill_number = 0; kill_number < 5; ++kill_number) {
-    fs::remove_all(root_ / kTask);
+    fs::remove_all(root_ / kSavedTask);
     const auto newest_store = [&] {
-      const auto snapshots = snapshots_.list(kTask);
+      const auto snapshots = snapshots_.list(kSavedTask);
       return snapshots.empty() ? std::string() : snapshots.front().store_id;
     };
     const auto store_before = newest_store();
@@ -378,7 +369,7 @@ TEST_F(SnapshotsTest, AKillAtAnyTimeLeavesCompleteSnapshotsOnly) {
     int status = 0;
     waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status)) << "it ended by itself";
-    const auto snapshots = snapshots_.list(kTask);
+    const auto snapshots = snapshots_.list(kSavedTask);
     ASSERT_FALSE(snapshots.empty());
     EXPECT_NE(snapshots.front().store_id, store_before);
     for (const auto& snapshot : snapshots) EXPECT_TRUE(restore(snapshot, "restored")) << snapshot.next_offset;

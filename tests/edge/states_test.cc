@@ -11,9 +11,7 @@
 #include <memory>
 #include <thread>
 
-#include "processors/stream/task.h"
-#include "schemas/format.h"
-#include "state.pb.h"
+#include "tests/edge/saved_state.h"
 
 namespace fiverate::test {
 namespace {
@@ -22,7 +20,6 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::SizeIs;
 
-const std::string kStateTask = "outlet-3";
 constexpr std::chrono::hours kNever{24 * 365};
 
 class StatesTest : public testing::Test {
@@ -34,15 +31,12 @@ class StatesTest : public testing::Test {
   }
   ~StatesTest() override { fs::remove_all(root_); }
 
-  [[nodiscard]] fs::path folder() const { return root_ / "state" / kStateTask; }
+  [[nodiscard]] fs::path folder() const { return root_ / "state" / kSavedTask; }
   static fs::path beside(const fs::path& folder, const std::string& suffix) { return folder.string() + "." + suffix; }
 
   static void commit(Store& store, std::int64_t offset, const std::string& definition = "d1", bool in_replay = false) {
-    TaskState state;
-    if (!in_replay) state.mutable_outputs();
-    state.set_task("outlet/3");
-    state.set_definition_id(definition);
-    state.set_next_offset(offset);
+    auto state = saved_state_at(offset, definition);
+    if (in_replay) state.clear_outputs();
     StoreBatch batch;
     batch.put(std::string(kTaskKey), state.SerializeAsString());
     ASSERT_TRUE(store.write(batch).has_value());
@@ -55,12 +49,12 @@ class StatesTest : public testing::Test {
     const auto other = root_ / fmt::format("other-{}", offset);
     auto store = std::move(*RocksStore::open(other, memory_));
     commit(*store, offset, definition);
-    const auto created = snapshots_.create(store->copier(), kStateTask, root_ / "copy");
+    const auto created = snapshots_.create(store->copier(), kSavedTask, root_ / "copy");
     ASSERT_TRUE(created.has_value() && created->has_value());
     snapshot_bytes_ = (*created)->snapshot.bytes();
   }
   void damage_snapshots() const {
-    for (const auto& file : fs::directory_iterator(root_ / "shared" / ("demo." + kStateTask) / "files")) {
+    for (const auto& file : fs::directory_iterator(root_ / "shared" / ("demo." + kSavedTask) / "files")) {
       fs::resize_file(file, fs::file_size(file) / 2);
     }
   }
@@ -84,11 +78,11 @@ class StatesTest : public testing::Test {
   };
   Opened open(const SnapshotFolder::ShouldContinue& should_continue = {}) const {
     const auto process = states();
-    const auto opened = process->open(kStateTask, {}, should_continue);
+    const auto opened = process->open(kSavedTask, {}, should_continue);
     if (!opened) return {-1, opened.error().what};
     return {offset_of(**opened), {}};
   }
-  [[nodiscard]] std::vector<Snapshot> list() const { return snapshots_.list(kStateTask); }
+  [[nodiscard]] std::vector<Snapshot> list() const { return snapshots_.list(kSavedTask); }
 
   fs::path root_;
   RocksMemory memory_{64 << 20};
@@ -107,7 +101,7 @@ TEST_F(StatesTest, WithoutStateAndSnapshotTheStoreIsEmpty) {
 TEST_F(StatesTest, WithoutSnapshotSettingsTheStateIsOpened) {
   state_at(100);
   States states(root_ / "state", {}, 64 << 20, "d1");
-  const auto opened = states.open(kStateTask, {}, {});
+  const auto opened = states.open(kSavedTask, {}, {});
   ASSERT_TRUE(opened.has_value()) << opened.error().what;
   EXPECT_EQ(offset_of(**opened), 100);
   states.create_snapshots();
@@ -182,7 +176,7 @@ TEST_F(StatesTest, TheOlderSnapshotIsRestoredWhereTheNewestIsDamaged) {
   for (const auto& file : newest.files) {
     const auto is_same = [&](const auto& other) { return other.checksum == file.checksum; };
     if (std::ranges::none_of(older.files, is_same))
-      fs::remove(root_ / "shared" / ("demo." + kStateTask) / "files" / file.checksum);
+      fs::remove(root_ / "shared" / ("demo." + kSavedTask) / "files" / file.checksum);
   }
   EXPECT_EQ(open().offset, 100);
 }
@@ -191,7 +185,7 @@ TEST_F(StatesTest, ACancelledRestoreDoesNotReplaceTheState) {
   snapshot_at(1'000'000'000);
   state_at(1);
   EXPECT_THAT(open([] { return false; }).error, HasSubstr("cancelled"));
-  fs::remove_all(root_ / "shared" / ("demo." + kStateTask));
+  fs::remove_all(root_ / "shared" / ("demo." + kSavedTask));
   EXPECT_EQ(open().offset, 1);
   EXPECT_FALSE(fs::exists(beside(folder(), "newer")));
 }
@@ -216,7 +210,7 @@ TEST_F(StatesTest, ADamagedStateIsReportedAndNotReplaced) {
   std::ofstream(folder() / "CURRENT") << "MANIFEST-999999\n";
   snapshot_at(1'000'000'000);
   const auto process = states();
-  const auto opened = process->open(kStateTask, {}, {});
+  const auto opened = process->open(kSavedTask, {}, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::stop);
   EXPECT_THAT(opened.error().what, HasSubstr("remove the folder"));
@@ -235,7 +229,7 @@ TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
   const auto held = RocksStore::open(folder(), memory_);
   ASSERT_TRUE(held.has_value());
   const auto process = states();
-  const auto opened = process->open(kStateTask, {}, {});
+  const auto opened = process->open(kSavedTask, {}, {});
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().reaction, Reaction::wait);
   EXPECT_THAT(opened.error().what, HasSubstr("in use by another process"));
@@ -246,7 +240,7 @@ TEST_F(StatesTest, AStateThatAnotherProcessHasOpenIsNotReplaced) {
 
 TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
   const auto process = states();
-  const auto opened = process->open(kStateTask, {}, {});
+  const auto opened = process->open(kSavedTask, {}, {});
   commit(**opened, 100, "d1", true);
   process->create_snapshots();
   EXPECT_TRUE(list().empty());
@@ -257,7 +251,7 @@ TEST_F(StatesTest, AStateInAStateOnlyReplayGetsNoSnapshot) {
 
 TEST_F(StatesTest, TheThreadCreatesSnapshots) {
   States with_thread(root_ / "state", {root_ / "shared", "demo.", 3, std::chrono::seconds(1)}, 64 << 20, "d1");
-  const auto opened = with_thread.open(kStateTask, {}, {});
+  const auto opened = with_thread.open(kSavedTask, {}, {});
   commit(**opened, 100);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (list().empty() && std::chrono::steady_clock::now() < deadline)
@@ -269,8 +263,8 @@ TEST_F(StatesTest, TheThreadCreatesSnapshots) {
 TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
   const auto owner = states();
   const auto standby = states("standby");
-  const auto owned = std::move(*owner->open(kStateTask, {}, {}));
-  const auto copy = std::move(*standby->open(kStateTask, {}, {}));
+  const auto owned = std::move(*owner->open(kSavedTask, {}, {}));
+  const auto copy = std::move(*standby->open(kSavedTask, {}, {}));
   std::int64_t offset = 0;
   const auto commit_in_both = [&] {
     commit(*copy, ++offset);
@@ -290,7 +284,7 @@ TEST_F(StatesTest, OneOfSeveralProcessesCreatesTheSnapshotsOfATask) {
 TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
   snapshot_at(1);  // of a machine that is gone
   const auto process = states();
-  const auto opened = std::move(*process->open(kStateTask, {}, {}));
+  const auto opened = std::move(*process->open(kSavedTask, {}, {}));
   for (const std::int64_t offset : {2, 3}) {
     commit(*opened, offset);
     process->create_snapshots();
@@ -306,7 +300,7 @@ TEST_F(StatesTest, AnotherProcessContinuesWhereTheFirstCreatesNoMoreSnapshots) {
 TEST_F(StatesTest, AProcessThatRestartsWithItsStateContinuesToCreateSnapshots) {
   for (const std::int64_t offset : {1, 2}) {
     const auto process = states();
-    const auto opened = std::move(*process->open(kStateTask, {}, {}));
+    const auto opened = std::move(*process->open(kSavedTask, {}, {}));
     commit(*opened, offset);
     process->create_snapshots();
     EXPECT_EQ(list().front().next_offset, offset);

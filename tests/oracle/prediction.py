@@ -1,22 +1,9 @@
 """R2, stockout predicted: evaluated by the clock for one outlet and SKU, never restated."""
 
-from dataclasses import dataclass
+from transition import Transition
 
 INFO, WARNING = 0, 1
 FRESH_DAYS = 28
-
-
-@dataclass(frozen=True)
-class Transition:
-    state: str
-    episode: int
-    severity: int
-    at: int
-    since: int
-    begin_event: str
-    end_event: str
-    value: int
-    threshold: int
 
 
 class Prediction:

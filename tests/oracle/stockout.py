@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from book import OUT
+from transition import Transition
 
 QUALIFYING_UNITS = 4
 QUALIFYING_DAYS = 91
@@ -120,17 +121,6 @@ class Sent:
     end: int
     severity: int
     begin_event: str  # of the present start, also if the start moved, which sends nothing
-
-
-@dataclass(frozen=True)
-class Transition:
-    state: str
-    episode: int
-    severity: int
-    at: int
-    since: int
-    begin_event: str
-    end_event: str = None
 
 
 def overlap(one, other):

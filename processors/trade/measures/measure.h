@@ -101,7 +101,7 @@ enum class ContributionKind : std::uint8_t {
   X(quarantined, 65, flow) /* the first of FIVERATE_DOCUMENT_REASONS; the others follow in their order */
 
 enum class Contribution : std::uint8_t {
-#define FIVERATE_ENUMERATOR(name, number, kind) name = number,
+#define FIVERATE_ENUMERATOR(name, number, kind) name = (number),
   FIVERATE_CONTRIBUTIONS(FIVERATE_ENUMERATOR)
 #undef FIVERATE_ENUMERATOR
 };
@@ -120,7 +120,7 @@ inline constexpr auto kContributionKinds = [] {
   for (auto& kind : kinds) kind = ContributionKind::flow;
 #define FIVERATE_KIND(name, number, kind)                                                                          \
   for (std::size_t i = 0; i < (ContributionKind::kind == ContributionKind::window_step ? kWindowCount : 1); ++i) { \
-    kinds[number + i] = ContributionKind::kind;                                                                    \
+    kinds[(number) + i] = ContributionKind::kind;                                                                  \
   }
   FIVERATE_CONTRIBUTIONS(FIVERATE_KIND)
 #undef FIVERATE_KIND
@@ -155,62 +155,35 @@ constexpr Contribution quarantined_for(Reason reason) {
 
 // ---- measures of a brand --------------------------------------------------------------------------------------------
 
-// X(name in JSON, contribution), in the order of a row's values. The kind of the contribution decides how a row derives
-// the measure from it. `computed` measures have none: rows.cc computes them from other measures, regions, price
-// readings or cells of brand "".
-#define FIVERATE_BRAND_MEASURES(X, computed)                                    \
-  X(active_outlets, computed)                                                   \
-  X(dormant_outlets, computed)                                                  \
-  X(delivered_units, Contribution::delivered_units)                             \
-  X(returned_units, Contribution::returned_units)                               \
-  X(net_delivered_units, computed)                                              \
-  X(previous_net_delivered_units, computed)                                     \
-  X(net_delivered_units_change, computed)                                       \
-  X(buying_outlets, Contribution::buying_outlets)                               \
-  X(repeat_buying_outlets, Contribution::repeat_buying_outlets)                 \
-  X(ordering_outlets, computed)                                                 \
-  X(requesting_outlets, Contribution::requesting_outlets)                       \
-  X(counties, computed)                                                         \
-  X(covered_counties, computed)                                                 \
-  X(on_shelf_outlets, Contribution::on_shelf_outlets)                           \
-  X(shelf_checks, Contribution::shelf_checks)                                   \
-  X(shelf_present, Contribution::shelf_present)                                 \
-  X(requested_units, Contribution::requested_units)                             \
-  X(confirmed_units, Contribution::confirmed_units)                             \
-  X(filled_units, Contribution::filled_units)                                   \
-  X(unmet_units, Contribution::unmet_units)                                     \
-  X(order_lines, Contribution::order_lines)                                     \
-  X(full_lines, Contribution::full_lines)                                       \
-  X(confirmed_lines, Contribution::confirmed_lines)                             \
-  X(price_readings, computed)                                                   \
-  X(price_q1_fen, computed)                                                     \
-  X(price_median_fen, computed)                                                 \
-  X(price_q3_fen, computed)                                                     \
-  X(price_index_readings, computed)                                             \
-  X(price_index_q1_bp, computed)                                                \
-  X(price_index_median_bp, computed)                                            \
-  X(price_index_q3_bp, computed)                                                \
-  X(stockout_days_estimated, Contribution::stockout_days_estimated)             \
-  X(price_tags_checked, Contribution::price_tags_checked)                       \
-  X(price_tags_ok, Contribution::price_tags_ok)                                 \
-  X(stockout_days, Contribution::stockout_days)                                 \
-  X(known_days, Contribution::in_stock_days) /* and the stockout days */        \
-  X(unknown_days, Contribution::unknown_days)                                   \
-  X(listed_counts, Contribution::listed_counts)                                 \
-  X(zero_counts, Contribution::zero_counts)                                     \
-  X(available_units, Contribution::available_units)                             \
-  X(sold_units, Contribution::sold_units)                                       \
-  X(holding_outlets, Contribution::holding_outlets)                             \
-  X(moving_outlets, Contribution::moving_outlets)                               \
-  X(stock_units, computed)                                                      \
-  X(stocks_known, Contribution::stocks_known)                                   \
-  /* From here on inputs of rates, which JSON does not show: */                 \
-  X(sales_28d_units, computed) /* sales of 28 days at the rates of the books */ \
-  X(year_earlier_net_delivered_units, computed)
+// The measures by their names in JSON, in the order of a row's values. A row derives a `derived` measure from the
+// contribution of the same name, as the kind of the contribution requires. rows.cc computes the `computed` ones from
+// other measures, regions, price readings or cells of brand "".
+// clang-format off
+#define FIVERATE_BRAND_MEASURES(derived, derived_from, computed)                                                      \
+  computed(active_outlets) computed(dormant_outlets)                                                                  \
+  derived(delivered_units) derived(returned_units) computed(net_delivered_units)                                      \
+  computed(previous_net_delivered_units) computed(net_delivered_units_change)                                         \
+  derived(buying_outlets) derived(repeat_buying_outlets) computed(ordering_outlets) derived(requesting_outlets)       \
+  computed(counties) computed(covered_counties) derived(on_shelf_outlets)                                             \
+  derived(shelf_checks) derived(shelf_present)                                                                        \
+  derived(requested_units) derived(confirmed_units) derived(filled_units) derived(unmet_units)                        \
+  derived(order_lines) derived(full_lines) derived(confirmed_lines)                                                   \
+  computed(price_readings) computed(price_q1_fen) computed(price_median_fen) computed(price_q3_fen)                   \
+  computed(price_index_readings)                                                                                      \
+  computed(price_index_q1_bp) computed(price_index_median_bp) computed(price_index_q3_bp)                             \
+  derived(stockout_days_estimated) derived(price_tags_checked) derived(price_tags_ok)                                 \
+  derived(stockout_days) derived_from(known_days, in_stock_days) /* and the stockout days */ derived(unknown_days)    \
+  derived(listed_counts) derived(zero_counts)                                                                         \
+  derived(available_units) derived(sold_units) derived(holding_outlets) derived(moving_outlets)                       \
+  computed(stock_units) derived(stocks_known)                                                                         \
+  /* From here on inputs of rates, which JSON does not show: */                                                       \
+  computed(sales_28d_units) /* sales of 28 days at the rates of the books */                                          \
+  computed(year_earlier_net_delivered_units)
+// clang-format on
 
 enum class BrandMeasure : std::uint8_t {
-#define FIVERATE_ENUMERATOR(name, contribution) name,
-  FIVERATE_BRAND_MEASURES(FIVERATE_ENUMERATOR, )
+#define FIVERATE_ENUMERATOR(name, ...) name,
+  FIVERATE_BRAND_MEASURES(FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR)
 #undef FIVERATE_ENUMERATOR
 };
 
@@ -220,9 +193,13 @@ struct BrandMeasureEntry {
   std::optional<Contribution> contribution;
 };
 inline constexpr std::array kBrandMeasures{
-#define FIVERATE_ENTRY(name, contribution) BrandMeasureEntry{BrandMeasure::name, #name, contribution},
-    FIVERATE_BRAND_MEASURES(FIVERATE_ENTRY, std::nullopt)
-#undef FIVERATE_ENTRY
+#define FIVERATE_DERIVED(name) BrandMeasureEntry{BrandMeasure::name, #name, Contribution::name},
+#define FIVERATE_DERIVED_FROM(name, other) BrandMeasureEntry{BrandMeasure::name, #name, Contribution::other},
+#define FIVERATE_COMPUTED(name) BrandMeasureEntry{BrandMeasure::name, #name, std::nullopt},
+    FIVERATE_BRAND_MEASURES(FIVERATE_DERIVED, FIVERATE_DERIVED_FROM, FIVERATE_COMPUTED)
+#undef FIVERATE_DERIVED
+#undef FIVERATE_DERIVED_FROM
+#undef FIVERATE_COMPUTED
 };
 inline constexpr std::size_t kBrandValueCount = kBrandMeasures.size();
 using BrandValues = std::array<std::int64_t, kBrandValueCount>;  // by BrandMeasure

@@ -1,5 +1,6 @@
 #include "processors/trade/reference/region_tree.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fiverate {
@@ -37,10 +38,9 @@ void RegionTree::restore(RegionHistory history) {
 
 bool RegionTree::is_county(std::size_t region, Millis before) const {
   const auto& changes = nodes_[region].history.county_changes;
-  for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-    if (change->arrival < before) return change->is_county;
-  }
-  return false;
+  const auto latest =
+      std::find_if(changes.rbegin(), changes.rend(), [&](const auto& change) { return change.arrival < before; });
+  return latest != changes.rend() && latest->is_county;
 }
 
 bool RegionTree::has_regional_rules(std::size_t region, Millis before) const {

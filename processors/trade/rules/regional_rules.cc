@@ -1,5 +1,7 @@
 #include "processors/trade/rules/regional_rules.h"
 
+#include <array>
+
 #include "processors/trade/rules/alert_id.h"
 
 namespace fiverate {
@@ -24,9 +26,9 @@ struct RegionalRule {
   std::string_view unit;
   std::int32_t window;  // of the row that is the evidence
 };
-constexpr RegionalRule kRules[]{
-    {"R3", evaluate_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindow},
-    {"R6", evaluate_overstock_region, {7, 7}, "units", kStockWindow},
+constexpr std::array kRules{
+    RegionalRule{"R3", evaluate_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindow},
+    RegionalRule{"R6", evaluate_overstock_region, {7, 7}, "units", kStockWindow},
 };
 
 Transition transition_of(const RegionalRule& rule, std::string_view brand_id, const std::string& region_id,
