@@ -76,7 +76,8 @@ int status(const Context& context, const OutputArguments& output) {
                                    {"repetitions", ColumnType::number},
                                    {"sequence_gaps", ColumnType::number},
                                    {"alerts_open", ColumnType::number},
-                                   {"quarantine_rate", ColumnType::number}};
+                                   {"quarantine_rate", ColumnType::number},
+                                   {"held"}};
   if (mode != OutputMode::table) columns.push_back({"missing"});  // a table has sentences below it
   TableWriter table(out, mode, columns);
   std::string waiting;
@@ -84,8 +85,8 @@ int status(const Context& context, const OutputArguments& output) {
   for (const auto& task : task_positions(context)) {
     const auto status = parse_status(task.checkpoint);
     const auto& committed = task.position.committed;
-    const WaitingTask gap{task.name, parse_gap_note(committed.metadata)};
-    if (!gap.missing.empty()) waiting += sentence(gap) + ".\n";
+    const WaitingTask waiting_task{task.name, parse_missing_note(committed.metadata)};
+    if (!waiting_task.missing.empty()) waiting += sentence(waiting_task) + ".\n";
     std::vector<TableCell> cells{
         std::string(name_of(task.stage)),
         std::string(name_of(task.input.topic)),
@@ -95,7 +96,7 @@ int status(const Context& context, const OutputArguments& output) {
         task.position.lag(),
         status.state_bytes,
         status.repetitions,
-        static_cast<std::int64_t>(gap.missing.size()),
+        static_cast<std::int64_t>(waiting_task.missing.size()),
         status.alerts_open,
         status.quarantine_rate(),
         status.held == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.held))};
@@ -105,7 +106,8 @@ int status(const Context& context, const OutputArguments& output) {
           task.name, task.checkpoint->source_clock().held().offset(), calendar.format(status.held));
     }
     if (mode != OutputMode::table)
-      cells.push_back(gap.missing.empty() ? TableCell(std::nullopt) : TableCell(sentence_part(gap.missing)));
+      cells.push_back(waiting_task.missing.empty() ? TableCell(std::nullopt)
+                                                   : TableCell(sentence_part(waiting_task.missing)));
     table.row(std::move(cells));
   }
   table.finish();

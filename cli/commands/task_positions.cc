@@ -36,7 +36,7 @@ Result<std::vector<WaitingTask>> waiting_tasks(const Context& context) {
        {Stage::outlet, Stage::market, Stage::desk}) {  // the senders before them read no chained records
     TRY_VALUE(positions, group_commits(context.kafka, group_of(context.kafka, stage), inputs_of(stage, definition)));
     for (const auto& [input, committed] : positions) {
-      auto missing = parse_gap_note(committed.metadata);
+      auto missing = parse_missing_note(committed.metadata);
       if (!missing.empty()) waiting.push_back({task_name_of(input), std::move(missing)});
     }
   }

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
 constexpr std::chrono::seconds kReadClockEvery{5};  // the ages on the screen grow also without new records
-constexpr std::chrono::seconds kReadGapsEvery{2};
+constexpr std::chrono::seconds kReadMissingEvery{2};
 constexpr std::size_t kWaitingTasksMax = 5;  // on a screen
 
 std::atomic<bool> watch_interrupted = false;
@@ -57,7 +57,7 @@ class WatchLoop {
     std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
   [[nodiscard]] bool is_over() {
-    read_gaps();
+    read_missing();
     return watch_interrupted || Clock::now() >= ends_;
   }
 
@@ -74,7 +74,7 @@ class WatchLoop {
   [[nodiscard]] bool is_connected() const { return lost_.empty(); }
   // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56.", or a line for each task that waits for missing records.
   [[nodiscard]] std::string warning(Language language) const {
-    if (is_connected()) return gap_warning(language);
+    if (is_connected()) return missing_warning(language);
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
                                  "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
     return message_text(fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_));
@@ -96,20 +96,20 @@ class WatchLoop {
 
  private:
   // What the groups note of sequence gaps. While they cannot be read, the last ones remain.
-  void read_gaps() {
-    if (!is_connected() || Clock::now() - gaps_read_ < kReadGapsEvery) return;
-    gaps_read_ = Clock::now();
+  void read_missing() {
+    if (!is_connected() || Clock::now() - missing_read_ < kReadMissingEvery) return;
+    missing_read_ = Clock::now();
     auto waiting = waiting_tasks(context_);
     if (!waiting) return;
     const auto before = std::exchange(waiting_, std::move(*waiting));
-    warning_changed_ |= gap_warning(before, Language::en) != gap_warning(waiting_, Language::en);
+    warning_changed_ |= missing_warning(before, Language::en) != missing_warning(waiting_, Language::en);
     if (is_screen_ || before.empty() == waiting_.empty()) return;
     print_message(waiting_.empty() ? "No task waits for missing records any more."
-                                   : gap_warning(waiting_, Language::en));
+                                   : missing_warning(waiting_, Language::en));
   }
 
   // A line for each task.
-  static std::string gap_warning(const std::vector<WaitingTask>& waiting, Language language) {
+  static std::string missing_warning(const std::vector<WaitingTask>& waiting, Language language) {
     constexpr Translations kWaits{"{} waits for missing records: those caused by {}.",
                                   "{} 正在等待缺失的记录，来源：{}。"};
     constexpr Translations kMore{"{} more: see `fiverate status`.", "另有 {} 个：见 `fiverate status`。"};
@@ -125,7 +125,7 @@ class WatchLoop {
       text += fmt::format(fmt::runtime(in(language, kMore)), waiting.size() - kWaitingTasksMax) + "\n";
     return text + fmt::format(fmt::runtime(in(language, kMend)), kMendCommand);
   }
-  [[nodiscard]] std::string gap_warning(Language language) const { return gap_warning(waiting_, language); }
+  [[nodiscard]] std::string missing_warning(Language language) const { return missing_warning(waiting_, language); }
 
   void note_connected(const Source& source) {
     if (lost_.erase(&source) > 0 && lost_.empty()) {
@@ -149,7 +149,7 @@ class WatchLoop {
   const Clock::time_point ends_;
   Clock::time_point drawn_{};
   Clock::time_point clock_read_{};
-  Clock::time_point gaps_read_{};
+  Clock::time_point missing_read_{};
   std::vector<WaitingTask> waiting_;
   std::set<const Source*> lost_;  // sources whose last poll failed
   std::string last_connected_ = local_time();

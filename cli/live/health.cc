@@ -22,7 +22,7 @@ void HealthBoard::round(const std::string& name, bool assigned, const Tasks& run
     task.next_offset = context.task->next_offset();
     task.lag = behind == lag.end() ? 0 : behind->second;
     task.replaying = context.task->is_suppressed();
-    task.missing = context.standing_gap;
+    task.missing = context.missing_for_long;
     const bool stands = known != thread.tasks.end() && known->second.next_offset == task.next_offset && task.lag > 0;
     task.moved = stands ? known->second.moved : now;
   }

@@ -31,7 +31,7 @@ struct GroupPosition {
   [[nodiscard]] std::int64_t lag() const { return end - std::max<std::int64_t>(committed.offset, 0); }
 };
 
-// The offsets that the group has committed; the others are -1. Error: retry or stop, as kafka_error() says.
+// The offsets that the group has committed; the others are -1. Error: retry or stop, see kafka_error().
 [[nodiscard]] Result<std::map<Input, Committed>> group_commits(const KafkaSettings& settings, const std::string& group,
                                                                const std::vector<Input>& inputs);
 // The same, with the log end offsets: a request more for each partition.

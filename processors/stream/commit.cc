@@ -33,7 +33,7 @@ Result<void> commit(const std::vector<TaskContext*>& tasks, Sink& sink, Source& 
     if (!positions.contains(task.input())) continue;
     const auto end = sink.acknowledged_end(kCheckpointsPartition, task.name());
     const CheckpointPointer pointer{task.reset_epoch(), end.value_or(0) - 1};
-    context->group = {task.next_offset(), to_text(pointer) + gap_note(context->standing_gap)};
+    context->group = {task.next_offset(), to_text(pointer) + missing_note(context->missing_for_long)};
     positions[task.input()] = context->group;
   }
   TRY(group.commit(positions));
@@ -42,11 +42,11 @@ Result<void> commit(const std::vector<TaskContext*>& tasks, Sink& sink, Source& 
   return {};
 }
 
-Result<void> note_gaps(Tasks& tasks, Source& group) {
+Result<void> note_missing(Tasks& tasks, Source& group) {
   std::map<Input, Committed> positions;
   for (auto& [input, context] : tasks) {
-    const auto note = gap_note(context.standing_gap);
-    if (gap_note_in(context.group.metadata) == note) continue;
+    const auto note = missing_note(context.missing_for_long);
+    if (missing_note_in(context.group.metadata) == note) continue;
     context.group.metadata = to_text(parse_checkpoint_pointer(context.group.metadata)) + note;
     positions[input] = context.group;
   }

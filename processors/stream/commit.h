@@ -13,6 +13,6 @@ namespace fiverate {
 [[nodiscard]] Result<void> commit(const std::vector<TaskContext*>& tasks, Sink& sink, Source& group);
 
 // Notes in the group which sequence gaps stand, at the offsets that it has: a task that waits may be between boundaries for long.
-[[nodiscard]] Result<void> note_gaps(Tasks& tasks, Source& group);
+[[nodiscard]] Result<void> note_missing(Tasks& tasks, Source& group);
 
 }  // namespace fiverate

@@ -27,7 +27,7 @@ std::string sentence_part(const std::vector<MissingRange>& missing) {
   return text;
 }
 
-std::string gap_note(const std::vector<MissingRange>& missing) {
+std::string missing_note(const std::vector<MissingRange>& missing) {
   std::string text;
   for (const auto& [sender, from, to] : missing) {
     const auto range = fmt::format("{}{}:{}-{}", text.empty() ? kNote : ",", sender, from, to);
@@ -37,13 +37,13 @@ std::string gap_note(const std::vector<MissingRange>& missing) {
   return text;
 }
 
-std::string_view gap_note_in(std::string_view metadata) {
+std::string_view missing_note_in(std::string_view metadata) {
   return metadata.substr(std::min(metadata.find(kNote), metadata.size()));
 }
 
-std::vector<MissingRange> parse_gap_note(std::string_view metadata) {
+std::vector<MissingRange> parse_missing_note(std::string_view metadata) {
   std::vector<MissingRange> missing;
-  auto text = gap_note_in(metadata);
+  auto text = missing_note_in(metadata);
   text.remove_prefix(std::min(kNote.size(), text.size()));
   while (!text.empty()) {
     const auto colon = text.find(':');

@@ -1,5 +1,5 @@
 // A sequence gap: a task has received a record whose predecessors, or other records that it depends on, have not come. It applies nothing
-// behind them until their senders publish them again. A gap that stands is noted in the metadata of the task's group, where every process
+// behind them until their senders publish them again. One that stands is noted in the metadata of the task's group, where every process
 // and every command finds it, also after a restart:
 //
 //   "epoch=2 checkpoint=1234 missing=deliveries/0:7-120,orders/1:0-5"
@@ -28,9 +28,9 @@ std::string sentence_part(const std::vector<MissingRange>& missing);
 
 // The note in the metadata, with a blank before it; empty: nothing is missing. Kafka limits the metadata to 4,096 bytes: a note names the
 // first ranges that fit, at least 80.
-std::string gap_note(const std::vector<MissingRange>& missing);
-// The part of the metadata that gap_note() wrote.
-std::string_view gap_note_in(std::string_view metadata);
-std::vector<MissingRange> parse_gap_note(std::string_view metadata);
+std::string missing_note(const std::vector<MissingRange>& missing);
+// The part of the metadata that missing_note() wrote.
+std::string_view missing_note_in(std::string_view metadata);
+std::vector<MissingRange> parse_missing_note(std::string_view metadata);
 
 }  // namespace fiverate

@@ -16,8 +16,8 @@ struct TaskContext {
   std::unique_ptr<Store> store;
   std::unique_ptr<Operator> op;
   std::unique_ptr<Task> task;
-  Committed group = {};                         // what the consumer group keeps for its input
-  std::vector<MissingRange> standing_gap = {};  // see SequenceGapMonitor
+  Committed group = {};                             // what the consumer group keeps for its input
+  std::vector<MissingRange> missing_for_long = {};  // see SequenceGapMonitor
 };
 using Tasks = std::map<Input, TaskContext>;
 

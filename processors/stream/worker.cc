@@ -75,7 +75,7 @@ Result<void> Worker::commit_all() {
     }
   }
   TRY(commit(due));
-  return note_gaps(tasks_, parts_.source);
+  return note_missing(tasks_, parts_.source);
 }
 
 Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Input>& inputs) {
@@ -101,8 +101,8 @@ Result<std::map<Input, std::int64_t>> Worker::on_assigned(const std::vector<Inpu
     }
     if (!context) return tl::make_unexpected(context.error());
     context->group = (*committed)[input];
-    context->task->expect(parse_gap_note(context->group.metadata));
-    context->standing_gap = context->task->missing();
+    context->task->expect(parse_missing_note(context->group.metadata));
+    context->missing_for_long = context->task->missing();
     const auto& task = *context->task;
     const auto owner_offset = std::max(context->group.offset, checkpoint ? checkpoint->offset() : 0);
     TRY_VALUE(offset, first_offset(task, owner_offset, parts_.source));

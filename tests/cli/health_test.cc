@@ -119,7 +119,7 @@ TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
 }
 
 TEST_F(HealthTest, NotReadyWhileATaskWaitsForMissingRecordsWithAllOfThemAndTheCommand) {
-  tasks.at(kLedger).standing_gap = {{"deliveries/0", 7, 120}, {"orders/1", 0, 5}};
+  tasks.at(kLedger).missing_for_long = {{"deliveries/0", 7, 120}, {"orders/1", 0, 5}};
   works(0);
   const auto answer = board.readyz();
   EXPECT_FALSE(answer.good);
@@ -130,7 +130,7 @@ TEST_F(HealthTest, NotReadyWhileATaskWaitsForMissingRecordsWithAllOfThemAndTheCo
     EXPECT_NE(answer.json.find(part), std::string::npos) << part << " in " << answer.json;
   }
   EXPECT_TRUE(board.livez().good) << "a restart would not help";
-  tasks.at(kLedger).standing_gap.clear();
+  tasks.at(kLedger).missing_for_long.clear();
   works(0);
   EXPECT_TRUE(board.readyz().good);
 }

@@ -43,11 +43,11 @@ class SequenceGapMonitorTest : public testing::Test {
   std::vector<std::pair<Severity, std::string>> reports;
   SequenceGapMonitor monitor{
       [this](Severity severity, const std::string& text) { reports.emplace_back(severity, text); }};
-  using Gap = std::vector<MissingRange>;
-  const Gap& standing() { return tasks.at(kDeltas).standing_gap; }
+  using Missing = std::vector<MissingRange>;
+  const Missing& standing() { return tasks.at(kDeltas).missing_for_long; }
 };
 
-TEST_F(SequenceGapMonitorTest, AGapStandsAfter10SecondsAndIsReportedOnceWithAllThatIsMissing) {
+TEST_F(SequenceGapMonitorTest, ASequenceGapStandsAfter10SecondsAndIsReportedOnceWithAllThatIsMissing) {
   process(from("outlet/3", 7, -1));
   process(from("outlet/3", 9, 8));
   process(from("outlet/5", 9, 8));
@@ -62,11 +62,11 @@ TEST_F(SequenceGapMonitorTest, AGapStandsAfter10SecondsAndIsReportedOnceWithAllT
                            "stop all processes, run `fiverate tasks reset --missing`"}) {
     EXPECT_NE(reports[0].second.find(part), std::string::npos) << reports[0].second;
   }
-  EXPECT_EQ(standing(), (Gap{{"outlet/3", 7, 8}, {"outlet/5", 0, 8}}));
+  EXPECT_EQ(standing(), (Missing{{"outlet/3", 7, 8}, {"outlet/5", 0, 8}}));
   process(from("outlet/3", 12, 11));
   check_after(600s);
   EXPECT_EQ(reports.size(), 1U);
-  EXPECT_EQ(standing(), (Gap{{"outlet/3", 7, 11}, {"outlet/5", 0, 8}})) << "what is shown grows with the gap";
+  EXPECT_EQ(standing(), (Missing{{"outlet/3", 7, 11}, {"outlet/5", 0, 8}})) << "what is shown grows with it";
 }
 
 TEST_F(SequenceGapMonitorTest, ItsEndIsReported) {
@@ -81,7 +81,7 @@ TEST_F(SequenceGapMonitorTest, ItsEndIsReported) {
   EXPECT_TRUE(standing().empty());
 }
 
-TEST_F(SequenceGapMonitorTest, AGapThatTheSenderFillsInTimeIsNotReported) {
+TEST_F(SequenceGapMonitorTest, ASequenceGapThatTheSenderFillsInTimeIsNotReported) {
   process(from("outlet/3", 9, 7));
   check_after(0ms);
   check_after(9s);
@@ -97,12 +97,12 @@ TEST_F(SequenceGapMonitorTest, AGapThatTheSenderFillsInTimeIsNotReported) {
   EXPECT_EQ(reports.size(), 1U);
 }
 
-TEST_F(SequenceGapMonitorTest, AfterARestartAGapThatStoodStandsUntilItIsClosed) {
+TEST_F(SequenceGapMonitorTest, AfterARestartASequenceGapThatStoodStandsUntilItIsClosed) {
   process(from("outlet/3", 7, -1));
   tasks.at(kDeltas).task->expect({{"outlet/3", 7, 8}});
-  tasks.at(kDeltas).standing_gap = {{"outlet/3", 7, 8}};
+  tasks.at(kDeltas).missing_for_long = {{"outlet/3", 7, 8}};
   check_after(0ms);
-  EXPECT_EQ(standing(), (Gap{{"outlet/3", 7, 8}}));
+  EXPECT_EQ(standing(), (Missing{{"outlet/3", 7, 8}}));
   EXPECT_TRUE(reports.empty());
   process(from("outlet/3", 8, 7));
   check_after(1s);

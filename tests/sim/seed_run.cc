@@ -292,7 +292,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
       if (minute == 1) expected = undisturbed(history, kDaysAfterwards + kMoreMinutes * kMinuteMs);
     }
   }
-  const bool notes_its_gaps = cluster.notes_its_gaps();
+  const bool notes_what_is_missing = cluster.notes_what_is_missing();
   report.faults = weather.counts();
   report.repetitions = cluster.repetitions();
   SeedCheck check(cluster, expected, plan.live_rows, report);
@@ -303,7 +303,8 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   } else {
     check.plain(at_rest);
   }
-  if (!notes_its_gaps && report.failure.empty()) report.failure = "a group does not note which records its task misses";
+  if (!notes_what_is_missing && report.failure.empty())
+    report.failure = "a group does not note which records its task misses";
   if (const auto& truncation = cluster.truncation()) {
     report.details += fmt::format("  {} partition {} lost its end, from {} on:\n", name_of(truncation->input.topic),
                                   truncation->input.partition, truncation->new_end);

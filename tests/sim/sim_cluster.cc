@@ -332,7 +332,7 @@ void SimCluster::truncate() {
   truncation_ = Truncation{input, new_end, log_.truncate(input, new_end), {}, 0};
 }
 
-bool SimCluster::notes_its_gaps() {
+bool SimCluster::notes_what_is_missing() {
   now_ += SequenceGapMonitor::kStandsAfter;
   if (stopped_ || !calm()) return true;
   bool right = true;
@@ -341,7 +341,7 @@ bool SimCluster::notes_its_gaps() {
       const auto& thread = process->threads[stage];
       if (!thread.supervisor) continue;
       for (const auto& [input, context] : thread.supervisor->tasks())
-        right &= parse_gap_note(groups_[stage]->offsets[input].metadata) == context.task->missing();
+        right &= parse_missing_note(groups_[stage]->offsets[input].metadata) == context.task->missing();
     }
   }
   return right;

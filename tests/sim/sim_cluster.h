@@ -66,8 +66,8 @@ class SimCluster {
   // Of all tasks, also of past runs.
   [[nodiscard]] std::int64_t sequence_gaps() const { return sequence_gaps_; }
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
-  // Whether the running tasks that miss records, and no others, have a note of it in their group, once the gap has stood long enough.
-  [[nodiscard]] bool notes_its_gaps();
+  // Whether the running tasks that miss records, and no others, have a note of it in their group, once the sequence gap has stood long enough.
+  [[nodiscard]] bool notes_what_is_missing();
   // A line with the position of each task.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }

@@ -100,24 +100,24 @@ TEST_F(CommitTest, ASuppressedTaskWritesItsStateAndNeitherCheckpointNorGroupPosi
   EXPECT_FALSE(group.contains(kCommittedToo));
 }
 
-TEST_F(CommitTest, AStandingGapIsNotedInTheGroupAlsoBetweenCommits) {
+TEST_F(CommitTest, AStandingSequenceGapIsNotedInTheGroupAlsoBetweenCommits) {
   ASSERT_TRUE(commit().has_value());
   const auto before = group.at(kCommitted);
   Tasks tasks;
   tasks.emplace(kCommitted, std::move(one));
   auto& context = tasks.at(kCommitted);
-  context.standing_gap = {{"intake/0", 3, 9}};
-  ASSERT_TRUE(note_gaps(tasks, source).has_value());
+  context.missing_for_long = {{"intake/0", 3, 9}};
+  ASSERT_TRUE(note_missing(tasks, source).has_value());
   EXPECT_EQ(group.at(kCommitted).offset, before.offset);
   EXPECT_EQ(group.at(kCommitted).metadata, before.metadata + " missing=intake/0:3-9");
   ASSERT_TRUE(fiverate::commit({&context}, noting, source).has_value());
-  EXPECT_EQ(parse_gap_note(group.at(kCommitted).metadata), context.standing_gap) << "a commit keeps the note";
+  EXPECT_EQ(parse_missing_note(group.at(kCommitted).metadata), context.missing_for_long) << "a commit keeps the note";
   group.clear();
-  ASSERT_TRUE(note_gaps(tasks, source).has_value());
+  ASSERT_TRUE(note_missing(tasks, source).has_value());
   EXPECT_TRUE(group.empty()) << "nothing has changed";
-  context.standing_gap.clear();
-  ASSERT_TRUE(note_gaps(tasks, source).has_value());
-  EXPECT_TRUE(parse_gap_note(group.at(kCommitted).metadata).empty());
+  context.missing_for_long.clear();
+  ASSERT_TRUE(note_missing(tasks, source).has_value());
+  EXPECT_TRUE(parse_missing_note(group.at(kCommitted).metadata).empty());
 }
 
 TEST_F(CommitTest, WithoutTasksThereIsNothingToAwait) {

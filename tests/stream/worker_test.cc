@@ -358,10 +358,10 @@ TEST_F(WorkerTest, ATaskThatStartsStillWaitsForWhatItsGroupNotesAsMissing) {
   MemorySource source(log, {kFirst}, group);
   Worker worker(parts(source, here), rare);
   ASSERT_TRUE(worker.round().has_value());
-  EXPECT_EQ(worker.tasks().at(kFirst).standing_gap, (std::vector<MissingRange>{{"deliveries/0", 0, 120}}));
+  EXPECT_EQ(worker.tasks().at(kFirst).missing_for_long, (std::vector<MissingRange>{{"deliveries/0", 0, 120}}));
   EXPECT_FALSE(worker.tasks().at(kFirst).task->is_complete());
   ASSERT_TRUE(worker.commit_all().has_value());
-  EXPECT_EQ(parse_gap_note(group.at(kFirst).metadata).size(), 1U);
+  EXPECT_EQ(parse_missing_note(group.at(kFirst).metadata).size(), 1U);
 }
 
 TEST_F(WorkerTest, ResultsThatEndBeforeTheCheckpointStopTheStart) {
