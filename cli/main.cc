@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "cli/commands/commands.h"
+#include "cli/live/memory_limit.h"
 #include "cli/screen/message.h"
 #include "producers/import/csv_map.h"
 #include "schemas/did_you_mean.h"
@@ -147,6 +149,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   fiverate::ignore_sigpipe();
+  fiverate::exit_when_out_of_memory();
   google::protobuf::SetLogHandler(nullptr);  // records that cannot be parsed are quarantined, not printed
   try {
     return fiverate::run(argc, argv);
@@ -159,6 +162,12 @@ int main(int argc, char** argv) {
   } catch (const fiverate::ExitError& error) {
     fiverate::print_message(error.what());
     return error.code();
+  } catch (const std::system_error& error) {
+    const bool is_thread = error.code() == std::errc::resource_unavailable_try_again;
+    fiverate::print_message(is_thread
+                                ? "A thread cannot be started. Raise the limits of the process (ulimit -u, ulimit -v)."
+                                : error.what());
+    return fiverate::kExitFailed;
   } catch (const std::exception& error) {
     fiverate::print_message(error.what());
     return fiverate::kExitFailed;

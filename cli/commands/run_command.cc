@@ -14,6 +14,7 @@
 #include "cli/commands/definition_difference.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
+#include "cli/live/memory_limit.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stream/failpoint.h"
@@ -103,6 +104,11 @@ int run_stages(const Context& context, const RunArguments& arguments) {
   LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(arguments.stages)};
   settings.standby = arguments.standby.value_or(context.config().run.standby);
   const MarketCalendar calendar(context.config().market.timezone);
+  const auto memory_limit = cgroup_memory_limit();
+  if (const auto problem = memory_problem(settings.config.state.memory_mib, memory_limit))
+    throw ExitError(kExitUsage, *problem);
+  if (const auto problem = address_space_problem(settings.config.state.memory_mib, address_space_limit()))
+    throw ExitError(kExitUsage, *problem);
 
   // Signals go to one thread, the others never see them.
   sigset_t signals;
@@ -131,6 +137,13 @@ int run_stages(const Context& context, const RunArguments& arguments) {
     }
   });
 
+  std::optional<MemoryWatch> memory_watch;
+  if (memory_limit) {
+    memory_watch.emplace(*memory_limit, [](const std::string& message) {
+      spdlog::error("{}", message);
+      std::_Exit(kExitFailed);
+    });
+  }
   HealthBoard health;
   std::unique_ptr<HealthServer> health_server;  // before Kafka is reached: a process that waits for it is alive
   if (!settings.config.run.health.empty()) {

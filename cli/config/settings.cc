@@ -108,7 +108,7 @@ const std::vector<Setting>& table() {
        "replay, unless --yes is given. A quarter of it applies to at most one in a thousand events."},
       {"state", "dir", text<&C::state, &C::State::dir>("a folder", expected_folder), "Folder of the local state."},
       {"state", "memory_mib", integer<&C::state, &C::State::memory_mib>(64, 1'048'576),
-       "Approximate memory of a `fiverate run` process in MiB; it needs at least about 256."},
+       "Memory of a `fiverate run` process in MiB, beside its overhead of 128 MiB; `run` refuses a cgroup with less."},
       {"run", "intake_threads", integer<&C::run, &C::Run::intake_threads>(1, kThreadsMax),
        "Threads of the intake stage in this process."},
       {"run", "outlet_threads", integer<&C::run, &C::Run::outlet_threads>(1, kThreadsMax),

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -135,11 +136,23 @@ Result<void> run_live(const LiveSettings& settings, const MarketCalendar& calend
   std::mutex mutex;
   Result<void> result;
   std::vector<std::jthread> threads;
+  const auto start_thread = [&](auto work) {
+    try {
+      threads.emplace_back(std::move(work));
+    } catch (const std::system_error& error) {  // a limit of processes or of address space
+      static_cast<void>(std::stop_source(stop).request_stop());
+      const std::lock_guard lock(mutex);
+      if (result) {
+        result = fail(Reaction::stop,
+                      "A thread cannot be started: {}. Raise the limits of the process (ulimit -u, -v).", error.what());
+      }
+    }
+  };
   for (const auto stage : settings.stages) {
     for (int i = 0; i < threads_of(config, stage); ++i) {
       const auto name = fmt::format("{} {}", name_of(stage), i);
       health.working(name);  // before the thread runs, so that /readyz counts it
-      threads.emplace_back([&, stage, i, name] {
+      start_thread([&, stage, i, name] {
         auto ended =
             run_thread(shared, stage, name, fmt::format("{}-{}-{}", process, name_of(stage), i), stop.get_token());
         if (ended) return;

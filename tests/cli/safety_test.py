@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,25 @@ class Messages(Case):
         (self.folder / "map.toml").write_text(MAP.replace('"COUNTY"', '"{level}"'))
         done = self.ends(0, "import", self.folder / "hostile.csv", "--map", self.folder / "map.toml", "--out", self.folder / "out")
         self.assert_safe(done.stderr)
+
+
+class Memory(Case):
+    def test_a_limit_of_the_address_space(self):
+        """Under any limit a replay succeeds or ends with a sentence, never by a signal."""
+        history, out = self.folder / "history", self.folder / "out"
+        self.ends(0, "simulate", "--out", history, "--outlets", "60", "--days", "40", "--skus", "20", "--brands", "4")
+        codes = set()
+        for mib in (60, 80, 100, 120, 140, 160, 200, 250, 300, 2000):
+            with self.subTest(mib=mib):
+                done = call(PROGRAM, "replay", "--in", history, "--out", out, "--force",
+                            preexec=lambda limit=mib << 20: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+                if done.returncode == 127:  # the system cannot load the program
+                    continue
+                codes.add(done.returncode)
+                self.assertIn(done.returncode, (0, 1), done.stderr)
+                if done.returncode == 1:
+                    self.assertRegex(done.stderr, r"(?m)^fiverate: (Out of memory|A thread cannot be started|.*Cannot allocate memory)")
+        self.assertEqual(codes, {0, 1})
 
 
 class Times(Case):

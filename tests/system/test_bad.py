@@ -174,6 +174,20 @@ class State(unittest.TestCase):
         market.await_final(replayed(small_market()))
         run.stop()
 
+    def test_too_little_address_space(self):
+        """`run` refuses a limit of ulimit -v under which it cannot work, and works with the least that it accepts."""
+        market = Market(self, shared_kafka(), state={"memory_mib": 128}).create_topics()
+        market.import_history(small_market())
+
+        def limited(mib):
+            return market.run(preexec=lambda: resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20)))
+
+        for mib in (200, 895):
+            self.assertIn(f"is limited to {mib} MiB (ulimit -v), but with state.memory_mib 128 it needs 896 MiB", limited(mib).ends(2))
+        run = limited(896)
+        market.await_final(replayed(small_market()))
+        run.stop()
+
     def test_a_full_disk(self):
         market = Market(self, shared_kafka(), kafka={"session.timeout.ms": 6000}).create_topics()
         market.state.mkdir()

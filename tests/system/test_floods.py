@@ -30,6 +30,7 @@ FLOOD_S = float(os.environ.get("FIVERATE_TEST_FLOOD", "10"))
 HOT_DOCUMENTS = int(os.environ.get("FIVERATE_TEST_HOT", "5000"))
 STOCKOUTS = int(os.environ.get("FIVERATE_TEST_STOCKOUT", "20000"))
 SMALL_MIB = 256
+OVERHEAD_MIB = 128  # beside state.memory_mib (cli/live/memory_limit.h)
 SHANGHAI = timezone(timedelta(hours=8))
 START = datetime(2026, 1, 5, tzinfo=SHANGHAI)
 DOCUMENT_TOPICS = ("orders", "deliveries", "visits")
@@ -255,7 +256,7 @@ class Floods(unittest.TestCase):
     def test_a_backlog_in_256_mib_on_one_processor(self):
         """The work waits, not the watchdog, and the system has no reason to kill it."""
         limit = MemoryLimit(self, SMALL_MIB)
-        self.market = Market(self, shared_kafka(), state={"memory_mib": SMALL_MIB}, run={"health": "127.0.0.1:0"}).create_topics()
+        self.market = Market(self, shared_kafka(), state={"memory_mib": SMALL_MIB - OVERHEAD_MIB}, run={"health": "127.0.0.1:0"}).create_topics()
         done = self.market.call("simulate", "--outlets", "250", "--days", "60", "--seed", "5")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.market.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
@@ -270,6 +271,29 @@ class Floods(unittest.TestCase):
         self.market.await_up_to_date(within=120)
         figure(f"one processor: {time.monotonic() - began:.1f} s, {limit.summary()}")
         self.finish(SMALL_MIB)
+
+    def test_a_limit_that_the_configuration_does_not_fit_into(self):
+        """run names the setting before it does anything, and starts with it."""
+        limit = MemoryLimit(self, SMALL_MIB)
+        if not limit.folder:
+            self.skipTest("no cgroup may be made")
+        self.market = Market(self, shared_kafka(), state={"memory_mib": SMALL_MIB}).create_topics()
+        output = self.market.run(preexec=limit.enter).ends(2)
+        self.assertIn(f"state.memory_mib is 256, but this process may use 256 MiB ({limit.folder}/memory.limit_in_bytes), and it needs 128 MiB "
+                      "beside state.memory_mib. Set state.memory_mib to 128 or less, or raise the limit to 384 MiB or more.", output)
+        run = self.market.run("-X", "state.memory_mib=128", preexec=limit.enter)
+        run.is_working()
+        run.stop()
+
+    def test_more_cells_than_the_limit_allows(self):
+        """The cells of market are outside of state.memory_mib. The process ends with a sentence before the kernel kills it."""
+        limit = MemoryLimit(self, 64 + OVERHEAD_MIB)
+        if not limit.folder:
+            self.skipTest("no cgroup may be made")
+        self.market = Market(self, shared_kafka(), state={"memory_mib": 64}).create_topics()
+        self.market.ok("simulate", "--outlets", "1500", "--days", "60", "--brands", "24", "--skus", "96", within=300)
+        output = self.market.run(preexec=limit.enter).ends(1, within=240)
+        self.assertRegex(output, rf"Out of memory: the process uses \d+ of the 192 MiB that {limit.folder}/memory.limit_in_bytes allows")
 
 
 class MemoryLimit:
