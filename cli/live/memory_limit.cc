@@ -31,7 +31,7 @@ constexpr std::int64_t kMib = std::int64_t{1} << 20;
 constexpr std::int64_t kUnlimited = std::int64_t{1} << 60;  // version 1 writes about 2^63 for no limit
 constexpr std::int32_t kMemoryMibMin = 64;                  // of state.memory_mib
 
-std::vector<std::string> words_of(const std::string& line) {
+std::vector<std::string> fields_of(const std::string& line) {
   std::istringstream in(line);
   return {std::istream_iterator<std::string>(in), {}};
 }
@@ -47,13 +47,13 @@ struct Hierarchy {
 std::optional<Hierarchy> hierarchy_of(const std::string& line) {
   constexpr std::size_t kRoot = 3;
   constexpr std::size_t kMountPoint = 4;
-  const auto words = words_of(line);
-  const auto dash = std::find(words.begin(), words.end(), "-");
-  if (words.size() <= kMountPoint || words.end() - dash < 4) return std::nullopt;
+  const auto fields = fields_of(line);
+  const auto dash = std::find(fields.begin(), fields.end(), "-");
+  if (fields.size() <= kMountPoint || fields.end() - dash < 4) return std::nullopt;
   const auto& options = dash[3];
-  if (dash[1] == "cgroup2") return Hierarchy{true, words[kRoot], words[kMountPoint]};
+  if (dash[1] == "cgroup2") return Hierarchy{true, fields[kRoot], fields[kMountPoint]};
   if (dash[1] == "cgroup" && ("," + options + ",").find(",memory,") != std::string::npos)
-    return Hierarchy{false, words[kRoot], words[kMountPoint]};
+    return Hierarchy{false, fields[kRoot], fields[kMountPoint]};
   return std::nullopt;
 }
 
