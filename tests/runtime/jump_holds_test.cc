@@ -19,9 +19,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const Input kOrders{Topic::orders, 0};
-const Input kDeliveries{Topic::deliveries, 0};
-const Input kCommands{Topic::commands, 0};
+const Input kOrdersInput{Topic::orders, 0};
+const Input kDeliveriesInput{Topic::deliveries, 0};
+const Input kCommandsInput{Topic::commands, 0};
 const Millis kToday = noon(nth(0));
 const Millis kFar = noon(nth(0)) + 365 * kDayMs;
 
@@ -91,7 +91,7 @@ class JumpHoldsTest : public testing::Test {
     for (const auto& input : source_inputs(test_definition())) append(input, mark(complete_through), complete_through);
   }
   void deliver(const std::string& id, Millis time) {
-    append(kDeliveries, delivery(id, "shop", time, {{"s1", 5}}), time);
+    append(kDeliveriesInput, delivery(id, "shop", time, {{"s1", 5}}), time);
   }
   void rule(Command::Verb verb, const std::string& held) {
     Event event;
@@ -101,7 +101,7 @@ class JumpHoldsTest : public testing::Test {
     event.mutable_command()->set_author("someone");
     event.mutable_command()->set_verb(verb);
     event.mutable_command()->set_held(held);
-    append(kCommands, event, kToday);
+    append(kCommandsInput, event, kToday);
   }
   // The documents in the ledger, as "id arrival", and the rejected records, as "reason offset".
   std::vector<std::string> documents() {
@@ -156,7 +156,7 @@ TEST_F(JumpHoldsTest, APartitionThatContinuesWithEarlierRecordsRejectsTheJumpsBe
   const auto reading = process();
   reading->work();
   deliver("far", kFar);
-  append(kDeliveries, mark(kFar), kToday + 2);
+  append(kDeliveriesInput, mark(kFar), kToday + 2);
   reading->work();
   EXPECT_EQ(documents().size(), 1U) << "the partition waits";
   EXPECT_THAT(reading->reports, testing::Contains(HasSubstr("quarantine accept deliveries/0/2")));
@@ -173,7 +173,7 @@ TEST_F(JumpHoldsTest, AJumpIsAcceptedWhenAnotherPartitionMakesItToo) {
   deliver("D1", kFar);
   reading->work();
   EXPECT_THAT(documents(), IsEmpty());
-  append(kOrders, mark(kFar + kDayMs), kFar + kDayMs);
+  append(kOrdersInput, mark(kFar + kDayMs), kFar + kDayMs);
   reading->work();
   EXPECT_THAT(documents(), ElementsAre(HasSubstr(std::to_string(kFar - kToday))));
   EXPECT_THAT(rejected(), IsEmpty());
@@ -182,9 +182,9 @@ TEST_F(JumpHoldsTest, AJumpIsAcceptedWhenAnotherPartitionMakesItToo) {
 TEST_F(JumpHoldsTest, APersonDecides) {
   for (const auto verb : {Command::ACCEPT_HELD, Command::REJECT_HELD}) {
     SCOPED_TRACE(Command::Verb_Name(verb));
-    const auto before = log.end_offset(kDeliveries);
+    const auto before = log.end_offset(kDeliveriesInput);
     if (before == 0) append_marks(kToday);
-    const auto offset = log.end_offset(kDeliveries);
+    const auto offset = log.end_offset(kDeliveriesInput);
     const auto reading = process();
     const auto far = before == 0 ? kFar : kFar + 365 * kDayMs;
     deliver("far", far);
@@ -205,7 +205,7 @@ TEST_F(JumpHoldsTest, ADecisionIsRememberedAcrossARestart) {
   const auto first = rejected();
   EXPECT_THAT(first, ElementsAre("future 1"));
   // Now the others have come as far, so that the same record would be accepted.
-  append(kOrders, mark(kFar), kFar);
+  append(kOrdersInput, mark(kFar), kFar);
   append({Topic::visits, 0}, mark(kFar), kFar);
   const auto reading = process();
   reading->work();
@@ -217,9 +217,9 @@ TEST_F(JumpHoldsTest, OtherProcessesSeeEachOthersClocksAndHeldRecords) {
   append_marks(kToday);
   std::vector<Input> others;
   for (const auto& input : source_inputs(test_definition())) {
-    if (input != kDeliveries) others.push_back(input);
+    if (input != kDeliveriesInput) others.push_back(input);
   }
-  const auto first = process({kDeliveries});
+  const auto first = process({kDeliveriesInput});
   const auto second = process(others);
   for (int i = 0; i < 3; ++i) {
     first->work();
@@ -228,7 +228,7 @@ TEST_F(JumpHoldsTest, OtherProcessesSeeEachOthersClocksAndHeldRecords) {
   first->commit();
   second->commit();
   deliver("D1", kFar);
-  append(kOrders, mark(kFar), kFar);
+  append(kOrdersInput, mark(kFar), kFar);
   for (int i = 0; i < 3; ++i) {
     first->work();
     second->work();
