@@ -97,13 +97,16 @@ std::optional<JumpGuard::Decision> JumpHolds::decide(const TaskContext& context,
     if (const auto ruling = ruling_of(clock, position)) return JumpGuard::Decision{first.offset, only_this, *ruling};
   }
   const auto near = held.claimed - JumpGuard::kTolerance;
+  bool is_first = others_known_;
   for (const auto& [input, clock] : others_) {
     if (input == first.input) continue;
+    is_first &= clock.clock_ms() == kNever && !clock.has_held();
     if (clock.clock_ms() != kNever && clock.clock_ms() >= near)
       return JumpGuard::Decision{first.offset, only_this, true};
     if (clock.has_held() && clock.held().claimed_ms() >= near)
       return JumpGuard::Decision{first.offset, only_this, true};
   }
+  if (is_first && context.op->clock() == kNever) return JumpGuard::Decision{first.offset, only_this, true};
   for (const auto& later : waiting.records) {
     const auto claimed = context.op->claimed_time(later);
     if (claimed != kNever && claimed < near) return JumpGuard::Decision{first.offset, later.offset, false};
@@ -123,9 +126,11 @@ Result<void> JumpHolds::read_others(const Tasks& tasks) {
     clock.Clear();
     task->second.op->jump_guard()->save(clock, task->second.op->clock());
   }
+  if (elsewhere.empty()) others_known_ = true;
   const auto now = parts_.now();
   if (elsewhere.empty() || (read_at_ && now - *read_at_ < kReadOthersEvery)) return {};
   read_at_ = now;
+  others_known_ = false;
   const auto committed = parts_.source.committed(elsewhere, kReadOthersEvery);
   if (!committed && committed.error().reaction == Reaction::retry) return {};  // it is tried again soon
   if (!committed) return tl::make_unexpected(committed.error());
@@ -140,6 +145,7 @@ Result<void> JumpHolds::read_others(const Tasks& tasks) {
     others_.erase(input);
     if (found != checkpoints.end() && found->second.has_source_clock()) others_[input] = found->second.source_clock();
   }
+  others_known_ = true;
   return {};
 }
 

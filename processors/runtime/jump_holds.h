@@ -1,5 +1,6 @@
 // Holds records that would move the clock of their source partition too far (stream/jump_guard.h), and decides about them.
 //
+//   it is the first record of the market                    accepted: there is nothing to compare it with
 //   the clock of another source partition has come near    accepted
 //   another source partition holds a jump as far            accepted
 //   the same partition continues with earlier records      rejected, with the jumps before these
@@ -65,6 +66,7 @@ class JumpHolds final : public RecordGate {
   std::map<Input, Waiting> waiting_;
   std::map<Input, SourceClock> others_;  // of all source partitions, as of the last round
   std::optional<Time> read_at_;
+  bool others_known_ = false;  // others_ has all of them
 };
 
 }  // namespace fiverate

@@ -150,6 +150,12 @@ TEST_F(JumpHoldsTest, AMarketThatBeginsIsNotHeld) {
   EXPECT_THAT(reading->reports, Not(testing::Contains(HasSubstr("is held"))));
 }
 
+TEST_F(JumpHoldsTest, TheFirstRecordOfAMarketIsNotHeld) {
+  deliver("D1", kToday);
+  process()->work();
+  EXPECT_EQ(documents().size(), 1U) << "although no other partition has a record";
+}
+
 TEST_F(JumpHoldsTest, APartitionThatContinuesWithEarlierRecordsRejectsTheJumpsBeforeThem) {
   append_marks(kToday);
   deliver("D1", kToday + 1);

@@ -59,8 +59,8 @@ ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sab
   if (sabotage != Sabotage::none || truncates) plan.severity = 1;
   plan.steps = 400 + 120 * plan.processes;
   plan.truncates = truncates;
-  // Not with a truncation, which may lose the decision about this record.
-  plan.far_time = !truncates && sabotage == Sabotage::none && chance.percent(40);
+  // Not with a truncation, which may lose the decision about this record, nor as the first record of the market, which is not held.
+  plan.far_time = !truncates && sabotage == Sabotage::none && plan.time_known_early && chance.percent(50);
   return plan;
 }
 
