@@ -75,12 +75,17 @@ void print_summaries(const History& history, const MarketCalendar& calendar) {
   }
   if (files.size() > kFilesShownMax) print_note(fmt::format("... and {} more files", files.size() - kFilesShownMax));
   if (files.size() > 1) print_note(fmt::format("All {} files: {}", files.size(), text_of(all, calendar)));
+}
+
+void print_invalid_lines(const History& history) {
+  std::int64_t count = 0;
+  for (const auto& file : history.summaries()) count += file.invalid;
   for (const auto& line : history.invalid()) {
     print_note(fmt::format("  {}: {}: {}", history.files()[line.file].origin_of(line.number),
                            name_of(line.rejected.reason), line.rejected.detail));
   }
-  if (static_cast<std::size_t>(all.invalid) > history.invalid().size())
-    print_note(fmt::format("  ... and {} more", static_cast<std::size_t>(all.invalid) - history.invalid().size()));
+  const auto shown = static_cast<std::int64_t>(history.invalid().size());
+  if (count > shown) print_note(fmt::format("  ... and {} more", count - shown));
 }
 
 void check_outliers(const History& history, const MarketCalendar& calendar, OutlierLimits limits,

@@ -6,8 +6,10 @@
 
 namespace fiverate {
 
-// Prints documents, arrivals and event days of each file, and the first lines that intake will reject.
+// Prints documents, arrivals and event days of each file.
 void print_summaries(const History& history, const MarketCalendar& calendar);
+// Prints the first lines that intake will reject.
+void print_invalid_lines(const History& history);
 
 struct OutlierLimits {
   std::int32_t days = 0;  // import.outlier_days

@@ -6,6 +6,7 @@
 #include "cli/commands/commands.h"
 #include "cli/commands/history_check.h"
 #include "cli/commands/source_topics.h"
+#include "cli/commands/stop_signal.h"
 #include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
@@ -92,6 +93,47 @@ int write_files(const std::vector<MappedFile>& files, const std::filesystem::pat
   return kExitDone;
 }
 
+History read_history(const ImportArguments& arguments, const MarketCalendar& calendar, std::vector<MappedFile> files) {
+  auto history = [&] {
+    ProgressBar bar("read", "bytes", std::nullopt);
+    return or_exit(History::read(std::move(files), calendar,
+                                 [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
+  }();
+  if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files contain no events.");
+  print_summaries(history, calendar);
+  if (arguments.map.empty()) print_invalid_lines(history);  // the conversion has shown the bad rows of a table
+  return history;
+}
+
+constexpr const char* kRepeat = "Repeat the command with the same files to continue where it stopped.";
+
+// Writes the history behind what earlier runs have written.
+int write_history(const Context& context, const MarketCalendar& calendar, const History& history, bool open,
+                  ImportId id, const SourceTopics& topics) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  ImportOptions options{context.partitions(), start_of_import(id, topics.ends), open, stop_requested};
+  catch_stop_signals();
+  ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));
+  const auto written = import_history(history, calendar, *sink, options,
+                                      [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); });
+  bar.finish();
+  if (!written) throw ExitError(kExitFailed, fmt::format("{}\n{}", written.error().what, kRepeat));
+  check_written_once(context, id, topics.ends, written->sent);
+  const auto& source = written->source;
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  print_note(fmt::format(
+      "{}{} events and {} marks written in {}{}; the market's clock goes to {}",
+      written->complete ? "" : "interrupted: ", source.records, source.marks, human_duration(took),
+      source.skipped > 0 ? fmt::format(", {} events skipped, which were written before", source.skipped) : "",
+      calendar.format(source.ends_with)));
+  if (written->complete) return kExitDone;
+  print_note(fmt::format("{} of {} events are not written yet. {}",
+                         static_cast<std::int64_t>(history.size()) - source.records - source.skipped, history.size(),
+                         kRepeat));
+  return kExitFailed;
+}
+
 int import_all(const Context& context, const ImportArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
   if (!arguments.out.empty() && arguments.map.empty())
@@ -100,27 +142,18 @@ int import_all(const Context& context, const ImportArguments& arguments) {
   auto files = open_files(arguments, calendar);
   if (!arguments.out.empty()) return write_files(files, arguments.out);
   or_exit(reach(context.kafka));
-  const auto begun = std::chrono::steady_clock::now();
-  const auto history = [&] {
-    ProgressBar bar("read", "bytes", std::nullopt);
-    return or_exit(History::read(std::move(files), calendar,
-                                 [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
-  }();
-  if (history.size() == 0) throw ExitError(kExitFailed, "Nothing to import: the files contain no events.");
-  print_summaries(history, calendar);
+  const auto history = read_history(arguments, calendar, std::move(files));
   check_outliers(history, calendar, {context.config().import.outlier_days, arguments.yes}, "Import rejected");
-  check_source_topics(context, calendar, SourceWriterKind::import, history.begins());
-
-  const auto sink = or_exit(KafkaSink::open(context.kafka));
-  ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));
-  const auto summary =
-      or_exit(import_history(history, calendar, *sink, {context.partitions(), arguments.open},
-                             [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
-  bar.finish();
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  print_note(fmt::format("{} events and {} marks in {}; the market's clock goes to {}", summary.records, summary.marks,
-                         human_duration(took), summary.ends_with == kNever ? "-" : calendar.format(summary.ends_with)));
-  return kExitDone;
+  const auto id = import_id(history, calendar, context.partitions());
+  const auto topics = check_source_topics(
+      context, calendar,
+      {SourceWriterKind::import, id, first_mark(history, calendar), history.begins(), arguments.yes});
+  if (topics.state == ImportState::followed) {
+    print_note(fmt::format("Nothing was written: all {} events were imported before, and another import since.",
+                           history.size()));
+    return kExitDone;
+  }
+  return write_history(context, calendar, history, arguments.open, id, topics);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 // `simulate`: writes the events of a synthetic market into the source topics or into files.
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <limits>
 #include <thread>
 
 #include "cli/commands/commands.h"
 #include "cli/commands/source_topics.h"
+#include "cli/commands/stop_signal.h"
 #include "cli/screen/message.h"
 #include "processors/edge/kafka_log.h"
 #include "producers/import/decimal.h"
@@ -26,16 +26,9 @@ struct SimulateArguments {
   std::string speed = "0";
   std::string trouble = "1";
   std::vector<std::string> rates;
+  bool yes = false;
   SimulateSettings settings;
 };
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// The first signal ends the run in good order, the second one kills the process.
-extern "C" void interrupt(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);
-}
 
 // Parses a decimal number of the command line and returns it times `unit`, rounded down.
 std::int64_t decimal_argument(const std::string& text, const std::string& option, std::int64_t unit,
@@ -104,7 +97,7 @@ class Pace {
 
   // Waits until the market's clock may reach the instant. False after a signal.
   [[nodiscard]] bool reach(Millis instant) {
-    while (interrupted == 0) {
+    while (!stop_requested()) {
       const auto left = left_until(instant);
       if (left <= Clock::duration::zero()) return true;
       std::this_thread::sleep_for(std::min<Clock::duration>(left, std::chrono::milliseconds(50)));
@@ -124,17 +117,19 @@ class Pace {
   std::optional<Clock::time_point> begun_;
 };
 
+// `resumes` is the market's clock if an earlier run has written so far; these days are not delayed.
 SimulateSummary run(const SimulateArguments& arguments, const SimulateSettings& settings,
-                    const MarketCalendar& calendar, MarketOutput& output) {
+                    const MarketCalendar& calendar, MarketOutput& output, Millis resumes = kNever) {
   const auto begins = calendar.start_of(settings.size.first_day);
-  Pace pace(speed_of(arguments), calendar.start_of(settings.size.first_day + settings.fast_days));
+  const auto fast_until = calendar.start_of(settings.size.first_day + settings.fast_days);
+  Pace pace(speed_of(arguments), std::max(fast_until, resumes));
   ProgressBar bar("simulate", "days", settings.size.days);
   SimulateHooks hooks;
   hooks.reach = [&](Millis instant) { return pace.reach(instant); };
   hooks.progress = [&](std::int64_t, Millis clock) {
     if (clock >= begins) bar.set(calendar.day_of(clock) - settings.size.first_day);
   };
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, interrupt);
+  catch_stop_signals();
   return or_exit(simulate(settings, calendar, output, hooks));
 }
 
@@ -148,26 +143,39 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
   const MarketCalendar calendar(context.config().market.timezone);
   const auto begun = Clock::now();
   SimulateSummary summary;
+  std::int64_t skipped = 0;
   if (!arguments.out.empty()) {
     or_exit(create_output_folder(arguments.out));
     const auto files = or_exit(MarketFiles::create(arguments.out));
     summary = run(arguments, settings, calendar, *files);
   } else {
     or_exit(reach(context.kafka));
-    check_source_topics(context, calendar, SourceWriterKind::simulation, calendar.start_of(settings.size.first_day));
+    const auto id = simulation_id(settings, calendar, context.partitions());
+    const auto begins = calendar.start_of(settings.size.first_day);
+    const auto found =
+        check_source_topics(context, calendar, {SourceWriterKind::simulation, id, begins, begins, arguments.yes});
+    if (found.state == ImportState::followed) {
+      print_note("Nothing was written: this simulation was written before, and another import since.");
+      return kExitDone;
+    }
     std::optional<LineFile> truth;
     if (!arguments.truth.empty()) truth = or_exit(LineFile::create(arguments.truth));
     const auto sink = or_exit(KafkaSink::open(context.kafka));
-    SourceWriter writer(*sink, context.partitions());
+    SourceWriter writer(*sink, context.partitions(), start_of_import(id, found.ends));
     MarketTopics topics(writer, std::move(truth));
-    summary = run(arguments, settings, calendar, topics);
+    const bool resumes = found.state == ImportState::begun;
+    summary = run(arguments, settings, calendar, topics, resumes ? clock_of(found.ends) : kNever);
+    skipped = writer.summary().skipped;
+    check_written_once(context, id, found.ends, writer.sent());
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
-  print_note(
-      fmt::format("{}{} reference events and {} events ({} order lines) of {} outlets in {}; the market's clock {} {}",
-                  summary.complete ? "" : "ended early: ", summary.references, summary.events, summary.order_lines,
-                  settings.size.outlets, human_duration(took), arguments.out.empty() ? "goes to" : "went to",
-                  calendar.format(summary.clock)));
+  print_note(fmt::format(
+      "{}{} reference events and {} events ({} order lines) of {} outlets in {}{}; the market's clock {} {}",
+      summary.complete ? "" : "ended early: ", summary.references, summary.events, summary.order_lines,
+      settings.size.outlets, human_duration(took),
+      skipped > 0 ? fmt::format(", {} of them skipped, since the topics hold them already", skipped) : "",
+      arguments.out.empty() ? "goes to" : "went to", calendar.format(summary.clock)));
+  if (!summary.complete && arguments.out.empty()) print_note("Repeat the command to continue where it stopped.");
   return kExitDone;
 }
 
@@ -216,6 +224,7 @@ void add_simulate(Program& program) {
       ->add_option("--rate", arguments->rates,
                    "Share of one kind of error, NAME=SHARE, such as late=0.02 (docs/simulate.md)")
       ->allow_extra_args(false);
+  command->add_flag("--yes", arguments->yes, "Accept a start long after the market's clock");
   command->add_flag("--open", arguments->settings.open, "Leave the last days open, so that later events can follow");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return simulate_market(context, *arguments); };

@@ -1,7 +1,8 @@
 #include "cli/commands/source_topics.h"
 
+#include <algorithm>
 #include <chrono>
-#include <limits>
+#include <thread>
 
 #include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
@@ -10,35 +11,71 @@
 namespace fiverate {
 namespace {
 
-// The market's clock: the lowest over the source partitions of their latest timestamp, marks included.
-Millis clock_of_sources(const Context& context) {
-  const auto definition = context.definition();
-  auto lowest = std::numeric_limits<Millis>::max();
-  for (const auto& input : source_inputs(definition)) {
-    ReaderOptions reading;
-    reading.inputs = {input};
-    reading.from = FromLast{1};
-    reading.until_end = true;
-    const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
-    auto latest = kNever;
-    std::vector<InRecord> records;
-    while (!reader->finished()) {
-      records.clear();
-      or_exit(reader->poll(std::chrono::milliseconds(100), records));
-      for (const auto& record : records) latest = std::max(latest, record.timestamp);
-    }
-    lowest = std::min(lowest, latest);
-    if (lowest == kNever) break;  // while a partition is empty the clock is not set
+using Inputs = std::vector<Input>;
+
+// Other programs write without the header, such as actions of people: so many of them may follow an import.
+constexpr std::int64_t kLastRecords = 10'000;
+// A process that was killed leaves requests in the broker's sockets, and another one may be writing still.
+constexpr std::chrono::seconds kWrittenWithin{2};
+
+// Adds all records of these partitions from there on.
+void read_ends(const Context& context, const Inputs& inputs, const ReadFrom& from, ImportId import,
+               PartitionEnds& ends) {
+  if (inputs.empty()) return;
+  const auto reader = or_exit(KafkaReader::open(context.kafka, {inputs, from, true}));
+  std::vector<InRecord> records;
+  while (!reader->finished()) {
+    records.clear();
+    or_exit(reader->poll(std::chrono::milliseconds(100), records));
+    for (const auto& record : records) add_record(ends[record.input], record, import);
   }
-  return lowest;
+  for (const auto& [input, end] : reader->end_offsets()) ends[input].end_offset = std::max(ends[input].end_offset, end);
 }
 
-}  // namespace
+PartitionEnds last_records(const Context& context, ImportId import) {
+  PartitionEnds ends;
+  read_ends(context, source_inputs(context.definition()), FromLast{1}, import, ends);
+  return ends;
+}
 
-void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer,
-                         Millis begins) {
-  const bool is_import = writer == SourceWriterKind::import;
-  const auto* const rejected = is_import ? "Import rejected" : "Simulation rejected";
+template <typename Condition>
+Inputs inputs_where(const PartitionEnds& ends, Condition condition) {
+  Inputs inputs;
+  for (const auto& [input, end] : ends) {
+    if (condition(end)) inputs.push_back(input);
+  }
+  return inputs;
+}
+
+// Whether an earlier import ended before another one. Each import writes its marks to `commands`, which is small.
+bool is_followed(const Context& context, const SourceWriting& writing) {
+  const Input commands{Topic::commands, 0};
+  PartitionEnds ends;
+  read_ends(context, {commands}, FromTime{writing.first_mark}, writing.import, ends);
+  return state_of_import(ends) == ImportState::followed;
+}
+
+// Finds the last record of this import in each partition, and the last one of another import. Where the clock is beyond the begin, an
+// import is found if it is the last one of some partition.
+PartitionEnds find_ends(const Context& context, const SourceWriting& writing) {
+  auto ends = last_records(context, writing.import);
+  const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.own && !end.other; };
+  read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, writing.import, ends);
+  const bool is_begun = std::ranges::any_of(ends, [](const auto& each) { return each.second.own.has_value(); });
+  if (is_begun || clock_of(ends) <= writing.begins) {
+    const auto without_own = [](const PartitionEnd& end) { return end.latest != kNever && !end.own; };
+    read_ends(context, inputs_where(ends, without_own), FromTime{writing.first_mark}, writing.import, ends);
+  }
+  return ends;
+}
+
+std::map<Input, std::int64_t> end_offsets(const PartitionEnds& ends) {
+  std::map<Input, std::int64_t> offsets;
+  for (const auto& [input, end] : ends) offsets[input] = end.end_offset;
+  return offsets;
+}
+
+void check_settings(const Context& context, const char* rejected) {
   if (context.config().intake.clock == IntakeClock::wall) {
     throw ExitError(kExitFailed,
                     fmt::format("{}: intake.clock is \"wall\", so Kafka sets the time of each event. Use topics "
@@ -53,12 +90,88 @@ void check_source_topics(const Context& context, const MarketCalendar& calendar,
                                                rejected, finding.topic, finding.setting, finding.found));
     }
   }
-  const auto clock = clock_of_sources(context);
-  if (clock != kNever && clock > begins) {
+}
+
+}  // namespace
+
+SourceTopics check_source_topics(const Context& context, const MarketCalendar& calendar, const SourceWriting& writing) {
+  const bool is_import = writing.kind == SourceWriterKind::import;
+  const auto* const rejected = is_import ? "Import rejected" : "Simulation rejected";
+  check_settings(context, rejected);
+  SourceTopics topics;
+  topics.ends = find_ends(context, writing);
+  topics.state = state_of_import(topics.ends);
+  const auto clock = clock_of(topics.ends);
+  if (topics.state == ImportState::absent && clock > writing.begins && is_followed(context, writing)) {
+    topics.state = ImportState::followed;
+  }
+  switch (topics.state) {
+    case ImportState::followed:
+      return topics;
+    case ImportState::other_follows:
+      throw ExitError(kExitFailed, fmt::format("{}: a part of it was written, and another import or simulation since, "
+                                               "so it cannot be completed. Use a new topics.prefix.",
+                                               rejected));
+    case ImportState::other_incomplete:
+      throw ExitError(
+          kExitFailed,
+          fmt::format("{}: the topics hold the first part of another import or simulation, which stopped at {}. {} "
+                      "Repeat that one first to complete it, or use a new topics.prefix.",
+                      rejected, clock == kNever ? "its first records" : minute_text(clock, calendar),
+                      is_import ? "If it was this one, its files, its map, market.timezone or the number of partitions "
+                                  "have changed since."
+                                : "If it was this one, its options have changed since."));
+    case ImportState::begun:
+      std::this_thread::sleep_for(kWrittenWithin);
+      if (end_offsets(last_records(context, writing.import)) != end_offsets(topics.ends)) {
+        throw ExitError(kExitFailed, fmt::format("{}: another process is writing to the topics now. Wait until it has "
+                                                 "ended, then repeat the command.",
+                                                 rejected));
+      }
+      return topics;
+    case ImportState::absent:
+      break;
+  }
+  if (clock == kNever) return topics;
+  if (clock > writing.begins) {
     throw ExitError(kExitFailed,
                     fmt::format("{}: it starts on {}, but this market is already at {}. Use {}a new topics.prefix.",
-                                rejected, minute_text(begins, calendar), minute_text(clock, calendar),
+                                rejected, minute_text(writing.begins, calendar), minute_text(clock, calendar),
                                 is_import ? "--open for earlier imports, or " : ""));
+  }
+  const auto days = context.config().import.outlier_days;
+  if (writing.begins - clock > days * kDayMs && !writing.yes) {
+    throw ExitError(
+        kExitFailed,
+        fmt::format("{}: it starts on {}, but this market is at {}, more than import.outlier_days ({}) before. Each "
+                    "day on the way would get rows and become final. Correct the times, or accept them with --yes.",
+                    rejected, minute_text(writing.begins, calendar), minute_text(clock, calendar), days));
+  }
+  return topics;
+}
+
+void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,
+                        const std::map<Input, std::int64_t>& sent) {
+  const auto now = end_offsets(last_records(context, import));
+  for (const auto& [input, count] : sent) {
+    const auto from = before.at(input).end_offset;
+    if (now.at(input) - from == count) continue;
+    // Actions of people and other programs may be among the records.
+    const auto reader = or_exit(KafkaReader::open(context.kafka, {{input}, FromOffsets{{input, from}}, true}));
+    std::int64_t own = 0;
+    std::vector<InRecord> records;
+    while (!reader->finished()) {
+      records.clear();
+      or_exit(reader->poll(std::chrono::milliseconds(100), records));
+      own += std::ranges::count_if(
+          records, [&](const InRecord& record) { return record.import && record.import->import == import; });
+    }
+    if (own > count) {
+      throw ExitError(kExitFailed, fmt::format("{} partition {} holds {} records of this import twice: another process "
+                                               "has written the same import at the same time. Use a new topics.prefix, "
+                                               "and one process.",
+                                               name_of(input.topic), input.partition, own - count));
+    }
   }
 }
 

@@ -1,18 +1,39 @@
-// Checks before a command writes into the source topics: the topics exist, they accept timestamps of the writer, and the
-// market's clock is not later than the first event to be written.
+// What a command checks before and after it writes into the source topics.
 #pragma once
 
 #include <cstdint>
+#include <map>
 
 #include "cli/commands/context.h"
+#include "producers/import_start.h"
 #include "schemas/time.h"
 
 namespace fiverate {
 
 enum class SourceWriterKind : std::uint8_t { import, simulation };
 
-// Ends the program with a message if a check fails. `begins` is the earliest arrival to be written.
-void check_source_topics(const Context& context, const MarketCalendar& calendar, SourceWriterKind writer,
-                         Millis begins);
+// An import or a simulation.
+struct SourceWriting {
+  SourceWriterKind kind;
+  ImportId import;
+  Millis first_mark;  // no record has an earlier timestamp
+  Millis begins;      // the earliest arrival of an event
+  bool yes;           // accept a start long after the market's clock
+};
+
+struct SourceTopics {
+  PartitionEnds ends;  // before the writing
+  ImportState state = ImportState::absent;
+};
+
+// Ends the program with a message unless the topics exist, accept timestamps of the writer, and are in one of three states: nothing of
+// this import was written and the market's clock is not later than its begin (absent), it can continue (begun), or it has ended before
+// another one (followed).
+SourceTopics check_source_topics(const Context& context, const MarketCalendar& calendar, const SourceWriting& writing);
+
+// Ends the program with a message if the topics hold more records of this import than it has sent to them: another process has written
+// the same import at the same time.
+void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,
+                        const std::map<Input, std::int64_t>& sent);
 
 }  // namespace fiverate

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 
+#include "schemas/cause.h"
 #include "schemas/decode.h"
 
 namespace fiverate {
@@ -141,6 +142,12 @@ Result<History> History::read(std::vector<MappedFile> files, const MarketCalenda
   history.sort();
   if (progress) progress(total, total);
   return history;
+}
+
+std::uint64_t History::hash() const {
+  std::uint64_t hash = 0;
+  for (const auto& line : order_) hash = chained(hash, "", line.position.line);
+  return hash;
 }
 
 HistoryRecord History::operator[](std::size_t position) const {

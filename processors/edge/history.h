@@ -88,6 +88,8 @@ class History {
   // without any.
   [[nodiscard]] Millis begins() const { return begins_; }
   [[nodiscard]] Millis ends() const { return ends_; }  // the latest arrival; kNever without any record
+  // A hash of all lines in canonical order.
+  [[nodiscard]] std::uint64_t hash() const;
   // The latest HistoryLine::day; kNoDay if there is none.
   [[nodiscard]] Day last_day() const { return last_day_; }
 

@@ -40,7 +40,7 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
     const std::string_view text(static_cast<const char*>(value), value == nullptr ? 0 : size);
     // Any program writes to source topics. A record that it copied there from an internal topic is a new record, without a cause.
     const bool is_source = std::ranges::find(kSourceTopics, record.input.topic) != kSourceTopics.end();
-    if (is_source && name != kArrivalHeader) continue;
+    if (is_source && name != kArrivalHeader && name != kImportHeader) continue;
     if (name == kCauseHeader) {
       read_into(record.cause, parse_cause(text), name, record);
     } else if (name == kPreviousHeader) {
@@ -49,6 +49,8 @@ void read_headers(const rd_kafka_headers_t& headers, InRecord& record) {
       read_into(chain, parse_chain(text), name, record);
     } else if (name == kArrivalHeader) {
       record.has_arrival_header = true;
+    } else if (name == kImportHeader) {
+      read_into(record.import, parse_import_position(text), name, record);
     } else if (name == kDependsOnHeader) {
       std::optional<Cause> cause;
       read_into(cause, parse_cause(text), name, record);

@@ -126,6 +126,9 @@ class KafkaReader final : public Source {
   }
   Result<void> commit(const std::map<Input, Committed>&) override { return {}; }
 
+  // With until_end: where the log of each partition ended at the start. Empty before the first poll.
+  [[nodiscard]] std::map<Input, std::int64_t> end_offsets() const;
+
  private:
   KafkaReader(std::unique_ptr<KafkaFetcher> fetcher, ReaderOptions options);
   Result<void> start();

@@ -62,4 +62,10 @@ bool KafkaReader::finished() const {
   return started_ && options_.until_end && fetcher_->all_done();
 }
 
+std::map<Input, std::int64_t> KafkaReader::end_offsets() const {
+  std::map<Input, std::int64_t> ends;
+  for (const auto& [input, position] : fetcher_->positions()) ends[input] = position.end;
+  return ends;
+}
+
 }  // namespace fiverate

@@ -23,6 +23,7 @@ KafkaHeaders headers_of(const OutRecord& record) {
     put(kPreviousHeader, to_text(record.link->previous));
     put(kChainHeader, chain_text(record.link->chain));
   }
+  if (record.import) put(kImportHeader, to_text(*record.import));
   for (const auto& cause : record.depends_on) put(kDependsOnHeader, to_text(cause));
   return headers;
 }

@@ -15,6 +15,7 @@
 
 #include "processors/stream/error.h"
 #include "schemas/cause.h"
+#include "schemas/import_position.h"
 #include "schemas/time.h"
 #include "schemas/topics.h"
 
@@ -39,6 +40,7 @@ struct InRecord {
   bool has_arrival_header = false;  // of a source record: it claims an arrival, which is ignored
   std::shared_ptr<const void> owner;
   std::vector<Cause> depends_on = {};  // headers: records of other senders that have to be applied before this one
+  std::optional<ImportPosition> import = std::nullopt;  // header of a source record that an import wrote
 };
 
 // A record to write.
@@ -51,6 +53,7 @@ struct OutRecord {
   std::optional<Cause> cause;
   std::optional<Link> link;
   std::vector<Cause> depends_on = {};
+  std::optional<ImportPosition> import = std::nullopt;
 };
 
 // What a consumer group keeps for an input: the next offset to read, and a short text (checkpoint.h: CheckpointPointer).

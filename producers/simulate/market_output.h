@@ -54,6 +54,7 @@ class MarketTopics final : public MarketOutput {
   Result<void> record(const Arriving& record) override;
   Result<void> truth(std::string_view lines) override;
   Result<void> mark(Millis complete_through) override { return writer_.mark(complete_through); }
+  Result<void> end(std::optional<Millis> closes) override { return writer_.end(closes); }
   Result<void> finish() override;
 
  private:

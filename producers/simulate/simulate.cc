@@ -7,11 +7,15 @@
 
 #include "processors/stages/outlet.h"
 #include "producers/simulate/shop.h"
+#include "schemas/cause.h"
 #include "schemas/decode.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
 
+// Raise it when the records of a simulation with the same settings change.
+constexpr std::string_view kSimulationVersion = "simulation 1";
 constexpr std::size_t kTruthBytes = 1 << 20;  // the truth is emitted in pieces of about this size
 constexpr std::int32_t kOutletsAtOnce = 256;  // between two calls of the hooks
 
@@ -69,9 +73,11 @@ class Simulation {
       for (const auto& record : in_transit_.drain(last)) TRY(send(record));
       if (!hooks_.reach(kNever)) ended_ = true;
     }
-    if (!ended_ && !settings_.open) {
-      TRY(mark(std::max(calendar_.end_of(last), calendar_.start_of(world_.end()) + kFinalAfter)));
-    }
+    std::optional<Millis> closes;
+    if (!ended_ && !settings_.open)
+      closes = std::max(calendar_.end_of(last), calendar_.start_of(world_.end()) + kFinalAfter);
+    TRY(output_.end(closes));
+    summary_.clock = closes.value_or(summary_.clock);
     TRY(output_.finish());
     summary_.complete = !ended_;
     return summary_;
@@ -174,6 +180,16 @@ class Simulation {
 };
 
 }  // namespace
+
+ImportId simulation_id(const SimulateSettings& settings, const MarketCalendar& calendar,
+                       const PartitionCounts& partitions) {
+  const auto& size = settings.size;
+  const auto text =
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", kSimulationVersion, size.outlets, size.brands, size.skus,
+                  size.days, size.seed, format_date(size.first_day), fmt::join(settings.trouble.share, ","),
+                  settings.slice_ms, settings.fast_days, calendar.zone_name(), partitions.source);
+  return chained(0, "", text);
+}
 
 Result<SimulateSummary> simulate(const SimulateSettings& settings, const MarketCalendar& calendar, MarketOutput& output,
                                  const SimulateHooks& hooks) {

@@ -11,11 +11,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "processors/stream/error.h"
 #include "producers/simulate/trouble.h"
 #include "producers/simulate/world.h"
+#include "schemas/import_position.h"
+#include "schemas/topics.h"
 
 namespace fiverate {
 
@@ -43,6 +46,8 @@ class MarketOutput {
   virtual Result<void> truth(std::string_view lines) = 0;
   // All records that arrive before this instant have been emitted.
   virtual Result<void> mark(Millis complete_through) = 0;
+  // After the last record. `closes` is the mark that makes all days final; without it they stay open.
+  virtual Result<void> end(std::optional<Millis> closes) { return closes ? mark(*closes) : Result<void>{}; }
   virtual Result<void> finish() = 0;
 };
 
@@ -61,6 +66,11 @@ struct SimulateSummary {
   Millis clock = kNever;  // at the end
   bool complete = false;  // not ended by `reach`
 };
+
+// A hash of the settings that the records and their numbers depend on, for the market's time zone and partitions. `open` is not
+// among them: a simulation that was left open can be closed later.
+ImportId simulation_id(const SimulateSettings& settings, const MarketCalendar& calendar,
+                       const PartitionCounts& partitions);
 
 Result<SimulateSummary> simulate(const SimulateSettings& settings, const MarketCalendar& calendar, MarketOutput& output,
                                  const SimulateHooks& hooks = {});

@@ -55,6 +55,7 @@ void MemoryLog::read(const Input& input, std::int64_t offset, std::size_t max, s
     record.cause = stored->cause;
     record.link = stored->link;
     record.depends_on = stored->depends_on;
+    record.import = stored->import;
     record.owner = stored;
     records.push_back(std::move(record));
   }

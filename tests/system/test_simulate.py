@@ -34,7 +34,7 @@ class Simulate(unittest.TestCase):
         self.market.ends = re.search(r"the market's clock goes to (\S+)", done.stderr).group(1)
         self.market.await_final(replayed(simulated()))
         self.assertEqual(truth.read_bytes(), (simulated() / "truth.jsonl").read_bytes())
-        self.market.fails(1, "simulate", *SMALL, message=["Simulation rejected: it starts on", "topics.prefix"])
+        self.market.fails(1, "simulate", *SMALL, "--seed", "2", message=["Simulation rejected: it starts on", "topics.prefix"])
         run.stop()
 
     def test_ends_at_a_signal(self):
