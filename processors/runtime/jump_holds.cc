@@ -42,7 +42,7 @@ void JumpHolds::forget(const Input& input) {
   waiting_.erase(input);
 }
 
-Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks) {
+Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks, bool poll_is_done) {
   Changes changes;
   if (waiting_.empty()) return changes;
   TRY(read_others(tasks));
@@ -52,7 +52,7 @@ Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks) {
     const auto& context = tasks.at(input);
     const auto claimed = context.op->jump_guard()->held()->claimed;
     const auto& first = waiting.records.front();
-    const auto decision = decide(context, waiting);
+    const auto decision = decide(context, waiting, poll_is_done);
     if (decision) {
       context.op->jump_guard()->decide(*decision);
       if (!decision->accepted) {
@@ -68,7 +68,7 @@ Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks) {
       at = waiting_.erase(at);
       continue;
     }
-    if (!waiting.reported) {
+    if (poll_is_done && !waiting.reported) {
       waiting.reported = true;
       changes.to_commit.push_back(input);
       if (context.op->clock() != kNever) {
@@ -88,7 +88,8 @@ Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks) {
   return changes;
 }
 
-std::optional<JumpGuard::Decision> JumpHolds::decide(const TaskContext& context, const Waiting& waiting) const {
+std::optional<JumpGuard::Decision> JumpHolds::decide(const TaskContext& context, const Waiting& waiting,
+                                                       bool poll_is_done) const {
   const auto& first = waiting.records.front();
   const auto held = *context.op->jump_guard()->held();
   const auto only_this = first.offset + 1;
@@ -97,7 +98,7 @@ std::optional<JumpGuard::Decision> JumpHolds::decide(const TaskContext& context,
     if (const auto ruling = ruling_of(clock, position)) return JumpGuard::Decision{first.offset, only_this, *ruling};
   }
   const auto near = held.claimed - JumpGuard::kTolerance;
-  bool is_first = others_known_;
+  bool is_first = poll_is_done && others_known_;
   for (const auto& [input, clock] : others_) {
     if (input == first.input) continue;
     is_first &= clock.clock_ms() == kNever && !clock.has_held();

@@ -1,6 +1,6 @@
 // Holds records that would move the clock of their source partition too far (stream/jump_guard.h), and decides about them.
 //
-//   it is the first record of the market                    accepted: there is nothing to compare it with
+//   it is the first record of the market                    accepted after its poll: there is nothing to compare it with
 //   the clock of another source partition has come near    accepted
 //   another source partition holds a jump as far            accepted
 //   the same partition continues with earlier records      rejected, with the jumps before these
@@ -45,7 +45,7 @@ class JumpHolds final : public RecordGate {
   explicit JumpHolds(Parts parts) : parts_(std::move(parts)) {}
 
   bool admit(const TaskContext& context, const InRecord& record) override;
-  Result<Changes> round(const Tasks& tasks) override;
+  Result<Changes> round(const Tasks& tasks, bool poll_is_done) override;
   void forget(const Input& input) override;
 
  private:
@@ -58,9 +58,8 @@ class JumpHolds final : public RecordGate {
   };
 
   [[nodiscard]] Result<void> read_others(const Tasks& tasks);
-  [[nodiscard]] std::optional<JumpGuard::Decision> decide(const TaskContext& context, const Waiting& waiting) const;
-  // Whether another source partition has come as far as `claimed`, or claims to.
-  [[nodiscard]] bool is_confirmed(const Input& input, Millis claimed, const Tasks& tasks) const;
+  [[nodiscard]] std::optional<JumpGuard::Decision> decide(const TaskContext& context, const Waiting& waiting,
+                                                             bool poll_is_done) const;
 
   Parts parts_;
   std::map<Input, Waiting> waiting_;

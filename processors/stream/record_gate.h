@@ -18,8 +18,8 @@ class RecordGate {
     std::vector<Input> to_commit;    // their checkpoints have changed, and have to be acknowledged first
     std::vector<InRecord> released;  // to be admitted again after that, in this order
   };
-  // Once a round. Error: retry.
-  [[nodiscard]] virtual Result<Changes> round(const Tasks& tasks) = 0;
+  // After each poll, and after each record that has to wait. Error: retry.
+  [[nodiscard]] virtual Result<Changes> round(const Tasks& tasks, bool poll_is_done) = 0;
   // The partition is not read here any more.
   virtual void forget(const Input& input) = 0;
 };

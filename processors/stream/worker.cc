@@ -24,7 +24,7 @@ Result<bool> Worker::round() {
   records_.clear();
   TRY(parts_.source.poll(options_.poll_wait, records_));
   for (const auto& record : records_) TRY(process(record));
-  TRY(process_released());
+  TRY(process_released(true));
   if (parts_.now() - last_commit_ >= options_.commit_every) TRY(commit_all());
   const bool copied = parts_.standby != nullptr && parts_.standby->round(parts_.source);
   return copied || !records_.empty();
@@ -33,15 +33,16 @@ Result<bool> Worker::round() {
 Result<void> Worker::process(const InRecord& record) {
   const auto found = tasks_.find(record.input);
   if (found == tasks_.end()) return {};  // revoked after the poll fetched the record
-  if (parts_.gate != nullptr && !parts_.gate->admit(found->second, record)) return {};
+  // Decided at once if possible: sources that are read by arrival give the records of other partitions behind it next.
+  if (parts_.gate != nullptr && !parts_.gate->admit(found->second, record)) return process_released(false);
   TRY(found->second.task->process(record));
   return is_due(*found->second.task) ? commit({&found->second}) : Result<void>{};
 }
 
 // The decisions about held records are acknowledged before these records are processed: a restart has to decide the same.
-Result<void> Worker::process_released() {
+Result<void> Worker::process_released(bool poll_is_done) {
   if (parts_.gate == nullptr) return {};
-  TRY_VALUE(changes, parts_.gate->round(tasks_));
+  TRY_VALUE(changes, parts_.gate->round(tasks_, poll_is_done));
   std::vector<TaskContext*> to_commit;
   for (const auto& input : changes.to_commit) to_commit.push_back(&tasks_.at(input));
   if (!to_commit.empty()) TRY(commit(to_commit));

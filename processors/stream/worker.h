@@ -58,7 +58,7 @@ class Worker {
  private:
   // Processes the record, or gives it to the gate.
   [[nodiscard]] Result<void> process(const InRecord& record);
-  [[nodiscard]] Result<void> process_released();
+  [[nodiscard]] Result<void> process_released(bool poll_is_done);
   Result<std::map<Input, std::int64_t>> on_assigned(const std::vector<Input>& inputs);
   void on_revoked(const std::vector<Input>& inputs);
   Result<TaskContext> start(const Input& input, const std::optional<Checkpoint>& checkpoint);
