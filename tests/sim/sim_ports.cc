@@ -175,10 +175,10 @@ Result<void> SimSink::flush() {
 }
 
 // A request is late by minutes, not days: the alert manager publishes an alert again for kPublishedAgainDays after it changed.
-void SimSink::deliver_late_before(const Input& target, Millis timestamp) {
+void SimSink::deliver_late_before(const Input& target, Millis newest) {
   for (auto& records : late_) {
     while (!records.empty() && Input{records.front().topic, records.front().partition} == target &&
-           records.front().timestamp < timestamp) {
+           records.front().timestamp + kDayMs < newest) {
       log_.append(std::move(records.front()));
       weather_.count(Fault::late_request);
       records.pop_front();
@@ -188,7 +188,7 @@ void SimSink::deliver_late_before(const Input& target, Millis timestamp) {
 }
 
 void SimSink::deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count) {
-  if (count > 0) deliver_late_before(target, records.back().timestamp - kDayMs);
+  if (count > 0) deliver_late_before(target, records.back().timestamp);
   for (; count > 0; --count) {
     const auto& record = records.front();
     if (record.cause && !record.link) offsets_.sent(target, acknowledged_, *record.cause);

@@ -111,7 +111,7 @@ class SimSink final : public Sink {
   void deliver_all();
 
  private:
-  void deliver_late_before(const Input& target, Millis timestamp);
+  void deliver_late_before(const Input& target, Millis newest);
   void deliver(const Input& target, std::deque<OutRecord>& records, std::int64_t count);
   // For each partition, some records have reached the log, some will reach it later, the rest never does.
   void abandon();
