@@ -262,7 +262,8 @@ MESSAGE(Command::Retried,
     FIELD(position, text, unless_cancelled));
 
 MESSAGE(Mark,
-    FIELD(complete_through, time, always));
+    FIELD(complete_through, time, always),
+    FIELD(live, boolean, optional));
 // clang-format on
 
 #undef MESSAGE

@@ -10,10 +10,11 @@
 
 namespace fiverate {
 
-// The value of the record.
-inline std::string mark_value(Millis complete_through) {
+// The value of the record. `live`: from this mark on its partition is on the wall clock.
+inline std::string mark_value(Millis complete_through, bool live = false) {
   Event event;
   set_millis(*event.mutable_mark()->mutable_complete_through(), complete_through);
+  if (live) event.mutable_mark()->set_live(true);
   return event.SerializeAsString();
 }
 

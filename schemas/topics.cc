@@ -109,11 +109,10 @@ std::int32_t PartitionCounts::of(Topic topic) const {
   return 1;
 }
 
-TopicSettings settings_of(Topic topic, bool wall_clock) {
-  const bool broker_stamps = wall_clock && is_source(topic);
+TopicSettings settings_of(Topic topic, bool live) {
   TopicSettings settings{
       {"cleanup.policy", holds_latest(topic) ? "compact" : "delete"},
-      {"message.timestamp.type", broker_stamps ? "LogAppendTime" : "CreateTime"},
+      {std::string(kTimestampType), live && is_source(topic) ? std::string(kStampedByKafka) : "CreateTime"},
       // Timestamps are arrivals and may be years old after an import: the broker must not reject, roll or delete anything
       // because of its age.
       {"message.timestamp.before.max.ms", std::string(kMillisMax)},

@@ -63,9 +63,12 @@ struct PartitionCounts {
   [[nodiscard]] std::int32_t of(Topic topic) const;
 };
 
-// The settings that a topic must have; `topics check` verifies them.
+// The settings that a topic must have; `topics check` verifies them. `live`: the market is on the wall clock, so Kafka stamps the records
+// of source topics.
+inline constexpr std::string_view kTimestampType = "message.timestamp.type";
+inline constexpr std::string_view kStampedByKafka = "LogAppendTime";
 using TopicSettings = std::vector<std::pair<std::string, std::string>>;
-TopicSettings settings_of(Topic topic, bool wall_clock);
+TopicSettings settings_of(Topic topic, bool live);
 
 // The partition of a key: murmur2 as in the Java client, modulo the number of partitions.
 std::int32_t partition_of(std::string_view key, std::int32_t partitions);

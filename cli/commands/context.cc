@@ -94,7 +94,6 @@ Definition Context::definition() const {
 TopicPlan Context::topic_plan() const {
   TopicPlan plan;
   plan.partitions = partitions();
-  plan.wall_clock = config().intake.clock == IntakeClock::wall;
   plan.replication_factor = config().topics.replication;
   plan.definition = [ours = definition()](Topic topic) { return definition_record(topic, ours); };
   return plan;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "cli/live/live.h"
+#include "cli/wall_clock.h"
 #include "processors/edge/kafka_offsets.h"
 
 namespace fiverate {
@@ -28,15 +29,6 @@ std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> i
   return or_exit(KafkaReader::open(context.kafka, std::move(reading)));
 }
 
-namespace {
-
-Millis wall_clock() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
-
 Millis market_now(const Context& context) {
   const auto now = market_clock(context);
   return now == kNever ? wall_clock() : now;
@@ -47,7 +39,6 @@ Millis market_clock(const Context& context) {
 }
 
 Result<Millis> try_market_clock(const Context& context) {
-  if (context.config().intake.clock == IntakeClock::wall) return wall_clock();
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
   reading.from = FromLast{1};

@@ -16,8 +16,7 @@ std::vector<Input> all_partitions(const Context& context, Topic topic);
 std::unique_ptr<KafkaReader> read_to_end(const Context& context, std::vector<Input> inputs);
 std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> inputs, ReadFrom from = {});
 
-// The market's clock. With intake.clock = wall it is the wall clock, with marks the latest arrival in the ledger, or kNever
-// if the ledger is empty.
+// The market's clock: the latest arrival in the ledger, or kNever if the ledger is empty.
 Millis market_clock(const Context& context);
 Result<Millis> try_market_clock(const Context& context);
 // The same, but the wall clock if the ledger is empty.

@@ -12,6 +12,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/definition_difference.h"
+#include "cli/commands/live_market.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
 #include "cli/live/memory_limit.h"
@@ -80,6 +81,15 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
       "The topics are not those of this configuration:{}\nMake them with `fiverate topics create`, or go back to the "
       "configuration that they were made with.",
       wrong);
+}
+
+Result<void> clock_is_ours(const Context& context, const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    auto ensured = ensure_clock(context);
+    if (ensured || ensured.error().reaction == Reaction::stop) return ensured;
+    spdlog::warn("{} Trying again.", ensured.error().what);
+  }
+  return {};
 }
 
 struct RunArguments {
@@ -153,6 +163,10 @@ int run_stages(const Context& context, const RunArguments& arguments) {
   const auto ours = topics_are_ours(context, stop.get_token());
   if (!ours) throw ExitError(kExitUsage, ours.error().what);
   if (!*ours) return kExitDone;
+  if (settings.stages.contains(Stage::intake)) {
+    if (const auto ensured = clock_is_ours(context, stop.get_token()); !ensured)
+      throw ExitError(kExitUsage, ensured.error().what);
+  }
   spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));
   or_exit(run_live(settings, calendar, health, stop));
   spdlog::info("stopped");

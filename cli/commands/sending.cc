@@ -48,10 +48,10 @@ Event new_command(const std::string& author, Command::Verb verb) {
 Millis time_of_command(const Context& context) {
   const auto now = market_clock(context);
   if (now != kNever) return now;
-  throw ExitError(
-      kExitFailed,
-      "Command not sent: the market has no events yet, so its clock is not set (intake.clock = marks). Import or "
-      "simulate events first.");
+  throw ExitError(kExitFailed,
+                  "Command not sent: the market has no events yet, so its clock is not set. Import or simulate events "
+                  "first, or run "
+                  "`fiverate topics live` and the processors.");
 }
 
 void send_commands(const Context& context, std::vector<Event>& commands, Millis now) {

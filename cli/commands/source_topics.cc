@@ -75,20 +75,21 @@ std::map<Input, std::int64_t> end_offsets(const PartitionEnds& ends) {
   return offsets;
 }
 
+std::string reached_text(Millis clock, const MarketCalendar& calendar) {
+  return clock == kNever ? "its first records" : minute_text(clock, calendar);
+}
+
 void check_settings(const Context& context, const char* rejected) {
-  if (context.config().intake.clock == IntakeClock::wall) {
-    throw ExitError(kExitFailed,
-                    fmt::format("{}: intake.clock is \"wall\", so Kafka sets the time of each event. Use topics "
-                                "that were created with intake.clock = \"marks\".",
-                                rejected));
+  const bool live = or_exit(is_live(context.kafka));
+  if (live || context.config().intake.clock == IntakeClock::wall) {
+    throw ExitError(
+        kExitFailed,
+        fmt::format("{}: {}, so Kafka sets the time of each event. Use a new topics.prefix for a market on marks.",
+                    rejected, live ? "this market is live" : "intake.clock is \"wall\""));
   }
   for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
-    if (finding.setting == "message.timestamp.type") {
-      throw ExitError(kExitFailed, fmt::format("{}: topic {} must accept timestamps of the writer, but its {} is {}.",
-                                               rejected, finding.topic, finding.setting, finding.found));
-    }
   }
 }
 
@@ -117,7 +118,7 @@ SourceTopics check_source_topics(const Context& context, const MarketCalendar& c
           kExitFailed,
           fmt::format("{}: the topics hold the first part of another import or simulation, which stopped at {}. {} "
                       "Repeat that one first to complete it, or use a new topics.prefix.",
-                      rejected, clock == kNever ? "its first records" : minute_text(clock, calendar),
+                      rejected, reached_text(clock, calendar),
                       is_import ? "If it was this one, its files, its map, market.timezone or the number of partitions "
                                   "have changed since."
                                 : "If it was this one, its options have changed since."));
@@ -148,6 +149,24 @@ SourceTopics check_source_topics(const Context& context, const MarketCalendar& c
                     rejected, minute_text(writing.begins, calendar), minute_text(clock, calendar), days));
   }
   return topics;
+}
+
+void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now) {
+  constexpr ImportId kNone = 0;
+  auto ends = last_records(context, kNone);
+  const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.other; };
+  read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, kNone, ends);
+  const auto clock = clock_of(ends);
+  if (state_of_import(ends) == ImportState::other_incomplete) {
+    throw ExitError(kExitFailed, fmt::format("An import or a simulation has not ended; it stopped at {}. Repeat it to "
+                                             "complete it, or wait until it has ended.",
+                                             reached_text(clock, calendar)));
+  }
+  if (clock == kNever || clock <= now) return;
+  throw ExitError(kExitFailed,
+                  fmt::format("This market is at {}, later than now ({}): until then every event would count as "
+                              "late. Import with --open, so that the clock ends at the last event, or wait.",
+                              minute_text(clock, calendar), minute_text(now, calendar)));
 }
 
 void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,

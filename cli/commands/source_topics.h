@@ -31,6 +31,10 @@ struct SourceTopics {
 // another one (followed).
 SourceTopics check_source_topics(const Context& context, const MarketCalendar& calendar, const SourceWriting& writing);
 
+// Ends the program with a message if the market cannot continue with the wall clock: an import or a simulation has not ended, or the market
+// is later than `now`.
+void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now);
+
 // Ends the program with a message if the topics hold more records of this import than it has sent to them: another process has written
 // the same import at the same time.
 void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,

@@ -1,7 +1,10 @@
-// `topics create` and `topics check`: the topics with their partitions and settings.
+// `topics create`, `check` and `live`: the topics with their partitions and settings, and the clock of the market.
 #include "cli/commands/commands.h"
 #include "cli/commands/definition_difference.h"
+#include "cli/commands/live_market.h"
+#include "cli/commands/source_topics.h"
 #include "cli/screen/message.h"
+#include "cli/wall_clock.h"
 #include "processors/edge/kafka_admin.h"
 #include "schemas/visible_text.h"
 
@@ -30,6 +33,9 @@ int check(const Context& context, const OutputArguments& output) {
                     "records; the way back is in docs/operating.md. Use topics.replication 2 or more for production.",
                     single.size()));
   }
+  const auto* const clock = or_exit(is_live(context.kafka)) ? "live: Kafka stamps its source records"
+                                                            : "on marks: producers stamp its source records";
+  print_message(fmt::format("The market is {}.", clock));
   if (findings.empty()) {
     print_message("All topics exist with the right settings.");
     return kExitDone;
@@ -52,13 +58,34 @@ int check(const Context& context, const OutputArguments& output) {
   return kExitFailed;
 }
 
+int live(const Context& context) {
+  or_exit(reach(context.kafka));
+  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
+    if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting.starts_with("definition"))
+      throw ExitError(kExitFailed, to_text(finding) + " `fiverate topics check` lists all that differs.");
+  }
+  const bool was_live = or_exit(is_live(context.kafka));
+  if (!was_live) check_can_go_live(context, MarketCalendar(context.config().market.timezone), wall_clock());
+  or_exit(go_live(context));
+  print_message(was_live
+                    ? "The market is live already."
+                    : "The market is live: from now on Kafka stamps its source records, and the days go by with the "
+                      "wall clock. Import and simulate are refused from now on.");
+  return kExitDone;
+}
+
 }  // namespace
 
 void add_topics(Program& program) {
-  auto* const topics = program.app.add_subcommand("topics", "Create and check the Kafka topics");
+  auto* const topics = program.app.add_subcommand("topics", "Create, check and change the Kafka topics");
   topics->require_subcommand(1);
   topics->add_subcommand("create", "Create the missing topics, with their settings and the definition")
       ->callback([&program] { program.command = create; });
+  topics
+      ->add_subcommand("live",
+                       "Put the market on the wall clock for good: Kafka stamps the source records. A history on marks "
+                       "that was imported before stays as it is")
+      ->callback([&program] { program.command = live; });
   auto* const check_command =
       topics->add_subcommand("check", "List wrong or missing topics and settings (exit code 1 if there are any)");
   auto output = std::make_shared<OutputArguments>();

@@ -32,8 +32,9 @@ class ConfigError : public std::runtime_error {
 };
 
 enum class IntakeClock : std::uint8_t {
-  marks,  // the producing tool writes the marks, with its own timestamps (simulation, import)
-  wall,   // intake writes a mark once a second (production; source topics use LogAppendTime)
+  log,    // as recorded in the market's log: marks of the producing tool, until the market goes live
+  marks,  // not live: `run` refuses a live market
+  wall,   // live: Kafka stamps the source records. `run` makes a market without records live, and refuses one on marks
 };
 enum class OnStop : std::uint8_t {
   leave,  // leave the consumer groups, so that other processes take over at once
@@ -58,7 +59,7 @@ struct Config {
     std::string timezone = "Asia/Shanghai";
   } market;
   struct Intake {
-    IntakeClock clock = IntakeClock::marks;
+    IntakeClock clock = IntakeClock::log;
   } intake;
   struct Import {
     std::int32_t outlier_days = 400;

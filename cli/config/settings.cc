@@ -18,7 +18,7 @@ constexpr std::int32_t kPartitionsMax = 1024;
 constexpr std::int32_t kThreadsMax = 256;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
 
-constexpr std::array<std::string_view, 2> kClockNames{"marks", "wall"};
+constexpr std::array<std::string_view, 3> kClockNames{"log", "marks", "wall"};
 constexpr std::array<std::string_view, 2> kOnStopNames{"leave", "keep"};
 constexpr std::array<std::string_view, 5> kLevelNames{"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> kFormatNames{"text", "json"};
@@ -101,8 +101,10 @@ const std::vector<Setting>& table() {
       {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
        "Time zone of the business days."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
-       "Source of the market's time: marks that the producer writes (import, simulate), or the wall clock (source "
-       "topics then use LogAppendTime)."},
+       "Clock of the market: as recorded in its log (marks of the producer, until `topics live`), or the one that "
+       "`run` has "
+       "to "
+       "find there. With wall `run` makes a market without records live."},
       {"import", "outlier_days", integer<&C::import, &C::Import::outlier_days>(1, 1'000'000),
        "An event that arrives more than so many days before or after all others is refused by import, simulate and "
        "replay, unless --yes is given. A quarter of it applies to at most one in a thousand events."},

@@ -14,6 +14,7 @@
 #include "cli/live/live_ports.h"
 #include "cli/live/member_name.h"
 #include "cli/screen/message.h"
+#include "cli/wall_clock.h"
 #include "processors/runtime/supervisor.h"
 #include "processors/stream/failpoint.h"
 
@@ -24,11 +25,6 @@ constexpr std::chrono::milliseconds kPollWait{50};
 
 void log_report(Severity severity, const std::string& text) {
   spdlog::log(severity == Severity::warning ? spdlog::level::warn : spdlog::level::info, "{}", text);
-}
-
-Millis wall_clock() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 // What the threads of a process share; outlives them.
@@ -67,7 +63,7 @@ Result<void> run_thread(const Shared& shared, Stage stage, const std::string& na
   StageSettings stage_settings{
       stage, settings.definition, settings.standby,
       WorkerOptions{kPollWait, std::chrono::milliseconds{settings.config.run.commit_every_ms}}};
-  if (settings.config.intake.clock == IntakeClock::wall) stage_settings.marks = wall_clock;
+  stage_settings.wall_clock = wall_clock;
   Supervisor supervisor(std::move(stage_settings), ports, health, log_report);
   while (!stop.stop_requested()) {
     TRY(supervisor.round());

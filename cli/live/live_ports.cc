@@ -114,8 +114,7 @@ Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
 std::unique_ptr<Operator> LivePorts::make_operator(const Input& input) {
   const auto& definition = settings_.definition;
   const auto cache = memory_.decoded_bytes;
-  const IntakeSettings intake{definition, settings_.config.intake.clock == IntakeClock::wall,
-                              [this](const auto& positions) { return read_quarantine(positions); }};
+  const IntakeSettings intake{definition, [this](const auto& positions) { return read_quarantine(positions); }};
   switch (stage_reading(input.topic)) {
     case Stage::intake:
       return std::make_unique<Intake>(intake);

@@ -36,7 +36,7 @@ struct Found {
   bool led = false;  // every partition has a leader
 };
 using FoundTopics = std::map<Topic, Found>;
-using FoundSettings = std::map<Topic, std::map<std::string, std::string>>;
+using FoundSettings = std::map<Topic, std::map<std::string, std::string, std::less<>>>;
 
 std::vector<Topic> all_topics() {
   std::vector<Topic> all;
@@ -50,8 +50,8 @@ bool is_timestamp_limit(std::string_view name) {
   return name == "message.timestamp.before.max.ms" || name == "message.timestamp.after.max.ms";
 }
 
-TopicSettings expected_settings(Topic topic, bool wall_clock, std::int32_t replication_factor) {
-  auto settings = settings_of(topic, wall_clock);
+TopicSettings expected_settings(Topic topic, bool live, std::int32_t replication_factor) {
+  auto settings = settings_of(topic, live);
   if (replication_factor >= kReplicasForTwoAcks) settings.emplace_back("min.insync.replicas", "2");
   return settings;
 }
@@ -158,6 +158,50 @@ Result<FoundSettings> find_settings(const FoundTopics& topics, KafkaClient& clie
   return found;
 }
 
+bool is_live(const FoundSettings& found) {
+  return std::ranges::any_of(found, [](const auto& topic) {
+    const auto stamps = topic.second.find(kTimestampType);
+    return is_source(topic.first) && stamps != topic.second.end() && stamps->second == kStampedByKafka;
+  });
+}
+
+Result<void> change_setting(const std::vector<Topic>& topics, std::string_view setting, std::string_view value,
+                            KafkaClient& client) {
+#if RD_KAFKA_VERSION < 0x020200ff
+  return fail(
+      Reaction::stop,
+      "This program was built with librdkafka {}, which cannot change one setting of a topic. Set {} = {} for the "
+      "source topics with kafka-configs, then repeat the command.",
+      rd_kafka_version_str(), setting, value);
+#else
+  std::vector<Resource> owned;
+  std::vector<rd_kafka_ConfigResource_t*> requested;
+  for (const auto topic : topics) {
+    owned.emplace_back(
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic_name(client.settings(), topic).c_str()));
+    rd_kafka_ConfigResource_add_incremental_config(owned.back().get(), std::string(setting).c_str(),
+                                                   RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, std::string(value).c_str());
+    requested.push_back(owned.back().get());
+  }
+  const KafkaQueue queue(rd_kafka_queue_new(client.get()));
+  const auto options = options_for(client, RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS);
+  rd_kafka_IncrementalAlterConfigs(client.get(), requested.data(), requested.size(), options.get(), queue.get());
+  TRY_VALUE(answer, answer_to(fmt::format("{} of the topics cannot be changed", setting), client, queue));
+  std::size_t count = 0;
+  const auto* resources = rd_kafka_IncrementalAlterConfigs_result_resources(
+      rd_kafka_event_IncrementalAlterConfigs_result(answer.get()), &count);
+  for (const auto* resource : std::span(resources, count)) {
+    const auto code = rd_kafka_ConfigResource_error(resource);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto* detail = rd_kafka_ConfigResource_error_string(resource);
+    return client.failed(
+        code, fmt::format("{} of topic {} cannot be changed", setting, rd_kafka_ConfigResource_name(resource)),
+        detail != nullptr ? detail : "");
+  }
+  return {};
+#endif
+}
+
 // ---- the definition, first record of every internal partition ------------------------------------------------------
 
 struct First {
@@ -226,7 +270,7 @@ Result<std::vector<Topic>> make_topics(const TopicPlan& plan, const std::vector<
     owned.emplace_back(rd_kafka_NewTopic_new(name.c_str(), plan.partitions.of(topic), plan.replication_factor,
                                              text.data(), text.size()));
     if (!owned.back()) return fail(Reaction::stop, "Topic {} cannot be created: {}.", name, text.data());
-    for (const auto& [setting, value] : expected_settings(topic, plan.wall_clock, plan.replication_factor)) {
+    for (const auto& [setting, value] : expected_settings(topic, false, plan.replication_factor)) {
       if (with_limits || !is_timestamp_limit(setting))
         rd_kafka_NewTopic_set_config(owned.back().get(), setting.c_str(), value.c_str());
     }
@@ -274,6 +318,7 @@ Result<FoundTopics> wait_for_leaders(KafkaClient& client) {
 
 Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics& found, KafkaClient& client) {
   TRY_VALUE(settings, find_settings(found, client));
+  const bool live = is_live(settings);
   std::vector<TopicFinding> findings;
   for (const auto topic : all_topics()) {
     const auto name = topic_name(client.settings(), topic);
@@ -288,7 +333,7 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
     }
     if (!led) findings.push_back({name, "leader", "one for every partition", "missing"});
     const auto& in_cluster = settings[topic];
-    for (const auto& [setting, value] : expected_settings(topic, plan.wall_clock, replication_factor)) {
+    for (const auto& [setting, value] : expected_settings(topic, live, replication_factor)) {
       auto is = in_cluster.find(setting);
       if (is == in_cluster.end() && is_timestamp_limit(setting)) is = in_cluster.find(std::string(kOldTimestampLimit));
       const auto text = is != in_cluster.end() ? is->second : "unknown to this broker";
@@ -336,6 +381,26 @@ Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, co
   TRY_VALUE(client, KafkaClient::open(settings));
   TRY_VALUE(found, find_topics(*client));
   return check(plan, found, *client);
+}
+
+Result<bool> is_live(const KafkaSettings& settings) {
+  TRY_VALUE(client, KafkaClient::open(settings));
+  TRY_VALUE(topics, find_topics(*client));
+  TRY_VALUE(found, find_settings(topics, *client));
+  return is_live(found);
+}
+
+Result<void> let_kafka_stamp(const KafkaSettings& settings) {
+  TRY_VALUE(client, KafkaClient::open(settings));
+  TRY_VALUE(topics, find_topics(*client));
+  TRY_VALUE(found, find_settings(topics, *client));
+  std::vector<Topic> to_change;
+  for (const auto& [topic, set] : found) {
+    const auto stamps = set.find(kTimestampType);
+    if (is_source(topic) && stamps != set.end() && stamps->second != kStampedByKafka) to_change.push_back(topic);
+  }
+  if (to_change.empty()) return {};
+  return change_setting(to_change, kTimestampType, kStampedByKafka, *client);
 }
 
 Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings) {

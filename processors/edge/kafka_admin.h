@@ -1,4 +1,4 @@
-// Creates and checks the topics: `fiverate topics create` and `topics check`. Every request has a timeout of 10 s.
+// Creates, checks and changes the topics: `fiverate topics create`, `check`, `live`. Every request has a timeout of 10 s.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,6 @@ std::string to_text(const TopicFinding& finding);
 
 struct TopicPlan {
   PartitionCounts partitions;
-  bool wall_clock = true;
   std::int32_t replication_factor = 1;  // of new topics; from 3 on, two replicas have to acknowledge a record
   // The value of the first record in every partition of ledger, deltas and signals.
   std::function<std::string(Topic)> definition;
@@ -40,8 +39,13 @@ struct TopicsMade {
 // Two runs at the same time are not supported: both might write the definition.
 [[nodiscard]] Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// An empty list: all topics are as planned.
+// An empty list: all topics are as planned. The source topics are either all of a live market or all of one on marks.
 [[nodiscard]] Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, const TopicPlan& plan);
+
+// Whether Kafka stamps the records of a source topic: the market is live, or was about to become so.
+[[nodiscard]] Result<bool> is_live(const KafkaSettings& settings);
+// From the return on Kafka stamps the records of all source topics. A second call changes nothing.
+[[nodiscard]] Result<void> let_kafka_stamp(const KafkaSettings& settings);
 
 // Full names of our topics with a single replica: a power failure of its broker may lose acknowledged records.
 [[nodiscard]] Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings);

@@ -89,7 +89,7 @@ Result<RecordGate::Changes> JumpHolds::round(const Tasks& tasks, bool poll_is_do
 }
 
 std::optional<JumpGuard::Decision> JumpHolds::decide(const TaskContext& context, const Waiting& waiting,
-                                                       bool poll_is_done) const {
+                                                     bool poll_is_done) const {
   const auto& first = waiting.records.front();
   const auto held = *context.op->jump_guard()->held();
   const auto only_this = first.offset + 1;

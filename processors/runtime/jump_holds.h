@@ -59,7 +59,7 @@ class JumpHolds final : public RecordGate {
 
   [[nodiscard]] Result<void> read_others(const Tasks& tasks);
   [[nodiscard]] std::optional<JumpGuard::Decision> decide(const TaskContext& context, const Waiting& waiting,
-                                                             bool poll_is_done) const;
+                                                          bool poll_is_done) const;
 
   Parts parts_;
   std::map<Input, Waiting> waiting_;

@@ -1,5 +1,6 @@
 #include "processors/runtime/progress_reporter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "processors/stream/failpoint.h"
@@ -19,9 +20,9 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
       progress_.acknowledge(input, context.op->clock(), context.task->acknowledged());
   }
   if (inputs_ != before) assigned_ = now;
-  if (marks_ && now - marked_ >= kMarkEvery) {
+  if (now - marked_ >= kMarkEvery) {
     marked_ = now;
-    TRY(write_marks());
+    TRY(write_marks(tasks));
   }
   const auto every = !progress_.changed()         ? std::chrono::milliseconds(kEveryIdle)
                      : now - assigned_ < kAtFirst ? kEveryAtFirst
@@ -39,10 +40,12 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
   return {};
 }
 
-Result<void> ProgressReporter::write_marks() {
-  const auto now = marks_();
+Result<void> ProgressReporter::write_marks(const Tasks& tasks) {
+  if (std::ranges::none_of(tasks, [](const auto& task) { return task.second.op->is_live(); })) return {};
+  const auto now = wall_clock_();
   const auto value = mark_value(now);
-  for (const auto& input : inputs_) {
+  for (const auto& [input, context] : tasks) {
+    if (!context.op->is_live()) continue;
     TRY(sink_.send({input.topic, input.partition, now, "", value, std::nullopt, std::nullopt}));
   }
   return {};

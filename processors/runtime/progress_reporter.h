@@ -1,5 +1,5 @@
-// Writes progress records of intake to the ledger: how far this worker has read and acknowledged its source partitions. In a market on the
-// wall clock it also writes marks to the source partitions.
+// Writes progress records of intake to the ledger: how far this worker has read and acknowledged its source partitions. It also writes
+// marks to the source partitions that are on the wall clock.
 #pragma once
 
 #include <chrono>
@@ -21,17 +21,18 @@ class ProgressReporter {
   static constexpr std::chrono::seconds kEveryIdle{10};
   static constexpr std::chrono::seconds kMarkEvery{1};
 
-  // `marks`: the wall clock; empty: no marks are written. The sink outlives this.
-  ProgressReporter(const Definition& definition, Sink& sink, std::function<Millis()> marks, std::function<Time()> now)
-      : sink_(sink), marks_(std::move(marks)), now_(std::move(now)), progress_(definition) {}
+  // The sink outlives this.
+  ProgressReporter(const Definition& definition, Sink& sink, std::function<Millis()> wall_clock,
+                   std::function<Time()> now)
+      : sink_(sink), wall_clock_(std::move(wall_clock)), now_(std::move(now)), progress_(definition) {}
 
   [[nodiscard]] Result<void> report(const Tasks& tasks);
 
  private:
-  [[nodiscard]] Result<void> write_marks();
+  [[nodiscard]] Result<void> write_marks(const Tasks& tasks);
 
   Sink& sink_;
-  std::function<Millis()> marks_;
+  std::function<Millis()> wall_clock_;
   std::function<Time()> now_;
   ProgressTracker progress_;
   std::set<Input> inputs_;

@@ -74,7 +74,7 @@ Result<void> Supervisor::start() {
   TRY_VALUE(checkpoints, ports_.open_checkpoints());
   run->checkpoints = std::move(checkpoints);
   const bool is_intake = settings_.stage == Stage::intake;
-  if (is_intake) run->progress.emplace(settings_.definition, *run->sink, settings_.marks, now_);
+  if (is_intake) run->progress.emplace(settings_.definition, *run->sink, settings_.wall_clock, now_);
   const auto make = [this, &sink = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {
     return make_task(input, checkpoint, sink);
   };

@@ -26,7 +26,7 @@ struct StageSettings {
   Definition definition;
   int standby_copies = 0;  // tasks of other processes that are kept warm here
   WorkerOptions worker;
-  std::function<Millis()> marks = {};  // intake: the time for its marks; empty: the producers write marks
+  std::function<Millis()> wall_clock = {};  // of the marks that intake writes in a live market
 };
 
 class Supervisor {

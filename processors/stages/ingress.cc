@@ -1,12 +1,12 @@
 #include "processors/stages/ingress.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "schemas/decode.h"
 #include "schemas/format.h"
 #include "schemas/instant.h"
 #include "schemas/topics.h"
+#include "state.pb.h"
 
 namespace fiverate {
 namespace {
@@ -35,13 +35,13 @@ Ingress::Record& Ingress::read(const InRecord& record) {
   if (!record_.rejected) record_.rejected = check_timestamp(record.timestamp, record_.event);
   record_.is_mark = !record_.rejected && record_.event.has_mark();
   record_.claimed = is_instant(record.timestamp) ? record.timestamp : kNever;
-  if (uses_marks_ && record_.is_mark)
+  if (record_.is_mark && !is_live_ && !record_.event.mark().live())
     record_.claimed = std::max(record_.claimed, millis_of(record_.event.mark().complete_through()));
   return record_;
 }
 
 Millis Ingress::admit(Record& record) {
-  if (uses_marks_ && guard_.verdict(record.offset, record.claimed, highest_) == JumpGuard::Verdict::rejected) {
+  if (guard_.verdict(record.offset, record.claimed, highest_) == JumpGuard::Verdict::rejected) {
     record.is_mark = false;
     if (!record.rejected) {
       record.rejected =
@@ -52,16 +52,24 @@ Millis Ingress::admit(Record& record) {
     }
   } else {
     highest_ = std::max(highest_, record.claimed);
+    is_live_ |= record.is_mark && record.event.mark().live();
   }
   return std::max<Millis>(highest_, 0);
 }
 
-void Ingress::load(std::string_view text) {
-  std::from_chars(text.data(), text.data() + text.size(), highest_);
+bool Ingress::load(std::string_view bytes) {
+  IngressState state;
+  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return false;
+  highest_ = state.highest_arrival_ms();
+  is_live_ = state.live();
+  return true;
 }
 
 std::string Ingress::save() const {
-  return fmt::format("{}", highest_);
+  IngressState state;
+  state.set_highest_arrival_ms(highest_);
+  state.set_live(is_live_);
+  return state.SerializeAsString();
 }
 
 }  // namespace fiverate

@@ -3,9 +3,10 @@
 //
 //   arrival = the Kafka timestamp, raised to the highest arrival so far of the partition
 //
-// A mark raises the clock to its timestamp and, in a market on marks, to its `complete_through`. A timestamp outside 1970..9999 is
-// ignored: the record arrives at the highest arrival so far. No header sets an arrival. In a market on marks the guard holds records that
-// would move the clock too far (stream/jump_guard.h); on the wall clock Kafka stamps the records, so none can.
+// A mark raises the clock to its timestamp and to its `complete_through`. A mark with `live` puts the partition on the wall clock: from
+// there on Kafka stamps its records, and no mark raises the clock beyond its own timestamp. A timestamp outside 1970..9999 is ignored: the
+// record arrives at the highest arrival so far. No header sets an arrival. The guard holds records that would move the clock too far
+// (stream/jump_guard.h).
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class Ingress {
     Millis claimed = kNever;           // the time to which it would move the clock
   };
 
-  Ingress(bool uses_marks, const std::string& market_timezone) : uses_marks_(uses_marks), calendar_(market_timezone) {}
+  explicit Ingress(const std::string& market_timezone) : calendar_(market_timezone) {}
 
   // Decodes a record, unless it is the one that was decoded last. Valid until the next call.
   Record& read(const InRecord& record);
@@ -39,17 +40,19 @@ class Ingress {
   Millis admit(Record& record);
 
   // Of the guard, for the task: Operator::claimed_time().
-  [[nodiscard]] Millis claimed_time(const InRecord& record) { return uses_marks_ ? read(record).claimed : kNever; }
+  [[nodiscard]] Millis claimed_time(const InRecord& record) { return read(record).claimed; }
   [[nodiscard]] JumpGuard& guard() { return guard_; }
   [[nodiscard]] Millis highest() const { return highest_; }  // arrival so far; kNever before the first record
+  [[nodiscard]] bool is_live() const { return is_live_; }    // the partition is on the wall clock
 
-  void load(std::string_view text);
+  // False: not what save() returns.
+  [[nodiscard]] bool load(std::string_view bytes);
   [[nodiscard]] std::string save() const;
 
  private:
-  bool uses_marks_;
   MarketCalendar calendar_;  // for messages
   Millis highest_ = kNever;
+  bool is_live_ = false;
   JumpGuard guard_;
   Record record_;  // reused, so that it keeps its memory
 };

@@ -4,6 +4,7 @@
 
 #include "metrics.pb.h"
 #include "processors/stages/internal_record.h"
+#include "processors/stream/state_table.h"
 #include "processors/trade/facts/acceptance.h"
 #include "schemas/decode.h"
 #include "schemas/format.h"
@@ -11,7 +12,7 @@
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kIntakeArrivalKey = "arrival";
+constexpr std::string_view kIngressKey = "ingress";
 
 // Brokers limit the compressed size of a record, so its value may exceed the largest record that we write to
 // `quarantine`.
@@ -75,13 +76,13 @@ void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& defini
 }
 
 Result<void> Intake::open(const Store& store) {
-  TRY_VALUE(saved, store.get(kIntakeArrivalKey));
-  if (saved) ingress_.load(*saved);
+  TRY_VALUE(saved, store.get(kIngressKey));
+  if (saved && !ingress_.load(*saved)) return damaged(store);
   return {};
 }
 
 void Intake::save(StoreBatch& batch) {
-  batch.put(std::string(kIntakeArrivalKey), ingress_.save());
+  batch.put(std::string(kIngressKey), ingress_.save());
 }
 
 std::string Intake::report() const {

@@ -27,7 +27,6 @@ using ReadQuarantine =
 
 struct IntakeSettings {
   Definition definition;
-  bool wall_clock = false;
   ReadQuarantine read_quarantine = {};  // empty: commands that retry quarantined records are rejected
 };
 
@@ -41,13 +40,14 @@ void copy_to_all(Topic topic, const LedgerRecord& body, const Definition& defini
 class Intake final : public Operator {
  public:
   explicit Intake(IntakeSettings settings)
-      : settings_(std::move(settings)), ingress_(!settings_.wall_clock, settings_.definition.timezone()) {}
+      : settings_(std::move(settings)), ingress_(settings_.definition.timezone()) {}
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return ingress_.highest(); }
+  [[nodiscard]] bool is_live() const override { return ingress_.is_live(); }
   [[nodiscard]] JumpGuard* jump_guard() override { return &ingress_.guard(); }
   [[nodiscard]] Millis claimed_time(const InRecord& record) override { return ingress_.claimed_time(record); }
   [[nodiscard]] std::string report() const override;

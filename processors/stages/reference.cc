@@ -10,7 +10,7 @@
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kReferenceArrivalKey = "arrival";
+constexpr std::string_view kIngressKey = "ingress";
 constexpr std::string_view kPendingKey = "pending";
 
 std::string identity_of(const Event& event) {
@@ -82,7 +82,7 @@ InRecord in_record(const PendingRecord& pending) {
 
 Reference::Reference(IntakeSettings settings, std::size_t cache_bytes)
     : settings_(std::move(settings)),
-      ingress_(!settings_.wall_clock, settings_.definition.timezone()),
+      ingress_(settings_.definition.timezone()),
       identities_("i/", {}, cache_bytes / 2),
       event_ids_("e/", {}, cache_bytes / 4),
       anchors_("k/", {}, cache_bytes / 4),
@@ -92,9 +92,9 @@ Result<void> Reference::open(const Store& store) {
   identities_.open(store);
   event_ids_.open(store);
   anchors_.open(store);
-  const auto arrival = store.get(kReferenceArrivalKey);
+  const auto arrival = store.get(kIngressKey);
   if (!arrival) return tl::make_unexpected(arrival.error());
-  if (*arrival) ingress_.load(**arrival);
+  if (*arrival && !ingress_.load(**arrival)) return damaged(store);
   const auto pending = store.get(kPendingKey);
   if (!pending) return tl::make_unexpected(pending.error());
   if (!*pending) return {};
@@ -108,7 +108,7 @@ void Reference::save(StoreBatch& batch) {
   identities_.save(batch);
   event_ids_.save(batch);
   anchors_.save(batch);
-  batch.put(std::string(kReferenceArrivalKey), ingress_.save());
+  batch.put(std::string(kIngressKey), ingress_.save());
   if (!pending_changed_) return;
   PendingReferences saved;
   for (const auto& record : pending_.records()) *saved.add_records() = record;

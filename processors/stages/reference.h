@@ -34,6 +34,7 @@ class Reference final : public Operator {
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return ingress_.highest(); }
+  [[nodiscard]] bool is_live() const override { return ingress_.is_live(); }
   [[nodiscard]] JumpGuard* jump_guard() override { return &ingress_.guard(); }
   [[nodiscard]] Millis claimed_time(const InRecord& record) override { return ingress_.claimed_time(record); }
 

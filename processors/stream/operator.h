@@ -54,7 +54,9 @@ class Operator {
     return fail(Reaction::stop, "This stage continues from its own state only.");
   }
 
-  // Of the stages that read source partitions: the guard of the partition's clock, and the time to which a record would move it.
+  // Of the stages that read source partitions: the partition is on the wall clock, so intake writes marks into it.
+  [[nodiscard]] virtual bool is_live() const { return false; }
+  // Of the same stages: the guard of the partition's clock, and the time to which a record would move it.
   [[nodiscard]] virtual JumpGuard* jump_guard() { return nullptr; }
   [[nodiscard]] virtual Millis claimed_time(const InRecord& /*record*/) { return kNever; }
 

@@ -283,7 +283,7 @@ Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& ca
   MarketThread market(definition, calendar, options, alerts_until, deltas, **file);
 
   // Reads the source records in canonical order.
-  const IntakeSettings intake_settings{definition, false};
+  const IntakeSettings intake_settings{definition};
   ProgressTracker tracker(definition);
   HistorySource source(history, calendar);
   NoCheckpoints checkpoints;

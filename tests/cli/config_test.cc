@@ -68,7 +68,7 @@ TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
   EXPECT_EQ(config.topics.market_partitions, 2);
   EXPECT_EQ(config.topics.replication, 1);
   EXPECT_EQ(config.market.timezone, "Asia/Shanghai");
-  EXPECT_EQ(config.intake.clock, IntakeClock::marks);
+  EXPECT_EQ(config.intake.clock, IntakeClock::log);
   EXPECT_EQ(config.state.dir, "fiverate-state");
   EXPECT_EQ(config.state.memory_mib, 1024);
   EXPECT_EQ(config.run.intake_threads, 1);
@@ -190,7 +190,7 @@ TEST_F(ConfigTest, WrongTypesAndRangesNameTheExpectedValue) {
       "T:4:21: topics.ledger_partitions: expected an integer 1..1024, got 0\n"
       "T:5:21: topics.market_partitions: expected an integer 1..1024, got 1025\n"
       "T:6:10: topics.prefix: expected text, got an integer\n"
-      "T:8:9: intake.clock: expected \"marks\" or \"wall\", got \"sun\"\n"
+      "T:8:9: intake.clock: expected \"log\", \"marks\" or \"wall\", got \"sun\"\n"
       "T:10:12: market.timezone: expected a time zone of the tz database such as Asia/Shanghai, got \"Mars/Olympus\"\n"
       "T:12:7: state.dir: expected the path of a folder, got \"\"\n"
       "T:13:14: state.memory_mib: expected an integer 64..1048576, got a decimal number");
@@ -335,7 +335,7 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
       "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
       "replication = 1\n"
       "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
-      "\n[intake]\nclock = \"marks\"\n"
+      "\n[intake]\nclock = \"log\"\n"
       "\n[import]\noutlier_days = 400\n"
       "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
       "\n[run]\nintake_threads = 1\noutlet_threads = 1\nmarket_threads = 1\ndesk_threads = 1\ncommit_every_ms = 500\n"

@@ -12,8 +12,8 @@ namespace {
 constexpr std::array<Topic, 6> kResultTopics{Topic::metrics,   Topic::metrics_final, Topic::alerts,
                                              Topic::alert_log, Topic::seals,         Topic::quarantine};
 
-std::map<std::string, std::string> settings(Topic topic, bool wall_clock) {
-  const TopicSettings list = settings_of(topic, wall_clock);
+std::map<std::string, std::string> settings(Topic topic, bool live) {
+  const TopicSettings list = settings_of(topic, live);
   std::map<std::string, std::string> map(list.begin(), list.end());
   EXPECT_EQ(map.size(), list.size()) << "a repeated setting: " << name_of(topic);
   return map;
@@ -58,8 +58,8 @@ TEST(Topics, PartitionCounts) {
 
 TEST(Topics, NothingIsEverDeleted) {
   for (std::size_t i = 0; i < kTopicCount; ++i) {
-    for (const bool wall_clock : {false, true}) {
-      auto of = settings(static_cast<Topic>(i), wall_clock);
+    for (const bool live : {false, true}) {
+      auto of = settings(static_cast<Topic>(i), live);
       EXPECT_EQ(of["retention.ms"], "-1");
       EXPECT_EQ(of["retention.bytes"], "-1");
       EXPECT_EQ(of["segment.ms"], "9223372036854775807");

@@ -22,7 +22,7 @@ class IntakeTest : public testing::Test {
   static Event some_delivery() { return delivery("D", "shop", kNow, {{"s1", 5}}); }
 
   const Definition definition = make_definition("Asia/Shanghai", {2, 3, 2});
-  Intake intake{{definition, false}};
+  Intake intake{{definition}};
   Bench bench{intake};
 };
 
@@ -115,7 +115,7 @@ TEST_F(IntakeTest, ArrivalIsRaisedToTheHighestSoFar) {
   EXPECT_EQ(arrival(50), 100);
   EXPECT_EQ(arrival(120), 120);
   EXPECT_EQ(intake.clock(), 120);
-  Intake next{{definition, false}};
+  Intake next{{definition}};
   bench.restart_as(next);
   EXPECT_EQ(next.clock(), 120);
   EXPECT_EQ(arrival(90), 120);
@@ -129,11 +129,20 @@ TEST_F(IntakeTest, AMarkRaisesTheClockAndHasNoOutput) {
   EXPECT_TRUE(bench.drain().empty());
 }
 
-TEST_F(IntakeTest, OnTheWallClockAMarkRaisesTheClockToItsTimestamp) {
-  Intake wall{{definition, true}};
-  bench.restart_as(wall);
+TEST_F(IntakeTest, FromALiveMarkOnMarksRaiseTheClockToTheirTimestamp) {
   ASSERT_TRUE(feed(mark(kNow + 500), kNow).has_value());
-  EXPECT_EQ(wall.clock(), kNow);
+  EXPECT_FALSE(intake.is_live());
+  auto live = mark(kNow + 9'000);
+  live.mutable_mark()->set_live(true);
+  ASSERT_TRUE(feed(live, kNow + 600).has_value());
+  EXPECT_TRUE(intake.is_live());
+  EXPECT_EQ(intake.clock(), kNow + 600) << "its complete_through does not count";
+  Intake next{{definition}};
+  bench.restart_as(next);
+  EXPECT_TRUE(next.is_live());
+  ASSERT_TRUE(feed(mark(kNow + 10'000), kNow + 700).has_value());
+  EXPECT_EQ(next.clock(), kNow + 700);
+  EXPECT_TRUE(bench.drain().empty());
 }
 
 TEST_F(IntakeTest, ATimestampAfterTheYear9999IsQuarantinedAndDoesNotRaiseTheClock) {
@@ -219,7 +228,7 @@ TEST_F(IntakeTest, ARetriedDocumentHasItsFirstArrivalAndDoesNotRaiseTheClock) {
   }
   stored[0].set_value(some_delivery().SerializeAsString());
   stored[1].set_value("rubbish");
-  IntakeSettings settings{definition, false};
+  IntakeSettings settings{definition};
   settings.read_quarantine = [&](const std::vector<QuarantinePosition>& positions) {
     std::vector<std::optional<Quarantined>> found;
     for (const auto& position : positions) {

@@ -20,7 +20,7 @@ class ReferenceTest : public testing::Test {
     ASSERT_TRUE(fed.has_value()) << fed.error().what;
   }
   void restart() {
-    readers.push_back(std::make_unique<Reference>(IntakeSettings{definition, false}, 500));
+    readers.push_back(std::make_unique<Reference>(IntakeSettings{definition}, 500));
     bench.restart_as(*readers.back());
   }
   // The outputs since the last call: event ids in the ledger, and reasons in quarantine.
@@ -41,7 +41,7 @@ class ReferenceTest : public testing::Test {
   const Definition definition = make_definition("Asia/Shanghai", {1, 2, 3});
   std::vector<std::unique_ptr<Reference>> readers = [this] {
     std::vector<std::unique_ptr<Reference>> first;
-    first.push_back(std::make_unique<Reference>(IntakeSettings{definition, false}, 500));
+    first.push_back(std::make_unique<Reference>(IntakeSettings{definition}, 500));
     return first;
   }();
   Bench bench{*readers.front()};

@@ -40,6 +40,7 @@ class Adder final : public Operator {
   bool at_boundary() const override { return !is_between_boundaries_; }
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
   Millis clock() const override { return sum_; }
+  bool is_live() const override { return live; }
   std::optional<ResumePoint> resume_point() const override {
     if (!has_resume_point) return std::nullopt;
     return ResumePoint{std::to_string(tally_), outputs_from};
@@ -56,6 +57,7 @@ class Adder final : public Operator {
   std::int64_t error = 0;     // is added to each output: breaks determinism
   std::int64_t outputs_from = std::numeric_limits<std::int64_t>::max();
   bool has_resume_point = true;
+  bool live = false;
 
  private:
   std::int64_t sum_ = 0;

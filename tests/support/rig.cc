@@ -26,9 +26,9 @@ constexpr std::size_t kAll = 1'000'000;
 std::unique_ptr<Operator> make_operator(const Input& input, const Definition& definition, bool live_rows) {
   switch (stage_reading(input.topic)) {
     case Stage::intake:
-      return std::make_unique<Intake>(IntakeSettings{definition, false});
+      return std::make_unique<Intake>(IntakeSettings{definition});
     case Stage::reference:
-      return std::make_unique<Reference>(IntakeSettings{definition, false}, kCacheBytes);
+      return std::make_unique<Reference>(IntakeSettings{definition}, kCacheBytes);
     case Stage::outlet:
       return std::make_unique<OutletStage>(
           OutletStage::Settings{definition, definition.market_partitions(), kCacheBytes}, shanghai());
