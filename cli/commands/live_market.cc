@@ -59,7 +59,7 @@ Result<bool> are_stamped(const Context& context, const Ends& from, const std::st
 Result<void> go_live(const Context& context) {
   TRY(let_kafka_stamp(context.kafka));
   const auto value = mark_value(wall_clock(), true);
-  // A broker learns of the setting a moment later.
+  // Each broker has the setting a moment later.
   const auto deadline = Clock::now() + kKafkaAnswerWithin;
   for (;;) {
     TRY_VALUE(ends, ends_of(context));
@@ -67,7 +67,8 @@ Result<void> go_live(const Context& context) {
     TRY_VALUE(stamped, are_stamped(context, ends, value));
     if (stamped) return {};
     if (Clock::now() > deadline) {
-      return fail(Reaction::retry, "Kafka does not stamp the records of the source topics {} s after it was told to.",
+      return fail(Reaction::retry,
+                  "Kafka does not stamp the records of the source topics {} s after the setting was changed.",
                   kKafkaAnswerWithin.count());
     }
     std::this_thread::sleep_for(kAgainAfter);

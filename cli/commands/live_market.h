@@ -1,5 +1,5 @@
 // Puts a market on the wall clock. From then on Kafka stamps the source records, and intake writes marks. A mark in each source partition
-// says so, so the log itself shows which clock holds since when. There is no way back.
+// records it, so the log itself shows which clock holds since when. There is no way back.
 #pragma once
 
 #include "cli/commands/context.h"

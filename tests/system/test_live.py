@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A market begins with a history on marks and goes on with the wall clock. The log says which clock holds, whatever the configuration says."""
+"""A market begins with a history on marks and continues with the wall clock. The log has the clock, not the configuration."""
 
 import datetime
 import json
@@ -39,7 +39,7 @@ class LiveMarket(unittest.TestCase):
     def is_live(self, market):
         return "The market is live" in market.call("topics", "check").stderr
 
-    def test_goes_on_after_a_history(self):
+    def test_continues_after_a_history(self):
         market = self.market_with_history("--open")
         run = market.run()
         market.await_up_to_date()
@@ -81,7 +81,7 @@ class LiveMarket(unittest.TestCase):
 
     def test_an_unfinished_history_or_a_later_clock_is_refused(self):
         market = Market(self, shared_kafka()).create_topics()
-        market.ok(*HISTORY)  # its days are closed, so the clock goes on for two weeks
+        market.ok(*HISTORY)  # its days are closed, so the clock ends two weeks later
         market.fails(1, "topics", "live", message="later than now")
         self.assertFalse(self.is_live(market))
 
