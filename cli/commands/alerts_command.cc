@@ -154,12 +154,15 @@ void show_table(TextOutput& out, const Alert& alert, const std::vector<AlertLogR
        last.episode(), last.transition());
   if (!last.policy_id().empty()) line({"policy {}", "策略 {}"}, last.policy_id());
   if (!alert.acked_by().empty())
-    line({"acknowledged by {} at {}", "{} 于 {} 受理"}, alert.acked_by(), minute_text(alert.acked_at_ms(), calendar));
+    line({"acknowledged by {} at {}", "{} 于 {} 受理"}, author_text(alert.acked_by(), language),
+         minute_text(alert.acked_at_ms(), calendar));
   if (!alert.assignee().empty()) line({"owner: {}", "负责人：{}"}, alert.assignee());
-  if (!alert.comment().empty()) line({"comment by {}: {}", "{} 备注：{}"}, alert.comment_by(), alert.comment());
+  if (!alert.comment().empty())
+    line({"comment by {}: {}", "{} 备注：{}"}, author_text(alert.comment_by(), language), alert.comment());
   for (const auto& silence : alert.silenced()) {
-    line({"silenced by {} from {} until {} ({})", "{} 设置静默：{} 至 {}（{}）"}, silence.author(),
-         minute_text(silence.starts_ms(), calendar), minute_text(silence.ends_ms(), calendar), silence.silence_id());
+    line({"silenced by {} from {} until {} ({})", "{} 设置静默：{} 至 {}（{}）"},
+         author_text(silence.author(), language), minute_text(silence.starts_ms(), calendar),
+         minute_text(silence.ends_ms(), calendar), silence.silence_id());
   }
   for (const auto& evidence : last.evidence()) line({"evidence: {}", "依据：{}"}, evidence_text(evidence));
   out.write("\n");
@@ -170,8 +173,8 @@ void show_table(TextOutput& out, const Alert& alert, const std::vector<AlertLogR
   for (const auto& record : history) {
     if (record.has_action()) {
       const auto& action = record.action();
-      table.row({minute_text(action.at_ms(), calendar), fmt::format("a{}", action.number()), action.author(),
-                 action_text(action, calendar, language), std::nullopt});
+      table.row({minute_text(action.at_ms(), calendar), fmt::format("a{}", action.number()),
+                 author_text(action.author(), language), action_text(action, calendar, language), std::nullopt});
     } else {
       const auto& t = record.transition();
       table.row({minute_text(t.known_at_ms(), calendar), t.transition(), rule_text(t.rule(), language),
@@ -226,8 +229,8 @@ int log(const Context& context, const AlertsArguments& arguments) {
 // ---- sending --------------------------------------------------------------------------------------------------------
 
 // A command without its time, which send() sets.
-Event new_command(const AlertsArguments& arguments, Command::Verb verb) {
-  auto event = new_command(arguments.author, verb);
+Event new_command(const Context& context, const AlertsArguments& arguments, Command::Verb verb) {
+  auto event = new_command(context, arguments.author, verb);
   if (!arguments.text.empty()) event.mutable_command()->set_text(arguments.text);
   return event;
 }
@@ -262,7 +265,7 @@ int act(const Context& context, const AlertsArguments& arguments, Command::Verb 
   const auto alerts = all_alerts(context);
   const auto& alert = alert_argument(alerts, arguments.id).alert;
   const auto now = time_of_command(context);
-  auto event = new_command(arguments, verb);
+  auto event = new_command(context, arguments, verb);
   auto& command = *event.mutable_command();
   command.set_alert_id(alert.last().alert_id());
   const auto name = alert_name(alert);
@@ -285,7 +288,8 @@ int act(const Context& context, const AlertsArguments& arguments, Command::Verb 
       what = "comment on " + name;
       break;
   }
-  return send(context, arguments, event, now, fmt::format("Sent as {}: {}.", command.author(), what));
+  return send(context, arguments, event, now,
+              fmt::format("Sent as {}: {}.", author_text(command.author(), Language::en), what));
 }
 
 int start_silence(const Context& context, const AlertsArguments& arguments) {
@@ -295,7 +299,7 @@ int start_silence(const Context& context, const AlertsArguments& arguments) {
   const auto from = arguments.from.empty() ? kNever : time_argument(arguments.from, "--from", calendar);
   const auto until = arguments.until.empty() ? kNever : time_argument(arguments.until, "--until", calendar);
   const auto duration = arguments.duration.empty() ? 0 : duration_argument(arguments.duration, "--for");
-  auto event = new_command(arguments, Command::SILENCE);
+  auto event = new_command(context, arguments, Command::SILENCE);
   auto& silence = *event.mutable_command()->mutable_silence();
   std::string filters;
   const std::array<std::pair<const char*, const std::string*>, 6> fields{{{"brand_id", &arguments.filters.brand},
@@ -327,9 +331,10 @@ int start_silence(const Context& context, const AlertsArguments& arguments) {
   silence.set_silence_id(random_id("silence"));
   set_millis(*silence.mutable_starts_at(), starts);
   set_millis(*silence.mutable_ends_at(), ends);
-  return send(context, arguments, event, now,
-              fmt::format("Sent as {}: silence {} for {} until {}.", event.command().author(), silence.silence_id(),
-                          filters, calendar.format(ends)));
+  return send(
+      context, arguments, event, now,
+      fmt::format("Sent as {}: silence {} for {} until {}.", author_text(event.command().author(), Language::en),
+                  silence.silence_id(), filters, calendar.format(ends)));
 }
 
 // The silences that have been sent, and neither ended by `unsilence` nor over at `now`.
@@ -364,13 +369,14 @@ int end_silence(const Context& context, const AlertsArguments& arguments) {
                                 arguments.id, fmt::join(found, " ")));
   }
   const auto silence_id = found.contains(arguments.id) ? arguments.id : *found.begin();
-  auto event = new_command(arguments, Command::UNSILENCE);
+  auto event = new_command(context, arguments, Command::UNSILENCE);
   auto& silence = *event.mutable_command()->mutable_silence();
   silence.set_silence_id(silence_id);
   set_millis(*silence.mutable_starts_at(), now);
   set_millis(*silence.mutable_ends_at(), now);
-  return send(context, arguments, event, now,
-              fmt::format("Sent as {}: end silence {}.", event.command().author(), silence_id));
+  return send(
+      context, arguments, event, now,
+      fmt::format("Sent as {}: end silence {}.", author_text(event.command().author(), Language::en), silence_id));
 }
 
 // ---- the subcommands ------------------------------------------------------------------------------------------------
@@ -399,7 +405,8 @@ void language_option(CLI::App& command, AlertsArguments& arguments) {
 }
 
 void sender_options(CLI::App& command, AlertsArguments& arguments) {
-  command.add_option("--author", arguments.author, "Name of the person who sends this (default: $USER)");
+  command.add_option("--author", arguments.author,
+                     "Name of the person who sends this (default: the user of the Kafka connection, else $USER)");
   add_output_options(command, arguments.output, "table (a sentence) or json (the event that was sent)");
 }
 

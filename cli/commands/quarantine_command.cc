@@ -10,9 +10,11 @@
 #include "cli/commands/sending.h"
 #include "cli/commands/task_positions.h"
 #include "cli/screen/message.h"
+#include "cli/screen/texts.h"
 #include "readers/query/quarantine_query.h"
 #include "schemas/decode.h"
 #include "schemas/reasons.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
@@ -226,7 +228,7 @@ int retry(const Context& context, const QuarantineArguments& arguments) {
       continue;
     }
     const bool is_full = commands.empty() || commands.back().command().retried_size() >= kRetriedPerCommand;
-    if (is_full) commands.push_back(new_command(arguments.author, Command::RETRY));
+    if (is_full) commands.push_back(new_command(context, arguments.author, Command::RETRY));
     commands.back().mutable_command()->add_retried()->set_position(to_text(rejection.position));
   }
   if (!commands.empty()) send_commands(context, commands, now);
@@ -287,7 +289,7 @@ int decide(const Context& context, const QuarantineArguments& arguments, Command
           fmt::format("Nothing was sent: {} is not held. `fiverate quarantine held` lists the held records.",
                       position));
     }
-    commands.push_back(new_command(arguments.author, verb));
+    commands.push_back(new_command(context, arguments.author, verb));
     commands.back().mutable_command()->set_held(position);
   }
   // The present clock of the partition `commands`, which this command then does not move.
@@ -299,7 +301,7 @@ int decide(const Context& context, const QuarantineArguments& arguments, Command
   send_commands(context, commands, now);
   TextOutput out(STDOUT_FILENO);
   out.write(
-      visible(fmt::format("Sent as {}: {} {}.", commands.front().command().author(),
+      visible(fmt::format("Sent as {}: {} {}.", author_text(commands.front().command().author(), Language::en),
                           verb == Command::ACCEPT_HELD ? "accept" : "reject", fmt::join(arguments.causes, ", "))) +
       "\n");
   out.flush();
@@ -345,7 +347,8 @@ void add_quarantine(Program& program) {
     const auto [command, arguments] = add("retry", "Send rejected records again, with their original arrival", retry);
     command->add_option("CAUSE", arguments->causes, "Causes of the records");
     command->add_option("--reason", arguments->reason, "All records with this reason");
-    command->add_option("--author", arguments->author, "Who does it; default: the user of this process");
+    command->add_option("--author", arguments->author,
+                        "Name of the person who sends this (default: the user of the Kafka connection, else $USER)");
   }
   {
     const auto [command, arguments] =
@@ -358,7 +361,8 @@ void add_quarantine(Program& program) {
     const auto [command, arguments] = add(name, help, run);
     command->add_option("RECORD", arguments->causes, "As `quarantine held` lists it, such as deliveries/3/1234")
         ->required();
-    command->add_option("--author", arguments->author, "Who does it; default: the user of this process");
+    command->add_option("--author", arguments->author,
+                        "Name of the person who sends this (default: the user of the Kafka connection, else $USER)");
   };
   add_decision("accept", "Let a held record move the clock of its source partition", accept);
   add_decision("reject", "Quarantine a held record as future", reject);

@@ -1,11 +1,8 @@
 #include "cli/commands/sending.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <random>
 
+#include "cli/commands/author.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/reading.h"
 #include "processors/edge/kafka_log.h"
@@ -14,33 +11,18 @@
 
 namespace fiverate {
 
-namespace {
-
-// Empty: the system does not know the user of this process.
-std::string user_name() {
-  for (const char* name : {"USER", "LOGNAME"}) {
-    if (const char* const user = std::getenv(name); user != nullptr && *user != '\0') return user;
-  }
-  const auto* const account = getpwuid(geteuid());
-  return account != nullptr ? account->pw_name : "";
-}
-
-}  // namespace
-
 std::string random_id(std::string_view kind) {
   std::random_device random;
   return fmt::format("{}-{:08x}{:08x}", kind, random(), random());
 }
 
-Event new_command(const std::string& author, Command::Verb verb) {
+Event new_command(const Context& context, const std::string& author, Command::Verb verb) {
   Event event;
   event.set_event_id(random_id("command"));
   event.set_source("fiverate");
   auto& command = *event.mutable_command();
   command.set_command_id(event.event_id());
-  command.set_author(author);
-  if (command.author().empty()) command.set_author(user_name());
-  if (command.author().empty()) throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
+  command.set_author(author_of(context, author));
   command.set_verb(verb);
   return event;
 }

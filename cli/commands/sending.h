@@ -11,8 +11,8 @@
 namespace fiverate {
 
 std::string random_id(std::string_view kind);  // "command-0123456789abcdef"
-// A command without its time. `author`: as given; empty: the user of this process.
-Event new_command(const std::string& author, Command::Verb verb);
+// A command without its time. `author`: --author, empty if it was not given (author.h).
+Event new_command(const Context& context, const std::string& author, Command::Verb verb);
 // The market's clock: on marks it may be years in the past, and wall-clock time would move it far ahead. Ends the program if the clock is
 // not set yet.
 Millis time_of_command(const Context& context);

@@ -110,6 +110,10 @@ std::string rule_text(std::string_view rule, Language language) {
   return found == kRules.end() ? std::string(rule) : fmt::format("{} {}", rule, in(language, found->name));
 }
 
+std::string author_text(const std::string& author, Language language) {
+  return is_principal(author) ? author : fmt::format("{}{}", author, in(language, {" (unverified)", "（未验证）"}));
+}
+
 std::string age_text(Millis age, Language language) {
   const auto minutes = std::max<Millis>(age, 0) / kMinuteMs;
   const auto pair = [&](Millis large, const Translations& large_unit, Millis small, const Translations& small_unit) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "alerts.pb.h"
+#include "cli/config/principal.h"
 #include "schemas/time.h"
 
 namespace fiverate {
@@ -80,6 +81,12 @@ std::string_view state_text(Transition::State state, Language language);
 std::string_view severity_text(Transition::Severity severity, Language language);
 // "R1 stockout". An unknown rule is shown by its number alone.
 std::string rule_text(std::string_view rule, Language language);
+// The authors of commands that an authenticated Kafka connection has sent are its principals, such as "User:ops".
+inline bool is_principal(std::string_view author) {
+  return author.starts_with(kPrincipalPrefix);
+}
+// "User:ops"; "ann (unverified)".
+std::string author_text(const std::string& author, Language language);
 // "3d 04h", "2h 07m", "5m". A negative age is shown as 0.
 std::string age_text(Millis age, Language language);
 // "2026-03-02 12:00", in the market's time zone; "-" for kNever.

@@ -24,6 +24,12 @@ const MarketCalendar& shanghai() {
   return calendar;
 }
 
+TEST(Texts, AuthorsThatNobodyVerifiedAreMarked) {
+  EXPECT_EQ(author_text("User:ops", Language::en), "User:ops");
+  EXPECT_EQ(author_text("ann", Language::en), "ann (unverified)");
+  EXPECT_EQ(author_text("ann", Language::zh), "ann（未验证）");
+}
+
 TEST(Texts, EveryNameExistsInBothLanguages) {
   for (const auto language : kLanguagesTested) {
     for (std::size_t i = 0; i < kLabels; ++i) EXPECT_FALSE(label(static_cast<Label>(i), language).empty()) << i;

@@ -23,6 +23,8 @@ Partition = namedtuple("Partition", "leader replicas in_sync")
 
 TOPIC, GROUP, CLUSTER = 2, 3, 4  # kinds of resources
 READ, WRITE, CREATE, DESCRIBE_CONFIGS = 3, 4, 5, 10  # operations
+OPERATIONS = {"Read": READ, "Write": WRITE, "Create": CREATE, "Alter": 7, "Describe": 8, "DescribeConfigs": DESCRIBE_CONFIGS,
+              "AlterConfigs": 11}
 LITERAL, PREFIXED = 3, 4
 ALLOW = 3
 METADATA, FIND_COORDINATOR, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 20, 30, 31, 44, 51, 55

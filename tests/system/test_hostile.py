@@ -107,7 +107,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual((alert["brand_id"], alert["outlet_id"], alert["comment"]), (BRAND, OUTLET, "+1+1" + HOSTILE))
         shown = market.ok("alerts", "show", "aa", "-o", "table").decode()
         self.assertIn("=cmd|' /C calc'!A0\\u001b[2J\\u009b1m\\u202e\\nforged line\\u007f", shown)
-        self.assertIn("comment by =ann\\u001b[2J\\u009b1m\\u202e\\nforged line\\u007f: +1+1\\u001b[2J", shown)
+        self.assertIn("comment by =ann\\u001b[2J\\u009b1m\\u202e\\nforged line\\u007f (unverified): +1+1\\u001b[2J", shown)
 
     def test_spreadsheets_get_no_formulas(self):
         market = self.market

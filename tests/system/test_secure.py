@@ -5,19 +5,24 @@ One broker has a listener for each certificate under test. One user has a passwo
 rights that docs/operating.md lists. The tests read the topics through a plain listener, whose users may do anything.
 """
 
+import argparse
 import functools
+import json
 import os
 import pathlib
+import shlex
 import subprocess
 import time
 import unittest
 
-from admin import CREATE, DESCRIBE_CONFIGS, GROUP, PREFIXED, READ, TOPIC, WRITE, Admin
+from admin import CREATE, DESCRIBE_CONFIGS, GROUP, LITERAL, OPERATIONS, PREFIXED, READ, TOPIC, WRITE, Admin
 from cluster import free_ports
 from support import Broker, Market, Process, eventually, parts_of, replayed, scratch, small_market
 
 USER, PASSWORD = "fiverate", "correct horse battery staple"
 RIGHTS = [(TOPIC, READ), (TOPIC, WRITE), (TOPIC, CREATE), (TOPIC, DESCRIBE_CONFIGS), (GROUP, READ)]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROLES = ("producer", "importer", "processor", "reader", "operator", "administrator")
 SPINS_S = 0.2  # of the processor, in a second
 
 
@@ -89,28 +94,48 @@ class Secure:
         self.broker = Broker(folder / "broker", port=plain, controller_port=controller, properties=properties).start()
         self.admin = Admin(self.broker.address)
         self.admin.add_user(USER, PASSWORD)
+        for role in ROLES:
+            self.admin.add_user(role, PASSWORD)
 
     def password_is(self, password, properties):
         """The password for PLAIN from the next start of the broker on."""
         for name in self.addresses:
             properties[f"listener.name.{name}.plain.sasl.jaas.config"] = (
-                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{password}";')
+                "org.apache.kafka.common.security.plain.PlainLoginModule required " +
+                " ".join(f'user_{user}="{password}"' for user in (USER, *ROLES)) + ";")
 
     def change_password(self, password):
         self.broker.kill()
         self.password_is(password, self.broker.properties)
         self.broker.start()
 
-    def market(self, test, listener="good", password=PASSWORD, mechanism="PLAIN", **sections):
+    def market(self, test, listener="good", password=PASSWORD, mechanism="PLAIN", user=USER, **sections):
         market = Market(test, self.addresses[listener], kafka={
             "security.protocol": "sasl_ssl", "ssl.ca.location": str(self.folder / "ca.pem"), "broker.address.family": "v4",
-            "sasl.mechanisms": mechanism, "sasl.username": USER, "sasl.password": password}, **sections)
+            "sasl.mechanisms": mechanism, "sasl.username": user, "sasl.password": password}, **sections)
         market.address = self.broker.address  # the tests read the topics through the plain listener
         return market
 
     def allow(self, market, *rights):
         for kind, operation in rights:
             self.admin.allow(f"User:{USER}", kind, market.prefix, operation, PREFIXED)
+
+    def give_role(self, market, role):
+        """The rights that the commands of deploy/access name, to the user of that name."""
+        printed = subprocess.run([ROOT / "deploy/access", "--prefix", market.prefix, "--role", role, "--user", role], check=True,
+                                 capture_output=True, text=True, timeout=30).stdout
+        parser = argparse.ArgumentParser()
+        for option in ("--bootstrap-server", "--allow-principal", "--topic", "--group", "--resource-pattern-type"):
+            parser.add_argument(option)
+        parser.add_argument("--operation", action="append")
+        parser.add_argument("--add", action="store_true")
+        for line in printed.splitlines():
+            name, *arguments = shlex.split(line)
+            given = parser.parse_args(arguments)
+            assert name == "kafka-acls" and given.add
+            for operation in given.operation:
+                self.admin.allow(given.allow_principal, TOPIC if given.topic else GROUP, given.topic or given.group,
+                                 OPERATIONS[operation], PREFIXED if given.resource_pattern_type == "prefixed" else LITERAL)
 
     def forbid(self, market, *rights):
         for kind, operation in rights:
@@ -196,6 +221,56 @@ class Work(unittest.TestCase):
         market.ends = importer.ends
         market.await_final(replayed(history))
         run.stop()
+
+
+class Roles(unittest.TestCase):
+    """Each role of deploy/access can do its work, and not that of the others."""
+
+    def test_roles(self):
+        markets = {role: secure().market(self, user=role) for role in ROLES}
+        market = markets["administrator"]
+        for role, other in markets.items():
+            other.config.write_text(other.config.read_text().replace(other.prefix, market.prefix))
+            other.prefix = market.prefix
+            secure().give_role(market, role)
+        denied = "(?i)authorization failed"
+        history = small_market(40, 30, 2, brands=2, skus=6)
+
+        markets["importer"].fails(1, "topics", "create", message=denied)
+        market.create_topics()
+        for role in ("producer", "reader", "operator"):
+            self.assertIn(markets[role].call("import", *parts_of(history, 1)).returncode, (1, 2), role)
+        run = markets["processor"].run().is_working()
+        markets["importer"].import_files(*parts_of(history, 1))
+        market.ends = markets["importer"].ends
+        self.assertRegex(markets["reader"].run().ends(1, within=60), denied)
+
+        reader = markets["reader"]
+        reader.ends = market.ends
+        reader.await_final(replayed(history))
+        alert = json.loads(reader.ok("alerts", "ls", "--all", "-o", "json").splitlines()[0])["alert_id"]
+        reader.fails(1, "alerts", "ack", alert, message=denied)
+
+        operator = markets["operator"]
+        operator.fails(2, "alerts", "ack", alert, "--author", "ann", message="this Kafka connection belongs to User:operator")
+        self.assertIn(b"Sent as User:operator:", operator.ok("alerts", "comment", alert, "on my way", "-o", "table"))
+        eventually(lambda: b"comment by User:operator: on my way" in reader.ok("alerts", "show", alert, "--lang", "en", "-o", "table"), 30, run.text)
+
+        for topic, allowed in {"deliveries": True, "reference": True, "commands": False, "ledger": False, "metrics-final": False}.items():
+            with self.subTest(topic):
+                self.assertEqual(self.can_write("producer", market.prefix + topic), allowed)
+        for topic, allowed in {"commands": True, "deliveries": False, "metrics-final": False}.items():
+            with self.subTest(topic):
+                self.assertEqual(self.can_write("operator", market.prefix + topic), allowed)
+        run.stop()
+        self.assertRegex(market.ok("tasks", "ls").decode(), "outlet-0")
+
+    def can_write(self, role, topic):
+        done = subprocess.run(
+            ["kcat", "-P", "-b", secure().addresses["good"], "-t", topic, "-X", "security.protocol=sasl_ssl",
+             "-X", f"ssl.ca.location={secure().folder / 'ca.pem'}", "-X", "broker.address.family=v4", "-X", "sasl.mechanisms=PLAIN",
+             "-X", f"sasl.username={role}", "-X", f"sasl.password={PASSWORD}"], input=b"{}", capture_output=True, timeout=60)
+        return done.returncode == 0 and b"authorization failed" not in done.stderr
 
 
 class Refused(unittest.TestCase):
