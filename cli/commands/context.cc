@@ -87,8 +87,14 @@ PartitionCounts Context::partitions() const {
   return {config().topics.source_partitions, config().topics.ledger_partitions, config().topics.market_partitions};
 }
 
+AcceptanceLimits Context::limits() const {
+  AcceptanceLimits limits;
+  limits.outlet_day_documents_max = config().market.outlet_day_documents_max;
+  return limits;
+}
+
 Definition Context::definition() const {
-  return make_definition(config().market.timezone, partitions());
+  return make_definition(config().market.timezone, partitions(), limits());
 }
 
 TopicPlan Context::topic_plan() const {

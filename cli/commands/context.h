@@ -11,6 +11,7 @@
 #include "ledger.pb.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_client.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/time.h"
 #include "schemas/topics.h"
 
@@ -57,6 +58,7 @@ struct Context {
   explicit Context(const GlobalOptions& options);
   [[nodiscard]] const Config& config() const { return loaded.config; }
   [[nodiscard]] PartitionCounts partitions() const;
+  [[nodiscard]] AcceptanceLimits limits() const;
   [[nodiscard]] Definition definition() const;
   // The topics that this configuration requires.
   [[nodiscard]] TopicPlan topic_plan() const;

@@ -47,6 +47,7 @@ std::vector<DefinitionDifference> definition_differences(const Context& context)
     if (in_topics != here) differences.push_back({name, fmt::format("{}", here), fmt::format("{}", in_topics)});
   };
   compare("market.timezone", found->timezone(), expected.timezone());
+  compare("market.outlet_day_documents_max", found->outlet_day_documents_max(), expected.outlet_day_documents_max());
   compare("topics.ledger_partitions", found->ledger_partitions(), expected.ledger_partitions());
   compare("topics.market_partitions", found->market_partitions(), expected.market_partitions());
   compare("topics.source_partitions", source_partitions_of(*found), source_partitions_of(expected));

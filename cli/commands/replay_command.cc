@@ -69,7 +69,8 @@ int replay(const Context& context, const ReplayArguments& arguments) {
   if (arguments.in.empty() == !arguments.kafka) {
     throw ExitError(kExitUsage, "Give the source of the replay: either --in DIR or --kafka.");
   }
-  const auto options = options_of(arguments);
+  auto options = options_of(arguments);
+  options.limits = context.limits();
   if (!arguments.in.empty() && !std::filesystem::is_directory(arguments.in))
     throw ExitError(kExitFailed, fmt::format("{} is not a folder.", arguments.in));
   or_usage_error(check_output_folder(arguments.out, arguments.force));

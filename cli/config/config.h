@@ -57,6 +57,7 @@ struct Config {
   } topics;
   struct Market {
     std::string timezone = "Asia/Shanghai";
+    std::int32_t outlet_day_documents_max = 10'000;
   } market;
   struct Intake {
     IntakeClock clock = IntakeClock::log;

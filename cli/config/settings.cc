@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kPrefixBytesMax = 200;  // Kafka allows 249 for the whole topic name
 constexpr std::int32_t kPartitionsMax = 1024;
 constexpr std::int32_t kThreadsMax = 256;
+constexpr std::int32_t kOutletDayDocumentsMax = 1'000'000;
 constexpr std::int32_t kReplicasMax = std::numeric_limits<std::int16_t>::max();  // an int16 in Kafka's protocol
 
 constexpr std::array<std::string_view, 3> kClockNames{"log", "marks", "wall"};
@@ -100,6 +101,10 @@ const std::vector<Setting>& table() {
        "Replicas of every partition; 3 in production."},
       {"market", "timezone", text<&C::market, &C::Market::timezone>("a time zone", expected_zone),
        "Time zone of the business days."},
+      {"market", "outlet_day_documents_max",
+       integer<&C::market, &C::Market::outlet_day_documents_max>(1, kOutletDayDocumentsMax),
+       "Most documents of one outlet whose event_time is on one business day; a further one is quarantined. Fixed once "
+       "the topics exist."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Clock of the market: as recorded in its log (marks of the producer, until `topics live`), or the one that "
        "`run` has "

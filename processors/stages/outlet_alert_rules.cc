@@ -24,9 +24,9 @@ void OutletAlertRules::evaluate_ended_days(const std::string& outlet_id, const S
 }
 
 void OutletAlertRules::evaluate(const std::string& outlet_id, const SkuSet& skus, const EventRef& record,
-                                OutletRecord& outlet) {
+                                Millis changed_from, OutletRecord& outlet) {
   const bool with_predictions = context_.clock_of(outlet) < context_.settings.alerts_until;
-  const EvaluationMoment moment{outlet_id, clock_of(outlet), with_predictions, &record};
+  const EvaluationMoment moment{outlet_id, clock_of(outlet), with_predictions, &record, changed_from};
   std::vector<Transition> transitions;
   fiverate::evaluate_skus(outlet.facts, skus, moment, context_.market, outlet.alerts, transitions);
   output_.send(std::move(transitions));

@@ -17,8 +17,10 @@ class OutletAlertRules {
   void advance(const std::string& outlet_id, OutletRecord& outlet);
   // Evaluates the days that have ended, before a record changes the facts of these SKUs.
   void evaluate_ended_days(const std::string& outlet_id, const SkuSet& skus, OutletRecord& outlet);
-  // Evaluates these SKUs after `record` has changed their facts.
-  void evaluate(const std::string& outlet_id, const SkuSet& skus, const EventRef& record, OutletRecord& outlet);
+  // Evaluates these SKUs after `record` has changed their facts of event times from `changed_from` on (kNever: of any, or
+  // a version).
+  void evaluate(const std::string& outlet_id, const SkuSet& skus, const EventRef& record, Millis changed_from,
+                OutletRecord& outlet);
   // When a rule has to be evaluated next though no record arrives; kNever: at no time.
   [[nodiscard]] Millis next_due(const OutletRecord& outlet) const;
 

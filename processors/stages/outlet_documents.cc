@@ -12,7 +12,7 @@ namespace {
 
 AcceptanceLimits limits_of(const Definition& definition) {
   return {definition.order_lateness_ms(), definition.delivery_lateness_ms(), definition.visit_lateness_ms(),
-          definition.future_skew_ms()};
+          definition.future_skew_ms(), definition.outlet_day_documents_max()};
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ void OutletDocuments::accept(const LedgerEvent& document, ArrivedDocument arrive
   const auto& remembered = remember(outlet.facts, std::move(arrived), ref, context_.market);
   end_change(change, &remembered);
   quarantine_lines(document, remembered, outlet);
-  rules_.evaluate(outlet_id, affected.skus, ref, outlet);
+  rules_.evaluate(outlet_id, affected.skus, ref, affected.changed_from, outlet);
   const auto day = context_.market.calendar.day_of(event_time_of(document.event));
   last_day_ = std::max(last_day_, day);
   output_.count_accepted(day, document.arrival);
@@ -89,7 +89,7 @@ void OutletDocuments::apply_version(const LedgerEvent& version, OutletRecord& ou
   const auto change = begin_change(outlet);
   fiverate::apply_version(outlet.facts, version.event, context_.first_open_day(), context_.market);
   end_change(change);
-  rules_.evaluate(outlet_id, skus, event_ref(version.event, version.source), outlet);
+  rules_.evaluate(outlet_id, skus, event_ref(version.event, version.source), kNever, outlet);
 }
 
 void OutletDocuments::advance(OutletRecord& outlet) {

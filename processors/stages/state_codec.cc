@@ -296,10 +296,10 @@ void save(const OutletFacts& facts, const MarketContext& context, OutletState& s
     save_lines(document->lines, document->kind, saved);
   }
   for (const auto& [number, sku] : facts.skus) {
-    if (!sku.folded) continue;
+    if (!sku.is_folded()) continue;
     auto& saved = *state.add_openings();
     saved.set_sku(static_cast<std::uint32_t>(number));
-    const auto& opening = *sku.folded;
+    const auto& opening = sku.opening();
     save_book(opening.book.state(), *saved.mutable_book());
     if (opening.out_since) {
       saved.set_out(true);
@@ -327,17 +327,16 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
     facts.assignments.push_back({Day{saved.from()}, saved.active(), load_segment(saved)});
   }
   for (const auto& saved : state.openings()) {
-    auto opening = std::make_unique<Opening>();
-    opening->book = load_book(saved.book());
+    Opening opening;
+    opening.book = load_book(saved.book());
     if (saved.out()) {
-      opening->out_since = saved.out_since_ms();
-      opening->out_event = load_event(saved.out_event());
+      opening.out_since = saved.out_since_ms();
+      opening.out_event = load_event(saved.out_event());
     }
-    opening->requested_on = Day{saved.requested_on()};
-    opening->last_request_short = saved.last_request_short();
-    facts.skus[static_cast<SkuNumber>(saved.sku())].folded = std::move(opening);
+    opening.requested_on = Day{saved.requested_on()};
+    opening.last_request_short = saved.last_request_short();
+    facts.skus[static_cast<SkuNumber>(saved.sku())].restore(std::move(opening));
   }
-  facts.documents.reserve(static_cast<std::size_t>(state.documents_size()));
   for (const auto& saved : state.documents()) {
     auto document = std::make_unique<Document>();
     document->kind = static_cast<DocumentKind>(saved.kind());
@@ -350,9 +349,9 @@ OutletFacts load(const OutletState& state, MarketContext& context) {
           {saved.revisions(i), saved.event_times(i), saved.contents(i), load_event(saved.events(i))});
     }
     document->lines = load_lines(document->kind, saved);
-    count_document(facts, *document, context);
-    facts.documents.push_back(std::move(document));
+    facts.documents.insert(facts.documents.end(), std::move(document));
   }
+  derive(facts, context);
   return facts;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "processors/stages/internal_record.h"
-#include "processors/trade/facts/acceptance.h"
 #include "processors/trade/measures/measure.h"
 #include "schemas/check.h"
 
@@ -55,8 +54,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition) {
   return inputs;
 }
 
-Definition make_definition(const std::string& timezone, const PartitionCounts& counts) {
-  const AcceptanceLimits limits;
+Definition make_definition(const std::string& timezone, const PartitionCounts& counts, const AcceptanceLimits& limits) {
   Definition definition;
   definition.set_timezone(timezone);
   for (const auto window : kWindows) definition.add_windows_days(window);
@@ -75,6 +73,7 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   }
   definition.set_ledger_partitions(counts.ledger);
   definition.set_market_partitions(counts.market);
+  definition.set_outlet_day_documents_max(limits.outlet_day_documents_max);
   return definition;
 }
 
@@ -88,11 +87,11 @@ std::string definition_id(const Definition& definition) {
 
 Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes) {
   if (definition_bytes(found) == our_bytes) return {};
-  return fail(
-      Reaction::stop,
-      "The topic {} was created with another definition (time zone, partitions or version) than that of this process. "
-      "Use the configuration and the version that the topics were created with.",
-      name_of(topic));
+  return fail(Reaction::stop,
+              "The topic {} was created with another definition (time zone, partitions, documents of an outlet and "
+              "day, or version) than that of this process. "
+              "Use the configuration and the version that the topics were created with.",
+              name_of(topic));
 }
 
 std::string definition_record(Topic topic, const Definition& definition) {

@@ -26,6 +26,7 @@
 
 #include "ledger.pb.h"
 #include "processors/stream/ports.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/topics.h"
 
 namespace fiverate {
@@ -46,7 +47,8 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // the encodings: intake that reads a source partition again must produce the same ledger records.
 inline constexpr std::int32_t kFormulasVersion = 2;
 inline constexpr std::int32_t kEncodingsVersion = 9;
-Definition make_definition(const std::string& timezone, const PartitionCounts& counts);
+Definition make_definition(const std::string& timezone, const PartitionCounts& counts,
+                           const AcceptanceLimits& limits = {});
 std::string definition_bytes(const Definition& definition);  // for comparison
 std::string definition_id(const Definition& definition);     // a hash of it, kept in each state
 // Compares the definition at the start of a topic with ours. If they differ, it returns an error with Reaction::stop.

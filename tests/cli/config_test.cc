@@ -68,6 +68,7 @@ TEST_F(ConfigTest, WithoutAnythingTheDefaultsHold) {
   EXPECT_EQ(config.topics.market_partitions, 2);
   EXPECT_EQ(config.topics.replication, 1);
   EXPECT_EQ(config.market.timezone, "Asia/Shanghai");
+  EXPECT_EQ(config.market.outlet_day_documents_max, 10'000);
   EXPECT_EQ(config.intake.clock, IntakeClock::log);
   EXPECT_EQ(config.state.dir, "fiverate-state");
   EXPECT_EQ(config.state.memory_mib, 1024);
@@ -334,7 +335,7 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
       "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:9092\"\n\"sasl.password\" = \"(redacted)\"\n"
       "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
       "replication = 1\n"
-      "\n[market]\ntimezone = \"Asia/Shanghai\"\n"
+      "\n[market]\ntimezone = \"Asia/Shanghai\"\noutlet_day_documents_max = 10000\n"
       "\n[intake]\nclock = \"log\"\n"
       "\n[import]\noutlier_days = 400\n"
       "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"

@@ -10,6 +10,7 @@ prices.py, rates.py; the book of an outlet and SKU: book.py; rules: stockout.py 
 regional.py (R3, R6), daily_condition.py (shared by R3, R5, R6); the clock and the lines of alerts: alerts.py.
 
     oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2,...] [--timezone Asia/Shanghai]
+              [--outlet-day-documents-max N]
 
 --days names each day that metrics.jsonl is written for (with the program it is a first and a last day).
 """
@@ -34,6 +35,7 @@ from windows import WINDOWS, period_of, window_of
 LATENESS_MS = {"order": 7 * DAY_MS, "delivery": 7 * DAY_MS, "visit": 14 * DAY_MS}
 FUTURE_MS = 5 * MINUTE_MS
 MEMORY_DAYS = 196
+OUTLET_DAY_DOCUMENTS_MAX = 10_000
 QUANTITY_MAX = 1_000_000_000
 DEPTH_MAX = 64
 PRICE_SAMPLE = 5
@@ -513,8 +515,10 @@ class Document:
 class Identities:
     """Which documents and event_ids have been seen. Quarantined records and duplicates occupy none."""
 
-    def __init__(self):
+    def __init__(self, outlet_day_documents_max=OUTLET_DAY_DOCUMENTS_MAX):
+        self.outlet_day_documents_max = outlet_day_documents_max
         self.documents = []  # every document there ever was, also forgotten ones: their facts stay
+        self.documents_of_outlet = {}
         self.document_by_id = {}
         self.holder_by_event_id = {}
 
@@ -536,6 +540,16 @@ class Identities:
         document, holder = self.holder_by_event_id.get((record.event_id_scope(), record.event_id), (None, None))
         return holder if document and self.remembers(document, record) else None
 
+    def is_day_full(self, record):
+        """Whether the outlet has as many documents of this day as it may have, cancelled ones included.
+
+        Reading: the day of a document is that of its counted revision.
+        """
+        documents = self.documents_of_outlet.get(record.payload["outlet_id"], ())
+        if len(documents) < self.outlet_day_documents_max:
+            return False
+        return sum(document.counted().day == record.day for document in documents) >= self.outlet_day_documents_max
+
     def compare(self, record):
         """event_id > revision conflict > superseded; what is left is accepted."""
         holder = self.holder_of_event_id(record)
@@ -556,6 +570,8 @@ class Identities:
         if document is None:
             document = Document()
             self.documents.append(document)
+            if record.kind in DOCUMENT_KINDS:
+                self.documents_of_outlet.setdefault(record.payload["outlet_id"], []).append(document)
             self.document_by_id[record.identity()] = document
         document.revisions[record.revision] = record
         self.holder_by_event_id[(record.event_id_scope(), record.event_id)] = (document, record)
@@ -770,7 +786,7 @@ def outlet_version(payload):
 
 
 def apply_document(record, reference, identities):
-    """ids known > future > late > event_id > revision conflict > superseded > late by the replaced version."""
+    """ids known > future > late > event_id > revision conflict > superseded > late by the replaced version > day full."""
     lateness = LATENESS_MS[record.kind]
     unknown = reference.unknown_id(record)
     if unknown:
@@ -784,12 +800,15 @@ def apply_document(record, reference, identities):
         replaced = identities.document_of(record) if verdict == ACCEPTED else None
         if replaced and record.arrival - replaced.counted().event_time > lateness:
             verdict = "late"
-        finish(record, verdict, identities)
+        if verdict == ACCEPTED and identities.document_of(record) is None and identities.is_day_full(record):
+            finish(record, "bad_value", identities, "too_many_documents")
+        else:
+            finish(record, verdict, identities)
 
 
-def replay(records):
+def replay(records, outlet_day_documents_max=OUTLET_DAY_DOCUMENTS_MAX):
     """Regions, then SKUs, then outlets; the rest in order of arrival. Returns (reference, documents)."""
-    reference, documents = Reference(), Identities()
+    reference, documents = Reference(), Identities(outlet_day_documents_max)
     valid = [r for r in records if r.reason is None]
     reference.apply_regions([r for r in valid if r.kind == "region"])
     for kind in ("sku", "outlet"):
@@ -908,11 +927,11 @@ def days_to_write(records, through=None):
     return range(min(accepted), (max(accepted) if through is None else through) + 1)
 
 
-def run(folder, zone=ZoneInfo("Asia/Shanghai"), through=None, only=None):
+def run(folder, zone=ZoneInfo("Asia/Shanghai"), through=None, only=None, outlet_day_documents_max=OUTLET_DAY_DOCUMENTS_MAX):
     """Returns (records with their verdicts, lines of metrics, of quarantine, of alerts)."""
     records = read_lines(folder)
     give_days(records, zone)
-    reference, documents = replay(records)
+    reference, documents = replay(records, outlet_day_documents_max)
     market = Market(reference, documents, records)
     days = days_to_write(records, through)
     measures = Measures(market, days)
@@ -940,8 +959,10 @@ def main():
     parser.add_argument("--through", type=day_argument)
     parser.add_argument("--days", type=lambda text: {day_argument(part) for part in text.split(",")})
     parser.add_argument("--timezone", type=ZoneInfo, default=ZoneInfo("Asia/Shanghai"))
+    parser.add_argument("--outlet-day-documents-max", type=int, default=OUTLET_DAY_DOCUMENTS_MAX)
     arguments = parser.parse_args()
-    _, metrics, quarantine, alert_lines = run(arguments.input, arguments.timezone, arguments.through, arguments.days)
+    _, metrics, quarantine, alert_lines = run(
+        arguments.input, arguments.timezone, arguments.through, arguments.days, arguments.outlet_day_documents_max)
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     write_lines(out / "metrics.jsonl", metrics)

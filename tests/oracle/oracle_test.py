@@ -37,6 +37,11 @@ def size_of(profile, seed):
     return ("--outlets", 10, "--days", 80, "--rate", 0.7) if profile == "trade" and seed % 4 == 0 else ()
 
 
+def limit_of(profile, seed):
+    """The documents that an outlet may have of one day: with 1 many are rejected. None: the default."""
+    return 1 if profile == "trade" and seed % 3 == 2 else None
+
+
 def is_short(profile, seed):
     """60 days of 3 outlets, all of which are compared."""
     return profile == "shelf" and seed % 5 == 0
@@ -51,11 +56,15 @@ def try_history(program, profile, seed, scratch, all_days, compare_flags):
     def days():
         return () if all_days or is_short(profile, seed) else ("--days", (history / "days.txt").read_text().strip())
 
+    limit = limit_of(profile, seed)
+    limit_of_oracle = ("--outlet-day-documents-max", limit) if limit else ()
+    limit_of_program = ("-X", f"market.outlet_day_documents_max={limit}") if limit else ()
     for step in (lambda: (sys.executable, HERE / "generate.py", "--profile", profile, "--seed", seed, "--out", history,
                           *size_of(profile, seed)),
-                 lambda: (sys.executable, HERE / "oracle.py", "--in", history, "--out", expected, *days()),
+                 lambda: (sys.executable, HERE / "oracle.py", "--in", history, "--out", expected, *days(),
+                          *limit_of_oracle),
                  # The program's --days is a first and a last day, so it writes them all.
-                 lambda: (program, "replay", "--in", history, "--out", actual),
+                 lambda: (program, "replay", "--in", history, "--out", actual, *limit_of_program),
                  lambda: (sys.executable, HERE / "compare.py", expected, actual, *days(), *compare_flags)):
         begin = time.monotonic()
         succeeded, output = run(*step())

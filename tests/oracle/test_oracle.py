@@ -236,6 +236,20 @@ class Documents(unittest.TestCase):
         self.assertEqual(verdicts_of(first, in_time), ["accepted", "accepted"])
         self.assertEqual(verdicts_of(first, too_late), ["accepted", "late"])
 
+    def test_documents_of_one_outlet_and_day(self):
+        first = delivery("1", "n", "2026-03-01", 1, event_id="a")
+        events = [
+            first, dict(visit("2", "n", "2026-03-01"), event_id="b"), delivery("3", "n", "2026-03-01", 1, event_id="c"),
+            delivery("4", "z", "2026-03-01", 1, event_id="d"),
+            delivery("1", "n", "2026-03-02", 2, event_id="e", revision=2),
+            delivery("5", "n", "", 1, time="2026-03-01T12:00:00+08:00", arrival_time="2026-03-02T13:00:00+08:00"),
+            delivery("6", "n", "", 1, time="2026-03-01T12:00:00+08:00", arrival_time="2026-03-02T14:00:00+08:00"),
+        ]
+        replay = Replay(MARKET + events, outlet_day_documents_max=2)
+        self.assertEqual(replay.verdicts()[len(MARKET):],
+                         ["accepted", "accepted", "bad_value", "accepted", "accepted", "accepted", "bad_value"])
+        self.assertEqual([line["detail"] for line in replay.quarantine], ["too_many_documents"] * 2)
+
     def test_memory_of_ids(self):
         first = delivery("1", "n", "2026-01-01", 1, event_id="a")
         remembered = delivery("1", "n", "2026-07-16", 2, event_id="b")

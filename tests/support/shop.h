@@ -109,11 +109,11 @@ inline std::string derived_facts(const OutletFacts& facts) {
   std::string text;
   for (const auto& [day, documents] : facts.active_documents) text += fmt::format("{}x{} ", day.number, documents);
   for (const auto& [number, sku] : facts.skus) {
-    for (const auto& fact : sku.facts) {
+    for (const auto& fact : sku.facts()) {
       text += fmt::format("| {}: {} {}x{} ", static_cast<int>(number), fact.day.number, static_cast<int>(fact.kind),
                           fact.quantity);
     }
-    for (const auto& request : sku.requests)
+    for (const auto& request : sku.requests())
       text += fmt::format("| {}: {} requested ", static_cast<int>(number), request.day.number);
   }
   return text;

@@ -2,7 +2,7 @@
 // (sku_timeline.h).
 #pragma once
 
-#include "processors/trade/book/book.h"
+#include "processors/trade/book/sku_facts.h"
 
 namespace fiverate::test {
 

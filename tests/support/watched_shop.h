@@ -55,17 +55,19 @@ class WatchedShop {
   void version(const Event& event) {
     evaluate_ended_days(shop.facts, {number()}, {"shop", clock_}, shop.context, alerts, transitions);
     shop.version(event);
-    evaluate({number()}, nullptr);
+    evaluate({number()}, nullptr, kNever);
   }
 
   void gets(const Event& event) { gets(event, event_time_of(event)); }
   void gets(const Event& event, Millis arrival) {
     waits_until(arrival);
-    const auto skus =
-        affected_by(shop.facts, ArrivedDocument(event, arrival, shop.context.catalogue), shop.context).skus;
-    evaluate_ended_days(shop.facts, skus, {"shop", clock_}, shop.context, alerts, transitions);
+    const auto affected =
+        affected_by(shop.facts, ArrivedDocument(event, arrival, shop.context.catalogue), shop.context);
+    evaluate_ended_days(shop.facts, affected.skus, {"shop", clock_}, shop.context, alerts, transitions);
     const EventRef ref{event.event_id()};
-    if (shop.receives(event, arrival).outcome == Outcome::accepted) evaluate(skus, &ref);
+    if (shop.receives(event, arrival).outcome == Outcome::accepted) {
+      evaluate(affected.skus, &ref, affected.changed_from);
+    }
   }
 
   void waits_until(Millis moment) {
@@ -108,8 +110,8 @@ class WatchedShop {
  private:
   [[nodiscard]] SkuNumber number() const { return *shop.context.catalogue.find("s1"); }
 
-  void evaluate(const SkuSet& skus, const EventRef* record) {
-    evaluate_skus(shop.facts, skus, {"shop", clock_, true, record}, shop.context, alerts, transitions);
+  void evaluate(const SkuSet& skus, const EventRef* record, Millis changed_from) {
+    evaluate_skus(shop.facts, skus, {"shop", clock_, true, record, changed_from}, shop.context, alerts, transitions);
   }
 
   static std::string when(Millis moment) {

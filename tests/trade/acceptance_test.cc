@@ -126,6 +126,45 @@ TEST_F(Acceptance, ASupersededRecordOccupiesItsIds) {
   EXPECT_EQ(verdict(with_event_id(delivery("E", "shop", now, {}), first.event_id()), now + 2), "event_id_conflict");
 }
 
+// ---- documents of one outlet and day --------------------------------------------------------------------------------
+
+TEST_F(Acceptance, ADayTakesSoManyDocuments) {
+  shop.limits.outlet_day_documents_max = 2;
+  struct Case {
+    const char* what;
+    Event event;
+    const char* verdict;
+  };
+  const auto noon_of = [](std::int32_t day) { return noon(nth(day)); };
+  const Case cases[] = {
+      {"the first", delivery("D", "shop", noon_of(30), {{"s1", 5}}), "accepted"},
+      {"the second, of another kind", visit("V", "shop", noon_of(30)), "accepted"},
+      {"a third one", order("O", "shop", noon_of(30)), "bad_value"},
+      {"again", order("O", "shop", noon_of(30)), "bad_value"},
+      {"a duplicate", delivery("D", "shop", noon_of(30), {{"s1", 5}}), "duplicate"},
+      {"a revision", revised(delivery("D", "shop", noon_of(30), {{"s1", 6}}), 3), "accepted"},
+      {"a superseded revision", revised(delivery("D", "shop", noon_of(30), {{"s1", 7}}), 2), "superseded"},
+      {"a cancellation", cancelled(visit("V", "shop", noon_of(30)), 2), "accepted"},
+      {"a cancelled document keeps its place", order("O", "shop", noon_of(30)), "bad_value"},
+      {"the cancellation of an unknown document", cancelled(order("P", "shop", noon_of(30)), 2), "bad_value"},
+      {"another day", order("Q", "shop", noon_of(31)), "accepted"},
+      {"a revision that moves to the next day", revised(delivery("D", "shop", noon_of(31), {{"s1", 6}}), 4),
+       "accepted"},
+      {"the next day is full", order("R", "shop", noon_of(31)), "bad_value"},
+      {"the day is not full any more", order("O", "shop", noon_of(30)), "accepted"},
+      {"a revision that moves to a full day", revised(delivery("D", "shop", noon_of(30), {{"s1", 6}}), 5), "accepted"},
+      {"and full again", order("S", "shop", noon_of(30)), "bad_value"},
+  };
+  for (const auto& [what, event, expected] : cases) EXPECT_EQ(verdict(event, noon_of(32)), expected) << what;
+}
+
+TEST_F(Acceptance, TheDetailNamesOutletDayAndLimit) {
+  shop.limits.outlet_day_documents_max = 1;
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto rejected = shop.receives(delivery("E", "shop", now, {{"s1", 5}}));
+  EXPECT_EQ(rejected.detail, "too_many_documents: outlet shop has 1 documents of 2026-03-31; 1 are allowed");
+}
+
 // ---- order of the checks: each record fails two of them, and the first one is the reason ---------------------------
 
 TEST_F(Acceptance, TheFirstFailedCheckIsTheReason) {

@@ -18,7 +18,7 @@ TEST(OutletFacts, OldDocumentsAreDropped) {
   auto shop = busy_shop();
   forget_before(shop.facts, nth(3), shop.context);
   ASSERT_EQ(shop.facts.documents.size(), 2U) << "the order of day 3 and the cancelled visit of day 4";
-  for (const auto& [number, sku] : shop.facts.skus) EXPECT_TRUE(sku.facts.empty()) << "folded";
+  for (const auto& [number, sku] : shop.facts.skus) EXPECT_TRUE(sku.facts().empty()) << "folded";
   EXPECT_EQ(shop.facts.active_documents, (std::map<Day, std::int32_t>{{nth(3), 1}}));
   forget_before(shop.facts, nth(99), shop.context);
   EXPECT_TRUE(shop.facts.documents.empty());

@@ -270,7 +270,7 @@ TEST(Book, ReachesZeroAfterTheWholeDaysThatTheLevelLasts) {
   shop.gets(counted("V1", noon(nth(0)), {{"s1", 20}}));
   const auto crossing = [&] {
     Book book;
-    for (const auto& fact : shop.shop.facts.skus.begin()->second.facts) book.apply(fact);
+    for (const auto& fact : shop.shop.facts.skus.begin()->second.facts()) book.apply(fact);
     return book.zero_crossing();
   };
   EXPECT_EQ(crossing(), std::nullopt) << "no rate yet";

@@ -26,20 +26,6 @@ bool operator<(const Request& a, const Request& b) {
   return std::tie(a.time, a.document->id) < std::tie(b.time, b.document->id);
 }
 
-const Opening& SkuFacts::opening() const {
-  static const Opening kNothing;
-  return folded ? *folded : kNothing;
-}
-
-Day SkuFacts::first_request(Day since) const {
-  auto first = kEndOfDays;
-  if (folded && folded->requested_on != kNoDay && since == folded->book.zero_since()) first = folded->requested_on;
-  for (const auto& request : requests) {
-    if (request.day >= since) return std::min(first, request.day);
-  }
-  return first;
-}
-
 std::int64_t Book::level(Day day) const {
   if (state_.anchor == kNoDay) return state_.level;
   const auto fallen = Wide{state_.level} - Wide{state_.rate} * (day - state_.anchor);
@@ -73,14 +59,6 @@ Day Book::delivered_changes(Day day) const {
     if (const auto too_old = delivered.day + kListedDays + 1; too_old > day) return too_old;
   }
   return kEndOfDays;
-}
-
-Book book_until(Day day, const SkuFacts& facts) {
-  auto book = facts.opening().book;
-  for (const auto& fact : facts.facts) {
-    if (fact.day <= day) book.apply(fact);
-  }
-  return book;
 }
 
 bool Book::is_acceptable(const Fact& count) const {

@@ -8,13 +8,12 @@
 //   rate             units sold a day, over the pairs of consecutive accepted counts of the last 90 days
 //   level            the last accepted count, falling by the rate, raised by OUT, lowered by RETURN, never below 0
 //
-// A book is a function of the set of facts. Facts older than kMemoryDays are folded into an opening (Opening).
+// A book is a function of the set of facts. Facts older than kMemoryDays are folded into an opening (sku_facts.h).
 // Quantities are in units (packs), levels in millionths of a unit, rates in millionths of a unit a day. Days are market
 // days of event times. Formulas: docs/rules.md.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -136,29 +135,5 @@ class Book {
 
   State state_;
 };
-
-// What remains of facts that have been dropped.
-struct Opening {
-  Book book;
-  std::optional<Millis> out_since;  // start of the stockout that was open at that time (stockout.h)
-  EventRef out_event;               // the count of 0 that began it
-  Day requested_on = kNoDay;        // the first request since book.zero_since(), if the latest fact is a count of 0
-  bool last_request_short = false;
-};
-
-// All facts of one SKU at an outlet.
-struct SkuFacts {
-  std::unique_ptr<const Opening> folded;  // everything before `facts`; null if nothing was folded
-  std::vector<Fact> facts;                // in order
-  std::vector<Request> requests;          // in order
-
-  [[nodiscard]] const Opening& opening() const;
-  // The first day on which 1 unit or more was requested since a count of 0 on day `since`; kEndOfDays if there is none
-  // yet.
-  [[nodiscard]] Day first_request(Day since) const;
-};
-
-// The book after the facts of all days up to `day`.
-Book book_until(Day day, const SkuFacts& facts);
 
 }  // namespace fiverate

@@ -3,106 +3,101 @@
 #include <algorithm>
 
 #include "processors/trade/base/window.h"
+#include "processors/trade/book/sku_facts.h"
 
 namespace fiverate {
-namespace {
 
-void append_day(std::vector<Day>& days, Day day) {
-  if (days.empty() || days.back() != day) days.push_back(day);
+TimelineWalk::TimelineWalk(const Opening& opening)
+    : book_(opening.book), day_(std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()})) {}
+
+void TimelineWalk::apply(const Fact& fact, const SkuFacts& facts) {
+  if (fact.day != day_) end_day(fact.day, facts);
+  day_ = fact.day;
+  const bool accepted = book_.apply(fact);
+  if (fact.kind == FactKind::out) {
+    delivered_ += fact.quantity;
+    if (timeline_.bought.empty() || timeline_.bought.back() != fact.day) timeline_.bought.push_back(fact.day);
+  } else if (fact.kind == FactKind::returned) {
+    returned_ += fact.quantity;
+  } else if (accepted) {
+    add_count(fact);
+  }
 }
 
-class TimelineWalk {
- public:
-  explicit TimelineWalk(const SkuFacts& facts) : facts_(facts), book_(facts.opening().book) {}
+SkuTimeline TimelineWalk::end(const SkuFacts& facts) && {
+  end_day(kEndOfDays, facts);
+  const auto& requests = facts.requests();
+  for (std::size_t i = 0; i < requests.size(); i = facts.requests_until(requests[i].day)) {
+    timeline_.requested.push_back(requests[i].day);
+  }
+  return std::move(timeline_);
+}
 
-  SkuTimeline run() {
-    for (const auto& request : facts_.requests) append_day(timeline_.requested, request.day);
-    auto from = std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()});  // kNoDay: no earlier fact
-    const auto& facts = facts_.facts;
-    for (std::size_t i = 0; i < facts.size();) {
-      const auto day = facts[i].day;
-      if (from != kNoDay) add_days({from, day});
-      for (; i < facts.size() && facts[i].day == day; ++i) apply(facts[i]);
-      count_listed(day);
-      from = day;
-    }
-    if (from != kNoDay) add_days({from, kEndOfDays});
-    return std::move(timeline_);
+void TimelineWalk::add_count(const Fact& fact) {
+  auto& counts = timeline_.counts;
+  const SkuTimeline::Count count{fact.day, fact.quantity, delivered_, returned_};
+  if (counts.size() >= 2 && counts[counts.size() - 2].day == fact.day) {
+    counts.back() = count;
+  } else {
+    counts.push_back(count);
+  }
+  if (fact.kind != FactKind::counted) return;
+  ++counts_today_;
+  if (fact.quantity == 0) ++zeros_today_;
+}
+
+// Called after all facts of the day: an OUT line later on the same day makes the SKU listed as well.
+void TimelineWalk::end_day(Day next, const SkuFacts& facts) {
+  if (day_ == kNoDay) return;
+  if (counts_today_ > 0 && book_.last_out_day() >= day_ - kListedDays) {
+    timeline_.listed_counts.push_back({day_, counts_today_, zeros_today_});
+  }
+  counts_today_ = zeros_today_ = 0;
+  add_days({day_, next}, facts);
+}
+
+// Adds the states of the days until the next fact, by the facts so far.
+void TimelineWalk::add_days(Interval days, const SkuFacts& facts) {
+  const bool zero = book_.latest() == Book::Latest::zero;
+  if (book_.latest() != Book::Latest::none && !zero) {
+    append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
+  }
+  if (book_.accepted()) {
+    timeline_.levels.push_back(
+        {days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
   }
 
- private:
-  void apply(const Fact& fact) {
-    const bool accepted = book_.apply(fact);
-    if (fact.kind == FactKind::out) {
-      delivered_ += fact.quantity;
-      append_day(timeline_.bought, fact.day);
-    } else if (fact.kind == FactKind::returned) {
-      returned_ += fact.quantity;
-    } else if (accepted) {
-      timeline_.counts.push_back({fact.day, fact.quantity, delivered_, returned_});
-      if (fact.kind == FactKind::counted) {
-        ++counts_today_;
-        if (fact.quantity == 0) ++zeros_today_;
-      }
-    }
+  const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
+  if (!zero) {
+    add_listed_days(delivered, timeline_.in);
+    return;
   }
+  // After kChronicDays out of stock the SKU is not listed until it is ordered again.
+  const auto since = book_.zero_since();
+  const auto chronic = since + kChronicDays + 1;
+  const auto requested = std::max(chronic, facts.first_request(since));
+  add_listed_days({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
+  add_listed_days({std::max(delivered.from, requested), delivered.to}, timeline_.out);
+}
 
-  // Called after all facts of the day: an OUT line later on the same day makes the SKU listed as well.
-  void count_listed(Day day) {
-    if (counts_today_ > 0 && book_.last_out_day() >= day - kListedDays) {
-      timeline_.listed_counts.push_back({day, counts_today_, zeros_today_});
-    }
-    counts_today_ = zeros_today_ = 0;
+void TimelineWalk::add_listed_days(Interval days, Intervals& known) {
+  const auto unknown_from = book_.latest_day() + kUnknownAfterDays;
+  const Interval still_known{days.from, std::min(days.to, unknown_from)};
+  append(known, still_known);
+  append(timeline_.unknown, {std::max(days.from, unknown_from), days.to});
+  if (&known != &timeline_.in) return;
+  if (const auto dry = book_.zero_crossing()) {
+    append(timeline_.estimated_out, {std::max(still_known.from, *dry), still_known.to});
   }
-
-  // Adds the states of the days until the next fact, by the facts so far.
-  void add_days(Interval days) {
-    const bool zero = book_.latest() == Book::Latest::zero;
-    if (book_.latest() != Book::Latest::none && !zero) {
-      append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
-    }
-    if (book_.accepted()) {
-      timeline_.levels.push_back(
-          {days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
-    }
-
-    const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
-    if (!zero) {
-      add_listed_days(delivered, timeline_.in);
-      return;
-    }
-    // After kChronicDays out of stock the SKU is not listed until it is ordered again.
-    const auto since = book_.zero_since();
-    const auto chronic = since + kChronicDays + 1;
-    const auto requested = std::max(chronic, facts_.first_request(since));
-    add_listed_days({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
-    add_listed_days({std::max(delivered.from, requested), delivered.to}, timeline_.out);
-  }
-
-  void add_listed_days(Interval days, Intervals& known) {
-    const auto unknown_from = book_.latest_day() + kUnknownAfterDays;
-    const Interval still_known{days.from, std::min(days.to, unknown_from)};
-    append(known, still_known);
-    append(timeline_.unknown, {std::max(days.from, unknown_from), days.to});
-    if (&known != &timeline_.in) return;
-    if (const auto dry = book_.zero_crossing()) {
-      append(timeline_.estimated_out, {std::max(still_known.from, *dry), still_known.to});
-    }
-  }
-
-  const SkuFacts& facts_;
-  Book book_;
-  SkuTimeline timeline_;
-  std::int64_t delivered_ = 0;
-  std::int64_t returned_ = 0;
-  std::int64_t counts_today_ = 0;
-  std::int64_t zeros_today_ = 0;
-};
-
-}  // namespace
+}
 
 SkuTimeline timeline_of(const SkuFacts& facts) {
-  return TimelineWalk(facts).run();
+  const auto& checkpoints = facts.checkpoints();
+  auto walk = checkpoints.empty() ? TimelineWalk(facts.opening()) : checkpoints.back().timeline;
+  for (auto i = checkpoints.size() * SkuFacts::kCheckpointEvery; i < facts.facts().size(); ++i) {
+    walk.apply(facts.facts()[i], facts);
+  }
+  return std::move(walk).end(facts);
 }
 
 std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {

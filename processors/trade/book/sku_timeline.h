@@ -10,6 +10,9 @@
 
 namespace fiverate {
 
+struct Opening;
+class SkuFacts;
+
 // An OUT line or a count above 0 puts an SKU on the shelf for so many days.
 inline constexpr std::int32_t kOnShelfDays = 28;
 
@@ -45,12 +48,36 @@ struct SkuTimeline {
   Intervals in, out, unknown;
   Intervals estimated_out;  // days of `in` on which the level of the book is 0
   std::vector<Level> levels;
-  std::vector<Count> counts;  // in order
+  std::vector<Count> counts;  // in order; of each day the first and the last one
   std::vector<ListedCounts> listed_counts;
 
   friend bool operator==(const SkuTimeline&, const SkuTimeline&) = default;
 };
 SkuTimeline timeline_of(const SkuFacts& facts);
+
+// The walk over the facts that makes the timeline. A copy of it is a checkpoint (sku_facts.h).
+class TimelineWalk {
+ public:
+  explicit TimelineWalk(const Opening& opening);
+  // Applies the next fact in order. `facts` are all facts of the SKU; the walk looks for requests in them.
+  void apply(const Fact& fact, const SkuFacts& facts);
+  // The timeline, if no further fact comes.
+  [[nodiscard]] SkuTimeline end(const SkuFacts& facts) &&;
+
+ private:
+  void add_count(const Fact& fact);
+  void end_day(Day next, const SkuFacts& facts);
+  void add_days(Interval days, const SkuFacts& facts);
+  void add_listed_days(Interval days, Intervals& known);
+
+  Book book_;
+  Day day_;  // of the last fact; kNoDay: there was none
+  SkuTimeline timeline_;
+  std::int64_t delivered_ = 0;
+  std::int64_t returned_ = 0;
+  std::int64_t counts_today_ = 0;
+  std::int64_t zeros_today_ = 0;
+};
 
 // The units available and sold between the first and the last accepted count in the window that ends on a day.
 struct SellThrough {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "processors/trade/book/sku_facts.h"
+
 namespace fiverate {
 namespace {
 
@@ -11,85 +13,9 @@ constexpr std::int32_t kCountAgeMax = 28;      // days
 constexpr std::int64_t kFiresBelowDays = 2;    // of supply
 constexpr std::int64_t kClearsAtDays = 3;
 
-// Walks over the facts in order. It keeps the book and the stockout that is open.
-struct Walk {
-  const SkuFacts& facts;
-  std::span<const PopulationFrom> population;
-  const MarketCalendar& calendar;
-  Book book = facts.opening().book;
-  std::optional<Stockout> open = {};
-
-  Walk(const SkuFacts& sku, std::span<const PopulationFrom> of_outlet, const MarketCalendar& days)
-      : facts(sku), population(of_outlet), calendar(days) {
-    const auto& opening = sku.opening();
-    if (opening.out_since) open = Stockout{*opening.out_since, kOpenEnd, opening.out_event, {}};
-  }
-
-  // Whether the SKU was ordered early enough to stay listed, while it is out since day `since`.
-  [[nodiscard]] bool ordered_since(Day since) const { return facts.first_request(since) - since <= kChronicDays + 1; }
-
-  // The midnight that ends the open stockout if no further fact comes.
-  [[nodiscard]] Millis ends_without_facts() const {
-    auto last_listed = book.last_out_day() + kListedDays;
-    if (!ordered_since(book.zero_since())) last_listed = std::min(last_listed, book.zero_since() + kChronicDays);
-    auto end = calendar.start_of(last_listed + 2);
-    for (const auto& stretch : population) {
-      if (stretch.in_population || stretch.from <= calendar.day_of(open->start)) continue;
-      end = std::min(end, calendar.start_of(stretch.from));
-      break;
-    }
-    return end;
-  }
-
-  // Applies all facts of one instant. Returns the stockout that ended, if one did.
-  std::optional<Stockout> apply(std::span<const Fact> instant) {
-    std::optional<Stockout> ended;
-    const auto& first = instant.front();
-    if (open) {
-      if (const auto end = ends_without_facts(); end <= calendar.start_of(first.day)) {
-        open->end = end;
-        ended = std::exchange(open, std::nullopt);
-      }
-    }
-    bool was_out = book.latest() == Book::Latest::zero;
-    const Document* begun_by = nullptr;
-    const Document* refilled_by = nullptr;
-    for (const auto& fact : instant) {
-      const bool accepted = book.apply(fact);
-      if (!accepted || fact.kind == FactKind::returned) continue;
-      if (book.latest() == Book::Latest::zero) {
-        if (!was_out) begun_by = fact.document;
-        was_out = true;
-      } else {
-        if (refilled_by == nullptr) refilled_by = fact.document;
-        was_out = false;
-      }
-    }
-    const bool out = book.latest() == Book::Latest::zero;
-    if (open && !out) {
-      open->end = first.time;
-      open->ended_by = refilled_by->counted().event;
-      ended = std::exchange(open, std::nullopt);
-    } else if (!open && out && begun_by != nullptr && book.delivered_before_zero() >= kDeliveredAtLeast &&
-               in_population_on(first.day, population)) {
-      open = Stockout{first.time, kOpenEnd, begun_by->counted().event, {}};
-    }
-    return ended;
-  }
-};
-
-// Calls `apply` once for the facts of each instant.
-template <typename Apply>
-void by_instant(std::span<const Fact> facts, Apply&& apply) {
-  for (std::size_t from = 0, to = 0; from < facts.size(); from = to) {
-    while (to < facts.size() && facts[to].time == facts[from].time) ++to;
-    apply(facts.subspan(from, to - from));
-  }
-}
-
 // The book of the days up to today. Mostly this is `last_book`, the book of all facts.
 const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
-  if (facts.facts.empty() || facts.facts.back().day <= today) return last_book;
+  if (facts.facts().empty() || facts.facts().back().day <= today) return last_book;
   return other.emplace(book_until(today, facts));
 }
 
@@ -108,53 +34,111 @@ bool in_population_on(Day day, std::span<const PopulationFrom> population) {
   return in_population;
 }
 
-std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const PopulationFrom> population,
-                                const MarketCalendar& calendar, Book* last_book) {
-  std::vector<Stockout> found;
-  Walk walk(facts, population, calendar);
-  by_instant(facts.facts, [&](std::span<const Fact> instant) {
-    if (auto ended = walk.apply(instant)) found.push_back(std::move(*ended));
-  });
-  if (walk.open) {
-    walk.open->end = walk.ends_without_facts();
-    found.push_back(std::move(*walk.open));
+StockoutWalk::StockoutWalk(const Opening& opening) : book_(opening.book) {
+  if (opening.out_since) open_ = Stockout{*opening.out_since, kOpenEnd, opening.out_event, {}};
+}
+
+Millis StockoutWalk::ends_without_facts(const StockoutContext& context) const {
+  const auto since = book_.zero_since();
+  auto last_listed = book_.last_out_day() + kListedDays;
+  const bool ordered = context.facts.first_request(since) - since <= kChronicDays + 1;  // early enough to stay listed
+  if (!ordered) last_listed = std::min(last_listed, since + kChronicDays);
+  auto end = context.calendar.start_of(last_listed + 2);
+  for (const auto& stretch : context.population) {
+    if (stretch.in_population || stretch.from <= context.calendar.day_of(open_->start)) continue;
+    end = std::min(end, context.calendar.start_of(stretch.from));
+    break;
   }
-  if (last_book != nullptr) *last_book = std::move(walk.book);
+  return end;
+}
+
+void StockoutWalk::apply(const Fact& fact, const StockoutContext& context, std::vector<Stockout>& ended) {
+  if (instant_ && instant_->time != fact.time) end_instant(context, ended);
+  if (!instant_) {
+    if (open_) {
+      if (const auto end = ends_without_facts(context); end <= context.calendar.start_of(fact.day)) {
+        end_open(end, ended);
+      }
+    }
+    instant_ = Instant{fact.time, fact.day, book_.latest() == Book::Latest::zero};
+  }
+  const bool accepted = book_.apply(fact);
+  if (!accepted || fact.kind == FactKind::returned) return;
+  const bool was_out = std::exchange(instant_->out, book_.latest() == Book::Latest::zero);
+  if (instant_->out && !was_out) instant_->begun_by = fact.document;
+  if (!instant_->out && instant_->refilled_by == nullptr) instant_->refilled_by = fact.document;
+}
+
+void StockoutWalk::end_instant(const StockoutContext& context, std::vector<Stockout>& ended) {
+  const auto instant = std::exchange(instant_, std::nullopt);
+  if (!instant) return;
+  if (open_ && !instant->out) {
+    open_->ended_by = instant->refilled_by->counted().event;
+    end_open(instant->time, ended);
+  } else if (!open_ && instant->out && instant->begun_by != nullptr &&
+             book_.delivered_before_zero() >= kDeliveredAtLeast && in_population_on(instant->day, context.population)) {
+    open_ = Stockout{instant->time, kOpenEnd, instant->begun_by->counted().event, {}};
+  }
+}
+
+void StockoutWalk::end_open(Millis end, std::vector<Stockout>& ended) {
+  open_->end = end;
+  last_ended_ = open_->start;
+  ended.push_back(*std::exchange(open_, std::nullopt));
+}
+
+std::vector<Stockout> stockouts(const StockoutContext& context, Millis after, Book* last_book) {
+  const auto& facts = context.facts.facts();
+  const auto& checkpoints = context.facts.checkpoints();
+  // The last checkpoint at which no stockout after `after` has ended.
+  const auto begin = std::partition_point(checkpoints.begin(), checkpoints.end(), [&](const SkuFacts::Checkpoint& one) {
+    return one.stockouts.last_ended() <= after;
+  });
+  auto walk = begin == checkpoints.begin() ? StockoutWalk(context.facts.opening()) : (begin - 1)->stockouts;
+  std::vector<Stockout> found;
+  const auto known = static_cast<std::size_t>(begin - checkpoints.begin()) * SkuFacts::kCheckpointEvery;
+  for (auto i = known; i < facts.size(); ++i) walk.apply(facts[i], context, found);
+  walk.end_instant(context, found);
+  if (walk.open()) {
+    found.push_back(*walk.open());
+    found.back().end = walk.ends_without_facts(context);
+  }
+  std::erase_if(found, [&](const Stockout& stockout) { return stockout.start <= after; });
+  if (last_book != nullptr) *last_book = walk.book();
   return found;
 }
 
 bool is_count_accepted(const SkuFacts& facts, const Document& document) {
-  auto book = facts.opening().book;
-  for (const auto& fact : facts.facts) {
-    const bool accepted = book.apply(fact);
-    if (fact.document == &document && is_count(fact.kind)) return accepted;
-  }
-  return true;  // The document has no such count.
+  const auto kind = document.kind == DocumentKind::visit ? FactKind::counted : FactKind::declared;
+  const Fact count{document.counted().event_time, Day{}, kind, 0, &document};
+  const auto at = std::lower_bound(facts.facts().begin(), facts.facts().end(), count);
+  if (at == facts.facts().end() || at->document != &document || at->kind != kind) return true;
+  return book_after(static_cast<std::size_t>(at - facts.facts().begin()), facts).apply(*at);
 }
 
 void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
-  const auto end =
-      std::find_if(facts.facts.begin(), facts.facts.end(), [&](const Fact& fact) { return fact.day >= day; });
-  const auto requests_end = std::find_if(facts.requests.begin(), facts.requests.end(),
-                                         [&](const Request& request) { return request.day >= day; });
-  if (end == facts.facts.begin() && requests_end == facts.requests.begin()) return;
+  const auto old_facts = facts.facts_until(day - 1);
+  const auto old_requests = facts.requests_until(day - 1);
+  if (old_facts == 0 && old_requests == 0) return;
 
-  Walk walk(facts, population, calendar);
-  by_instant({facts.facts.begin(), end}, [&](std::span<const Fact> instant) { walk.apply(instant); });
-  const bool out = walk.book.latest() == Book::Latest::zero;
-  const auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
-  auto opening = std::make_unique<Opening>();
-  if (requested_on < day) opening->requested_on = requested_on;  // Later requests are kept in `requests`.
-  const bool requested = requests_end != facts.requests.begin();
-  opening->last_request_short = requested ? (requests_end - 1)->short_confirmed : facts.opening().last_request_short;
-  if (walk.open) {
-    opening->out_since = walk.open->start;
-    opening->out_event = std::move(walk.open->begun_by);
+  StockoutWalk walk(facts.opening());
+  const StockoutContext context{facts, population, calendar};
+  std::vector<Stockout> ended;
+  for (std::size_t i = 0; i < old_facts; ++i) walk.apply(facts.facts()[i], context, ended);
+  walk.end_instant(context, ended);
+  Opening opening;
+  const bool out = walk.book().latest() == Book::Latest::zero;
+  const auto requested_on = out ? facts.first_request(walk.book().zero_since()) : kEndOfDays;
+  if (requested_on < day) opening.requested_on = requested_on;  // Later requests are kept.
+  opening.last_request_short =
+      old_requests > 0 ? facts.requests()[old_requests - 1].short_confirmed : facts.opening().last_request_short;
+  if (walk.open()) {
+    opening.out_since = walk.open()->start;
+    opening.out_event = walk.open()->begun_by;
   }
-  opening->book = std::move(walk.book);
-  facts.folded = std::move(opening);
-  facts.facts.erase(facts.facts.begin(), end);
-  facts.requests.erase(facts.requests.begin(), requests_end);
+  opening.book = walk.book();
+  facts.fold(std::move(opening), day);
+  facts.add_checkpoints(population, calendar);
 }
 
 Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool in_population) {
@@ -162,8 +146,8 @@ Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool
   const auto& book = book_of(facts, last_book, today, other);
   Prediction prediction;
   prediction.short_confirmed = facts.opening().last_request_short;
-  for (const auto& request : facts.requests) {
-    if (request.day <= today) prediction.short_confirmed = request.short_confirmed;
+  if (const auto requests = facts.requests_until(today); requests > 0) {
+    prediction.short_confirmed = facts.requests()[requests - 1].short_confirmed;
   }
   if (!book.accepted()) return prediction;
   prediction.known = true;
@@ -186,11 +170,9 @@ std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_bo
     if (day > today && (!next || day < *next)) next = day;
   };
   // Facts that have arrived with a later day.
-  for (const auto& fact : facts.facts) {
-    if (fact.day > today) consider(fact.day);
-  }
-  for (const auto& request : facts.requests) {
-    if (request.day > today) consider(request.day);
+  if (const auto later = facts.facts_until(today); later < facts.facts().size()) consider(facts.facts()[later].day);
+  if (const auto later = facts.requests_until(today); later < facts.requests().size()) {
+    consider(facts.requests()[later].day);
   }
   if (!book.accepted()) return next;
   const auto too_old = book.accepted()->day + kCountAgeMax + 1;

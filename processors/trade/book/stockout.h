@@ -16,6 +16,9 @@
 
 namespace fiverate {
 
+struct Opening;
+class SkuFacts;
+
 inline constexpr Millis kOpenEnd = std::numeric_limits<Millis>::max();
 
 // Whether the outlet is in the population, from a day on until the next entry.
@@ -32,11 +35,49 @@ struct Stockout {
   std::optional<EventRef> ended_by;  // nullopt: a midnight ended it, or it has not ended
 };
 
-// Returns all stockouts by start. The first one may have begun before the facts (Opening). An end that lies in the
-// future, because the SKU will not be listed or the outlet leaves the population, is already set. If `last_book` is not
-// null, it receives the book after the last fact.
-std::vector<Stockout> stockouts(const SkuFacts& facts, std::span<const PopulationFrom> population,
-                                const MarketCalendar& calendar, Book* last_book = nullptr);
+// What a walk over the facts of an SKU refers to.
+struct StockoutContext {
+  const SkuFacts& facts;
+  std::span<const PopulationFrom> population;
+  const MarketCalendar& calendar;
+};
+
+// The walk over the facts that finds the stockouts. A copy of it is a checkpoint (sku_facts.h).
+class StockoutWalk {
+ public:
+  explicit StockoutWalk(const Opening& opening);
+  // Applies the next fact in order, and appends the stockout that ends before it or by it, if any, to `ended`. The
+  // facts of an instant count when the walk has passed it.
+  void apply(const Fact& fact, const StockoutContext& context, std::vector<Stockout>& ended);
+  // Call it after the last fact.
+  void end_instant(const StockoutContext& context, std::vector<Stockout>& ended);
+
+  [[nodiscard]] const Book& book() const { return book_; }
+  [[nodiscard]] const std::optional<Stockout>& open() const { return open_; }
+  [[nodiscard]] Millis last_ended() const { return last_ended_; }  // start of the last one that ended; kNever: none
+  // The midnight that ends the open stockout if no further fact comes.
+  [[nodiscard]] Millis ends_without_facts(const StockoutContext& context) const;
+
+ private:
+  struct Instant {
+    Millis time;
+    Day day;
+    bool out;  // after the facts so far
+    const Document* begun_by = nullptr;
+    const Document* refilled_by = nullptr;
+  };
+  void end_open(Millis end, std::vector<Stockout>& ended);
+
+  Book book_;
+  std::optional<Stockout> open_;
+  std::optional<Instant> instant_;  // the one of the last fact, until end_instant()
+  Millis last_ended_ = kNever;
+};
+
+// Returns the stockouts that begin after `after` (kNever: all) by start. The first one may have begun before the facts
+// (Opening). An end that lies in the future, because the SKU will not be listed or the outlet leaves the population, is
+// already set. If `last_book` is not null, it receives the book after the last fact.
+std::vector<Stockout> stockouts(const StockoutContext& context, Millis after = kNever, Book* last_book = nullptr);
 
 // Whether the count of this SKU in the document is accepted, by all facts known now. True if the document has no count.
 bool is_count_accepted(const SkuFacts& facts, const Document& document);

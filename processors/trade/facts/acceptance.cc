@@ -11,28 +11,17 @@
 namespace fiverate {
 namespace {
 
-bool same_identity(const Document& document, DocumentKind kind, std::string_view id) {
-  return document.kind == kind && document.id == id;
-}
-
-auto first_of_identity(const std::vector<std::unique_ptr<Document>>& documents, DocumentKind kind,
-                       std::string_view id) {
-  return std::lower_bound(documents.begin(), documents.end(), std::pair(kind, id),
-                          [](const auto& a, const auto& b) { return std::pair(a->kind, std::string_view(a->id)) < b; });
-}
-
 // The instant from which on documents are compared with a record. Earlier documents count as unknown.
 Millis memory_begins(Millis arrival, const MarketCalendar& calendar) {
   return calendar.start_of(calendar.day_of(arrival) - kMemoryDays);
 }
 
-// The index of the document with this identity that is compared with a record; -1 if there is none.
-std::ptrdiff_t remembered_index(const OutletFacts& facts, DocumentKind kind, std::string_view id, Millis memory) {
-  for (auto at = first_of_identity(facts.documents, kind, id);
-       at != facts.documents.end() && same_identity(**at, kind, id); ++at) {
-    if ((*at)->counted().event_time >= memory) return at - facts.documents.begin();
-  }
-  return -1;
+// The document with this identity that is compared with a record; null if there is none.
+Document* remembered(const OutletFacts& facts, DocumentKind kind, std::string_view id, Millis memory) {
+  const auto [begin, end] = facts.documents.equal_range(DocumentOrder::Identity(kind, id));
+  const auto found =
+      std::find_if(begin, end, [&](const auto& document) { return document->counted().event_time >= memory; });
+  return found == end ? nullptr : found->get();
 }
 
 Shelf shelf_of(const Visit::Check& check) {
@@ -193,24 +182,32 @@ Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day f
   if (arrival - event_time > lateness) return reject(Reason::late, lateness_text(arrival, event_time, lateness));
 
   const auto memory = memory_begins(arrival, context.calendar);
-  for (const auto& document : facts.documents) {
-    if (document->kind != kind || document->counted().event_time < memory) continue;
-    for (const auto& revision : document->revisions) {
+  for (const auto* other : documents_with_event(facts, event.event_id())) {
+    if (other->kind != kind || other->counted().event_time < memory) continue;
+    for (const auto& revision : other->revisions) {
       if (revision.event.event_id != event.event_id()) continue;
-      if (document->id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
+      if (other->id == id && revision.number == number && revision.content == content) return {Outcome::duplicate};
       return reject(Reason::event_id_conflict,
-                    fmt::format("revision {} of {} already has this event_id", revision.number, document->id));
+                    fmt::format("revision {} of {} already has this event_id", revision.number, other->id));
     }
   }
 
-  const auto index = remembered_index(facts, kind, id, memory);
-  if (index < 0) {
-    if (!event.cancelled() && context.calendar.day_of(event_time) < first_open_day) {
+  const auto* known = remembered(facts, kind, id, memory);
+  if (known == nullptr) {
+    const auto day = context.calendar.day_of(event_time);
+    if (!event.cancelled() && day < first_open_day) {
       return reject(Reason::late, "the day of its event_time is final");
+    }
+    const auto on_day = facts.known_documents.find(day);
+    if (on_day != facts.known_documents.end() && on_day->second >= limits.outlet_day_documents_max) {
+      return reject(
+          Reason::bad_value,
+          fmt::format("too_many_documents: outlet {} has {} documents of {}; {} are allowed", outlet_id_of(event),
+                      on_day->second, format_date(day), limits.outlet_day_documents_max));
     }
     return {Outcome::accepted};
   }
-  const auto& document = *facts.documents[static_cast<std::size_t>(index)];
+  const auto& document = *known;
   for (const auto& revision : document.revisions) {
     if (revision.number != number) continue;
     if (revision.content == content) return {Outcome::duplicate};
@@ -231,12 +228,13 @@ Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day f
 Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context) {
   Affected affected;
   affected.is_order = arrived.kind == DocumentKind::order;
+  affected.changed_from = event_time_of(arrived.event);
   affected.skus.reserve(arrived.lines.size());
   for (const auto& line : arrived.lines) affected.skus.insert(line.sku);
-  const auto index = remembered_index(facts, arrived.kind, document_id_of(arrived.event),
-                                      memory_begins(arrived.arrival, context.calendar));
-  if (index >= 0) {
-    affected.document = facts.documents[static_cast<std::size_t>(index)].get();
+  affected.document =
+      remembered(facts, arrived.kind, document_id_of(arrived.event), memory_begins(arrived.arrival, context.calendar));
+  if (affected.document != nullptr) {
+    affected.changed_from = std::min(affected.changed_from, affected.document->counted().event_time);
     for (const auto& line : affected.document->lines) affected.skus.insert(line.sku);
   }
   return affected;
@@ -248,24 +246,22 @@ const Document& remember(OutletFacts& facts, ArrivedDocument arrived, const Even
   const auto kind = arrived.kind;
   const auto& id = document_id_of(event);
   const auto memory = memory_begins(arrived.arrival, context.calendar);
-  auto index = remembered_index(facts, kind, id, memory);
-  if (index < 0) {
-    // Insert after a document of the same id that is beyond the memory: the newest comes last.
-    auto at = facts.documents.begin() + (first_of_identity(facts.documents, kind, id) - facts.documents.begin());
-    while (at != facts.documents.end() && same_identity(**at, kind, id)) ++at;
-    const auto inserted = facts.documents.insert(at, std::make_unique<Document>());
-    (*inserted)->kind = kind;
-    (*inserted)->id = id;
-    index = inserted - facts.documents.begin();
+  auto* known = remembered(facts, kind, id, memory);
+  if (known == nullptr) {
+    auto made = std::make_unique<Document>();
+    made->kind = kind;
+    made->id = id;
+    known = facts.documents.insert(std::move(made))->get();
   }
-  auto& document = *facts.documents[static_cast<std::size_t>(index)];
+  auto& document = *known;
 
   const auto number = revision_of(event);
   const auto position = std::lower_bound(document.revisions.begin(), document.revisions.end(), number,
                                          [](const Revision& a, std::int64_t b) { return a.number < b; });
   const bool counts_now = position == document.revisions.end();
   if (counts_now && !document.revisions.empty()) uncount_document(facts, document, context);
-  document.revisions.insert(position, {number, event_time_of(event), arrived.content, ref});
+  const auto revision = document.revisions.insert(position, {number, event_time_of(event), arrived.content, ref});
+  index_event(facts, document, *revision);
   if (!counts_now) return document;
 
   document.not_done = !event.cancelled() && kind == DocumentKind::visit && event.visit().outcome() != Visit::DONE;

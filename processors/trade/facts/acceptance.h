@@ -9,6 +9,7 @@
 //   superseded   a higher revision is known: the revision is kept but counts nowhere
 //   late         the revision that it would replace has an event_time beyond the lateness
 //   late         it would change a final day (possible only if arrivals run backwards)
+//   bad_value    too_many_documents: it is a new document, and the outlet has outlet_day_documents_max of its day
 //   accepted
 // Ids are known for kMemoryDays. `arrival` is the record's arrival time, `event_time` the time in the event.
 #pragma once
@@ -27,6 +28,7 @@ struct AcceptanceLimits {
   Millis delivery_lateness = 7 * kDayMs;
   Millis visit_lateness = 14 * kDayMs;
   Millis future_skew = 5 * kMinuteMs;
+  std::int32_t outlet_day_documents_max = 10'000;
 
   [[nodiscard]] Millis lateness_of(DocumentKind kind) const;
 };

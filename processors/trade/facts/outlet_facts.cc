@@ -1,6 +1,8 @@
 #include "processors/trade/facts/outlet_facts.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 
 #include "schemas/check.h"
 
@@ -9,48 +11,50 @@ namespace {
 
 constexpr std::int64_t kShortTenths = 8;  // An order line is short if less than 80 % of it was confirmed.
 
-// Adds the stock facts and requests of a document (sign +1), or removes them (sign -1).
-void fold_stock(OutletFacts& facts, const Document& document, Day day, int sign) {
+// Calls `add` with each stock fact and request of a document and its SKU.
+template <typename Add>
+void each_fact(OutletFacts& facts, const Document& document, Day day, Add&& add) {
   const auto time = document.counted().event_time;
-  const auto fold = [&](auto& entries, auto entry) {
-    const auto at = std::lower_bound(entries.begin(), entries.end(), entry);
-    if (sign > 0) {
-      entries.insert(at, entry);
-    } else {
-      CHECK(at != entries.end() && at->document == &document, document.id);
-      entries.erase(at);
-    }
-  };
   if (facts.skus.size() < document.lines.size()) facts.skus.reserve(document.lines.size());
   for (const auto& line : document.lines) {
     auto& sku = facts.skus[line.sku];
     if (line.quantity > 0) {
-      fold(sku.facts,
-           Fact{time, day, document.is_return ? FactKind::returned : FactKind::out, line.quantity, &document});
+      add(sku, Fact{time, day, document.is_return ? FactKind::returned : FactKind::out, line.quantity, &document});
     }
     if (line.count != kAbsent) {
       const auto kind = document.kind == DocumentKind::visit ? FactKind::counted : FactKind::declared;
-      fold(sku.facts, Fact{time, day, kind, line.count, &document});
+      add(sku, Fact{time, day, kind, line.count, &document});
     }
     if (line.requested > 0) {
-      fold(sku.requests, Request{time, day, 10 * line.confirmed < kShortTenths * line.requested, &document});
+      add(sku, Request{time, day, 10 * line.confirmed < kShortTenths * line.requested, &document});
     }
   }
 }
 
-void fold_activity(OutletFacts& facts, Day day, int sign) {
-  const auto active = facts.active_documents.try_emplace(day, 0).first;
-  active->second += sign;
-  CHECK(active->second >= 0, day.number);
-  if (active->second == 0) facts.active_documents.erase(active);
+void add_one(std::map<Day, std::int32_t>& documents, Day day, int sign) {
+  const auto at = documents.try_emplace(day, 0).first;
+  at->second += sign;
+  CHECK(at->second >= 0, day.number);
+  if (at->second == 0) documents.erase(at);
 }
 
-// Adds a document to the derived facts (sign +1), or removes it (sign -1).
-void fold_document(OutletFacts& facts, const Document& document, int sign, const MarketContext& context) {
+// Adds a document to the numbers by day (sign +1), or removes it (sign -1).
+void count_on_day(OutletFacts& facts, const Document& document, Day day, int sign) {
+  add_one(facts.known_documents, day, sign);
   if (!document.counts) return;
-  const auto day = context.calendar.day_of(document.counted().event_time);
-  fold_activity(facts, day, sign);
-  fold_stock(facts, document, day, sign);
+  add_one(facts.active_documents, day, sign);
+  if (document.kind == DocumentKind::order) add_one(facts.order_documents, day, sign);
+}
+
+std::size_t event_hash(std::string_view event_id) {
+  return std::hash<std::string_view>{}(event_id);
+}
+
+void forget_events(OutletFacts& facts, const Document& document) {
+  for (const auto& revision : document.revisions) {
+    auto [at, end] = facts.by_event_id.equal_range(event_hash(revision.event.event_id));
+    while (at != end) at = at->second == &document ? facts.by_event_id.erase(at) : std::next(at);
+  }
 }
 
 // The assignments by the versions alone. The segment of the first version also applies to the days before it, on which
@@ -68,11 +72,46 @@ std::vector<Assignment> assignments_of(const std::vector<Version>& versions) {
 }  // namespace
 
 void count_document(OutletFacts& facts, const Document& document, const MarketContext& context) {
-  fold_document(facts, document, +1, context);
+  const auto day = context.calendar.day_of(document.counted().event_time);
+  count_on_day(facts, document, day, +1);
+  if (!document.counts) return;
+  each_fact(facts, document, day, [&](SkuFacts& sku, const auto& fact) {
+    sku.insert(fact);
+    if (sku.is_checkpoint_due()) sku.add_checkpoints(population_of(facts), context.calendar);
+  });
 }
 
 void uncount_document(OutletFacts& facts, const Document& document, const MarketContext& context) {
-  fold_document(facts, document, -1, context);
+  const auto day = context.calendar.day_of(document.counted().event_time);
+  count_on_day(facts, document, day, -1);
+  if (!document.counts) return;
+  each_fact(facts, document, day, [](SkuFacts& sku, const auto& fact) { sku.erase(fact); });
+}
+
+void index_event(OutletFacts& facts, const Document& document, const Revision& revision) {
+  facts.by_event_id.emplace(event_hash(revision.event.event_id), &document);
+}
+
+std::vector<const Document*> documents_with_event(const OutletFacts& facts, std::string_view event_id) {
+  std::vector<const Document*> found;
+  const auto [begin, end] = facts.by_event_id.equal_range(event_hash(event_id));
+  for (auto at = begin; at != end; ++at) found.push_back(at->second);
+  return found;
+}
+
+void derive(OutletFacts& facts, const MarketContext& context) {
+  for (const auto& document : facts.documents) {
+    for (const auto& revision : document->revisions) index_event(facts, *document, revision);
+    const auto day = context.calendar.day_of(document->counted().event_time);
+    count_on_day(facts, *document, day, +1);
+    if (!document->counts) continue;
+    each_fact(facts, *document, day, [](SkuFacts& sku, const auto& fact) { sku.append(fact); });
+  }
+  const auto population = population_of(facts);
+  for (auto& [number, sku] : facts.skus) {
+    sku.sort();
+    sku.add_checkpoints(population, context.calendar);
+  }
 }
 
 void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open_day, MarketContext& context) {
@@ -108,6 +147,11 @@ void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open
     if (!facts.assignments.empty() && facts.assignments.back().from == assignment.from) facts.assignments.pop_back();
     facts.assignments.push_back(assignment);
   }
+  const auto population = population_of(facts);
+  for (auto& [number, sku] : facts.skus) {
+    sku.drop_checkpoints();
+    sku.add_checkpoints(population, context.calendar);
+  }
 }
 
 std::vector<PopulationFrom> population_of(const OutletFacts& facts) {
@@ -119,16 +163,14 @@ std::vector<PopulationFrom> population_of(const OutletFacts& facts) {
 
 void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
   facts.kept_from = std::max(facts.kept_from, day);
-  const auto begins = context.calendar.start_of(day);
-  const auto is_old = [&](const std::unique_ptr<Document>& document) {
-    return document->counted().event_time < begins;
-  };
-  if (std::none_of(facts.documents.begin(), facts.documents.end(), is_old)) return;
+  if (facts.known_documents.empty() || facts.known_documents.begin()->first >= day) return;
   const auto population = population_of(facts);
   for (auto& [number, sku] : facts.skus) fold_before(sku, day, population, context.calendar);
   std::erase_if(facts.documents, [&](const std::unique_ptr<Document>& document) {
-    if (!is_old(document)) return false;
-    if (document->counts) fold_activity(facts, context.calendar.day_of(document->counted().event_time), -1);
+    const auto on = context.calendar.day_of(document->counted().event_time);
+    if (on >= day) return false;
+    count_on_day(facts, *document, on, -1);
+    forget_events(facts, *document);
     return true;
   });
 }

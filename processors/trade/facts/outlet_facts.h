@@ -9,13 +9,17 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "event.pb.h"
 #include "processors/trade/base/window.h"
 #include "processors/trade/book/document.h"
-#include "processors/trade/book/stockout.h"
+#include "processors/trade/book/sku_facts.h"
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/segments.h"
 #include "schemas/time.h"
@@ -48,17 +52,32 @@ struct MarketContext {
   Segments segments;
 };
 
+// Documents by kind and id. An id may occur twice if the older document is beyond kMemoryDays; the newest comes last.
+struct DocumentOrder {
+  using is_transparent = void;
+  using Identity = std::pair<DocumentKind, std::string_view>;
+  static Identity identity(const std::unique_ptr<Document>& document) { return {document->kind, document->id}; }
+  static const Identity& identity(const Identity& identity) { return identity; }
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return identity(a) < identity(b);
+  }
+};
+using DocumentSet = std::multiset<std::unique_ptr<Document>, DocumentOrder>;
+
 struct OutletFacts {
   bool known = false;                   // An outlet event has arrived, possibly only a cancelled one.
   std::vector<Version> versions;        // ascending by valid_from
   std::vector<Assignment> assignments;  // ascending by `from`; if empty, the outlet counts nowhere
-  // Sorted by (kind, id). An id may occur twice if the older document is beyond kMemoryDays. Facts point to documents.
-  std::vector<std::unique_ptr<Document>> documents;
-  Day kept_from = kNoDay;  // Documents of earlier days have been dropped.
-  Day clock_day = kNoDay;  // The contributions sent so far assume that it is this day.
+  DocumentSet documents;                // Facts point to them.
+  Day kept_from = kNoDay;               // Documents of earlier days have been dropped.
+  Day clock_day = kNoDay;               // The contributions sent so far assume that it is this day.
 
-  // Derived from the documents by count_document() and uncount_document().
-  std::map<Day, std::int32_t> active_documents;  // number of documents that count, by day
+  // Derived from the documents:
+  std::map<Day, std::int32_t> known_documents;                          // number of documents, by counted day
+  std::map<Day, std::int32_t> active_documents;                         // number of documents that count, by day
+  std::map<Day, std::int32_t> order_documents;                          // number of orders that count, by day
+  std::unordered_multimap<std::uint64_t, const Document*> by_event_id;  // by the hash of the id, for each revision
   SkuMap<SkuFacts> skus;
 };
 
@@ -67,6 +86,7 @@ struct Affected {
   SkuSet skus;
   const Document* document = nullptr;  // the document of which the record is a revision; null if it is a new one
   bool is_order = false;
+  Millis changed_from = kNever;  // Facts of earlier event times do not change.
 };
 
 // The days on which the outlet is in the population.
@@ -75,6 +95,13 @@ std::vector<PopulationFrom> population_of(const OutletFacts& facts);
 // Adds the counted revision of a document to the derived facts, or removes it from them.
 void count_document(OutletFacts& facts, const Document& document, const MarketContext& context);
 void uncount_document(OutletFacts& facts, const Document& document, const MarketContext& context);
+// Adds a revision to the events that are known by their ids.
+void index_event(OutletFacts& facts, const Document& document, const Revision& revision);
+// The documents that may have a revision with this event_id.
+std::vector<const Document*> documents_with_event(const OutletFacts& facts, std::string_view event_id);
+
+// Derives everything from the documents, of which nothing has been derived yet.
+void derive(OutletFacts& facts, const MarketContext& context);
 
 // Applies an outlet version (a new valid_from, or a higher revision of a known one) and derives the assignments again.
 // Those of days before `first_open_day` are final and stay (kNoDay: no day is final).

@@ -168,14 +168,10 @@ void add_to_brand(const SkuTimeline& sku, const SellThroughs& sold, BrandTimelin
   }
 }
 
-std::vector<Day> order_days(const OutletFacts& facts, const MarketCalendar& calendar) {
+std::vector<Day> order_days(const OutletFacts& facts) {
   std::vector<Day> days;
-  for (const auto& document : facts.documents) {
-    if (document->kind != DocumentKind::order) break;  // Orders come first.
-    if (document->counts) days.push_back(calendar.day_of(document->counted().event_time));
-  }
-  std::sort(days.begin(), days.end());
-  days.erase(std::unique(days.begin(), days.end()), days.end());
+  days.reserve(facts.order_documents.size());
+  for (const auto& [day, documents] : facts.order_documents) days.push_back(day);
   return days;
 }
 
@@ -228,7 +224,7 @@ OutletActivity outlet_activity_of(const OutletFacts& facts) {
 
 FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context, const Affected& affected)
     : facts_(facts), context_(context), affected_(affected.skus), before_(outlet_activity_of(facts)) {
-  if (affected.is_order) ordered_before_ = order_days(facts, context.calendar);
+  if (affected.is_order) ordered_before_ = order_days(facts);
   if (const auto* document = affected.document) {
     const auto day = context.calendar.day_of(document->counted().event_time);
     contribute_document(*document, before_.segment_on(day), -1, context, document_before_);
@@ -279,7 +275,7 @@ Differences FactsChange::differences(const Document* document) const {
     }
   }
   if (moved || ordered_before_) {
-    const auto ordered = order_days(facts_, context_.calendar);
+    const auto ordered = order_days(facts_);
     change_members(whole, Contribution::ordering_outlets, ordered_before_.value_or(ordered), ordered);
   }
 

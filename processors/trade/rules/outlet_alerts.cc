@@ -1,6 +1,7 @@
 #include "processors/trade/rules/outlet_alerts.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "processors/trade/rules/alert_id.h"
 
@@ -33,18 +34,13 @@ const std::string& region_on(Day day, const OutletFacts& facts, const MarketCont
   return context.segments.region_of(segment);
 }
 
-bool was_counted(const SkuFacts& sku) {
-  return sku.opening().book.accepted() ||
-         std::any_of(sku.facts.begin(), sku.facts.end(), [](const Fact& fact) { return is_count(fact.kind); });
-}
-
 // The alerts of a SKU, or null if it has no brand or was never counted: all rules need counts, which most SKUs do not
 // have.
 SkuAlerts* alerts_of(SkuNumber sku, const OutletFacts& facts, const MarketContext& context, OutletAlerts& alerts) {
   if (context.catalogue.brand_of(sku) == kNoBrand) return nullptr;
   if (const auto found = alerts.find(sku); found != alerts.end()) return &found->second;
   const auto known = facts.skus.find(sku);
-  return known != facts.skus.end() && was_counted(known->second) ? &alerts[sku] : nullptr;
+  return known != facts.skus.end() && known->second.was_counted() ? &alerts[sku] : nullptr;
 }
 
 // Evaluates the rules of one SKU of one outlet at one moment.
@@ -61,7 +57,7 @@ class SkuEvaluation {
     sku_facts_ = &known->second;
     // Without a count, which is the case of most SKUs, no rule can hold and the walk over the facts is not needed.
     const bool firing = !alerts_.published.empty() || alerts_.predicted || !alerts_.overstock.state.is_initial();
-    if (!was_counted(*sku_facts_) && !firing) return;
+    if (!sku_facts_->was_counted() && !firing) return;
     population_ = population_of(facts_);
     today_ = context_.calendar.day_of(moment_.clock);
     evaluate_confirmed();
@@ -77,7 +73,7 @@ class SkuEvaluation {
     sku_facts_ = &known->second;
     today_ = context_.calendar.day_of(moment_.clock);
     if (alerts_.overstock.evaluated_through >= today_ - 1) return;
-    if (!was_counted(*sku_facts_) && alerts_.overstock.state.is_initial()) return;
+    if (!sku_facts_->was_counted() && alerts_.overstock.state.is_initial()) return;
     population_ = population_of(facts_);
     last_book_ = book_until(kEndOfDays, *sku_facts_);
     evaluate_days_until_today();
@@ -131,28 +127,40 @@ class SkuEvaluation {
     return shown.start < sent.end && sent.start < shown.end;
   }
 
+  // The first published stockout that ends at `time` or later. They are by start and do not overlap.
+  [[nodiscard]] std::size_t first_ending_at(Millis time) const {
+    const auto& published = alerts_.published;
+    const auto first = std::partition_point(published.begin(), published.end(),
+                                            [&](const SkuAlerts::PublishedStockout& sent) { return sent.end < time; });
+    return static_cast<std::size_t>(first - published.begin());
+  }
+
   void evaluate_confirmed() {
-    auto shown = stockouts(*sku_facts_, population_, context_.calendar, &last_book_);
+    auto& published = alerts_.published;
+    // Stockouts that ended before the first kept fact can no longer change and are not compared.
+    const auto kept_from = facts_.kept_from == kNoDay ? kNever : context_.calendar.start_of(facts_.kept_from);
+    published.erase(published.begin(), published.begin() + static_cast<std::ptrdiff_t>(first_ending_at(kept_from + 1)));
+    // Nor are those that ended before the facts that have changed.
+    const auto unchanged = first_ending_at(moment_.changed_from);
+    auto shown = stockouts({*sku_facts_, population_, context_.calendar},
+                           unchanged == 0 ? kNever : published[unchanged - 1].start, &last_book_);
     for (const auto& stockout : shown) {
       schedule(stockout.start);
       schedule(stockout.end);
     }
-    // Stockouts that ended before the first kept fact can no longer change and are not compared.
-    const auto kept_from = facts_.kept_from == kNoDay ? kNever : context_.calendar.start_of(facts_.kept_from);
     std::erase_if(
         shown, [&](const Stockout& stockout) { return stockout.start > moment_.clock || stockout.end <= kept_from; });
-    std::erase_if(alerts_.published, [&](const SkuAlerts::PublishedStockout& sent) { return sent.end <= kept_from; });
 
     std::vector<SkuAlerts::PublishedStockout> after;
     std::vector<const SkuAlerts::PublishedStockout*> before;  // the published ones that `after` matches, or null
-    std::vector<bool> matched(alerts_.published.size(), false);
+    std::vector<bool> matched(published.size() - unchanged, false);
     for (auto& stockout : shown) {
       if (stockout.end > moment_.clock) stockout.end = kOpenEnd;
       const SkuAlerts::PublishedStockout* was = nullptr;
       for (std::size_t i = 0; i < matched.size() && was == nullptr; ++i) {
-        if (matched[i] || !overlap(stockout, alerts_.published[i])) continue;
+        if (matched[i] || !overlap(stockout, published[unchanged + i])) continue;
         matched[i] = true;
-        was = &alerts_.published[i];
+        was = &published[unchanged + i];
       }
       auto severity = context_.catalogue.in_brand_group(sku_, context_.calendar.day_of(stockout.start))
                           ? Transition::CRITICAL
@@ -162,7 +170,7 @@ class SkuEvaluation {
       before.push_back(was);
     }
     for (std::size_t i = 0; i < matched.size(); ++i) {
-      if (!matched[i]) publish_confirmed(alerts_.published[i], Transition::RETRACTED, moment_.clock);
+      if (!matched[i]) publish_confirmed(published[unchanged + i], Transition::RETRACTED, moment_.clock);
     }
     for (std::size_t i = 0; i < after.size(); ++i) {
       if (before[i] == nullptr) after[i].episode = ++alerts_.confirmed_episodes;
@@ -172,7 +180,8 @@ class SkuEvaluation {
       const bool ended = after[i].end != kOpenEnd && (before[i] == nullptr || before[i]->end != after[i].end);
       if (ended) publish_confirmed(after[i], Transition::RESOLVED, after[i].end, shown[i].ended_by);
     }
-    alerts_.published = std::move(after);
+    published.erase(published.begin() + static_cast<std::ptrdiff_t>(unchanged), published.end());
+    std::move(after.begin(), after.end(), std::back_inserter(published));
   }
 
   // ---- R2 ----
@@ -282,7 +291,8 @@ void evaluate_due(const OutletFacts& facts, std::string_view outlet_id, Millis c
   for (auto due = next_due(alerts); due != kNever && due <= clock; due = next_due(alerts)) {
     const bool midnight = context.calendar.start_of(context.calendar.day_of(due)) == due;
     for (auto& [sku, one] : alerts) {
-      if (one.due == due) SkuEvaluation(facts, sku, {outlet_id, due, midnight}, context, one, transitions).evaluate();
+      if (one.due == due)
+        SkuEvaluation(facts, sku, {outlet_id, due, midnight, nullptr, kOpenEnd}, context, one, transitions).evaluate();
     }
   }
 }

@@ -33,7 +33,7 @@ struct SkuAlerts {
   // R1
   std::int64_t confirmed_transitions = 0;
   std::int32_t confirmed_episodes = 0;
-  std::vector<PublishedStockout> published;  // by start
+  std::vector<PublishedStockout> published;  // by start; they do not overlap
 
   // R2
   std::int64_t predicted_transitions = 0;
@@ -60,6 +60,9 @@ struct EvaluationMoment {
   Millis clock;                      // the outlet's own
   bool prediction = false;           // R2 is evaluated as well.
   const EventRef* record = nullptr;  // the record that was just applied; null for a timer
+  // Facts of earlier event times, and versions, are the same as at the last evaluation. kNever: any may have changed;
+  // kOpenEnd: none has.
+  Millis changed_from = kNever;
 };
 
 // Evaluates the rules of `skus` and appends the transitions to publish: one SKU after the other, each in the order of

@@ -59,9 +59,10 @@ void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const Pop
   while (day < through) {
     day = day + 1;
     // Facts of later days do not count on this day.
-    auto fact = std::find_if(facts.facts.begin(), facts.facts.end(), [&](const Fact& one) { return one.day > day; });
+    const auto known = facts.facts_until(day);
+    const bool all_known = known == facts.facts().size();
     std::optional<Book> early;
-    const auto& book = fact == facts.facts.end() ? last_book : early.emplace(book_until(day, facts));
+    const auto& book = all_known ? last_book : early.emplace(book_after(known, facts));
     const auto today = overstock_on(day, book, population);
     auto& state = alert.state;
 
@@ -83,7 +84,7 @@ void walk_days(const SkuFacts& facts, const Book& last_book, std::span<const Pop
     // No row of days is being counted: skip to the day before the next possible change.
     if (state.held == 0 && state.cleared == 0 && transition == Transition::STATE_UNSPECIFIED) {
       auto next = next_possible_change(day, book, population);
-      if (fact != facts.facts.end()) next = std::min(next, fact->day);
+      if (!all_known) next = std::min(next, facts.facts()[known].day);
       if (next == kEndOfDays && through == kEndOfDays) return;
       day = std::min(through, next - 1);
     }
@@ -131,7 +132,7 @@ std::optional<Day> next_overstock_transition(const SkuFacts& facts, const Book& 
   // Without facts to come the level only falls, so a level that is not high enough stays so.
   const auto tomorrow =
       alert.evaluated_through == kNoDay ? last_book.first_accepted_day() : alert.evaluated_through + 1;
-  const bool all_seen = facts.facts.empty() || facts.facts.back().day <= tomorrow;
+  const bool all_seen = facts.facts().empty() || facts.facts().back().day <= tomorrow;
   const bool may_fire = last_book.accepted() && last_book.rate_days() >= kRateDaysAtLeast &&
                         lasts_longer_than(kFiresAboveDays, last_book.level(tomorrow), last_book.rate());
   if (!alert.state.firing && alert.state.held == 0 && all_seen && !may_fire) return std::nullopt;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "processors/trade/book/stockout.h"
+#include "processors/trade/book/sku_facts.h"
 #include "processors/trade/rules/daily_rule.h"
 
 namespace fiverate {
