@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "processors/stages/task_names.h"
 
@@ -18,15 +19,21 @@ std::optional<std::int32_t> parse_partition(std::string_view text) {
   return is_number && is_canonical ? std::optional(partition) : std::nullopt;
 }
 
-// The topic that a task with this name in front of its partition reads.
+// The topics that tasks read, by the names of these tasks.
+using Names = std::array<std::pair<std::string_view, Topic>, kSourceTopics.size() + kInternalTopics.size()>;
+
+Names names_of_tasks() {
+  Names names;
+  auto next = names.begin();
+  for (const auto topic : kSourceTopics) *next++ = {sender_of({topic, 0}), topic};
+  for (const auto topic : kInternalTopics) *next++ = {sender_of({topic, 0}), topic};
+  return names;
+}
+
 std::optional<Topic> input_of(std::string_view name) {
-  for (const auto topic : kSourceTopics) {
-    if (sender_of({topic, 0}) == name) return topic;
-  }
-  for (const auto topic : kInternalTopics) {
-    if (sender_of({topic, 0}) == name) return topic;
-  }
-  return std::nullopt;
+  static const auto kNames = names_of_tasks();
+  const auto* const found = std::ranges::find(kNames, name, &Names::value_type::first);
+  return found == kNames.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace
