@@ -7,6 +7,7 @@
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_offsets.h"
 #include "processors/stages/internal_records.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 
@@ -50,7 +51,7 @@ Result<Millis> try_market_clock(const Context& context) {
   const InternalRecords internal(context.definition());
   auto inputs = all_partitions(context, Topic::ledger);
   auto latest = kNever;
-  // The last record of a partition has its arrival. Of a partition that ends with foreign records more are read.
+  // The last record of a partition has its arrival. Of a partition that ends with others more are read.
   for (std::int64_t count = 1; !inputs.empty(); count *= kMoreAtTheEnd) {
     ReaderOptions reading;
     reading.inputs = inputs;
@@ -62,9 +63,10 @@ Result<Millis> try_market_clock(const Context& context) {
       records.clear();
       TRY(reader->poll(std::chrono::milliseconds(100), records));
       for (const auto& record : records) {
-        const bool is_foreign = internal.foreign_reason(record).has_value();
-        if (record.offset > 0 && !is_foreign) latest = std::max(latest, record.timestamp);  // offset 0: the definition
-        if (record.offset == 0 || !is_foreign) std::erase(inputs, record.input);
+        // The definition, at the beginning or later, has no arrival.
+        if (record.offset == 0 || !is_instant(record.timestamp) || internal.foreign_reason(record)) continue;
+        latest = std::max(latest, record.timestamp);
+        std::erase(inputs, record.input);
       }
     }
     for (const auto& [input, end] : reader->end_offsets()) {

@@ -10,6 +10,8 @@
 namespace fiverate {
 namespace {
 
+constexpr std::int32_t kSourcesMax = 3 * kSourcePartitionsMax + 2;  // with reference and commands
+
 template <typename Message>
 bool parse(const InRecord& record, Message& message) {
   return message.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()));
@@ -27,30 +29,18 @@ bool is_complete(const Definition& definition) {
          definition.market_partitions() > 0;
 }
 
-}  // namespace
-
-InternalRecords::InternalRecords(const Definition& definition)
-    : senders_(definition), sources_(static_cast<std::int32_t>(source_inputs(definition).size())) {}
-
-std::optional<std::string> InternalRecords::foreign_reason(const InRecord& record) const {
-  const auto not_a_sender = [&](const Cause& cause, std::string_view what) {
-    return fmt::format("{} {}, but {} does not write to {} partition {}", what, to_text(cause), cause.sender,
-                       name_of(record.input.topic), record.input.partition);
-  };
-  for (const auto& cause : record.depends_on) {
-    if (!senders_.writes_to(cause.sender, record.input)) return not_a_sender(cause, "it depends on");
+// As ProgressTracker writes it: the record has the latest arrival of its entries, in its body and as its timestamp, which is at least 1.
+bool is_valid_progress(const LedgerRecord& ledger, Millis timestamp) {
+  if (ledger.progress().entries_size() == 0) return false;
+  auto latest = kNever;
+  for (const auto& entry : ledger.progress().entries()) {
+    if (entry.source() < 0 || entry.source() >= kSourcesMax || !is_instant(entry.arrival_ms())) return false;
+    latest = std::max(latest, entry.arrival_ms());
   }
-  if (!record.cause && !record.link) {
-    return is_valid_without_cause(record) ? std::nullopt : std::optional<std::string>("it has no cause");
-  }
-  if (!record.cause) return "it has no valid cause (header fiverate-cause)";
-  if (!record.link) return "it has no valid link (headers fiverate-previous and fiverate-chain)";
-  if (!senders_.writes_to(record.cause->sender, record.input)) return not_a_sender(*record.cause, "its cause is");
-  if (!is_consistent(*record.cause, *record.link)) return "its cause and its link contradict each other";
-  return std::nullopt;
+  return ledger.arrival_ms() == latest && (timestamp == latest || timestamp == std::max<Millis>(latest, 1));
 }
 
-bool InternalRecords::is_valid_without_cause(const InRecord& record) const {
+bool is_valid_without_cause(const InRecord& record) {
   if (!record.key.empty()) return false;
   if (record.input.topic == Topic::ledger) {
     LedgerRecord ledger;
@@ -70,15 +60,24 @@ bool InternalRecords::is_valid_without_cause(const InRecord& record) const {
   return parse(record, signal) && is_valid(signal);
 }
 
-// As ProgressTracker writes it: the record has the latest arrival of its entries, in its body and as its timestamp, which is at least 1.
-bool InternalRecords::is_valid_progress(const LedgerRecord& ledger, Millis timestamp) const {
-  if (ledger.progress().entries_size() == 0) return false;
-  auto latest = kNever;
-  for (const auto& entry : ledger.progress().entries()) {
-    if (entry.source() < 0 || entry.source() >= sources_ || !is_instant(entry.arrival_ms())) return false;
-    latest = std::max(latest, entry.arrival_ms());
+}  // namespace
+
+std::optional<std::string> InternalRecords::foreign_reason(const InRecord& record) const {
+  const auto not_a_sender = [&](const Cause& cause, std::string_view what) {
+    return fmt::format("{} {}, but {} does not write to {} partition {}", what, to_text(cause), cause.sender,
+                       name_of(record.input.topic), record.input.partition);
+  };
+  for (const auto& cause : record.depends_on) {
+    if (!senders_.writes_to(cause.sender, record.input)) return not_a_sender(cause, "it depends on");
   }
-  return ledger.arrival_ms() == latest && (timestamp == latest || timestamp == std::max<Millis>(latest, 1));
+  if (!record.cause && !record.link) {
+    return is_valid_without_cause(record) ? std::nullopt : std::optional<std::string>("it has no cause");
+  }
+  if (!record.cause) return "it has no valid cause (header fiverate-cause)";
+  if (!record.link) return "it has no valid link (headers fiverate-previous and fiverate-chain)";
+  if (!senders_.writes_to(record.cause->sender, record.input)) return not_a_sender(*record.cause, "its cause is");
+  if (!is_consistent(*record.cause, *record.link)) return "its cause and its link contradict each other";
+  return std::nullopt;
 }
 
 }  // namespace fiverate

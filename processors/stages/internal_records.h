@@ -20,17 +20,13 @@ namespace fiverate {
 
 class InternalRecords {
  public:
-  explicit InternalRecords(const Definition& definition);
+  explicit InternalRecords(const Definition& definition) : senders_(definition) {}
 
   // Why fiverate has not written this record: "it has no cause". Nothing: it has.
   [[nodiscard]] std::optional<std::string> foreign_reason(const InRecord& record) const;
 
  private:
-  [[nodiscard]] bool is_valid_without_cause(const InRecord& record) const;
-  [[nodiscard]] bool is_valid_progress(const LedgerRecord& ledger, Millis timestamp) const;
-
   Senders senders_;
-  std::int32_t sources_;  // the number of source partitions
 };
 
 }  // namespace fiverate

@@ -42,6 +42,8 @@ Senders::Senders(const Definition& definition) {
   for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
     for (const auto& input : inputs_of(stage, definition)) ++partitions_[static_cast<std::size_t>(input.topic)];
   }
+  for (const auto topic : {Topic::orders, Topic::deliveries, Topic::visits})
+    partitions_[static_cast<std::size_t>(topic)] = kSourcePartitionsMax;
 }
 
 bool Senders::writes_to(std::string_view sender, const Input& target) const {

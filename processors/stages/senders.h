@@ -1,4 +1,7 @@
 // Which tasks write to which partitions, from the table of topology.h. A cause that names another sender was not written by a task.
+//
+// Source topics may get more partitions while a market exists, so a task of intake may have any number: what is decided about a record does
+// not depend on the number at the time when it is read.
 #pragma once
 
 #include <array>
@@ -11,6 +14,9 @@
 
 namespace fiverate {
 
+// The greatest number of partitions that orders, deliveries and visits may have.
+inline constexpr std::int32_t kSourcePartitionsMax = 1024;
+
 class Senders {
  public:
   explicit Senders(const Definition& definition);
@@ -19,7 +25,7 @@ class Senders {
   [[nodiscard]] bool writes_to(std::string_view sender, const Input& target) const;
 
  private:
-  // The number of partitions of a source topic, and of ledger and deltas: the number of tasks that read it.
+  // The number of tasks that read a topic.
   std::array<std::int32_t, kTopicCount> partitions_{};
 };
 

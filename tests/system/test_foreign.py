@@ -58,7 +58,7 @@ class Foreign(unittest.TestCase):
             value, key, headers = self.copy(topic)
             self.produce(topic, b"rubbish", key)
             self.produce(topic, value[:-1] + bytes([value[-1] ^ 1]), key)
-            self.produce(topic, value, key, {"fiverate-cause": "deliveries/99/5/0"})
+            self.produce(topic, value, key, {"fiverate-cause": "deliveries/5000/5/0"})
         for task in ("outlet/0", "deliveries/1", "market/0"):
             self.produce("checkpoints", b"rubbish", task)
 
