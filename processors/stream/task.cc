@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "schemas/check.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
+
+constexpr std::size_t kReasonBytesMax = 200;
 
 tl::unexpected<Error> damaged_state(const Store& store) {
   return fail(Reaction::stop,
@@ -96,8 +99,8 @@ Result<void> Task::process(const InRecord& record) {
   TRY(install_checkpoint_at(record.offset));
   const bool enabled = !is_state_only() || record.offset >= checkpoint_->resume().outputs_from();
   outputs_.begin(record.offset, enabled, record.offset >= suppress_until_);
-  if (auto reason = op_.foreign_reason(record)) {
-    skip(record, std::move(*reason));
+  if (const auto reason = op_.foreign_reason(record)) {
+    skip(record, *reason);
   } else {
     TRY(admit(record));
   }
@@ -108,11 +111,11 @@ Result<void> Task::process(const InRecord& record) {
 }
 
 // A foreign record is part of the log, so of the fingerprint of what was read; of the state it changes nothing but this count.
-void Task::skip(const InRecord& record, std::string reason) {
+void Task::skip(const InRecord& record, std::string_view reason) {
   ++counters_.foreign;
   foreign_.set_count(foreign_.count() + 1);
   foreign_.set_last_offset(record.offset);
-  foreign_.set_last_reason(std::move(reason));
+  foreign_.set_last_reason(visible(reason.substr(0, kReasonBytesMax)));  // it may quote a header
 }
 
 Result<void> Task::admit(const InRecord& record) {

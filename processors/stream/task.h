@@ -91,7 +91,7 @@ class Task {
   [[nodiscard]] bool is_state_only() const { return checkpoint_ && checkpoint_->has_resume(); }
   [[nodiscard]] Result<void> install_checkpoint_at(std::int64_t offset);
   [[nodiscard]] Result<void> admit(const InRecord& record);
-  void skip(const InRecord& record, std::string reason);
+  void skip(const InRecord& record, std::string_view reason);
   [[nodiscard]] std::string status() const;
 
   std::string name_;

@@ -5,6 +5,11 @@
 #include "schemas/format.h"
 
 namespace fiverate {
+namespace {
+
+constexpr std::size_t kCauseShownMax = 100;
+
+}  // namespace
 
 Result<void> ResultRecords::poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) {
   const auto before = static_cast<std::ptrdiff_t>(records.size());
@@ -13,7 +18,9 @@ Result<void> ResultRecords::poll(Source& source, std::chrono::milliseconds wait,
                                [this](const InRecord& record) {
                                  if (record.cause && senders_.writes_to(record.cause->sender, record.input))
                                    return false;
-                                 ignore(record, record.cause ? "cause " + to_text(*record.cause) : "no cause");
+                                 ignore(record, record.cause
+                                                    ? "cause " + to_text(*record.cause).substr(0, kCauseShownMax)
+                                                    : "no cause");
                                  return true;
                                }),
                 records.end());

@@ -245,6 +245,19 @@ TEST_F(TaskTest, SkipsForeignRecordsAndCountsThemInItsState) {
   EXPECT_EQ(values_of(kTaskDeltas), (Values{"1", "3", "6"}));
 }
 
+// The reason may quote a header of any bytes, and the state has to be read again.
+TEST_F(TaskTest, TheReasonThatIsKeptIsShortText) {
+  append("?\xff\x1b" + std::string(100'000, 'x'));
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
+  ASSERT_TRUE(first.commit().has_value());
+  Process second(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(second.task.restore().has_value());
+  EXPECT_TRUE(second.task.foreign().last_reason().starts_with("it is ?\ufffd\\u001bxxx"));
+  EXPECT_LT(second.task.foreign().last_reason().size(), 300U);
+  EXPECT_TRUE(parse_checkpoint(read(log, kCheckpointsPartition).back()).has_value());
+}
+
 // The causes of its outputs name later offsets. All else is as without the foreign records.
 TEST_F(TaskTest, AForeignRecordChangesNoOutputButItsCause) {
   for (const auto* value : {"?", "1", "?", "2", "?"}) append(value);
