@@ -33,7 +33,7 @@ std::optional<CausePosition> parse_position(std::string_view text) {
   if (slash == std::string_view::npos) return std::nullopt;
   const auto offset = parse_integer<std::int64_t>(text.substr(0, slash));
   const auto index = parse_integer<std::int32_t>(text.substr(slash + 1));
-  if (!offset || !index || *offset < 0) return std::nullopt;
+  if (!offset || !index || *offset < 0 || *index < 0) return std::nullopt;
   return CausePosition{*offset, *index};
 }
 

@@ -44,7 +44,10 @@ struct AlertsArguments {
 
 LatestAlerts all_alerts(const Context& context) {
   or_exit(reach(context.kafka));
-  return or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts))));
+  ResultRecords results(context.definition());
+  auto alerts = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts)), results));
+  print_ignored(results);
+  return alerts;
 }
 
 // The alert whose id begins with the prefix. Ends the program if there is none, or more than one.
@@ -194,8 +197,10 @@ int show(const Context& context, const AlertsArguments& arguments) {
   const MarketCalendar calendar(context.config().market.timezone);
   const auto alerts = all_alerts(context);
   const auto& entry = alert_argument(alerts, arguments.id);
-  const auto history = or_exit(
-      read_history(*read_to_end(context, {{Topic::alert_log, entry.partition}}), entry.alert.last().alert_id()));
+  ResultRecords results(context.definition());
+  const auto history = or_exit(read_history(*read_to_end(context, {{Topic::alert_log, entry.partition}}), results,
+                                            entry.alert.last().alert_id()));
+  print_ignored(results);
   if (mode == OutputMode::table) {
     show_table(out, entry.alert, history, calendar, market_now(context), language_argument(arguments.language));
   } else {
@@ -211,8 +216,10 @@ int log(const Context& context, const AlertsArguments& arguments) {
   TextOutput out(STDOUT_FILENO);
   const MarketCalendar calendar(context.config().market.timezone);
   or_exit(reach(context.kafka));
-  auto transitions = or_exit(
-      read_transitions(*read_to_end(context, all_partitions(context, Topic::alert_log)), arguments.filters.filter));
+  ResultRecords results(context.definition());
+  auto transitions = or_exit(read_transitions(*read_to_end(context, all_partitions(context, Topic::alert_log)), results,
+                                              arguments.filters.filter));
+  print_ignored(results);
   fmt::memory_buffer line;
   for (auto& transition : transitions) {
     if (arguments.without_positions) {

@@ -49,12 +49,15 @@ std::vector<Rejection> rejections(const Context& context, bool with_bytes,
   or_exit(reach(context.kafka));
   std::vector<Rejection> found;
   const auto reader = read_to_end(context, all_partitions(context, Topic::quarantine));
-  or_exit(read_quarantine(*reader, [&](std::string_view cause, const QuarantinePosition& position, Quarantined record) {
-    if (!matches(cause, record)) return;
-    const auto bytes = record.value().size();
-    if (!with_bytes) record.clear_value();
-    found.push_back({std::string(cause), position, std::move(record), bytes});
-  }));
+  ResultRecords results(context.definition());
+  or_exit(read_quarantine(*reader, results,
+                          [&](std::string_view cause, const QuarantinePosition& position, Quarantined record) {
+                            if (!matches(cause, record)) return;
+                            const auto bytes = record.value().size();
+                            if (!with_bytes) record.clear_value();
+                            found.push_back({std::string(cause), position, std::move(record), bytes});
+                          }));
+  print_ignored(results);
   return found;
 }
 

@@ -22,6 +22,7 @@ int rates(const Context& context, const RateArguments& arguments) {
     any = true;
     writer.write(row);
   };
+  ResultRecords results(context.definition());
   ReaderOptions reading;
   reading.until_end = true;
   if (final_rows) {
@@ -35,14 +36,15 @@ int rates(const Context& context, const RateArguments& arguments) {
     // The timestamp of a FINAL row is the last instant of its day, and rows are written in the order of days.
     if (first != kNoDay) reading.from = FromTime{MarketCalendar(context.config().market.timezone).end_of(first) - 1};
     const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
-    or_exit(read_final(*reader, static_cast<std::int32_t>(reading.inputs.size()), first, last, show));
+    or_exit(read_final(*reader, static_cast<std::int32_t>(reading.inputs.size()), first, last, results, show));
   } else {
     reading.inputs = all_partitions(context, Topic::metrics);
     const auto reader = or_exit(KafkaReader::open(context.kafka, reading));
-    const auto latest = or_exit(read_latest(*reader));
+    const auto latest = or_exit(read_latest(*reader, results));
     for (const auto* row : latest.sorted()) show(*row);
   }
   writer.finish();
+  print_ignored(results);
   if (!any) {
     print_message(final_rows ? "No rows. A day is final 15 days after its end; days without events have no rows."
                              : "No rows: no events have been processed yet, or the filters match none.");

@@ -3,8 +3,11 @@
 #include <chrono>
 
 #include "cli/live/live.h"
+#include "cli/screen/message.h"
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_offsets.h"
+#include "processors/stages/internal_records.h"
+#include "schemas/instant.h"
 
 namespace fiverate {
 
@@ -29,6 +32,12 @@ std::unique_ptr<KafkaReader> follow(const Context& context, std::vector<Input> i
   return or_exit(KafkaReader::open(context.kafka, std::move(reading)));
 }
 
+namespace {
+
+constexpr std::int64_t kMoreAtTheEnd = 100;
+
+}  // namespace
+
 Millis market_now(const Context& context) {
   const auto now = market_clock(context);
   return now == kNever ? wall_clock() : now;
@@ -39,22 +48,36 @@ Millis market_clock(const Context& context) {
 }
 
 Result<Millis> try_market_clock(const Context& context) {
-  ReaderOptions reading;
-  reading.inputs = all_partitions(context, Topic::ledger);
-  reading.from = FromLast{1};
-  reading.until_end = true;
-  const auto reader = KafkaReader::open(context.kafka, std::move(reading));
-  if (!reader) return tl::make_unexpected(reader.error());
+  const InternalRecords internal(context.definition());
+  auto inputs = all_partitions(context, Topic::ledger);
   auto latest = kNever;
-  std::vector<InRecord> records;
-  while (!(*reader)->finished()) {
-    records.clear();
-    TRY((*reader)->poll(std::chrono::milliseconds(100), records));
-    for (const auto& record : records) {
-      if (record.offset > 0) latest = std::max(latest, record.timestamp);  // offset 0 is the definition
+  // The last record of a partition has its arrival. Of a partition that ends with others more are read.
+  for (std::int64_t count = 1; !inputs.empty(); count *= kMoreAtTheEnd) {
+    ReaderOptions reading;
+    reading.inputs = inputs;
+    reading.from = FromLast{count};
+    reading.until_end = true;
+    TRY_VALUE(reader, KafkaReader::open(context.kafka, std::move(reading)));
+    std::vector<InRecord> records;
+    while (!reader->finished()) {
+      records.clear();
+      TRY(reader->poll(std::chrono::milliseconds(100), records));
+      for (const auto& record : records) {
+        // The definition, at the beginning or later, has no arrival.
+        if (record.offset == 0 || !is_instant(record.timestamp) || internal.foreign_reason(record)) continue;
+        latest = std::max(latest, record.timestamp);
+        std::erase(inputs, record.input);
+      }
+    }
+    for (const auto& [input, end] : reader->end_offsets()) {
+      if (end <= count) std::erase(inputs, input);  // it was read from its beginning
     }
   }
   return latest;
+}
+
+void print_ignored(const ResultRecords& results) {
+  for (const auto& sentence : results.sentences()) print_message(sentence);
 }
 
 Result<std::int64_t> quarantined_so_far(const Context& context) {

@@ -8,6 +8,7 @@
 #include "cli/commands/context.h"
 #include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
+#include "readers/query/result_records.h"
 
 namespace fiverate {
 
@@ -21,6 +22,9 @@ Millis market_clock(const Context& context);
 Result<Millis> try_market_clock(const Context& context);
 // The same, but the wall clock if the ledger is empty.
 Millis market_now(const Context& context);
+
+// Prints what was ignored in the result topics, and why, to stderr.
+void print_ignored(const ResultRecords& results);
 
 // The number of records in the topic `quarantine`, repetitions included.
 Result<std::int64_t> quarantined_so_far(const Context& context);

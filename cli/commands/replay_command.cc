@@ -96,6 +96,7 @@ int replay(const Context& context, const ReplayArguments& arguments) {
     summary = or_exit(replay_files(history, calendar, options,
                                    [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }
+  for (const auto& sentence : summary.skipped) print_message(sentence);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   print_note(fmt::format(
       "Replayed {} records in {}: {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined",

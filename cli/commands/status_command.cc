@@ -6,6 +6,7 @@
 #include "cli/commands/task_positions.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
+#include "processors/runtime/foreign_record_monitor.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"
 #include "schemas/visible_text.h"
@@ -75,6 +76,7 @@ int status(const Context& context, const OutputArguments& output) {
                                    {"state_bytes", ColumnType::number},
                                    {"repetitions", ColumnType::number},
                                    {"sequence_gaps", ColumnType::number},
+                                   {"foreign_records", ColumnType::number},
                                    {"alerts_open", ColumnType::number},
                                    {"quarantine_rate", ColumnType::number},
                                    {"held"}};
@@ -82,6 +84,7 @@ int status(const Context& context, const OutputArguments& output) {
   TableWriter table(out, mode, columns);
   std::string waiting;
   std::string held;
+  std::string foreign;
   for (const auto& task : task_positions(context)) {
     const auto status = parse_status(task.checkpoint);
     const auto& committed = task.position.committed;
@@ -97,6 +100,7 @@ int status(const Context& context, const OutputArguments& output) {
         status.state_bytes,
         status.repetitions,
         static_cast<std::int64_t>(waiting_task.missing.size()),
+        task.checkpoint ? task.checkpoint->foreign().count() : 0,
         status.alerts_open,
         status.quarantine_rate(),
         status.held == kNever ? TableCell(std::nullopt) : TableCell(calendar.format(status.held))};
@@ -104,6 +108,10 @@ int status(const Context& context, const OutputArguments& output) {
       held += fmt::format(
           "held: {}/{} would move the clock of its partition to {}. Decide: fiverate quarantine accept, or reject\n",
           task.name, task.checkpoint->source_clock().held().offset(), calendar.format(status.held));
+    }
+    if (task.checkpoint && task.checkpoint->has_foreign()) {
+      const auto& records = task.checkpoint->foreign();
+      foreign += "foreign: " + skipped_sentence(task.name, task.input, records.count(), records) + "\n";
     }
     if (mode != OutputMode::table)
       cells.push_back(waiting_task.missing.empty() ? TableCell(std::nullopt)
@@ -113,6 +121,7 @@ int status(const Context& context, const OutputArguments& output) {
   table.finish();
   if (mode == OutputMode::table) {
     out.write(held);
+    out.write(visible_lines(foreign));
     if (!waiting.empty()) {
       out.write(fmt::format("\n{}If restarts do not bring them, stop all processes, run `{}`, and start again.\n",
                             waiting, kMendCommand));

@@ -31,6 +31,7 @@ constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr std::chrono::seconds kDrawEvery{1};
 constexpr std::chrono::seconds kReadClockEvery{5};  // the ages on the screen grow also without new records
 constexpr std::chrono::seconds kReadMissingEvery{2};
+constexpr std::chrono::seconds kPrintIgnoredEvery{10};
 constexpr std::size_t kWaitingTasksMax = 5;  // on a screen
 
 std::atomic<bool> watch_interrupted = false;
@@ -44,37 +45,45 @@ std::string local_time() {
 }
 
 // The loop of a live command: runs until Ctrl-C or for `seconds` (0: no limit), and continues when Kafka is away for a
-// while. On a screen a lost connection and missing records are warnings on the page, otherwise messages on stderr.
+// while. On a screen a lost connection, missing records and ignored records are warnings on the page, otherwise messages on stderr.
 class WatchLoop {
  public:
   WatchLoop(const Context& context, std::int64_t seconds, bool is_screen)
       : context_(context),
         servers_(context.kafka.properties.at("bootstrap.servers")),
         is_screen_(is_screen),
-        ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()) {
+        ends_(seconds > 0 ? Clock::now() + std::chrono::seconds(seconds) : Clock::time_point::max()),
+        results_(context.definition()) {
     if (is_screen) spdlog::set_level(spdlog::level::off);  // the log would be written over the screen
     std::signal(SIGINT, [](int) { watch_interrupted = true; });
     std::signal(SIGTERM, [](int) { watch_interrupted = true; });
   }
   [[nodiscard]] bool is_over() {
     read_missing();
+    print_ignored_records();
     return watch_interrupted || Clock::now() >= ends_;
   }
 
-  // Reads new records; none while the connection is lost. Ends the program after an error that does not pass.
+  // Reads new records of result topics that count; none while the connection is lost. Ends the program after an error that does not pass.
   void poll(Source& source, std::chrono::milliseconds wait, std::vector<InRecord>& records) {
     records.clear();
-    const auto polled = source.poll(wait, records);
+    const auto polled = results_.poll(source, wait, records);
     if (polled) return note_connected(source);
     if (polled.error().reaction != Reaction::retry) throw ExitError(kExitFailed, polled.error().what);
     note_lost(source, polled.error());
     std::this_thread::sleep_for(wait);
   }
 
+  [[nodiscard]] ResultRecords& results() { return results_; }
   [[nodiscard]] bool is_connected() const { return lost_.empty(); }
-  // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56.", or a line for each task that waits for missing records.
+  // "Lost connection to Kafka at HOST. Retrying; data shown is from 21:56.", or a line for each task that waits for missing records, and
+  // one for the ignored records.
   [[nodiscard]] std::string warning(Language language) const {
-    if (is_connected()) return missing_warning(language);
+    if (is_connected()) {
+      const auto missing = missing_warning(language);
+      const auto ignored = ignored_warning(language);
+      return missing + (missing.empty() || ignored.empty() ? "" : "\n") + ignored;
+    }
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
                                  "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
     return message_text(fmt::format(fmt::runtime(in(language, kLost)), servers_, last_connected_));
@@ -127,6 +136,21 @@ class WatchLoop {
   }
   [[nodiscard]] std::string missing_warning(Language language) const { return missing_warning(waiting_, language); }
 
+  [[nodiscard]] std::string ignored_warning(Language language) const {
+    constexpr Translations kIgnored{"Records that were not written by a processor, and are ignored: {}.",
+                                    "并非由处理程序写入、已忽略的记录：{} 条。"};
+    if (results_.ignored() == 0) return {};
+    return fmt::format(fmt::runtime(in(language, kIgnored)), results_.ignored());
+  }
+
+  void print_ignored_records() {
+    if (results_.ignored() == ignored_ || Clock::now() - ignored_printed_ < kPrintIgnoredEvery) return;
+    ignored_ = results_.ignored();
+    ignored_printed_ = Clock::now();
+    warning_changed_ = true;
+    if (!is_screen_) print_ignored(results_);
+  }
+
   void note_connected(const Source& source) {
     if (lost_.erase(&source) > 0 && lost_.empty()) {
       warning_changed_ = true;
@@ -147,6 +171,9 @@ class WatchLoop {
   const std::string servers_;
   const bool is_screen_;
   const Clock::time_point ends_;
+  ResultRecords results_;
+  std::int64_t ignored_ = 0;  // as printed last
+  Clock::time_point ignored_printed_{};
   Clock::time_point drawn_{};
   Clock::time_point clock_read_{};
   Clock::time_point missing_read_{};
@@ -206,8 +233,8 @@ int watch_rates(const Context& context, RateArguments arguments, std::int64_t se
   while (!loop.is_over()) {
     loop.poll(*reader, kPollEvery, records);
     for (const auto& record : records) {
-      const auto row = parse_row(record);
-      if (!row || !latest.apply(*row)) continue;
+      const auto row = row_of(record, MetricsRow::LIVE, loop.results());
+      if (!row || !latest.apply(*row, record, loop.results())) continue;
       changed = true;
       if (is_screen) continue;
       MetricsRow shown = *row;
@@ -285,7 +312,7 @@ int watch_alerts_on_screen(const Context& context, const WatchedAlerts& watched,
     }
     loop.poll(*reader, kPollEvery, records);
     for (const auto& record : records) {
-      changed = latest.apply(record) || changed;
+      changed = latest.apply(record, loop.results()) || changed;
       now = std::max(now, record.timestamp);
     }
     if (!loop.is_draw_due(changed || screen.is_resized())) continue;
@@ -298,21 +325,21 @@ int watch_alerts_on_screen(const Context& context, const WatchedAlerts& watched,
 // Writes the last transition of each open alert, then every new transition.
 class AlertFeed {
  public:
-  AlertFeed(const Context& context, const AlertFilter& filter, TextOutput& out)
-      : filter_(filter), out_(out), calendar_(context.config().market.timezone) {
+  AlertFeed(const Context& context, const AlertFilter& filter, WatchLoop& loop, TextOutput& out)
+      : filter_(filter), loop_(loop), out_(out), calendar_(context.config().market.timezone) {
     // The log is followed from its end before the present states are read, so that no transition between is missed.
     feed_ = follow(context, all_partitions(context, Topic::alert_log), FromLast{0});
-    or_exit(feed_->poll(std::chrono::milliseconds(0), records_));
+    or_exit(loop_.results().poll(*feed_, std::chrono::milliseconds(0), records_));
     auto early = std::move(records_);
-    present_ = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts))));
+    present_ = or_exit(read_alerts(*read_to_end(context, all_partitions(context, Topic::alerts)), loop_.results()));
     const auto open = present_.sorted([&](const Alert& each) { return is_open(each) && filter_.matches(each); });
     for (const auto* alert : open) write(alert->last());
     write_new(early);
     out_.flush();
   }
 
-  void poll(WatchLoop& loop, std::chrono::milliseconds wait) {
-    loop.poll(*feed_, wait, records_);
+  void poll(std::chrono::milliseconds wait) {
+    loop_.poll(*feed_, wait, records_);
     write_new(records_);
     if (!records_.empty()) out_.flush();
   }
@@ -320,7 +347,7 @@ class AlertFeed {
  private:
   void write_new(const std::vector<InRecord>& batch) {
     for (const auto& record : batch) {
-      const auto parsed = parse_log_record(record);
+      const auto parsed = parse_log_record(record, loop_.results());
       if (!parsed || !parsed->has_transition()) continue;
       const auto& transition = parsed->transition();
       const auto& alert_id = transition.alert_id();
@@ -338,6 +365,7 @@ class AlertFeed {
   }
 
   const AlertFilter& filter_;
+  WatchLoop& loop_;
   TextOutput& out_;
   MarketCalendar calendar_;
   std::unique_ptr<KafkaReader> feed_;
@@ -355,8 +383,8 @@ int watch_alerts(const Context& context, const WatchedAlerts& watched) {
   if (mode == OutputMode::table && out.is_terminal()) return watch_alerts_on_screen(context, watched, out);
   WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
-  AlertFeed feed(context, watched.arguments.filter, out);
-  while (!loop.is_over()) feed.poll(loop, kPollEvery);
+  AlertFeed feed(context, watched.arguments.filter, loop, out);
+  while (!loop.is_over()) feed.poll(kPollEvery);
   return kExitDone;
 }
 
@@ -389,14 +417,14 @@ int watch_market_on_screen(const Context& context, const WatchedMarket& watched,
   while (!loop.is_over()) {
     loop.poll(*rates, more_alerts ? std::chrono::milliseconds(0) : kPollEvery / 2, records);
     for (const auto& record : records) {
-      const auto row = parse_row(record);
-      changed = (row && latest_rows.apply(*row)) || changed;
+      const auto row = row_of(record, MetricsRow::LIVE, loop.results());
+      changed = (row && latest_rows.apply(*row, record, loop.results())) || changed;
       view.now = std::max(view.now, record.timestamp);
     }
     loop.poll(*alerts, kPollEvery / 2, records);
     more_alerts = !records.empty();
     for (const auto& record : records) {
-      changed = latest_alerts.apply(record) || changed;
+      changed = latest_alerts.apply(record, loop.results()) || changed;
       view.now = std::max(view.now, record.timestamp);
     }
     if (loop.is_clock_due()) {
@@ -425,7 +453,7 @@ int watch_market(const Context& context, const WatchedMarket& watched) {
   if (mode == OutputMode::table && out.is_terminal()) return watch_market_on_screen(context, watched, out);
   WatchLoop loop(context, watched.seconds, false);
   or_exit(reach(context.kafka));
-  AlertFeed alerts(context, watched.alerts, out);
+  AlertFeed alerts(context, watched.alerts, loop, out);
   const auto rates = follow(context, all_partitions(context, Topic::metrics));
   RowWriter writer(out, OutputMode::json);
   LatestRows latest;
@@ -433,11 +461,12 @@ int watch_market(const Context& context, const WatchedMarket& watched) {
   while (!loop.is_over()) {
     loop.poll(*rates, kPollEvery / 2, records);
     for (const auto& record : records) {
-      auto row = parse_row(record);
-      if (row && latest.apply(*row) && !row->brand_id().empty() && watched.rates.reduce(*row)) writer.write(*row);
+      auto row = row_of(record, MetricsRow::LIVE, loop.results());
+      if (row && latest.apply(*row, record, loop.results()) && !row->brand_id().empty() && watched.rates.reduce(*row))
+        writer.write(*row);
     }
     if (!records.empty()) writer.flush();
-    alerts.poll(loop, kPollEvery / 2);
+    alerts.poll(kPollEvery / 2);
   }
   return kExitDone;
 }

@@ -8,6 +8,7 @@
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/reference.h"
+#include "processors/stages/senders.h"
 #include "processors/stages/task_names.h"
 
 namespace fiverate {
@@ -92,6 +93,7 @@ Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
   options.from = from;
   options.until_end = true;
   TRY_VALUE(reader, KafkaReader::open(kafka(memory_.fetch_kib), std::move(options)));
+  const Senders senders(settings_.definition);
   std::vector<InRecord> records;
   while (left > 0 && !reader->finished()) {
     records.clear();
@@ -100,7 +102,9 @@ Result<std::vector<std::optional<Quarantined>>> LivePorts::read_quarantine(
       const auto found = found_at.find({record.input.partition, record.offset});
       if (found == found_at.end()) continue;
       --left;
-      if (!found->second.emplace().ParseFromArray(record.value.data(), static_cast<int>(record.value.size())))
+      const bool is_ours = record.cause && senders.writes_to(record.cause->sender, record.input);
+      if (!found->second.emplace().ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) ||
+          !is_ours)
         found->second.reset();
     }
     thread_.on_work();

@@ -1,3 +1,5 @@
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <set>
 
@@ -44,6 +46,14 @@ Result<void> KafkaCheckpointReader::read(std::int64_t from, std::int64_t end,
   return {};
 }
 
+// Once for each record, although a pointer may lead to it again and again.
+void KafkaCheckpointReader::warn_of(const InRecord& record) {
+  if (record.offset < warned_until_) return;
+  warned_until_ = record.offset + 1;
+  spdlog::warn("kafka: {} offset {} has the key of a task, but fiverate did not write it. It is ignored",
+               fetcher_->client().name(record.input), record.offset);
+}
+
 Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(
     const std::map<std::string, CheckpointPointer>& tasks) {
   TRY_VALUE(range, query_offset_range(fetcher_->client(), kCheckpointsPartition));
@@ -54,7 +64,7 @@ Result<std::map<std::string, Checkpoint>> KafkaCheckpointReader::find(
     if (task == tasks.end()) return;
     if (is_in_log(task->second.offset) && record.offset < task->second.offset) return;
     const auto checkpoint = parse_checkpoint(record);
-    if (!checkpoint) return;
+    if (!checkpoint) return warn_of(record);
     const auto known = found.find(task->first);
     if (known == found.end() || is_newer(*checkpoint, known->second)) found.insert_or_assign(task->first, *checkpoint);
   };

@@ -189,7 +189,10 @@ class KafkaCheckpointReader final : public CheckpointReader {
   // Visits what the topic holds from one offset up to another.
   Result<void> read(std::int64_t from, std::int64_t end, const std::function<void(const InRecord&)>& visit);
 
+  void warn_of(const InRecord& record);
+
   std::unique_ptr<KafkaFetcher> fetcher_;
+  std::int64_t warned_until_ = 0;
 };
 
 }  // namespace fiverate

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "processors/runtime/foreign_record_monitor.h"
 #include "processors/runtime/jump_holds.h"
 #include "processors/stages/task_names.h"
 #include "processors/stream/failpoint.h"
@@ -16,6 +17,7 @@ struct Supervisor::Run {
   std::unique_ptr<Source> source = {};
   std::unique_ptr<CheckpointReader> checkpoints = {};
   SequenceGapMonitor sequence_gaps;
+  ForeignRecordMonitor foreign_records;
   std::optional<ProgressReporter> progress = {};  // intake only
   std::optional<Standby> standby = {};
   std::optional<JumpHolds> jump_holds = {};  // intake only
@@ -43,6 +45,7 @@ Result<bool> Supervisor::work() {
   TRY_VALUE(worked, run_->worker->round());
   auto& tasks = run_->worker->tasks();
   run_->sequence_gaps.check(tasks, now_());
+  run_->foreign_records.check(tasks, now_());
   observer_.on_round(*run_->source, tasks, run_->standby ? &*run_->standby : nullptr);
   if (run_->progress) TRY(run_->progress->report(tasks));
   return worked;
@@ -66,7 +69,8 @@ Result<void> Supervisor::react(const Error& error) {
 }
 
 Result<void> Supervisor::start() {
-  auto run = std::make_unique<Run>(Run{.sequence_gaps = SequenceGapMonitor(report_)});
+  auto run = std::make_unique<Run>(
+      Run{.sequence_gaps = SequenceGapMonitor(report_), .foreign_records = ForeignRecordMonitor(report_)});
   TRY_VALUE(sink, ports_.open_sink());
   run->sink = std::move(sink);
   TRY_VALUE(source, ports_.open_source());

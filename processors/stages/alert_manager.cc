@@ -14,6 +14,7 @@ constexpr std::string_view kManagerKey = "desk";
 
 AlertManager::AlertManager(Settings settings)
     : definition_bytes_(definition_bytes(settings.definition)),
+      internal_(settings.definition),
       calendar_(settings.definition.timezone()),
       reference_(nullptr, &regions_, calendar_),
       alerts_(settings.partition, calendar_, settings.cache_bytes),

@@ -42,6 +42,7 @@
 #include "deltas.pb.h"
 #include "processors/stages/alert_log.h"
 #include "processors/stages/alert_states.h"
+#include "processors/stages/internal_records.h"
 #include "processors/stages/reference_tables.h"
 #include "processors/stages/silences.h"
 #include "processors/stages/topology.h"
@@ -63,6 +64,9 @@ class AlertManager final : public Operator {
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
+  [[nodiscard]] std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    return internal_.foreign_reason(record);
+  }
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return clock_; }
@@ -85,6 +89,7 @@ class AlertManager final : public Operator {
   RegionPath path_of(const std::string& region_id);
 
   std::string definition_bytes_;
+  InternalRecords internal_;
   MarketCalendar calendar_;
   RegionTree regions_;
   ReferenceTables reference_;

@@ -85,6 +85,7 @@ const CellsByKey& cells_of_market(const std::map<std::string, CellsByKey>& brand
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
     : settings_(std::move(settings)),
       definition_bytes_(definition_bytes(settings_.definition)),
+      internal_(settings_.definition),
       calendar_(calendar),
       reference_(&catalogue_, &regions_, calendar),
       cells_("m/", {}, settings_.cache_bytes),

@@ -26,6 +26,7 @@
 
 #include "deltas.pb.h"
 #include "ledger.pb.h"
+#include "processors/stages/internal_records.h"
 #include "processors/stages/reference_tables.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
@@ -58,6 +59,9 @@ class MarketStage final : public Operator {
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
+  [[nodiscard]] std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    return internal_.foreign_reason(record);
+  }
   bool at_boundary() const override { return true; }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override;
@@ -112,6 +116,7 @@ class MarketStage final : public Operator {
 
   Settings settings_;
   std::string definition_bytes_;
+  InternalRecords internal_;
   const MarketCalendar& calendar_;
   RegionTree regions_;
   Catalogue catalogue_;  // for guide prices

@@ -25,6 +25,7 @@ Cause source_of(const LedgerRecord& ledger, const InRecord& record) {
 OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
     : context_{std::move(settings), {calendar, {}, {}}, kNever, {}},
       definition_bytes_(definition_bytes(context_.settings.definition)),
+      internal_(context_.settings.definition),
       sources_(source_inputs(context_.settings.definition).size()),
       outlets_("o/", OutletRecordCodec{&context_.market}, context_.settings.cache_bytes / kMemoryPerByte),
       reference_(&context_.market.catalogue, nullptr, calendar),

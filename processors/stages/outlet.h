@@ -27,6 +27,7 @@
 #include <string>
 
 #include "ledger.pb.h"
+#include "processors/stages/internal_records.h"
 #include "processors/stages/outlet_alert_rules.h"
 #include "processors/stages/outlet_context.h"
 #include "processors/stages/outlet_documents.h"
@@ -47,6 +48,9 @@ class OutletStage final : public Operator {
 
   Result<void> open(const Store& store) override;
   Result<void> apply(const InRecord& record, Outbox& outbox) override;
+  [[nodiscard]] std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    return internal_.foreign_reason(record);
+  }
   bool at_boundary() const override { return output_.is_empty(); }
   void save(StoreBatch& batch) override;
   [[nodiscard]] Millis clock() const override { return context_.watermark; }
@@ -74,6 +78,7 @@ class OutletStage final : public Operator {
 
   OutletContext context_;
   std::string definition_bytes_;
+  InternalRecords internal_;
   Watermark sources_;
   StateTable<OutletRecord, OutletRecordCodec> outlets_;
   ReferenceTables reference_;

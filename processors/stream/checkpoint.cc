@@ -45,6 +45,7 @@ std::optional<Checkpoint> parse_checkpoint(const InRecord& record) {
   Checkpoint checkpoint;
   if (!checkpoint.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) return std::nullopt;
   if (checkpoint.task().empty() || checkpoint.task() != record.key) return std::nullopt;
+  if (record.cause != Cause{checkpoint.task(), {checkpoint.offset(), 0}}) return std::nullopt;
   return checkpoint;
 }
 

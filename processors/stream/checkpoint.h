@@ -32,7 +32,7 @@ CheckpointPointer parse_checkpoint_pointer(std::string_view text);
 
 // The record of a checkpoint in its topic.
 OutRecord checkpoint_record(const Checkpoint& checkpoint, Millis timestamp);
-// Nothing: the record was not written by a task.
+// Nothing: neither a task nor `tasks reset` wrote the record. Its key, its cause and its value have to fit.
 std::optional<Checkpoint> parse_checkpoint(const InRecord& record);
 
 // Of two checkpoints of a task: whether the first one replaces the second.

@@ -34,6 +34,11 @@ class Operator {
   [[nodiscard]] virtual Result<void> open(const Store& store) = 0;
   // Folds one record. Repetitions have been dropped.
   [[nodiscard]] virtual Result<void> apply(const InRecord& record, Outbox& outbox) = 0;
+  // Of the stages that read records of other tasks: why nobody of fiverate has written this record, which is skipped then. Nothing: it is ours.
+  // A function of the record alone.
+  [[nodiscard]] virtual std::optional<std::string> foreign_reason(const InRecord& /*record*/) const {
+    return std::nullopt;
+  }
   // True: no output is held back to be merged with that of the next record, so a commit is possible.
   [[nodiscard]] virtual bool at_boundary() const = 0;
   // Adds all that changed since the last save.

@@ -3,9 +3,12 @@
 #include <algorithm>
 
 #include "schemas/check.h"
+#include "schemas/visible_text.h"
 
 namespace fiverate {
 namespace {
+
+constexpr std::size_t kReasonBytesMax = 200;
 
 tl::unexpected<Error> damaged_state(const Store& store) {
   return fail(Reaction::stop,
@@ -53,6 +56,7 @@ Result<void> Task::restore() {
     position_.load(*state);
     if (!outputs_.load(state->outputs(), next_offset())) return damaged_state(store_);
     admission_.load(*state);
+    foreign_ = state->foreign();
     outputs_.note_acknowledged();
     reset_epoch_ = state->reset_epoch();
   }
@@ -95,6 +99,26 @@ Result<void> Task::process(const InRecord& record) {
   TRY(install_checkpoint_at(record.offset));
   const bool enabled = !is_state_only() || record.offset >= checkpoint_->resume().outputs_from();
   outputs_.begin(record.offset, enabled, record.offset >= suppress_until_);
+  if (const auto reason = op_.foreign_reason(record)) {
+    skip(record, *reason);
+  } else {
+    TRY(admit(record));
+  }
+  ++counters_.records;
+  ++unsaved_records_;
+  position_.advance(record);
+  return install_checkpoint_at(next_offset());
+}
+
+// A foreign record is part of the log, so of the fingerprint of what was read; of the state it changes nothing but this count.
+void Task::skip(const InRecord& record, std::string_view reason) {
+  ++counters_.foreign;
+  foreign_.set_count(foreign_.count() + 1);
+  foreign_.set_last_offset(record.offset);
+  foreign_.set_last_reason(visible(reason.substr(0, kReasonBytesMax)));  // it may quote a header
+}
+
+Result<void> Task::admit(const InRecord& record) {
   TRY_VALUE(admission, admission_.check(record, name_));
   switch (admission) {
     case Admission::apply:
@@ -110,10 +134,7 @@ Result<void> Task::process(const InRecord& record) {
       break;
   }
   if (outputs_.error()) return tl::make_unexpected(*outputs_.error());
-  ++counters_.records;
-  ++unsaved_records_;
-  position_.advance(record);
-  return install_checkpoint_at(next_offset());
+  return {};
 }
 
 Result<void> Task::save() {
@@ -125,6 +146,7 @@ Result<void> Task::save() {
   state.set_reset_epoch(reset_epoch_);
   position_.save(state);
   admission_.save(state);
+  if (foreign_.count() > 0) *state.mutable_foreign() = foreign_;
   if (!is_state_only()) *state.mutable_outputs() = outputs_.chains(next_offset());
   StoreBatch batch;
   op_.save(batch);
@@ -162,6 +184,7 @@ Result<OutRecord> Task::checkpoint() const {
   }
   if (const auto* guard = op_.jump_guard()) guard->save(*checkpoint.mutable_source_clock(), op_.clock());
   checkpoint.set_status(status());
+  if (foreign_.count() > 0) *checkpoint.mutable_foreign() = foreign_;
   return checkpoint_record(checkpoint, op_.clock());
 }
 

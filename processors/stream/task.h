@@ -6,6 +6,7 @@
 //   two processes at once    the same: of what both send, one copy is a repetition
 //   a lost internal record   the receiver finds that the predecessor is missing and applies nothing until the sender repeats it
 //   determinism broken       the chained hash differs at the next record: the receiver stops
+//   a foreign record         it is skipped and counted, also when the log is replayed
 //
 // The state is never ahead of what was sent: a commit (commit.h) waits for the acknowledgements before it writes state and offset in one
 // batch, and sends the checkpoint after that. A task whose state is older than its checkpoint replays its state alone up to there (outputs
@@ -26,6 +27,7 @@
 #include "processors/stream/operator.h"
 #include "processors/stream/outputs.h"
 #include "processors/stream/ports.h"
+#include "state.pb.h"
 
 namespace fiverate {
 
@@ -42,6 +44,7 @@ struct TaskCounters {
   std::int64_t records = 0;
   std::int64_t repetitions = 0;    // dropped
   std::int64_t sequence_gaps = 0;  // not applied: a predecessor is missing
+  std::int64_t foreign = 0;        // skipped since the task was opened; Task::foreign() has all
 };
 
 class Task {
@@ -75,6 +78,8 @@ class Task {
   [[nodiscard]] std::int64_t next_offset() const { return position_.next_offset(); }
   [[nodiscard]] std::int64_t reset_epoch() const { return reset_epoch_; }
   [[nodiscard]] const TaskCounters& counters() const { return counters_; }
+  // The records that no task has written, up to next_offset(). They are kept in the state.
+  [[nodiscard]] const ForeignRecords& foreign() const { return foreign_; }
   // False: there is a sequence gap. missing() names the records.
   [[nodiscard]] bool is_complete() const { return admission_.is_complete(); }
   [[nodiscard]] std::vector<MissingRange> missing() const { return admission_.missing(); }
@@ -85,6 +90,8 @@ class Task {
  private:
   [[nodiscard]] bool is_state_only() const { return checkpoint_ && checkpoint_->has_resume(); }
   [[nodiscard]] Result<void> install_checkpoint_at(std::int64_t offset);
+  [[nodiscard]] Result<void> admit(const InRecord& record);
+  void skip(const InRecord& record, std::string_view reason);
   [[nodiscard]] std::string status() const;
 
   std::string name_;
@@ -95,6 +102,7 @@ class Task {
   InputAdmission admission_;
   Outputs outputs_;
   TaskCounters counters_;
+  ForeignRecords foreign_;
 
   std::int64_t unsaved_records_ = 0;  // processed since the last save()
   std::int64_t reset_epoch_ = 0;

@@ -7,6 +7,7 @@
 #include "deltas.pb.h"
 #include "metrics.pb.h"
 #include "processors/edge/output_files.h"
+#include "processors/runtime/foreign_record_monitor.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
@@ -257,9 +258,15 @@ class FirstPartition final : public Operator {
         (ledger_record.event().has_region() || ledger_record.event().has_sku())) {
       DeltasRecord copy;
       *copy.mutable_reference() = ledger_record;
-      TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", copy.SerializeAsString(), record.cause, std::nullopt}));
+      auto value = copy.SerializeAsString();
+      const Link link{last_.position, last_.chain};
+      last_ = {record.cause->position, chained(last_.chain, "", value)};
+      TRY(sink_.send({Topic::deltas, 0, record.timestamp, "", std::move(value), record.cause, link}));
     }
     return outlet_->apply(record, outbox);
+  }
+  std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    return outlet_->foreign_reason(record);
   }
   bool at_boundary() const override { return outlet_->at_boundary(); }
   void save(StoreBatch& batch) override { outlet_->save(batch); }
@@ -268,6 +275,7 @@ class FirstPartition final : public Operator {
  private:
   std::unique_ptr<OutletStage> outlet_;
   Sink& sink_;
+  ChainPosition last_;  // of the copies sent
 };
 
 // One pass over the history. Rules are evaluated up to the end of `alerts_through`.
@@ -390,6 +398,8 @@ Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger
   ReplaySummary summary;
   for (const auto& [input, context] : outlet.tasks()) {
     summary.records += context.task->counters().records;
+    if (const auto skipped = context.task->foreign().count(); skipped > 0)
+      summary.skipped.push_back(skipped_sentence(context.task->name(), input, skipped, context.task->foreign()));
     if (context.task->is_complete()) continue;
     return fail(Reaction::stop,
                 "Replay stopped: records of ledger partition {} are missing: those caused by {}. Restore the topic; a "

@@ -40,7 +40,8 @@ struct ReplaySummary {
   std::int64_t lines = 0;        // of metrics.jsonl
   std::int64_t transitions = 0;  // of alerts.jsonl
   Day through = kNoDay;
-  Day last_day = kNoDay;  // of an accepted document
+  Day last_day = kNoDay;                  // of an accepted document
+  std::vector<std::string> skipped = {};  // a sentence for each ledger partition with foreign records
 };
 
 // Is called with the number of records that are done and of all records of the history.

@@ -1,10 +1,9 @@
 #include "readers/query/alerts_query.h"
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <tuple>
+#include <unordered_map>
 
 #include "readers/query/alert_json.h"
 
@@ -59,16 +58,22 @@ Json to_json(const Action& action, const MarketCalendar& calendar) {
   return json;
 }
 
-template <typename Visit>
-Result<void> read_all(Source& source, Visit&& visit) {
-  std::vector<InRecord> records;
-  while (!source.finished()) {
-    records.clear();
-    TRY(source.poll(std::chrono::milliseconds(100), records));
-    for (const auto& record : records) visit(record);
+// The values that the keys of a topic have: a second value of a key is ignored, a repetition has the same one.
+class FirstValues {
+ public:
+  explicit FirstValues(ResultRecords& results) : results_(results) {}
+  // True for the first record of its key.
+  bool add(const InRecord& record) {
+    const auto value = chained(0, "", record.value);
+    const auto [known, added] = values_.try_emplace(std::string(record.key), value);
+    if (!added && known->second != value) results_.ignore(record, "another record of its key came before");
+    return added;
   }
-  return {};
-}
+
+ private:
+  ResultRecords& results_;
+  std::unordered_map<std::string, std::uint64_t> values_;
+};
 
 }  // namespace
 
@@ -80,10 +85,12 @@ bool AlertFilter::matches(const Transition& transition, const RegionPath& region
           std::find(region_path.begin(), region_path.end(), *region_id) != region_path.end());
 }
 
-bool LatestAlerts::apply(const InRecord& record) {
+bool LatestAlerts::apply(const InRecord& record, ResultRecords& results) {
   Alert alert;
-  if (!alert.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !alert.has_last())
+  if (!alert.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) || !alert.has_last()) {
+    results.ignore(record, "its value is no alert");
     return false;
+  }
   auto& known = alerts_[alert.last().alert_id()];
   if (std::tuple(alert.transitions(), alert.actions()) < std::tuple(known.alert.transitions(), known.alert.actions())) {
     return false;
@@ -118,40 +125,41 @@ std::int64_t LatestAlerts::transitions_of(const std::string& alert_id) const {
   return known == alerts_.end() ? 0 : known->second.alert.transitions();
 }
 
-Result<LatestAlerts> read_alerts(Source& alerts) {
+Result<LatestAlerts> read_alerts(Source& alerts, ResultRecords& results) {
   LatestAlerts latest;
-  TRY(read_all(alerts, [&](const InRecord& record) { latest.apply(record); }));
+  TRY(read_to_end(alerts, results, [&](const InRecord& record) { latest.apply(record, results); }));
   return latest;
 }
 
-std::optional<AlertLogRecord> parse_log_record(const InRecord& record) {
+std::optional<AlertLogRecord> parse_log_record(const InRecord& record, ResultRecords& results) {
   AlertLogRecord parsed;
-  if (!parsed.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) return std::nullopt;
-  if (parsed.body_case() == AlertLogRecord::BODY_NOT_SET) return std::nullopt;
-  return parsed;
+  if (parsed.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
+      parsed.body_case() != AlertLogRecord::BODY_NOT_SET) {
+    return parsed;
+  }
+  results.ignore(record, "its value is neither a transition nor an action");
+  return std::nullopt;
 }
 
-Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id) {
+Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, ResultRecords& results, std::string_view alert_id) {
   std::vector<AlertLogRecord> history;
-  std::set<std::string, std::less<>> keys;  // a crash of the writer may have repeated records
-  TRY(read_all(alert_log, [&](const InRecord& record) {
-    auto parsed = parse_log_record(record);
+  FirstValues first(results);
+  TRY(read_to_end(alert_log, results, [&](const InRecord& record) {
+    auto parsed = parse_log_record(record, results);
     if (!parsed) return;
     const auto& id = parsed->has_action() ? parsed->action().alert_id() : parsed->transition().alert_id();
-    if (id == alert_id && keys.emplace(record.key).second) history.push_back(std::move(*parsed));
+    if (id == alert_id && first.add(record)) history.push_back(std::move(*parsed));
   }));
   return history;
 }
 
-Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertFilter& filter) {
+Result<std::vector<Transition>> read_transitions(Source& alert_log, ResultRecords& results, const AlertFilter& filter) {
   std::vector<Transition> transitions;
-  std::set<std::pair<std::string, std::int64_t>> known;
-  TRY(read_all(alert_log, [&](const InRecord& record) {
-    auto parsed = parse_log_record(record);
+  FirstValues first(results);
+  TRY(read_to_end(alert_log, results, [&](const InRecord& record) {
+    auto parsed = parse_log_record(record, results);
     if (!parsed || !parsed->has_transition() || !filter.matches(parsed->transition(), parsed->region_path())) return;
-    auto& transition = *parsed->mutable_transition();
-    if (known.emplace(transition.alert_id(), transition.transition()).second)
-      transitions.push_back(std::move(transition));
+    if (first.add(record)) transitions.push_back(std::move(*parsed->mutable_transition()));
   }));
   sort_canonically(transitions);
   return transitions;

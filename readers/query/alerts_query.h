@@ -11,6 +11,7 @@
 
 #include "alerts.pb.h"
 #include "processors/stream/ports.h"
+#include "readers/query/result_records.h"
 #include "schemas/format.h"
 #include "schemas/time.h"
 
@@ -42,8 +43,8 @@ class LatestAlerts {
     std::int32_t partition = 0;  // of `alerts`; its history has the same one in `alert-log`
   };
 
-  // False if the record is not an Alert, or is older than the known state.
-  bool apply(const InRecord& record);
+  // False if the record is not an Alert, which is ignored, or is older than the known state.
+  bool apply(const InRecord& record, ResultRecords& results);
   // Sorted by severity, highest first, then by `since`, then by id.
   [[nodiscard]] std::vector<const Alert*> sorted(const std::function<bool(const Alert&)>& filter) const;
   // The alerts whose id begins with the prefix, at most `limit`.
@@ -56,16 +57,16 @@ class LatestAlerts {
 };
 
 // Reads the topic `alerts` to its end.
-Result<LatestAlerts> read_alerts(Source& alerts);
+Result<LatestAlerts> read_alerts(Source& alerts, ResultRecords& results);
 
-// A record of `alert-log`; nothing if it cannot be parsed.
-std::optional<AlertLogRecord> parse_log_record(const InRecord& record);
+// A record of `alert-log`; nothing if it cannot be parsed, and is ignored.
+std::optional<AlertLogRecord> parse_log_record(const InRecord& record, ResultRecords& results);
 
-// Reads `alert-log` to its end. Returns the records of one alert in the order of the log, without repetitions.
-Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, std::string_view alert_id);
+// Reads `alert-log` to its end. Returns the records of one alert in the order of the log, without repetitions. The first of a key counts.
+Result<std::vector<AlertLogRecord>> read_history(Source& alert_log, ResultRecords& results, std::string_view alert_id);
 // Reads `alert-log` to its end. Returns the matching transitions in the order of alerts.jsonl, without repetitions. All of
 // them are in memory.
-Result<std::vector<Transition>> read_transitions(Source& alert_log, const AlertFilter& filter);
+Result<std::vector<Transition>> read_transitions(Source& alert_log, ResultRecords& results, const AlertFilter& filter);
 
 // Appends one line: the fields of the transition, then acked_by, acked_at, assignee, true_alarm, comment, comment_by,
 // silenced, actions. Fields that are not set are null.

@@ -1,24 +1,20 @@
 #include "readers/query/quarantine_query.h"
 
-#include <chrono>
 #include <set>
 
 namespace fiverate {
 
-Result<void> read_quarantine(Source& quarantine, const VisitQuarantined& visit) {
+Result<void> read_quarantine(Source& quarantine, ResultRecords& results, const VisitQuarantined& visit) {
   std::set<std::string, std::less<>> causes;
-  std::vector<InRecord> records;
-  while (!quarantine.finished()) {
-    records.clear();
-    TRY(quarantine.poll(std::chrono::milliseconds(100), records));
-    for (const auto& record : records) {
-      Quarantined quarantined;
-      if (!quarantined.ParseFromArray(record.value.data(), static_cast<int>(record.value.size()))) continue;
-      if (causes.emplace(record.key).second)
-        visit(record.key, {record.input.partition, record.offset}, std::move(quarantined));
+  return read_to_end(quarantine, results, [&](const InRecord& record) {
+    Quarantined quarantined;
+    if (!quarantined.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) ||
+        quarantined.reason().empty()) {
+      return results.ignore(record, "its value is no rejected record");
     }
-  }
-  return {};
+    if (causes.emplace(record.key).second)
+      visit(record.key, {record.input.partition, record.offset}, std::move(quarantined));
+  });
 }
 
 bool is_whole(const Quarantined& quarantined) {

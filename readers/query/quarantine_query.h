@@ -7,6 +7,7 @@
 
 #include "metrics.pb.h"
 #include "processors/stream/ports.h"
+#include "readers/query/result_records.h"
 #include "schemas/quarantine_position.h"
 
 namespace fiverate {
@@ -15,7 +16,7 @@ namespace fiverate {
 // topic, partition, offset and index of the source record, as "deliveries/3/1234/0".
 using VisitQuarantined =
     std::function<void(std::string_view cause, const QuarantinePosition& position, Quarantined record)>;
-Result<void> read_quarantine(Source& quarantine, const VisitQuarantined& visit);
+Result<void> read_quarantine(Source& quarantine, ResultRecords& results, const VisitQuarantined& visit);
 
 // Whether the record can be checked again: not if it is a single line of an accepted document, or if its bytes are missing or
 // truncated.

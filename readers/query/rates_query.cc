@@ -31,9 +31,19 @@ bool RateFilter::reduce(MetricsRow& row) const {
   return !lines.empty();
 }
 
-bool LatestRows::apply(const MetricsRow& row) {
+namespace {
+
+constexpr std::string_view kAnotherRow = "another row of its key came before";
+
+}  // namespace
+
+bool LatestRows::apply(const MetricsRow& row, const InRecord& record, ResultRecords& results) {
   auto& known = rows_[{row.brand_id(), row.region_id(), row.class_dimension()}];
-  if (known.status() != MetricsRow::STATUS_UNSPECIFIED && row.revision() <= known.revision()) return false;
+  if (known.status() != MetricsRow::STATUS_UNSPECIFIED && row.revision() <= known.revision()) {
+    if (row.revision() == known.revision() && row.SerializeAsString() != known.SerializeAsString())
+      results.ignore(record, kAnotherRow);
+    return false;
+  }
   known = row;
   return true;
 }
@@ -50,37 +60,48 @@ std::optional<MetricsRow> parse_row(const InRecord& record) {
   return day_of(row) == kNoDay ? std::nullopt : std::optional(std::move(row));
 }
 
-Result<LatestRows> read_latest(Source& metrics) {
+std::optional<MetricsRow> row_of(const InRecord& record, MetricsRow::Status status, ResultRecords& results) {
+  auto row = parse_row(record);
+  if (row && row->status() == status) return row;
+  results.ignore(record, fmt::format("its value is no {} row", MetricsRow::Status_Name(status)));
+  return std::nullopt;
+}
+
+Result<LatestRows> read_latest(Source& metrics, ResultRecords& results) {
   LatestRows latest;
-  std::vector<InRecord> records;
-  while (!metrics.finished()) {
-    records.clear();
-    TRY(metrics.poll(100ms, records));
-    for (const auto& record : records) {
-      if (const auto row = parse_row(record)) latest.apply(*row);
-    }
-  }
+  TRY(read_to_end(metrics, results, [&](const InRecord& record) {
+    if (const auto row = row_of(record, MetricsRow::LIVE, results)) latest.apply(*row, record, results);
+  }));
   return latest;
 }
 
 namespace {
 
-// Visits the rows of [first, last] in canonical order, each once. A record that is repeated after a crash replaces itself, as long as
-// its day has not been visited.
+// Visits the rows of [first, last] in canonical order, each once. The first row of a key counts. A repetition has the same bytes, or, once its
+// day was visited, a cause that was seen before.
 class RowsByDay {
  public:
-  RowsByDay(Day first, Day last, const std::function<void(const MetricsRow&)>& visit)
-      : next_(first), last_(last), visit_(visit) {}
+  RowsByDay(Day first, Day last, ResultRecords& results, const std::function<void(const MetricsRow&)>& visit)
+      : first_(first), next_(first), last_(last), results_(results), visit_(visit) {}
 
-  void add(MetricsRow row) {
+  void add(MetricsRow row, const InRecord& record) {
     const auto day = day_of(row);
-    if (day < next_ || day > last_) return;
+    auto& position = positions_[record.input.partition];
+    const bool is_seen = record.cause->position <= position;
+    position = std::max(position, record.cause->position);
+    if (day < first_ || day > last_) return;
+    if (day < next_) {
+      if (!is_seen) results_.ignore(record, kAnotherRow);
+      return;
+    }
     Key key{day, row.brand_id(), row.region_id(), row.class_dimension()};
-    rows_.insert_or_assign(std::move(key), std::move(row));
+    const auto value = chained(0, "", record.value);
+    const auto [known, added] = rows_.try_emplace(std::move(key), Held{std::move(row), value});
+    if (!added && known->second.value != value) results_.ignore(record, kAnotherRow);
   }
   void visit_before(Day day) {
     while (!rows_.empty() && std::get<Day>(rows_.begin()->first) < day) {
-      visit_(rows_.begin()->second);
+      visit_(rows_.begin()->second.row);
       rows_.erase(rows_.begin());
     }
     next_ = std::max(next_, day);
@@ -88,29 +109,36 @@ class RowsByDay {
 
  private:
   using Key = std::tuple<Day, std::string, std::string, std::string>;
+  struct Held {
+    MetricsRow row;
+    std::uint64_t value = 0;  // hash of the record's value
+  };
 
+  Day first_;
   Day next_;  // rows of earlier days have been visited
   Day last_;
+  ResultRecords& results_;
   const std::function<void(const MetricsRow&)>& visit_;
-  std::map<Key, MetricsRow> rows_;
+  std::map<Key, Held> rows_;
+  std::map<std::int32_t, CausePosition> positions_;  // the highest of each partition
 };
 
 }  // namespace
 
-Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last,
+Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last, ResultRecords& results,
                         const std::function<void(const MetricsRow&)>& visit) {
-  RowsByDay rows(first, last, visit);
+  RowsByDay rows(first, last, results, visit);
   std::map<std::int32_t, Day> newest;  // by partition
   std::vector<InRecord> records;
   while (!metrics_final.finished()) {
     records.clear();
-    TRY(metrics_final.poll(100ms, records));
+    TRY(results.poll(metrics_final, 100ms, records));
     for (const auto& record : records) {
-      auto row = parse_row(record);
+      auto row = row_of(record, MetricsRow::FINAL, results);
       if (!row) continue;
       auto& day = newest.try_emplace(record.input.partition, kNoDay).first->second;
       day = std::max(day, day_of(*row));
-      rows.add(std::move(*row));
+      rows.add(std::move(*row), record);
     }
     if (static_cast<std::int32_t>(newest.size()) < partitions) continue;
     auto passed_by_all = kEndOfDays;

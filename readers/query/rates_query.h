@@ -10,6 +10,7 @@
 
 #include "metrics.pb.h"
 #include "processors/stream/ports.h"
+#include "readers/query/result_records.h"
 
 namespace fiverate {
 
@@ -28,8 +29,8 @@ struct RateFilter {
 // The latest row of each (brand, region, dimension). A row is ignored if its revision is not higher than that of the known one.
 class LatestRows {
  public:
-  // True if the row is newer than the known one.
-  bool apply(const MetricsRow& row);
+  // True if the row of this record is newer than the known one. Another row of the same revision is ignored and shown.
+  bool apply(const MetricsRow& row, const InRecord& record, ResultRecords& results);
   [[nodiscard]] std::vector<const MetricsRow*> sorted() const;
 
  private:
@@ -38,13 +39,16 @@ class LatestRows {
 
 // The row of a record, or nothing if its bytes are none.
 std::optional<MetricsRow> parse_row(const InRecord& record);
+// The same; a record without a row of this status is ignored and shown.
+std::optional<MetricsRow> row_of(const InRecord& record, MetricsRow::Status status, ResultRecords& results);
 
 // Reads a source of `metrics` to its end.
-Result<LatestRows> read_latest(Source& metrics);
+Result<LatestRows> read_latest(Source& metrics, ResultRecords& results);
 
 // Reads a source of `metrics-final` that begins at or before the rows of `first`, and visits the rows of [first, last] in canonical
-// order (day, brand, region, dimension), each once. A day is visited as soon as all partitions have passed it.
-Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last,
+// order (day, brand, region, dimension), each once: the first of a key counts. A day is visited as soon as all partitions
+// have passed it.
+Result<void> read_final(Source& metrics_final, std::int32_t partitions, Day first, Day last, ResultRecords& results,
                         const std::function<void(const MetricsRow&)>& visit);
 
 }  // namespace fiverate

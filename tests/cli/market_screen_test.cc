@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/screen/live_screen.h"
+#include "processors/stages/topology.h"
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/rows/row_encoding.h"
 
@@ -19,6 +20,7 @@ constexpr TextOutput::Size kSmall{80, 24};
 struct Market {
   LatestRows rows;
   LatestAlerts alerts;
+  ResultRecords results{make_definition("Asia/Shanghai", {1, 1, 1})};
   std::string warning;
   RateFilter rates{std::nullopt, "", "", 28};
   AlertFilter alert_filter;
@@ -42,7 +44,7 @@ struct Market {
     append_line("", windows, row);
     MetricsRow parsed;
     ASSERT_TRUE(parsed.ParseFromString(encode(row, MetricsRow::LIVE, 1)));
-    rows.apply(parsed);
+    rows.apply(parsed, {}, results);
   }
 
   Alert& alert(const std::string& id, Transition::Severity severity, Millis since) {
@@ -63,7 +65,7 @@ struct Market {
     InRecord record;
     const auto bytes = made_.SerializeAsString();
     record.value = bytes;
-    alerts.apply(record);
+    alerts.apply(record, results);
   }
   void many(int count) {
     for (int i = 0; i < count; ++i) {

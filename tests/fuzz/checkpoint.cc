@@ -35,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto key = decoded.task();
   record.key = key;
   record.value = bytes;
+  record.cause = Cause{key, {decoded.offset(), 0}};
   const auto checkpoint = parse_checkpoint(record);
   if (!checkpoint) return 0;
   static const MarketCalendar calendar("Asia/Shanghai");

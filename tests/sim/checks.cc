@@ -10,6 +10,7 @@
 #include "processors/stream/memory_store.h"
 #include "processors/stream/task.h"
 #include "schemas/check.h"
+#include "tests/sim/stranger.h"
 #include "tests/support/rig.h"
 
 namespace fiverate::test {
@@ -71,7 +72,7 @@ class Comparison {
   void sort_by_sender() {
     for (const auto& [input, records] : log_.partitions()) {
       if (is_source(input.topic) || input.topic == Topic::checkpoints) continue;
-      for (const auto& record : records) {
+      for (const auto& record : ours(log_, input, definition_)) {
         if (record->cause) written_[record->cause->sender][input].push_back(record);
       }
     }
@@ -214,10 +215,10 @@ class Comparison {
 };
 
 template <typename Visit>
-void each_record(const SimLog& log, Topic topic, Visit visit) {
+void each_record(const SimLog& log, const Definition& definition, Topic topic, Visit visit) {
   for (const auto& [input, records] : log.partitions()) {
     if (input.topic != topic) continue;
-    for (const auto& record : records) visit(*record);
+    for (const auto& record : ours(log, input, definition)) visit(*record);
   }
 }
 
@@ -228,16 +229,17 @@ std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Def
   return Comparison(log, definition, live_rows, reordered, most).run();
 }
 
-std::map<std::string, std::string> final_rows_of(const SimLog& log) {
+std::map<std::string, std::string> final_rows_of(const SimLog& log, const Definition& definition) {
   std::map<std::string, std::string> rows;
-  each_record(log, Topic::metrics_final, [&](const OutRecord& record) { rows.try_emplace(record.key, record.value); });
+  each_record(log, definition, Topic::metrics_final,
+              [&](const OutRecord& record) { rows.try_emplace(record.key, record.value); });
   return rows;
 }
 
-std::vector<Transition> transitions_of(const SimLog& log) {
+std::vector<Transition> transitions_of(const SimLog& log, const Definition& definition) {
   std::set<std::string> causes;
   std::vector<Transition> transitions;
-  each_record(log, Topic::signals, [&](const OutRecord& record) {
+  each_record(log, definition, Topic::signals, [&](const OutRecord& record) {
     SignalRecord signal;
     CHECK(signal.ParseFromString(record.value));
     if (signal.has_transition() && causes.insert(to_text(*record.cause)).second)
@@ -246,9 +248,9 @@ std::vector<Transition> transitions_of(const SimLog& log) {
   return transitions;
 }
 
-std::vector<std::pair<std::string, std::string>> quarantined_of(const SimLog& log) {
+std::vector<std::pair<std::string, std::string>> quarantined_of(const SimLog& log, const Definition& definition) {
   std::vector<std::pair<std::string, std::string>> found;
-  each_record(log, Topic::quarantine, [&](const OutRecord& record) {
+  each_record(log, definition, Topic::quarantine, [&](const OutRecord& record) {
     Quarantined quarantined;
     CHECK(quarantined.ParseFromString(record.value));
     found.emplace_back(quarantined.event_id(), quarantined.reason());

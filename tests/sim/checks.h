@@ -20,10 +20,10 @@ namespace fiverate::test {
 std::vector<std::string> differences_to_fresh_folds(const SimLog& log, const Definition& definition, bool live_rows,
                                                     const std::optional<Input>& reordered = {}, std::size_t most = 5);
 
-// The rows in metrics-final, by key.
-std::map<std::string, std::string> final_rows_of(const SimLog& log);
-std::vector<Transition> transitions_of(const SimLog& log);
+// Of the records that fiverate wrote: the rows in metrics-final, by key.
+std::map<std::string, std::string> final_rows_of(const SimLog& log, const Definition& definition);
+std::vector<Transition> transitions_of(const SimLog& log, const Definition& definition);
 // (event_id, reason)
-std::vector<std::pair<std::string, std::string>> quarantined_of(const SimLog& log);
+std::vector<std::pair<std::string, std::string>> quarantined_of(const SimLog& log, const Definition& definition);
 
 }  // namespace fiverate::test

@@ -36,6 +36,9 @@ class FickleOperator final : public Operator {
     FickleOutbox fickle(outbox, saboteur_);
     return inner_->apply(record, fickle);
   }
+  std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    return inner_->foreign_reason(record);
+  }
   bool at_boundary() const override { return inner_->at_boundary(); }
   void save(StoreBatch& batch) override { inner_->save(batch); }
   Millis clock() const override { return inner_->clock(); }

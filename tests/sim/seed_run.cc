@@ -61,6 +61,7 @@ ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sab
   plan.truncates = truncates;
   // Not with a truncation, which may lose the decision about this record, nor as the first record of the market, which is not held.
   plan.far_time = !truncates && sabotage == Sabotage::none && plan.time_known_early && chance.percent(50);
+  if (!truncates && sabotage == Sabotage::none && seed % 4 < 2) plan.stranger = seed * 11 + 7;
   return plan;
 }
 
@@ -96,7 +97,8 @@ class SeedCheck {
     if (cluster_.sequence_gaps() > 0) {
       return fails(fmt::format("{} records were not applied: one before them was missing", cluster_.sequence_gaps()));
     }
-    if (auto different = compare(); !different.empty()) fails(std::move(different));
+    if (auto different = compare(); !different.empty()) return fails(std::move(different));
+    if (!cluster_.counts_foreign_records()) fails("a task has counted other records as foreign");
   }
 
   // The sabotage has to be noticed if it changed the log; without it nothing may be noticed.
@@ -129,7 +131,7 @@ class SeedCheck {
       report_.outcome = Outcome::unnoticed;
       return only_that_is_missing();
     }
-    const auto rows = final_rows_of(cluster_.log());
+    const auto rows = final_rows_of(cluster_.log(), cluster_.definition());
     if (cluster_.stopped()) {
       report_.outcome = Outcome::stopped;
     } else if (cluster_.sequence_gaps() > 0) {
@@ -147,7 +149,7 @@ class SeedCheck {
   // Only the lost records are missing, and all others are right.
   void only_that_is_missing() {
     const auto& lost = cluster_.truncation()->input;
-    const auto rows = final_rows_of(cluster_.log());
+    const auto rows = final_rows_of(cluster_.log(), cluster_.definition());
     if (has_wrong_row(rows) || (lost.topic != Topic::metrics_final && rows != expected_.final_rows)) {
       return fails("other rows are final after a lost end of results\n" + compare());
     }
@@ -167,7 +169,7 @@ class SeedCheck {
   // The first line is a summary; the details follow. Empty: no difference.
   std::string compare() const {
     const auto& log = cluster_.log();
-    const auto rows = final_rows_of(log);
+    const auto rows = final_rows_of(log, cluster_.definition());
     std::optional<Input> reordered;
     if (const auto& truncation = cluster_.truncation(); truncation && cluster_.lost_a_result())
       reordered = truncation->input;
@@ -177,12 +179,13 @@ class SeedCheck {
              lines_of(folds) + first_differences(json_lines(expected_.final_rows), json_lines(rows));
     }
     if (!folds.empty()) return "a fold of the same log has other outputs\n" + lines_of(folds);
-    if (auto stockouts = confirmed_stockouts(transitions_of(log)); stockouts != expected_.stockouts) {
+    if (auto stockouts = confirmed_stockouts(transitions_of(log, cluster_.definition()));
+        stockouts != expected_.stockouts) {
       return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
     }
     auto quarantined = once_each(expected_.quarantined);
     if (cluster_.plan().far_time) quarantined.emplace("", name_of(Reason::future));
-    if (once_each(quarantined_of(log)) != quarantined) return "other records are quarantined\n";
+    if (once_each(quarantined_of(log, cluster_.definition())) != quarantined) return "other records are quarantined\n";
     return {};
   }
 
@@ -261,10 +264,11 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
 
   const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
   report.plan = fmt::format(
-      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}",
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}",
       history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
       plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
-      plan.backlog ? "; a backlog" : "", plan.time_known_early ? "" : "; some sources start late");
+      plan.backlog ? "; a backlog" : "", plan.stranger ? "; a stranger" : "",
+      plan.time_known_early ? "" : "; some sources start late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;

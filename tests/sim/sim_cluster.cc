@@ -74,6 +74,7 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
     static_cast<void>(calm());
   }
   lay_out(history, end);
+  if (plan_.stranger) stranger_.emplace(*plan_.stranger);
   if (plan_.backlog) arrive(static_cast<std::int64_t>(to_arrive_.size()));
 }
 
@@ -222,6 +223,7 @@ void SimCluster::storm() {
   for (int step = 0; step < plan_.steps; ++step) {
     if (stopped_ && !operator_helps()) return;
     if (step == truncated_at) truncate();
+    if (stranger_) stranger_->pass_by(log_, weather_);
     for (auto& process : processes_) {
       if (!process->up && --process->down_for < 0) process->up = true;
     }
@@ -345,6 +347,18 @@ bool SimCluster::notes_what_is_missing() {
     }
   }
   return right;
+}
+
+bool SimCluster::counts_foreign_records() const {
+  for (const auto& process : processes_) {
+    for (const auto& thread : process->threads) {
+      if (!thread.supervisor) continue;
+      for (const auto& [input, context] : thread.supervisor->tasks()) {
+        if (context.task->foreign().count() != (stranger_ ? stranger_->written(input) : 0)) return false;
+      }
+    }
+  }
+  return true;
 }
 
 bool SimCluster::lost_a_result() const {

@@ -19,6 +19,7 @@
 #include "processors/stages/topology.h"
 #include "tests/sim/sim_ports.h"
 #include "tests/sim/sim_store.h"
+#include "tests/sim/stranger.h"
 #include "tests/support/random_history.h"
 
 namespace fiverate::test {
@@ -34,8 +35,9 @@ struct ClusterPlan {
   int standby = 0;  // copies that each process keeps of others' tasks; each process has a disk of its own then
   int severity = 1;
   int steps = 1000;
-  bool truncates = false;  // one partition, once
-  bool far_time = false;   // one record with a time years ahead, before the last marks
+  bool truncates = false;                      // one partition, once
+  bool far_time = false;                       // one record with a time years ahead, before the last marks
+  std::optional<std::uint64_t> stranger = {};  // the seed of somebody who writes into the topics by accident
 };
 
 // The loss of acknowledged records at the end of a partition.
@@ -68,6 +70,8 @@ class SimCluster {
   [[nodiscard]] std::int64_t repetitions() const { return repetitions_; }
   // Whether the running tasks that miss records, and no others, have a note of it in their group, once the sequence gap has stood long enough.
   [[nodiscard]] bool notes_what_is_missing();
+  // Whether each running task has counted the foreign records of its input, and no others.
+  [[nodiscard]] bool counts_foreign_records() const;
   // A line with the position of each task.
   [[nodiscard]] std::string tasks() const;
   [[nodiscard]] const std::optional<Truncation>& truncation() const { return truncation_; }
@@ -123,6 +127,7 @@ class SimCluster {
   std::optional<Truncation> truncation_;
   std::int64_t sequence_gaps_ = 0;
   std::int64_t repetitions_ = 0;
+  std::optional<Stranger> stranger_;
 };
 
 }  // namespace fiverate::test

@@ -34,6 +34,7 @@ InRecord record_of(const OutRecord& record) {
   InRecord read;
   read.key = record.key;
   read.value = record.value;
+  read.cause = record.cause;
   return read;
 }
 
@@ -56,6 +57,12 @@ TEST(CheckpointRecord, ARecordThatNoTaskWroteIsIgnored) {
   auto removed = checkpoint_record(checkpoint("outlet/3", 12), 5);
   removed.value.clear();
   EXPECT_FALSE(parse_checkpoint(record_of(removed)).has_value());
+  for (const auto& cause : std::vector<std::optional<Cause>>{std::nullopt, Cause{"outlet/4", {12, 0}},
+                                                             Cause{"outlet/3", {11, 0}}, Cause{"outlet/3", {12, 1}}}) {
+    auto other_cause = checkpoint_record(checkpoint("outlet/3", 12), 5);
+    other_cause.cause = cause;
+    EXPECT_FALSE(parse_checkpoint(record_of(other_cause)).has_value()) << (cause ? to_text(*cause) : "none");
+  }
 }
 
 TEST(IsNewer, ComparesTheEpochBeforeTheOffset) {

@@ -1,9 +1,10 @@
 // An operator that a reader can follow by eye: it adds up the numbers that it reads, and publishes the sum to two tasks and to a result
 // topic. Its tally (how many outputs it computed) does not follow from its state. A record "hold" leaves it between boundaries, "end" ends
-// that; "fail" is an error.
+// that; "fail" is an error. What begins with "?" nobody of ours has written.
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ class Adder final : public Operator {
     if (sum_ % 2 == 0) outbox.to_task(Topic::deltas, 1, record.timestamp, "", text);
     outbox.to_result(Topic::metrics_final, 0, record.timestamp, "", text);
     return {};
+  }
+  std::optional<std::string> foreign_reason(const InRecord& record) const override {
+    if (!record.value.starts_with('?')) return std::nullopt;
+    return "it is " + std::string(record.value);
   }
   bool at_boundary() const override { return !is_between_boundaries_; }
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }

@@ -221,6 +221,89 @@ TEST_F(TaskTest, AcknowledgedPositionsAreThoseOfTheLastCommit) {
   EXPECT_EQ(*restarted.task.acknowledged(), after_first);
 }
 
+// ---- foreign records -----------------------------------------------------------------------------------------------------
+
+TEST_F(TaskTest, SkipsForeignRecordsAndCountsThemInItsState) {
+  for (const auto* value : {"1", "?a", "2", "?b", "?c", "3"}) append(value);
+  const auto records = read(log, kTaskLedger);
+  {
+    Process first(log, "outlet", kTaskLedger, content);
+    ASSERT_TRUE(first.process({records[0], records[1], records[2], records[3]}).has_value());
+    EXPECT_EQ(first.adder.applied, (Values{"1", "2"}));
+    ASSERT_TRUE(first.commit().has_value());
+    EXPECT_EQ(parse_checkpoint(read(log, kCheckpointsPartition).back())->foreign().count(), 2);
+  }
+  Process second(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(second.task.restore().has_value());
+  EXPECT_EQ(second.task.next_offset(), 4);
+  ASSERT_TRUE(second.process({records[3], records[4], records[5]}).has_value()) << "the last record before is foreign";
+  EXPECT_EQ(second.adder.applied, (Values{"3"}));
+  EXPECT_EQ(second.task.counters().foreign, 1) << "since it was opened";
+  EXPECT_EQ(second.task.foreign().count(), 3);
+  EXPECT_EQ(second.task.foreign().last_offset(), 4);
+  EXPECT_EQ(second.task.foreign().last_reason(), "it is ?c");
+  EXPECT_EQ(values_of(kTaskDeltas), (Values{"1", "3", "6"}));
+}
+
+// The reason may quote a header of any bytes, and the state has to be read again.
+TEST_F(TaskTest, TheReasonThatIsKeptIsShortText) {
+  append("?\xff\x1b" + std::string(100'000, 'x'));
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
+  ASSERT_TRUE(first.commit().has_value());
+  Process second(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(second.task.restore().has_value());
+  EXPECT_TRUE(second.task.foreign().last_reason().starts_with("it is ?\ufffd\\u001bxxx"));
+  EXPECT_LT(second.task.foreign().last_reason().size(), 300U);
+  EXPECT_TRUE(parse_checkpoint(read(log, kCheckpointsPartition).back()).has_value());
+}
+
+// The causes of its outputs name later offsets. All else is as without the foreign records.
+TEST_F(TaskTest, AForeignRecordChangesNoOutputButItsCause) {
+  for (const auto* value : {"?", "1", "?", "2", "?"}) append(value);
+  Process with(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(with.process(read(log, kTaskLedger)).has_value());
+  MemoryLog clean_log;
+  for (const auto* value : {"1", "2"}) clean_log.append({Topic::ledger, 0, 5, "", value, std::nullopt, std::nullopt});
+  Process without(clean_log, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
+  ASSERT_TRUE(without.process(read(clean_log, kTaskLedger)).has_value());
+  const auto found = read(log, kTaskDeltas);
+  const auto expected = read(clean_log, kTaskDeltas);
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].value, expected[i].value);
+    EXPECT_EQ(found[i].link->chain, expected[i].link->chain);
+  }
+}
+
+// The log that it read has the foreign record: another one in its place is another log.
+TEST_F(TaskTest, AForeignRecordIsPartOfTheLogThatWasRead) {
+  append("1");
+  append("?a");
+  Process first(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(first.process(read(log, kTaskLedger)).has_value());
+  ASSERT_TRUE(first.commit().has_value());
+  MemoryLog other;
+  other.append({Topic::ledger, 0, 5, "", "1", std::nullopt, std::nullopt});
+  other.append({Topic::ledger, 0, 5, "", "?b", std::nullopt, std::nullopt});
+  Process second(other, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(second.task.restore().has_value());
+  EXPECT_FALSE(second.process(read(other, kTaskLedger, 1)).has_value());
+}
+
+TEST_F(TaskTest, AStateOnlyReplaySkipsTheSameRecords) {
+  for (const auto* value : {"1", "?a", "2", "?b"}) append(value);
+  const auto records = read(log, kTaskLedger);
+  Process owner(log, "outlet", kTaskLedger, content);
+  ASSERT_TRUE(owner.process(records).has_value());
+  ASSERT_TRUE(owner.commit().has_value());
+  Process rebuilt(log, "outlet", kTaskLedger, std::make_shared<MemoryStore::Content>());
+  rebuilt.task.resume_from(*parse_checkpoint(read(log, kCheckpointsPartition).back()));
+  ASSERT_TRUE(rebuilt.process(records).has_value());
+  EXPECT_EQ(rebuilt.adder.computed, 0);
+  EXPECT_EQ(rebuilt.task.foreign().SerializeAsString(), owner.task.foreign().SerializeAsString());
+}
+
 // ---- restart --------------------------------------------------------------------------------------------------------
 
 TEST_F(TaskTest, ARestartedTaskSendsTheSameOutputsAgain) {

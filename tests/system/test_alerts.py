@@ -38,7 +38,7 @@ def visit(number, day, count):
 
 class AlertsMarket(Market):
     def __init__(self, test):
-        super().__init__(test, shared_kafka(), partitions=(2, 2, 2))
+        super().__init__(test, shared_kafka(), partitions=(2, 8, 2))
         self.create_topics()
 
     def history(self, *lines, name="history"):
@@ -57,8 +57,8 @@ class AlertsMarket(Market):
 
         return eventually(probe, 40, lambda: json.dumps(self.alerts("--all"), indent=0))
 
-    def write_transition(self, number, state, offset=None, alert_id="aa11223344556677", partition=0, **fields):
-        """Writes a transition of outlet task 0 to `signals`."""
+    def write_transition(self, number, state, alert_id="aa11223344556677", partition=0, **fields):
+        """Writes a transition to `signals`, each as the first record of another outlet task: such a record needs no chain."""
         known = {"rule": '"R1"', "severity": "WARNING", "brand_id": '"LARK"', "sku_id": '"SKU1"', "outlet_id": '"SHOP"',
                  "region_id": '"north"', "episode": 1, "at_ms": 1772424000000 + number, "since_ms": 1772424000000,
                  "known_at_ms": 1772424000000 + number, "unit": '"count"', **fields}
@@ -69,9 +69,9 @@ class AlertsMarket(Market):
                                capture_output=True, check=True, timeout=DONE_WITHIN).stdout
         file = self.folder / f"signal-{alert_id}-{number}"
         file.write_bytes(value)
-        offset = 1000 + number if offset is None else offset
         subprocess.run(["kcat", "-P", "-b", self.address, "-t", self.prefix + "signals", "-p", str(partition),
-                        "-H", f"fiverate-cause=outlet/0/{offset}/0", str(file)], check=True, timeout=DONE_WITHIN)
+                        "-H", f"fiverate-cause=outlet/{number}/1000/0", "-H", "fiverate-previous=-", "-H", "fiverate-chain=0000000000000000",
+                        str(file)], check=True, timeout=DONE_WITHIN)
 
 
 class AlertManager(unittest.TestCase):
@@ -88,7 +88,7 @@ class AlertManager(unittest.TestCase):
         market = self.market
         watching = Process(market, "watch", "alerts", "--region", "city")
         market.write_transition(1, "FIRING")
-        market.write_transition(1, "FIRING", alert_id="ab00000000000000", partition=1, brand_id='"PLUM"', severity="CRITICAL", offset=2000)
+        market.write_transition(1, "FIRING", alert_id="ab00000000000000", partition=1, brand_id='"PLUM"', severity="CRITICAL")
         first = market.await_alert(lambda alert: True, "--brand", "LARK")
         self.assertEqual((first["state"], first["severity"], first["acked_by"], first["silenced"]), ("FIRING", "warning", None, []))
         eventually(lambda: len(market.alerts()) == 2, 20, "both are open")
