@@ -111,7 +111,7 @@ class MarketStage final : public Operator {
   [[nodiscard]] bool owns_whole_market() const;
 
   Settings settings_;
-  std::string definition_bytes_;
+  std::string definition_id_;
   const MarketCalendar& calendar_;
   RegionTree regions_;
   Catalogue catalogue_;  // for guide prices

@@ -73,7 +73,7 @@ class OutletStage final : public Operator {
   void schedule(const std::string& outlet_id, OutletRecord& outlet);
 
   OutletContext context_;
-  std::string definition_bytes_;
+  std::string definition_id_;
   Watermark sources_;
   StateTable<OutletRecord, OutletRecordCodec> outlets_;
   ReferenceTables reference_;
