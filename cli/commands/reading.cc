@@ -5,6 +5,7 @@
 #include "cli/live/live.h"
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_offsets.h"
+#include "processors/stages/topology.h"
 
 namespace fiverate {
 
@@ -38,10 +39,13 @@ Millis market_clock(const Context& context) {
   return or_exit(try_market_clock(context));
 }
 
+// A partition may end with the record of an extension.
+constexpr std::int64_t kLastLedgerRecords = 4;
+
 Result<Millis> try_market_clock(const Context& context) {
   ReaderOptions reading;
   reading.inputs = all_partitions(context, Topic::ledger);
-  reading.from = FromLast{1};
+  reading.from = FromLast{kLastLedgerRecords};
   reading.until_end = true;
   const auto reader = KafkaReader::open(context.kafka, std::move(reading));
   if (!reader) return tl::make_unexpected(reader.error());
@@ -51,7 +55,8 @@ Result<Millis> try_market_clock(const Context& context) {
     records.clear();
     TRY((*reader)->poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) {
-      if (record.offset > 0) latest = std::max(latest, record.timestamp);  // offset 0 is the definition
+      const bool is_definition = record.offset == 0 || record.timestamp >= kExtensionsFrom;
+      if (!is_definition) latest = std::max(latest, record.timestamp);
     }
   }
   return latest;
