@@ -7,7 +7,6 @@
 #include "cli/commands/market_definition.h"
 #include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
-#include "processors/runtime/growth_watch.h"
 #include "processors/stages/topology.h"
 
 namespace fiverate {
@@ -94,6 +93,12 @@ void check_settings(const Context& context, const Definition& definition, const 
     if (finding.kind == TopicFinding::Kind::unread) {
       throw ExitError(kExitFailed,
                       fmt::format("{}: {}. Take them in with `{}`.", rejected, to_text(finding), kExtendCommand));
+    }
+    if (finding.setting.starts_with("definition") && finding.kind == TopicFinding::Kind::differs) {
+      std::string differences;
+      for (const auto& difference : definition_differences(context)) differences += " " + to_text(difference);
+      throw ExitError(kExitFailed,
+                      fmt::format("{}: the topics were created with another definition.{}", rejected, differences));
     }
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");

@@ -48,14 +48,15 @@ enum class Fault : std::uint8_t {
   offsets_lost,     // the group's offset of a partition is set back or deleted
   truncation,       // a partition of the log loses its last acknowledged records
   far_time,         // a record would move the clock of its source partition years ahead
+  growth,           // source topics get more partitions while the market runs
   sabotage,         // a record is changed, dropped or swapped on purpose
 };
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 20;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames{
     "crashes",        "moves",       "rebalances",    "zombies",      "refused commits",
     "two at once",    "lost acks",   "late requests", "delayed acks", "connection losses",
     "store failures", "full disks",  "states lost",   "power losses", "old copies",
-    "offsets lost",   "truncations", "far times",     "sabotages"};
+    "offsets lost",   "truncations", "far times",     "growths",      "sabotages"};
 using FaultCounts = std::array<std::int64_t, kFaults>;
 
 // The calls of ports that may fail.

@@ -133,6 +133,7 @@ class Growth(unittest.TestCase):
         for command in commands:
             self.market.fails(1, *command, message=REMEDY)
         self.market.fails(1, "topics", "check", message=REMEDY)
+        self.market.fails(1, "import", "--yes", second, "-X", f"topics.source_partitions={AFTER + 1}", message="another definition")
         self.market.fails(1, "topics", "extend", message="Nothing was changed: .*Stop all processes")
         self.assertEqual({topic: self.written(topic) for topic in before}, before)
         self.assertEqual(self.market.final(), final, "no day has closed")
