@@ -88,17 +88,21 @@ void check_settings(const Context& context, const Definition& definition, const 
         fmt::format("{}: {}, so Kafka sets the time of each event. Use a new topics.prefix for a market on marks.",
                     rejected, live ? "this market is live" : "intake.clock is \"wall\""));
   }
-  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan(definition)))) {
+  const auto findings = or_exit(check_topics(context.kafka, context.topic_plan(definition)));
+  const auto is_other_definition = [](const TopicFinding& finding) {
+    return finding.setting.starts_with("definition") && finding.kind == TopicFinding::Kind::differs;
+  };
+  if (std::ranges::any_of(findings, is_other_definition)) {
+    std::string differences;
+    for (const auto& difference : definition_differences(context)) differences += " " + to_text(difference);
+    throw ExitError(kExitFailed,
+                    fmt::format("{}: the topics were created with another definition.{}", rejected, differences));
+  }
+  for (const auto& finding : findings) {
     if (finding.kind == TopicFinding::Kind::surplus) continue;
     if (finding.kind == TopicFinding::Kind::unread) {
       throw ExitError(kExitFailed,
                       fmt::format("{}: {}. Take them in with `{}`.", rejected, to_text(finding), kExtendCommand));
-    }
-    if (finding.setting.starts_with("definition") && finding.kind == TopicFinding::Kind::differs) {
-      std::string differences;
-      for (const auto& difference : definition_differences(context)) differences += " " + to_text(difference);
-      throw ExitError(kExitFailed,
-                      fmt::format("{}: the topics were created with another definition.{}", rejected, differences));
     }
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
