@@ -40,6 +40,8 @@ inline constexpr std::array<std::string_view, kTopicCount> kTopicNames{
     "metrics", "metrics-final", "alerts", "alert-log", "seals",    "quarantine", "checkpoints"};
 inline constexpr std::array<Topic, 5> kSourceTopics{Topic::orders, Topic::deliveries, Topic::visits, Topic::reference,
                                                     Topic::commands};
+// Their partitions may become more (`topics extend`).
+inline constexpr std::array<Topic, 3> kDocumentTopics{Topic::orders, Topic::deliveries, Topic::visits};
 inline constexpr std::array<Topic, 3> kInternalTopics{Topic::ledger, Topic::deltas, Topic::signals};
 
 constexpr std::string_view name_of(Topic topic) {
@@ -54,7 +56,7 @@ std::optional<Topic> home_of(Event::PayloadCase payload);
 bool holds_latest(Topic topic);                // compacted: only the last record of a key counts
 bool is_document(Event::PayloadCase payload);  // order, delivery, visit
 
-// The numbers of partitions. They are part of the definition and fixed when the topics are created.
+// The numbers of partitions. They are part of the definition and fixed when the topics are created; only `source` may grow later.
 struct PartitionCounts {
   std::int32_t source = 4;  // of orders, deliveries, visits each
   std::int32_t ledger = 4;

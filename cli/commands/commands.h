@@ -29,6 +29,7 @@ inline void add_force_option(CLI::App& command, bool& force) {
 }
 
 void add_topics(Program& program);
+void add_topics_extend(CLI::App& topics, Program& program);
 void add_simulate(Program& program);
 void add_import(Program& program);
 void add_run(Program& program);

@@ -97,11 +97,11 @@ Definition Context::definition() const {
   return make_definition(config().market.timezone, partitions(), limits());
 }
 
-TopicPlan Context::topic_plan() const {
+TopicPlan Context::topic_plan(const Definition& definition) const {
   TopicPlan plan;
-  plan.partitions = partitions();
+  plan.partitions = partition_counts(definition);
   plan.replication_factor = config().topics.replication;
-  plan.definition = [ours = definition()](Topic topic) { return definition_record(topic, ours); };
+  plan.definition = [first = without_extensions(definition)](Topic topic) { return definition_record(topic, first); };
   return plan;
 }
 

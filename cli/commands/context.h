@@ -60,8 +60,8 @@ struct Context {
   [[nodiscard]] PartitionCounts partitions() const;
   [[nodiscard]] AcceptanceLimits limits() const;
   [[nodiscard]] Definition definition() const;
-  // The topics that this configuration requires.
-  [[nodiscard]] TopicPlan topic_plan() const;
+  // The topics of a market with this definition (market_definition.h).
+  [[nodiscard]] TopicPlan topic_plan(const Definition& definition) const;
 };
 
 // Parses a day on the command line, such as 2026-03-02. Ends the program if it is none.

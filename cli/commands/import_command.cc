@@ -5,6 +5,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/history_check.h"
+#include "cli/commands/market_definition.h"
 #include "cli/commands/source_topics.h"
 #include "cli/commands/stop_signal.h"
 #include "cli/screen/message.h"
@@ -109,10 +110,10 @@ constexpr const char* kRepeat = "Repeat the command with the same files to conti
 
 // Writes the history behind what earlier runs have written.
 int write_history(const Context& context, const MarketCalendar& calendar, const History& history, bool open,
-                  ImportId id, const SourceTopics& topics) {
+                  ImportId id, const SourceTopics& topics, const PartitionCounts& partitions) {
   const auto begun = std::chrono::steady_clock::now();
   const auto sink = or_exit(KafkaSink::open(context.kafka));
-  ImportOptions options{context.partitions(), start_of_import(id, topics.ends), open, stop_requested};
+  ImportOptions options{partitions, start_of_import(id, topics.ends), open, stop_requested};
   catch_stop_signals();
   ProgressBar bar("import", "events", static_cast<std::int64_t>(history.size()));
   const auto written = import_history(history, calendar, *sink, options,
@@ -144,16 +145,18 @@ int import_all(const Context& context, const ImportArguments& arguments) {
   or_exit(reach(context.kafka));
   const auto history = read_history(arguments, calendar, std::move(files));
   check_outliers(history, calendar, {context.config().import.outlier_days, arguments.yes}, "Import rejected");
-  const auto id = import_id(history, calendar, context.partitions());
+  const auto definition = or_exit(market_definition(context));
+  const auto partitions = partition_counts(definition);
+  const auto id = import_id(history, calendar, partitions);
   const auto topics = check_source_topics(
-      context, calendar,
+      context, definition, calendar,
       {SourceWriterKind::import, id, first_mark(history, calendar), history.begins(), arguments.yes});
   if (topics.state == ImportState::followed) {
     print_note(fmt::format("Nothing was written: all {} events were imported before, and another import since.",
                            history.size()));
     return kExitDone;
   }
-  return write_history(context, calendar, history, arguments.open, id, topics);
+  return write_history(context, calendar, history, arguments.open, id, topics, partitions);
 }
 
 }  // namespace

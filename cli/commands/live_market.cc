@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "cli/commands/market_definition.h"
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
@@ -23,24 +24,25 @@ constexpr Millis kNotStamped = 1;
 
 using Ends = std::map<Input, std::int64_t>;
 
-Result<Ends> ends_of(const Context& context) {
-  ReaderOptions reading{source_inputs(context.definition()), FromLast{1}, true};
+Result<Ends> ends_of(const Context& context, const std::vector<Input>& inputs) {
+  ReaderOptions reading{inputs, FromLast{1}, true};
   TRY_VALUE(reader, KafkaReader::open(context.kafka, std::move(reading)));
   std::vector<InRecord> records;
   while (!reader->finished()) TRY(reader->poll(kPollWait, records));
   return reader->end_offsets();
 }
 
-Result<void> write_live_marks(const Context& context, const std::string& value) {
+Result<void> write_live_marks(const Context& context, const std::vector<Input>& inputs, const std::string& value) {
   TRY_VALUE(sink, KafkaSink::open(context.kafka));
-  for (const auto& input : source_inputs(context.definition()))
+  for (const auto& input : inputs)
     TRY(sink->send({input.topic, input.partition, kNotStamped, "", value, std::nullopt, std::nullopt}));
   return sink->flush();
 }
 
 // Whether Kafka has stamped a record with this value behind the end of every partition.
 Result<bool> are_stamped(const Context& context, const Ends& from, const std::string& value) {
-  ReaderOptions reading{source_inputs(context.definition()), FromOffsets{from}, true};
+  ReaderOptions reading{{}, FromOffsets{from}, true};
+  for (const auto& [input, end] : from) reading.inputs.push_back(input);
   TRY_VALUE(reader, KafkaReader::open(context.kafka, std::move(reading)));
   std::set<Input> stamped;
   std::vector<InRecord> records;
@@ -57,13 +59,15 @@ Result<bool> are_stamped(const Context& context, const Ends& from, const std::st
 }  // namespace
 
 Result<void> go_live(const Context& context) {
+  TRY_VALUE(definition, market_definition(context));
+  const auto inputs = source_inputs(definition);
   TRY(let_kafka_stamp(context.kafka));
   const auto value = mark_value(wall_clock(), true);
   // Each broker has the setting a moment later.
   const auto deadline = Clock::now() + kKafkaAnswerWithin;
   for (;;) {
-    TRY_VALUE(ends, ends_of(context));
-    TRY(write_live_marks(context, value));
+    TRY_VALUE(ends, ends_of(context, inputs));
+    TRY(write_live_marks(context, inputs, value));
     TRY_VALUE(stamped, are_stamped(context, ends, value));
     if (stamped) return {};
     if (Clock::now() > deadline) {
@@ -86,7 +90,8 @@ Result<void> ensure_clock(const Context& context) {
   }
   if (live) return go_live(context);
   if (clock != IntakeClock::wall) return {};
-  TRY_VALUE(ends, ends_of(context));
+  TRY_VALUE(definition, market_definition(context));
+  TRY_VALUE(ends, ends_of(context, source_inputs(definition)));
   if (std::ranges::all_of(ends, [](const auto& end) { return end.second == 0; })) return go_live(context);
   return fail(
       Reaction::stop,

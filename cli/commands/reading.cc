@@ -7,6 +7,7 @@
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_offsets.h"
 #include "processors/stages/internal_records.h"
+#include "processors/stages/topology.h"
 #include "schemas/instant.h"
 
 namespace fiverate {

@@ -4,6 +4,7 @@
 
 #include "cli/commands/commands.h"
 #include "cli/commands/history_check.h"
+#include "cli/commands/market_definition.h"
 #include "cli/screen/message.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
@@ -79,7 +80,7 @@ int replay(const Context& context, const ReplayArguments& arguments) {
   ReplaySummary summary;
   if (arguments.kafka) {
     or_exit(reach(context.kafka));
-    const auto definition = context.definition();
+    const auto definition = or_exit(market_definition(context));
     ReaderOptions reading;
     for (std::int32_t partition = 0; partition < definition.ledger_partitions(); ++partition) {
       reading.inputs.push_back({Topic::ledger, partition});

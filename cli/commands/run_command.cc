@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "cli/commands/commands.h"
-#include "cli/commands/definition_difference.h"
 #include "cli/commands/live_market.h"
+#include "cli/commands/market_definition.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
 #include "cli/live/memory_limit.h"
@@ -45,25 +45,40 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
   return stages;
 }
 
-// Waits for Kafka without a limit, then checks that the topics are those of this configuration.
-Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop) {
-  Result<std::vector<TopicFinding>> findings;
+struct FoundTopics {
+  Definition definition;
+  std::vector<TopicFinding> findings;
+};
+
+Result<FoundTopics> find_topics(const Context& context) {
+  TRY(reach(context.kafka));
+  TRY_VALUE(definition, market_definition(context));
+  TRY_VALUE(findings, check_topics(context.kafka, context.topic_plan(definition)));
+  return FoundTopics{std::move(definition), std::move(findings)};
+}
+
+// Waits for Kafka without a limit, then checks that the topics are those of this configuration. Returns the definition of the market;
+// nothing: `stop` was requested.
+Result<std::optional<Definition>> check_market(const Context& context, const std::stop_token& stop) {
+  Result<FoundTopics> found;
   for (;;) {
-    if (stop.stop_requested()) return false;
-    auto reached = reach(context.kafka);
-    if (reached) findings = check_topics(context.kafka, context.topic_plan());
-    if (reached && findings) break;
-    const auto& error = reached ? findings.error() : reached.error();
-    if (error.reaction == Reaction::stop) return tl::make_unexpected(error);
-    spdlog::warn("{} Trying again.", error.what);
+    if (stop.stop_requested()) return std::nullopt;
+    found = find_topics(context);
+    if (found) break;
+    if (found.error().reaction == Reaction::stop) return tl::make_unexpected(found.error());
+    spdlog::warn("{} Trying again.", found.error().what);
   }
   std::string wrong;
   bool other_definition = false;
-  for (const auto& finding : *findings) {
-    if (finding.setting == "topic" || finding.setting == "partitions" ||
-        finding.setting == "unclean.leader.election.enable") {
+  for (const auto& finding : found->findings) {
+    if (finding.kind == TopicFinding::Kind::unread || finding.kind == TopicFinding::Kind::surplus) {
+      spdlog::warn("{}", to_text(finding));  // intake pauses while a source topic has partitions that nobody reads
+    } else if (finding.setting == "topic" || finding.setting == "partitions" ||
+               finding.setting == "unclean.leader.election.enable") {
       wrong += "\n  " + to_text(finding);
-    } else if (finding.expired) {  // the states name the definition as well; a task without a state stops (PARTIAL)
+    } else if (finding.kind ==
+               TopicFinding::Kind::
+                   expired) {  // the states name the definition as well; a task without a state stops (PARTIAL)
       spdlog::warn("{}", to_text(finding));
     } else if (finding.setting.starts_with("definition")) {
       if (!std::exchange(other_definition, true)) {
@@ -75,7 +90,12 @@ Result<bool> topics_are_ours(const Context& context, const std::stop_token& stop
       spdlog::warn("{}", to_text(finding));
     }
   }
-  if (wrong.empty()) return true;
+  if (wrong.empty()) {
+    const auto configured = context.config().topics.source_partitions;
+    if (const auto now = partition_counts(found->definition).source; now != configured)
+      spdlog::info("topics.source_partitions is {}; this market has {} since `topics extend`", configured, now);
+    return found->definition;
+  }
   return fail(
       Reaction::stop,
       "The topics are not those of this configuration:{}\nMake them with `fiverate topics create`, or go back to the "
@@ -111,7 +131,7 @@ void arm_failpoint_of_environment() {
 
 int run_stages(const Context& context, const RunArguments& arguments) {
   arm_failpoint_of_environment();
-  LiveSettings settings{context.config(), context.kafka, context.definition(), stages_of(arguments.stages)};
+  LiveSettings settings{context.config(), context.kafka, {}, stages_of(arguments.stages)};
   settings.standby = arguments.standby.value_or(context.config().run.standby);
   const MarketCalendar calendar(context.config().market.timezone);
   const auto memory_limit = cgroup_memory_limit();
@@ -160,9 +180,10 @@ int run_stages(const Context& context, const RunArguments& arguments) {
     health_server = or_exit(HealthServer::open(settings.config.run.health, health));
     spdlog::info("health: http://{}/livez and /readyz", health_server->address());
   }
-  const auto ours = topics_are_ours(context, stop.get_token());
-  if (!ours) throw ExitError(kExitUsage, ours.error().what);
-  if (!*ours) return kExitDone;
+  const auto definition = check_market(context, stop.get_token());
+  if (!definition) throw ExitError(kExitUsage, definition.error().what);
+  if (!*definition) return kExitDone;
+  settings.definition = **definition;
   if (settings.stages.contains(Stage::intake)) {
     if (const auto ensured = clock_is_ours(context, stop.get_token()); !ensured)
       throw ExitError(kExitUsage, ensured.error().what);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/market_definition.h"
 #include "cli/commands/source_topics.h"
 #include "cli/commands/stop_signal.h"
 #include "cli/screen/message.h"
@@ -150,10 +151,12 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
     summary = run(arguments, settings, calendar, *files);
   } else {
     or_exit(reach(context.kafka));
-    const auto id = simulation_id(settings, calendar, context.partitions());
+    const auto definition = or_exit(market_definition(context));
+    const auto partitions = partition_counts(definition);
+    const auto id = simulation_id(settings, calendar, partitions);
     const auto begins = calendar.start_of(settings.size.first_day);
-    const auto found =
-        check_source_topics(context, calendar, {SourceWriterKind::simulation, id, begins, begins, arguments.yes});
+    const auto found = check_source_topics(context, definition, calendar,
+                                           {SourceWriterKind::simulation, id, begins, begins, arguments.yes});
     if (found.state == ImportState::followed) {
       print_note("Nothing was written: this simulation was written before, and another import since.");
       return kExitDone;
@@ -161,7 +164,7 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
     std::optional<LineFile> truth;
     if (!arguments.truth.empty()) truth = or_exit(LineFile::create(arguments.truth));
     const auto sink = or_exit(KafkaSink::open(context.kafka));
-    SourceWriter writer(*sink, context.partitions(), start_of_import(id, found.ends));
+    SourceWriter writer(*sink, partitions, start_of_import(id, found.ends));
     MarketTopics topics(writer, std::move(truth));
     const bool resumes = found.state == ImportState::begun;
     summary = run(arguments, settings, calendar, topics, resumes ? clock_of(found.ends) : kNever);

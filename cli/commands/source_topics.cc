@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "cli/commands/market_definition.h"
 #include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stages/topology.h"
@@ -32,9 +33,9 @@ void read_ends(const Context& context, const Inputs& inputs, const ReadFrom& fro
   for (const auto& [input, end] : reader->end_offsets()) ends[input].end_offset = std::max(ends[input].end_offset, end);
 }
 
-PartitionEnds last_records(const Context& context, ImportId import) {
+PartitionEnds last_records(const Context& context, const Inputs& inputs, ImportId import) {
   PartitionEnds ends;
-  read_ends(context, source_inputs(context.definition()), FromLast{1}, import, ends);
+  read_ends(context, inputs, FromLast{1}, import, ends);
   return ends;
 }
 
@@ -57,8 +58,8 @@ bool is_followed(const Context& context, const SourceWriting& writing) {
 
 // Finds the last record of this import in each partition, and the last one of another import. Where the clock is beyond the begin, an
 // import is found if it is the last one of some partition.
-PartitionEnds find_ends(const Context& context, const SourceWriting& writing) {
-  auto ends = last_records(context, writing.import);
+PartitionEnds find_ends(const Context& context, const Inputs& inputs, const SourceWriting& writing) {
+  auto ends = last_records(context, inputs, writing.import);
   const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.own && !end.other; };
   read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, writing.import, ends);
   const bool is_begun = std::ranges::any_of(ends, [](const auto& each) { return each.second.own.has_value(); });
@@ -79,7 +80,7 @@ std::string reached_text(Millis clock, const MarketCalendar& calendar) {
   return clock == kNever ? "its first records" : minute_text(clock, calendar);
 }
 
-void check_settings(const Context& context, const char* rejected) {
+void check_settings(const Context& context, const Definition& definition, const char* rejected) {
   const bool live = or_exit(is_live(context.kafka));
   if (live || context.config().intake.clock == IntakeClock::wall) {
     throw ExitError(
@@ -87,7 +88,22 @@ void check_settings(const Context& context, const char* rejected) {
         fmt::format("{}: {}, so Kafka sets the time of each event. Use a new topics.prefix for a market on marks.",
                     rejected, live ? "this market is live" : "intake.clock is \"wall\""));
   }
-  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan()))) {
+  const auto findings = or_exit(check_topics(context.kafka, context.topic_plan(definition)));
+  const auto is_other_definition = [](const TopicFinding& finding) {
+    return finding.setting.starts_with("definition") && finding.kind == TopicFinding::Kind::differs;
+  };
+  if (std::ranges::any_of(findings, is_other_definition)) {
+    std::string differences;
+    for (const auto& difference : definition_differences(context)) differences += " " + to_text(difference);
+    throw ExitError(kExitFailed,
+                    fmt::format("{}: the topics were created with another definition.{}", rejected, differences));
+  }
+  for (const auto& finding : findings) {
+    if (finding.kind == TopicFinding::Kind::surplus) continue;
+    if (finding.kind == TopicFinding::Kind::unread) {
+      throw ExitError(kExitFailed,
+                      fmt::format("{}: {}. Take them in with `{}`.", rejected, to_text(finding), kExtendCommand));
+    }
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
   }
@@ -95,12 +111,14 @@ void check_settings(const Context& context, const char* rejected) {
 
 }  // namespace
 
-SourceTopics check_source_topics(const Context& context, const MarketCalendar& calendar, const SourceWriting& writing) {
+SourceTopics check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
+                                 const SourceWriting& writing) {
   const bool is_import = writing.kind == SourceWriterKind::import;
   const auto* const rejected = is_import ? "Import rejected" : "Simulation rejected";
-  check_settings(context, rejected);
+  check_settings(context, definition, rejected);
+  const auto inputs = source_inputs(definition);
   SourceTopics topics;
-  topics.ends = find_ends(context, writing);
+  topics.ends = find_ends(context, inputs, writing);
   topics.state = state_of_import(topics.ends);
   const auto clock = clock_of(topics.ends);
   if (topics.state == ImportState::absent && clock > writing.begins && is_followed(context, writing)) {
@@ -124,7 +142,7 @@ SourceTopics check_source_topics(const Context& context, const MarketCalendar& c
                                 : "If it was this one, its options have changed since."));
     case ImportState::begun:
       std::this_thread::sleep_for(kWrittenWithin);
-      if (end_offsets(last_records(context, writing.import)) != end_offsets(topics.ends)) {
+      if (end_offsets(last_records(context, inputs, writing.import)) != end_offsets(topics.ends)) {
         throw ExitError(kExitFailed, fmt::format("{}: another process is writing to the topics now. Wait until it has "
                                                  "ended, then repeat the command.",
                                                  rejected));
@@ -153,7 +171,7 @@ SourceTopics check_source_topics(const Context& context, const MarketCalendar& c
 
 void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now) {
   constexpr ImportId kNone = 0;
-  auto ends = last_records(context, kNone);
+  auto ends = last_records(context, source_inputs(or_exit(market_definition(context))), kNone);
   const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.other; };
   read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, kNone, ends);
   const auto clock = clock_of(ends);
@@ -171,7 +189,9 @@ void check_can_go_live(const Context& context, const MarketCalendar& calendar, M
 
 void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,
                         const std::map<Input, std::int64_t>& sent) {
-  const auto now = end_offsets(last_records(context, import));
+  Inputs inputs;
+  for (const auto& [input, end] : before) inputs.push_back(input);
+  const auto now = end_offsets(last_records(context, inputs, import));
   for (const auto& [input, count] : sent) {
     const auto from = before.at(input).end_offset;
     if (now.at(input) - from == count) continue;

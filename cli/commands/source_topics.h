@@ -29,7 +29,8 @@ struct SourceTopics {
 // Ends the program with a message unless the topics exist, accept timestamps of the writer, and are in one of three states: nothing of
 // this import was written and the market's clock is not later than its begin (absent), it can continue (begun), or it has ended before
 // another one (followed).
-SourceTopics check_source_topics(const Context& context, const MarketCalendar& calendar, const SourceWriting& writing);
+SourceTopics check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
+                                 const SourceWriting& writing);
 
 // Ends the program with a message if the market cannot continue with the wall clock: an import or a simulation has not ended, or the market
 // is later than `now`.

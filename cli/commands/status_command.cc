@@ -2,10 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/market_definition.h"
 #include "cli/commands/reading.h"
 #include "cli/commands/task_positions.h"
 #include "cli/live/health_server.h"
 #include "cli/live/live.h"
+#include "cli/screen/message.h"
 #include "processors/runtime/foreign_record_monitor.h"
 #include "processors/stages/topology.h"
 #include "processors/trade/rows/rates.h"
@@ -65,8 +67,7 @@ int status(const Context& context, const OutputArguments& output) {
   TextOutput out(STDOUT_FILENO);
   const auto mode = output_argument(output, out);
   or_exit(reach(context.kafka));
-  const auto definition = context.definition();
-  const MarketCalendar calendar(definition.timezone());
+  const MarketCalendar calendar(context.config().market.timezone);
   std::vector<TableColumn> columns{{"stage"},
                                    {"topic"},
                                    {"partition", ColumnType::number},
@@ -119,6 +120,7 @@ int status(const Context& context, const OutputArguments& output) {
     table.row(std::move(cells));
   }
   table.finish();
+  for (const auto& unread : or_exit(unread_partitions(context))) print_message(to_text(unread));
   if (mode == OutputMode::table) {
     out.write(held);
     out.write(visible_lines(foreign));

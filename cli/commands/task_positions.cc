@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "cli/commands/market_definition.h"
 #include "cli/live/live.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stages/task_names.h"
@@ -9,7 +10,7 @@
 namespace fiverate {
 
 std::vector<TaskPosition> task_positions(const Context& context) {
-  const auto definition = context.definition();
+  const auto definition = or_exit(market_definition(context));
   std::vector<TaskPosition> tasks;
   std::map<std::string, CheckpointPointer> pointers;
   for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/market_definition.h"
 #include "cli/commands/reading.h"
 #include "cli/commands/task_positions.h"
 #include "cli/live/live.h"
@@ -77,8 +78,9 @@ ResetRequest request_of(const Context& context, const Input& input, const ResetA
   const auto group = group_of(context.kafka, stage_reading(input.topic));
   auto position = or_exit(group_positions(context.kafka, group, {input})).at(input);
   position.committed.offset = std::max<std::int64_t>(position.committed.offset, 0);
-  ResetRequest request{task_name_of(input), definition_id(context.definition()), position.committed, {}, {},
-                       arguments.offset};
+  ResetRequest request{
+      task_name_of(input), definition_id(or_exit(market_definition(context))), position.committed, {}, {},
+      arguments.offset};
   request.checkpoints = checkpoints_of(context, request.task);
   const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(context.kafka, group)));
   for (const auto& checkpoint : request.checkpoints) {
@@ -118,7 +120,7 @@ std::string description(const Input& input, const Reset& reset, const std::files
 // Nothing is written before all checks have passed.
 int reset_task(const Context& context, const ResetArguments& arguments) {
   or_exit(reach(context.kafka));
-  const auto input = input_of_argument(arguments.task, context.definition());
+  const auto input = input_of_argument(arguments.task, or_exit(market_definition(context)));
   const auto group = group_of(context.kafka, stage_reading(input.topic));
   const auto plan = plan_reset(request_of(context, input, arguments));
   if (!plan) throw ExitError(kExitUsage, plan.error().what);

@@ -12,6 +12,7 @@
 
 #include "cli/commands/alert_arguments.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/market_definition.h"
 #include "cli/commands/reading.h"
 #include "cli/commands/task_positions.h"
 #include "cli/screen/alert_table.h"
@@ -32,6 +33,7 @@ constexpr std::chrono::seconds kDrawEvery{1};
 constexpr std::chrono::seconds kReadClockEvery{5};  // the ages on the screen grow also without new records
 constexpr std::chrono::seconds kReadMissingEvery{2};
 constexpr std::chrono::seconds kPrintIgnoredEvery{10};
+constexpr std::chrono::seconds kReadUnreadEvery{10};
 constexpr std::size_t kWaitingTasksMax = 5;  // on a screen
 
 std::atomic<bool> watch_interrupted = false;
@@ -45,7 +47,8 @@ std::string local_time() {
 }
 
 // The loop of a live command: runs until Ctrl-C or for `seconds` (0: no limit), and continues when Kafka is away for a
-// while. On a screen a lost connection, missing records and ignored records are warnings on the page, otherwise messages on stderr.
+// while. On a screen a lost connection, missing records, partitions that nobody reads and ignored records are warnings on the page,
+// otherwise messages on stderr.
 class WatchLoop {
  public:
   WatchLoop(const Context& context, std::int64_t seconds, bool is_screen)
@@ -61,6 +64,7 @@ class WatchLoop {
   [[nodiscard]] bool is_over() {
     read_missing();
     print_ignored_records();
+    read_unread();
     return watch_interrupted || Clock::now() >= ends_;
   }
 
@@ -80,9 +84,11 @@ class WatchLoop {
   // one for the ignored records.
   [[nodiscard]] std::string warning(Language language) const {
     if (is_connected()) {
-      const auto missing = missing_warning(language);
-      const auto ignored = ignored_warning(language);
-      return missing + (missing.empty() || ignored.empty() ? "" : "\n") + ignored;
+      std::string text;
+      for (const auto& part : {unread_warning(language), missing_warning(language), ignored_warning(language)}) {
+        if (!part.empty()) text += (text.empty() ? "" : "\n") + part;
+      }
+      return text;
     }
     constexpr Translations kLost{"Lost connection to Kafka at {}. Retrying; data shown is from {}.",
                                  "与 Kafka（{}）的连接已断开，正在重试；当前显示 {} 的数据。"};
@@ -115,6 +121,35 @@ class WatchLoop {
     if (is_screen_ || before.empty() == waiting_.empty()) return;
     print_message(waiting_.empty() ? "No task waits for missing records any more."
                                    : missing_warning(waiting_, Language::en));
+  }
+
+  // The source topics with partitions that are not in the definition.
+  void read_unread() {
+    if (!is_connected() || Clock::now() - unread_read_ < kReadUnreadEvery) return;
+    unread_read_ = Clock::now();
+    auto unread = unread_partitions(context_);
+    if (!unread) return;
+    const auto before = unread_warning(Language::en);
+    unread_ = std::move(*unread);
+    const auto now = unread_warning(Language::en);
+    if (now == before) return;
+    warning_changed_ = true;
+    if (!is_screen_ && !now.empty()) print_message(now);
+  }
+
+  // A line for each topic.
+  [[nodiscard]] std::string unread_warning(Language language) const {
+    constexpr Translations kPaused{
+        "{} has {} partitions in Kafka, {} in the definition. No day closes. Stop all processes, run `{}`, start "
+        "again.",
+        "主题 {} 在 Kafka 中有 {} 个分区，定义中有 {} 个。当天不会结算。停止所有进程，运行 `{}`，再重新启动。"};
+    std::string text;
+    for (const auto& one : unread_) {
+      if (!one.can_be_added()) continue;
+      text += (text.empty() ? "" : "\n") + fmt::format(fmt::runtime(in(language, kPaused)), name_of(one.topic),
+                                                       one.in_kafka, one.in_definition, kExtendCommand);
+    }
+    return text;
   }
 
   // A line for each task.
@@ -177,6 +212,8 @@ class WatchLoop {
   Clock::time_point drawn_{};
   Clock::time_point clock_read_{};
   Clock::time_point missing_read_{};
+  Clock::time_point unread_read_{};
+  std::vector<UnreadPartitions> unread_;
   std::vector<WaitingTask> waiting_;
   std::set<const Source*> lost_;  // sources whose last poll failed
   std::string last_connected_ = local_time();

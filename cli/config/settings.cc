@@ -92,7 +92,7 @@ const std::vector<Setting>& table() {
       {"topics", "prefix", text<&C::topics, &C::Topics::prefix>("text", expected_prefix),
        "Prefix of all topic names, for several markets on one cluster."},
       {"topics", "source_partitions", integer<&C::topics, &C::Topics::source_partitions>(1, kPartitionsMax),
-       "Partitions of each of orders, deliveries and visits. Fixed once the topics exist."},
+       "Partitions of each of orders, deliveries and visits. Once the topics exist, `topics extend` adds more."},
       {"topics", "ledger_partitions", integer<&C::topics, &C::Topics::ledger_partitions>(1, kPartitionsMax),
        "Partitions of the ledger, which is the number of outlet tasks. Fixed once the topics exist."},
       {"topics", "market_partitions", integer<&C::topics, &C::Topics::market_partitions>(1, kPartitionsMax),

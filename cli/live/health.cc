@@ -40,6 +40,11 @@ void HealthBoard::working(const std::string& name) {
   threads_[name].round = Clock::now();
 }
 
+void HealthBoard::paused(const std::string& name, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  threads_[name].paused = reason;
+}
+
 void HealthBoard::restarting(const std::string& name, const std::string& error) {
   const std::lock_guard lock(mutex_);
   auto& thread = threads_[name];
@@ -59,7 +64,7 @@ HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
       stuck.push_back({{"thread", name}, {"seconds", seconds_since(thread.round)}});
     }
     for (const auto& [task, health] : thread.tasks) {
-      if (now - health.moved <= kStandsAfter) continue;
+      if (now - health.moved <= kStandsAfter || !thread.paused.empty()) continue;
       stuck.push_back({{"task", task},
                        {"offset", health.next_offset},
                        {"lag_records", health.lag},
@@ -84,6 +89,10 @@ HealthBoard::Answer HealthBoard::readyz() const {
       nlohmann::ordered_json entry{{"thread", name}};
       if (!thread.error.empty()) entry["because"] = thread.error;
       waiting.push_back(std::move(entry));
+    }
+    if (!thread.paused.empty()) {
+      up_to_date = false;
+      waiting.push_back({{"thread", name}, {"because", thread.paused}});
     }
     for (const auto& copy : thread.copies) {
       nlohmann::ordered_json entry{{"task", copy.task}, {"offset", copy.next_offset}, {"behind_records", nullptr}};

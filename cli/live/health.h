@@ -3,7 +3,7 @@
 //   alive   no thread is in one round of work for longer than kStuckAfter, and no task stands still for kStandsAfter while records wait (a
 //           part of Kafka may be away for a while)
 //   ready   every thread has its partitions (assigned), no task replays up to its checkpoint (restored), and none is more than a poll
-//           behind the log end or waits for missing records for long (up to date)
+//           behind the log end or waits for missing records for long (up to date), and intake is not paused
 //
 // A thread that waits for Kafka to come back is alive and not ready. Thread-safe.
 #pragma once
@@ -34,6 +34,8 @@ class HealthBoard {
   // `standby`: the copies that it keeps, if any; /readyz lists them and does not depend on them.
   void round(const std::string& name, bool assigned, const Tasks& tasks, const std::map<Input, std::int64_t>& lag,
              const Standby* standby = nullptr);
+  // Thread `name` is paused for this reason until a person acts; empty: it is not. It is alive and not ready.
+  void paused(const std::string& name, const std::string& reason);
   // An error that time may heal ended the thread's work; it starts again.
   void restarting(const std::string& name, const std::string& error);
 
@@ -57,6 +59,7 @@ class HealthBoard {
     Clock::time_point round;
     bool assigned = false;
     std::string error;
+    std::string paused;
     std::map<std::string, TaskHealth> tasks;
     struct Copy {
       std::string task;

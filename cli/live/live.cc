@@ -43,6 +43,7 @@ class ThreadHealth final : public StageObserver {
   void on_round(const Source& source, const Tasks& tasks, const Standby* standby) override {
     board_.round(name_, ports->is_assigned(), tasks, source.lag(), standby);
   }
+  void on_pause(const std::string& reason) override { board_.paused(name_, reason); }
   void on_restart(const Error& error) override { board_.restarting(name_, message_text(error.what)); }
 
   const LivePorts* ports = nullptr;

@@ -1,8 +1,5 @@
 #include "cli/live/live_ports.h"
 
-#include <iterator>
-#include <set>
-
 #include "processors/stages/alert_manager.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
@@ -15,12 +12,8 @@ namespace fiverate {
 namespace {
 
 // Intake and reference run in one thread.
-std::vector<Topic> topics_of(Stage stage, const Definition& definition) {
-  auto inputs = inputs_of(stage, definition);
-  if (stage == Stage::intake) std::ranges::copy(inputs_of(Stage::reference, definition), std::back_inserter(inputs));
-  std::set<Topic> topics;
-  for (const auto& input : inputs) topics.insert(input.topic);
-  return {topics.begin(), topics.end()};
+std::vector<Input> inputs_of_thread(Stage stage, const Definition& definition) {
+  return stage == Stage::intake ? source_inputs(definition) : inputs_of(stage, definition);
 }
 
 }  // namespace
@@ -41,10 +34,10 @@ Result<std::unique_ptr<Source>> LivePorts::open_source() {
   // Intake merges several logs into one order; behind it, partitions are independent.
   const bool is_intake = thread_.stage == Stage::intake;
   source_ = nullptr;
-  TRY_VALUE(source,
-            KafkaSource::open(kafka(is_intake ? memory_.queue_kib : memory_.fetch_kib),
-                              group_of(settings_.kafka, thread_.stage), topics_of(thread_.stage, settings_.definition),
-                              thread_.member, is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
+  TRY_VALUE(source, KafkaSource::open(kafka(is_intake ? memory_.queue_kib : memory_.fetch_kib),
+                                      group_of(settings_.kafka, thread_.stage),
+                                      inputs_of_thread(thread_.stage, settings_.definition), thread_.member,
+                                      is_intake ? ReadOrder::by_arrival : ReadOrder::as_fetched));
   source_ = source.get();
   return std::unique_ptr<Source>(std::move(source));
 }

@@ -25,6 +25,7 @@ constexpr std::chrono::seconds kFirstsWithin{30};
 constexpr milliseconds kRetryAfter{100};
 constexpr std::int32_t kReplicasForTwoAcks = 3;
 
+using NewPartitions = KafkaOwned<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy>;
 using NewTopic = KafkaOwned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>;
 using Options = KafkaOwned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
 using Resource = KafkaOwned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy>;
@@ -103,7 +104,7 @@ Options options_for(const KafkaClient& client, rd_kafka_admin_op_t op, milliseco
   Options options(rd_kafka_AdminOptions_new(client.get(), op));
   std::array<char, 256> text{};
   rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(within.count()), text.data(), text.size());
-  if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
+  if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS || op == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS) {
     rd_kafka_AdminOptions_set_operation_timeout(options.get(), kAnswerMs - 1'000, text.data(), text.size());
   }
   return options;
@@ -209,12 +210,13 @@ struct First {
   std::string value;  // of offset 0, if the log still has it
 };
 
-Result<std::map<Input, First>> read_firsts(const FoundTopics& found, KafkaClient& client) {
+Result<std::map<Input, First>> read_firsts(const TopicPlan& plan, const FoundTopics& found, KafkaClient& client) {
   std::map<Input, First> firsts;
   ReaderOptions waiting;
   for (const auto topic : kInternalTopics) {
     const auto entry = found.find(topic);
-    for (std::int32_t p = 0; entry != found.end() && p < entry->second.partitions; ++p) {
+    const auto partitions = entry == found.end() ? 0 : std::min(entry->second.partitions, plan.partitions.of(topic));
+    for (std::int32_t p = 0; p < partitions; ++p) {
       TRY_VALUE(range, query_offset_range(client, {topic, p}));
       firsts[{topic, p}].range = range;
       if (range.first == 0 && range.end > 0) waiting.inputs.push_back({topic, p});
@@ -242,7 +244,7 @@ Result<std::map<Input, First>> read_firsts(const FoundTopics& found, KafkaClient
 }
 
 Result<std::int32_t> write_definitions(const TopicPlan& plan, const FoundTopics& found, KafkaClient& client) {
-  TRY_VALUE(firsts, read_firsts(found, client));
+  TRY_VALUE(firsts, read_firsts(plan, found, client));
   TRY_VALUE(sink, KafkaSink::open(client.settings()));
   std::int32_t written = 0;
   for (const auto& [input, first] : firsts) {
@@ -316,6 +318,8 @@ Result<FoundTopics> wait_for_leaders(KafkaClient& client) {
 
 // ---- checking ------------------------------------------------------------------------------------------------------
 
+using Kind = TopicFinding::Kind;
+
 Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics& found, KafkaClient& client) {
   TRY_VALUE(settings, find_settings(found, client));
   const bool live = is_live(settings);
@@ -324,14 +328,15 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
     const auto name = topic_name(client.settings(), topic);
     const auto entry = found.find(topic);
     if (entry == found.end()) {
-      findings.push_back({name, "topic", "present", "missing"});
+      findings.push_back({name, "topic", "present", "missing", Kind::missing});
       continue;
     }
     const auto& [partitions, replication_factor, led] = entry->second;
     if (const auto expected = plan.partitions.of(topic); partitions != expected) {
-      findings.push_back({name, "partitions", std::to_string(expected), std::to_string(partitions)});
+      const auto kind = partitions < expected ? Kind::differs : is_source(topic) ? Kind::unread : Kind::surplus;
+      findings.push_back({name, "partitions", std::to_string(expected), std::to_string(partitions), kind});
     }
-    if (!led) findings.push_back({name, "leader", "one for every partition", "missing"});
+    if (!led) findings.push_back({name, "leader", "one for every partition", "missing", Kind::missing});
     const auto& in_cluster = settings[topic];
     for (const auto& [setting, value] : expected_settings(topic, live, replication_factor)) {
       auto is = in_cluster.find(setting);
@@ -340,7 +345,7 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
       if (!satisfies(setting, value, text)) findings.push_back({name, setting, value, text});
     }
   }
-  TRY_VALUE(firsts, read_firsts(found, client));
+  TRY_VALUE(firsts, read_firsts(plan, found, client));
   for (const auto& [input, first] : firsts) {
     const auto& [begin, end] = first.range;
     if (end > 0 && begin == 0 && first.value == plan.definition(input.topic)) continue;
@@ -349,7 +354,9 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
                         end == 0    ? "none: the partition is empty"
                         : begin > 0 ? fmt::format("none: the log begins at offset {}", begin)
                                     : "a different one",
-                        begin > 0});
+                        end == 0    ? Kind::missing
+                        : begin > 0 ? Kind::expired
+                                    : Kind::differs});
   }
   return findings;
 }
@@ -357,15 +364,24 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
 }  // namespace
 
 std::string to_text(const TopicFinding& finding) {
-  return fmt::format("{}: {} is {}, expected {}", finding.topic, finding.setting, finding.found, finding.expected);
+  const auto text =
+      fmt::format("{}: {} is {}, expected {}", finding.topic, finding.setting, finding.found, finding.expected);
+  return finding.kind == Kind::surplus ? text + "; the others are not used" : text;
 }
 
 Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan) {
   TRY_VALUE(client, KafkaClient::open(settings));
   TRY_VALUE(before, find_topics(*client));
+  TopicsMade result;
+  TRY_VALUE(existing, check(plan, before, *client));
+  if (std::ranges::any_of(existing, [](const auto& finding) {
+        return finding.kind != Kind::missing && finding.kind != Kind::surplus;
+      })) {
+    result.findings = std::move(existing);
+    return result;
+  }
   auto missing = all_topics();
   std::erase_if(missing, [&](Topic topic) { return before.contains(topic); });
-  TopicsMade result;
   TRY_VALUE(refused, make_topics(plan, missing, true, result.created, *client));
   TRY(make_topics(plan, refused, false, result.created, *client));
   TRY_VALUE(found, wait_for_leaders(*client));
@@ -401,6 +417,39 @@ Result<void> let_kafka_stamp(const KafkaSettings& settings) {
   }
   if (to_change.empty()) return {};
   return change_setting(to_change, kTimestampType, kStampedByKafka, *client);
+}
+
+Result<std::map<Topic, std::int32_t>> count_partitions(const KafkaSettings& settings) {
+  TRY_VALUE(client, KafkaClient::open(settings));
+  TRY_VALUE(found, find_topics(*client));
+  std::map<Topic, std::int32_t> counts;
+  for (const auto& [topic, entry] : found) counts[topic] = entry.partitions;
+  return counts;
+}
+
+Result<void> grow_topic(const KafkaSettings& settings, Topic topic, std::int32_t partitions) {
+  TRY_VALUE(client, KafkaClient::open(settings));
+  const auto name = topic_name(settings, topic);
+  const auto what = fmt::format("Topic {} cannot get {} partitions", name, partitions);
+  std::array<char, 512> text{};
+  const NewPartitions growth(
+      rd_kafka_NewPartitions_new(name.c_str(), static_cast<std::size_t>(partitions), text.data(), text.size()));
+  if (!growth) return fail(Reaction::stop, "{}: {}.", what, text.data());
+  auto* requested = growth.get();
+  const KafkaQueue queue(rd_kafka_queue_new(client->get()));
+  const auto options = options_for(*client, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS);
+  rd_kafka_CreatePartitions(client->get(), &requested, 1, options.get(), queue.get());
+  TRY_VALUE(answer, answer_to(what, *client, queue));
+  std::size_t count = 0;
+  const auto* results =
+      rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(answer.get()), &count);
+  for (const auto* result : std::span(results, count)) {
+    const auto code = rd_kafka_topic_result_error(result);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    const auto* detail = rd_kafka_topic_result_error_string(result);
+    return client->failed(code, what, detail != nullptr ? detail : "");
+  }
+  return {};
 }
 
 Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings) {

@@ -1,4 +1,4 @@
-// Creates, checks and changes the topics: `fiverate topics create`, `check`, `live`. Every request has a timeout of 10 s.
+// Creates, checks and changes the topics: `fiverate topics create`, `check`, `live`, `extend`. Every request has a timeout of 10 s.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,13 @@ struct TopicFinding {
   std::string setting;  // "topic", "partitions", "definition", or a setting of Kafka
   std::string expected;
   std::string found;
-  bool expired = false;  // unknown, because the record that has the definition was deleted
+  // What it means:
+  //   differs     the market would be wrong
+  //   missing     `topics create` makes the topic, or completes it
+  //   expired     unknown, because the record that has the definition was deleted
+  //   unread      a source topic has partitions that are not in the definition, so their records are not read
+  //   surplus     another topic has such partitions; nobody writes or reads them
+  enum class Kind : std::uint8_t { differs, missing, expired, unread, surplus } kind = Kind::differs;
 };
 std::string to_text(const TopicFinding& finding);
 
@@ -32,10 +38,11 @@ struct TopicPlan {
 struct TopicsMade {
   std::vector<std::string> created;
   std::int32_t definitions_written = 0;
-  std::vector<TopicFinding> findings;  // existing topics that differ; they are not changed
+  std::vector<TopicFinding> findings;
 };
 
-// Creates the missing topics. A second run creates nothing, and completes a first one that was interrupted.
+// Creates the missing topics. A second run creates nothing, and completes a first one that was interrupted. If existing topics differ
+// from the plan, nothing is created or written. Partitions beyond the plan are not used.
 // Two runs at the same time are not supported: both might write the definition.
 [[nodiscard]] Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
@@ -46,6 +53,11 @@ struct TopicsMade {
 [[nodiscard]] Result<bool> is_live(const KafkaSettings& settings);
 // From the return on Kafka stamps the records of all source topics. A second call changes nothing.
 [[nodiscard]] Result<void> let_kafka_stamp(const KafkaSettings& settings);
+
+// The number of partitions of each topic that exists.
+[[nodiscard]] Result<std::map<Topic, std::int32_t>> count_partitions(const KafkaSettings& settings);
+// Adds partitions to a topic. Kafka cannot remove them again.
+[[nodiscard]] Result<void> grow_topic(const KafkaSettings& settings, Topic topic, std::int32_t partitions);
 
 // Full names of our topics with a single replica: a power failure of its broker may lose acknowledged records.
 [[nodiscard]] Result<std::vector<std::string>> topics_with_one_replica(const KafkaSettings& settings);

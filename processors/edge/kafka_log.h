@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -42,7 +43,7 @@ inline constexpr int kQueueRecords = 16'384;  // queued.min.messages
 inline constexpr int kQueueKib = 4'096;       // queued.max.messages.kbytes
 
 // Reads the partitions that a consumer group assigns. Partitions of one number are assigned together over all topics (eager range
-// assignment).
+// assignment). Of the topics of `inputs`, partitions that are not among them are not read, with a warning.
 //
 //   errors of poll   the listener's own; retry: no broker for kKafkaAwayMax, a topic does not exist, or another member has joined
 //                    under the name of this process; stop: refused, or the position is not in the log (auto.offset.reset=error, so
@@ -59,7 +60,7 @@ inline constexpr int kQueueKib = 4'096;       // queued.max.messages.kbytes
 class KafkaSource final : public Source {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaSource>> open(KafkaSettings settings, const std::string& group,
-                                                                 const std::vector<Topic>& topics,
+                                                                 const std::vector<Input>& inputs,
                                                                  const std::string& member = {},
                                                                  ReadOrder order = ReadOrder::as_fetched);
   ~KafkaSource() override;
@@ -71,6 +72,7 @@ class KafkaSource final : public Source {
   Result<void> commit(const std::map<Input, Committed>& positions) override;
   void set_paused(const Input& input, bool paused) override;  // by_arrival only
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
+  Result<std::map<Topic, std::int32_t>> partition_counts(std::chrono::milliseconds within) override;
   [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
   // True if the group has assigned partitions (or an empty set), and the listener has left none out.
@@ -80,18 +82,23 @@ class KafkaSource final : public Source {
   void leave();
 
  private:
-  explicit KafkaSource(std::string member);
+  KafkaSource(std::string member, const std::vector<Input>& inputs);
   // Reads these inputs from the positions that the listener returns. A retry keeps the other partitions.
   Result<void> assign(const std::vector<Input>& inputs, bool is_retry);
+  // Removes partitions that are not among the inputs.
+  void keep_inputs(std::vector<Input>& assigned);
   // Error: another member has joined under the name of this process.
   [[nodiscard]] Result<void> check_not_fenced() const;
   void on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions);
 
   std::string member_;
+  std::set<Input> inputs_;
+  std::set<Input> ignored_;  // assigned by the group, but not among the inputs
   Listener listener_;
   std::unique_ptr<KafkaFetcher> fetcher_;
-  bool assigned_ = false;        // since the last revocation
-  std::vector<Input> left_out_;  // assigned, but left out by the listener
+  std::map<Topic, KafkaTopicHandle> topics_;  // before the client in destruction
+  bool assigned_ = false;                     // since the last revocation
+  std::vector<Input> left_out_;               // assigned, but left out by the listener
   KafkaClient::Clock::time_point assigned_at_;
 };
 

@@ -12,7 +12,7 @@ namespace fiverate {
 using std::chrono::milliseconds;
 
 Result<std::unique_ptr<KafkaSource>> KafkaSource::open(KafkaSettings settings, const std::string& group,
-                                                       const std::vector<Topic>& topics, const std::string& member,
+                                                       const std::vector<Input>& inputs, const std::string& member,
                                                        ReadOrder order) {
   if (order == ReadOrder::by_arrival) settings.fetch_kib = std::min(settings.fetch_kib, kQueueKib);
   auto role = consumer_role(settings, group);
@@ -23,7 +23,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(KafkaSettings settings, c
     role.defaults.emplace_back("fetch.wait.max.ms", "20");
   }
   if (!member.empty()) role.fixed.emplace_back("group.instance.id", member);
-  std::unique_ptr<KafkaSource> source(new KafkaSource(member));
+  std::unique_ptr<KafkaSource> source(new KafkaSource(member, inputs));
   role.on_rebalance = [self = source.get()](auto code, const auto& partitions) {
     self->on_rebalance(code, partitions);
   };
@@ -31,13 +31,18 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(KafkaSettings settings, c
   source->fetcher_ = std::make_unique<KafkaFetcher>(client, order);
 
   std::map<Input, Committed> subscribed;
-  for (const auto topic : topics) subscribed[{topic, RD_KAFKA_PARTITION_UA}];
+  for (const auto& input : inputs) {
+    if (!subscribed.try_emplace({input.topic, RD_KAFKA_PARTITION_UA}).second) continue;
+    source->topics_[input.topic].reset(
+        rd_kafka_topic_new(client->get(), topic_name(settings, input.topic).c_str(), nullptr));
+  }
   const auto code = rd_kafka_subscribe(client->get(), partition_list(settings, subscribed).get());
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return source;
   return client->failed(code, fmt::format("The group {} cannot be joined", group));
 }
 
-KafkaSource::KafkaSource(std::string member) : member_(std::move(member)) {}
+KafkaSource::KafkaSource(std::string member, const std::vector<Input>& inputs)
+    : member_(std::move(member)), inputs_(inputs.begin(), inputs.end()) {}
 
 KafkaSource::~KafkaSource() {
   if (!fetcher_) return;
@@ -78,6 +83,16 @@ Result<void> KafkaSource::check_not_fenced() const {
               member_);
 }
 
+void KafkaSource::keep_inputs(std::vector<Input>& assigned) {
+  std::erase_if(assigned, [this](const Input& input) {
+    if (inputs_.contains(input)) return false;
+    if (ignored_.insert(input).second) {
+      spdlog::warn("{} is not part of the definition of this market: it is not read", fetcher_->client().name(input));
+    }
+    return true;
+  });
+}
+
 void KafkaSource::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_list_t& partitions) {
   auto& client = fetcher_->client();
   std::vector<Input> inputs;
@@ -86,6 +101,7 @@ void KafkaSource::on_rebalance(rd_kafka_resp_err_t code, const rd_kafka_topic_pa
       inputs.push_back({*topic, partition.partition});
   }
   std::ranges::sort(inputs);
+  keep_inputs(inputs);
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     const auto started = assign(inputs, false);
     assigned_ = started.has_value();
@@ -164,6 +180,20 @@ Result<void> KafkaSource::commit(const std::map<Input, Committed>& positions) {
 
 Result<std::optional<OffsetRange>> KafkaSource::offset_range(const Input& input) {
   return query_offset_range(fetcher_->client(), input);
+}
+
+Result<std::map<Topic, std::int32_t>> KafkaSource::partition_counts(milliseconds within) {
+  auto& client = fetcher_->client();
+  std::map<Topic, std::int32_t> counts;
+  for (const auto& [topic, handle] : topics_) {
+    const auto metadata = client.metadata(within, false, handle.get());
+    if (!metadata) {
+      return client.failed(metadata.error(),
+                           fmt::format("The partitions of {} cannot be counted", topic_name(client.settings(), topic)));
+    }
+    for (int i = 0; i < (*metadata)->topic_cnt; ++i) counts[topic] = (*metadata)->topics[i].partition_cnt;
+  }
+  return counts;
 }
 
 void KafkaSource::set_paused(const Input& input, bool paused) {

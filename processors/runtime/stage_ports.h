@@ -36,6 +36,8 @@ class StageObserver {
   virtual void on_start_task() {}
   // After each round.
   virtual void on_round(const Source& /*source*/, const Tasks& /*tasks*/, const Standby* /*standby*/) {}
+  // After each round of intake: why it is paused and no day closes; empty: it is not.
+  virtual void on_pause(const std::string& /*reason*/) {}
   // An error ended the stage's work; it starts again from its states.
   virtual void on_restart(const Error& /*error*/) {}
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "processors/runtime/foreign_record_monitor.h"
+#include "processors/runtime/growth_watch.h"
 #include "processors/runtime/jump_holds.h"
 #include "processors/stages/task_names.h"
 #include "processors/stream/failpoint.h"
@@ -19,6 +20,7 @@ struct Supervisor::Run {
   SequenceGapMonitor sequence_gaps;
   ForeignRecordMonitor foreign_records;
   std::optional<ProgressReporter> progress = {};  // intake only
+  std::optional<GrowthWatch> growth = {};         // intake only
   std::optional<Standby> standby = {};
   std::optional<JumpHolds> jump_holds = {};  // intake only
   std::optional<Worker> worker = {};
@@ -42,12 +44,17 @@ Result<bool> Supervisor::round() {
 
 Result<bool> Supervisor::work() {
   if (!run_) TRY(start());
-  TRY_VALUE(worked, run_->worker->round());
   auto& tasks = run_->worker->tasks();
+  if (run_->growth) run_->growth->pause(tasks);
+  TRY_VALUE(worked, run_->worker->round());
   run_->sequence_gaps.check(tasks, now_());
   run_->foreign_records.check(tasks, now_());
   observer_.on_round(*run_->source, tasks, run_->standby ? &*run_->standby : nullptr);
-  if (run_->progress) TRY(run_->progress->report(tasks));
+  if (run_->progress) {
+    const bool may_report = run_->growth->may_report(tasks);
+    observer_.on_pause(run_->growth->reason());
+    if (may_report) TRY(run_->progress->report(tasks));
+  }
   return worked;
 }
 
@@ -78,7 +85,10 @@ Result<void> Supervisor::start() {
   TRY_VALUE(checkpoints, ports_.open_checkpoints());
   run->checkpoints = std::move(checkpoints);
   const bool is_intake = settings_.stage == Stage::intake;
-  if (is_intake) run->progress.emplace(settings_.definition, *run->sink, settings_.wall_clock, now_);
+  if (is_intake) {
+    run->progress.emplace(settings_.definition, *run->sink, settings_.wall_clock, now_);
+    run->growth.emplace(GrowthWatch::Parts{settings_.definition, *run->source, report_, now_});
+  }
   const auto make = [this, &sink = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {
     return make_task(input, checkpoint, sink);
   };

@@ -13,7 +13,7 @@ constexpr std::string_view kManagerKey = "desk";
 }  // namespace
 
 AlertManager::AlertManager(Settings settings)
-    : definition_bytes_(definition_bytes(settings.definition)),
+    : definition_id_(definition_id(settings.definition)),
       internal_(settings.definition),
       calendar_(settings.definition.timezone()),
       reference_(nullptr, &regions_, calendar_),
@@ -62,7 +62,7 @@ Result<void> AlertManager::apply(const InRecord& record, Outbox& outbox) {
   log_.begin(record.offset);
   switch (signal.body_case()) {
     case SignalRecord::kDefinition:
-      return check_definition(Topic::signals, signal.definition(), definition_bytes_);
+      return check_definition(Topic::signals, signal.definition(), definition_id_);
     case SignalRecord::kTransition:
       TRY(advance_to(signal.transition().known_at_ms(), outbox));
       return on_transition(std::move(*signal.mutable_transition()), outbox);

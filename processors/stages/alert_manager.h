@@ -88,7 +88,7 @@ class AlertManager final : public Operator {
   Result<bool> is_repeated(const Event& event);
   RegionPath path_of(const std::string& region_id);
 
-  std::string definition_bytes_;
+  std::string definition_id_;
   InternalRecords internal_;
   MarketCalendar calendar_;
   RegionTree regions_;

@@ -84,7 +84,7 @@ const CellsByKey& cells_of_market(const std::map<std::string, CellsByKey>& brand
 
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
     : settings_(std::move(settings)),
-      definition_bytes_(definition_bytes(settings_.definition)),
+      definition_id_(definition_id(settings_.definition)),
       internal_(settings_.definition),
       calendar_(calendar),
       reference_(&catalogue_, &regions_, calendar),
@@ -184,7 +184,7 @@ Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
   }
   switch (deltas.body_case()) {
     case DeltasRecord::kDefinition:
-      return check_definition(Topic::deltas, deltas.definition(), definition_bytes_);
+      return check_definition(Topic::deltas, deltas.definition(), definition_id_);
     case DeltasRecord::kReference:
       return on_reference(deltas.reference());
     case DeltasRecord::kDeltas:

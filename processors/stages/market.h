@@ -115,7 +115,7 @@ class MarketStage final : public Operator {
   [[nodiscard]] bool owns_whole_market() const;
 
   Settings settings_;
-  std::string definition_bytes_;
+  std::string definition_id_;
   InternalRecords internal_;
   const MarketCalendar& calendar_;
   RegionTree regions_;

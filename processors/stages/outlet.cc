@@ -24,9 +24,9 @@ Cause source_of(const LedgerRecord& ledger, const InRecord& record) {
 
 OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
     : context_{std::move(settings), {calendar, {}, {}}, kNever, {}},
-      definition_bytes_(definition_bytes(context_.settings.definition)),
+      definition_id_(definition_id(context_.settings.definition)),
       internal_(context_.settings.definition),
-      sources_(source_inputs(context_.settings.definition).size()),
+      sources_(source_inputs(without_extensions(context_.settings.definition)).size()),
       outlets_("o/", OutletRecordCodec{&context_.market}, context_.settings.cache_bytes / kMemoryPerByte),
       reference_(&context_.market.catalogue, nullptr, calendar),
       output_(context_),
@@ -79,7 +79,8 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
   output_.begin(record, outbox);
   switch (ledger.body_case()) {
     case LedgerRecord::kDefinition:
-      TRY(check_definition(Topic::ledger, ledger.definition(), definition_bytes_));
+      TRY(check_definition(Topic::ledger, ledger.definition(), definition_id_));
+      sources_.extend_to(source_inputs(ledger.definition()).size());
       break;
     case LedgerRecord::kProgress:
       return on_progress(ledger.progress(), record.input.partition);

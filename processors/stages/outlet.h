@@ -77,7 +77,7 @@ class OutletStage final : public Operator {
   void schedule(const std::string& outlet_id, OutletRecord& outlet);
 
   OutletContext context_;
-  std::string definition_bytes_;
+  std::string definition_id_;
   InternalRecords internal_;
   Watermark sources_;
   StateTable<OutletRecord, OutletRecordCodec> outlets_;

@@ -1,6 +1,7 @@
 #include "processors/stages/topology.h"
 
 #include <algorithm>
+#include <map>
 
 #include "processors/stages/internal_record.h"
 #include "processors/trade/measures/measure.h"
@@ -77,16 +78,12 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   return definition;
 }
 
-std::string definition_bytes(const Definition& definition) {
-  return definition.SerializeAsString();
-}
-
 std::string definition_id(const Definition& definition) {
-  return chain_text(chained(0, "", definition_bytes(definition)));
+  return chain_text(chained(0, "", without_extensions(definition).SerializeAsString()));
 }
 
-Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes) {
-  if (definition_bytes(found) == our_bytes) return {};
+Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_id) {
+  if (definition_id(found) == our_id) return {};
   return fail(Reaction::stop,
               "The topic {} was created with another definition (time zone, partitions, documents of an outlet and "
               "day, or version) than that of this process. "
@@ -98,15 +95,49 @@ std::string definition_record(Topic topic, const Definition& definition) {
   return internal_record(topic, [&](auto& record) { *record.mutable_definition() = definition; });
 }
 
+Millis definition_time(const Definition& definition) {
+  const auto extensions = source_partition_counts(definition).size() - 1;
+  return extensions == 0 ? 1 : kExtensionsFrom + static_cast<Millis>(extensions);
+}
+
 std::vector<Input> source_inputs(const Definition& definition) {
   std::vector<Input> inputs;
+  std::map<std::string, std::int32_t> counts;
   for (const auto& source : definition.sources()) {
     const auto topic = topic_named(source.topic());
     CHECK(topic.has_value(), source.topic());
-    for (std::int32_t partition = 0; partition < source.partitions(); ++partition)
-      inputs.push_back({*topic, partition});
+    auto& partition = counts[source.topic()];
+    for (; partition < source.partitions(); ++partition) inputs.push_back({*topic, partition});
   }
   return inputs;
+}
+
+Definition extended(Definition definition, std::int32_t source_partitions) {
+  for (const auto topic : kDocumentTopics) {
+    auto& source = *definition.add_sources();
+    source.set_topic(std::string(name_of(topic)));
+    source.set_partitions(source_partitions);
+  }
+  return definition;
+}
+
+Definition without_extensions(Definition definition) {
+  auto& sources = *definition.mutable_sources();
+  const auto created = std::min(sources.size(), static_cast<int>(kSourceTopics.size()));
+  sources.DeleteSubrange(created, sources.size() - created);
+  return definition;
+}
+
+std::vector<std::int32_t> source_partition_counts(const Definition& definition) {
+  std::vector<std::int32_t> counts;
+  for (const auto& source : definition.sources()) {
+    if (source.topic() == name_of(kDocumentTopics.front())) counts.push_back(source.partitions());
+  }
+  return counts;
+}
+
+PartitionCounts partition_counts(const Definition& definition) {
+  return {source_partition_counts(definition).back(), definition.ledger_partitions(), definition.market_partitions()};
 }
 
 std::int32_t ledger_partition_of(std::string_view outlet_id, const Definition& definition) {

@@ -27,6 +27,7 @@
 #include "ledger.pb.h"
 #include "processors/stream/ports.h"
 #include "processors/trade/facts/acceptance.h"
+#include "schemas/instant.h"
 #include "schemas/topics.h"
 
 namespace fiverate {
@@ -49,16 +50,28 @@ inline constexpr std::int32_t kFormulasVersion = 2;
 inline constexpr std::int32_t kEncodingsVersion = 9;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts,
                            const AcceptanceLimits& limits = {});
-std::string definition_bytes(const Definition& definition);  // for comparison
-std::string definition_id(const Definition& definition);     // a hash of it, kept in each state
-// Compares the definition at the start of a topic with ours. If they differ, it returns an error with Reaction::stop.
-[[nodiscard]] Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_bytes);
-// The first record of a partition of an internal topic.
+// A hash of the definition that the topics were created with, kept in each state. An extension does not change it.
+std::string definition_id(const Definition& definition);
+// Compares a definition in a topic with ours, by their ids. If they differ, it returns an error with Reaction::stop.
+[[nodiscard]] Result<void> check_definition(Topic topic, const Definition& found, const std::string& our_id);
+// The value of a record with the definition: the first of a partition of an internal topic, or an extension in the ledger.
 std::string definition_record(Topic topic, const Definition& definition);
+// Its timestamp. The first record is earlier than all others; an extension is later than all before it, so that a reader
+// finds it by its time.
+Millis definition_time(const Definition& definition);
+inline constexpr Millis kExtensionsFrom = kYear10000Ms;
 
 // All partitions of the source topics, in the order of the definition. Progress records name a partition by its index
-// here.
+// here. The partitions of an extension follow those before it.
 std::vector<Input> source_inputs(const Definition& definition);
+
+// An extension adds source partitions to a market that exists. From its record in a ledger partition on, the watermark
+// there waits for the new partitions too.
+Definition extended(Definition definition, std::int32_t source_partitions);
+Definition without_extensions(Definition definition);
+// The numbers of partitions of orders, deliveries and visits: at the creation and after each extension.
+std::vector<std::int32_t> source_partition_counts(const Definition& definition);
+PartitionCounts partition_counts(const Definition& definition);
 
 // The partition of an outlet in ledger and of a brand in deltas and signals.
 std::int32_t ledger_partition_of(std::string_view outlet_id, const Definition& definition);

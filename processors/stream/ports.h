@@ -91,6 +91,11 @@ class Source {
   virtual void set_paused(const Input& /*input*/, bool /*paused*/) {}
   // Records between the position and the log end offset, by assigned input; an input is left out while it is unknown.
   [[nodiscard]] virtual std::map<Input, std::int64_t> lag() const { return {}; }
+  // How many partitions the topics of this source have now, beside those that it reads. Waits at most `within` for each (error: retry).
+  // Empty: unknown.
+  [[nodiscard]] virtual Result<std::map<Topic, std::int32_t>> partition_counts(std::chrono::milliseconds /*within*/) {
+    return std::map<Topic, std::int32_t>{};
+  }
   // Of any partition, assigned or not. Nothing: the source has no offsets (files).
   [[nodiscard]] virtual Result<std::optional<OffsetRange>> offset_range(const Input& /*partition*/) {
     return std::nullopt;

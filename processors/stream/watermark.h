@@ -1,5 +1,6 @@
 // The watermark of a task that reads the ledger: the minimum arrival over all source partitions up to which intake has read them. While a
 // source is stuck, the watermark stands still, so no false alarm is raised. Progress records advance it also when no event arrives.
+// The number of source partitions follows from the log: the definition in it may be extended.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +15,11 @@ namespace fiverate {
 class Watermark {
  public:
   explicit Watermark(std::size_t sources) : arrivals_(sources, kNever) {}
+
+  // New sources begin at the watermark: it stands still until their progress comes. Fewer sources than before have no effect.
+  void extend_to(std::size_t sources) {
+    if (sources > arrivals_.size()) arrivals_.resize(sources, value());
+  }
 
   // Ignores an arrival that is lower than an earlier one, and sources that the definition does not name.
   void apply(const Progress& progress) {
@@ -34,9 +40,8 @@ class Watermark {
     for (const auto arrival : arrivals_) state.add_arrivals(arrival);
   }
   void load(const ProgressState& state) {
-    for (int i = 0; i < state.arrivals_size() && static_cast<std::size_t>(i) < arrivals_.size(); ++i) {
-      arrivals_[static_cast<std::size_t>(i)] = state.arrivals(i);
-    }
+    extend_to(static_cast<std::size_t>(state.arrivals_size()));
+    std::ranges::copy(state.arrivals(), arrivals_.begin());
   }
 
  private:

@@ -135,6 +135,20 @@ TEST_F(HealthTest, NotReadyWhileATaskWaitsForMissingRecordsWithAllOfThemAndTheCo
   EXPECT_TRUE(board.readyz().good);
 }
 
+TEST_F(HealthTest, APausedThreadIsAliveAndNotReadyWithTheReason) {
+  works(5);
+  board.paused("outlet 0", "The topic orders has 6 partitions.");
+  works(5);
+  EXPECT_EQ(board.livez(later).json.find("outlet/3"), std::string::npos) << "a restart would not help";
+  const auto answer = board.readyz();
+  EXPECT_FALSE(answer.good);
+  EXPECT_NE(answer.json.find(R"({"thread":"outlet 0","because":"The topic orders has 6 partitions."})"),
+            std::string::npos)
+      << answer.json;
+  board.paused("outlet 0", "");
+  EXPECT_TRUE(board.readyz().good);
+}
+
 TEST_F(HealthTest, WaitingForKafkaIsAliveAndNotReadyWithTheReason) {
   works(0);
   board.restarting("outlet 0", "No Kafka broker could be reached.");

@@ -455,9 +455,35 @@ TEST(KafkaReaderTest, ANewLeaderWithoutTheRecordsThatWereReadStopsTheReader) {
 }
 #endif
 
+std::vector<Input> inputs_of_ledger() {
+  return {{Topic::ledger, 0}, {Topic::ledger, 1}, {Topic::ledger, 2}, {Topic::ledger, 3}};
+}
+
+TEST(KafkaSourceTest, PartitionsThatAreNotAmongTheInputsAreNotReadAndCounted) {
+  const MockKafka kafka;
+  auto source = KafkaSource::open(kafka.settings(), "g", {{Topic::ledger, 0}, {Topic::ledger, 2}});
+  ASSERT_TRUE(source);
+  std::vector<Input> assigned;
+  (*source)->listen({[&](const std::vector<Input>& inputs) -> Result<std::map<Input, std::int64_t>> {
+                       assigned = inputs;
+                       return std::map<Input, std::int64_t>{{inputs[0], 0}, {inputs[1], 0}};
+                     },
+                     {}});
+  std::vector<InRecord> records;
+  for (int i = 0; i < 100 && !(*source)->assigned(); ++i) ASSERT_TRUE((*source)->poll(milliseconds(100), records));
+  EXPECT_EQ(assigned, (std::vector<Input>{{Topic::ledger, 0}, {Topic::ledger, 2}}));
+  const auto counts = (*source)->partition_counts(seconds(5));
+  ASSERT_TRUE(counts) << counts.error().what;
+  EXPECT_EQ(*counts, (std::map<Topic, std::int32_t>{{Topic::ledger, 4}}));
+  kafka.down();
+  const auto unknown = (*source)->partition_counts(milliseconds(200));
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().reaction, Reaction::retry);
+}
+
 TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
   const MockKafka kafka;
-  auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
+  auto source = KafkaSource::open(kafka.settings(), "g", inputs_of_ledger());
   ASSERT_TRUE(source);
   (*source)->listen({[](const std::vector<Input>& inputs) -> Result<std::map<Input, std::int64_t>> {
                        std::map<Input, std::int64_t> begin;
@@ -476,7 +502,7 @@ TEST(KafkaSourceTest, ItLeavesSoonWhileTheBrokerIsUnreachable) {
 
 TEST(KafkaSourceTest, AnErrorOfTheListenerIsReturnedByPoll) {
   const MockKafka kafka;
-  auto source = KafkaSource::open(kafka.settings(), "g", {Topic::ledger});
+  auto source = KafkaSource::open(kafka.settings(), "g", inputs_of_ledger());
   ASSERT_TRUE(source);
   (*source)->listen({[](const std::vector<Input>&) -> Result<std::map<Input, std::int64_t>> {
                        return fail(Reaction::stop, "The state is damaged.");

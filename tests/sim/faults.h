@@ -49,14 +49,15 @@ enum class Fault : std::uint8_t {
   truncation,       // a partition of the log loses its last acknowledged records
   far_time,         // a record would move the clock of its source partition years ahead
   foreign_record,   // somebody else writes into a topic of ours
+  growth,           // source topics get more partitions while the market runs
   sabotage,         // a record is changed, dropped or swapped on purpose
 };
-inline constexpr std::size_t kFaults = 20;
+inline constexpr std::size_t kFaults = 21;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames{
-    "crashes",        "moves",       "rebalances",    "zombies",         "refused commits",
-    "two at once",    "lost acks",   "late requests", "delayed acks",    "connection losses",
-    "store failures", "full disks",  "states lost",   "power losses",    "old copies",
-    "offsets lost",   "truncations", "far times",     "foreign records", "sabotages"};
+    "crashes",         "moves",         "rebalances",   "zombies",           "refused commits", "two at once",
+    "lost acks",       "late requests", "delayed acks", "connection losses", "store failures",  "full disks",
+    "states lost",     "power losses",  "old copies",   "offsets lost",      "truncations",     "far times",
+    "foreign records", "growths",       "sabotages"};
 using FaultCounts = std::array<std::int64_t, kFaults>;
 
 // The calls of ports that may fail.

@@ -44,6 +44,9 @@ class FickleOperator final : public Operator {
   Millis clock() const override { return inner_->clock(); }
   std::optional<ResumePoint> resume_point() const override { return inner_->resume_point(); }
   Result<void> resume(std::string_view tally) override { return inner_->resume(tally); }
+  bool is_live() const override { return inner_->is_live(); }
+  JumpGuard* jump_guard() override { return inner_->jump_guard(); }
+  Millis claimed_time(const InRecord& record) override { return inner_->claimed_time(record); }
   std::string report() const override { return inner_->report(); }
 
  private:

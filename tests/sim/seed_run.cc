@@ -62,6 +62,7 @@ ClusterPlan plan_of(std::uint64_t seed, const SeedOptions& options, Sabotage sab
   // Not with a truncation, which may lose the decision about this record, nor as the first record of the market, which is not held.
   plan.far_time = !truncates && sabotage == Sabotage::none && plan.time_known_early && chance.percent(50);
   if (!truncates && sabotage == Sabotage::none && seed % 4 < 2) plan.stranger = seed * 11 + 7;
+  if (!truncates && sabotage == Sabotage::none && chance.percent(30)) plan.grows_to = plan.partitions.source + count(2);
   return plan;
 }
 
@@ -264,11 +265,11 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
 
   const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
   report.plan = fmt::format(
-      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}",
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}{}",
       history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
       plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
-      plan.backlog ? "; a backlog" : "", plan.stranger ? "; a stranger" : "",
-      plan.time_known_early ? "" : "; some sources start late");
+      plan.grows_to > 0 ? fmt::format("; grows to {}", plan.grows_to) : "", plan.backlog ? "; a backlog" : "",
+      plan.stranger ? "; a stranger" : "", plan.time_known_early ? "" : "; some sources start late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;

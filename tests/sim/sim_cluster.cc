@@ -4,7 +4,10 @@
 
 #include "processors/runtime/reset.h"
 #include "processors/stages/task_names.h"
+#include "processors/trade/facts/acceptance.h"
 #include "schemas/check.h"
+#include "schemas/decode.h"
+#include "schemas/format.h"
 #include "tests/support/events.h"
 #include "tests/support/rig.h"
 
@@ -17,6 +20,26 @@ constexpr std::array<Stage, 4> kThreads{Stage::intake, Stage::outlet, Stage::mar
 std::vector<Input> inputs_of_group(Stage stage, const Definition& definition) {
   return stage == Stage::intake ? source_inputs(definition) : inputs_of(stage, definition);
 }
+
+// Records that conflict, of one document or with one event id, come through one partition, also when the topic has got more.
+class PartitionsOfDocuments {
+ public:
+  std::int32_t partition(const SourceRecord& record, std::int32_t wanted) {
+    Event event;
+    if (decode(record.value, event) || !is_document(event.payload_case())) return wanted;
+    const auto document = fmt::format("{}/{}", name_of(record.topic), document_id_of(event));
+    const auto known = documents_.find(document);
+    const auto partition =
+        known != documents_.end() ? known->second : events_.try_emplace(event.event_id(), wanted).first->second;
+    documents_.try_emplace(document, partition);
+    events_.try_emplace(event.event_id(), partition);
+    return partition;
+  }
+
+ private:
+  std::map<std::string, std::int32_t> documents_;
+  std::map<std::string, std::int32_t> events_;
+};
 
 std::size_t thread_of(const Input& input) {
   const auto stage = stage_reading(input.topic);
@@ -95,16 +118,22 @@ void SimCluster::mark_sources(Millis complete_through) {
 // Marks come between any two records, not only at midnights.
 void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
   const auto salt = std::to_string(chance_.below(1000));
+  const auto grown = plan_.grows_to > 0 ? extended(definition_, plan_.grows_to) : definition_;
+  const auto grows_before = plan_.grows_to > 0 ? chance_.below(static_cast<std::int64_t>(history.size())) : -1;
   const auto marks = [&](Millis complete_through) {
     const auto value = mark(complete_through).SerializeAsString();
-    for (const auto& input : source_inputs(definition_)) {
+    for (const auto& input : source_inputs(grows_at_ ? grown : definition_)) {
       to_arrive_.push_back({input.topic, input.partition, complete_through, "", value, std::nullopt, std::nullopt});
     }
   };
+  PartitionsOfDocuments of_earlier_conflicts;
   Millis marked = 0;
   for (const auto& record : history) {
+    if (&record - history.data() == grows_before) grows_at_ = to_arrive_.size();
     if (chance_.percent(10) && record.arrival - 1 > marked) marks(marked = record.arrival - 1);
-    const auto partition = partition_of(record.key + salt, plan_.partitions.of(record.topic));
+    const auto counts = grows_at_ ? partition_counts(grown) : plan_.partitions;
+    auto partition = partition_of(record.key + salt, counts.of(record.topic));
+    if (plan_.grows_to > 0) partition = of_earlier_conflicts.partition(record, partition);
     to_arrive_.push_back(
         {record.topic, partition, record.arrival, record.key, record.value, std::nullopt, std::nullopt});
   }
@@ -114,13 +143,41 @@ void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
     const auto at = chance_.below(static_cast<std::int64_t>(to_arrive_.size()) + 1);
     to_arrive_.insert(to_arrive_.begin() + at, {input.topic, input.partition, far, "", mark(far).SerializeAsString(),
                                                 std::nullopt, std::nullopt});
+    if (grows_at_ && at <= static_cast<std::int64_t>(*grows_at_)) ++*grows_at_;
     weather_.count(Fault::far_time);
   }
   marks(end);
 }
 
 void SimCluster::arrive(std::int64_t count) {
-  for (; count > 0 && arrived_ < to_arrive_.size(); --count) log_.append(std::move(to_arrive_[arrived_++]));
+  for (; count > 0 && arrived_ < to_arrive_.size(); --count) {
+    if (arrived_ == grows_at_) {
+      weather_.count(Fault::growth);
+      for (const auto topic : kDocumentTopics) groups_[0]->partition_counts[topic] = plan_.grows_to;
+    }
+    log_.append(std::move(to_arrive_[arrived_++]));
+  }
+}
+
+void SimCluster::extend(bool interrupted) {
+  if (extended_ || groups_[0]->partition_counts.empty()) return;
+  for (auto& process : processes_) {
+    if (process->up) chance_.percent(50) ? stop_orderly(*process) : kill(*process);
+  }
+  const auto extension = extended(definition_, plan_.grows_to);
+  const auto value = definition_record(Topic::ledger, extension);
+  const auto least = interrupted ? chance_.below(plan_.partitions.ledger) : 0;
+  for (auto partition = plan_.partitions.ledger; partition-- > least;) {
+    const Input ledger{Topic::ledger, partition};
+    std::vector<InRecord> records;
+    log_.read(ledger, 0, static_cast<std::size_t>(log_.end_offset(ledger)), records);
+    if (std::ranges::any_of(records, [&](const auto& record) { return record.value == value; })) continue;
+    log_.append({ledger.topic, partition, definition_time(extension), "", value, std::nullopt, std::nullopt});
+  }
+  if (least > 0) return;  // the definition is taken from partition 0
+  extended_ = true;
+  definition_ = extension;
+  groups_[0]->extend(inputs_of_group(Stage::intake, definition_));
 }
 
 // ---- a stage thread -------------------------------------------------------------------------------------------------
@@ -222,6 +279,7 @@ void SimCluster::storm() {
   const auto truncated_at = plan_.truncates ? chance_.between(plan_.steps / 4, plan_.steps - 1) : -1;
   for (int step = 0; step < plan_.steps; ++step) {
     if (stopped_ && !operator_helps()) return;
+    if (plan_.grows_to > 0 && chance_.one_in(plan_.steps / 4)) extend(chance_.percent(50));
     if (step == truncated_at) truncate();
     if (stranger_) stranger_->pass_by(log_, weather_);
     for (auto& process : processes_) {
@@ -470,6 +528,7 @@ bool SimCluster::calm() {
   constexpr int kPassesMax = 1000;
   weather_.calm();
   arrive(static_cast<std::int64_t>(to_arrive_.size()));
+  extend(false);
   for (auto& disk : disks_) disk.full = false;
   for (auto& process : processes_) {
     process->frozen = false;

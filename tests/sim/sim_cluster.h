@@ -38,6 +38,7 @@ struct ClusterPlan {
   bool truncates = false;                      // one partition, once
   bool far_time = false;                       // one record with a time years ahead, before the last marks
   std::optional<std::uint64_t> stranger = {};  // the seed of somebody who writes into the topics by accident
+  std::int32_t grows_to = 0;  // source partitions, from some record of the history on; 0: they remain as they are
 };
 
 // The loss of acknowledged records at the end of a partition.
@@ -96,6 +97,8 @@ class SimCluster {
   void kill(Process& process);
   void stop_orderly(Process& process);
   void misfortune();
+  // As `fiverate topics extend`; with `interrupted`, it ends before it has written to all partitions.
+  void extend(bool interrupted);
   void power_loss(SimDisk& disk);
   void truncate();
   [[nodiscard]] bool operator_helps();
@@ -120,6 +123,8 @@ class SimCluster {
   std::vector<std::unique_ptr<Process>> processes_;
   std::vector<OutRecord> to_arrive_;
   std::size_t arrived_ = 0;
+  std::optional<std::size_t> grows_at_;  // the position in to_arrive_ from which on new partitions have records
+  bool extended_ = false;
   std::int64_t incarnations_ = 0;
   std::map<Input, const Process*> owners_;
   std::set<Input> started_;

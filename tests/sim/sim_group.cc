@@ -21,6 +21,11 @@ void SimGroup::expel(const std::string& name) {
   begin_rebalancing();
 }
 
+void SimGroup::extend(std::vector<Input> inputs) {
+  inputs_ = std::move(inputs);
+  begin_rebalancing();
+}
+
 bool SimGroup::knows(const std::string& name, std::int64_t incarnation) const {
   const auto found = members_.find(name);
   return found != members_.end() && found->second.incarnation == incarnation;

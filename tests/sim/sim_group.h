@@ -28,6 +28,8 @@ class SimGroup {
 
   void join(const std::string& name, std::int64_t incarnation);
   void expel(const std::string& name);
+  // The topics have more partitions now; members get them when they join again.
+  void extend(std::vector<Input> inputs);
 
   [[nodiscard]] bool knows(const std::string& name, std::int64_t incarnation) const;
   [[nodiscard]] bool rebalancing() const { return rebalancing_; }
@@ -36,6 +38,7 @@ class SimGroup {
   [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_; }
 
   std::map<Input, Committed> offsets;
+  std::map<Topic, std::int32_t> partition_counts;  // of the topics that have grown
 
  private:
   void begin_rebalancing();

@@ -13,6 +13,7 @@ Result<void> SimSource::poll(std::chrono::milliseconds /*wait*/, std::vector<InR
   if (dead_) return killed();  // during the revocation
   if (!is_assigned) return {};
   for (auto& [input, next] : next_) {
+    if (paused_.contains(input)) continue;
     const auto end = log_.end_offset(input);
     if (next > end) {  // as KafkaFetcher::not_in_log
       return fail(Reaction::stop,
@@ -66,6 +67,7 @@ void SimSource::revoke() {
   for (const auto& [input, next] : next_) inputs.push_back(input);
   listener_.on_revoked(inputs);
   next_.clear();
+  paused_.clear();
   assigned_ = false;
 }
 
@@ -100,6 +102,20 @@ Result<std::optional<OffsetRange>> SimSource::offset_range(const Input& input) {
   if (weather_.strikes(Fault::connection_loss, 300))
     return fail(Reaction::retry, "The offsets of the log could not be read.");
   return OffsetRange{0, log_.end_offset(input)};
+}
+
+Result<std::map<Topic, std::int32_t>> SimSource::partition_counts(std::chrono::milliseconds /*within*/) {
+  if (dead_) return killed();
+  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "Kafka is away.");
+  return group_.partition_counts;
+}
+
+void SimSource::set_paused(const Input& input, bool paused) {
+  if (paused) {
+    paused_.insert(input);
+  } else {
+    paused_.erase(input);
+  }
 }
 
 Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InRecord>& records) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "processors/runtime/stage_ports.h"
@@ -36,6 +37,8 @@ class SimSource final : public Source {
                                                std::chrono::milliseconds within) override;
   Result<void> commit(const std::map<Input, Committed>& positions) override;
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
+  Result<std::map<Topic, std::int32_t>> partition_counts(std::chrono::milliseconds within) override;
+  void set_paused(const Input& input, bool paused) override;
 
  private:
   Result<bool> follow_group();
@@ -53,6 +56,7 @@ class SimSource final : public Source {
   bool counted_as_zombie_ = false;
   std::int64_t generation_ = -1;
   std::map<Input, std::int64_t> next_;
+  std::set<Input> paused_;
 };
 
 // Reads fixed inputs from these offsets on, outside of any group: for a standby.

@@ -394,6 +394,49 @@ TEST_F(Outlets, AnotherDefinitionOrAnUnreadableRecordStopsTheTask) {
   EXPECT_EQ(bench.feed(Topic::ledger, "\xff\xff").error().reaction, Reaction::stop);
 }
 
+// ---- an extension of the source partitions ----
+
+TEST(OutletExtension, TheWatermarkWaitsForNewSourcePartitionsFromTheRecordOfTheExtensionOn) {
+  const auto before = make_definition("Asia/Shanghai", {1, 1, 2});
+  const auto after = extended(before, 3);
+  const std::vector<std::string> ledger_partition{
+      definition_record(Topic::ledger, before),
+      progress_to(kStart, before).SerializeAsString(),
+      progress_to(kStart + kDayMs, before).SerializeAsString(),
+      definition_record(Topic::ledger, after),
+      progress_to(kStart + 3 * kDayMs, before).SerializeAsString(),
+      definition_record(Topic::ledger, after),
+      definition_record(Topic::ledger, before),
+      progress_to(kStart + 4 * kDayMs, before).SerializeAsString(),
+      progress_to(kStart + 2 * kDayMs, after).SerializeAsString(),
+      progress_to(kStart + 5 * kDayMs, after).SerializeAsString(),
+  };
+  const std::vector<std::int64_t> days{-1, 0, 1, 1, 1, 1, 1, 1, 2, 5};
+  // The configuration of a process does not matter, and neither do restarts: only the log does.
+  const auto outputs_of = [&](const Definition& configured, bool with_restarts) {
+    const OutletStage::Settings settings{configured, 2, 1000};
+    std::vector<std::unique_ptr<OutletStage>> stages;
+    stages.push_back(std::make_unique<OutletStage>(settings, shanghai()));
+    Bench bench{*stages.back()};
+    for (std::size_t i = 0; i < ledger_partition.size(); ++i) {
+      EXPECT_TRUE(bench.feed(Topic::ledger, ledger_partition[i]).has_value());
+      if (with_restarts) {
+        stages.push_back(std::make_unique<OutletStage>(settings, shanghai()));
+        bench.restart_as(*stages.back());
+      }
+      EXPECT_EQ(stages.back()->clock(), days[i] < 0 ? kNever : kStart + days[i] * kDayMs) << i;
+    }
+    std::vector<std::string> values;
+    for (const auto& sent : bench.drain()) values.push_back(sent.value);
+    return values;
+  };
+  const auto outputs = outputs_of(before, false);
+  EXPECT_THAT(outputs, testing::Not(testing::IsEmpty()));
+  EXPECT_EQ(outputs_of(before, true), outputs);
+  EXPECT_EQ(outputs_of(after, false), outputs);
+  EXPECT_EQ(outputs_of(after, true), outputs);
+}
+
 // ---- alerts ----
 
 class OutletAlertsTest : public Outlets {

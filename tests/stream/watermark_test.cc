@@ -39,6 +39,43 @@ TEST(Watermark, IgnoresSourcesThatItDoesNotKnow) {
   EXPECT_EQ(watermark.value(), 50);
 }
 
+TEST(Watermark, StandsStillUntilNewSourcesHaveComeAsFar) {
+  Watermark watermark(2);
+  watermark.apply(progress({{0, 50}, {1, 40}}));
+  watermark.extend_to(4);
+  EXPECT_EQ(watermark.value(), 40);
+  watermark.apply(progress({{0, 90}, {1, 90}, {2, 90}}));
+  EXPECT_EQ(watermark.value(), 40) << "one of the new sources has reported nothing";
+  watermark.apply(progress({{3, 30}}));
+  EXPECT_EQ(watermark.value(), 40) << "its first records are from before the extension";
+  watermark.extend_to(2);
+  watermark.apply(progress({{3, 70}}));
+  EXPECT_EQ(watermark.value(), 70) << "an extension that is repeated, or an older one, changes nothing";
+}
+
+TEST(Watermark, BeforeAllSourcesAreKnownAnExtensionGivesNoTime) {
+  Watermark watermark(2);
+  watermark.apply(progress({{0, 50}}));
+  watermark.extend_to(3);
+  watermark.apply(progress({{1, 50}}));
+  EXPECT_EQ(watermark.value(), kNever);
+  watermark.apply(progress({{2, 45}}));
+  EXPECT_EQ(watermark.value(), 45);
+}
+
+TEST(Watermark, AStateKeepsTheSourcesOfAnExtension) {
+  Watermark watermark(2);
+  watermark.apply(progress({{0, 50}, {1, 50}}));
+  watermark.extend_to(3);
+  ProgressState state;
+  watermark.save(state);
+  Watermark loaded(2);
+  loaded.load(state);
+  EXPECT_EQ(loaded.arrivals(), watermark.arrivals());
+  loaded.apply(progress({{0, 90}, {1, 90}}));
+  EXPECT_EQ(loaded.value(), 50);
+}
+
 TEST(Watermark, WithoutSourcesThereIsNoTime) {
   EXPECT_EQ(Watermark(0).value(), kNever);
 }

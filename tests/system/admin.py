@@ -27,7 +27,7 @@ OPERATIONS = {"Read": READ, "Write": WRITE, "Create": CREATE, "Alter": 7, "Descr
               "AlterConfigs": 11}
 LITERAL, PREFIXED = 3, 4
 ALLOW = 3
-METADATA, FIND_COORDINATOR, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS, CONFIGURE, SCRAM, QUORUM = 3, 10, 20, 30, 31, 44, 51, 55
+METADATA, FIND_COORDINATOR, DELETE_TOPICS, CREATE_ACLS, DELETE_ACLS, CREATE_PARTITIONS, CONFIGURE, SCRAM, QUORUM = 3, 10, 20, 30, 31, 37, 44, 51, 55
 TOPIC_CONFIG, SET = 2, 0
 SCRAM_SHA_512, ITERATIONS = 2, 4096
 
@@ -77,6 +77,11 @@ class Admin:
         answer = self.send(DELETE_TOPICS, 1, struct.pack(">i", 1) + text(topic) + struct.pack(">i", 10_000))
         answer.unpack(">ii"), answer.text()  # throttle time, one topic, its name
         answer.expect_no_error(f"deletion of {topic}")
+
+    def grow_topic(self, topic, partitions):
+        answer = self.send(CREATE_PARTITIONS, 0, struct.pack(">i", 1) + text(topic) + struct.pack(">iiib", partitions, -1, 10_000, 0))
+        answer.unpack(">ii"), answer.text()  # throttle time, one topic, its name
+        answer.expect_no_error(f"{partitions} partitions of {topic}")
 
     def add_user(self, name, password):
         salt = os.urandom(16)

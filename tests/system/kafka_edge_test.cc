@@ -49,7 +49,12 @@ class KafkaEdgeTest : public ::testing::Test {
     return std::move(*made);
   }
   std::unique_ptr<KafkaSource> source(std::vector<Topic> topics, ReadOrder order = ReadOrder::as_fetched) {
-    auto made = KafkaSource::open(settings_, group_, topics, {}, order);
+    std::vector<Input> all;
+    for (const auto topic : topics) {
+      for (std::int32_t partition = 0; partition < plan_.partitions.of(topic); ++partition)
+        all.push_back({topic, partition});
+    }
+    auto made = KafkaSource::open(settings_, group_, all, {}, order);
     EXPECT_TRUE(made) << made.error().what;
     (*made)->listen({[](const std::vector<Input>& inputs) -> Result<std::map<Input, std::int64_t>> {
                        std::map<Input, std::int64_t> begin;
@@ -89,7 +94,7 @@ class KafkaEdgeTest : public ::testing::Test {
   void read_through_rebalances(ReadOrder order);
 
   KafkaSettings settings_;
-  TopicPlan plan_{{2, 3, 2}, false, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
+  TopicPlan plan_{{2, 3, 2}, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
   std::string group_;
 };
 
@@ -387,7 +392,7 @@ TEST_F(KafkaEdgeTest, AMemberFencesTheOneBeforeOfItsName) {
   create();
   Share share;
   const auto open = [&] {
-    auto opened = std::move(*KafkaSource::open(settings_, group_, {Topic::orders}, "twice"));
+    auto opened = std::move(*KafkaSource::open(settings_, group_, {{Topic::orders, 0}, {Topic::orders, 1}}, "twice"));
     opened->listen(share.listener());
     return opened;
   };
