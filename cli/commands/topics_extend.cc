@@ -58,8 +58,8 @@ void check_no_members(const Context& context) {
   }
 }
 
-std::int32_t wanted_partitions(const ExtendArguments& arguments, std::int32_t in_definition,
-                               const std::map<Topic, std::int32_t>& in_kafka) {
+std::int32_t requested_partitions(const ExtendArguments& arguments, std::int32_t in_definition,
+                                  const std::map<Topic, std::int32_t>& in_kafka) {
   auto least = in_definition;
   for (const auto topic : kDocumentTopics) {
     const auto found = in_kafka.find(topic);
@@ -69,13 +69,13 @@ std::int32_t wanted_partitions(const ExtendArguments& arguments, std::int32_t in
     }
     least = std::max(least, found->second);
   }
-  const auto wanted = arguments.source_partitions.value_or(least);
-  if (wanted < least) {
+  const auto requested = arguments.source_partitions.value_or(least);
+  if (requested < least) {
     refuse(kExitUsage, fmt::format("the source topics have {} partitions, and Kafka cannot remove any. Use "
                                    "--source-partitions {} or more.",
                                    least, least));
   }
-  return wanted;
+  return requested;
 }
 
 void write_definition(const Context& context, const Definition& target, const std::vector<std::int32_t>& partitions) {
@@ -93,32 +93,32 @@ int extend(const Context& context, const ExtendArguments& arguments) {
   const auto in_kafka = or_exit(count_partitions(context.kafka));
   auto target = *std::ranges::max_element(definitions, {}, &Definition::sources_size);
   const auto before = partition_counts(target).source;
-  const auto wanted = wanted_partitions(arguments, before, in_kafka);
-  if (wanted > before) target = extended(std::move(target), wanted);
+  const auto requested = requested_partitions(arguments, before, in_kafka);
+  if (requested > before) target = extended(std::move(target), requested);
 
   std::vector<std::int32_t> behind;  // ledger partitions, the first one last
   for (auto partition = static_cast<std::int32_t>(definitions.size()); partition-- > 0;) {
     if (definitions[static_cast<std::size_t>(partition)].sources_size() < target.sources_size())
       behind.push_back(partition);
   }
-  const auto is_small = [&](Topic topic) { return in_kafka.at(topic) < wanted; };
+  const auto is_small = [&](Topic topic) { return in_kafka.at(topic) < requested; };
   TextOutput out(STDOUT_FILENO);
   if (behind.empty() && std::ranges::none_of(kDocumentTopics, is_small)) {
-    out.write(
-        fmt::format("Nothing to do: the definition has all {} partitions of orders, deliveries and visits.\n", wanted));
+    out.write(fmt::format("Nothing to do: the definition has all {} partitions of orders, deliveries and visits.\n",
+                          requested));
     return kExitDone;
   }
   check_no_members(context);
   for (const auto topic : kDocumentTopics) {
     if (!is_small(topic)) continue;
-    or_exit(grow_topic(context.kafka, topic, wanted));
-    out.write(fmt::format("{}: {} partitions, before {}\n", name_of(topic), wanted, in_kafka.at(topic)));
+    or_exit(grow_topic(context.kafka, topic, requested));
+    out.write(fmt::format("{}: {} partitions, before {}\n", name_of(topic), requested, in_kafka.at(topic)));
   }
   write_definition(context, target, behind);
   out.write(
       fmt::format("definition with {} source partitions written to {} partitions of ledger\nStart the processes "
                   "again. Producers have to write marks into the new partitions too, if they write marks.\n",
-                  wanted, behind.size()));
+                  requested, behind.size()));
   return kExitDone;
 }
 

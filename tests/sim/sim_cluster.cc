@@ -24,13 +24,13 @@ std::vector<Input> inputs_of_group(Stage stage, const Definition& definition) {
 // Records that conflict, of one document or with one event id, come through one partition, also when the topic has got more.
 class PartitionsOfDocuments {
  public:
-  std::int32_t partition(const SourceRecord& record, std::int32_t wanted) {
+  std::int32_t partition(const SourceRecord& record, std::int32_t requested) {
     Event event;
-    if (decode(record.value, event) || !is_document(event.payload_case())) return wanted;
+    if (decode(record.value, event) || !is_document(event.payload_case())) return requested;
     const auto document = fmt::format("{}/{}", name_of(record.topic), document_id_of(event));
     const auto known = documents_.find(document);
     const auto partition =
-        known != documents_.end() ? known->second : events_.try_emplace(event.event_id(), wanted).first->second;
+        known != documents_.end() ? known->second : events_.try_emplace(event.event_id(), requested).first->second;
     documents_.try_emplace(document, partition);
     events_.try_emplace(event.event_id(), partition);
     return partition;
