@@ -58,39 +58,50 @@ Input input_of_argument(const std::string& name, const Definition& definition) {
   throw ExitError(kExitUsage, fmt::format("There is no task \"{}\". Tasks: {}.", name, tasks));
 }
 
-// All checkpoints of a task that are in the topic, in its order.
-std::vector<Checkpoint> checkpoints_of(const Context& context, const std::string& task) {
+// All checkpoints that are in the topic, by task, and the present offsets of all result partitions that they name.
+struct Published {
+  std::map<std::string, std::vector<Checkpoint>> checkpoints;
+  std::map<Input, OffsetRange> result_partitions;
+};
+
+Published read_published(const Context& context) {
+  Published published;
   const auto reader = read_to_end(context, {kCheckpointsPartition});
-  std::vector<Checkpoint> found;
   std::vector<InRecord> records;
   while (!reader->finished()) {
     records.clear();
     or_exit(reader->poll(std::chrono::milliseconds(100), records));
     for (const auto& record : records) {
-      if (record.key != task) continue;
-      if (auto checkpoint = parse_checkpoint(record)) found.push_back(std::move(*checkpoint));
+      if (auto checkpoint = parse_checkpoint(record))
+        published.checkpoints[std::string(record.key)].push_back(std::move(*checkpoint));
     }
   }
-  return found;
+  const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(context.kafka, "fiverate-reader")));
+  for (const auto& [task, checkpoints] : published.checkpoints) {
+    for (const auto& checkpoint : checkpoints) {
+      for (const auto& result : checkpoint.results()) {
+        const Input target{static_cast<Topic>(result.topic()), result.partition()};
+        if (published.result_partitions.contains(target)) continue;
+        published.result_partitions[target] = or_exit(query_offset_range(*client, target));
+      }
+    }
+  }
+  return published;
 }
 
-ResetRequest request_of(const Context& context, const Input& input, const ResetArguments& arguments) {
+ResetRequest request_of(const Context& context, const Input& input, const Published& published,
+                        std::optional<std::int64_t> offset) {
   const auto group = group_of(context.kafka, stage_reading(input.topic));
   auto position = or_exit(group_positions(context.kafka, group, {input})).at(input);
   position.committed.offset = std::max<std::int64_t>(position.committed.offset, 0);
-  ResetRequest request{
-      task_name_of(input), definition_id(or_exit(market_definition(context))), position.committed, {}, {},
-      arguments.offset};
-  request.checkpoints = checkpoints_of(context, request.task);
-  const auto client = or_exit(KafkaClient::open(context.kafka, consumer_role(context.kafka, group)));
-  for (const auto& checkpoint : request.checkpoints) {
-    for (const auto& result : checkpoint.results()) {
-      const Input target{static_cast<Topic>(result.topic()), result.partition()};
-      if (request.result_partitions.contains(target)) continue;
-      request.result_partitions[target] = or_exit(query_offset_range(*client, target));
-    }
-  }
-  return request;
+  const auto task = task_name_of(input);
+  const auto checkpoints = published.checkpoints.find(task);
+  return {task,
+          definition_id(or_exit(market_definition(context))),
+          position.committed,
+          checkpoints == published.checkpoints.end() ? std::vector<Checkpoint>{} : checkpoints->second,
+          published.result_partitions,
+          offset};
 }
 
 std::string description(const Input& input, const Reset& reset, const std::filesystem::path& state) {
@@ -118,18 +129,14 @@ std::string description(const Input& input, const Reset& reset, const std::files
 }
 
 // Nothing is written before all checks have passed.
-int reset_task(const Context& context, const ResetArguments& arguments) {
-  or_exit(reach(context.kafka));
-  const auto input = input_of_argument(arguments.task, or_exit(market_definition(context)));
+void carry_out(const Context& context, const Input& input, const Reset& plan, bool dry_run) {
   const auto group = group_of(context.kafka, stage_reading(input.topic));
-  const auto plan = plan_reset(request_of(context, input, arguments));
-  if (!plan) throw ExitError(kExitUsage, plan.error().what);
   const auto state = std::filesystem::path(context.config().state.dir) / task_argument_of(input);
   TextOutput out(STDOUT_FILENO);
-  out.write(visible_lines(description(input, *plan, state)));
-  if (arguments.dry_run) {
+  out.write(visible_lines(description(input, plan, state)));
+  if (dry_run) {
     out.write("Nothing was changed (--dry-run).\n");
-    return kExitDone;
+    return;
   }
   if (const auto members = or_exit(group_members(context.kafka, group)); !members.empty()) {
     throw ExitError(
@@ -149,28 +156,51 @@ int reset_task(const Context& context, const ResetArguments& arguments) {
     std::filesystem::remove_all(state);
   }
   const auto sink = or_exit(KafkaSink::open(context.kafka));
-  or_exit(sink->send(checkpoint_record(plan->checkpoint, market_now(context))));
+  or_exit(sink->send(checkpoint_record(plan.checkpoint, market_now(context))));
   or_exit(sink->flush());
-  const auto end = sink->acknowledged_end(kCheckpointsPartition, plan->checkpoint.task());
+  const auto end = sink->acknowledged_end(kCheckpointsPartition, plan.checkpoint.task());
   or_exit(set_group_position(
       context.kafka, group, input,
-      {plan->checkpoint.offset(), to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), end ? *end - 1 : -1})}));
-  out.write(fmt::format("Done. {} publishes again at the next `fiverate run`.\n", arguments.task));
+      {plan.checkpoint.offset(), to_text(CheckpointPointer{plan.checkpoint.reset_epoch(), end ? *end - 1 : -1})}));
+  out.write(fmt::format("Done. {} publishes again at the next `fiverate run`.\n", task_argument_of(input)));
+}
+
+int reset_task(const Context& context, const ResetArguments& arguments) {
+  or_exit(reach(context.kafka));
+  const auto input = input_of_argument(arguments.task, or_exit(market_definition(context)));
+  const auto plan = plan_reset(request_of(context, input, read_published(context), arguments.offset));
+  if (!plan) throw ExitError(kExitUsage, plan.error().what);
+  carry_out(context, input, *plan, arguments.dry_run);
   return kExitDone;
 }
 
-// Resets each sender to the lowest offset that a waiting task misses.
+// Resets each task whose results are gone, and each sender to the lowest offset that a waiting task misses.
 int reset_missing(const Context& context, const ResetArguments& arguments) {
   or_exit(reach(context.kafka));
-  std::map<std::string, std::int64_t> offsets;
+  std::map<std::string, std::int64_t> missed;  // by task, the lowest offset
   for (const auto& task : or_exit(waiting_tasks(context))) {
     for (const auto& range : task.missing) {
-      const auto [known, added] = offsets.try_emplace(task_argument(range.sender), range.from);
+      const auto [known, added] = missed.try_emplace(task_argument(range.sender), range.from);
       known->second = std::min(known->second, range.from);
     }
   }
-  if (offsets.empty()) throw ExitError(kExitUsage, "Nothing was changed: no task waits for missing records.");
-  for (const auto& [task, offset] : offsets) reset_task(context, {task, offset, arguments.dry_run});
+  const auto definition = or_exit(market_definition(context));
+  const auto published = read_published(context);
+  std::vector<std::pair<Input, Reset>> plans;
+  for (const auto stage : {Stage::intake, Stage::reference, Stage::outlet, Stage::market, Stage::desk}) {
+    for (const auto& input : inputs_of(stage, definition)) {
+      auto plan = plan_reset(request_of(context, input, published, std::nullopt));  // an error: no result is gone
+      const auto lowest = missed.find(task_argument_of(input));
+      if (lowest != missed.end() && (!plan || plan->emit_from > lowest->second)) {
+        plan = plan_reset(request_of(context, input, published, lowest->second));
+        if (!plan) throw ExitError(kExitUsage, plan.error().what);
+      }
+      if (plan) plans.emplace_back(input, std::move(*plan));
+    }
+  }
+  if (plans.empty())
+    throw ExitError(kExitUsage, "Nothing was changed: no task waits for missing records, and no results are gone.");
+  for (const auto& [input, plan] : plans) carry_out(context, input, plan, arguments.dry_run);
   return kExitDone;
 }
 
@@ -198,7 +228,8 @@ void add_tasks(Program& program) {
       ->needs(task);
   reset
       ->add_flag("--missing", arguments->missing,
-                 "All tasks whose records other tasks miss, each from the first missing one on (see `status`)")
+                 "All tasks whose results are gone, or whose records other tasks miss (see `status`), each from the "
+                 "first missing one on")
       ->excludes(task);
   reset->add_flag("--dry-run", arguments->dry_run, "Print what would be published again, and change nothing");
   reset->callback([&program, arguments] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "processors/stream/sequence_gap.h"
 #include "processors/stream/task_context.h"
 
 namespace fiverate {
@@ -50,9 +51,9 @@ Result<void> verify_results(const Checkpoint& checkpoint, Source& source) {
   if (missing.empty()) return {};
   return fail(Reaction::stop,
               "Acknowledged results of {} are gone: {}. Was a broker elected that was behind "
-              "(unclean.leader.election.enable), or the topic created again? Stop all processes and publish them "
-              "again: fiverate tasks reset {}",
-              checkpoint.task(), fmt::join(missing, "; "), task_argument(checkpoint.task()));
+              "(unclean.leader.election.enable), or the topic created again? Stop all processes and run `{}`, which "
+              "publishes again all that is missing, of other tasks too.",
+              checkpoint.task(), fmt::join(missing, "; "), kMendCommand);
 }
 
 }  // namespace fiverate

@@ -123,13 +123,30 @@ class Tasks(unittest.TestCase):
         self.assertTrue(rows)
         self.recreate("metrics-final")
         self.assertEqual(self.market.final(), b"")
+        output = self.market.run().ends(1, within=60)
+        self.assertRegex(output, r"Acknowledged results of market/\d are gone: metrics-final partition \d ends at offset \d+")
+        self.assertIn("run `fiverate tasks reset --missing`", output)
         for task in ("market-0", "market-1"):
-            output = self.market.run().ends(1, within=60)
-            self.assertRegex(output, r"Acknowledged results of market/\d are gone: metrics-final partition \d ends at offset \d+")
-            self.assertRegex(output, r"fiverate tasks reset market-\d")
             self.assertRegex(self.reset(task), r"Lost: metrics-final partition \d ends at offset \d+")
         run = self.market.run().is_working()
         eventually(lambda: self.market.final() == rows, 60, run.text)
+        self.finish(run)
+
+    def test_one_command_publishes_all_lost_results_again(self):
+        """Several result topics are deleted and created again. One start names one command, after which nothing is missing."""
+        self.process_first_part()
+        topics = ("metrics-final", "alert-log", "seals", "quarantine")
+        before = {topic: sorted(record.value for record in self.market.records(topic)) for topic in topics}
+        for topic in topics:
+            self.recreate(topic)
+        output = self.market.run().ends(1, within=60)
+        self.assertIn("run `fiverate tasks reset --missing`", output)
+        self.assertEqual(self.market.call("tasks", "reset", "--missing", "--dry-run").returncode, 0)
+        self.reset_missing()
+        run = self.market.run().is_working()
+        for topic in topics:
+            eventually(lambda topic=topic: sorted({record.value for record in self.market.records(topic)}) == sorted(set(before[topic])), 90, run.text)
+        self.market.fails(2, "tasks", "reset", "--missing", message="no results are gone")
         self.finish(run)
 
     def readyz(self, run):
