@@ -133,6 +133,7 @@ class Import(unittest.TestCase):
         folder = large_market()
         self.interrupted(signal.SIGKILL, 1_000, *files_of(folder))
         run = self.market.run().is_working()
+        eventually(lambda: any(record.offset > 0 for record in self.market.records("ledger")), 30, run.text)  # the market has a clock
         for region in ("A", "B"):
             self.market.ok("alerts", "silence", "--region", region, "--for", "2d", "--author", "t", "--text", "test")
         run.stop()
