@@ -216,9 +216,9 @@ TEST_F(OutletSeals, TheSumCoversAllDifferencesSent) {
 // ---- market ---------------------------------------------------------------------------------------------------------
 
 // The flushes of three outlet tasks. The order within a task is fixed; the interleaving of the tasks is random.
-class Senders {
+class SealSenders {
  public:
-  Senders(const MarketCalendar& calendar, std::uint32_t seed) : calendar_(calendar), random_(seed) {
+  SealSenders(const MarketCalendar& calendar, std::uint32_t seed) : calendar_(calendar), random_(seed) {
     for (int sender = 0; sender < 3; ++sender) flushes_.push_back(make_flushes());
   }
 
@@ -321,7 +321,7 @@ TEST(MarketSeals, DoNotDependOnTheInterleavingOfSenders) {
   for (const auto* zone : {"Asia/Shanghai", "America/New_York"}) {
     const MarketCalendar calendar(zone);
     for (std::uint32_t seed = 1; seed <= 4; ++seed) {
-      Senders senders(calendar, seed);
+      SealSenders senders(calendar, seed);
       const auto expected = senders.run(0, 0);
       ASSERT_GE(expected.size(), 24U);
       EXPECT_EQ(expected.back().day(), nth(25).number);
@@ -339,12 +339,12 @@ TEST(MarketSeals, DoNotDependOnTheInterleavingOfSenders) {
 TEST(MarketSeals, CoverTheAlertsOfRegions) {
   std::int64_t transitions = 0;
   for (std::uint32_t seed = 1; seed <= 8; ++seed)
-    transitions += Senders(shanghai(), seed).run(0, 0).back().transitions();
+    transitions += SealSenders(shanghai(), seed).run(0, 0).back().transitions();
   EXPECT_GT(transitions, 4);
 }
 
 TEST(MarketSeals, AMissingFlushChangesTheSeal) {
-  Senders senders(shanghai(), 1);
+  SealSenders senders(shanghai(), 1);
   const auto expected = senders.run(0, 0).back();
   int different = 0;
   for (std::size_t left_out = 3; left_out < 13; ++left_out) {
