@@ -30,13 +30,13 @@ std::string author_of(const Context& context, const std::string& requested) {
                                 "--author out.",
                                 requested, *principal));
   }
-  if (is_principal(requested)) {
+  auto author = requested.empty() ? user_name() : requested;
+  if (is_principal(author)) {
     throw ExitError(kExitUsage,
                     fmt::format("--author {}: names that begin with \"{}\" are those of authenticated Kafka "
                                 "connections, and this one is not.",
-                                requested, kPrincipalPrefix));
+                                author, kPrincipalPrefix));
   }
-  auto author = requested.empty() ? user_name() : requested;
   if (author.empty()) throw ExitError(kExitUsage, "Author missing: pass --author NAME or set USER.");
   return author;
 }

@@ -5,11 +5,11 @@
 #include <set>
 #include <thread>
 
-#include "cli/commands/market_definition.h"
 #include "cli/wall_clock.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/stages/topology.h"
+#include "schemas/decode.h"
 #include "schemas/mark.h"
 
 namespace fiverate {
@@ -19,6 +19,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPollWait{100};
 constexpr std::chrono::milliseconds kAgainAfter{200};
+// In a live market each second has a mark; actions of people are few beside them.
+constexpr std::int64_t kLastCommands = 1'000;
+const Input kCommands{Topic::commands, 0};
 // Comes back unchanged from a topic that Kafka does not stamp yet.
 constexpr Millis kNotStamped = 1;
 
@@ -56,13 +59,7 @@ Result<bool> are_stamped(const Context& context, const Ends& from, const std::st
   return stamped.size() == from.size();
 }
 
-}  // namespace
-
-Result<void> go_live(const Context& context) {
-  TRY_VALUE(definition, market_definition(context));
-  const auto inputs = source_inputs(definition);
-  TRY(let_kafka_stamp(context.kafka));
-  const auto value = mark_value(wall_clock(), true);
+Result<void> write_until_stamped(const Context& context, const std::vector<Input>& inputs, const std::string& value) {
   // Each broker has the setting a moment later.
   const auto deadline = Clock::now() + kKafkaAnswerWithin;
   for (;;) {
@@ -79,20 +76,65 @@ Result<void> go_live(const Context& context) {
   }
 }
 
-Result<void> ensure_clock(const Context& context) {
+}  // namespace
+
+Result<bool> is_live(const Context& context) {
+  ReaderOptions reading{{kCommands}, FromLast{kLastCommands}, true};
+  TRY_VALUE(reader, KafkaReader::open(context.kafka, std::move(reading)));
+  bool live = false;
+  std::vector<InRecord> records;
+  while (!reader->finished()) {
+    records.clear();
+    const auto polled = reader->poll(kPollWait, records);
+    if (!polled && polled.error().reaction == Reaction::stop) return false;  // the topic is missing
+    TRY(polled);
+    for (const auto& record : records) {
+      Event event;
+      live |= !decode(record.value, event) && event.has_mark() && event.mark().live();
+    }
+  }
+  return live;
+}
+
+Result<TopicPlan> market_plan(const Context& context, const Definition& definition) {
+  auto plan = context.topic_plan(definition);
+  TRY_VALUE(live, is_live(context));
+  plan.live = live;
+  return plan;
+}
+
+Result<void> go_live(const Context& context, const Definition& definition) {
+  TRY(let_kafka_stamp(context.kafka));
+  TRY_VALUE(live, is_live(context));
+  if (live) return {};
+  auto inputs = source_inputs(definition);
+  std::erase(inputs, kCommands);
+  const auto value = mark_value(wall_clock(), true);
+  TRY(write_until_stamped(context, inputs, value));
+  return write_until_stamped(context, {kCommands}, value);
+}
+
+Result<void> ensure_clock(const Context& context, const Definition& definition) {
   const auto clock = context.config().intake.clock;
-  TRY_VALUE(live, is_live(context.kafka));
+  TRY_VALUE(plan, market_plan(context, definition));
+  TRY_VALUE(findings, check_topics(context.kafka, plan));
+  const bool live = plan.live;
   if (live && clock == IntakeClock::marks) {
     return fail(
         Reaction::stop,
         "intake.clock is \"marks\", but this market is live: Kafka stamps its source records. Remove the setting, "
         "or use a new topics.prefix for a market on marks.");
   }
-  if (live) return go_live(context);
-  if (clock != IntakeClock::wall) return {};
-  TRY_VALUE(definition, market_definition(context));
+  const auto other = std::ranges::find(findings, kTimestampType, &TopicFinding::setting);
+  if (other != findings.end()) {
+    const auto* const advice = live ? "This market is live: `fiverate topics live` restores the setting."
+                                    : "This market is on marks. Set it back, or complete an interrupted `fiverate "
+                                      "topics live` by repeating it.";
+    return fail(Reaction::stop, "{}. {}", to_text(*other), advice);
+  }
+  if (live || clock != IntakeClock::wall) return {};
   TRY_VALUE(ends, ends_of(context, source_inputs(definition)));
-  if (std::ranges::all_of(ends, [](const auto& end) { return end.second == 0; })) return go_live(context);
+  if (std::ranges::all_of(ends, [](const auto& end) { return end.second == 0; })) return go_live(context, definition);
   return fail(
       Reaction::stop,
       "intake.clock is \"wall\", but this market has records on marks. `fiverate topics live` puts it on the wall "

@@ -1,16 +1,23 @@
-// Puts a market on the wall clock. From then on Kafka stamps the source records, and intake writes marks. A mark in each source partition
-// records it, so the log itself shows which clock holds since when. There is no way back.
+// Puts a market on the wall clock. From then on Kafka stamps the source records, and intake writes marks. Live marks in each source partition
+// record it, so the log itself shows which clock holds since when. There is no way back.
 #pragma once
 
 #include "cli/commands/context.h"
 
 namespace fiverate {
 
-// Completes one that was interrupted; a market that is live stays as it is. Error retry: Kafka is away or did not stamp yet.
-[[nodiscard]] Result<void> go_live(const Context& context);
+// Whether the log has the marks of a live market. False, too, if the topics are missing.
+[[nodiscard]] Result<bool> is_live(const Context& context);
 
-// Compares intake.clock with the market, before `run`. A live market gets what an interrupted switch left out, and a market without records
-// becomes live if the configuration has `wall`. Error stop: the market has the other clock.
-[[nodiscard]] Result<void> ensure_clock(const Context& context);
+// What the topics of this market have to be like.
+[[nodiscard]] Result<TopicPlan> market_plan(const Context& context, const Definition& definition);
+
+// Lets Kafka stamp the source records, and writes the marks, to `commands` last. Completes one that was interrupted; changes nothing in a
+// live market. Error retry: Kafka is away or did not stamp yet.
+[[nodiscard]] Result<void> go_live(const Context& context, const Definition& definition);
+
+// Compares intake.clock with the market, before `run`. A market without records becomes live if the configuration has `wall`. Error stop:
+// the market has the other clock, or Kafka stamps its records where it should not, or the other way round.
+[[nodiscard]] Result<void> ensure_clock(const Context& context, const Definition& definition);
 
 }  // namespace fiverate

@@ -14,37 +14,47 @@ struct FoundDefinition {
   Definition definition;
 };
 
-// The definition in the first record from there on; nothing: there is no record, or it is another one.
+// The first definition from there on. Other records with such a time were not written by us. Nothing: there is none.
 Result<std::optional<FoundDefinition>> definition_at(const Context& context, const Input& input, ReadFrom from) {
   auto settings = context.kafka;
   settings.fetch_kib = 1024;
+  const bool at_beginning = std::holds_alternative<FromOffsets>(from);
   ReaderOptions reading;
   reading.inputs = {input};
   reading.from = std::move(from);
   reading.until_end = true;
   TRY_VALUE(reader, KafkaReader::open(settings, std::move(reading)));
   std::vector<InRecord> records;
-  while (records.empty() && !reader->finished()) TRY(reader->poll(std::chrono::milliseconds(100), records));
-  LedgerRecord ledger;
-  if (records.empty() ||
-      !ledger.ParseFromArray(records.front().value.data(), static_cast<int>(records.front().value.size())) ||
-      !ledger.has_definition()) {
-    return std::nullopt;
+  while (!reader->finished()) {
+    records.clear();
+    TRY(reader->poll(std::chrono::milliseconds(100), records));
+    for (const auto& record : records) {
+      LedgerRecord ledger;
+      if (!record.cause && ledger.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) &&
+          ledger.has_definition()) {
+        return FoundDefinition{record.timestamp, ledger.definition()};
+      }
+      if (at_beginning) return std::nullopt;  // the log does not begin with it any more
+    }
   }
-  return FoundDefinition{records.front().timestamp, ledger.definition()};
+  return std::nullopt;
 }
 
 }  // namespace
 
 Result<std::optional<Definition>> definition_in_ledger(const Context& context, std::int32_t partition) {
+  const Input input{Topic::ledger, partition};
+  auto found = definition_at(context, input, FromOffsets{});
+  if (!found && found.error().reaction == Reaction::stop) return std::nullopt;  // no such partition
   std::optional<Definition> latest;
-  for (ReadFrom from;;) {
-    auto found = definition_at(context, {Topic::ledger, partition}, from);
-    if (!found && found.error().reaction == Reaction::stop) return std::nullopt;  // no such partition
+  auto from = kExtensionsFrom;
+  for (;;) {
     TRY(found);
-    if (!*found) return latest;
-    latest = std::move((*found)->definition);
-    from = FromTime{std::max(kExtensionsFrom, (*found)->timestamp + 1)};
+    if (*found) latest = (*found)->definition;
+    if (*found) from = std::max(from, (*found)->timestamp + 1);
+    TRY_VALUE(extension, definition_at(context, input, FromTime{from}));
+    if (!extension) return latest;
+    found = std::move(extension);
   }
 }
 

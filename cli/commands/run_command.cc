@@ -53,7 +53,8 @@ struct FoundTopics {
 Result<FoundTopics> find_topics(const Context& context) {
   TRY(reach(context.kafka));
   TRY_VALUE(definition, market_definition(context));
-  TRY_VALUE(findings, check_topics(context.kafka, context.topic_plan(definition)));
+  TRY_VALUE(plan, market_plan(context, definition));
+  TRY_VALUE(findings, check_topics(context.kafka, plan));
   return FoundTopics{std::move(definition), std::move(findings)};
 }
 
@@ -103,9 +104,9 @@ Result<std::optional<Definition>> check_market(const Context& context, const std
       wrong);
 }
 
-Result<void> clock_is_ours(const Context& context, const std::stop_token& stop) {
+Result<void> clock_is_ours(const Context& context, const Definition& definition, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    auto ensured = ensure_clock(context);
+    auto ensured = ensure_clock(context, definition);
     if (ensured || ensured.error().reaction == Reaction::stop) return ensured;
     spdlog::warn("{} Trying again.", ensured.error().what);
   }
@@ -185,7 +186,7 @@ int run_stages(const Context& context, const RunArguments& arguments) {
   if (!*definition) return kExitDone;
   settings.definition = **definition;
   if (settings.stages.contains(Stage::intake)) {
-    if (const auto ensured = clock_is_ours(context, stop.get_token()); !ensured)
+    if (const auto ensured = clock_is_ours(context, settings.definition, stop.get_token()); !ensured)
       throw ExitError(kExitUsage, ensured.error().what);
   }
   spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));

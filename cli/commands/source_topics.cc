@@ -4,6 +4,7 @@
 #include <chrono>
 #include <thread>
 
+#include "cli/commands/live_market.h"
 #include "cli/commands/market_definition.h"
 #include "cli/screen/texts.h"
 #include "processors/edge/kafka_log.h"
@@ -81,14 +82,14 @@ std::string reached_text(Millis clock, const MarketCalendar& calendar) {
 }
 
 void check_settings(const Context& context, const Definition& definition, const char* rejected) {
-  const bool live = or_exit(is_live(context.kafka));
+  const bool live = or_exit(is_live(context));
   if (live || context.config().intake.clock == IntakeClock::wall) {
     throw ExitError(
         kExitFailed,
         fmt::format("{}: {}, so Kafka sets the time of each event. Use a new topics.prefix for a market on marks.",
                     rejected, live ? "this market is live" : "intake.clock is \"wall\""));
   }
-  const auto findings = or_exit(check_topics(context.kafka, context.topic_plan(definition)));
+  const auto findings = or_exit(check_topics(context.kafka, or_exit(market_plan(context, definition))));
   const auto is_other_definition = [](const TopicFinding& finding) {
     return finding.setting.starts_with("definition") && finding.kind == TopicFinding::Kind::differs;
   };
@@ -103,6 +104,10 @@ void check_settings(const Context& context, const Definition& definition, const 
     if (finding.kind == TopicFinding::Kind::unread) {
       throw ExitError(kExitFailed,
                       fmt::format("{}: {}. Take them in with `{}`.", rejected, to_text(finding), kExtendCommand));
+    }
+    if (finding.setting == kTimestampType) {
+      throw ExitError(kExitFailed, fmt::format("{}: {}. Its source topics have to accept the timestamps of the writer.",
+                                               rejected, to_text(finding)));
     }
     if (finding.setting == "topic" || finding.setting == "partitions")
       throw ExitError(kExitFailed, to_text(finding) + " Run `fiverate topics create`.");
@@ -169,22 +174,42 @@ SourceTopics check_source_topics(const Context& context, const Definition& defin
   return topics;
 }
 
-void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now) {
+void check_imports_have_ended(const Context& context, const std::vector<Input>& inputs,
+                              const MarketCalendar& calendar) {
   constexpr ImportId kNone = 0;
-  auto ends = last_records(context, source_inputs(or_exit(market_definition(context))), kNone);
+  auto ends = last_records(context, inputs, kNone);
   const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.other; };
   read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, kNone, ends);
-  const auto clock = clock_of(ends);
-  if (state_of_import(ends) == ImportState::other_incomplete) {
-    throw ExitError(kExitFailed, fmt::format("An import or a simulation has not ended; it stopped at {}. Repeat it to "
-                                             "complete it, or wait until it has ended.",
-                                             reached_text(clock, calendar)));
+  if (state_of_import(ends) != ImportState::other_incomplete) return;
+  throw ExitError(
+      kExitFailed,
+      fmt::format("Nothing was changed: an import or a simulation has not ended; it stopped at {}. Repeat it "
+                  "to complete it, or wait until it has ended.",
+                  reached_text(clock_of(ends), calendar)));
+}
+
+EmptyPartitions find_empty(const Context& context, const std::vector<Input>& inputs) {
+  EmptyPartitions found;
+  for (const auto& [input, end] : last_records(context, inputs, 0)) {
+    if (end.latest == kNever) {
+      found.inputs.push_back(input);
+    } else if (found.clock_of_others == kNever || end.latest < found.clock_of_others) {
+      found.clock_of_others = end.latest;
+    }
   }
+  return found;
+}
+
+void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now) {
+  const auto inputs = source_inputs(or_exit(market_definition(context)));
+  check_imports_have_ended(context, inputs, calendar);
+  const auto clock = find_empty(context, inputs).clock_of_others;
   if (clock == kNever || clock <= now) return;
-  throw ExitError(kExitFailed,
-                  fmt::format("This market is at {}, later than now ({}): until then every event would count as "
-                              "late. Import with --open, so that the clock ends at the last event, or wait.",
-                              minute_text(clock, calendar), minute_text(now, calendar)));
+  throw ExitError(
+      kExitFailed,
+      fmt::format("Nothing was changed: this market is at {}, later than now ({}): until then every event would "
+                  "count as late. Import with --open, so that the clock ends at the last event, or wait.",
+                  minute_text(clock, calendar), minute_text(now, calendar)));
 }
 
 void check_written_once(const Context& context, ImportId import, const PartitionEnds& before,

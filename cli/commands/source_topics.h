@@ -32,6 +32,16 @@ struct SourceTopics {
 SourceTopics check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
                                  const SourceWriting& writing);
 
+// Ends the program with a message if an import or a simulation has not ended.
+void check_imports_have_ended(const Context& context, const std::vector<Input>& inputs, const MarketCalendar& calendar);
+
+// Of these partitions, those without a record; and the lowest timestamp of the last records of the others, kNever if there are none.
+struct EmptyPartitions {
+  std::vector<Input> inputs;
+  Millis clock_of_others = kNever;
+};
+EmptyPartitions find_empty(const Context& context, const std::vector<Input>& inputs);
+
 // Ends the program with a message if the market cannot continue with the wall clock: an import or a simulation has not ended, or the market
 // is later than `now`.
 void check_can_go_live(const Context& context, const MarketCalendar& calendar, Millis now);

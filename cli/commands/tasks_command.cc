@@ -128,6 +128,16 @@ std::string description(const Input& input, const Reset& reset, const std::files
   return text;
 }
 
+void check_no_members(const Context& context, const std::string& group) {
+  if (const auto members = or_exit(group_members(context.kafka, group)); !members.empty()) {
+    throw ExitError(
+        kExitFailed,
+        fmt::format("Nothing was changed: {} processes of this stage are running (group {}, from {}). Stop them "
+                    "first. (A killed process counts for 10 s.)",
+                    members.size(), group, members.front()));
+  }
+}
+
 // Nothing is written before all checks have passed.
 void carry_out(const Context& context, const Input& input, const Reset& plan, bool dry_run) {
   const auto group = group_of(context.kafka, stage_reading(input.topic));
@@ -138,13 +148,7 @@ void carry_out(const Context& context, const Input& input, const Reset& plan, bo
     out.write("Nothing was changed (--dry-run).\n");
     return;
   }
-  if (const auto members = or_exit(group_members(context.kafka, group)); !members.empty()) {
-    throw ExitError(
-        kExitFailed,
-        fmt::format("Nothing was changed: {} processes of this stage are running (group {}, from {}). Stop them "
-                    "first. (A killed process counts for 10 s.)",
-                    members.size(), group, members.front()));
-  }
+  check_no_members(context, group);
   if (std::filesystem::exists(state)) {
     {
       // Its lock: no process of this machine has it open.
@@ -200,6 +204,10 @@ int reset_missing(const Context& context, const ResetArguments& arguments) {
   }
   if (plans.empty())
     throw ExitError(kExitUsage, "Nothing was changed: no task waits for missing records, and no results are gone.");
+  if (!arguments.dry_run) {
+    for (const auto& [input, plan] : plans)
+      check_no_members(context, group_of(context.kafka, stage_reading(input.topic)));
+  }
   for (const auto& [input, plan] : plans) carry_out(context, input, plan, arguments.dry_run);
   return kExitDone;
 }

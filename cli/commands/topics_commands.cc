@@ -33,7 +33,7 @@ void print_unread(const Context& context) {
 
 int create(const Context& context) {
   or_exit(reach(context.kafka));
-  auto made = or_exit(create_topics(context.kafka, context.topic_plan(or_exit(market_definition(context)))));
+  auto made = or_exit(create_topics(context.kafka, or_exit(market_plan(context, or_exit(market_definition(context))))));
   TextOutput out(STDOUT_FILENO);
   for (const auto& topic : made.created) out.write(fmt::format("created {}\n", visible(topic)));
   print_warnings(context, made.findings);
@@ -59,10 +59,11 @@ std::string text_of(const Definition& definition) {
 int check(const Context& context, const OutputArguments& output) {
   or_exit(reach(context.kafka));
   const auto definition = or_exit(market_definition(context));
-  auto findings = or_exit(check_topics(context.kafka, context.topic_plan(definition)));
+  const auto plan = or_exit(market_plan(context, definition));
+  auto findings = or_exit(check_topics(context.kafka, plan));
   print_warnings(context, findings);
-  const auto* const clock = or_exit(is_live(context.kafka)) ? "live: Kafka stamps its source records"
-                                                            : "on marks: producers stamp its source records";
+  const auto* const clock =
+      plan.live ? "live: Kafka stamps its source records" : "on marks: producers stamp its source records";
   print_message(fmt::format("The market is {}.", clock));
   if (findings.empty()) {
     print_message(fmt::format("All topics exist with the right settings. Definition: {}.", text_of(definition)));
@@ -90,14 +91,14 @@ int check(const Context& context, const OutputArguments& output) {
 int live(const Context& context) {
   or_exit(reach(context.kafka));
   const auto definition = or_exit(market_definition(context));
-  for (const auto& finding : or_exit(check_topics(context.kafka, context.topic_plan(definition)))) {
+  for (const auto& finding : or_exit(check_topics(context.kafka, or_exit(market_plan(context, definition))))) {
     if (finding.kind == Kind::surplus) continue;
     if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting.starts_with("definition"))
       throw ExitError(kExitFailed, to_text(finding) + " `fiverate topics check` lists all that differs.");
   }
-  const bool was_live = or_exit(is_live(context.kafka));
+  const bool was_live = or_exit(is_live(context));
   if (!was_live) check_can_go_live(context, MarketCalendar(context.config().market.timezone), wall_clock());
-  or_exit(go_live(context));
+  or_exit(go_live(context, definition));
   print_message(was_live
                     ? "The market is live already."
                     : "The market is live: from now on Kafka stamps its source records, and the days go by with the "

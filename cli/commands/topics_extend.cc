@@ -3,17 +3,22 @@
 //
 //   1. the topics get the partitions in Kafka
 //   2. the definition with the new number is appended to every ledger partition, to the first one last: readers take it from there
+//   3. each new partition without a record gets a mark with the time of the others, so that the watermark does not wait for it
 //
 // A crash between two steps leaves a market in which no day closes. The same command completes it: a partition that has the definition
 // does not get it again.
 #include <algorithm>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/live_market.h"
 #include "cli/commands/market_definition.h"
+#include "cli/commands/source_topics.h"
 #include "cli/live/live.h"
 #include "processors/edge/kafka_log.h"
 #include "processors/edge/kafka_offsets.h"
+#include "processors/stages/senders.h"
 #include "processors/stages/topology.h"
+#include "schemas/mark.h"
 
 namespace fiverate {
 namespace {
@@ -75,6 +80,12 @@ std::int32_t requested_partitions(const ExtendArguments& arguments, std::int32_t
                                    "--source-partitions {} or more.",
                                    least, least));
   }
+  if (requested > kSourcePartitionsMax) {
+    refuse(kExitUsage,
+           fmt::format("a source topic has {} partitions in Kafka, and a market can have {} at most. Create "
+                       "a new market under another topics.prefix.",
+                       requested, kSourcePartitionsMax));
+  }
   return requested;
 }
 
@@ -85,6 +96,14 @@ void write_definition(const Context& context, const Definition& target, const st
                         std::nullopt, std::nullopt}));
     or_exit(sink->flush());
   }
+}
+
+void write_marks(const Context& context, const EmptyPartitions& empty) {
+  const auto value = mark_value(empty.clock_of_others, or_exit(is_live(context)));
+  const auto sink = or_exit(KafkaSink::open(context.kafka));
+  for (const auto& input : empty.inputs)
+    or_exit(sink->send({input.topic, input.partition, empty.clock_of_others, "", value, std::nullopt, std::nullopt}));
+  or_exit(sink->flush());
 }
 
 int extend(const Context& context, const ExtendArguments& arguments) {
@@ -103,18 +122,29 @@ int extend(const Context& context, const ExtendArguments& arguments) {
   }
   const auto is_small = [&](Topic topic) { return in_kafka.at(topic) < requested; };
   TextOutput out(STDOUT_FILENO);
-  if (behind.empty() && std::ranges::none_of(kDocumentTopics, is_small)) {
+  // Of an extension that was interrupted.
+  const auto unmarked = [&] {
+    if (!behind.empty() || target.sources_size() == without_extensions(target).sources_size()) return EmptyPartitions{};
+    return find_empty(context, source_inputs(target));
+  };
+  const auto is_complete = [&](const EmptyPartitions& empty) {
+    return empty.inputs.empty() || empty.clock_of_others == kNever;
+  };
+  if (behind.empty() && std::ranges::none_of(kDocumentTopics, is_small) && is_complete(unmarked())) {
     out.write(fmt::format("Nothing to do: the definition has all {} partitions of orders, deliveries and visits.\n",
                           requested));
     return kExitDone;
   }
   check_no_members(context);
+  check_imports_have_ended(context, source_inputs(without_extensions(target)),
+                           MarketCalendar(context.config().market.timezone));
   for (const auto topic : kDocumentTopics) {
     if (!is_small(topic)) continue;
     or_exit(grow_topic(context.kafka, topic, requested));
     out.write(fmt::format("{}: {} partitions, before {}\n", name_of(topic), requested, in_kafka.at(topic)));
   }
   write_definition(context, target, behind);
+  if (const auto empty = find_empty(context, source_inputs(target)); !is_complete(empty)) write_marks(context, empty);
   out.write(
       fmt::format("definition with {} source partitions written to {} partitions of ledger\nStart the processes "
                   "again. Producers have to write marks into the new partitions too, if they write marks.\n",
@@ -133,7 +163,7 @@ void add_topics_extend(CLI::App& topics, Program& program) {
   command
       ->add_option("--source-partitions", arguments->source_partitions,
                    "Partitions of each of these topics. Default: the highest number that one of them has in Kafka")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kSourcePartitionsMax));
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return extend(context, *arguments); };
   });

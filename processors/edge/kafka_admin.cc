@@ -159,13 +159,6 @@ Result<FoundSettings> find_settings(const FoundTopics& topics, KafkaClient& clie
   return found;
 }
 
-bool is_live(const FoundSettings& found) {
-  return std::ranges::any_of(found, [](const auto& topic) {
-    const auto stamps = topic.second.find(kTimestampType);
-    return is_source(topic.first) && stamps != topic.second.end() && stamps->second == kStampedByKafka;
-  });
-}
-
 Result<void> change_setting(const std::vector<Topic>& topics, std::string_view setting, std::string_view value,
                             KafkaClient& client) {
 #if RD_KAFKA_VERSION < 0x020200ff
@@ -320,9 +313,12 @@ Result<FoundTopics> wait_for_leaders(KafkaClient& client) {
 
 using Kind = TopicFinding::Kind;
 
+bool is_document_topic(Topic topic) {
+  return std::ranges::find(kDocumentTopics, topic) != kDocumentTopics.end();
+}
+
 Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics& found, KafkaClient& client) {
   TRY_VALUE(settings, find_settings(found, client));
-  const bool live = is_live(settings);
   std::vector<TopicFinding> findings;
   for (const auto topic : all_topics()) {
     const auto name = topic_name(client.settings(), topic);
@@ -333,12 +329,12 @@ Result<std::vector<TopicFinding>> check(const TopicPlan& plan, const FoundTopics
     }
     const auto& [partitions, replication_factor, led] = entry->second;
     if (const auto expected = plan.partitions.of(topic); partitions != expected) {
-      const auto kind = partitions < expected ? Kind::differs : is_source(topic) ? Kind::unread : Kind::surplus;
+      const auto kind = partitions < expected ? Kind::differs : is_document_topic(topic) ? Kind::unread : Kind::surplus;
       findings.push_back({name, "partitions", std::to_string(expected), std::to_string(partitions), kind});
     }
     if (!led) findings.push_back({name, "leader", "one for every partition", "missing", Kind::missing});
     const auto& in_cluster = settings[topic];
-    for (const auto& [setting, value] : expected_settings(topic, live, replication_factor)) {
+    for (const auto& [setting, value] : expected_settings(topic, plan.live, replication_factor)) {
       auto is = in_cluster.find(setting);
       if (is == in_cluster.end() && is_timestamp_limit(setting)) is = in_cluster.find(std::string(kOldTimestampLimit));
       const auto text = is != in_cluster.end() ? is->second : "unknown to this broker";
@@ -397,13 +393,6 @@ Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, co
   TRY_VALUE(client, KafkaClient::open(settings));
   TRY_VALUE(found, find_topics(*client));
   return check(plan, found, *client);
-}
-
-Result<bool> is_live(const KafkaSettings& settings) {
-  TRY_VALUE(client, KafkaClient::open(settings));
-  TRY_VALUE(topics, find_topics(*client));
-  TRY_VALUE(found, find_settings(topics, *client));
-  return is_live(found);
 }
 
 Result<void> let_kafka_stamp(const KafkaSettings& settings) {

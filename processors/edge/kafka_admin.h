@@ -22,7 +22,7 @@ struct TopicFinding {
   //   differs     the market would be wrong
   //   missing     `topics create` makes the topic, or completes it
   //   expired     unknown, because the record that has the definition was deleted
-  //   unread      a source topic has partitions that are not in the definition, so their records are not read
+  //   unread      a topic of documents has partitions that are not in the definition, so their records are not read
   //   surplus     another topic has such partitions; nobody writes or reads them
   enum class Kind : std::uint8_t { differs, missing, expired, unread, surplus } kind = Kind::differs;
 };
@@ -30,6 +30,7 @@ std::string to_text(const TopicFinding& finding);
 
 struct TopicPlan {
   PartitionCounts partitions;
+  bool live = false;                    // Kafka stamps the records of the source topics
   std::int32_t replication_factor = 1;  // of new topics; from 3 on, two replicas have to acknowledge a record
   // The value of the first record in every partition of ledger, deltas and signals.
   std::function<std::string(Topic)> definition;
@@ -46,11 +47,9 @@ struct TopicsMade {
 // Two runs at the same time are not supported: both might write the definition.
 [[nodiscard]] Result<TopicsMade> create_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// An empty list: all topics are as planned. The source topics are either all of a live market or all of one on marks.
+// An empty list: all topics are as planned.
 [[nodiscard]] Result<std::vector<TopicFinding>> check_topics(const KafkaSettings& settings, const TopicPlan& plan);
 
-// Whether Kafka stamps the records of a source topic: the market is live, or was about to become so.
-[[nodiscard]] Result<bool> is_live(const KafkaSettings& settings);
 // From the return on Kafka stamps the records of all source topics. A second call changes nothing.
 [[nodiscard]] Result<void> let_kafka_stamp(const KafkaSettings& settings);
 

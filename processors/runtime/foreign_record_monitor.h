@@ -34,6 +34,7 @@ class ForeignRecordMonitor {
       const auto& task = *context.task;
       const auto count = task.counters().foreign;
       auto& reported = reported_[input];
+      if (count < reported.count) reported = {};  // another task: its partition was revoked and assigned again
       if (count == reported.count || (reported.at && now - *reported.at < kEvery)) continue;
       report_(Severity::warning, skipped_sentence(task.name(), input, count - reported.count, task.foreign()));
       reported = {count, now};

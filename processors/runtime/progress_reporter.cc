@@ -43,7 +43,7 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
 Result<void> ProgressReporter::write_marks(const Tasks& tasks) {
   if (std::ranges::none_of(tasks, [](const auto& task) { return task.second.op->is_live(); })) return {};
   const auto now = wall_clock_();
-  const auto value = mark_value(now);
+  const auto value = mark_value(now, true);
   for (const auto& [input, context] : tasks) {
     if (!context.op->is_live()) continue;
     TRY(sink_.send({input.topic, input.partition, now, "", value, std::nullopt, std::nullopt}));

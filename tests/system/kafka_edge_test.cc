@@ -94,7 +94,7 @@ class KafkaEdgeTest : public ::testing::Test {
   void read_through_rebalances(ReadOrder order);
 
   KafkaSettings settings_;
-  TopicPlan plan_{{2, 3, 2}, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
+  TopicPlan plan_{{2, 3, 2}, false, 1, [](Topic topic) { return "definition of " + std::string(name_of(topic)); }};
   std::string group_;
 };
 
@@ -184,10 +184,12 @@ TEST_F(KafkaEdgeTest, ATopicThatDiffersIsReportedAndNotChanged) {
 
 TEST_F(KafkaEdgeTest, OfALiveMarketKafkaStampsAllSourceTopics) {
   create();
-  EXPECT_FALSE(*is_live(settings_));
   ASSERT_TRUE(let_kafka_stamp(settings_));
   ASSERT_TRUE(let_kafka_stamp(settings_)) << "a second time changes nothing";
-  EXPECT_TRUE(*is_live(settings_));
+  const auto on_marks = check_topics(settings_, plan_);
+  ASSERT_TRUE(on_marks) << on_marks.error().what;
+  EXPECT_EQ(on_marks->size(), 5U) << "each source topic";
+  plan_.live = true;
   const auto findings = check_topics(settings_, plan_);
   ASSERT_TRUE(findings) << findings.error().what;
   EXPECT_TRUE(findings->empty()) << to_text(findings->front());

@@ -7,6 +7,7 @@ import subprocess
 import time
 import unittest
 
+from admin import Admin
 from support import Market, eventually, same_lines, shared_kafka
 
 # Its last events arrive some days ago. Its first days are final when the market goes live.
@@ -92,20 +93,31 @@ class LiveMarket(unittest.TestCase):
         self.assertTrue(self.is_live(market))
         run.stop()
 
-    def test_a_switch_that_was_interrupted_is_completed_by_run(self):
+    def test_a_switch_that_was_interrupted_is_repeated(self):
         market = self.market_with_history("--open")
         delay = 0.0
-        while not self.is_live(market):
+        while market.call("topics", "check").returncode == 0:
             self.assertLess(delay, 10)
+            self.assertFalse(self.is_live(market), "killed before its end")
             live = subprocess.Popen(market.command("topics", "live"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=market.folder)
             time.sleep(delay)
             live.kill()
             live.wait()
-            delay += 0.1
+            delay += 0.05
+        market.fails(2, "run", message="This market is on marks.*repeating it")
+        market.ok("topics", "live")
+        self.assertEqual(market.call("topics", "check").returncode, 0)
         run = market.run()
         eventually(lambda: self.behind_now(market) < 30, 60, run.text)
-        self.assertEqual(market.call("topics", "check").returncode, 0)
+
+        # Somebody sets a topic back.
+        Admin(market.address).set_topic(market.prefix + "visits", "message.timestamp.type", "CreateTime")
         run.stop()
+        market.fails(2, "run", message="This market is live: `fiverate topics live` restores the setting")
+        self.assertEqual(market.call("topics", "check").returncode, 1)
+        market.fails(1, *HISTORY, message="this market is live")
+        self.assertIn("live already", market.call("topics", "live").stderr)
+        self.assertEqual(market.call("topics", "check").returncode, 0)
 
 
 if __name__ == "__main__":
