@@ -384,7 +384,7 @@ TEST_F(WorkerTest, ResultsThatEndBeforeTheCheckpointStopTheStart) {
   }
   MemorySource source(with_fewer_results, {kFirst}, group);
   Worker worker(parts(source, here), rare);
-  expect_stop(worker, "fiverate tasks reset outlet-0");
+  expect_stop(worker, "fiverate tasks reset --missing");
 }
 
 TEST_F(WorkerTest, ALogWhoseFirstRecordsAreDeletedIsNotComputedFromAPart) {
