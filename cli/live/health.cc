@@ -23,6 +23,8 @@ void HealthBoard::round(const std::string& name, bool assigned, const Tasks& run
     task.lag = behind == lag.end() ? 0 : behind->second;
     task.replaying = context.task->is_suppressed();
     task.missing = context.missing_for_long;
+    if (const auto* guard = context.op->jump_guard(); guard != nullptr && guard->held())
+      task.held = fmt::format("{}/{}/{}", name_of(input.topic), input.partition, guard->held()->offset);
     const bool stands = known != thread.tasks.end() && known->second.next_offset == task.next_offset && task.lag > 0;
     task.moved = stands ? known->second.moved : now;
   }
@@ -64,7 +66,7 @@ HealthBoard::Answer HealthBoard::livez(Clock::time_point now) const {
       stuck.push_back({{"thread", name}, {"seconds", seconds_since(thread.round)}});
     }
     for (const auto& [task, health] : thread.tasks) {
-      if (now - health.moved <= kStandsAfter || !thread.paused.empty()) continue;
+      if (now - health.moved <= kStandsAfter || !thread.paused.empty() || !health.held.empty()) continue;
       stuck.push_back({{"task", task},
                        {"offset", health.next_offset},
                        {"lag_records", health.lag},
@@ -101,11 +103,17 @@ HealthBoard::Answer HealthBoard::readyz() const {
     }
     for (const auto& [task, health] : thread.tasks) {
       restored = restored && !health.replaying;
-      const bool is_up_to_date = health.lag <= kBehindMax && health.missing.empty();
+      const bool is_up_to_date = health.lag <= kBehindMax && health.missing.empty() && health.held.empty();
       up_to_date = up_to_date && is_up_to_date;
       if (is_up_to_date && !health.replaying) continue;
       nlohmann::ordered_json entry{
           {"task", task}, {"offset", health.next_offset}, {"lag_records", health.lag}, {"replaying", health.replaying}};
+      if (!health.held.empty()) {
+        entry["because"] = fmt::format(
+            "Record {0} is held: it would move the clock of its partition far ahead. Decide with `fiverate quarantine "
+            "accept {0}`, or reject.",
+            health.held);
+      }
       if (!health.missing.empty()) {
         entry["because"] =
             fmt::format("Records are missing: those caused by {}. Stop all processes, run `{}`, start again.",

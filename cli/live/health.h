@@ -53,6 +53,7 @@ class HealthBoard {
     std::int64_t lag = 0;
     bool replaying = false;  // up to its checkpoint
     std::vector<MissingRange> missing;
+    std::string held;         // position of a held record, for which the task waits; empty: none
     Clock::time_point moved;  // or had nothing to do
   };
   struct Thread {

@@ -86,6 +86,19 @@ TEST_F(HealthTest, ATaskThatStandsStillWhileRecordsWaitIsStuck) {
             board.livez(later).json.find("outlet/3\",\"offset"));
 }
 
+TEST_F(HealthTest, ATaskThatWaitsForADecisionIsAliveAndNotReadyWithTheCommand) {
+  JumpGuard guard;
+  dynamic_cast<Adder&>(*tasks[kLedger].op).guard = &guard;
+  works(5);
+  EXPECT_TRUE(board.readyz().good) << board.readyz().json;
+  guard.hold({17, 1'000});
+  works(5);
+  EXPECT_EQ(board.livez(later).json.find("outlet/3"), std::string::npos) << board.livez(later).json;
+  EXPECT_FALSE(board.readyz().good);
+  EXPECT_NE(board.readyz().json.find("fiverate quarantine accept ledger/3/17"), std::string::npos)
+      << board.readyz().json;
+}
+
 TEST_F(HealthTest, ListsStandbysAndDoesNotDependOnThem) {
   MemorySource::GroupOffsets group;
   group[kLedger] = {40, to_text(CheckpointPointer{0, 0})};

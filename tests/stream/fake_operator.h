@@ -46,6 +46,7 @@ class Adder final : public Operator {
   void save(StoreBatch& batch) override { batch.put("sum", std::to_string(sum_)); }
   Millis clock() const override { return sum_; }
   bool is_live() const override { return live; }
+  JumpGuard* jump_guard() override { return guard; }
   std::optional<ResumePoint> resume_point() const override {
     if (!has_resume_point) return std::nullopt;
     return ResumePoint{std::to_string(tally_), outputs_from};
@@ -63,6 +64,7 @@ class Adder final : public Operator {
   std::int64_t outputs_from = std::numeric_limits<std::int64_t>::max();
   bool has_resume_point = true;
   bool live = false;
+  JumpGuard* guard = nullptr;
 
  private:
   std::int64_t sum_ = 0;
