@@ -448,25 +448,26 @@ bool SimCluster::has_to_notice() const {
 // The operator reads why a process stopped. If the message names a command, the operator runs it, which publishes lost results again;
 // otherwise the operator starts the processes once more. After the loss of records that tasks read, the processes remain stopped.
 bool SimCluster::operator_helps() {
-  constexpr std::string_view kCommand = "fiverate tasks reset ";
   constexpr int kRestartsMax = 40;  // under further faults it may take some
   if (!truncation_ || !lost_a_result() || ++truncation_->restarts > kRestartsMax) return false;
   const auto what = std::exchange(stopped_, std::nullopt)->what;
   restart_all();
-  if (const auto at = what.find(kCommand); at != std::string::npos) return reset(what.substr(at + kCommand.size()));
+  if (what.find(kMendCommand) != std::string::npos) {
+    reset_missing();
+    return true;
+  }
   return what.find("has lost acknowledged records") != std::string::npos;
 }
 
-// As `fiverate tasks reset`, while no process runs.
-bool SimCluster::reset(const std::string& argument) {
+// As `fiverate tasks reset --missing`, while no process runs.
+void SimCluster::reset_missing() {
+  std::vector<InRecord> records;
+  log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
   for (const auto& group : groups_) {
     for (const auto& input : group->inputs()) {
-      if (task_argument_of(input) != argument) continue;
       ResetRequest request{task_name_of(input), definition_id(definition_), {}, {}, {}, std::nullopt};
       if (const auto committed = group->offsets.find(input); committed != group->offsets.end())
         request.committed = committed->second;
-      std::vector<InRecord> records;
-      log_.read(kCheckpointsPartition, 0, static_cast<std::size_t>(log_.end_offset(kCheckpointsPartition)), records);
       for (const auto& record : records) {
         if (auto checkpoint = parse_checkpoint(record); checkpoint && checkpoint->task() == request.task) {
           request.checkpoints.push_back(std::move(*checkpoint));
@@ -475,16 +476,14 @@ bool SimCluster::reset(const std::string& argument) {
       for (const auto& [partition, all] : log_.partitions())
         request.result_partitions[partition] = {0, log_.end_offset(partition)};
       const auto plan = plan_reset(request);
-      if (!plan) return true;  // other tasks have filled the partition again meanwhile
+      if (!plan) continue;  // its results are all there
       log_.append(checkpoint_record(plan->checkpoint, 1));
       group->offsets[input] = {
           plan->checkpoint.offset(),
           to_text(CheckpointPointer{plan->checkpoint.reset_epoch(), log_.end_offset(kCheckpointsPartition) - 1})};
       truncation_->reset.insert(request.task);
-      return true;
     }
   }
-  return false;
 }
 
 void SimCluster::restart_all() {

@@ -46,7 +46,7 @@ struct Truncation {
   Input input;
   std::int64_t new_end = 0;
   SimLog::Records lost;
-  std::set<std::string> reset;  // tasks that noticed lost results and were reset
+  std::set<std::string> reset;  // tasks whose results were lost and that were reset
   int restarts = 0;             // by the operator
 };
 
@@ -102,7 +102,7 @@ class SimCluster {
   void power_loss(SimDisk& disk);
   void truncate();
   [[nodiscard]] bool operator_helps();
-  [[nodiscard]] bool reset(const std::string& argument);
+  void reset_missing();
   [[nodiscard]] std::map<std::string, CheckpointPointer> pointers() const;
   void late_request();
   void start_thread(Process& process, std::size_t stage);
