@@ -101,24 +101,13 @@ void busy_outlet(benchmark::State& state, std::int32_t days, bool late) {
   state.counters["us_a_document"] = cost * 1e6;
   state.counters["cost_of_a_document"] = cost / first;
 }
-BENCHMARK_CAPTURE(busy_outlet, sixty_days, 60, false)
-    ->Arg(1'000)
-    ->Arg(10'000)
-    ->Arg(100'000)
-    ->Iterations(1)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(busy_outlet, sixty_days_every_tenth_late, 60, true)
-    ->Arg(1'000)
-    ->Arg(10'000)
-    ->Arg(100'000)
-    ->Iterations(1)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(busy_outlet, one_day, 1, false)
-    ->Arg(1'000)
-    ->Arg(10'000)
-    ->Arg(100'000)
-    ->Iterations(1)
-    ->Unit(benchmark::kMillisecond);
+void numbers_of_documents(benchmark::internal::Benchmark* family) {
+  family->Arg(1'000)->Arg(10'000)->Arg(100'000)->Iterations(1)->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK_CAPTURE(busy_outlet, sixty_days, 60, false)->Apply(numbers_of_documents);
+BENCHMARK_CAPTURE(busy_outlet, sixty_days_every_tenth_late, 60, true)->Apply(numbers_of_documents);
+BENCHMARK_CAPTURE(busy_outlet, one_day, 1, false)->Apply(numbers_of_documents);
 
 // What a commit costs after one more document: the record of the outlet is written as a whole.
 void busy_outlet_commit(benchmark::State& state) {

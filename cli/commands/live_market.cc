@@ -105,8 +105,6 @@ Result<TopicPlan> market_plan(const Context& context, const Definition& definiti
 
 Result<void> go_live(const Context& context, const Definition& definition) {
   TRY(let_kafka_stamp(context.kafka));
-  TRY_VALUE(live, is_live(context));
-  if (live) return {};
   auto inputs = source_inputs(definition);
   std::erase(inputs, kCommands);
   const auto value = mark_value(wall_clock(), true);
@@ -114,11 +112,9 @@ Result<void> go_live(const Context& context, const Definition& definition) {
   return write_until_stamped(context, {kCommands}, value);
 }
 
-Result<void> ensure_clock(const Context& context, const Definition& definition) {
+Result<void> ensure_clock(const Context& context, const Definition& definition, bool live,
+                          const std::vector<TopicFinding>& findings) {
   const auto clock = context.config().intake.clock;
-  TRY_VALUE(plan, market_plan(context, definition));
-  TRY_VALUE(findings, check_topics(context.kafka, plan));
-  const bool live = plan.live;
   if (live && clock == IntakeClock::marks) {
     return fail(
         Reaction::stop,

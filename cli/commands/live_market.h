@@ -12,12 +12,13 @@ namespace fiverate {
 // What the topics of this market have to be like.
 [[nodiscard]] Result<TopicPlan> market_plan(const Context& context, const Definition& definition);
 
-// Lets Kafka stamp the source records, and writes the marks, to `commands` last. Completes one that was interrupted; changes nothing in a
-// live market. Error retry: Kafka is away or did not stamp yet.
+// Lets Kafka stamp the source records, and writes the marks, to `commands` last. Completes one that was interrupted. Error retry: Kafka is
+// away or did not stamp yet.
 [[nodiscard]] Result<void> go_live(const Context& context, const Definition& definition);
 
-// Compares intake.clock with the market, before `run`. A market without records becomes live if the configuration has `wall`. Error stop:
+// Compares intake.clock with the market, before `run`. `live`, `findings`: what the log and the topics of the market are like. A market without records becomes live if the configuration has `wall`. Error stop:
 // the market has the other clock, or Kafka stamps its records where it should not, or the other way round.
-[[nodiscard]] Result<void> ensure_clock(const Context& context, const Definition& definition);
+[[nodiscard]] Result<void> ensure_clock(const Context& context, const Definition& definition, bool live,
+                                        const std::vector<TopicFinding>& findings);
 
 }  // namespace fiverate

@@ -47,6 +47,7 @@ std::set<Stage> stages_of(const std::vector<std::string>& names) {
 
 struct FoundTopics {
   Definition definition;
+  bool live = false;
   std::vector<TopicFinding> findings;
 };
 
@@ -55,12 +56,12 @@ Result<FoundTopics> find_topics(const Context& context) {
   TRY_VALUE(definition, market_definition(context));
   TRY_VALUE(plan, market_plan(context, definition));
   TRY_VALUE(findings, check_topics(context.kafka, plan));
-  return FoundTopics{std::move(definition), std::move(findings)};
+  return FoundTopics{std::move(definition), plan.live, std::move(findings)};
 }
 
-// Waits for Kafka without a limit, then checks that the topics are those of this configuration. Returns the definition of the market;
+// Waits for Kafka without a limit, then checks that the topics are those of this configuration. Returns what it has found;
 // nothing: `stop` was requested.
-Result<std::optional<Definition>> check_market(const Context& context, const std::stop_token& stop) {
+Result<std::optional<FoundTopics>> check_market(const Context& context, const std::stop_token& stop) {
   Result<FoundTopics> found;
   for (;;) {
     if (stop.stop_requested()) return std::nullopt;
@@ -95,7 +96,7 @@ Result<std::optional<Definition>> check_market(const Context& context, const std
     const auto configured = context.config().topics.source_partitions;
     if (const auto now = partition_counts(found->definition).source; now != configured)
       spdlog::info("topics.source_partitions is {}; this market has {} since `topics extend`", configured, now);
-    return found->definition;
+    return std::move(*found);
   }
   return fail(
       Reaction::stop,
@@ -104,9 +105,9 @@ Result<std::optional<Definition>> check_market(const Context& context, const std
       wrong);
 }
 
-Result<void> clock_is_ours(const Context& context, const Definition& definition, const std::stop_token& stop) {
+Result<void> clock_is_ours(const Context& context, const FoundTopics& found, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    auto ensured = ensure_clock(context, definition);
+    auto ensured = ensure_clock(context, found.definition, found.live, found.findings);
     if (ensured || ensured.error().reaction == Reaction::stop) return ensured;
     spdlog::warn("{} Trying again.", ensured.error().what);
   }
@@ -181,12 +182,12 @@ int run_stages(const Context& context, const RunArguments& arguments) {
     health_server = or_exit(HealthServer::open(settings.config.run.health, health));
     spdlog::info("health: http://{}/livez and /readyz", health_server->address());
   }
-  const auto definition = check_market(context, stop.get_token());
-  if (!definition) throw ExitError(kExitUsage, definition.error().what);
-  if (!*definition) return kExitDone;
-  settings.definition = **definition;
+  const auto found = check_market(context, stop.get_token());
+  if (!found) throw ExitError(kExitUsage, found.error().what);
+  if (!*found) return kExitDone;
+  settings.definition = (*found)->definition;
   if (settings.stages.contains(Stage::intake)) {
-    if (const auto ensured = clock_is_ours(context, settings.definition, stop.get_token()); !ensured)
+    if (const auto ensured = clock_is_ours(context, **found, stop.get_token()); !ensured)
       throw ExitError(kExitUsage, ensured.error().what);
   }
   spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));

@@ -91,18 +91,22 @@ int check(const Context& context, const OutputArguments& output) {
 int live(const Context& context) {
   or_exit(reach(context.kafka));
   const auto definition = or_exit(market_definition(context));
-  for (const auto& finding : or_exit(check_topics(context.kafka, or_exit(market_plan(context, definition))))) {
+  const auto plan = or_exit(market_plan(context, definition));
+  for (const auto& finding : or_exit(check_topics(context.kafka, plan))) {
     if (finding.kind == Kind::surplus) continue;
     if (finding.setting == "topic" || finding.setting == "partitions" || finding.setting.starts_with("definition"))
       throw ExitError(kExitFailed, to_text(finding) + " `fiverate topics check` lists all that differs.");
   }
-  const bool was_live = or_exit(is_live(context));
-  if (!was_live) check_can_go_live(context, MarketCalendar(context.config().market.timezone), wall_clock());
+  if (plan.live) {
+    or_exit(let_kafka_stamp(context.kafka));
+    print_message("The market is live already.");
+    return kExitDone;
+  }
+  check_can_go_live(context, MarketCalendar(context.config().market.timezone), wall_clock());
   or_exit(go_live(context, definition));
-  print_message(was_live
-                    ? "The market is live already."
-                    : "The market is live: from now on Kafka stamps its source records, and the days go by with the "
-                      "wall clock. Import and simulate are refused from now on.");
+  print_message(
+      "The market is live: from now on Kafka stamps its source records, and the days go by with the wall clock. Import "
+      "and simulate are refused from now on.");
   return kExitDone;
 }
 
