@@ -1,10 +1,14 @@
 #include "processors/stages/delta_merge.h"
 
 #include <algorithm>
-#include <numeric>
+#include <bit>
+#include <boost/sort/spreadsort/integer_sort.hpp>
+#include <limits>
+#include <string>
 #include <string_view>
 #include <tuple>
 
+#include "schemas/check.h"
 #include "schemas/topics.h"
 
 namespace fiverate {
@@ -46,115 +50,188 @@ class Pieces {
   std::vector<std::size_t> bytes_;  // of the last piece
 };
 
+// The ranks of those numbers that are used, in the order of the names behind them.
+class Ranks {
+ public:
+  void use(std::size_t number) {
+    if (number >= rank_of_.size()) rank_of_.resize(number + 1, kUnused);
+    if (rank_of_[number] != kUnused) return;
+    rank_of_[number] = 0;
+    numbers_.push_back(number);
+  }
+  template <typename Before>
+  void sort(Before&& before) {
+    std::sort(numbers_.begin(), numbers_.end(), before);
+    for (std::uint32_t rank = 0; rank < numbers_.size(); ++rank) rank_of_[numbers_[rank]] = rank;
+  }
+  [[nodiscard]] std::uint64_t of(std::size_t number) const { return rank_of_[number]; }
+  [[nodiscard]] std::size_t number(std::uint64_t rank) const { return numbers_[rank]; }
+  [[nodiscard]] int bits() const { return static_cast<int>(std::bit_width(numbers_.size())); }
+
+ private:
+  static constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();
+  std::vector<std::uint32_t> rank_of_;
+  std::vector<std::size_t> numbers_;
+};
+
+template <typename Number>
+std::size_t index(Number number) {
+  return static_cast<std::size_t>(number);
+}
+
 }  // namespace
 
-std::size_t DeltaMerge::KeyHash::operator()(const Key& key) const {
-  const auto cell = static_cast<std::uint64_t>(key.brand) << 32 | static_cast<std::uint64_t>(key.cell);
-  const auto when = static_cast<std::uint64_t>(static_cast<std::uint32_t>(key.day.number)) << 8 |
-                    static_cast<std::uint64_t>(key.contribution);
-  auto mixed = cell * 0x9e3779b97f4a7c15ULL ^ when * 0xc2b2ae3d27d4eb4fULL;
-  return mixed ^ mixed >> 29;
-}
+// The canonical order of differences is by the names of brand and segment, which do not depend on the numbers that this process
+// gave them, then by contribution and day. A key packs the four into 64 bits.
+struct DeltaMerge::Keys {
+  const MarketContext& context;
+  Ranks brands, segments;
+  Day first_day{std::numeric_limits<std::int32_t>::max()};
+  Day last_day{std::numeric_limits<std::int32_t>::min()};
+  int day_bits = 0;
+  int segment_shift = 0;
+  int brand_shift = 0;
 
-void DeltaMerge::add(const Differences& differences, const MarketContext& context) {
-  for (const auto& delta : differences.deltas) {
-    for (const auto cell : context.segments.cells_of(delta.segment)) {
-      auto& sum = merged_[{delta.brand, cell, delta.day, delta.contribution}];
-      sum = wrapped_sum(sum, delta.value);
+  static constexpr int kContributionBits = std::bit_width(kContributionCount);
+
+  Keys(const MarketContext& market, const std::vector<DatedDelta>& deltas, const std::vector<PriceDelta>& prices)
+      : context(market) {
+    for (const auto& delta : deltas) {
+      brands.use(index(delta.brand));
+      segments.use(index(delta.segment));
+      if (delta.day == kNoDay) continue;
+      first_day = std::min(first_day, delta.day);
+      last_day = std::max(last_day, delta.day);
     }
+    for (const auto& price : prices) {
+      brands.use(index(brand_of(price)));
+      segments.use(index(price.segment));
+    }
+    brands.sort([&](auto a, auto b) { return brand_id(a) < brand_id(b); });
+    segments.sort([&](auto a, auto b) { return segment(a) < segment(b); });
+    day_bits = first_day > last_day ? 1 : std::bit_width(static_cast<std::uint32_t>(last_day - first_day) + 1U);
+    segment_shift = day_bits + kContributionBits;
+    brand_shift = segment_shift + segments.bits();
+    CHECK(brand_shift + brands.bits() <= 64, day_bits, segments.bits(), brands.bits());
+  }
+
+  [[nodiscard]] const std::string& brand_id(std::size_t number) const {
+    return context.catalogue.brand_id(static_cast<BrandNumber>(number));
+  }
+  [[nodiscard]] const Segment& segment(std::size_t number) const {
+    return context.segments.segment(static_cast<SegmentNumber>(number));
+  }
+  [[nodiscard]] BrandNumber brand_of(const PriceDelta& price) const { return context.catalogue.brand_of(price.sku); }
+
+  // Cells, that is brand and segment, in canonical order.
+  [[nodiscard]] std::uint64_t cell(BrandNumber brand, SegmentNumber segment) const {
+    return brands.of(index(brand)) << segments.bits() | segments.of(index(segment));
+  }
+  [[nodiscard]] std::uint64_t cell(const PriceDelta& price) const { return cell(brand_of(price), price.segment); }
+  [[nodiscard]] std::uint64_t cell(const Entry& entry) const { return entry.key >> segment_shift; }
+  [[nodiscard]] std::uint64_t key(const DatedDelta& delta) const {
+    return cell(delta.brand, delta.segment) << segment_shift |
+           static_cast<std::uint64_t>(delta.contribution) << day_bits | day_code(delta.day);
+  }
+  // kNoDay is far from all other days.
+  [[nodiscard]] std::uint64_t day_code(Day day) const {
+    return day == kNoDay ? 0 : static_cast<std::uint64_t>(day - first_day) + 1;
+  }
+  [[nodiscard]] Day day(const Entry& entry) const {
+    const auto code = entry.key & ((1ULL << day_bits) - 1);
+    return code == 0 ? kNoDay : first_day + static_cast<std::int32_t>(code - 1);
+  }
+
+  void name(std::uint64_t cell, CellDeltas& deltas) const {
+    const auto& of_segment = segment(segments.number(cell & ((1ULL << segments.bits()) - 1)));
+    deltas.set_brand_id(brand_id(brands.number(cell >> segments.bits())));
+    deltas.set_region_id(of_segment.region_id);
+    for (const auto& one : of_segment.classes) {
+      auto& named = *deltas.add_classes();
+      named.set_dimension(one.dimension);
+      named.set_value(one.value);
+    }
+  }
+  void append(const Entry& entry, CellDeltas& deltas) const {
+    deltas.add_measures(static_cast<int>(entry.key >> day_bits & ((1ULL << kContributionBits) - 1)));
+    deltas.add_days(day(entry).number);
+    deltas.add_values(entry.value);
+  }
+};
+
+void DeltaMerge::add(const Differences& differences) {
+  for (const auto& delta : differences.deltas) {
+    if (delta.segment != kNoSegment) deltas_.push_back(delta);
   }
   for (const auto& price : differences.prices) {
-    for (const auto cell : context.segments.cells_of(price.segment)) {
-      prices_[{context.catalogue.brand_of(price.sku), cell, price.sku, price.price, price.day}] += price.count;
-    }
+    if (price.segment != kNoSegment) prices_.push_back(price);
   }
 }
 
-std::vector<DeltaMerge::Cell> DeltaMerge::changed_cells() const {
-  std::vector<Cell> cells;
-  cells.reserve(merged_.size());
-  for (const auto& [key, value] : merged_) {
-    if (value != 0) cells.emplace_back(key.brand, key.cell);
-  }
-  for (const auto& [key, count] : prices_) {
-    if (count != 0) cells.emplace_back(key.brand, key.cell);
-  }
-  std::sort(cells.begin(), cells.end());
-  cells.erase(std::unique(cells.begin(), cells.end()), cells.end());
-  return cells;
-}
-
-std::vector<DeltaMerge::Entry> DeltaMerge::sorted_entries(const std::vector<Cell>& cells,
-                                                          const std::vector<std::uint32_t>& rank_of) const {
+// The sums of equal keys that are not zero, by key.
+std::vector<DeltaMerge::Entry> DeltaMerge::sorted_entries(const Keys& keys) const {
   std::vector<Entry> entries;
-  entries.reserve(merged_.size());
-  for (const auto& [key, value] : merged_) {
-    if (value == 0) continue;
-    const auto cell = std::lower_bound(cells.begin(), cells.end(), Cell(key.brand, key.cell)) - cells.begin();
-    entries.push_back({rank_of[static_cast<std::size_t>(cell)], key, value});
+  entries.reserve(deltas_.size());
+  for (const auto& delta : deltas_) entries.push_back({keys.key(delta), delta.value});
+  boost::sort::spreadsort::integer_sort(
+      entries.begin(), entries.end(), [](const Entry& entry, unsigned offset) { return entry.key >> offset; },
+      [](const Entry& a, const Entry& b) { return a.key < b.key; });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entries.size();) {
+    auto sum = entries[i];
+    for (++i; i < entries.size() && entries[i].key == sum.key; ++i)
+      sum.value = wrapped_sum(sum.value, entries[i].value);
+    if (sum.value != 0) entries[kept++] = sum;
   }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.rank, a.key.contribution, a.key.day) < std::tie(b.rank, b.key.contribution, b.key.day);
-  });
+  entries.resize(kept);
   return entries;
 }
 
-// Adds the prices of the brand's SKUs in this cell, in the order of SKU ids.
-void DeltaMerge::add_prices(const MarketContext& context, Cell cell, CellDeltas& deltas) const {
-  const auto [brand, number] = cell;
-  std::map<std::string_view, CellDeltas::Prices> by_sku;
-  for (auto at = prices_.lower_bound({brand, number, {}, 0, kNoDay});
-       at != prices_.end() && at->first.brand == brand && at->first.cell == number; ++at) {
-    const auto& [key, count] = *at;
-    if (count == 0) continue;
-    auto& prices = by_sku[context.catalogue.sku_id(key.sku)];
-    prices.add_prices(key.price);
-    prices.add_days(key.day.number);
-    prices.add_counts(count);
+// By cell, SKU id, price and day, with the counts of equal ones added up.
+void DeltaMerge::sort_prices(const Keys& keys) {
+  const auto key = [&](const PriceDelta& price) {
+    return std::tuple(keys.cell(price), std::string_view(keys.context.catalogue.sku_id(price.sku)), price.price,
+                      price.day);
+  };
+  std::sort(prices_.begin(), prices_.end(), [&](const PriceDelta& a, const PriceDelta& b) { return key(a) < key(b); });
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < prices_.size();) {
+    auto sum = prices_[i];
+    for (++i; i < prices_.size() && key(prices_[i]) == key(sum); ++i) sum.count += prices_[i].count;
+    if (sum.count != 0) prices_[kept++] = sum;
   }
-  for (auto& [sku_id, prices] : by_sku) {
-    prices.set_sku_id(std::string(sku_id));
-    *deltas.add_prices() = std::move(prices);
-  }
+  prices_.resize(kept);
 }
 
 std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context, std::int32_t market_partitions,
                                                    bool even_if_empty) {
-  // The canonical order is by the names of a cell, which do not depend on the numbers that this process assigned. There
-  // are few cells with long names and many entries, so the cells are sorted first, and the entries by the ranks of
-  // their cells.
-  const auto cells = changed_cells();
-  std::vector<std::uint32_t> by_name(cells.size());
-  std::iota(by_name.begin(), by_name.end(), 0U);
-  const auto names = [&](std::uint32_t cell) {
-    const auto& key = context.segments.cell(cells[cell].second);
-    return std::tie(context.catalogue.brand_id(cells[cell].first), key.region_id, key.class_dimension, key.class_value);
-  };
-  std::sort(by_name.begin(), by_name.end(), [&](std::uint32_t a, std::uint32_t b) { return names(a) < names(b); });
-  std::vector<std::uint32_t> rank_of(cells.size());
-  for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) rank_of[by_name[rank]] = rank;
-
-  const auto entries = sorted_entries(cells, rank_of);
+  const Keys keys(context, deltas_, prices_);
+  const auto entries = sorted_entries(keys);
+  sort_prices(keys);
   Pieces pieces(market_partitions, even_if_empty);
   CellDeltas deltas;
   auto entry = entries.begin();
-  for (std::uint32_t rank = 0; rank < by_name.size(); ++rank) {
-    const auto& cell = cells[by_name[rank]];
-    const auto& key = context.segments.cell(cell.second);
+  auto price = prices_.begin();
+  while (entry != entries.end() || price != prices_.end()) {
+    const auto cell = price == prices_.end()   ? keys.cell(*entry)
+                      : entry == entries.end() ? keys.cell(*price)
+                                               : std::min(keys.cell(*entry), keys.cell(*price));
     deltas.Clear();
-    deltas.set_brand_id(context.catalogue.brand_id(cell.first));
-    deltas.set_region_id(key.region_id);
-    deltas.set_class_dimension(key.class_dimension);
-    deltas.set_class_value(key.class_value);
-    for (; entry != entries.end() && entry->rank == rank; ++entry) {
-      deltas.add_measures(static_cast<int>(entry->key.contribution));
-      deltas.add_days(entry->key.day.number);
-      deltas.add_values(entry->value);
+    keys.name(cell, deltas);
+    for (; entry != entries.end() && keys.cell(*entry) == cell; ++entry) keys.append(*entry, deltas);
+    for (; price != prices_.end() && keys.cell(*price) == cell; ++price) {
+      const auto& sku_id = context.catalogue.sku_id(price->sku);
+      const auto skus = deltas.prices_size();
+      auto& prices = skus > 0 && deltas.prices(skus - 1).sku_id() == sku_id ? *deltas.mutable_prices(skus - 1)
+                                                                            : *deltas.add_prices();
+      prices.set_sku_id(sku_id);
+      prices.add_prices(price->price);
+      prices.add_days(price->day.number);
+      prices.add_counts(price->count);
     }
-    if (!prices_.empty()) add_prices(context, cell, deltas);
     pieces.add(deltas);
   }
-  merged_.clear();
+  deltas_.clear();
   prices_.clear();
   return pieces.release();
 }

@@ -4,10 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "deltas.pb.h"
@@ -18,13 +14,13 @@ namespace fiverate {
 
 class DeltaMerge {
  public:
-  // A flush is due at so many different keys, which take about 512 KiB. It depends on the records alone, so that a
-  // replay flushes where the live run flushed.
-  static constexpr std::size_t kKeysMax = 65'536;
+  // A flush is due at so many differences, which take 1.5 MiB. It depends on the records alone, so that a replay flushes
+  // where the live run flushed.
+  static constexpr std::size_t kDifferencesMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
 
-  void add(const Differences& differences, const MarketContext& context);
-  [[nodiscard]] bool full() const { return merged_.size() + prices_.size() >= kKeysMax; }
+  void add(const Differences& differences);
+  [[nodiscard]] bool full() const { return deltas_.size() + prices_.size() >= kDifferencesMax; }
 
   // Removes and returns everything that was added: for each market partition its pieces, of which only `cells` is set.
   // A partition that gets no cells has one empty piece if `even_if_empty`, else none.
@@ -32,40 +28,18 @@ class DeltaMerge {
                                          bool even_if_empty);
 
  private:
-  using Cell = std::pair<BrandNumber, CellNumber>;
-  struct Key {
-    BrandNumber brand;
-    CellNumber cell;
-    Day day;
-    Contribution contribution;
-    friend auto operator<=>(const Key&, const Key&) = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const;
-  };
-  struct PriceKey {
-    BrandNumber brand;
-    CellNumber cell;
-    SkuNumber sku;
-    std::int64_t price;
-    Day day;
-    friend auto operator<=>(const PriceKey&, const PriceKey&) = default;
-  };
+  // A difference under a number whose order is the canonical order.
   struct Entry {
-    std::uint32_t rank;  // of its cell
-    Key key;
+    std::uint64_t key;
     std::int64_t value;
   };
+  struct Keys;
 
-  // The cells with a difference that is not zero, in the order of their numbers.
-  [[nodiscard]] std::vector<Cell> changed_cells() const;
-  // The differences that are not zero, by rank of their cell, contribution and day.
-  [[nodiscard]] std::vector<Entry> sorted_entries(const std::vector<Cell>& cells,
-                                                  const std::vector<std::uint32_t>& rank_of) const;
-  void add_prices(const MarketContext& context, Cell cell, CellDeltas& deltas) const;
+  [[nodiscard]] std::vector<Entry> sorted_entries(const Keys& keys) const;
+  void sort_prices(const Keys& keys);
 
-  std::unordered_map<Key, std::int64_t, KeyHash> merged_;
-  std::map<PriceKey, std::int64_t> prices_;
+  std::vector<DatedDelta> deltas_;
+  std::vector<PriceDelta> prices_;
 };
 
 }  // namespace fiverate

@@ -15,13 +15,13 @@
 namespace fiverate {
 namespace {
 
-// Keys of the store: m/<brand, region, dimension, value> cells, r/<region> regions, l/<brand> LIVE rows as published last,
-// p/<sender> first pieces of a large record, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> deferred
-// differences, `market` all else.
+// Keys of the store: b/, f/, n/, q/, v/ cells (market_cells.h), r/<region> regions, l/<brand> LIVE rows as published last, p/<sender>
+// first pieces of a large record, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> deferred differences,
+// `market` all else.
 constexpr std::string_view kDeferredPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
-constexpr std::int32_t kFoldEveryDays = 28;
+constexpr std::int32_t kDropEveryDays = 7;
 
 std::string deferred_key(const std::pair<Day, std::int64_t>& key) {
   return fmt::format("{}{:0{}x}{:016x}", kDeferredPrefix, key.first.number, kDayDigits, key.second);
@@ -35,28 +35,9 @@ std::pair<Day, std::int64_t> parse_deferred_key(std::string_view digits) {
   return key;
 }
 
-std::string cell_key(const CellDeltas& cell) {
-  return joined_parts({cell.brand_id(), cell.region_id(), cell.class_dimension(), cell.class_value()});
-}
-
-std::pair<std::string, CellKey> parse_cell_key(std::string_view key) {
-  auto parts = split_parts(key);
-  CHECK(parts.size() == 4, parts.size());
-  return {std::move(parts[0]), CellKey{std::move(parts[1]), std::move(parts[2]), std::move(parts[3])}};
-}
-
 bool are_valid(const Deltas& deltas) {
   return std::all_of(deltas.cells().begin(), deltas.cells().end(),
                      [](const CellDeltas& cell) { return is_valid(cell); });
-}
-
-bool is_of_a_brand(std::string_view cell_key) {
-  return !cell_key.starts_with(kPartEnds);
-}
-
-// The key of a cell of all classes ends with the ends of three parts: of the region, and of the empty dimension and value.
-bool is_of_all_classes(std::string_view cell_key) {
-  return cell_key.ends_with(std::string_view("\0\0\0\0\0\0", 6));
 }
 
 // Numbers of whole outlets are in the rows of every brand. Visits and data quality are not.
@@ -74,12 +55,6 @@ std::string metrics_final_key(const Row& row) {
   return json_array({row.brand_id, row.region_id, row.class_dimension, format_date(row.as_of)});
 }
 
-const CellsByKey& cells_of_market(const std::map<std::string, CellsByKey>& brands) {
-  static const CellsByKey kNone;
-  const auto market = brands.find("");
-  return market == brands.end() ? kNone : market->second;
-}
-
 }  // namespace
 
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
@@ -88,7 +63,7 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
       internal_(settings_.definition),
       calendar_(calendar),
       reference_(&catalogue_, &regions_, calendar),
-      cells_("m/", {}, settings_.cache_bytes),
+      cells_(regions_, settings_.live_rows, settings_.cache_bytes / 8),
       live_("l/", {}, settings_.cache_bytes / 8),
       pieces_("p/", {}, settings_.cache_bytes / 8),
       regional_("g/", {}, settings_.cache_bytes / 8) {
@@ -97,33 +72,23 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
   }
 }
 
-Result<Cell> MarketStage::CellCodec::decode(std::string_view bytes) const {
-  CellState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_valid(state)) {
-    return fail(Reaction::stop, "not a CellState");
-  }
-  return load(state);
-}
-
-std::string MarketStage::CellCodec::encode(const Cell& cell) const {
-  CellState state;
-  fiverate::save(cell, state);
-  return state.SerializeAsString();
-}
-
 Result<void> MarketStage::open(const Store& store) {
-  cells_.open(store);
   live_.open(store);
   pieces_.open(store);
   regional_.open(store);
-  const auto saved = store.get(kMarketKey);
-  if (!saved) return tl::make_unexpected(saved.error());
-  if (*saved) {
-    MarketState state;
-    if (!state.ParseFromString(**saved)) return damaged(store);
+  TRY_VALUE(saved, store.get(kMarketKey));
+  MarketState state;
+  state.set_final_values_day(kNoDay.number);
+  state.set_live_values_day(kNoDay.number);
+  if (saved) {
+    if (!state.ParseFromString(*saved)) return damaged(store);
     restore(state);
   }
   TRY(reference_.open(store));
+  TRY(cells_.open(store, Day{state.final_values_day()}, Day{state.live_values_day()}));
+  if (std::ranges::any_of(changed_cells_, [&](auto cell) { return static_cast<std::size_t>(cell) >= cells_.size(); })) {
+    return damaged(store);
+  }
   return read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_valid(deltas)) return false;
     deferred_.emplace(parse_deferred_key(key), std::move(deltas));
@@ -139,7 +104,9 @@ void MarketStage::restore(const MarketState& state) {
   live_at_ = state.live_at_ms();
   all_live_at_ = state.all_live_at();
   changed_brands_ = {state.changed_brands().begin(), state.changed_brands().end()};
-  all_brands_changed_ = state.all_brands_changed();
+  for (const auto cell : state.changed_cells()) changed_cells_.insert(static_cast<CellNumber>(cell));
+  for (const auto cell : state.changed_outlets()) changed_outlets_.insert(static_cast<CellNumber>(cell));
+  regions_changed_at_ = state.regions_changed_at_ms();
   seal_ = state.seal();
   next_sealed_ = Day{seal_.day()};
 }
@@ -164,7 +131,11 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_live_at_ms(live_at_);
   state.set_all_live_at(all_live_at_);
   for (const auto& brand : changed_brands_) state.add_changed_brands(brand);
-  state.set_all_brands_changed(all_brands_changed_);
+  for (const auto cell : changed_cells_) state.add_changed_cells(static_cast<std::uint32_t>(cell));
+  for (const auto cell : changed_outlets_) state.add_changed_outlets(static_cast<std::uint32_t>(cell));
+  state.set_final_values_day(cells_.final_values().day().number);
+  state.set_live_values_day(cells_.live_values().day().number);
+  state.set_regions_changed_at_ms(regions_changed_at_);
   *state.mutable_seal() = seal_;
   state.mutable_seal()->set_day(next_sealed_.number);
   batch.put(std::string(kMarketKey), state.SerializeAsString());
@@ -204,7 +175,8 @@ Result<void> MarketStage::on_reference(const LedgerRecord& reference) {
     const auto sku = catalogue_.find(event.sku().sku_id());
     changed_brands_.insert(catalogue_.brand_id(catalogue_.brand_of(*sku)));
   }
-  all_brands_changed_ = all_brands_changed_ || event.has_region();  // counties are in the rows of every brand
+  // Counties are in the rows of every brand, from the arrival of their records on.
+  if (event.has_region()) regions_changed_at_ = std::max(regions_changed_at_, reference.arrival_ms());
   return {};
 }
 
@@ -229,6 +201,7 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   }
   TRY(close_days(all_had_closed, outbox));
   TRY(publish_final(first_open_day(clock(), calendar_), outbox));
+  if (clock() != kNever) TRY(cells_.move_live_to(calendar_.day_of(clock())));
   if (settings_.live_rows && deltas.end_of_batch()) return publish_live(offset, outbox);
   return {};
 }
@@ -253,11 +226,10 @@ Result<bool> MarketStage::join_pieces(const std::string& sender_name, Deltas& de
 
 Result<void> MarketStage::add(const Deltas& deltas) {
   for (const auto& part : deltas.cells()) {
-    const auto cell = cells_.change(cell_key(part));
-    if (!cell) return tl::make_unexpected(cell.error());
-    (*cell)->add(part);
-    changed_brands_.insert(part.brand_id());
-    all_brands_changed_ = all_brands_changed_ || is_in_rows_of_all_brands(part);
+    TRY_VALUE(cell, cells_.add(part));
+    if (!settings_.live_rows) continue;
+    changed_cells_.insert(cell);
+    if (is_in_rows_of_all_brands(part)) changed_outlets_.insert(cell);
   }
   return {};
 }
@@ -274,7 +246,7 @@ Day MarketStage::closed_by_all() const {
 void MarketStage::defer(DeferredKey key, const Deltas& deltas) {
   Deltas kept;
   for (const auto& cell : deltas.cells()) {
-    if (cell.brand_id().empty() || !cell.class_dimension().empty()) continue;
+    if (cell.brand_id().empty()) continue;
     auto& part = *kept.add_cells();
     part.set_brand_id(cell.brand_id());
     part.set_region_id(cell.region_id());
@@ -330,31 +302,39 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
 Result<void> MarketStage::evaluate_rules(Day day, Outbox& outbox) {
   const DayClose close{day, calendar_.end_of(day)};
   if (close.at >= settings_.alerts_until) return {};
-  const auto brands = facts_of_brands(day);
-  if (!brands) return tl::make_unexpected(brands.error());
+  TRY(cells_.move_live_to(day));
   std::vector<Transition> transitions;
-  for (const auto& [brand_id, facts] : *brands) {
+  for (const auto& [brand_id, facts] : facts_of_brands(day)) {
     TRY(evaluate_rules_of(brand_id, facts, close, transitions));
   }
   if (outbox.outputs_enabled()) emit(std::move(transitions), close.at, outbox);
   return {};
 }
 
-// By brand and region: the inputs of the rules, without the differences that senders emitted after they had closed the day.
-Result<std::map<std::string, std::map<std::string, RegionFacts>>> MarketStage::facts_of_brands(Day day) {
-  std::map<std::string, std::map<std::string, RegionFacts>> brands;
-  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
-    if (!is_of_a_brand(key) || !is_of_all_classes(key)) return true;
-    const auto [brand_id, cell_of] = parse_cell_key(key);
-    brands[brand_id][cell_of.region_id] = region_facts_of(cell, day);
-    return true;
-  }));
+// The inputs of the rules, without the differences that senders emitted after they had closed the day.
+MarketStage::BrandFacts MarketStage::facts_of_brands(Day day) const {
+  BrandFacts brands;
+  const auto& values = cells_.live_values();
+  for (const auto& [brand_id, cells] : cells_.by_brand()) {
+    if (brand_id.empty()) continue;
+    auto& regions = brands[brand_id];
+    for (const auto number : cells) {
+      const auto& region_id = cells_.cell(number).segment->region_id;
+      regions[region_id].add(region_facts_of(values.layout(number), values.values(number), day));
+    }
+  }
+  const auto& layout = CellLayout::of(CellLayout::Content::regional_rules);
+  const auto windows = windows_as_of(day);
+  std::vector<std::int64_t> deferred(layout.size());
   for (const auto& [key, deltas] : deferred_) {
     if (key.first < day) continue;
     for (const auto& part : deltas.cells()) {
-      Cell cell;
-      cell.add(part);
-      brands[part.brand_id()][part.region_id()].add(region_facts_of(cell, day), -1);
+      std::ranges::fill(deferred, 0);
+      for (int i = 0; i < part.days_size(); ++i) {
+        layout.add(static_cast<Contribution>(part.measures(i)), part.values(i),
+                   weights_of(Day{part.days(i)}, day, windows), deferred.data());
+      }
+      brands[part.brand_id()][part.region_id()].add(region_facts_of(layout, deferred.data(), day), -1);
     }
   }
   return brands;
@@ -412,17 +392,6 @@ bool MarketStage::owns_whole_market() const {
   return partition_of("", settings_.market_partitions) == settings_.partition;
 }
 
-Result<MarketStage::BrandCells> MarketStage::all_cells() {
-  BrandCells brands;
-  TRY(cells_.scan("", [&](std::string_view key, Cell& cell) {
-    auto [brand_id, cell_of] = parse_cell_key(key);
-    regions_.index_of(cell_of.region_id);  // the record of the region itself may come later
-    brands[std::move(brand_id)].emplace_back(std::move(cell_of), &cell);
-    return true;
-  }));
-  return brands;
-}
-
 Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   if (first_open == kNoDay || first_open <= next_final_) return {};
   const auto begins = history_begins();
@@ -432,25 +401,34 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
   if (begins == kNoDay || from >= first_open) return {};
 
   if (outbox.outputs_enabled()) TRY(write_final(from, first_open, outbox));
-  if (from.number / kFoldEveryDays != first_open.number / kFoldEveryDays) return fold_before(first_open);
-  return {};
+  if (from.number / kDropEveryDays == first_open.number / kDropEveryDays) return {};
+  TRY(cells_.move_final_to(first_open - 1));
+  return cells_.drop_old();
 }
 
 Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) {
-  const auto cells = all_cells();
-  if (!cells) return tl::make_unexpected(cells.error());
   for (auto day = from; day < first_open; day = day + 1) {
     if (!contains(settings_.published, day)) continue;
-    const DayRows day_rows(regions_, catalogue_, day, calendar_.end_of(day) + kFinalAfter, cells_of_market(*cells));
+    TRY(cells_.move_final_to(day));
+    TRY_VALUE(day_rows, rows_of(cells_.final_values(), calendar_.end_of(day) + kFinalAfter));
     if (owns_whole_market()) {
       for (const auto& row : day_rows.market_rows()) write_final_row(row, outbox);
     }
-    for (const auto& [brand_id, brand_cells] : *cells) {
+    for (const auto& [brand_id, numbers] : cells_.by_brand()) {
       if (brand_id.empty()) continue;
-      for (const auto& row : day_rows.brand_rows(brand_id, brand_cells)) write_final_row(row, outbox);
+      TRY_VALUE(cells, cells_.of_day(numbers, cells_.final_values()));
+      for (const auto& row : day_rows.brand_rows(brand_id, cells)) write_final_row(row, outbox);
     }
   }
   return {};
+}
+
+// The rows of the day of `values`.
+Result<DayRows> MarketStage::rows_of(const RunningValues& values, Millis counties_known_before) {
+  static const std::vector<CellNumber> kNone;
+  const auto market = cells_.by_brand().find("");
+  TRY_VALUE(cells, cells_.of_day(market == cells_.by_brand().end() ? kNone : market->second, values));
+  return DayRows(regions_, catalogue_, values.day(), counties_known_before, cells);
 }
 
 void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
@@ -462,82 +440,111 @@ void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
                    std::move(bytes));
 }
 
-// Merges the days before `day` in all cells, which bounds their size.
-Result<void> MarketStage::fold_before(Day day) {
-  std::vector<std::string> keys;
-  TRY(cells_.scan("", [&](std::string_view key, Cell&) {
-    keys.emplace_back(key);
-    return true;
-  }));
-  for (const auto& key : keys) {
-    const auto cell = cells_.change(key);
-    if (!cell) return tl::make_unexpected(cell.error());
-    (*cell)->fold_before(day);
+// The regions whose LIVE rows may have changed.
+struct MarketStage::LiveChanges {
+  bool all = false;
+  std::vector<bool> of_every_brand;  // by index of the region
+  std::map<std::string, std::vector<bool>> by_brand;
+
+  // Empty: all regions. nullopt: none.
+  [[nodiscard]] std::optional<std::vector<bool>> regions_of(const std::string& brand_id) const {
+    if (all) return std::vector<bool>{};
+    const auto found = by_brand.find(brand_id);
+    if (found == by_brand.end()) {
+      const bool any = std::ranges::find(of_every_brand, true) != of_every_brand.end();
+      return any ? std::optional(of_every_brand) : std::nullopt;
+    }
+    auto regions = found->second;
+    for (std::size_t i = 0; i < regions.size(); ++i) regions[i] = regions[i] || of_every_brand[i];
+    return regions;
   }
-  return {};
+};
+
+MarketStage::LiveChanges MarketStage::pop_live_changes(bool all) {
+  LiveChanges changes{all, std::vector<bool>(regions_.size()), {}};
+  const auto mark = [&](CellNumber cell, std::vector<bool>& regions) {
+    regions.resize(regions_.size());
+    for (const auto region : regions_.path_of(cells_.cell(cell).region)) regions[region] = true;
+  };
+  for (const auto cell : std::exchange(changed_cells_, {})) mark(cell, changes.by_brand[cells_.cell(cell).brand_id]);
+  for (const auto cell : std::exchange(changed_outlets_, {})) mark(cell, changes.of_every_brand);
+  for (const auto& brand_id : std::exchange(changed_brands_, {}))
+    changes.by_brand[brand_id].assign(regions_.size(), true);
+  return changes;
 }
 
 Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const auto now = clock();
   if (now == kNever) return {};
   const bool new_day = live_at_ == kNever || calendar_.day_of(live_at_) != calendar_.day_of(now);
-  const bool changed = !changed_brands_.empty() || all_brands_changed_;
+  const bool regions_changed = regions_changed_at_ != kNever;
+  const bool changed = !changed_cells_.empty() || !changed_brands_.empty() || regions_changed;
   if (!new_day && (!changed || now < live_at_ + kLiveEvery)) return {};
   live_at_ = now;
-  const bool all = new_day || all_brands_changed_;
+  const bool all = new_day || regions_changed;
   if (all) all_live_at_ = offset;
-  const auto changed_brands = std::exchange(changed_brands_, {});
-  all_brands_changed_ = false;
+  if (regions_changed_at_ <= now) regions_changed_at_ = kNever;
+  const auto changes = pop_live_changes(all);
   if (!outbox.outputs_enabled()) return {};
 
-  const auto cells = all_cells();
-  if (!cells) return tl::make_unexpected(cells.error());
-  const DayRows day_rows(regions_, catalogue_, calendar_.day_of(now), now + 1, cells_of_market(*cells));
-  for (const auto& [brand_id, brand_cells] : *cells) {
-    if (!all && !changed_brands.contains(brand_id)) continue;
-    if (brand_id.empty() && !owns_whole_market()) continue;
-    const auto rows = brand_id.empty() ? day_rows.market_rows() : day_rows.brand_rows(brand_id, brand_cells);
-    TRY(publish_changed(brand_id, rows, new_day ? row_keys_of(brand_cells) : RowKeys{}, offset, outbox));
+  TRY_VALUE(day_rows, rows_of(cells_.live_values(), now + 1));
+  for (const auto& [brand_id, numbers] : cells_.by_brand()) {
+    const auto regions = changes.regions_of(brand_id);
+    if (!regions || (brand_id.empty() && !owns_whole_market())) continue;
+    TRY_VALUE(cells, cells_.of_day(numbers, cells_.live_values()));
+    const auto rows =
+        brand_id.empty() ? day_rows.market_rows(*regions) : day_rows.brand_rows(brand_id, cells, *regions);
+    TRY(publish_changed(brand_id, rows, *regions, new_day ? row_keys_of(numbers) : RowKeys{}, offset, outbox));
   }
   return {};
 }
 
 // The keys of all rows that the cells of a brand can have.
-MarketStage::RowKeys MarketStage::row_keys_of(const CellsByKey& cells) {
+MarketStage::RowKeys MarketStage::row_keys_of(const std::vector<CellNumber>& cells) const {
   RowKeys keys;
-  for (const auto& [key, cell] : cells) {
-    for (const auto region : regions_.path_of(regions_.index_of(key.region_id))) {
-      keys.emplace(regions_.region_id(region), key.class_dimension);
+  for (const auto number : cells) {
+    const auto& cell = cells_.cell(number);
+    for (const auto region : regions_.path_of(cell.region)) {
+      keys.emplace(regions_.region_id(region), "");
+      for (const auto& one : cell.segment->classes) keys.emplace(regions_.region_id(region), one.dimension);
     }
   }
   return keys;
 }
 
-// Publishes the rows whose content differs from what was published last. A row that does not exist any more is published once
-// without lines, and again on each new day (`all_keys`), so that an older row that a fenced process has left behind goes as well.
+// Publishes those of `rows` whose content differs from what was published last; `rows` are all that exist in `regions` (empty: in all
+// regions). A row that does not exist any more is published once without lines, and again on each new day (`all_keys`), so that an
+// older row that a fenced process has left behind goes as well.
 Result<void> MarketStage::publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
-                                          const RowKeys& all_keys, std::int64_t offset, Outbox& outbox) {
-  const auto published = live_.change(brand_id);
-  if (!published) return tl::make_unexpected(published.error());
+                                          const std::vector<bool>& regions, const RowKeys& all_keys,
+                                          std::int64_t offset, Outbox& outbox) {
+  TRY_VALUE(published, live_.change(brand_id));
   std::map<std::pair<std::string, std::string>, std::uint64_t> before;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> after;
   for (const auto& key : all_keys) before[key] = 0;
-  for (const auto& row : (*published)->rows()) before[{row.region_id(), row.class_dimension()}] = row.content();
-
-  LiveState after;
+  for (const auto& row : published->rows()) {
+    const bool affected = regions.empty() || regions[regions_.index_of(row.region_id())];
+    (affected ? before : after)[{row.region_id(), row.class_dimension()}] = row.content();
+  }
   for (const auto& row : rows) {
+    const std::pair key(row.region_id, row.class_dimension);
     const auto hash = chained(0, "", row.content);
-    auto& saved = *after.add_rows();
-    saved.set_region_id(row.region_id);
-    saved.set_class_dimension(row.class_dimension);
-    saved.set_content(hash);
-    const auto known = before.find({row.region_id, row.class_dimension});
+    after[key] = hash;
+    const auto known = before.find(key);
     if (known == before.end() || known->second != hash) write_live_row(row, offset, outbox);
     if (known != before.end()) before.erase(known);
   }
   const auto today = calendar_.day_of(live_at_);
   for (const auto& [key, hash] : before)
     write_live_row(begin_row(brand_id, key.first, key.second, today), offset, outbox);
-  **published = std::move(after);
+
+  published->Clear();
+  for (const auto& [key, hash] : after) {
+    auto& saved = *published->add_rows();
+    saved.set_region_id(key.first);
+    saved.set_class_dimension(key.second);
+    saved.set_content(hash);
+  }
   return {};
 }
 

@@ -1,5 +1,5 @@
-// The market stage: keeps the cells of its brands (one for each brand, county and class value), publishes rows for all regions
-// and classes, and evaluates the regional rules.
+// The market stage: keeps the cells of its brands (market_cells.h), publishes rows for all regions and classes, and evaluates the
+// regional rules.
 //
 // Its senders are the outlet tasks. Its clock is the lowest watermark of all senders. A day is final kFinalAfter after its end on
 // that clock: no sender emits differences of that day any more, so a FINAL row is a function of the ledger alone, in whatever
@@ -15,7 +15,8 @@
 // State-only replay (Outbox::outputs_enabled() is false): cells are updated and rules evaluated, but no rows are computed. A LIVE row is compared with the
 // row published before; so outputs have to start at a record at which the LIVE rows of all brands are computed (`all_live_at_`).
 //
-// LIVE rows are as of the clock's day. A row is published when its content has changed, at most every kLiveEvery of log time.
+// LIVE rows are as of the clock's day. A row is published when its content has changed, at most every kLiveEvery of log time. On a
+// new day all rows are computed, else those of the regions at or above a cell that has changed.
 #pragma once
 
 #include <limits>
@@ -27,6 +28,7 @@
 #include "deltas.pb.h"
 #include "ledger.pb.h"
 #include "processors/stages/internal_records.h"
+#include "processors/stages/market_cells.h"
 #include "processors/stages/reference_tables.h"
 #include "processors/stages/topology.h"
 #include "processors/stream/state_table.h"
@@ -35,7 +37,7 @@
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/rows/rows.h"
-#include "processors/trade/rows/series.h"
+#include "processors/trade/rules/regional_inputs.h"
 #include "processors/trade/rules/regional_rules.h"
 #include "seals.pb.h"
 #include "state.pb.h"
@@ -76,11 +78,7 @@ class MarketStage final : public Operator {
     Day closed = kNoDay;
     Day first_day = kNoDay;  // the earliest day of any document that it accepted
   };
-  struct CellCodec {
-    Result<Cell> decode(std::string_view bytes) const;
-    std::string encode(const Cell& cell) const;
-  };
-  using BrandCells = std::map<std::string, CellsByKey>;
+  using BrandFacts = std::map<std::string, std::map<std::string, RegionFacts>>;  // by brand and region
   // Where deferred differences belong: the last day that their sender had closed, and their offset in the log.
   using DeferredKey = std::pair<Day, std::int64_t>;
 
@@ -89,11 +87,9 @@ class MarketStage final : public Operator {
   Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
   Result<bool> join_pieces(const std::string& sender_name, Deltas& deltas);
   Result<void> add(const Deltas& deltas);
-  Result<BrandCells> all_cells();
-
   Result<void> close_days(Day closed_before, Outbox& outbox);
   Result<void> evaluate_rules(Day day, Outbox& outbox);
-  Result<std::map<std::string, std::map<std::string, RegionFacts>>> facts_of_brands(Day day);
+  [[nodiscard]] BrandFacts facts_of_brands(Day day) const;
   Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
                                  const DayClose& close, std::vector<Transition>& transitions);
   void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
@@ -104,13 +100,17 @@ class MarketStage final : public Operator {
   Result<void> publish_final(Day first_open, Outbox& outbox);
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   void write_final_row(const Row& row, Outbox& outbox);
+  Result<DayRows> rows_of(const RunningValues& values, Millis counties_known_before);
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
-  using RowKeys = std::set<std::pair<std::string, std::string>>;  // region and class dimension
-  RowKeys row_keys_of(const CellsByKey& cells);
-  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows, const RowKeys& all_keys,
-                               std::int64_t offset, Outbox& outbox);
+  struct LiveChanges;
+  [[nodiscard]] LiveChanges pop_live_changes(bool all);
+  // Regions and class dimensions, the keys of the rows of a brand.
+  using RowKeys = std::set<std::pair<std::string, std::string>>;
+  [[nodiscard]] RowKeys row_keys_of(const std::vector<CellNumber>& cells) const;
+  Result<void> publish_changed(const std::string& brand_id, const std::vector<Row>& rows,
+                               const std::vector<bool>& regions, const RowKeys& all_keys, std::int64_t offset,
+                               Outbox& outbox);
   void write_live_row(const Row& row, std::int64_t offset, Outbox& outbox);
-  Result<void> fold_before(Day day);
   [[nodiscard]] Day history_begins() const;
   [[nodiscard]] bool owns_whole_market() const;
 
@@ -122,7 +122,7 @@ class MarketStage final : public Operator {
   Catalogue catalogue_;  // for guide prices
   ReferenceTables reference_;
   std::map<std::string, Sender> senders_;
-  StateTable<Cell, CellCodec> cells_;
+  MarketCells cells_;
   StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: hashes of the LIVE rows as published last
   StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
   StateTable<RegionalState, MessageCodec<RegionalState>> regional_;  // by brand
@@ -130,10 +130,12 @@ class MarketStage final : public Operator {
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
   std::int64_t all_live_at_ = 0;  // the offset of the last record at which the LIVE rows of all brands were computed
-  // What has changed since the last LIVE rows: some brands, or something that is in the rows of every brand.
+  // What has changed since the last LIVE rows.
+  std::set<CellNumber> changed_cells_;
+  std::set<CellNumber> changed_outlets_;  // those of them that are in the rows of every brand
   std::set<std::string> changed_brands_;
-  bool all_brands_changed_ = false;
-  Seal seal_;  // as it would be written now
+  Millis regions_changed_at_ = kNever;  // the latest arrival; counties are in all rows of every brand
+  Seal seal_;                           // as it would be written now
   Day next_sealed_ = kNoDay;
   StoreBatch unsaved_;
 };

@@ -37,11 +37,15 @@ Hash128 mixed(Hash128 hash, std::uint64_t with) {
 // Ids may contain any character, so each part is followed by its length.
 Hash128 hash_of_cell(const CellDeltas& cell) {
   std::string parts;
-  parts.reserve(cell.brand_id().size() + cell.region_id().size() + cell.class_dimension().size() +
-                cell.class_value().size() + 4 * sizeof(std::size_t));
-  for (const auto* part : {&cell.brand_id(), &cell.region_id(), &cell.class_dimension(), &cell.class_value()}) {
-    const auto size = part->size();
-    parts.append(*part).append(reinterpret_cast<const char*>(&size), sizeof(size));
+  const auto append = [&](const std::string& part) {
+    const auto size = part.size();
+    parts.append(part).append(reinterpret_cast<const char*>(&size), sizeof(size));
+  };
+  append(cell.brand_id());
+  append(cell.region_id());
+  for (const auto& one : cell.classes()) {
+    append(one.dimension());
+    append(one.value());
   }
   return hash_of(parts, 0);
 }

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "processors/trade/rows/running_values.h"
+
 namespace fiverate {
 namespace {
 
@@ -150,10 +152,6 @@ bool are_days(const google::protobuf::RepeatedField<std::int32_t>& days) {
   return all_within(days, kNoDay.number, kEndOfDays.number);
 }
 
-bool are_contributions(const google::protobuf::RepeatedField<std::int32_t>& numbers) {
-  return all_within(numbers, 0, static_cast<std::int32_t>(kContributionCount) - 1);
-}
-
 bool is_severity(std::int32_t number) {
   return Transition::Severity_IsValid(number);
 }
@@ -197,11 +195,19 @@ bool is_valid_alert(const OutletState::SkuAlerts& alert, std::size_t skus) {
                      [](const auto& sent) { return is_severity(sent.severity()); });
 }
 
-// `Message` is CellState or CellDeltas.
-template <typename Message>
-bool has_valid_prices(const Message& cell) {
-  return std::all_of(cell.prices().begin(), cell.prices().end(), [](const auto& sku) {
+// `SkuPrices` is a field of PricesState or CellDeltas.
+template <typename SkuPrices>
+bool are_valid_prices(const SkuPrices& skus) {
+  return std::all_of(skus.begin(), skus.end(), [](const auto& sku) {
     return equally_long(sku.prices(), sku.days(), sku.counts()) && are_days(sku.days());
+  });
+}
+
+// The contributions of a brand, or those of whole outlets and of data quality for brand "".
+bool are_contributions_of(std::string_view brand_id, const google::protobuf::RepeatedField<std::int32_t>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [&](std::int32_t number) {
+    return number >= 0 && number < static_cast<std::int32_t>(kContributionCount) &&
+           is_of_whole_outlets(static_cast<Contribution>(number)) == brand_id.empty();
   });
 }
 
@@ -247,22 +253,32 @@ bool is_valid(const RegionState& state) {
   return equally_long(state.arrivals(), state.county());
 }
 
-bool is_valid(const CellState& state) {
-  return equally_long(state.contributions(), state.days(), state.values()) &&
-         are_contributions(state.contributions()) && are_days(state.days()) && has_valid_prices(state);
+bool is_valid(const PricesState& state) {
+  return are_valid_prices(state.skus());
+}
+
+bool is_valid(const DayDifferencesState& state) {
+  return equally_long(state.cells(), state.contributions(), state.values()) &&
+         all_within(state.contributions(), 0U, static_cast<std::uint32_t>(kContributionCount) - 1);
 }
 
 bool is_valid(const CellDeltas& cell) {
-  return equally_long(cell.measures(), cell.days(), cell.values()) && are_contributions(cell.measures()) &&
-         are_days(cell.days()) && has_valid_prices(cell);
+  return equally_long(cell.measures(), cell.days(), cell.values()) &&
+         are_contributions_of(cell.brand_id(), cell.measures()) && are_days(cell.days()) &&
+         are_valid_prices(cell.prices());
 }
 
 // ---- facts of an outlet ----
 
 void save(const OutletFacts& facts, const MarketContext& context, OutletState& state) {
   const auto save_segment = [&](SegmentNumber segment, auto& saved) {
-    saved.set_region_id(context.segments.region_of(segment));
-    for (auto& value : context.segments.classes_of(segment)) *saved.add_classes() = std::move(value);
+    const auto& [region_id, classes] = context.segments.segment(segment);
+    saved.set_region_id(region_id);
+    for (const auto& one : classes) {
+      auto& saved_class = *saved.add_classes();
+      saved_class.set_dimension(one.dimension);
+      saved_class.set_value(one.value);
+    }
   };
   state.set_known(facts.known);
   state.set_clock_day(facts.clock_day.number);
@@ -424,19 +440,11 @@ DailyAlert load(const ClockedState& state) {
           state.since_ms()};
 }
 
-// ---- cells ----
+// ---- prices ----
 
-void save(const Cell& cell, CellState& state) {
-  for (const auto& [which, series] : cell.series()) {
-    const auto contribution = static_cast<int>(which);
-    each_difference(series, [&](Day day, std::int64_t value) {
-      state.add_contributions(contribution);
-      state.add_days(day.number);
-      state.add_values(value);
-    });
-  }
-  for (const auto& sku : cell.prices()) {
-    auto& saved = *state.add_prices();
+void save(const CellPrices& prices, PricesState& state) {
+  for (const auto& sku : prices.skus()) {
+    auto& saved = *state.add_skus();
     saved.set_sku_id(sku.sku_id);
     for (const auto& [price, series] : sku.prices) {
       each_difference(series, [&, fen = price](Day day, std::int64_t count) {
@@ -448,13 +456,10 @@ void save(const Cell& cell, CellState& state) {
   }
 }
 
-Cell load(const CellState& state) {
-  Cell cell;
-  for (int i = 0; i < state.days_size(); ++i) {
-    cell.of(static_cast<Contribution>(state.contributions(i))).add(Day{state.days(i)}, state.values(i));
-  }
-  for (const auto& saved : state.prices()) cell.add_prices(saved);
-  return cell;
+CellPrices load(const PricesState& state) {
+  CellPrices prices;
+  for (const auto& saved : state.skus()) prices.add(saved);
+  return prices;
 }
 
 // ---- reference ----

@@ -24,7 +24,8 @@ namespace fiverate {
 [[nodiscard]] bool is_valid(const OutletState& state, std::size_t skus);
 [[nodiscard]] bool is_valid(const SkuState& state);
 [[nodiscard]] bool is_valid(const RegionState& state);
-[[nodiscard]] bool is_valid(const CellState& state);
+[[nodiscard]] bool is_valid(const PricesState& state);
+[[nodiscard]] bool is_valid(const DayDifferencesState& state);
 [[nodiscard]] bool is_valid(const CellDeltas& cell);
 
 // Facts that are derived from documents are not stored; load() derives them again.
@@ -37,8 +38,8 @@ OutletAlerts load_alerts(const OutletState& state);
 void save(const DailyAlert& alert, ClockedState& state);
 DailyAlert load(const ClockedState& state);
 
-void save(const Cell& cell, CellState& state);
-Cell load(const CellState& state);
+void save(const CellPrices& prices, PricesState& state);
+CellPrices load(const PricesState& state);
 
 SkuState saved_sku(const Catalogue& catalogue, SkuNumber sku);
 void restore(const SkuState& state, Catalogue& catalogue);

@@ -12,12 +12,14 @@ namespace fiverate {
 inline constexpr std::string_view kPartEnds{"\0\0", 2};
 inline constexpr std::string_view kNulInPart{"\0\1", 2};
 
+inline void append_part(std::string& key, std::string_view part) {
+  for (const char c : part) c == '\0' ? key += kNulInPart : key += c;
+  key += kPartEnds;
+}
+
 inline std::string joined_parts(std::initializer_list<std::string_view> parts) {
   std::string key;
-  for (const auto part : parts) {
-    for (const char c : part) c == '\0' ? key += kNulInPart : key += c;
-    key += kPartEnds;
-  }
+  for (const auto part : parts) append_part(key, part);
   return key;
 }
 

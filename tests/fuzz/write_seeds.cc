@@ -54,7 +54,7 @@ void add_event(std::string_view bytes, Seeds& seeds) {
 void add_state(const Input& input, const MemoryStore::Content& content, Seeds& seeds) {
   for (const auto& [key, value] : content) {
     if (input.topic == Topic::ledger && key.starts_with("o/")) seeds.add("outlet_record", "outlet", value);
-    if (input.topic == Topic::deltas && key.starts_with("m/")) seeds.add("delta_record", "cell", value);
+    if (input.topic == Topic::deltas && key.starts_with("q/")) seeds.add("delta_record", "prices", value);
     const auto at = [&](Topic topic, std::string_view prefix, char number) {
       if (input.topic == topic && key.starts_with(prefix))
         seeds.add("task_state", "place" + std::to_string(number), number + value);

@@ -20,7 +20,7 @@ MAY_INCLUDE = {  # folder -> the folders of ours that it may include
     "readers": ["schemas", "processors", "readers"],
 }
 CORE = ["processors/trade", "processors/stages", "processors/stream", "processors/runtime"]
-IO = re.compile(r"librdkafka|rocksdb|openssl|spdlog|curl|boost(?!/container)|fstream|filesystem|iostream|cstdio|sys/|unistd|csignal")
+IO = re.compile(r"librdkafka|rocksdb|openssl|spdlog|curl|boost(?!/container|/sort)|fstream|filesystem|iostream|cstdio|sys/|unistd|csignal")
 THREADS = re.compile(r"thread$|mutex|shared_mutex|condition_variable|atomic|future|stop_token|semaphore")
 TIME_AND_CHANCE = re.compile(r"chrono|ctime|random")
 # (folder or file, header): stream and runtime measure lengths of time; a failpoint counts over the threads of a process.

@@ -56,7 +56,7 @@ class Outlets : public testing::Test {
       if (one.topic != Topic::deltas) continue;
       const auto record = one.as<DeltasRecord>();
       for (const auto& cell : record.deltas().cells()) {
-        if (!cell.class_dimension().empty() || (cell.brand_id().empty() && one.partition != 0)) continue;
+        if (cell.brand_id().empty() && one.partition != 0) continue;
         for (int i = 0; i < cell.values_size(); ++i) {
           auto& sum = sums[{cell.brand_id(), static_cast<Contribution>(cell.measures(i))}];
           sum = wrapped_sum(sum, cell.values(i));
@@ -322,7 +322,7 @@ TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   for (int i = 0; i < kCells; ++i) {
     const auto segment =
         context.segments.number_of(fmt::format("{:05}{}", (i * 7919) % kCells, std::string(600, 'x')), {});
-    merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}}, context);
+    merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}});
   }
   const auto partitions = merge.drain(context, 1, false);
   ASSERT_EQ(partitions.size(), 1U);
@@ -337,12 +337,12 @@ TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   EXPECT_TRUE(merge.drain(context, 1, false)[0].empty()) << "the merge is empty";
 }
 
-TEST(DeltaMerge, IsFullAtKeysMax) {
+TEST(DeltaMerge, IsFullAtDifferencesMax) {
   MarketContext context{shanghai(), {}, {}};
   DeltaMerge merge;
-  for (std::size_t i = 0; i < DeltaMerge::kKeysMax; ++i) {
+  for (std::size_t i = 0; i < DeltaMerge::kDifferencesMax; ++i) {
     EXPECT_FALSE(merge.full());
-    merge.add({{{kNoBrand, kWholeMarket, Contribution::accepted, nth(static_cast<std::int32_t>(i)), 1}}, {}}, context);
+    merge.add({{{kNoBrand, kWholeMarket, Contribution::accepted, nth(static_cast<std::int32_t>(i)), 1}}, {}});
   }
   EXPECT_TRUE(merge.full());
 }

@@ -38,33 +38,43 @@ TEST(StateCodec, RefusesColumnsOfUnequalLengthAndUnknownNumbers) {
   EXPECT_FALSE(is_valid(state, 1)) << "SKU number 1 is not in the catalogue";
   state.mutable_documents(0)->add_revisions(9);
   EXPECT_FALSE(is_valid(state, shop.context.catalogue.size()));
-  CellState cell;
-  cell.add_contributions(static_cast<std::int32_t>(kContributionCount));
+  DayDifferencesState differences;
+  differences.add_cells(0);
+  differences.add_contributions(static_cast<std::uint32_t>(kContributionCount));
+  differences.add_values(1);
+  EXPECT_FALSE(is_valid(differences));
+  differences.set_contributions(0, 0);
+  EXPECT_TRUE(is_valid(differences));
+  differences.add_values(2);
+  EXPECT_FALSE(is_valid(differences));
+}
+
+TEST(StateCodec, DeltasOfABrandAndOfWholeOutletsHaveContributionsOfTheirOwn) {
+  CellDeltas cell;
+  cell.add_measures(static_cast<int>(Contribution::accepted));
   cell.add_days(1);
   cell.add_values(1);
-  EXPECT_FALSE(is_valid(cell));
-  cell.set_contributions(0, 0);
   EXPECT_TRUE(is_valid(cell));
-  cell.add_days(2);
+  cell.set_brand_id("B1");
+  EXPECT_FALSE(is_valid(cell));
+  cell.set_measures(0, static_cast<int>(Contribution::sold_units));
+  EXPECT_TRUE(is_valid(cell));
+  cell.set_measures(0, static_cast<int>(kContributionCount));
   EXPECT_FALSE(is_valid(cell));
 }
 
-TEST(StateCodec, RestoresACell) {
-  Cell cell;
-  cell.of(Contribution::returned_units).add(Day{7}, 2);
-  cell.of(Contribution::delivered_units).add(Day{-3}, 1'000'000'000'000);
-  cell.of(Contribution::delivered_units).add(Day{5}, -4);
-  cell.prices_of("s1").of(450).add(Day{6}, 3);
-  CellState state;
-  save(cell, state);
+TEST(StateCodec, RestoresPrices) {
+  CellPrices prices;
+  prices.of("s2").of(450).add(Day{6}, 3);
+  prices.of("s1").of(500).add(Day{8}, 1);
+  prices.of("s1").of(400).add(Day{-3}, 2);
+  PricesState state;
+  save(prices, state);
+  ASSERT_TRUE(is_valid(state));
   const auto loaded = load(state);
-  EXPECT_EQ(loaded.get(Contribution::delivered_units).between(Day{-3}, Day{4}), 1'000'000'000'000);
-  EXPECT_EQ(loaded.get(Contribution::delivered_units).through(Day{5}), 999'999'999'996);
-  EXPECT_EQ(loaded.get(Contribution::returned_units).through(Day{7}), 2);
-  EXPECT_TRUE(loaded.get(Contribution::accepted).empty());
-  ASSERT_EQ(loaded.prices().size(), 1U);
-  EXPECT_EQ(loaded.prices()[0].prices[0].second.through(Day{6}), 3);
-  CellState again;
+  ASSERT_EQ(loaded.skus().size(), 2U);
+  EXPECT_EQ(loaded.skus()[1].prices[0].second.through(Day{6}), 3);
+  PricesState again;
   save(loaded, again);
   EXPECT_EQ(again.SerializeAsString(), state.SerializeAsString());
 }

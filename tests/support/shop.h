@@ -61,11 +61,13 @@ class Shop {
 
   // The sum of all differences sent: the value of a step on a day, or the quantity of a flow of that day.
   [[nodiscard]] std::int64_t value(std::string_view brand_id, Contribution contribution, Day day,
-                                   const CellKey& cell) const {
+                                   std::string_view region_id, const ClassKey& line = {}) const {
     std::int64_t sum = 0;
     for (const auto& [key, delta] : sent_) {
       const auto& [brand, where, what, when] = key;
-      if (brand != brand_id || where != cell || what != contribution) continue;
+      if (brand != brand_id || where.region_id != region_id || what != contribution) continue;
+      const auto& classes = where.classes;
+      if (!line.dimension.empty() && std::find(classes.begin(), classes.end(), line) == classes.end()) continue;
       if (is_step(contribution) ? when <= day : when == day) sum = wrapped_sum(sum, delta);
     }
     return sum;
@@ -75,7 +77,7 @@ class Shop {
     std::int64_t sum = 0;
     std::set<std::string> regions;
     for (const auto& [key, delta] : sent_) regions.insert(std::get<1>(key).region_id);
-    for (const auto& region_id : regions) sum += value(brand_id, contribution, day, {region_id, "", ""});
+    for (const auto& region_id : regions) sum += value(brand_id, contribution, day, region_id);
     return sum;
   }
   // How often a price was read on a day, in all segments.
@@ -91,15 +93,14 @@ class Shop {
     for (const auto& price : differences.prices) prices_[{price.price, price.day}] += price.count;
     for (const auto& delta : differences.deltas) {
       ++differences_;
-      for (const auto cell : context.segments.cells_of(delta.segment)) {
-        auto& sum = sent_[{context.catalogue.brand_id(delta.brand), context.segments.cell(cell), delta.contribution,
-                           delta.day}];
-        sum = wrapped_sum(sum, delta.value);
-      }
+      if (delta.segment == kNoSegment) continue;
+      auto& sum = sent_[{context.catalogue.brand_id(delta.brand), context.segments.segment(delta.segment),
+                         delta.contribution, delta.day}];
+      sum = wrapped_sum(sum, delta.value);
     }
   }
 
-  std::map<std::tuple<std::string, CellKey, Contribution, Day>, std::int64_t> sent_;
+  std::map<std::tuple<std::string, Segment, Contribution, Day>, std::int64_t> sent_;
   std::map<std::pair<std::int64_t, Day>, std::int64_t> prices_;
   std::size_t differences_ = 0;
 };

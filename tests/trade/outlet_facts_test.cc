@@ -31,7 +31,7 @@ TEST(OutletFacts, OldDocumentsAreDropped) {
 std::string assignments(const Shop& shop) {
   std::string text;
   for (const auto& one : shop.facts.assignments) {
-    text += fmt::format("{}{}{} ", shop.context.segments.region_of(one.segment), one.in_population ? "+" : "",
+    text += fmt::format("{}{}{} ", shop.context.segments.segment(one.segment).region_id, one.in_population ? "+" : "",
                         one.from == kNoDay ? "" : fmt::format(" {}", one.from - nth(0)));
   }
   return text.empty() ? "" : text.substr(0, text.size() - 1);

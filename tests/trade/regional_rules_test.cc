@@ -149,9 +149,9 @@ TEST(Prices, AreComparedWithTheGuidePriceOfTheirDay) {
   version.set_valid_from("2026-03-11");
   version.set_guide_price_fen(100);
   catalogue.apply(version);
-  Cell cell;
-  for (const auto on : {-5, 9, 10}) cell.prices_of("s1").of(900).add(nth(on), 1);
-  const auto readings = readings_of(cell, {nth(-10), nth(20)}, catalogue);
+  CellPrices prices;
+  for (const auto on : {-5, 9, 10}) prices.of("s1").of(900).add(nth(on), 1);
+  const auto readings = readings_of(prices, {nth(-10), nth(20)}, catalogue);
   EXPECT_EQ(readings.fen.size(), 2) << "9 times the guide price on day 10";
   EXPECT_EQ(readings.index.quantiles({25, 50, 75})[1], 9000);
 }

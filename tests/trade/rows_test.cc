@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <deque>
 
 #include "processors/trade/measures/measure.h"
 #include "processors/trade/rows/row_fields.h"
@@ -28,21 +28,37 @@ class Rows : public testing::Test {
     regions.apply(region(id, parent, level), arrival);
   }
 
-  // Adds a contribution to the cells of a region: to that of all classes, and to that of a channel if one is given.
+  // Adds a contribution to the cell of a region and, if one is given, a channel.
   void add(bool of_brand, const std::string& region_id, const std::string& channel, Contribution contribution, Day day,
            std::int64_t value) {
-    auto& cells = of_brand ? brand : market;
-    cells[{region_id, "", ""}].of(contribution).add(day, value);
-    if (!channel.empty()) cells[{region_id, "channel", channel}].of(contribution).add(day, value);
+    Segment segment{region_id, {}};
+    if (!channel.empty()) segment.classes.push_back({"channel", channel});
+    (of_brand ? brand : market)[segment].push_back({contribution, day, value});
   }
   void delivered(const std::string& region_id, const std::string& channel, std::int32_t on, std::int64_t units) {
     add(true, region_id, channel, Contribution::delivered_units, nth(on), units);
   }
 
-  static CellsByKey all_of(const std::map<CellKey, Cell>& cells) {
-    CellsByKey result;
-    for (const auto& [key, cell] : cells) result.emplace_back(key, &cell);
-    return result;
+  struct Difference {
+    Contribution contribution;
+    Day day;
+    std::int64_t value;
+  };
+  using Cells = std::map<Segment, std::vector<Difference>>;
+
+  // The values of all cells as of a day. They are kept in `values`.
+  std::vector<CellOfDay> as_of(Day day, const Cells& cells, CellLayout::Content content,
+                               std::deque<std::vector<std::int64_t>>& values) {
+    const auto& layout = CellLayout::of(content);
+    const auto windows = windows_as_of(day);
+    std::vector<CellOfDay> all;
+    for (const auto& [segment, differences] : cells) {
+      auto& of_cell = values.emplace_back(layout.size());
+      for (const auto& one : differences)
+        layout.add(one.contribution, one.value, weights_of(one.day, day, windows), of_cell.data());
+      all.push_back({&segment, regions.index_of(segment.region_id), of_cell.data(), nullptr});
+    }
+    return all;
   }
   static std::vector<MetricsRow> parsed(const std::vector<Row>& rows) {
     std::vector<MetricsRow> messages;
@@ -50,19 +66,42 @@ class Rows : public testing::Test {
     return messages;
   }
   std::vector<MetricsRow> rows(std::int32_t on, Millis counties_known_before = 1) {
-    const auto market_cells = all_of(market);
-    return parsed(
-        DayRows(regions, catalogue, nth(on), counties_known_before, market_cells).brand_rows("B1", all_of(brand)));
+    std::deque<std::vector<std::int64_t>> values;
+    const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
+    const auto brand_cells = as_of(nth(on), brand, CellLayout::Content::brand, values);
+    DayRows day(regions, catalogue, nth(on), counties_known_before, market_cells);
+    const auto all = day.brand_rows("B1", brand_cells);
+    expect_parts_of(all, [&](const std::vector<bool>& only) { return day.brand_rows("B1", brand_cells, only); });
+    return parsed(all);
   }
   std::vector<MetricsRow> market_rows(std::int32_t on) {
-    const auto market_cells = all_of(market);
-    return parsed(DayRows(regions, catalogue, nth(on), 1, market_cells).market_rows());
+    std::deque<std::vector<std::int64_t>> values;
+    const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
+    DayRows day(regions, catalogue, nth(on), 1, market_cells);
+    const auto all = day.market_rows();
+    expect_parts_of(all, [&](const std::vector<bool>& only) { return day.market_rows(only); });
+    return parsed(all);
+  }
+  // The rows of one region alone are those that it has among the rows of all.
+  template <typename RowsOf>
+  void expect_parts_of(const std::vector<Row>& all, RowsOf&& rows_of) {
+    for (std::size_t region = 0; region < regions.size(); ++region) {
+      std::vector<bool> only(regions.size());
+      only[region] = true;
+      std::vector<std::string> expected;
+      for (const auto& row : all) {
+        if (row.region_id == regions.region_id(region)) expected.push_back(row.content);
+      }
+      std::vector<std::string> actual;
+      for (const auto& row : rows_of(only)) actual.push_back(row.content);
+      EXPECT_EQ(actual, expected) << regions.region_id(region);
+    }
   }
 
   RegionTree regions;
   Catalogue catalogue;
-  std::map<CellKey, Cell> brand;
-  std::map<CellKey, Cell> market;
+  Cells brand;
+  Cells market;
 };
 
 const MetricsRow::Window* window_of(const std::vector<MetricsRow>& rows, const std::string& region_id,

@@ -13,8 +13,8 @@
 namespace fiverate::test {
 namespace {
 
-const CellKey kNorth{"north", "", ""};
-const CellKey kSouth{"south", "", ""};
+const std::string kNorth = "north";
+const std::string kSouth = "south";
 constexpr auto kBuying7 = in_window(Contribution::buying_outlets, 1);
 constexpr auto kBuying28 = in_window(Contribution::buying_outlets, 2);
 constexpr auto kBuying91 = in_window(Contribution::buying_outlets, 3);
@@ -182,7 +182,7 @@ TEST(Segment, ClassesMoveWithTheVersion) {
   shop.version(outlet("shop", nth(10), "north", Outlet::ACTIVE, {{"channel", "b"}}));
   buys(shop, 8);
   const auto buying = [&](std::string dimension, std::string value, std::int32_t on) {
-    return shop.value("B1", kBuying7, nth(on), {"north", std::move(dimension), std::move(value)});
+    return shop.value("B1", kBuying7, nth(on), "north", {std::move(dimension), std::move(value)});
   };
   EXPECT_EQ(buying("channel", "a", 9), 1);
   EXPECT_EQ(buying("size", "big", 9), 1);
@@ -337,7 +337,7 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
     for (const auto& [brand, what] : measures) {
       for (const auto* where : {"north", "south"}) {
         const auto expected = plain.value(brand, what, on, where);
-        const auto actual = shop.value(brand, what, nth(on), {where, "", ""});
+        const auto actual = shop.value(brand, what, nth(on), where);
         if (expected != actual) {
           RC_FAIL(fmt::format("{} {} of day {} in {}: expected {}, but the sum of the differences is {}", brand,
                               static_cast<int>(what), on, where, expected, actual));

@@ -27,10 +27,10 @@ std::array<std::int64_t, 3> Readings::quantiles(const std::array<std::int64_t, 3
   return found;
 }
 
-PriceReadings readings_of(const Cell& cell, DayRange days, const Catalogue& catalogue) {
+PriceReadings readings_of(const CellPrices& prices, DayRange days, const Catalogue& catalogue) {
   constexpr std::int64_t kBasisPoints = 10'000;
   PriceReadings readings;
-  for (const auto& sku : cell.prices()) {
+  for (const auto& sku : prices.skus()) {
     const auto number = catalogue.find(sku.sku_id);
     for (auto from = days.first; from <= days.last;) {
       const auto guide = number ? catalogue.guide_price(*number, from) : std::nullopt;

@@ -43,6 +43,6 @@ struct PriceReadings {
 };
 
 // The plausible readings of some days. A SKU that is not in the catalogue yet has no guide price.
-PriceReadings readings_of(const Cell& cell, DayRange days, const Catalogue& catalogue);
+PriceReadings readings_of(const CellPrices& prices, DayRange days, const Catalogue& catalogue);
 
 }  // namespace fiverate

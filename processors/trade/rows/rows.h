@@ -1,65 +1,97 @@
-// From cells to published rows: sums over windows, roll-up over regions, coverage, price quartiles.
+// From the running values of cells to published rows: roll-up over class values and regions, coverage, price quartiles.
 //
 //   DayRows day(regions, catalogue, as_of, counties_known_before, market_cells);   // once a day: outlets, counties
 //   for each brand: day.brand_rows("B1", cells_of_b1)                              // all cells of the brand
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/reference/segments.h"
+#include "processors/trade/rows/prices.h"
 #include "processors/trade/rows/row_encoding.h"
+#include "processors/trade/rows/running_values.h"
 #include "processors/trade/rows/series.h"
 
 namespace fiverate {
 
-// Cells of one brand, each with the region and class value that it belongs to.
-using CellsByKey = std::vector<std::pair<CellKey, const Cell*>>;
+// A cell as of the day of the rows.
+struct CellOfDay {
+  const Segment* segment;      // cells of different brands share it
+  std::size_t region;          // the index of the segment's region
+  const std::int64_t* values;  // in the layout of a brand or of brand ""
+  const CellPrices* prices;    // null without any
+};
+
+// The sums of cells for each class value and region, made anew for each brand.
+class LineSums {
+ public:
+  // `extra`: values of a line beyond those of a cell.
+  LineSums(const CellLayout& layout, std::size_t extra) : layout_(layout), block_size_(layout.size() + extra) {}
+
+  void begin(std::size_t regions);
+  void add(std::size_t line, std::size_t region, const std::int64_t* values);
+  // Adds each region to the one above. `lowest_first`: regions, those below before those above; `above`: by region.
+  void roll_up(std::span<const std::size_t> lowest_first, std::span<const std::size_t> above);
+
+  [[nodiscard]] std::size_t lines() const { return blocks_.size(); }
+  // Null if no cell has been added.
+  [[nodiscard]] std::int64_t* at(std::size_t line, std::size_t region) const {
+    return line < blocks_.size() ? blocks_[line][region] : nullptr;
+  }
+  [[nodiscard]] const CellLayout& layout() const { return layout_; }
+
+ private:
+  std::int64_t* block(std::size_t line, std::size_t region);
+
+  const CellLayout& layout_;
+  std::size_t block_size_;
+  std::size_t regions_ = 0;
+  std::vector<std::vector<std::int64_t*>> blocks_;          // by line and region
+  std::vector<std::unique_ptr<std::int64_t[]>> allocated_;  // reused for the next brand
+  std::size_t used_ = 0;
+};
 
 class DayRows {
  public:
   // `market_cells` are those of brand "". A county counts if its first record arrived before `counties_known_before`. Regions,
-  // catalogue (for guide prices) and cells must outlive this object.
+  // catalogue (for guide prices) and segments must outlive this object.
   DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Millis counties_known_before,
-          const CellsByKey& market_cells);
+          std::span<const CellOfDay> market_cells);
 
-  // The rows that have anything to report, sorted by (region_id, class_dimension).
-  [[nodiscard]] std::vector<Row> brand_rows(std::string_view brand_id, const CellsByKey& cells) const;
+  // The rows that have anything to report, sorted by (region_id, class_dimension); of those regions alone for which `only` is true,
+  // if it is not empty.
+  [[nodiscard]] std::vector<Row> brand_rows(std::string_view brand_id, std::span<const CellOfDay> cells,
+                                            const std::vector<bool>& only = {});
   // The rows of brand "": active and dormant outlets, visits, data quality.
-  [[nodiscard]] std::vector<Row> market_rows() const;
+  [[nodiscard]] std::vector<Row> market_rows(const std::vector<bool>& only = {});
 
  private:
-  using ClassKey = std::pair<std::string, std::string>;  // dimension, value
-  struct Outlets {
-    std::int64_t active = 0;
-    std::int64_t dormant = 0;
-    std::array<std::int64_t, kWindowCount> ordering{}, visits_done{}, visits_not_done{};
+  using PricesByWindow = std::array<PriceReadings, kWindowCount>;
+  // By line and region.
+  using LinePrices = std::map<std::pair<std::size_t, std::size_t>, PricesByWindow>;
 
-    void add(const Outlets& other);
-  };
-  struct WindowDays {
-    DayRange days, previous, year_earlier;
-  };
-  // For each class value, its values by index of the region.
-  template <typename Value>
-  using ByClass = std::map<ClassKey, std::vector<Value>>;
-  using LineSums = std::array<BrandValues, kWindowCount>;
-
-  void add_outlets(const CellsByKey& market_cells);
-  [[nodiscard]] LineSums sums_of(const Cell& cell) const;
-  [[nodiscard]] ByClass<LineSums> sums_by_class(const CellsByKey& cells) const;
-  void add_prices(const CellsByKey& cells, ByClass<LineSums>& lines) const;
-  void add_covered_counties(ByClass<LineSums>& lines) const;
-  void fill_data_quality(std::size_t window, std::span<std::int64_t> values) const;
-  template <typename Value, typename AppendWindows>
-  std::vector<Row> collect(std::string_view brand_id, const ByClass<Value>& lines,
+  std::span<const std::size_t> lines_of(const Segment& segment);
+  std::size_t line_of(const ClassKey& key);
+  void sum(std::span<const CellOfDay> cells, LineSums& sums);
+  [[nodiscard]] LinePrices prices_of(std::span<const CellOfDay> cells);
+  void add_covered_counties();
+  [[nodiscard]] std::int64_t net_delivered(const std::int64_t* line, std::size_t window) const;
+  [[nodiscard]] BrandValues values_of(std::size_t line, std::size_t region, std::size_t window) const;
+  void fill_data_quality(const std::int64_t* line, std::size_t window, std::span<std::int64_t> values) const;
+  // `append_windows(line, region, windows)` encodes the windows of a line that have something to report.
+  template <typename AppendWindows>
+  std::vector<Row> collect(std::string_view brand_id, const LineSums& sums, const std::vector<bool>& only,
                            AppendWindows&& append_windows) const;
 
   RegionTree& regions_;
@@ -67,11 +99,16 @@ class DayRows {
   Day as_of_;
   std::array<WindowDays, kWindowCount> windows_;
   std::vector<std::size_t> by_name_;             // indices of regions, sorted by region id
+  std::vector<std::size_t> lowest_first_;        // the same, those below before those above
   std::vector<std::vector<std::size_t>> paths_;  // by region: itself and the regions above it
+  std::vector<std::size_t> above_;               // by region: the one above; the root is above the root
   std::vector<bool> county_;                     // by region: it counts as a county on this day
   std::vector<std::int64_t> counties_;           // by region: counties at or under it
-  ByClass<Outlets> outlets_;
-  const Cell* quality_ = nullptr;  // the cell of the whole market, which has the data quality
+  // Lines are the total and the class values, in the order of their keys; they are numbered in order of first use.
+  std::map<ClassKey, std::size_t> lines_;
+  std::unordered_map<const Segment*, std::vector<std::size_t>> lines_of_segment_;
+  LineSums market_;  // of brand ""
+  LineSums brand_;   // of the brand at hand; its extra values count covered counties by window
 };
 
 }  // namespace fiverate

@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include "processors/trade/rows/series.h"
+#include "processors/trade/base/units.h"
+#include "processors/trade/rows/running_values.h"
 
 namespace fiverate {
 
@@ -16,11 +17,12 @@ struct Stock {
   std::int64_t listed = 0;  // outlet-SKUs whose state is not NOT_LISTED
 };
 
-inline Stock stock_of(const Cell& cell, Day day) {
-  const auto decrease = wrapped_product(cell.get(Contribution::stock_slope).through(day), day.number);
-  return {wrapped_sum(cell.get(Contribution::stock_base).through(day), wrapped_product(-1, decrease)),
-          cell.get(Contribution::sales_rate).through(day), cell.get(Contribution::stocks_known).through(day),
-          cell.get(Contribution::listed_skus).through(day)};
+// The stock by the running values of a cell as of `day`.
+inline Stock stock_of(const CellLayout& layout, const std::int64_t* values, Day day) {
+  const auto decrease = wrapped_product(layout.value(values, Contribution::stock_slope), day.number);
+  return {wrapped_sum(layout.value(values, Contribution::stock_base), wrapped_product(-1, decrease)),
+          layout.value(values, Contribution::sales_rate), layout.value(values, Contribution::stocks_known),
+          layout.value(values, Contribution::listed_skus)};
 }
 
 // Units sold in 28 days at `rate` millionths a day.

@@ -31,7 +31,7 @@ const std::string& region_on(Day day, const OutletFacts& facts, const MarketCont
     if (assignment.from > day) break;
     segment = assignment.segment;
   }
-  return context.segments.region_of(segment);
+  return context.segments.segment(segment).region_id;
 }
 
 // The alerts of a SKU, or null if it has no brand or was never counted: all rules need counts, which most SKUs do not

@@ -10,6 +10,8 @@ namespace {
 __extension__ using Wide = __int128;
 
 constexpr std::int32_t kStockoutWindow = 7;
+constexpr std::size_t kStockoutWindowIndex = 1;
+static_assert(kWindows[kStockoutWindowIndex] == kStockoutWindow);
 constexpr std::int32_t kStockWindow = 28;
 constexpr std::int64_t kSampleAtLeast = 30;
 
@@ -71,12 +73,11 @@ void RegionFacts::add(const RegionFacts& other, int sign) {
   add_to(stock.listed, other.stock.listed);
 }
 
-RegionFacts region_facts_of(const Cell& cell, Day day) {
-  const auto first = day - (kStockoutWindow - 1);
+RegionFacts region_facts_of(const CellLayout& layout, const std::int64_t* values, Day day) {
   RegionFacts facts;
-  facts.stockout_days = cell.get(Contribution::stockout_days).days_between(first, day);
-  facts.known_days = facts.stockout_days + cell.get(Contribution::in_stock_days).days_between(first, day);
-  facts.stock = stock_of(cell, day);
+  facts.stockout_days = layout.day_sum(values, Contribution::stockout_days, kStockoutWindowIndex);
+  facts.known_days = facts.stockout_days + layout.day_sum(values, Contribution::in_stock_days, kStockoutWindowIndex);
+  facts.stock = stock_of(layout, values, day);
   return facts;
 }
 

@@ -17,13 +17,12 @@
 #include <vector>
 
 #include "processors/trade/reference/region_tree.h"
-#include "processors/trade/rows/rows.h"
 #include "processors/trade/rows/stock.h"
 #include "processors/trade/rules/daily_rule.h"
 
 namespace fiverate {
 
-// The inputs of the rules, for one region or cell.
+// The inputs of the rules, for one region or cell (regional_inputs.h).
 struct RegionFacts {
   std::int64_t stockout_days = 0;  // outlet-SKU-days of the last 7 days
   std::int64_t known_days = 0;
@@ -31,22 +30,8 @@ struct RegionFacts {
 
   void add(const RegionFacts& other, int sign = 1);
 };
-RegionFacts region_facts_of(const Cell& cell, Day day);
-// Whether region_facts_of() reads the contribution. The market stage defers those that arrive too late for a close.
-constexpr bool is_regional_rule_input(Contribution contribution) {
-  switch (contribution) {
-    case Contribution::stocks_known:
-    case Contribution::stock_base:
-    case Contribution::stock_slope:
-    case Contribution::sales_rate:
-    case Contribution::listed_skus:
-    case Contribution::stockout_days:
-    case Contribution::in_stock_days:
-      return true;
-    default:
-      return false;
-  }
-}
+// By the running values of a cell as of `day`.
+RegionFacts region_facts_of(const CellLayout& layout, const std::int64_t* values, Day day);
 
 struct RegionalVerdict {
   RuleVerdict verdict;
@@ -65,7 +50,7 @@ struct DayClose {
   Millis at;  // 24:00 of the day
 };
 
-// Evaluates both rules for one brand. `cells` are the facts of its cells of all classes, by region; they are rolled up
+// Evaluates both rules for one brand. `cells` are the facts of its cells, by region; they are rolled up
 // over the region tree. Only regions that were known before the close count. Returns true if `alerts` changed.
 bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
                              const DayClose& close, RegionTree& regions, RegionalAlerts& alerts,

@@ -1,0 +1,258 @@
+#include "processors/trade/rows/running_values.h"
+
+#include <algorithm>
+
+#include "processors/trade/base/units.h"
+#include "processors/trade/rules/regional_inputs.h"
+#include "schemas/check.h"
+
+namespace fiverate {
+namespace {
+
+constexpr std::size_t kRecentDays = 512;
+
+bool contains(DayRange range, Day day) {
+  return range.first <= day && day <= range.last;
+}
+
+bool all_zero(const Weights::ByWindow& weights) {
+  return std::all_of(weights.begin(), weights.end(), [](auto weight) { return weight == 0; });
+}
+
+bool has_content(CellLayout::Content content, Contribution contribution) {
+  switch (content) {
+    case CellLayout::Content::brand:
+      return !is_of_whole_outlets(contribution);
+    case CellLayout::Content::market:
+      return is_of_whole_outlets(contribution);
+    case CellLayout::Content::regional_rules:
+      return is_regional_rule_input(contribution);
+    case CellLayout::Content::nothing:
+      return false;
+  }
+  return false;
+}
+
+std::size_t slots_of(ContributionKind kind) {
+  switch (kind) {
+    case ContributionKind::step:
+    case ContributionKind::window_step:  // each window has a contribution of its own
+      return 1;
+    case ContributionKind::day_step:
+      return 1 + 2 * kWindowCount;
+    case ContributionKind::flow:
+      return kWindowCount;
+  }
+  return 0;
+}
+
+void add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) {
+  for (std::size_t w = 0; w < kWindowCount; ++w) sums[w] = wrapped_sum(sums[w], wrapped_product(value, weights[w]));
+}
+
+Weights difference(const Weights& after, const Weights& before) {
+  Weights change;
+  change.value = after.value - before.value;
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    change.flow[w] = after.flow[w] - before.flow[w];
+    change.previous[w] = after.previous[w] - before.previous[w];
+    change.year_earlier[w] = after.year_earlier[w] - before.year_earlier[w];
+    change.before[w] = after.before[w] - before.before[w];
+  }
+  return change;
+}
+
+}  // namespace
+
+bool is_of_whole_outlets(Contribution contribution) {
+  return contribution < Contribution::buying_outlets || contribution >= Contribution::visits_done;
+}
+
+// ---- weights ----------------------------------------------------------------------------------------------------------
+
+bool Weights::is_zero() const {
+  return value == 0 && all_zero(flow) && all_zero(previous) && all_zero(year_earlier) && all_zero(day_sum) &&
+         all_zero(before);
+}
+
+std::array<WindowDays, kWindowCount> windows_as_of(Day as_of) {
+  std::array<WindowDays, kWindowCount> windows;
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    windows[w] = {window_of(kWindows[w], as_of), previous_of(kWindows[w], as_of), year_earlier(kWindows[w], as_of)};
+  }
+  return windows;
+}
+
+Weights weights_of(Day day, Day as_of, const std::array<WindowDays, kWindowCount>& windows) {
+  Weights weights;
+  if (day > as_of) return weights;
+  weights.value = 1;
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    const auto& window = windows[w];
+    weights.flow[w] = contains(window.days, day) ? 1 : 0;
+    weights.previous[w] = contains(window.previous, day) ? 1 : 0;
+    weights.year_earlier[w] = contains(window.year_earlier, day) ? 1 : 0;
+    weights.day_sum[w] = window.days.last + 1 - std::max(day, window.days.first);
+    weights.before[w] = day < window.days.first ? 1 : 0;
+  }
+  return weights;
+}
+
+NeededFrom first_day_needed(Day as_of) {
+  constexpr std::int32_t kYearEarlier = 366 + 1;
+  const auto windows_begin = as_of - kLongestWindow;
+  return {windows_begin, windows_begin - kYearEarlier};
+}
+
+// ---- layout -----------------------------------------------------------------------------------------------------------
+
+CellLayout::CellLayout(Content content) {
+  slots_.fill(kNone);
+  for (std::size_t i = 0; i < kContributionCount; ++i) {
+    const auto contribution = static_cast<Contribution>(i);
+    if (!has_content(content, contribution)) continue;
+    slots_[i] = static_cast<std::uint16_t>(size_);
+    size_ += slots_of(kind_of(contribution));
+    if (kind_of(contribution) == ContributionKind::day_step) day_steps_.push_back(contribution);
+  }
+  if (content == Content::brand) {
+    net_ = static_cast<std::uint16_t>(size_);
+    size_ += 2 * kWindowCount;
+  }
+}
+
+const CellLayout& CellLayout::of(Content content) {
+  static const std::array kLayouts{CellLayout(Content::brand), CellLayout(Content::market),
+                                   CellLayout(Content::regional_rules), CellLayout(Content::nothing)};
+  return kLayouts[static_cast<std::size_t>(content)];
+}
+
+void CellLayout::add(Contribution contribution, std::int64_t value, const Weights& weights,
+                     std::int64_t* values) const {
+  const auto first = slot(contribution);
+  if (first == kNone) return;
+  auto* const own = values + first;
+  switch (kind_of(contribution)) {
+    case ContributionKind::step:
+    case ContributionKind::window_step:
+      *own = wrapped_sum(*own, wrapped_product(value, weights.value));
+      break;
+    case ContributionKind::day_step:
+      *own = wrapped_sum(*own, wrapped_product(value, weights.value));
+      add_times(value, weights.day_sum, own + 1);
+      add_times(value, weights.before, own + 1 + kWindowCount);
+      break;
+    case ContributionKind::flow: {
+      add_times(value, weights.flow, own);
+      const bool returned = contribution == Contribution::returned_units;
+      if (net_ == kNone || (!returned && contribution != Contribution::delivered_units)) break;
+      const auto net = returned ? wrapped_product(-1, value) : value;
+      add_times(net, weights.previous, values + net_);
+      add_times(net, weights.year_earlier, values + net_ + kWindowCount);
+      break;
+    }
+  }
+}
+
+// ---- values -----------------------------------------------------------------------------------------------------------
+
+void RunningValues::add_cell(bool of_brand) {
+  const auto& layout = of_brand ? brand_layout_ : market_layout_;
+  cells_.push_back({&layout, std::make_unique<std::int64_t[]>(layout.size())});
+}
+
+void RunningValues::restore_day(Day day) {
+  day_ = day;
+  if (day == kNoDay) return;
+  windows_ = windows_as_of(day);
+  recent_.assign(kRecentDays, {kNoDay, {}});
+}
+
+std::vector<RunningValues::Pass> RunningValues::begin_move(Day to, std::span<const Day> days) {
+  CHECK(to > day_, to.number, day_.number);
+  by_one_day_ = day_ != kNoDay && to == day_ + 1;
+  const auto windows = windows_as_of(to);
+  std::vector<Pass> passes;
+  for (const auto day : days) {
+    if (day > to) break;
+    const auto after = weights_of(day, to, windows);
+    auto change = difference(after, day_ == kNoDay ? Weights{} : weights_of(day, day_, windows_));
+    if (!by_one_day_) {
+      for (std::size_t w = 0; w < kWindowCount; ++w) {
+        if (day >= windows[w].days.first) change.day_sum[w] = after.day_sum[w];
+      }
+    }
+    if (!change.is_zero()) passes.push_back({day, change});
+  }
+  if (!by_one_day_) {
+    for (auto& cell : cells_) {
+      for (const auto step : cell.layout->day_steps())
+        std::ranges::fill(CellLayout::day_sums(cell.values.get() + cell.layout->slot(step)), 0);
+    }
+  }
+  restore_day(to);
+  return passes;
+}
+
+void RunningValues::apply(const Pass& pass, std::span<const CellDifference> differences) {
+  for (const auto& one : differences) add_weighted(one, pass.change);
+}
+
+// The sums of a day_step over windows, after the differences of the move have been added.
+void RunningValues::end_move() {
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    auto& cell = cells_[i];
+    for (const auto contribution : cell.layout->day_steps()) {
+      auto* const step = cell.values.get() + cell.layout->slot(contribution);
+      const auto sums = CellLayout::day_sums(step);
+      const auto before = CellLayout::before_windows(step);
+      for (std::size_t w = 0; w < kWindowCount; ++w) {
+        const auto sum_before = sums[w];
+        sums[w] = moved_sum(sums[w], *step, before[w], windows_[w].days, kWindows[w] != kMonth);
+        if (sums[w] != sum_before || !by_one_day_) mark_changed(static_cast<CellNumber>(i));
+      }
+    }
+  }
+}
+
+// `value`: on the last day of the window; `before`: on the day before its first.
+std::int64_t RunningValues::moved_sum(std::int64_t sum, std::int64_t value, std::int64_t before, DayRange window,
+                                      bool is_rolling) const {
+  if (!by_one_day_) return wrapped_sum(sum, wrapped_product(before, window.last - window.first + 1));
+  if (window.first == window.last) return value;
+  // The day before a rolling window was its first day until now. A month keeps its first day.
+  return wrapped_sum(sum, is_rolling ? wrapped_sum(value, wrapped_product(-1, before)) : value);
+}
+
+const Weights& RunningValues::weights_now(Day day) {
+  auto& [known_day, weights] = recent_[static_cast<std::size_t>(day_ - day) % kRecentDays];
+  if (known_day != day) {
+    known_day = day;
+    weights = weights_of(day, day_, windows_);
+  }
+  return weights;
+}
+
+void RunningValues::add(Day day, const CellDifference& difference) {
+  if (day_ == kNoDay || day > day_) return;
+  add_weighted(difference, weights_now(day));
+}
+
+void RunningValues::add_weighted(const CellDifference& difference, const Weights& weights) {
+  auto& cell = at(difference.cell);
+  cell.layout->add(difference.contribution, difference.value, weights, cell.values.get());
+  mark_changed(difference.cell);
+}
+
+void RunningValues::mark_changed(CellNumber cell) {
+  auto& changed = at(cell).changed;
+  if (!changed) changed_.push_back(cell);
+  changed = true;
+}
+
+std::vector<CellNumber> RunningValues::pop_changed() {
+  for (const auto cell : changed_) at(cell).changed = false;
+  return std::exchange(changed_, {});
+}
+
+}  // namespace fiverate

@@ -1,0 +1,182 @@
+// The running values of all cells as of one day: what the rows of that day need, kept up to date from day to day.
+//
+// A cell is a brand in a segment (a county with one value of each class dimension), or brand "" in a segment. Of each contribution
+// it keeps, by its kind (measures/measure.h):
+//
+//   step, window_step   the value on the day
+//   day_step            the value on the day; for each window the sum over its days and the value on the day before it
+//   flow                for each window the sum over its days
+//
+// and for each window the units delivered minus those returned in the window before, and in the window a year earlier.
+//
+// All of these are sums of dated differences, each times a weight that depends on two days alone: the day of the difference and
+// the day of the values. To move on to another day means to add the differences of the few days whose weights change. Sums of a
+// day_step over a window are the exception: their weights change daily, so they are moved on from the values at both ends.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "processors/trade/base/window.h"
+#include "processors/trade/measures/measure.h"
+#include "schemas/time.h"
+
+namespace fiverate {
+
+// Cells are numbered from 0 by the market stage; its state keeps the numbers.
+enum class CellNumber : std::uint32_t {};
+
+struct CellDifference {
+  std::int64_t value;
+  CellNumber cell;
+  Contribution contribution;
+};
+
+// How often a difference of one day counts in the values as of another day.
+struct Weights {
+  using ByWindow = std::array<std::int64_t, kWindowCount>;
+  std::int64_t value = 0;   // in the value of a step: 1 from its day on
+  ByWindow flow{};          // in the sum of a flow: 1 if its day is in the window
+  ByWindow previous{};      // the same for the window before
+  ByWindow year_earlier{};  // and for the window a year earlier
+  ByWindow day_sum{};       // in the sum of a day_step: on so many days of the window the difference holds
+  ByWindow before{};        // in the value of a day_step on the day before the window
+
+  [[nodiscard]] bool is_zero() const;
+};
+
+struct WindowDays {
+  DayRange days, previous, year_earlier;
+};
+std::array<WindowDays, kWindowCount> windows_as_of(Day as_of);
+Weights weights_of(Day day, Day as_of, const std::array<WindowDays, kWindowCount>& windows);
+
+// Where the running values of each contribution are among those of a cell.
+class CellLayout {
+ public:
+  enum class Content : std::uint8_t {
+    brand,           // all contributions of a brand
+    market,          // those of brand ""
+    regional_rules,  // the inputs of rules R3 and R6
+    nothing,
+  };
+  static const CellLayout& of(Content content);
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool has(Contribution contribution) const { return slot(contribution) != kNone; }
+  [[nodiscard]] std::span<const Contribution> day_steps() const { return day_steps_; }
+
+  // Adds `value` times the weights.
+  void add(Contribution contribution, std::int64_t value, const Weights& weights, std::int64_t* values) const;
+
+  // Values of a cell, which has the contribution. `first` is the name of a window_step.
+  [[nodiscard]] std::int64_t value(const std::int64_t* values, Contribution contribution) const {
+    return values[slot(contribution)];
+  }
+  [[nodiscard]] std::int64_t flow(const std::int64_t* values, Contribution contribution, std::size_t window) const {
+    return values[slot(contribution) + window];
+  }
+  [[nodiscard]] std::int64_t day_sum(const std::int64_t* values, Contribution contribution, std::size_t window) const {
+    return values[slot(contribution) + 1U + window];
+  }
+  [[nodiscard]] std::int64_t net_previous(const std::int64_t* values, std::size_t window) const {
+    return values[net_ + window];
+  }
+  [[nodiscard]] std::int64_t net_year_earlier(const std::int64_t* values, std::size_t window) const {
+    return values[net_ + kWindowCount + window];
+  }
+  // The sums of a day_step over the windows, and its values on the days before them.
+  static std::span<std::int64_t, kWindowCount> day_sums(std::int64_t* step) {
+    return std::span<std::int64_t, kWindowCount>(step + 1, kWindowCount);
+  }
+  static std::span<std::int64_t, kWindowCount> before_windows(std::int64_t* step) {
+    return std::span<std::int64_t, kWindowCount>(step + 1 + kWindowCount, kWindowCount);
+  }
+  [[nodiscard]] std::size_t slot(Contribution contribution) const {
+    return slots_[static_cast<std::size_t>(contribution)];
+  }
+
+ private:
+  static constexpr std::uint16_t kNone = 0xffff;
+  explicit CellLayout(Content content);
+
+  std::array<std::uint16_t, kContributionCount> slots_;
+  std::uint16_t net_ = kNone;
+  std::size_t size_ = 0;
+  std::vector<Contribution> day_steps_;
+};
+
+// Whether a contribution is one of brand "".
+bool is_of_whole_outlets(Contribution contribution);
+
+class RunningValues {
+ public:
+  // The contents of the cells of brands and of those of brand "". With `nothing` a cell has no values.
+  RunningValues(CellLayout::Content brand_cells, CellLayout::Content market_cells)
+      : brand_layout_(CellLayout::of(brand_cells)), market_layout_(CellLayout::of(market_cells)) {}
+
+  // Cells are added in the order of their numbers.
+  void add_cell(bool of_brand);
+  [[nodiscard]] std::size_t cell_count() const { return cells_.size(); }
+
+  [[nodiscard]] Day day() const { return day_; }
+  // Moving on to a later day, when differences of `days` (ascending) have been added so far and are kept (see first_day_needed()):
+  //
+  //   for (const auto& pass : values.begin_move(day, days)) values.apply(pass, <all differences of pass.day>);
+  //   values.end_move();
+  struct Pass {
+    Day day;
+    Weights change;
+  };
+  [[nodiscard]] std::vector<Pass> begin_move(Day to, std::span<const Day> days);
+  void apply(const Pass& pass, std::span<const CellDifference> differences);
+  void end_move();
+  // Adds a difference that has come after the values moved to their day. Nothing happens if it is of a later day.
+  void add(Day day, const CellDifference& difference);
+
+  [[nodiscard]] const CellLayout& layout(CellNumber cell) const { return *at(cell).layout; }
+  [[nodiscard]] const std::int64_t* values(CellNumber cell) const { return at(cell).values.get(); }
+  [[nodiscard]] std::span<std::int64_t> mutable_values(CellNumber cell) {
+    return {at(cell).values.get(), at(cell).layout->size()};
+  }
+  void restore_day(Day day);
+
+  // Cells whose values have changed since the last call.
+  std::vector<CellNumber> pop_changed();
+
+ private:
+  struct Cell {
+    const CellLayout* layout;
+    std::unique_ptr<std::int64_t[]> values;
+    bool changed = false;
+  };
+  [[nodiscard]] const Cell& at(CellNumber cell) const { return cells_[static_cast<std::size_t>(cell)]; }
+  [[nodiscard]] Cell& at(CellNumber cell) { return cells_[static_cast<std::size_t>(cell)]; }
+  void add_weighted(const CellDifference& difference, const Weights& weights);
+  void mark_changed(CellNumber cell);
+  [[nodiscard]] std::int64_t moved_sum(std::int64_t sum, std::int64_t value, std::int64_t before, DayRange window,
+                                       bool is_rolling) const;
+  [[nodiscard]] const Weights& weights_now(Day day);
+
+  const CellLayout& brand_layout_;
+  const CellLayout& market_layout_;
+  std::vector<Cell> cells_;
+  std::vector<CellNumber> changed_;
+  Day day_ = kNoDay;
+  bool by_one_day_ = false;                         // the move at hand
+  std::array<WindowDays, kWindowCount> windows_{};  // as of day_
+  std::vector<std::pair<Day, Weights>> recent_;     // weights as of day_, by the distance of the day modulo its size
+};
+
+// The first days whose differences change their weights after the values have moved to `as_of`.
+struct NeededFrom {
+  Day all;
+  Day deliveries;  // of delivered and returned units
+};
+NeededFrom first_day_needed(Day as_of);
+
+}  // namespace fiverate
