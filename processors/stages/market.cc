@@ -63,7 +63,7 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
       internal_(settings_.definition),
       calendar_(calendar),
       reference_(&catalogue_, &regions_, calendar),
-      cells_(regions_, settings_.live_rows, settings_.cache_bytes / 8),
+      cells_(regions_, settings_.live_rows),
       live_("l/", {}, settings_.cache_bytes / 8),
       pieces_("p/", {}, settings_.cache_bytes / 8),
       regional_("g/", {}, settings_.cache_bytes / 8) {
@@ -193,7 +193,7 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   auto& sender = found->second;
   const auto sender_had_closed = sender.closed;
   const auto all_had_closed = closed_by_all();
-  TRY(add(deltas));
+  add(deltas);
   if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, deltas);
   sender = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
   if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
@@ -224,14 +224,13 @@ Result<bool> MarketStage::join_pieces(const std::string& sender_name, Deltas& de
   return true;
 }
 
-Result<void> MarketStage::add(const Deltas& deltas) {
+void MarketStage::add(const Deltas& deltas) {
   for (const auto& part : deltas.cells()) {
-    TRY_VALUE(cell, cells_.add(part));
+    const auto cell = cells_.add(part);
     if (!settings_.live_rows) continue;
     changed_cells_.insert(cell);
     if (is_in_rows_of_all_brands(part)) changed_outlets_.insert(cell);
   }
-  return {};
 }
 
 // ---- the close of a day -------------------------------------------------------------------------------------------
@@ -410,13 +409,13 @@ Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) 
   for (auto day = from; day < first_open; day = day + 1) {
     if (!contains(settings_.published, day)) continue;
     TRY(cells_.move_final_to(day));
-    TRY_VALUE(day_rows, rows_of(cells_.final_values(), calendar_.end_of(day) + kFinalAfter));
+    auto day_rows = rows_of(cells_.final_values(), calendar_.end_of(day) + kFinalAfter);
     if (owns_whole_market()) {
       for (const auto& row : day_rows.market_rows()) write_final_row(row, outbox);
     }
     for (const auto& [brand_id, numbers] : cells_.by_brand()) {
       if (brand_id.empty()) continue;
-      TRY_VALUE(cells, cells_.of_day(numbers, cells_.final_values()));
+      const auto cells = cells_.of_day(numbers, cells_.final_values());
       for (const auto& row : day_rows.brand_rows(brand_id, cells)) write_final_row(row, outbox);
     }
   }
@@ -424,11 +423,11 @@ Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) 
 }
 
 // The rows of the day of `values`.
-Result<DayRows> MarketStage::rows_of(const RunningValues& values, Millis counties_known_before) {
+DayRows MarketStage::rows_of(const RunningValues& values, Millis counties_known_before) const {
   static const std::vector<CellNumber> kNone;
   const auto market = cells_.by_brand().find("");
-  TRY_VALUE(cells, cells_.of_day(market == cells_.by_brand().end() ? kNone : market->second, values));
-  return DayRows(regions_, catalogue_, values.day(), counties_known_before, cells);
+  const auto cells = cells_.of_day(market == cells_.by_brand().end() ? kNone : market->second, values);
+  return {regions_, catalogue_, cells_.lines(), values.day(), counties_known_before, cells};
 }
 
 void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
@@ -487,11 +486,11 @@ Result<void> MarketStage::publish_live(std::int64_t offset, Outbox& outbox) {
   const auto changes = pop_live_changes(all);
   if (!outbox.outputs_enabled()) return {};
 
-  TRY_VALUE(day_rows, rows_of(cells_.live_values(), now + 1));
+  auto day_rows = rows_of(cells_.live_values(), now + 1);
   for (const auto& [brand_id, numbers] : cells_.by_brand()) {
     const auto regions = changes.regions_of(brand_id);
     if (!regions || (brand_id.empty() && !owns_whole_market())) continue;
-    TRY_VALUE(cells, cells_.of_day(numbers, cells_.live_values()));
+    const auto cells = cells_.of_day(numbers, cells_.live_values());
     const auto rows =
         brand_id.empty() ? day_rows.market_rows(*regions) : day_rows.brand_rows(brand_id, cells, *regions);
     TRY(publish_changed(brand_id, rows, *regions, new_day ? row_keys_of(numbers) : RowKeys{}, offset, outbox));

@@ -86,7 +86,7 @@ class MarketStage final : public Operator {
   Result<void> on_reference(const LedgerRecord& reference);
   Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
   Result<bool> join_pieces(const std::string& sender_name, Deltas& deltas);
-  Result<void> add(const Deltas& deltas);
+  void add(const Deltas& deltas);
   Result<void> close_days(Day closed_before, Outbox& outbox);
   Result<void> evaluate_rules(Day day, Outbox& outbox);
   [[nodiscard]] BrandFacts facts_of_brands(Day day) const;
@@ -100,7 +100,7 @@ class MarketStage final : public Operator {
   Result<void> publish_final(Day first_open, Outbox& outbox);
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   void write_final_row(const Row& row, Outbox& outbox);
-  Result<DayRows> rows_of(const RunningValues& values, Millis counties_known_before);
+  [[nodiscard]] DayRows rows_of(const RunningValues& values, Millis counties_known_before) const;
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
   struct LiveChanges;
   [[nodiscard]] LiveChanges pop_live_changes(bool all);

@@ -5,6 +5,7 @@
 
 #include "processors/stages/state_codec.h"
 #include "processors/stream/key_parts.h"
+#include "processors/stream/state_table.h"
 #include "schemas/format.h"
 
 namespace fiverate {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::string_view kNames = "n/";
 constexpr std::string_view kFinalValues = "f/";
 constexpr std::string_view kLiveValues = "v/";
+constexpr std::string_view kPrices = "q/";
 
 std::string digits_of(CellNumber cell) {
   return fmt::format("{:08x}", static_cast<std::uint32_t>(cell));
@@ -78,29 +80,13 @@ Result<void> restore(const Store& store, std::string_view prefix, Day day, Runni
 
 }  // namespace
 
-MarketCells::MarketCells(RegionTree& regions, bool live_rows, std::size_t cache_bytes)
+MarketCells::MarketCells(RegionTree& regions, bool live_rows)
     : regions_(regions),
       final_values_(CellLayout::Content::brand, CellLayout::Content::market),
       live_values_(live_rows ? CellLayout::Content::brand : CellLayout::Content::regional_rules,
-                   live_rows ? CellLayout::Content::market : CellLayout::Content::nothing),
-      prices_("q/", {}, cache_bytes) {}
-
-Result<CellPrices> MarketCells::PricesCodec::decode(std::string_view bytes) const {
-  PricesState state;
-  if (!state.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) || !is_valid(state)) {
-    return fail(Reaction::stop, "not a PricesState");
-  }
-  return load(state);
-}
-
-std::string MarketCells::PricesCodec::encode(const CellPrices& prices) const {
-  PricesState state;
-  fiverate::save(prices, state);
-  return state.SerializeAsString();
-}
+                   live_rows ? CellLayout::Content::market : CellLayout::Content::nothing) {}
 
 Result<void> MarketCells::open(const Store& store, Day final_day, Day live_day) {
-  prices_.open(store);
   TRY(read_messages<CellName>(store, kNames, [&](std::string_view digits, CellName& name) {
     if (parse_digits(digits) != cells_.size()) return false;
     add_cell(name_key(name.brand_id(), name.region_id(), name.classes()), name.brand_id(),
@@ -108,9 +94,10 @@ Result<void> MarketCells::open(const Store& store, Day final_day, Day live_day) 
     return true;
   }));
   saved_cells_ = cells_.size();
-  TRY(prices_.scan("", [&](std::string_view digits, CellPrices& prices) {
+  TRY(read_messages<PricesState>(store, kPrices, [&](std::string_view digits, PricesState& state) {
     const auto cell = parse_digits(digits);
-    if (cell < cells_.size()) has_prices_[cell] = !prices.empty();
+    if (cell >= cells_.size() || !is_valid(state)) return false;
+    prices_[static_cast<CellNumber>(cell)].readings = load(state);
     return true;
   }));
   TRY(restore(store, kFinalValues, final_day, final_values_));
@@ -120,7 +107,7 @@ Result<void> MarketCells::open(const Store& store, Day final_day, Day live_day) 
 
 void MarketCells::save(StoreBatch& batch) {
   for (; saved_cells_ < cells_.size(); ++saved_cells_) {
-    const auto& [brand_id, segment, region] = cells_[saved_cells_];
+    const auto& [brand_id, segment, lines, region] = cells_[saved_cells_];
     CellName name;
     name.set_brand_id(brand_id);
     name.set_region_id(segment->region_id);
@@ -134,7 +121,12 @@ void MarketCells::save(StoreBatch& batch) {
   differences_.save(batch);
   save_changed(kFinalValues, final_values_, batch);
   save_changed(kLiveValues, live_values_, batch);
-  prices_.save(batch);
+  for (auto& [cell, prices] : prices_) {
+    if (!std::exchange(prices.changed, false)) continue;
+    PricesState state;
+    fiverate::save(prices.readings, state);
+    batch.put(std::string(kPrices) + digits_of(cell), state.SerializeAsString());
+  }
 }
 
 CellNumber MarketCells::number_of(const CellDeltas& deltas) {
@@ -150,13 +142,14 @@ CellNumber MarketCells::add_cell(std::string key, std::string brand_id, Segment 
   by_brand_[brand_id].push_back(number);
   final_values_.add_cell(!brand_id.empty());
   live_values_.add_cell(!brand_id.empty());
-  has_prices_.push_back(false);
   const auto region = regions_.index_of(segment.region_id);  // The record of the region itself may come later.
-  cells_.push_back({std::move(brand_id), &*segments_.insert(std::move(segment)).first, region});
+  const auto [known, is_new] = segments_.try_emplace(std::move(segment));
+  if (is_new) known->second = lines_.lines_of(known->first);
+  cells_.push_back({std::move(brand_id), &known->first, known->second, region});
   return number;
 }
 
-Result<CellNumber> MarketCells::add(const CellDeltas& deltas) {
+CellNumber MarketCells::add(const CellDeltas& deltas) {
   const auto number = number_of(deltas);
   for (int i = 0; i < deltas.days_size(); ++i) {
     const Day day{deltas.days(i)};
@@ -166,21 +159,20 @@ Result<CellNumber> MarketCells::add(const CellDeltas& deltas) {
     live_values_.add(day, difference);
   }
   if (deltas.prices().empty()) return number;
-  TRY_VALUE(prices, prices_.change(digits_of(number)));
-  for (const auto& sku : deltas.prices()) prices->add(sku);
-  has_prices_[static_cast<std::size_t>(number)] = true;
+  auto& prices = prices_[number];
+  for (const auto& sku : deltas.prices()) prices.readings.add(sku);
+  prices.changed = true;
   return number;
 }
 
-Result<std::vector<CellOfDay>> MarketCells::of_day(const std::vector<CellNumber>& cells, const RunningValues& values) {
+std::vector<CellOfDay> MarketCells::of_day(const std::vector<CellNumber>& cells, const RunningValues& values) const {
   std::vector<CellOfDay> of_day;
   of_day.reserve(cells.size());
   for (const auto number : cells) {
-    auto& one =
-        of_day.emplace_back(CellOfDay{cell(number).segment, cell(number).region, values.values(number), nullptr});
-    if (!has_prices_[static_cast<std::size_t>(number)]) continue;
-    TRY_VALUE(prices, prices_.get(digits_of(number)));
-    one.prices = prices;
+    const auto& one = cell(number);
+    const auto prices = prices_.find(number);
+    of_day.push_back({one.lines, one.region, values.values(number),
+                      prices == prices_.end() || prices->second.readings.empty() ? nullptr : &prices->second.readings});
   }
   return of_day;
 }
@@ -188,14 +180,11 @@ Result<std::vector<CellOfDay>> MarketCells::of_day(const std::vector<CellNumber>
 Result<void> MarketCells::drop_old() {
   const auto day = final_values_.day();
   if (day == kNoDay) return {};
-  TRY(differences_.drop_before(day));
-  for (std::size_t cell = 0; cell < cells_.size(); ++cell) {
-    if (!has_prices_[cell]) continue;
-    TRY_VALUE(prices, prices_.change(digits_of(static_cast<CellNumber>(cell))));
-    prices->fold_before(day + 1);
-    has_prices_[cell] = !prices->empty();
+  for (auto& [cell, prices] : prices_) {
+    prices.readings.fold_before(day + 1);
+    prices.changed = true;
   }
-  return {};
+  return differences_.drop_before(day);
 }
 
 }  // namespace fiverate

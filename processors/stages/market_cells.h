@@ -8,14 +8,14 @@
 #pragma once
 
 #include <map>
-#include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "deltas.pb.h"
 #include "processors/stages/day_differences.h"
-#include "processors/stream/state_table.h"
+#include "processors/stream/ports.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/reference/segments.h"
 #include "processors/trade/rows/rows.h"
@@ -30,18 +30,19 @@ class MarketCells {
   struct Cell {
     std::string brand_id;
     const Segment* segment;
-    std::size_t region;  // the index of the segment's region in the tree
+    std::span<const std::uint32_t> lines;  // those of rows in which the segment counts
+    std::size_t region;                    // the index of the segment's region in the tree
   };
   using ByBrand = std::map<std::string, std::vector<CellNumber>>;
 
   // `regions` must outlive this object. `live_rows` false: the live values are those of the regional rules alone.
-  MarketCells(RegionTree& regions, bool live_rows, std::size_t cache_bytes);
+  MarketCells(RegionTree& regions, bool live_rows);
 
   [[nodiscard]] Result<void> open(const Store& store, Day final_day, Day live_day);
   void save(StoreBatch& batch);
 
   // Adds the differences of one cell. Returns its number.
-  [[nodiscard]] Result<CellNumber> add(const CellDeltas& deltas);
+  CellNumber add(const CellDeltas& deltas);
   [[nodiscard]] Result<void> move_final_to(Day day) { return differences_.move(final_values_, day); }
   [[nodiscard]] Result<void> move_live_to(Day day) { return differences_.move(live_values_, day); }
   // Drops what no row of a day after that of the final values needs.
@@ -52,28 +53,28 @@ class MarketCells {
   [[nodiscard]] const ByBrand& by_brand() const { return by_brand_; }  // also brand ""
   [[nodiscard]] const RunningValues& final_values() const { return final_values_; }
   [[nodiscard]] const RunningValues& live_values() const { return live_values_; }
-  // For rows as of the day of `values`. It holds until the next change or save.
-  [[nodiscard]] Result<std::vector<CellOfDay>> of_day(const std::vector<CellNumber>& cells,
-                                                      const RunningValues& values);
+  // For rows as of the day of `values`. It holds until the next change.
+  [[nodiscard]] std::vector<CellOfDay> of_day(const std::vector<CellNumber>& cells, const RunningValues& values) const;
+  [[nodiscard]] const LineNumbers& lines() const { return lines_; }
 
  private:
-  struct PricesCodec {
-    Result<CellPrices> decode(std::string_view bytes) const;
-    std::string encode(const CellPrices& prices) const;
+  struct Prices {
+    CellPrices readings;
+    bool changed = false;
   };
   CellNumber number_of(const CellDeltas& deltas);
   CellNumber add_cell(std::string key, std::string brand_id, Segment segment);
 
   RegionTree& regions_;
-  std::set<Segment> segments_;
+  LineNumbers lines_;
+  std::map<Segment, std::vector<std::uint32_t>> segments_;  // with their lines
   std::vector<Cell> cells_;
   std::unordered_map<std::string, CellNumber> numbers_;  // by the parts of the name
   ByBrand by_brand_;
   DayDifferences differences_;
   RunningValues final_values_;
   RunningValues live_values_;
-  StateTable<CellPrices, PricesCodec> prices_;
-  std::vector<bool> has_prices_;  // by cell
+  std::map<CellNumber, Prices> prices_;
   std::size_t saved_cells_ = 0;   // so many have names in the store
 };
 

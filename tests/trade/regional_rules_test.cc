@@ -129,16 +129,25 @@ TEST(Prices, ArePlausibleWithinThreeTenthsAndThreeTimesTheGuidePrice) {
 }
 
 TEST(Prices, QuantilesAreReadings) {
+  constexpr std::size_t kWindow = 1;
   Readings readings;
-  for (const auto value : {500, 100, 300, 400, 200}) readings.add(value, 1);
-  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{200, 300, 400}))
+  for (const auto value : {500, 100, 300, 400, 200}) readings.add(value, kWindow, 1);
+  readings.sort();
+  EXPECT_EQ(readings.quantiles(kWindow, {25, 50, 75}), (std::array<std::int64_t, 3>{200, 300, 400}))
       << "the 2nd, 3rd and 4th of 5";
-  readings.add(100, 3);
-  EXPECT_EQ(readings.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{100, 100, 300}))
+  Readings more;
+  more.add(100, kWindow, 2);
+  more.add(900, kWindow + 1, 9);  // of another window
+  more.add(100, kWindow, 1);
+  readings.add(more);
+  readings.sort();
+  EXPECT_EQ(readings.quantiles(kWindow, {25, 50, 75}), (std::array<std::int64_t, 3>{100, 100, 300}))
       << "the 2nd, 4th and 6th of 8";
+  EXPECT_EQ(readings.size(kWindow), 8);
+  EXPECT_EQ(readings.size(kWindow + 1), 9);
   Readings one;
-  one.add(7, 1);
-  EXPECT_EQ(one.quantiles({25, 50, 75}), (std::array<std::int64_t, 3>{7, 7, 7}));
+  one.add(7, kWindow, 1);
+  EXPECT_EQ(one.quantiles(kWindow, {25, 50, 75}), (std::array<std::int64_t, 3>{7, 7, 7}));
 }
 
 TEST(Prices, AreComparedWithTheGuidePriceOfTheirDay) {
@@ -151,9 +160,11 @@ TEST(Prices, AreComparedWithTheGuidePriceOfTheirDay) {
   catalogue.apply(version);
   CellPrices prices;
   for (const auto on : {-5, 9, 10}) prices.of("s1").of(900).add(nth(on), 1);
-  const auto readings = readings_of(prices, {nth(-10), nth(20)}, catalogue);
-  EXPECT_EQ(readings.fen.size(), 2) << "9 times the guide price on day 10";
-  EXPECT_EQ(readings.index.quantiles({25, 50, 75})[1], 9000);
+  const DayRange all{nth(-10), nth(20)};
+  const auto readings = readings_of(prices, {all, {nth(9), nth(9)}, all, all}, catalogue);
+  EXPECT_EQ(readings.fen.size(0), 2) << "9 times the guide price on day 10";
+  EXPECT_EQ(readings.fen.size(1), 1);
+  EXPECT_EQ(readings.index.quantiles(0, {25, 50, 75})[1], 9000);
 }
 
 TEST(Prices, TheGuidePriceOfFinalDaysStays) {

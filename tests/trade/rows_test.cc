@@ -56,7 +56,8 @@ class Rows : public testing::Test {
       auto& of_cell = values.emplace_back(layout.size());
       for (const auto& one : differences)
         layout.add(one.contribution, one.value, weights_of(one.day, day, windows), of_cell.data());
-      all.push_back({&segment, regions.index_of(segment.region_id), of_cell.data(), nullptr});
+      const auto& of_segment = lines_of_segments.emplace_back(lines.lines_of(segment));
+      all.push_back({of_segment, regions.index_of(segment.region_id), of_cell.data(), nullptr});
     }
     return all;
   }
@@ -69,7 +70,7 @@ class Rows : public testing::Test {
     std::deque<std::vector<std::int64_t>> values;
     const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
     const auto brand_cells = as_of(nth(on), brand, CellLayout::Content::brand, values);
-    DayRows day(regions, catalogue, nth(on), counties_known_before, market_cells);
+    DayRows day(regions, catalogue, lines, nth(on), counties_known_before, market_cells);
     const auto all = day.brand_rows("B1", brand_cells);
     expect_parts_of(all, [&](const std::vector<bool>& only) { return day.brand_rows("B1", brand_cells, only); });
     return parsed(all);
@@ -77,7 +78,7 @@ class Rows : public testing::Test {
   std::vector<MetricsRow> market_rows(std::int32_t on) {
     std::deque<std::vector<std::int64_t>> values;
     const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
-    DayRows day(regions, catalogue, nth(on), 1, market_cells);
+    const DayRows day(regions, catalogue, lines, nth(on), 1, market_cells);
     const auto all = day.market_rows();
     expect_parts_of(all, [&](const std::vector<bool>& only) { return day.market_rows(only); });
     return parsed(all);
@@ -100,6 +101,8 @@ class Rows : public testing::Test {
 
   RegionTree regions;
   Catalogue catalogue;
+  LineNumbers lines;
+  std::deque<std::vector<std::uint32_t>> lines_of_segments;
   Cells brand;
   Cells market;
 };

@@ -18,18 +18,28 @@ constexpr bool price_plausible(std::int64_t price, std::optional<std::int64_t> g
   return price > 0 && (!guide || (10 * price >= 3 * *guide && price <= 3 * *guide));
 }
 
-// The number of readings of each value.
+// The number of readings of each value, by window.
 class Readings {
  public:
-  void add(std::int64_t value, std::int64_t count) { counts_.emplace_back(value, count); }
-  void add(const Readings& other) { counts_.insert(counts_.end(), other.counts_.begin(), other.counts_.end()); }
-  [[nodiscard]] std::int64_t size() const;
+  using Counts = std::array<std::int64_t, kWindowCount>;
+
+  void add(std::int64_t value, std::size_t window, std::int64_t count);
+  void add(const Readings& other);
+  // Adds up equal values. What follows is read after this.
+  void sort();
+
+  [[nodiscard]] std::int64_t size(std::size_t window) const;
   // For each of `percent` (ascending, 1..100) the reading with the rank ceil(n x percent / 100), counted from 1, of n readings in
-  // ascending order. There must be readings.
-  [[nodiscard]] std::array<std::int64_t, 3> quantiles(const std::array<std::int64_t, 3>& percent) const;
+  // ascending order. There must be readings in the window.
+  [[nodiscard]] std::array<std::int64_t, 3> quantiles(std::size_t window,
+                                                      const std::array<std::int64_t, 3>& percent) const;
 
  private:
-  std::vector<std::pair<std::int64_t, std::int64_t>> counts_;  // (value, count) in any order; a value may occur again
+  struct Entry {
+    std::int64_t value;
+    Counts counts;
+  };
+  std::vector<Entry> entries_;  // sorted: ascending, each value once
 };
 
 struct PriceReadings {
@@ -40,9 +50,14 @@ struct PriceReadings {
     fen.add(other.fen);
     index.add(other.index);
   }
+  void sort() {
+    fen.sort();
+    index.sort();
+  }
 };
 
-// The plausible readings of some days. A SKU that is not in the catalogue yet has no guide price.
-PriceReadings readings_of(const CellPrices& prices, DayRange days, const Catalogue& catalogue);
+// The plausible readings of the days of each window. A SKU that is not in the catalogue yet has no guide price.
+PriceReadings readings_of(const CellPrices& prices, const std::array<DayRange, kWindowCount>& windows,
+                          const Catalogue& catalogue);
 
 }  // namespace fiverate

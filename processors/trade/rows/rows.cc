@@ -35,6 +35,16 @@ bool has_anything_to_report(const BrandValues& values) {
 
 }  // namespace
 
+std::uint32_t LineNumbers::number_of(const ClassKey& key) {
+  return by_key_.try_emplace(key, static_cast<std::uint32_t>(by_key_.size())).first->second;
+}
+
+std::vector<std::uint32_t> LineNumbers::lines_of(const Segment& segment) {
+  std::vector<std::uint32_t> lines{kTotal};
+  for (const auto& one : segment.classes) lines.push_back(number_of(one));
+  return lines;
+}
+
 // ---- sums -------------------------------------------------------------------------------------------------------------
 
 void LineSums::begin(std::size_t regions) {
@@ -69,10 +79,11 @@ void LineSums::roll_up(std::span<const std::size_t> lowest_first, std::span<cons
 
 // ---- rows of a day ----------------------------------------------------------------------------------------------------
 
-DayRows::DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Millis counties_known_before,
-                 std::span<const CellOfDay> market_cells)
+DayRows::DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines, Day as_of,
+                 Millis counties_known_before, std::span<const CellOfDay> market_cells)
     : regions_(regions),
       catalogue_(catalogue),
+      lines_(lines),
       as_of_(as_of),
       windows_(windows_as_of(as_of)),
       market_(CellLayout::of(CellLayout::Content::market), 0),
@@ -97,23 +108,10 @@ DayRows::DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Mil
   sum(market_cells, market_);
 }
 
-std::size_t DayRows::line_of(const ClassKey& key) {
-  return lines_.try_emplace(key, lines_.size()).first->second;
-}
-
-std::span<const std::size_t> DayRows::lines_of(const Segment& segment) {
-  auto& lines = lines_of_segment_[&segment];
-  if (lines.empty()) {
-    lines.push_back(line_of({}));
-    for (const auto& one : segment.classes) lines.push_back(line_of(one));
-  }
-  return lines;
-}
-
-void DayRows::sum(std::span<const CellOfDay> cells, LineSums& sums) {
+void DayRows::sum(std::span<const CellOfDay> cells, LineSums& sums) const {
   sums.begin(county_.size());
   for (const auto& cell : cells) {
-    for (const auto line : lines_of(*cell.segment)) sums.add(line, cell.region, cell.values);
+    for (const auto line : cell.lines) sums.add(line, cell.region, cell.values);
   }
   sums.roll_up(lowest_first_, above_);
 }
@@ -129,7 +127,7 @@ std::vector<Row> DayRows::collect(std::string_view brand_id, const LineSums& sum
     if (!only.empty() && !only[region]) continue;
     total.clear();
     const auto rows_before = rows.size();
-    for (const auto& [key, line] : lines_) {  // the total comes first: its dimension is ""
+    for (const auto& [key, line] : lines_.by_key()) {  // the total comes first: its dimension is ""
       if (sums.at(line, region) == nullptr) continue;
       windows.clear();
       append_windows(line, region, windows);
@@ -169,17 +167,22 @@ void DayRows::add_covered_counties() {
 }
 
 // The prices that were read at or under each region, where there are any.
-DayRows::LinePrices DayRows::prices_of(std::span<const CellOfDay> cells) {
+DayRows::LinePrices DayRows::prices_of(std::span<const CellOfDay> cells) const {
+  std::array<DayRange, kWindowCount> days;
+  for (std::size_t w = 0; w < kWindowCount; ++w) days[w] = windows_[w].days;
   LinePrices prices;
   for (const auto& cell : cells) {
     if (cell.prices == nullptr) continue;
-    PricesByWindow here;
-    for (std::size_t w = 0; w < kWindowCount; ++w) here[w] = readings_of(*cell.prices, windows_[w].days, catalogue_);
-    for (const auto line : lines_of(*cell.segment)) {
-      for (const auto above : paths_[cell.region]) {
-        auto& sums = prices[{line, above}];
-        for (std::size_t w = 0; w < kWindowCount; ++w) sums[w].add(here[w]);
-      }
+    const auto here = readings_of(*cell.prices, days, catalogue_);
+    for (const auto line : cell.lines) {
+      while (line >= prices.size()) prices.emplace_back(county_.size());
+      prices[line][cell.region].add(here);
+    }
+  }
+  for (auto& line : prices) {
+    for (const auto region : lowest_first_) {
+      line[region].sort();
+      if (above_[region] != region) line[above_[region]].add(line[region]);
     }
   }
   return prices;
@@ -217,21 +220,21 @@ std::vector<Row> DayRows::brand_rows(std::string_view brand_id, std::span<const 
   sum(cells, brand_);
   add_covered_counties();
   const auto prices = prices_of(cells);
-  const auto fill = [](const Readings& readings, BrandValues& values, BrandMeasure size, BrandMeasure first) {
-    at(values, size) = readings.size();
+  const auto fill = [](const Readings& readings, std::size_t window, BrandValues& values, BrandMeasure size,
+                       BrandMeasure first) {
+    at(values, size) = readings.size(window);
     if (at(values, size) == 0) return;
-    const auto quantiles = readings.quantiles(kQuartiles);
+    const auto quantiles = readings.quantiles(window, kQuartiles);
     std::copy(quantiles.begin(), quantiles.end(), values.begin() + static_cast<std::ptrdiff_t>(first));
   };
   return collect(brand_id, brand_, only, [&](std::size_t line, std::size_t region, std::string& windows) {
     const auto* const outlets = market_.at(line, region);
-    const auto found = prices.find({line, region});
     for (std::size_t w = 0; w < kWindowCount; ++w) {
       auto values = values_of(line, region, w);
-      if (found != prices.end()) {
-        const auto& readings = found->second[w];
-        fill(readings.fen, values, BrandMeasure::price_readings, BrandMeasure::price_q1_fen);
-        fill(readings.index, values, BrandMeasure::price_index_readings, BrandMeasure::price_index_q1_bp);
+      if (line < prices.size()) {
+        const auto& readings = prices[line][region];
+        fill(readings.fen, w, values, BrandMeasure::price_readings, BrandMeasure::price_q1_fen);
+        fill(readings.index, w, values, BrandMeasure::price_index_readings, BrandMeasure::price_index_q1_bp);
       }
       if (!has_anything_to_report(values)) continue;
       if (outlets != nullptr) {
@@ -261,12 +264,12 @@ void DayRows::fill_data_quality(const std::int64_t* line, std::size_t window, st
   }
 }
 
-std::vector<Row> DayRows::market_rows(const std::vector<bool>& only) {
+std::vector<Row> DayRows::market_rows(const std::vector<bool>& only) const {
   return collect("", market_, only, [&](std::size_t line, std::size_t region, std::string& windows) {
     constexpr std::size_t kOfAllRows = 4;  // measures; the row of the whole market has those of data quality as well
     const auto& layout = market_.layout();
     const auto* const sums = market_.at(line, region);
-    const bool whole_market = region == RegionTree::kRoot && line == line_of({});
+    const bool whole_market = region == RegionTree::kRoot && line == LineNumbers::kTotal;
     for (std::size_t w = 0; w < kWindowCount; ++w) {
       std::array<std::int64_t, kMarketMeasureNames.size()> values{
           layout.value(sums, Contribution::active_outlets), layout.value(sums, Contribution::dormant_outlets),

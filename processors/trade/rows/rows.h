@@ -5,13 +5,11 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,10 +23,25 @@
 
 namespace fiverate {
 
+// The lines of rows: the total and the class values, numbered in order of first use.
+class LineNumbers {
+ public:
+  LineNumbers() { number_of({}); }
+  // The lines in which a segment counts: the total, then its class values.
+  [[nodiscard]] std::vector<std::uint32_t> lines_of(const Segment& segment);
+  [[nodiscard]] const std::map<ClassKey, std::uint32_t>& by_key() const { return by_key_; }
+
+  static constexpr std::uint32_t kTotal = 0;
+
+ private:
+  std::uint32_t number_of(const ClassKey& key);
+  std::map<ClassKey, std::uint32_t> by_key_;  // the total comes first: its dimension is ""
+};
+
 // A cell as of the day of the rows.
 struct CellOfDay {
-  const Segment* segment;      // cells of different brands share it
-  std::size_t region;          // the index of the segment's region
+  std::span<const std::uint32_t> lines;  // of its segment
+  std::size_t region;                    // the index of the segment's region
   const std::int64_t* values;  // in the layout of a brand or of brand ""
   const CellPrices* prices;    // null without any
 };
@@ -65,26 +78,23 @@ class LineSums {
 class DayRows {
  public:
   // `market_cells` are those of brand "". A county counts if its first record arrived before `counties_known_before`. Regions,
-  // catalogue (for guide prices) and segments must outlive this object.
-  DayRows(RegionTree& regions, const Catalogue& catalogue, Day as_of, Millis counties_known_before,
-          std::span<const CellOfDay> market_cells);
+  // catalogue (for guide prices) and lines must outlive this object.
+  DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines, Day as_of,
+          Millis counties_known_before, std::span<const CellOfDay> market_cells);
 
   // The rows that have anything to report, sorted by (region_id, class_dimension); of those regions alone for which `only` is true,
   // if it is not empty.
   [[nodiscard]] std::vector<Row> brand_rows(std::string_view brand_id, std::span<const CellOfDay> cells,
                                             const std::vector<bool>& only = {});
   // The rows of brand "": active and dormant outlets, visits, data quality.
-  [[nodiscard]] std::vector<Row> market_rows(const std::vector<bool>& only = {});
+  [[nodiscard]] std::vector<Row> market_rows(const std::vector<bool>& only = {}) const;
 
  private:
-  using PricesByWindow = std::array<PriceReadings, kWindowCount>;
-  // By line and region.
-  using LinePrices = std::map<std::pair<std::size_t, std::size_t>, PricesByWindow>;
+  // By line and region. Empty: no prices were read.
+  using LinePrices = std::vector<std::vector<PriceReadings>>;
 
-  std::span<const std::size_t> lines_of(const Segment& segment);
-  std::size_t line_of(const ClassKey& key);
-  void sum(std::span<const CellOfDay> cells, LineSums& sums);
-  [[nodiscard]] LinePrices prices_of(std::span<const CellOfDay> cells);
+  void sum(std::span<const CellOfDay> cells, LineSums& sums) const;
+  [[nodiscard]] LinePrices prices_of(std::span<const CellOfDay> cells) const;
   void add_covered_counties();
   [[nodiscard]] std::int64_t net_delivered(const std::int64_t* line, std::size_t window) const;
   [[nodiscard]] BrandValues values_of(std::size_t line, std::size_t region, std::size_t window) const;
@@ -94,8 +104,9 @@ class DayRows {
   std::vector<Row> collect(std::string_view brand_id, const LineSums& sums, const std::vector<bool>& only,
                            AppendWindows&& append_windows) const;
 
-  RegionTree& regions_;
+  const RegionTree& regions_;
   const Catalogue& catalogue_;
+  const LineNumbers& lines_;
   Day as_of_;
   std::array<WindowDays, kWindowCount> windows_;
   std::vector<std::size_t> by_name_;             // indices of regions, sorted by region id
@@ -104,9 +115,6 @@ class DayRows {
   std::vector<std::size_t> above_;               // by region: the one above; the root is above the root
   std::vector<bool> county_;                     // by region: it counts as a county on this day
   std::vector<std::int64_t> counties_;           // by region: counties at or under it
-  // Lines are the total and the class values, in the order of their keys; they are numbered in order of first use.
-  std::map<ClassKey, std::size_t> lines_;
-  std::unordered_map<const Segment*, std::vector<std::size_t>> lines_of_segment_;
   LineSums market_;  // of brand ""
   LineSums brand_;   // of the brand at hand; its extra values count covered counties by window
 };
