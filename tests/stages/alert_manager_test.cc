@@ -271,6 +271,27 @@ struct Matching {
   bool matched;
 };
 
+// After days without data the clock moves by days at once.
+TEST_F(AlertManagerTest, AnAlertIsWrittenAgainAtTheNextThreeBeginningsOfADay) {
+  feed(transition(1, Transition::FIRING));
+  feed(transition(2, Transition::RESOLVED));
+  states();
+  const auto day_closes = [&](std::int32_t days) {
+    SignalRecord record;
+    record.mutable_day_closed()->set_day(nth(days).number);
+    feed(record);
+    return states();
+  };
+  EXPECT_EQ(day_closes(90), Texts{"A RESOLVED 1"});
+  restart();
+  EXPECT_EQ(day_closes(91), Texts{"A RESOLVED 1"});
+  EXPECT_EQ(day_closes(400), Texts{"A RESOLVED 1"});
+  EXPECT_EQ(day_closes(401), Texts{});
+  feed(transition(3, Transition::FIRING, 2));
+  states();
+  for (const auto days : {402, 403, 404, 405}) EXPECT_EQ(day_closes(days), Texts{"A FIRING 2"}) << "while it fires";
+}
+
 TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
   feed(transition(1, Transition::FIRING));
   written();
