@@ -271,7 +271,7 @@ struct Matching {
   bool matched;
 };
 
-// After days without data the clock moves by days at once.
+// A held record that is accepted moves the clock by months at once.
 TEST_F(AlertManagerTest, AnAlertIsWrittenAgainAtTheNextThreeBeginningsOfADay) {
   feed(transition(1, Transition::FIRING));
   feed(transition(2, Transition::RESOLVED));
@@ -293,7 +293,9 @@ TEST_F(AlertManagerTest, AnAlertIsWrittenAgainAtTheNextThreeBeginningsOfADay) {
 }
 
 TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
-  feed(transition(1, Transition::FIRING));
+  auto firing = transition(1, Transition::FIRING);
+  firing.set_source_topic("orders");  // as of rule R16
+  feed(firing);
   written();
   int number = 0;
   for (const auto& [matchers, matched] : std::vector<Matching>{
@@ -307,6 +309,8 @@ TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
            {{{"region_id", "city"}}, true},
            {{{"region_id", "south"}}, false},
            {{{"class_value", "large"}}, false},
+           {{{"source_topic", "orders"}}, true},
+           {{{"source_topic", "visits"}}, false},
            {{{"colour", "red"}}, false},
            {{}, false},
        }) {
