@@ -106,6 +106,8 @@ std::string evidence_text(const Evidence& evidence) {
                        row.brand_id(), row.region_id(), row.window_days());
   }
   if (evidence.topic().empty()) return evidence.event_id();
+  if (evidence.event_id().empty())
+    return fmt::format("{} partition {} offset {}", evidence.topic(), evidence.partition(), evidence.offset());
   return fmt::format("{} ({} partition {} offset {})", evidence.event_id(), evidence.topic(), evidence.partition(),
                      evidence.offset());
 }
@@ -262,7 +264,8 @@ int send(const Context& context, const AlertsArguments& arguments, Event event, 
 std::string alert_name(const Alert& alert) {
   const auto& last = alert.last();
   std::string text = fmt::format("alert {} ({}", last.alert_id(), rule_text(last.rule(), Language::en));
-  for (const auto* part : {&last.brand_id(), &last.sku_id(), &last.outlet_id(), &last.region_id()}) {
+  for (const auto* part :
+       {&last.brand_id(), &last.sku_id(), &last.outlet_id(), &last.region_id(), &last.source_topic()}) {
     if (!part->empty()) text += ", " + *part;
   }
   return text + ")";

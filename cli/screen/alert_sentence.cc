@@ -131,6 +131,36 @@ std::string regional_overstock_sentence(const Transition& t, Language language) 
                                            : format_in(language, {"Overstock: {}", "积压：{}"}, text);
 }
 
+// "deliveries/3/1234"
+std::string position_text(const Evidence& evidence) {
+  return fmt::format("{}/{}/{}", evidence.topic(), evidence.partition(), evidence.offset());
+}
+
+std::string held_sentence(const Transition& t, Language language) {
+  if (t.state() == Transition::RESOLVED)
+    return format_in(language, {"Decided: no record of {} is held any more", "已裁定：{} 不再有暂扣的记录"},
+                     t.source_topic());
+  const auto position = t.evidence_size() > 0 ? position_text(t.evidence(0)) : t.source_topic();
+  if (t.value() > 1) {
+    return format_in(language,
+                     {"Records held in {} partitions of {}, such as {}: the market's clock waits for a decision",
+                      "{1} 有 {0} 个分区的记录被暂扣（如 {2}），市场时钟等待裁定"},
+                     t.value(), t.source_topic(), position);
+  }
+  return format_in(language,
+                   {"Record {} held: the market's clock waits for a decision", "记录 {} 被暂扣，市场时钟等待裁定"},
+                   position);
+}
+
+std::string data_quality_sentence(const Transition& t, Language language) {
+  if (t.unit() == "partitions") return held_sentence(t, language);
+  const auto share = t.threshold() > 0 ? quotient(100 * t.value(), t.threshold()) : "0";
+  const auto text = format_in(
+      language, {"{2}% of a day's {3} rejected: {0} of {1} records", "{3} 当日拒收率 {2}%：{1} 条记录中 {0} 条被拒收"},
+      t.value(), t.threshold(), share, t.source_topic());
+  return t.state() == Transition::RESOLVED ? format_in(language, {"Recovered: {}", "已恢复：{}"}, text) : text;
+}
+
 }  // namespace
 
 std::string alert_sentence(const Transition& t, const MarketCalendar& calendar, Language language) {
@@ -147,6 +177,7 @@ std::string alert_sentence(const Transition& t, const MarketCalendar& calendar, 
   if (rule == "R3") return regional_stockout_sentence(t, language);
   if (rule == "R5") return overstock_sentence(t, language);
   if (rule == "R6") return regional_overstock_sentence(t, language);
+  if (rule == "R16") return data_quality_sentence(t, language);
   return format_in(language, {"value {}, threshold {} {}", "数值 {}，阈值 {} {}"}, t.value(), t.threshold(), t.unit());
 }
 

@@ -93,10 +93,10 @@ RowStyle alert_style(const Alert& alert, Millis now) {
 std::vector<TableColumn> alert_csv_columns() {
   std::vector<TableColumn> columns;
   for (const auto* name :
-       {"alert_id",    "transition", "episode",   "rule",    "severity",  "state",     "at",
-        "since",       "known_at",   "brand_id",  "sku_id",  "outlet_id", "region_id", "class_dimension",
-        "class_value", "value",      "threshold", "unit",    "policy_id", "acked_by",  "acked_at",
-        "assignee",    "true_alarm", "comment",   "silenced"}) {
+       {"alert_id",    "transition", "episode",   "rule",     "severity",    "state",     "at",
+        "since",       "known_at",   "brand_id",  "sku_id",   "outlet_id",   "region_id", "class_dimension",
+        "class_value", "value",      "threshold", "unit",     "policy_id",   "acked_by",  "acked_at",
+        "assignee",    "true_alarm", "comment",   "silenced", "source_topic"}) {
     columns.push_back({name});
   }
   return columns;
@@ -130,7 +130,8 @@ std::vector<TableCell> alert_csv_cells(const Alert& alert, const MarketCalendar&
           optional_text(alert.assignee()),
           alert.has_true_alarm() ? TableCell(alert.true_alarm() ? "true" : "false") : TableCell(std::nullopt),
           optional_text(alert.comment()),
-          optional_text(silences)};
+          optional_text(silences),
+          optional_text(t.source_topic())};
 }
 
 }  // namespace fiverate

@@ -67,12 +67,13 @@ struct RuleName {
   std::string_view rule;
   Translations name;
 };
-constexpr std::array<RuleName, 5> kRules{{
+constexpr std::array<RuleName, 6> kRules{{
     {"R1", {"stockout", "断货"}},
     {"R2", {"predicted stockout", "即将断货"}},
     {"R3", {"regional stockout", "区域断货"}},
     {"R5", {"overstock", "积压"}},
     {"R6", {"regional overstock", "区域积压"}},
+    {"R16", {"data quality", "数据质量"}},
 }};
 
 }  // namespace

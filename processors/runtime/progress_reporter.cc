@@ -10,7 +10,9 @@ namespace fiverate {
 
 Result<void> ProgressReporter::report(const Tasks& tasks) {
   for (const auto& input : inputs_) {
-    if (!tasks.contains(input)) progress_.remove(input);
+    if (tasks.contains(input)) continue;
+    progress_.remove(input);
+    held_since_.erase(input);
   }
   const auto now = now_();
   const auto before = std::exchange(inputs_, {});
@@ -18,6 +20,7 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
     inputs_.insert(input);
     if (context.task->unsaved_records() == 0)
       progress_.acknowledge(input, context.op->clock(), context.task->acknowledged());
+    if (const auto* guard = context.op->jump_guard()) report_hold(input, *guard);
   }
   if (inputs_ != before) assigned_ = now;
   if (now - marked_ >= kMarkEvery) {
@@ -38,6 +41,22 @@ Result<void> ProgressReporter::report(const Tasks& tasks) {
     failpoint("progress.sent");
   }
   return {};
+}
+
+// Decisions are in a checkpoint before this is called.
+void ProgressReporter::report_hold(const Input& input, const JumpGuard& guard) {
+  std::optional<std::int64_t> held;
+  if (guard.held()) {
+    auto& [offset, since] = held_since_.try_emplace(input, guard.held()->offset, now_()).first->second;
+    if (offset != guard.held()->offset) {
+      offset = guard.held()->offset;
+      since = now_();
+    }
+    if (now_() - since >= held_for_) held = offset;
+  } else {
+    held_since_.erase(input);
+  }
+  progress_.report_hold(input, guard.decided_until(), held);
 }
 
 Result<void> ProgressReporter::write_marks(const Tasks& tasks) {

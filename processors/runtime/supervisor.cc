@@ -86,7 +86,7 @@ Result<void> Supervisor::start() {
   run->checkpoints = std::move(checkpoints);
   const bool is_intake = settings_.stage == Stage::intake;
   if (is_intake) {
-    run->progress.emplace(settings_.definition, *run->sink, settings_.wall_clock, now_);
+    run->progress.emplace(settings_.definition, *run->sink, settings_.wall_clock, now_, settings_.report_held_after);
     run->growth.emplace(GrowthWatch::Parts{settings_.definition, *run->source, report_, now_});
   }
   const auto make = [this, &sink = *run->sink](const Input& input, const std::optional<Checkpoint>& checkpoint) {

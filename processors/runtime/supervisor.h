@@ -27,6 +27,7 @@ struct StageSettings {
   int standby_copies = 0;  // tasks of other processes that are kept warm here
   WorkerOptions worker;
   std::function<Millis()> wall_clock = {};  // of the marks that intake writes in a live market
+  std::chrono::milliseconds report_held_after = ProgressReporter::kHeldFor;
 };
 
 class Supervisor {

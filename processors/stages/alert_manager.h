@@ -33,7 +33,7 @@
 // Keys of the store:
 //   a/<alert>    Alert                  c/<command_id>, e/<event_id>   commands seen
 //   f/<alert>    the alert fires        r/<region>                     reference_tables.h
-//   s/<silence>  SilenceState           w/<alert>                      the day when it was written last
+//   s/<silence>  SilenceState           w/<alert>                      how often it is written again
 //   desk         AlertManagerState
 #pragma once
 

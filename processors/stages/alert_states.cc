@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kFiringPrefix = "f/";
 constexpr std::string_view kWrittenPrefix = "w/";
-constexpr int kWrittenAgainDays = 3;  // after an alert has changed
+constexpr std::int32_t kWrittenAgainTimes = 3;  // after an alert has changed
 
 // If two episodes fire, the later one is the present one.
 bool is_later(const Transition& a, const Transition& b) {
@@ -55,11 +55,11 @@ AlertStates::AlertStates(std::int32_t partition, const MarketCalendar& calendar,
 Result<void> AlertStates::open(const Store& store, Day written_again) {
   alerts_.open(store);
   written_again_ = written_again;
-  TRY(read_all(store, kWrittenPrefix, [&](std::string_view alert_id, std::string_view day) {
-    Day written = kNoDay;
-    const auto* const end = day.data() + day.size();
-    if (std::from_chars(day.data(), end, written.number).ptr != end) return false;
-    written_.emplace(alert_id, written);
+  TRY(read_all(store, kWrittenPrefix, [&](std::string_view alert_id, std::string_view times) {
+    std::int32_t left = 0;
+    const auto* const end = times.data() + times.size();
+    if (std::from_chars(times.data(), end, left).ptr != end) return false;
+    to_write_.emplace(alert_id, left);
     return true;
   }));
   return store.scan(kFiringPrefix, [&](std::string_view key, std::string_view) {
@@ -82,12 +82,8 @@ void AlertStates::write(const Alert& alert, Millis timestamp, Outbox& outbox) {
   } else if (firing_.erase(alert_id) > 0) {
     unsaved_.erase(firing_key);
   }
-  const auto day = calendar_.day_of(timestamp);
-  auto& written = written_.try_emplace(alert_id, kNoDay).first->second;
-  if (day > written) {
-    written = day;
-    unsaved_.put(std::string(kWrittenPrefix) + alert_id, std::to_string(day.number));
-  }
+  if (std::exchange(to_write_[alert_id], kWrittenAgainTimes) != kWrittenAgainTimes)
+    unsaved_.put(std::string(kWrittenPrefix) + alert_id, std::to_string(kWrittenAgainTimes));
   publish(alert_id, alert, timestamp, outbox);
 }
 
@@ -95,13 +91,15 @@ Result<void> AlertStates::write_again(Day today, Outbox& outbox) {
   if (today <= written_again_) return {};
   written_again_ = today;
   auto alert_ids = firing_;
-  for (auto at = written_.begin(); at != written_.end();) {
-    if (at->second + kWrittenAgainDays >= today) {
-      alert_ids.insert(at->first);
+  for (auto at = to_write_.begin(); at != to_write_.end();) {
+    auto& [alert_id, left] = *at;
+    alert_ids.insert(alert_id);
+    if (--left > 0) {
+      unsaved_.put(std::string(kWrittenPrefix) + alert_id, std::to_string(left));
       ++at;
     } else {
-      unsaved_.erase(std::string(kWrittenPrefix) + at->first);
-      at = written_.erase(at);
+      unsaved_.erase(std::string(kWrittenPrefix) + alert_id);
+      at = to_write_.erase(at);
     }
   }
   for (const auto& alert_id : alert_ids) {

@@ -1,7 +1,7 @@
 // The present states of the alerts of one partition: their records in the topic `alerts`, and which of them fire.
 //
-// At the beginning of each day all alerts that fire or changed in the last three days are written again, so that an
-// older state that a fenced process has left in `alerts` is corrected.
+// At the beginning of each day all alerts that fire are written again, and the others three times after a change, so that an older state
+// that a fenced process has left in `alerts` is corrected. The times are counted, since the clock may move on by many days at once.
 #pragma once
 
 #include <map>
@@ -48,7 +48,8 @@ class AlertStates {
   const MarketCalendar& calendar_;
   StateTable<Alert, MessageCodec<Alert>> alerts_;
   std::set<std::string, std::less<>> firing_;
-  std::map<std::string, Day, std::less<>> written_;  // the alerts that changed in the last days, and the day when
+  std::map<std::string, std::int32_t, std::less<>>
+      to_write_;  // the alerts that changed, and how often they are written again
   Day written_again_ = kNoDay;
   StoreBatch unsaved_;
 };

@@ -37,6 +37,10 @@ bool is_valid_progress(const LedgerRecord& ledger, Millis timestamp) {
     if (entry.source() < 0 || entry.source() >= kSourcesMax || !is_instant(entry.arrival_ms())) return false;
     latest = std::max(latest, entry.arrival_ms());
   }
+  for (const auto& hold : ledger.progress().holds()) {
+    if (hold.source() < 0 || hold.source() >= kSourcesMax || hold.decided_until() < 0 || hold.held_offset() < 0)
+      return false;
+  }
   return ledger.arrival_ms() == latest && (timestamp == latest || timestamp == std::max<Millis>(latest, 1));
 }
 

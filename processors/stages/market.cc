@@ -17,7 +17,7 @@ namespace {
 
 // Keys of the store: b/, f/, n/, q/, v/ cells (market_cells.h), r/<region> regions, l/<brand> LIVE rows as published last, p/<sender>
 // first pieces of a large record, s/<sku> SKUs, g/<brand> regional alerts, a/<day, 8 hex digits><offset, 16> deferred differences,
-// `market` all else.
+// `quality` the alerts of source topics, `market` all else.
 constexpr std::string_view kDeferredPrefix = "a/";
 constexpr std::size_t kDayDigits = 8;
 constexpr std::string_view kMarketKey = "market";
@@ -66,7 +66,8 @@ MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
       cells_(regions_, settings_.live_rows),
       live_("l/", {}, settings_.cache_bytes / 8),
       pieces_("p/", {}, settings_.cache_bytes / 8),
-      regional_("g/", {}, settings_.cache_bytes / 8) {
+      regional_("g/", {}, settings_.cache_bytes / 8),
+      data_quality_(calendar, settings_.alerts_until) {
   for (std::int32_t partition = 0; partition < settings_.definition.ledger_partitions(); ++partition) {
     senders_[sender_name(name_of(Stage::outlet), partition)];
   }
@@ -89,6 +90,7 @@ Result<void> MarketStage::open(const Store& store) {
   if (std::ranges::any_of(changed_cells_, [&](auto cell) { return static_cast<std::size_t>(cell) >= cells_.size(); })) {
     return damaged(store);
   }
+  TRY(data_quality_.open(store));
   return read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
     if (key.size() < kDayDigits || !are_valid(deltas)) return false;
     deferred_.emplace(parse_deferred_key(key), std::move(deltas));
@@ -117,6 +119,7 @@ void MarketStage::save(StoreBatch& batch) {
   pieces_.save(batch);
   regional_.save(batch);
   reference_.save(batch);
+  data_quality_.save(batch);
   for (auto& change : unsaved_.changes) batch.changes.push_back(std::move(change));
   unsaved_.changes.clear();
   MarketState state;
@@ -194,12 +197,14 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   const auto sender_had_closed = sender.closed;
   const auto all_had_closed = closed_by_all();
   add(deltas);
+  data_quality_.add(deltas.quality(), sender_had_closed, Day{deltas.closed_day()});
   if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, deltas);
   sender = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
   if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
     next_sealed_ = next_sealed_ == kNoDay ? sender.closed : std::min(next_sealed_, sender.closed);
   }
   TRY(close_days(all_had_closed, outbox));
+  emit_data_quality(data_quality_.evaluate_holds_after(closed_by_all()), outbox);
   TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (clock() != kNever) TRY(cells_.move_live_to(calendar_.day_of(clock())));
   if (settings_.live_rows && deltas.end_of_batch()) return publish_live(offset, outbox);
@@ -283,6 +288,7 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
       TRY(evaluate_rules(day, outbox));
       drop_deferred(day);
     }
+    emit_data_quality(data_quality_.close_days_to(day), outbox);
     if (day < next_sealed_) continue;
     // The seal has the rows that are final at the end of the day, however far the clock is beyond it.
     TRY(publish_final(first_open_day(calendar_.end_of(day), calendar_), outbox));
@@ -368,6 +374,14 @@ void MarketStage::emit(std::vector<Transition> transitions, Millis at, Outbox& o
     auto bytes = record.SerializeAsString();
     chain_transition(alert_id, bytes, seal_);
     outbox.to_task(Topic::signals, settings_.partition, at, std::move(alert_id), std::move(bytes));
+  }
+}
+
+void MarketStage::emit_data_quality(std::vector<Transition> transitions, Outbox& outbox) {
+  if (!outbox.outputs_enabled()) return;
+  for (auto& transition : transitions) {
+    const auto at = transition.known_at_ms();
+    emit({std::move(transition)}, at, outbox);
   }
 }
 

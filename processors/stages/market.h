@@ -27,6 +27,7 @@
 
 #include "deltas.pb.h"
 #include "ledger.pb.h"
+#include "processors/stages/data_quality_alerts.h"
 #include "processors/stages/internal_records.h"
 #include "processors/stages/market_cells.h"
 #include "processors/stages/reference_tables.h"
@@ -93,6 +94,7 @@ class MarketStage final : public Operator {
   Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
                                  const DayClose& close, std::vector<Transition>& transitions);
   void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
+  void emit_data_quality(std::vector<Transition> transitions, Outbox& outbox);
   void defer(DeferredKey key, const Deltas& deltas);
   void drop_deferred(Day closed);
   [[nodiscard]] Day closed_by_all() const;
@@ -126,6 +128,7 @@ class MarketStage final : public Operator {
   StateTable<LiveState, MessageCodec<LiveState>> live_;  // by brand: hashes of the LIVE rows as published last
   StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
   StateTable<RegionalState, MessageCodec<RegionalState>> regional_;  // by brand
+  DataQualityAlerts data_quality_;  // in the task of brand "" alone; elsewhere it has no input
   std::map<DeferredKey, Deltas> deferred_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;

@@ -27,6 +27,7 @@ OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
       definition_id_(definition_id(context_.settings.definition)),
       internal_(context_.settings.definition),
       sources_(source_inputs(without_extensions(context_.settings.definition)).size()),
+      holds_(source_inputs(context_.settings.definition)),
       outlets_("o/", OutletRecordCodec{&context_.market}, context_.settings.cache_bytes / kMemoryPerByte),
       reference_(&context_.market.catalogue, nullptr, calendar),
       output_(context_),
@@ -44,6 +45,7 @@ Result<void> OutletStage::open(const Store& store) {
     ProgressState progress;
     if (!progress.ParseFromString(**saved)) return damaged(store);
     sources_.load(progress);
+    holds_.load(progress);
     context_.watermark = sources_.value();
     context_.reference_position = {progress.copied_until() - 1, progress.copied_index()};
   }
@@ -57,6 +59,7 @@ void OutletStage::save(StoreBatch& batch) {
   outlets_.save(batch);
   ProgressState progress;
   sources_.save(progress);
+  holds_.save(progress);
   progress.set_copied_until(context_.reference_position.offset + 1);
   progress.set_copied_index(context_.reference_position.index);
   batch.put(std::string(kProgressKey), progress.SerializeAsString());
@@ -81,15 +84,17 @@ Result<void> OutletStage::apply(const InRecord& record, Outbox& outbox) {
     case LedgerRecord::kDefinition:
       TRY(check_definition(Topic::ledger, ledger.definition(), definition_id_));
       sources_.extend_to(source_inputs(ledger.definition()).size());
+      holds_.extend_to(source_inputs(ledger.definition()));
       break;
     case LedgerRecord::kProgress:
-      return on_progress(ledger.progress(), record.input.partition);
+      return on_progress(ledger, record.input.partition);
     case LedgerRecord::kEvent:
       TRY(on_event({ledger.event(), ledger.arrival_ms(), source_of(ledger, record)}));
       break;
     case LedgerRecord::kRejection:
       if (const auto reason = reason_named(ledger.rejection().reason()); reason && ledger.rejection().document()) {
         output_.count(quarantined_for(*reason), ledger.arrival_ms(), 1);
+        output_.count_outcome(record.cause.value_or(Cause{}), ledger.arrival_ms(), true);
       }
       break;
     case LedgerRecord::BODY_NOT_SET:
@@ -162,8 +167,11 @@ Result<void> OutletStage::apply_ready(OutletRecord& outlet) {
 
 // ---- time -----------------------------------------------------------------------------------------------------------
 
-Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t partition) {
+Result<void> OutletStage::on_progress(const LedgerRecord& record, std::int32_t partition) {
+  const auto& progress = record.progress();
   sources_.apply(progress);
+  // Every ledger partition has the same reports. One task forwards them.
+  const bool holds_changed = partition == 0 && holds_.apply(progress);
   context_.reference_position =
       std::max(context_.reference_position, CausePosition{progress.copied_until() - 1, progress.copied_index()});
   const auto clock = sources_.value();
@@ -180,6 +188,10 @@ Result<void> OutletStage::on_progress(const Progress& progress, std::int32_t par
     }
     is_new_minute = clock / kMinuteMs != context_.watermark / kMinuteMs || clock == context_.watermark;
     TRY(advance_to(clock));
+  }
+  if (holds_changed) {
+    const bool has_clock = context_.watermark != kNever;
+    output_.send_with_next_flush(holds_.records(has_clock ? context_.watermark : record.arrival_ms()));
   }
   output_.flush(true, is_new_minute);
   return {};

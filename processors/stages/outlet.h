@@ -35,6 +35,7 @@
 #include "processors/stages/outlet_timers.h"
 #include "processors/stages/pending_documents.h"
 #include "processors/stages/reference_tables.h"
+#include "processors/stages/source_holds.h"
 #include "processors/stream/state_table.h"
 #include "processors/stream/task.h"
 #include "processors/stream/watermark.h"
@@ -60,7 +61,7 @@ class OutletStage final : public Operator {
   [[nodiscard]] Day last_day() const { return documents_.last_day(); }
 
  private:
-  Result<void> on_progress(const Progress& progress, std::int32_t partition);
+  Result<void> on_progress(const LedgerRecord& record, std::int32_t partition);
   Result<void> on_event(const LedgerEvent& event);
   Result<void> on_document(const LedgerEvent& document);
   Result<void> on_version(const LedgerEvent& version);
@@ -80,6 +81,7 @@ class OutletStage final : public Operator {
   std::string definition_id_;
   InternalRecords internal_;
   Watermark sources_;
+  SourceHolds holds_;
   StateTable<OutletRecord, OutletRecordCodec> outlets_;
   ReferenceTables reference_;
   OutletOutput output_;

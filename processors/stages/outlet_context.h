@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "event.pb.h"
@@ -12,6 +13,7 @@
 #include "processors/stages/outlet_record.h"
 #include "schemas/cause.h"
 #include "schemas/time.h"
+#include "schemas/topics.h"
 
 namespace fiverate {
 
@@ -44,6 +46,8 @@ struct LedgerEvent {
   Cause source;  // its position in the source topic
 };
 
+// The source topic of a record of the ledger; nothing if `source` is no source topic.
+std::optional<Topic> source_topic_of(const Cause& source);
 // Names the event by its id and its position in the source topic; the position is left out if `source` is no source
 // topic.
 EventRef event_ref(const Event& event, const Cause& source);

@@ -24,6 +24,7 @@ void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet) {
   const auto& event = document.event;
   ArrivedDocument arrived(event, document.arrival, context_.market.catalogue);
   auto verdict = validate(outlet.facts, arrived, context_.first_open_day(), limits_, context_.market);
+  if (verdict.outcome != Outcome::rejected) output_.count_outcome(document.source, document.arrival, false);
   switch (verdict.outcome) {
     case Outcome::accepted:
       accept(document, std::move(arrived), outlet);

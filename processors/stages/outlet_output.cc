@@ -39,6 +39,8 @@ void OutletOutput::save(StoreBatch& batch) const {
 
 Result<void> OutletOutput::resume(std::string_view tally) {
   deltas_ = {};
+  outcomes_.clear();
+  holds_.reset();
   records_ = 0;
   if (seal_.ParseFromArray(tally.data(), static_cast<int>(tally.size()))) return {};
   return fail(Reaction::stop, "The seal of an outlet task in its checkpoint cannot be read.");
@@ -67,8 +69,30 @@ void OutletOutput::count_accepted(Day day, Millis arrival) {
   count(Contribution::accepted, arrival, 1);
 }
 
+void OutletOutput::count_outcome(const Cause& source, Millis found_at, bool rejected) {
+  if (!enabled_) return;
+  const auto topic = source_topic_of(source);
+  if (!topic || std::ranges::find(kDocumentTopics, *topic) == kDocumentTopics.end()) return;
+  const auto& calendar = context_.market.calendar;
+  auto day = calendar.day_of(found_at);
+  if (context_.watermark != kNever) day = std::max(day, calendar.day_of(context_.watermark));
+  auto& outcomes = outcomes_[{*topic, day}];
+  ++outcomes.documents;
+  if (rejected) ++outcomes.rejected;
+}
+
+void OutletOutput::send_with_next_flush(DataQuality::Holds holds) {
+  if (enabled_) holds_ = std::move(holds);
+}
+
 void OutletOutput::quarantine(const LedgerEvent& document, const Rejected& rejected) {
   count(quarantined_for(rejected.reason), document.arrival, 1);
+  const bool is_unknown = rejected.reason == Reason::unknown_outlet || rejected.reason == Reason::unknown_sku;
+  // A file replay knows at once what a live run finds after the waiting time.
+  const bool would_wait = is_unknown && context_.settings.reference_first;
+  const auto found_at =
+      would_wait ? document.arrival + context_.settings.definition.pending_ms() + 1 : document.arrival;
+  count_outcome(document.source, found_at, true);
   send_quarantined(document, rejected, "");
 }
 
@@ -119,6 +143,11 @@ void OutletOutput::flush(bool end_of_batch, bool even_if_empty) {
     depends_on.push_back({sender_name(name_of(Topic::reference), 0), context_.reference_position});
   }
   auto partitions = deltas_.drain(context_.market, context_.settings.market_partitions, even_if_empty);
+  if (auto quality = drain_quality(); quality.ByteSizeLong() > 0) {
+    auto& pieces = partitions[static_cast<std::size_t>(partition_of("", context_.settings.market_partitions))];
+    if (pieces.empty()) pieces.emplace_back();
+    *pieces.back().mutable_quality() = std::move(quality);
+  }
   for (std::size_t partition = 0; partition < partitions.size(); ++partition) {
     auto& pieces = partitions[partition];
     for (auto& piece : pieces) {
@@ -128,6 +157,20 @@ void OutletOutput::flush(bool end_of_batch, bool even_if_empty) {
     }
   }
   records_ = 0;
+}
+
+DataQuality OutletOutput::drain_quality() {
+  DataQuality quality;
+  for (const auto& [key, outcomes] : outcomes_) {
+    auto& one = *quality.add_outcomes();
+    one.set_topic(std::string(name_of(key.first)));
+    one.set_day(key.second.number);
+    one.set_documents(outcomes.documents);
+    one.set_rejected(outcomes.rejected);
+  }
+  outcomes_.clear();
+  if (auto holds = std::exchange(holds_, std::nullopt)) *quality.mutable_holds() = std::move(*holds);
+  return quality;
 }
 
 void OutletOutput::send_piece(std::size_t partition, Deltas piece, const std::vector<Cause>& depends_on) {

@@ -9,15 +9,20 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "alerts.pb.h"
+#include "deltas.pb.h"
 #include "processors/stages/delta_merge.h"
 #include "processors/stages/outlet_context.h"
 #include "processors/stream/task.h"
 #include "processors/trade/measures/measure.h"
+#include "processors/trade/rules/data_quality.h"
 #include "schemas/reasons.h"
 #include "seals.pb.h"
 
@@ -51,6 +56,10 @@ class OutletOutput {
   void count(Contribution contribution, Millis arrival, std::int64_t documents);
   // The earliest day of an accepted document goes with each flush.
   void count_accepted(Day day, Millis arrival);
+  // The outcome of a document of this source, for rule R16: on the day when it is found, which is not before today.
+  void count_outcome(const Cause& source, Millis found_at, bool rejected);
+  // The records that are held now; the next flush takes them to market.
+  void send_with_next_flush(DataQuality::Holds holds);
   // Quarantines a document and counts it under its reason.
   void quarantine(const LedgerEvent& document, const Rejected& rejected);
   // Quarantines the line of one SKU; the document itself is accepted.
@@ -66,15 +75,18 @@ class OutletOutput {
 
  private:
   void send_quarantined(const LedgerEvent& document, const Rejected& rejected, const std::string& sku_id);
+  [[nodiscard]] DataQuality drain_quality();
   void send_piece(std::size_t partition, Deltas piece, const std::vector<Cause>& depends_on);
 
   const OutletContext& context_;
   Outbox* outbox_ = nullptr;  // of the record at hand
   bool enabled_ = true;
   DeltaMerge deltas_;
-  std::int32_t records_ = 0;  // since the last flush
-  Day first_day_ = kNoDay;    // earliest day of any accepted document
-  Seal seal_;                 // the seal if it were written now
+  std::map<std::pair<Topic, Day>, DocumentOutcomes> outcomes_;  // since the last flush
+  std::optional<DataQuality::Holds> holds_;                     // likewise
+  std::int32_t records_ = 0;                                    // since the last flush
+  Day first_day_ = kNoDay;                                      // earliest day of any accepted document
+  Seal seal_;                                                   // the seal if it were written now
 };
 
 }  // namespace fiverate

@@ -3,12 +3,16 @@
 // there: a receiver that has not applied that output has a sequence gap, and detects it before a day closes without the
 // output.
 //
+// They also name the records that are held because they would move the clock of their partition too far, and up to where such records are
+// decided. Receivers of a later or repeated record know the same, so a record that is lost or skipped costs only time.
+//
 // One ProgressTracker collects the state of all intake tasks of a worker. The caller sends its records: every second
 // while something changes, else every 10 seconds.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -46,9 +50,22 @@ class ProgressTracker {
     source.outputs = std::move(outputs);
   }
 
+  // No record of the source partition before `decided_until` waits for a decision; `held`: the offset of one that does.
+  void report_hold(const Input& input, std::int64_t decided_until, std::optional<std::int64_t> held) {
+    const auto number = numbers_.find(input);
+    if (number == numbers_.end() || (decided_until == 0 && !held)) return;
+    const auto [known, is_new] = holds_.try_emplace(number->second);
+    if (!is_new && known->second == std::pair(decided_until, held)) return;
+    known->second = {decided_until, held};
+    changed_ = holds_changed_ = true;
+  }
+
   // Removes a partition that another worker owns now.
   void remove(const Input& input) {
-    if (const auto number = numbers_.find(input); number != numbers_.end()) sources_.erase(number->second);
+    const auto number = numbers_.find(input);
+    if (number == numbers_.end()) return;
+    sources_.erase(number->second);
+    holds_.erase(number->second);
   }
 
   // True if something has changed since the last records().
@@ -75,6 +92,7 @@ class ProgressTracker {
         progress.set_copied_index(copy->second.index);
       }
     }
+    if (std::exchange(holds_changed_, false) || repeat) add_holds(progress);
     for (const auto topic : kInternalTopics) {
       const auto value = value_of(topic, progress, latest);
       const auto partitions = topic == Topic::ledger ? ledger_partitions_ : market_partitions_;
@@ -97,6 +115,16 @@ class ProgressTracker {
     Millis arrival = kNever;
     Positions outputs;
   };
+
+  void add_holds(Progress& progress) const {
+    for (const auto& [number, known] : holds_) {
+      const auto& [decided_until, held] = known;
+      auto& hold = *progress.add_holds();
+      hold.set_source(number);
+      hold.set_decided_until(decided_until);
+      if (held) hold.set_held_offset(*held);
+    }
+  }
 
   // Only the ledger needs the time; in deltas and signals the headers are enough.
   static std::string value_of(Topic topic, const Progress& progress, Millis latest) {
@@ -130,8 +158,10 @@ class ProgressTracker {
 
   std::int32_t ledger_partitions_;
   std::int32_t market_partitions_;
-  std::map<Input, std::int32_t> numbers_;   // of all source partitions
-  std::map<std::int32_t, Source> sources_;  // of this worker, by number
+  std::map<Input, std::int32_t> numbers_;                                               // of all source partitions
+  std::map<std::int32_t, Source> sources_;                                              // of this worker, by number
+  std::map<std::int32_t, std::pair<std::int64_t, std::optional<std::int64_t>>> holds_;  // likewise, as reported
+  bool holds_changed_ = false;                                                          // since the last records()
   std::map<Input, std::vector<CausePosition>>
       published_;  // outputs in the last record to this partition of deltas or signals
   bool changed_ = false;

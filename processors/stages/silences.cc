@@ -17,13 +17,14 @@ constexpr std::string_view kSilencePrefix = "s/";
 // The fields that a matcher may name.
 constexpr std::string_view kRegionField = "region_id";
 constexpr std::string_view kSeverityField = "severity";
-constexpr std::array<std::pair<std::string_view, const std::string& (Transition::*)() const>, 6> kTextFields{{
+constexpr std::array<std::pair<std::string_view, const std::string& (Transition::*)() const>, 7> kTextFields{{
     {"rule", &Transition::rule},
     {"brand_id", &Transition::brand_id},
     {"sku_id", &Transition::sku_id},
     {"outlet_id", &Transition::outlet_id},
     {"class_dimension", &Transition::class_dimension},
     {"class_value", &Transition::class_value},
+    {"source_topic", &Transition::source_topic},
 }};
 
 bool is_silence_field(std::string_view field) {

@@ -47,6 +47,8 @@ class JumpGuard {
   void hold(Held held) { held_ = held; }
   [[nodiscard]] const std::optional<Held>& held() const { return held_; }
   void decide(Decision decision);
+  // One past the last record with a decision; 0: there is none.
+  [[nodiscard]] std::int64_t decided_until() const { return decisions_.empty() ? 0 : decisions_.back().to; }
 
   // What an operator has decided about held records of any partition, by the position "deliveries/3/1234"; the last kRulingsMax.
   void rule(std::string position, bool accepted);

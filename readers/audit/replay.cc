@@ -278,10 +278,10 @@ class FirstPartition final : public Operator {
   ChainPosition last_;  // of the copies sent
 };
 
-// One pass over the history. Rules are evaluated up to the end of `alerts_through`.
+// One pass over the history. Rules are evaluated up to the end of `alerts_through`; kNoDay: not at all.
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
-  const auto alerts_until = alerts_through == kNoDay ? kOpenEnd : calendar.end_of(alerts_through);
+  const auto alerts_until = alerts_through == kNoDay ? 0 : calendar.end_of(alerts_through);
   const auto definition = make_definition(calendar.zone_name(), {1, 1, 1}, options.limits);
   MemoryLog ledger({true, 0});  // this thread writes it and reads it in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
@@ -368,8 +368,9 @@ Result<ReplaySummary> replay_files(const History& history, const MarketCalendar&
   // only if every document of that day is rejected for its content, and then a second pass uses the right day.
   const auto guess = options.through.value_or(history.last_day());
   const auto summary = pass_over(history, calendar, options, guess, progress);
-  if (!summary || options.through || summary->last_day == kNoDay || summary->last_day == guess) return summary;
-  return pass_over(history, calendar, options, summary->last_day, progress);
+  if (!summary) return summary;
+  const auto last = summary->last_day == kNoDay ? kNoDay : options.through.value_or(summary->last_day);
+  return last == guess ? summary : pass_over(history, calendar, options, last, progress);
 }
 
 Result<ReplaySummary> replay_ledger(const Definition& definition, Source& ledger, const MarketCalendar& calendar,

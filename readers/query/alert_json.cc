@@ -32,7 +32,7 @@ auto order_of(const Transition& t) {
   const std::string_view region = t.outlet_id().empty() ? std::string_view(t.region_id()) : std::string_view{};
   return std::tuple(std::string_view(t.rule()), std::string_view(t.brand_id()), std::string_view(t.sku_id()),
                     std::string_view(t.outlet_id()), region, std::string_view(t.class_dimension()),
-                    std::string_view(t.class_value()), t.transition());
+                    std::string_view(t.class_value()), std::string_view(t.source_topic()), t.transition());
 }
 
 }  // namespace
@@ -40,26 +40,30 @@ auto order_of(const Transition& t) {
 Json to_json(const Transition& t, const MarketCalendar& calendar) {
   auto evidence = Json::array();
   for (const auto& each : t.evidence()) evidence.push_back(evidence_json(each));
-  return {{"alert_id", t.alert_id()},
-          {"transition", t.transition()},
-          {"episode", t.episode()},
-          {"rule", t.rule()},
-          {"severity", name_of(t.severity())},
-          {"state", name_of(t.state())},
-          {"at", calendar.format(t.at_ms())},
-          {"since", calendar.format(t.since_ms())},
-          {"known_at", calendar.format(t.known_at_ms())},
-          {"brand_id", t.brand_id()},
-          {"sku_id", t.sku_id()},
-          {"outlet_id", t.outlet_id()},
-          {"region_id", t.region_id()},
-          {"class_dimension", t.class_dimension()},
-          {"class_value", t.class_value()},
-          {"value", t.value()},
-          {"threshold", t.threshold()},
-          {"unit", t.unit()},
-          {"evidence", std::move(evidence)},
-          {"policy_id", t.policy_id()}};
+  Json json{{"alert_id", t.alert_id()},
+            {"transition", t.transition()},
+            {"episode", t.episode()},
+            {"rule", t.rule()},
+            {"severity", name_of(t.severity())},
+            {"state", name_of(t.state())},
+            {"at", calendar.format(t.at_ms())},
+            {"since", calendar.format(t.since_ms())},
+            {"known_at", calendar.format(t.known_at_ms())},
+            {"brand_id", t.brand_id()},
+            {"sku_id", t.sku_id()},
+            {"outlet_id", t.outlet_id()},
+            {"region_id", t.region_id()},
+            {"class_dimension", t.class_dimension()},
+            {"class_value", t.class_value()}};
+  // Only rule R16 has these two.
+  if (!t.source_topic().empty()) json["source_topic"] = t.source_topic();
+  json["value"] = t.value();
+  json["threshold"] = t.threshold();
+  json["unit"] = t.unit();
+  if (t.has_reason()) json["reason"] = {{"code", t.reason().code()}};
+  json["evidence"] = std::move(evidence);
+  json["policy_id"] = t.policy_id();
+  return json;
 }
 
 void append_json_line(const Json& object, fmt::memory_buffer& out) {

@@ -19,7 +19,7 @@ nlohmann::ordered_json to_json(const Transition& transition, const MarketCalenda
 void append_json_line(const nlohmann::ordered_json& object, fmt::memory_buffer& out);
 void append_json_line(const Transition& transition, const MarketCalendar& calendar, fmt::memory_buffer& out);
 
-// Sorts by rule, brand, SKU, outlet, region, class, transition: the order of alerts.jsonl. For rules of outlets the region
+// Sorts by rule, brand, SKU, outlet, region, class, source topic, transition: the order of alerts.jsonl. For rules of outlets the region
 // is ignored.
 void sort_canonically(std::vector<Transition>& transitions);
 

@@ -39,7 +39,8 @@ TEST(Texts, EveryNameExistsInBothLanguages) {
     for (const auto severity : {Transition::INFO, Transition::WARNING, Transition::CRITICAL}) {
       EXPECT_NE(severity_text(severity, language), severity_text(Transition::SEVERITY_UNSPECIFIED, language));
     }
-    for (const auto* rule : {"R1", "R2", "R3", "R5", "R6"}) EXPECT_GT(rule_text(rule, language).size(), 3U) << rule;
+    for (const auto* rule : {"R1", "R2", "R3", "R5", "R6", "R16"})
+      EXPECT_GT(rule_text(rule, language).size(), 3U) << rule;
     EXPECT_EQ(rule_text("R99", language), "R99");
   }
   EXPECT_EQ(state_text(Transition::FIRING, Language::zh), "预警中");
@@ -138,6 +139,36 @@ TEST(AlertSentence, RegionsHaveSharesAndFactors) {
             "Overstock: stock is 3 times the sales of 28 days (300 / 100 units)");
   EXPECT_EQ(english(transition("R6", Transition::FIRING, 300, 0)), "Overstock: stock of 300 units, no sales");
   EXPECT_EQ(english(transition("R77", Transition::FIRING, 5, 3)), "value 5, threshold 3 units");
+}
+
+TEST(AlertSentence, DataQualityNamesTheTopicAndWhatIsWrong) {
+  auto t = transition("R16", Transition::FIRING, 25, 1000);
+  t.set_source_topic("deliveries");
+  t.set_unit("records");
+  EXPECT_EQ(english(t), "2.5% of a day's deliveries rejected: 25 of 1000 records");
+  EXPECT_EQ(chinese(t), "deliveries 当日拒收率 2.5%：1000 条记录中 25 条被拒收");
+  t.set_state(Transition::RESOLVED);
+  t.set_value(0);
+  t.set_threshold(0);
+  EXPECT_EQ(english(t), "Recovered: 0% of a day's deliveries rejected: 0 of 0 records");
+
+  t = transition("R16", Transition::FIRING, 1);
+  t.set_source_topic("deliveries");
+  t.set_unit("partitions");
+  auto& held = *t.add_evidence();
+  held.set_topic("deliveries");
+  held.set_partition(3);
+  held.set_offset(1234);
+  EXPECT_EQ(english(t), "Record deliveries/3/1234 held: the market's clock waits for a decision");
+  EXPECT_EQ(chinese(t), "记录 deliveries/3/1234 被暂扣，市场时钟等待裁定");
+  t.set_value(2);
+  EXPECT_EQ(
+      english(t),
+      "Records held in 2 partitions of deliveries, such as deliveries/3/1234: the market's clock waits for a decision");
+  EXPECT_EQ(chinese(t), "deliveries 有 2 个分区的记录被暂扣（如 deliveries/3/1234），市场时钟等待裁定");
+  t.set_state(Transition::RESOLVED);
+  EXPECT_EQ(english(t), "Decided: no record of deliveries is held any more");
+  EXPECT_EQ(chinese(t), "已裁定：deliveries 不再有暂扣的记录");
 }
 
 TEST(AlertSentence, StatusOfAnOpenAlert) {

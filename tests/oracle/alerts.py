@@ -2,7 +2,7 @@
 
 Each key (outlet, SKU) is replayed alone, since transitions are numbered within the key. The clock is the arrival of the
 records. Before each record, the midnights and the facts with a later event time that became due are applied in order of
-time. Regional rules, which are evaluated when a day closes, are in regional.py.
+time. Rules that are evaluated when a day closes are in regional.py and data_quality.py.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 
+import data_quality
 import regional
 from book import Book, facts_of, order_lines_of
 from days import day_of, format_time, start_of_day
@@ -76,18 +77,24 @@ class AlertLog:
         columns = Columns(brand=brand, region=region)
         self.write(rule, columns, number, change, change.at, value, threshold, unit, [row], brand, region)
 
+    def write_of_topic(self, rule, topic, number, change, value, threshold, unit, row):
+        self.write(rule, Columns(topic=topic), number, change, change.at, value, threshold, unit, [row], "", "")
+
     def write(self, rule, columns, number, change, known_at, value, threshold, unit, events, brand, region):
+        """Only a rule of source topics has the fields source_topic and reason."""
+        topic = {"source_topic": columns.topic} if columns.topic else {}
+        reason = {"reason": {"code": "DATA_QUALITY" if change.state == "FIRING" else "QUALITY_RECOVERED"}} if topic else {}
         line = {
             "alert_id": alert_id(rule, columns), "transition": number, "episode": change.episode, "rule": rule,
             "severity": SEVERITIES[change.severity], "state": change.state,
             "at": format_time(change.at, self.zone), "since": format_time(change.since, self.zone),
             "known_at": format_time(known_at, self.zone), "brand_id": brand, "sku_id": columns.sku,
-            "outlet_id": columns.outlet, "region_id": region, "class_dimension": "", "class_value": "",
-            "value": value, "threshold": threshold, "unit": unit, "evidence": events, "policy_id": "",
+            "outlet_id": columns.outlet, "region_id": region, "class_dimension": "", "class_value": "", **topic,
+            "value": value, "threshold": threshold, "unit": unit, **reason, "evidence": events, "policy_id": "",
         }
         # region_id of outlet rules counts as empty.
         order = tuple(text.encode("utf-8") for text in (
-            rule, brand, columns.sku, columns.outlet, columns.region, "", "")) + (number,)
+            rule, brand, columns.sku, columns.outlet, columns.region, "", "", columns.topic)) + (number,)
         self.lines.append((order, json.dumps(line, ensure_ascii=False, separators=(",", ":"))))
 
     def sorted_lines(self):
@@ -102,11 +109,12 @@ class Columns:
     sku: str = ""
     outlet: str = ""
     region: str = ""
+    topic: str = ""
 
 
 def alert_id(rule, columns):
-    """Of rule|brand|sku|outlet|region|class_dimension|class_value; no rule has a class in its key so far."""
-    text = "|".join((rule, columns.brand, columns.sku, columns.outlet, columns.region, "", ""))
+    """Of rule|brand|sku|outlet|region|class_dimension|class_value, and |source_topic for a rule of topics; no rule has a class in its key so far."""
+    text = "|".join((rule, columns.brand, columns.sku, columns.outlet, columns.region, "", "") + ((columns.topic,) if columns.topic else ()))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -222,12 +230,14 @@ class Key:
 def run(market, documents, days, zone):
     """Returns (lines of alerts.jsonl, [(record, SKU, count)] of the counts that were not accepted).
 
-    Reading: without a day there is no clock and no line.
+    Reading: without a day there is no clock and no line. A last day before the first one still closes the days before it.
     """
-    if not days:
-        return [], []
-    end = start_of_day(days[-1] + 1, zone) - 1
     alert_log, implausible = AlertLog(market, zone), []
+    if days.stop > 0:
+        data_quality.run(market.records, days.stop - 1, alert_log)
+    if not days:
+        return alert_log.sorted_lines(), []
+    end = start_of_day(days[-1] + 1, zone) - 1
     applied = applied_documents(documents)
     for outlet, history in applied.items():
         for sku in sorted(set().union(*map(affected_skus, history))):

@@ -15,7 +15,7 @@ from collections import Counter
 from itertools import zip_longest
 
 KEY = ("as_of", "brand_id", "region_id", "class_dimension", "class_value", "window_days")
-ALERT_KEY = ("rule", "brand_id", "sku_id", "outlet_id", "region_id", "class_dimension", "class_value", "transition")
+ALERT_KEY = ("rule", "brand_id", "sku_id", "outlet_id", "region_id", "class_dimension", "class_value", "source_topic", "transition")
 AS_OF = b'{"as_of":"'
 SHOWN = 20
 

@@ -1,4 +1,4 @@
-"""A condition that is evaluated once for each day by the clock and never restated: R3, R5, R6.
+"""A condition that is evaluated once for each day by the clock and never restated: R3, R5, R6, R16.
 
 It fires after a number of consecutive days on which it holds, and resolves after a number of consecutive days on which
 the clear condition holds; any other day breaks the run.

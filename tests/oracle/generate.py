@@ -702,6 +702,17 @@ class History:
             ahead_of_its_arrival, unknown_outlet, unknown_sku, phantom, corrected_after_quarantine, twice_in_a_document, negative_in_a_line,
             deep_but_allowed, blank_line, carriage_return, many_returns, sent_back_at_once, at_one_instant])
 
+    def bad_days(self):
+        """Days in a row on which many documents of one kind are rejected."""
+        for kind in LATENESS:
+            first = self.pick(self.live_days)
+            for day in range(first, first + self.random.randrange(1, 9)):
+                for _ in range(self.pick([0, 5, 9, 10, 12, 19, 20, 21, 30])):
+                    doc = self.new_doc(day, kind)
+                    self.send(self.pick([
+                        replace(doc, outlet="nobody"), replace(doc, time=doc.time - LATENESS[kind] - 1, arrival=doc.time),
+                        replace(doc, time=doc.time + MS_OF_DAY, arrival=doc.time)]))
+
     # --- the whole ---
 
     def build(self):
@@ -721,6 +732,8 @@ class History:
             extra = self.random.choices(self.SITUATIONS, k=int(len(self.base) * self.rate))
             for situation in list(self.SITUATIONS) * (self.rate > 0) + extra:
                 situation(self, self.pick(self.base))
+        if self.rate > 0:
+            self.bad_days()
         return self
 
     def days_to_compare(self):

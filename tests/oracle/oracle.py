@@ -7,7 +7,7 @@ the definitions.  Where the definitions leave something open, a comment "Reading
 
 This file: input, verdicts, output. Reference data of outlets and SKUs: market.py; measures: windows.py, measures.py,
 prices.py, rates.py; the book of an outlet and SKU: book.py; rules: stockout.py (R1), prediction.py (R2), overstock.py (R5),
-regional.py (R3, R6), daily_condition.py (shared by R3, R5, R6); the clock and the lines of alerts: alerts.py.
+regional.py (R3, R6), data_quality.py (R16), daily_condition.py (shared by R3, R5, R6, R16); the clock and the lines of alerts: alerts.py.
 
     oracle.py --in DIR --out DIR [--through DAY] [--days D1,D2,...] [--timezone Asia/Shanghai]
               [--outlet-day-documents-max N]

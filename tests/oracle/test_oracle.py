@@ -4,7 +4,7 @@
     python3 tests/oracle/test_oracle.py
 
 Input and the measures of deliveries here; the other measures in test_measures.py, the book and the alerts in
-test_alerts.py, rules R3, R5 and R6 in test_overstock.py and test_regional.py; all of them run.
+test_alerts.py, rules R3, R5, R6 and R16 in test_overstock.py, test_regional.py and test_data_quality.py; all of them run.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import oracle  # noqa: E402
 import rates  # noqa: E402
 from tables import MARKET, NOON, Replay, delivery, event, outlet, region, sku, visit  # noqa: E402
 from test_alerts import Acceptance, Book, ConfirmedStockout, PredictedStockout  # noqa: E402, F401
+from test_data_quality import DataQuality  # noqa: E402, F401
 from test_measures import Months, Orders, Prices, SellThrough, Shelves, States, Stock  # noqa: E402, F401
 from test_overstock import OverstockOutlet  # noqa: E402, F401
 from test_regional import OverstockRegion, RegionalRules, StockoutRegion  # noqa: E402, F401

@@ -172,6 +172,36 @@ TEST_F(JumpHoldsTest, APartitionThatContinuesWithEarlierRecordsRejectsTheJumpsBe
   EXPECT_THAT(documents(), testing::UnorderedElementsAre(HasSubstr(" 1"), HasSubstr(" 3")));
 }
 
+// Rule R16 is evaluated from these reports.
+TEST_F(JumpHoldsTest, AHeldRecordAndItsDecisionAreReportedToTheLedger) {
+  const auto holds = [this] {
+    std::vector<std::string> found;
+    for (const auto& record : read({Topic::ledger, 0})) {
+      LedgerRecord body;
+      EXPECT_TRUE(body.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())));
+      for (const auto& hold : body.progress().holds()) {
+        if (hold.source() != 1) continue;
+        auto text = hold.has_held_offset() ? fmt::format("{} held", hold.held_offset())
+                                           : fmt::format("decided until {}", hold.decided_until());
+        if (found.empty() || found.back() != text) found.push_back(std::move(text));
+      }
+    }
+    return found;
+  };
+  append_marks(kToday);
+  auto reading = process();
+  reading->work();
+  deliver("far", kFar);
+  for (int i = 0; i < 4; ++i) reading->work();
+  EXPECT_THAT(holds(), ElementsAre("decided until 1", "1 held")) << "the first record of each partition is a jump, too";
+  reading = process();  // after a crash
+  for (int i = 0; i < 4; ++i) reading->work();
+  EXPECT_THAT(holds(), ElementsAre("decided until 1", "1 held", "decided until 1", "1 held"));
+  rule(Command::ACCEPT_HELD, "deliveries/0/1");
+  for (int i = 0; i < 2; ++i) reading->work();
+  EXPECT_EQ(holds().back(), "decided until 2");
+}
+
 TEST_F(JumpHoldsTest, AJumpIsAcceptedWhenAnotherPartitionMakesItToo) {
   append_marks(kToday);
   const auto reading = process();

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ledger.pb.h"
+#include "schemas/format.h"
 #include "tests/runtime/runtime_fixture.h"
 
 namespace fiverate::test {
@@ -70,6 +72,43 @@ TEST_F(ProgressReporterTest, RepeatsItsReportEvery10SecondsWhileNothingMoves) {
   EXPECT_EQ(reported_after(1ms), 2);
   EXPECT_EQ(reported_after(9'999ms), 2);
   EXPECT_EQ(reported_after(1ms), 3);
+}
+
+TEST_F(ProgressReporterTest, ReportsARecordThatIsHeldForFiveSecondsAndItsDecision) {
+  const auto last_hold = [&] {
+    std::vector<InRecord> records;
+    log.read(kLedger, 0, 100, 0ms, records);
+    LedgerRecord body;
+    EXPECT_TRUE(body.ParseFromArray(records.back().value.data(), static_cast<int>(records.back().value.size())));
+    if (body.progress().holds_size() == 0) return std::string("none");
+    const auto& hold = body.progress().holds(0);
+    return fmt::format("{}: decided until {}, {} held", hold.source(), hold.decided_until(),
+                       hold.has_held_offset() ? std::to_string(hold.held_offset()) : "none");
+  };
+  JumpGuard guard;
+  dynamic_cast<Adder&>(*tasks.at(kDeliveries).op).guard = &guard;
+  process("1");
+  commit();
+  ASSERT_EQ(reported_after(0ms), 1);
+  guard.hold({7, 1'000'000});
+  ASSERT_EQ(reported_after(1s), 1) << "seen first";
+  EXPECT_EQ(reported_after(4'999ms), 1);
+  EXPECT_EQ(reported_after(1ms), 2);
+  EXPECT_EQ(last_hold(), "1: decided until 0, 7 held");
+  EXPECT_EQ(reported_after(10s), 3) << "repeated, since a receiver with a sequence gap skips it";
+  EXPECT_EQ(last_hold(), "1: decided until 0, 7 held");
+  guard.decide({7, 9, false});
+  EXPECT_EQ(reported_after(1s), 4);
+  EXPECT_EQ(last_hold(), "1: decided until 9, none held");
+  guard.hold({12, 1'000'000});
+  ASSERT_EQ(reported_after(0ms), 4);
+  guard.decide({12, 13, true});
+  EXPECT_EQ(reported_after(4s), 5) << "decided within five seconds";
+  EXPECT_EQ(last_hold(), "1: decided until 13, none held");
+  process("1");
+  commit();
+  EXPECT_EQ(reported_after(1s), 6);
+  EXPECT_EQ(last_hold(), "none") << "it has not changed";
 }
 
 TEST_F(ProgressReporterTest, APartitionThatWasRevokedIsNoLongerReported) {

@@ -195,7 +195,9 @@ class Comparison {
     if (!holds_latest(target.topic)) return;
     LastOfKeys last_expected;
     for (const auto& record : expected) last_expected[record->key] = record->value;
-    if (last_expected != last_actual) add(fmt::format("{}: the last record of a key is not the newest", where));
+    const auto [newest, last] = std::ranges::mismatch(last_expected, last_actual);
+    if (newest != last_expected.end())
+      add(fmt::format("{}: the last record of key {} is not the newest", where, newest->first));
   }
 
   static std::string named(const Input& input) {

@@ -81,6 +81,25 @@ std::set<std::pair<std::string, std::string>> once_each(
   return once;
 }
 
+// Transitions of rule R16 because of held records.
+bool is_of_held_record(const Transition& transition) {
+  return transition.rule() == "R16" && transition.unit() == "partitions";
+}
+
+// A source topic whose alert because of a held record fires after all transitions; empty: none.
+std::string held_topic(const std::vector<Transition>& transitions) {
+  std::map<std::string, const Transition*> last;
+  for (const auto& one : transitions) {
+    if (one.rule() != "R16") continue;
+    auto& known = last[one.source_topic()];
+    if (known == nullptr || known->transition() < one.transition()) known = &one;
+  }
+  for (const auto& [topic, one] : last) {
+    if (is_of_held_record(*one) && one->state() == Transition::FIRING) return topic;
+  }
+  return {};
+}
+
 std::string lines_of(const std::vector<std::string>& lines) {
   std::string text;
   for (const auto& line : lines) text += "  " + line + "\n";
@@ -184,6 +203,9 @@ class SeedCheck {
         stockouts != expected_.stockouts) {
       return "confirmed stockouts differ\n" + first_differences(expected_.stockouts, stockouts);
     }
+    const auto transitions = transitions_of(log, cluster_.definition());
+    if (const auto topic = held_topic(transitions); !topic.empty())
+      return fmt::format("{} has no held record, but its alert still fires\n", topic);
     auto quarantined = once_each(expected_.quarantined);
     if (cluster_.plan().far_time) quarantined.emplace("", name_of(Reason::future));
     if (once_each(quarantined_of(log, cluster_.definition())) != quarantined) return "other records are quarantined\n";
@@ -300,6 +322,9 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   const bool notes_what_is_missing = cluster.notes_what_is_missing();
   report.faults = weather.counts();
   report.repetitions = cluster.repetitions();
+  report.held_alerts = std::ranges::count_if(transitions_of(cluster.log(), cluster.definition()), [](const auto& one) {
+    return is_of_held_record(one) && one.state() == Transition::FIRING;
+  });
   SeedCheck check(cluster, expected, plan.live_rows, report);
   if (report.truncated) {
     check.truncated(at_rest, had_to_notice);

@@ -48,6 +48,7 @@ struct SeedReport {
   Outcome outcome = Outcome::right;
   FaultCounts faults{};
   std::int64_t repetitions = 0;
+  std::int64_t held_alerts = 0;  // alerts of rule R16 because of a held record
 };
 
 struct SeedOptions {

@@ -196,6 +196,7 @@ void SimCluster::start_thread(Process& process, std::size_t stage) {
   StageSettings settings{
       kThreads[stage], definition_, plan_.standby,
       WorkerOptions{std::chrono::milliseconds{0}, std::chrono::milliseconds{500}, commit_records, commit_records}};
+  settings.report_held_after = {};  // also what is decided soon: more alerts
   thread.supervisor = std::make_unique<Supervisor>(std::move(settings), *thread.ports, thread.observer, ignore_report,
                                                    [this] { return now_; });
 }

@@ -190,7 +190,7 @@ Result<void> SimSink::flush() {
   return {};
 }
 
-// A request is late by minutes, not days: the alert manager publishes an alert again for kPublishedAgainDays after it changed.
+// A request is late by minutes, not days: the alert manager writes an alert again kWrittenAgainTimes after it changed.
 void SimSink::deliver_late_before(const Input& target, Millis newest) {
   for (auto& records : late_) {
     while (!records.empty() && Input{records.front().topic, records.front().partition} == target &&

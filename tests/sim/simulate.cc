@@ -34,6 +34,7 @@ int run_many(std::uint64_t first, std::uint64_t last, const SeedOptions& options
     const auto report = run_seed(seed, options);
     for (std::size_t i = 0; i < kFaults; ++i) counts[std::string(kFaultNames[i])] += report.faults[i];
     counts["repetitions"] += report.repetitions;
+    counts["held alerts"] += report.held_alerts;
     if (report.sabotage != Sabotage::none || report.truncated) {
       const auto what = report.truncated ? "truncation" : kSabotageNames[static_cast<std::size_t>(report.sabotage)];
       ++counts[fmt::format("{}: {}", what, kOutcomeNames[static_cast<std::size_t>(report.outcome)])];

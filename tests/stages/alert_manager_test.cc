@@ -271,8 +271,31 @@ struct Matching {
   bool matched;
 };
 
-TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
+// A held record that is accepted moves the clock by months at once.
+TEST_F(AlertManagerTest, AnAlertIsWrittenAgainAtTheNextThreeBeginningsOfADay) {
   feed(transition(1, Transition::FIRING));
+  feed(transition(2, Transition::RESOLVED));
+  states();
+  const auto day_closes = [&](std::int32_t days) {
+    SignalRecord record;
+    record.mutable_day_closed()->set_day(nth(days).number);
+    feed(record);
+    return states();
+  };
+  EXPECT_EQ(day_closes(90), Texts{"A RESOLVED 1"});
+  restart();
+  EXPECT_EQ(day_closes(91), Texts{"A RESOLVED 1"});
+  EXPECT_EQ(day_closes(400), Texts{"A RESOLVED 1"});
+  EXPECT_EQ(day_closes(401), Texts{});
+  feed(transition(3, Transition::FIRING, 2));
+  states();
+  for (const auto days : {402, 403, 404, 405}) EXPECT_EQ(day_closes(days), Texts{"A FIRING 2"}) << "while it fires";
+}
+
+TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
+  auto firing = transition(1, Transition::FIRING);
+  firing.set_source_topic("orders");  // as of rule R16
+  feed(firing);
   written();
   int number = 0;
   for (const auto& [matchers, matched] : std::vector<Matching>{
@@ -286,6 +309,8 @@ TEST_F(AlertManagerTest, ASilenceAppliesOnlyIfAllMatchersMatch) {
            {{{"region_id", "city"}}, true},
            {{{"region_id", "south"}}, false},
            {{{"class_value", "large"}}, false},
+           {{{"source_topic", "orders"}}, true},
+           {{{"source_topic", "visits"}}, false},
            {{{"colour", "red"}}, false},
            {{}, false},
        }) {

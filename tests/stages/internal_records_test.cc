@@ -115,6 +115,10 @@ TEST(InternalRecords, WithoutACauseOnlyProgressAndDefinitionsAreOurs) {
        {Topic::ledger, changed([](auto& r) { r.mutable_progress()->mutable_entries(0)->set_source(-1); })}},
       {"progress before 1970",
        {Topic::ledger, changed([](auto& r) { r.mutable_progress()->mutable_entries(0)->set_arrival_ms(-1); })}},
+      {"a hold of an unknown source",
+       {Topic::ledger, changed([](auto& r) { r.mutable_progress()->add_holds()->set_source(5000); })}},
+      {"a hold at a negative offset",
+       {Topic::ledger, changed([](auto& r) { r.mutable_progress()->add_holds()->set_held_offset(-1); })}},
       {"progress without dependencies", {Topic::deltas, empty_progress(Topic::deltas)}},
       {"deltas without a cause",
        {Topic::deltas, internal_record(Topic::ledger, [](auto& r) { r.mutable_progress(); })}},
@@ -130,6 +134,7 @@ TEST(InternalRecords, TheProgressOfIntakeIsOurs) {
   Outputs::Acknowledged outputs{
       {{Topic::ledger, 0}, {4, 0}}, {{Topic::deltas, 0}, {4, 1}}, {{Topic::signals, 1}, {4, 2}}};
   tracker.acknowledge({Topic::reference, 0}, 0, std::make_shared<const Outputs::Acknowledged>(outputs));
+  tracker.report_hold({Topic::deliveries, 0}, 4, 9);
   const InternalRecords internal(definition);
   for (const auto arrival : {Millis{0}, kArrival}) {
     tracker.acknowledge({Topic::deliveries, 0}, arrival);

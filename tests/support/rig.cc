@@ -127,6 +127,10 @@ void Rig::marks(Millis complete_through) {
     arrives(input.topic, input.partition, complete_through, "", value);
 }
 
+void Rig::report_hold(const Input& input, std::int64_t decided_until, std::optional<std::int64_t> held) {
+  progress_->report_hold(input, decided_until, held);
+}
+
 std::vector<Input> Rig::inputs() const {
   auto inputs = source_inputs(definition_);
   for (const auto topic : {Topic::ledger, Topic::deltas}) {

@@ -78,6 +78,8 @@ class Rig {
   void arrives(Topic topic, std::int32_t partition, Millis timestamp, std::string key, std::string value);
   // Appends a mark to every source partition.
   void marks(Millis complete_through);
+  // The next progress records report which record of a source partition is held, and up to where records are decided.
+  void report_hold(const Input& input, std::int64_t decided_until, std::optional<std::int64_t> held);
   // Runs and commits all tasks in order until none has a record left. CHECKs that there is no error.
   void run();
 

@@ -42,6 +42,18 @@ class HeldRecords(unittest.TestCase):
     def held(self):
         return [json.loads(line)["record"] for line in self.market.ok("quarantine", "held").splitlines()]
 
+    def await_alerts(self, expected):
+        """The transitions of rule R16 of deliveries, as "FIRING deliveries/1/30"."""
+        def transitions():
+            found = []
+            for row in map(json.loads, self.market.ok("alerts", "log", "--rule", "R16").splitlines()):
+                [held] = row["evidence"]
+                found.append(f"{row['state']} {held['topic']}/{held['partition']}/{held['offset']}")
+                self.assertEqual((row["source_topic"], row["severity"], row["unit"]), ("deliveries", "critical", "partitions"))
+                self.assertEqual(row["known_at"], self.clock, "the market's clock waits")
+            return found
+        eventually(lambda: transitions() == expected, 30, self.run_process.text)
+
     def ledger_has(self, event_id):
         return any(event_id.encode() in record.value for record in self.market.records("ledger"))
 
@@ -49,12 +61,17 @@ class HeldRecords(unittest.TestCase):
         first = self.produce("deliveries", "far-1")
         eventually(lambda: self.held() == [first], 20, self.run_process.text)
         self.assertRegex(self.run_process.text(), rf"record {first} is held: it would move the clock of its partition from \S+ to \S+\.")
+        self.await_alerts([f"FIRING {first}"])
+        self.assertRegex(self.market.ok("alerts", "ls", "-o", "table", "--lang", "en").decode(),
+                         rf"critical +firing +R16 data quality +Record {first} held: the market's clock waits")
         self.assertRegex(self.task("deliveries")["held"], r"^20\d\d-")
         self.assertEqual(self.task("deliveries")["watermark"], self.clock)
         self.assertRegex(self.market.ok("status", "-o", "table").decode(), rf"held: {first} would move the clock .* fiverate quarantine accept")
         self.market.fails(1, "quarantine", "accept", "deliveries/0/99", message="is not held. `fiverate quarantine held` lists")
         self.market.ok("quarantine", "reject", first, "--author", "ann")
         eventually(lambda: self.held() == [], 20, self.run_process.text)
+        alerts = [f"FIRING {first}", f"RESOLVED {first}"]
+        self.await_alerts(alerts)
         rows = [json.loads(line) for line in self.market.ok("quarantine", "ls", "--reason", "future").splitlines()]
         self.assertIn((f"{first}/0", "far-1"), [(row["cause"], row["event_id"]) for row in rows])
         self.assertEqual(self.task("deliveries")["watermark"], self.clock)
@@ -62,12 +79,16 @@ class HeldRecords(unittest.TestCase):
         # A crash while another one is held, and another after the decision, which therefore is still the same.
         second = self.produce("deliveries", "far-2")
         eventually(lambda: self.held() == [second], 20, self.run_process.text)
+        alerts += [f"FIRING {second}"]
+        self.await_alerts(alerts)
         self.run_process.kill()
         self.run_process = self.market.run()
         eventually(lambda: f"record {second} is held" in self.run_process.text(), 30, self.run_process.text)
         self.market.ok("quarantine", "accept", second)
         eventually(lambda: self.held() == [] and self.task("deliveries")["watermark"] > self.clock, 20, self.run_process.text)
         self.assertTrue(self.ledger_has("far-2"))
+        alerts += [f"RESOLVED {second}"]
+        self.await_alerts(alerts)
 
         # Another partition that makes the jump too is not held any more, and the rejected document can be brought back.
         self.produce("visits", "far-3")
@@ -80,6 +101,7 @@ class HeldRecords(unittest.TestCase):
         brought_back = [record for record in self.market.records("ledger") if b"far-1" in record.value][-1]
         self.assertIn(b"commands/0/", brought_back.headers)
         self.assertIn(f"{first}/0".encode(), brought_back.value, "its first position")
+        self.await_alerts(alerts)
         self.market.same_alerts()
         self.assertNotRegex(self.run_process.stop(), " error ")
 

@@ -15,9 +15,11 @@ struct AlertKey {
   std::string_view region_id = {};
   std::string_view class_dimension = {};
   std::string_view class_value = {};
+  std::string_view source_topic = {};
 };
 
-// The first 16 hex digits of SHA-256 over "rule|brand|sku|outlet|region|class_dimension|class_value".
+// The first 16 hex digits of SHA-256 over "rule|brand|sku|outlet|region|class_dimension|class_value", for a rule of source topics
+// followed by "|source_topic".
 std::string alert_id_of(const AlertKey& key);
 
 }  // namespace fiverate

@@ -1,4 +1,4 @@
-// Rules that are evaluated once at the end of each day (R3, R5, R6). Facts that arrive later do not change their past
+// Rules that are evaluated once at the end of each day (R3, R5, R6, the share of R16). Facts that arrive later do not change their past
 // results.
 //
 //   state        verdict of the day                     next state   published
@@ -25,6 +25,11 @@ struct RuleVerdict {
 struct RuleRuns {
   std::int32_t fires_after;     // days in a row on which the rule holds
   std::int32_t resolves_after;  // days in a row on which it is clear
+};
+
+struct DayClose {
+  Day day;
+  Millis at;  // 24:00 of the day
 };
 
 // The alert state of one key of a rule.

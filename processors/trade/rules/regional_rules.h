@@ -45,11 +45,6 @@ RegionalVerdict evaluate_overstock_region(const RegionFacts& facts);
 using RegionalKey = std::pair<std::string, std::string>;   // rule, region
 using RegionalAlerts = std::map<RegionalKey, DailyAlert>;  // of one brand, without initial ones
 
-struct DayClose {
-  Day day;
-  Millis at;  // 24:00 of the day
-};
-
 // Evaluates both rules for one brand. `cells` are the facts of its cells, by region; they are rolled up
 // over the region tree. Only regions that were known before the close count. Returns true if `alerts` changed.
 bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
