@@ -1,5 +1,7 @@
 #include "processors/stages/outlet_record.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -68,7 +70,9 @@ Result<OutletRecord> OutletRecordCodec::decode(std::string_view bytes) const {
 }
 
 std::string OutletRecordCodec::encode(const OutletRecord& record) const {
-  OutletState state;
+  // The documents are many small messages: an arena allocates and frees all of them at once.
+  google::protobuf::Arena arena;
+  auto& state = *google::protobuf::Arena::CreateMessage<OutletState>(&arena);
   save(record.facts, *context, state);
   save(record.alerts, state);
   state.set_latest_arrival(record.latest_arrival);
