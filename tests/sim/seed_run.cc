@@ -292,8 +292,11 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   cluster.storm();
   bool at_rest = cluster.stopped() || cluster.calm();
   bool had_to_notice = false;
-  if (!cluster.stopped()) {
-    cluster.mark_sources(end_of(history) + kDaysAfterwards);
+  // In two steps: an outlet task without differences sends its watermark when it has passed a full minute since a midnight, and LIVE rows
+  // wait for it.
+  for (const auto afterwards : {kDaysAfterwards - kMinuteMs, kDaysAfterwards}) {
+    if (cluster.stopped()) break;
+    cluster.mark_sources(end_of(history) + afterwards);
     at_rest = cluster.calm();
   }
   if (report.truncated && !cluster.stopped()) {
