@@ -7,12 +7,14 @@
 #include <map>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "bench/simulated_ledger.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/state_codec.h"
+#include "processors/stages/topology.h"
 #include "processors/stream/memory_store.h"
 #include "schemas/check.h"
 #include "schemas/decode.h"
@@ -37,9 +39,13 @@ LedgerLine line_of(const Event& event, Millis arrival, std::int64_t offset) {
   return line;
 }
 
+// When the version of the outlet comes.
+enum class Version : std::uint8_t { first, last, never };
+
 // Deliveries, visits with counts, and orders in turn, evenly over `days`; every tenth one arrives up to 6 days late if
 // `late`.
-std::vector<LedgerLine> documents_of(std::int32_t number, std::int32_t days, bool late) {
+std::vector<LedgerLine> documents_of(std::int32_t number, std::int32_t days, bool late,
+                                     Version version = Version::first) {
   std::mt19937 random(7);
   const auto below = [&](std::int64_t limit) {
     return std::uniform_int_distribution<std::int64_t>(0, limit - 1)(random);
@@ -68,8 +74,10 @@ std::vector<LedgerLine> documents_of(std::int32_t number, std::int32_t days, boo
   for (std::int32_t sku = 0; sku < kSkus; ++sku) {
     add(test::sku(fmt::format("S{}", sku), fmt::format("B{}", sku % 2)), begin);
   }
-  add(test::outlet("R", Day{19'000}, "north"), begin);
+  const auto outlet = test::outlet("R", Day{19'000}, "north");
+  if (version == Version::first) add(outlet, begin);
   for (const auto& [arrival, event] : events) add(event, arrival);
+  if (version == Version::last) add(outlet, begin + days * kDayMs);
   return lines;
 }
 
@@ -77,10 +85,26 @@ double cpu_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
-void busy_outlet(benchmark::State& state, std::int32_t days, bool late) {
-  static std::map<std::pair<std::int32_t, bool>, double> first_cost;
+// The progress record at which the pending documents of an unknown outlet have expired.
+LedgerLine after_all_have_expired(std::int64_t offset) {
+  LedgerRecord record;
+  record.set_arrival_ms(calendar().start_of(Day{20'003}));
+  for (std::size_t source = 0; source < source_inputs(definition()).size(); ++source) {
+    auto& entry = *record.mutable_progress()->add_entries();
+    entry.set_source(static_cast<std::int32_t>(source));
+    entry.set_arrival_ms(record.arrival_ms());
+  }
+  LedgerLine line;
+  line.cause = Cause{"intake/0", {offset, 0}};
+  line.value = record.SerializeAsString();
+  return line;
+}
+
+void busy_outlet(benchmark::State& state, std::int32_t days, bool late, Version version = Version::first) {
+  static std::map<std::tuple<std::int32_t, bool, Version>, double> first_cost;
   const auto number = static_cast<std::int32_t>(state.range(0));
-  const auto lines = documents_of(number, days, late);
+  auto lines = documents_of(number, days, late, version);
+  if (version == Version::never) lines.push_back(after_all_have_expired(std::ssize(lines)));
   auto of_market = definition();
   of_market.set_outlet_day_documents_max(number);
   double seconds = 0;
@@ -97,7 +121,7 @@ void busy_outlet(benchmark::State& state, std::int32_t days, bool late) {
     seconds += cpu_seconds() - begun;
   }
   const auto cost = seconds / static_cast<double>(state.iterations() * number);
-  const auto& first = first_cost.try_emplace({days, late}, cost).first->second;
+  const auto& first = first_cost.try_emplace({days, late, version}, cost).first->second;
   state.counters["us_a_document"] = cost * 1e6;
   state.counters["cost_of_a_document"] = cost / first;
 }
@@ -108,6 +132,8 @@ void numbers_of_documents(benchmark::internal::Benchmark* family) {
 BENCHMARK_CAPTURE(busy_outlet, sixty_days, 60, false)->Apply(numbers_of_documents);
 BENCHMARK_CAPTURE(busy_outlet, sixty_days_every_tenth_late, 60, true)->Apply(numbers_of_documents);
 BENCHMARK_CAPTURE(busy_outlet, one_day, 1, false)->Apply(numbers_of_documents);
+BENCHMARK_CAPTURE(busy_outlet, one_day_before_its_outlet, 1, false, Version::last)->Apply(numbers_of_documents);
+BENCHMARK_CAPTURE(busy_outlet, one_day_without_an_outlet, 1, false, Version::never)->Apply(numbers_of_documents);
 
 // What a commit costs after one more document: the record of the outlet is written as a whole.
 void busy_outlet_commit(benchmark::State& state) {

@@ -9,8 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "processors/stream/ports.h"
 #include "schemas/import_position.h"
@@ -46,6 +48,40 @@ enum class ImportState : std::uint8_t {
 // `ends` has all source partitions. Every import writes at least a mark into each of them, so an import that is the last one of some
 // partitions only has not ended.
 ImportState state_of_import(const PartitionEnds& ends);
+
+// Reads the records of source partitions. Implemented for Kafka, and for the log of the simulation.
+class SourceRecords {
+ public:
+  using Inputs = std::vector<Input>;
+  using EndOffsets = std::map<Input, std::int64_t>;
+  using Visit = std::function<void(const InRecord& record)>;
+
+  virtual ~SourceRecords() = default;
+  // Visits the last `count` records of each partition. Returns the end offset of each partition.
+  virtual Result<EndOffsets> read_last(const Inputs& inputs, std::int64_t count, const Visit& visit) = 0;
+  // The same for the first record of each partition that is not earlier than `time`, and all behind it.
+  virtual Result<EndOffsets> read_since(const Inputs& inputs, Millis time, const Visit& visit) = 0;
+};
+
+// An import or a simulation that is to be written.
+struct ImportRequest {
+  ImportId import = 0;
+  Millis first_mark = 0;  // no record has an earlier timestamp
+  Millis begins = 0;      // the earliest arrival of an event
+};
+struct FoundImport {
+  PartitionEnds ends;
+  ImportState state = ImportState::absent;
+};
+// Finds out what was written of it. Where the market's clock is beyond its begin, an import is found if it is the last one of some
+// partition, or if it ended before another one.
+Result<FoundImport> find_import(SourceRecords& topics, const SourceRecords::Inputs& inputs,
+                                const ImportRequest& request);
+// The last record of each partition.
+Result<PartitionEnds> last_records(SourceRecords& topics, const SourceRecords::Inputs& inputs, ImportId import);
+// The same, and the last record of an import in each partition, though records of other programs follow it.
+Result<PartitionEnds> last_records_of_imports(SourceRecords& topics, const SourceRecords::Inputs& inputs,
+                                              ImportId import);
 
 // An import, and its last record in each partition that has one.
 struct ImportStart {

@@ -110,7 +110,7 @@ constexpr const char* kRepeat = "Repeat the command with the same files to conti
 
 // Writes the history behind what earlier runs have written.
 int write_history(const Context& context, const MarketCalendar& calendar, const History& history, bool open,
-                  ImportId id, const SourceTopics& topics, const PartitionCounts& partitions) {
+                  ImportId id, const FoundImport& topics, const PartitionCounts& partitions) {
   const auto begun = std::chrono::steady_clock::now();
   const auto sink = or_exit(KafkaSink::open(context.kafka));
   ImportOptions options{partitions, start_of_import(id, topics.ends), open, stop_requested};
@@ -150,7 +150,7 @@ int import_all(const Context& context, const ImportArguments& arguments) {
   const auto id = import_id(history, calendar, partitions);
   const auto topics = check_source_topics(
       context, definition, calendar,
-      {SourceWriterKind::import, id, first_mark(history, calendar), history.begins(), arguments.yes});
+      {SourceWriterKind::import, {id, first_mark(history, calendar), history.begins()}, arguments.yes});
   if (topics.state == ImportState::followed) {
     print_note(fmt::format("Nothing was written: all {} events were imported before, and another import since.",
                            history.size()));

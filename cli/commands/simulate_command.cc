@@ -156,7 +156,7 @@ int simulate_market(const Context& context, const SimulateArguments& arguments) 
     const auto id = simulation_id(settings, calendar, partitions);
     const auto begins = calendar.start_of(settings.size.first_day);
     const auto found = check_source_topics(context, definition, calendar,
-                                           {SourceWriterKind::simulation, id, begins, begins, arguments.yes});
+                                           {SourceWriterKind::simulation, {id, begins, begins}, arguments.yes});
     if (found.state == ImportState::followed) {
       print_note("Nothing was written: this simulation was written before, and another import since.");
       return kExitDone;

@@ -15,60 +15,37 @@ namespace {
 
 using Inputs = std::vector<Input>;
 
-// Other programs write without the header, such as actions of people: so many of them may follow an import.
-constexpr std::int64_t kLastRecords = 10'000;
 // A process that was killed leaves requests in the broker's sockets, and another one may be writing still.
 constexpr std::chrono::seconds kWrittenWithin{2};
 
-// Adds all records of these partitions from there on.
-void read_ends(const Context& context, const Inputs& inputs, const ReadFrom& from, ImportId import,
-               PartitionEnds& ends) {
-  if (inputs.empty()) return;
-  const auto reader = or_exit(KafkaReader::open(context.kafka, {inputs, from, true}));
-  std::vector<InRecord> records;
-  while (!reader->finished()) {
-    records.clear();
-    or_exit(reader->poll(std::chrono::milliseconds(100), records));
-    for (const auto& record : records) add_record(ends[record.input], record, import);
+class KafkaRecords final : public SourceRecords {
+ public:
+  explicit KafkaRecords(const Context& context) : context_(context) {}
+  Result<EndOffsets> read_last(const Inputs& inputs, std::int64_t count, const Visit& visit) override {
+    return read(inputs, FromLast{count}, visit);
   }
-  for (const auto& [input, end] : reader->end_offsets()) ends[input].end_offset = std::max(ends[input].end_offset, end);
-}
+  Result<EndOffsets> read_since(const Inputs& inputs, Millis time, const Visit& visit) override {
+    return read(inputs, FromTime{time}, visit);
+  }
+
+ private:
+  Result<EndOffsets> read(const Inputs& inputs, const ReadFrom& from, const Visit& visit) {
+    TRY_VALUE(reader, KafkaReader::open(context_.kafka, {inputs, from, true}));
+    std::vector<InRecord> records;
+    while (!reader->finished()) {
+      records.clear();
+      TRY(reader->poll(std::chrono::milliseconds(100), records));
+      for (const auto& record : records) visit(record);
+    }
+    return reader->end_offsets();
+  }
+
+  const Context& context_;
+};
 
 PartitionEnds last_records(const Context& context, const Inputs& inputs, ImportId import) {
-  PartitionEnds ends;
-  read_ends(context, inputs, FromLast{1}, import, ends);
-  return ends;
-}
-
-template <typename Condition>
-Inputs inputs_where(const PartitionEnds& ends, Condition condition) {
-  Inputs inputs;
-  for (const auto& [input, end] : ends) {
-    if (condition(end)) inputs.push_back(input);
-  }
-  return inputs;
-}
-
-// Whether an earlier import ended before another one. Each import writes its marks to `commands`, which is small.
-bool is_followed(const Context& context, const SourceWriting& writing) {
-  const Input commands{Topic::commands, 0};
-  PartitionEnds ends;
-  read_ends(context, {commands}, FromTime{writing.first_mark}, writing.import, ends);
-  return state_of_import(ends) == ImportState::followed;
-}
-
-// Finds the last record of this import in each partition, and the last one of another import. Where the clock is beyond the begin, an
-// import is found if it is the last one of some partition.
-PartitionEnds find_ends(const Context& context, const Inputs& inputs, const SourceWriting& writing) {
-  auto ends = last_records(context, inputs, writing.import);
-  const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.own && !end.other; };
-  read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, writing.import, ends);
-  const bool is_begun = std::ranges::any_of(ends, [](const auto& each) { return each.second.own.has_value(); });
-  if (is_begun || clock_of(ends) <= writing.begins) {
-    const auto without_own = [](const PartitionEnd& end) { return end.latest != kNever && !end.own; };
-    read_ends(context, inputs_where(ends, without_own), FromTime{writing.first_mark}, writing.import, ends);
-  }
-  return ends;
+  KafkaRecords topics(context);
+  return or_exit(last_records(topics, inputs, import));
 }
 
 std::map<Input, std::int64_t> end_offsets(const PartitionEnds& ends) {
@@ -116,19 +93,16 @@ void check_settings(const Context& context, const Definition& definition, const 
 
 }  // namespace
 
-SourceTopics check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
-                                 const SourceWriting& writing) {
+FoundImport check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
+                                const SourceWriting& writing) {
   const bool is_import = writing.kind == SourceWriterKind::import;
   const auto* const rejected = is_import ? "Import rejected" : "Simulation rejected";
   check_settings(context, definition, rejected);
   const auto inputs = source_inputs(definition);
-  SourceTopics topics;
-  topics.ends = find_ends(context, inputs, writing);
-  topics.state = state_of_import(topics.ends);
+  const auto& [import, first_mark, begins] = writing.request;
+  KafkaRecords records(context);
+  auto topics = or_exit(find_import(records, inputs, writing.request));
   const auto clock = clock_of(topics.ends);
-  if (topics.state == ImportState::absent && clock > writing.begins && is_followed(context, writing)) {
-    topics.state = ImportState::followed;
-  }
   switch (topics.state) {
     case ImportState::followed:
       return topics;
@@ -147,7 +121,7 @@ SourceTopics check_source_topics(const Context& context, const Definition& defin
                                 : "If it was this one, its options have changed since."));
     case ImportState::begun:
       std::this_thread::sleep_for(kWrittenWithin);
-      if (end_offsets(last_records(context, inputs, writing.import)) != end_offsets(topics.ends)) {
+      if (end_offsets(last_records(context, inputs, import)) != end_offsets(topics.ends)) {
         throw ExitError(kExitFailed, fmt::format("{}: another process is writing to the topics now. Wait until it has "
                                                  "ended, then repeat the command.",
                                                  rejected));
@@ -157,19 +131,19 @@ SourceTopics check_source_topics(const Context& context, const Definition& defin
       break;
   }
   if (clock == kNever) return topics;
-  if (clock > writing.begins) {
+  if (clock > begins) {
     throw ExitError(kExitFailed,
                     fmt::format("{}: it starts on {}, but this market is already at {}. Use {}a new topics.prefix.",
-                                rejected, minute_text(writing.begins, calendar), minute_text(clock, calendar),
+                                rejected, minute_text(begins, calendar), minute_text(clock, calendar),
                                 is_import ? "--open for earlier imports, or " : ""));
   }
   const auto days = context.config().import.outlier_days;
-  if (writing.begins - clock > days * kDayMs && !writing.yes) {
+  if (begins - clock > days * kDayMs && !writing.yes) {
     throw ExitError(
         kExitFailed,
         fmt::format("{}: it starts on {}, but this market is at {}, more than import.outlier_days ({}) before. Each "
                     "day on the way would get rows and become final. Correct the times, or accept them with --yes.",
-                    rejected, minute_text(writing.begins, calendar), minute_text(clock, calendar), days));
+                    rejected, minute_text(begins, calendar), minute_text(clock, calendar), days));
   }
   return topics;
 }
@@ -177,9 +151,8 @@ SourceTopics check_source_topics(const Context& context, const Definition& defin
 void check_imports_have_ended(const Context& context, const std::vector<Input>& inputs,
                               const MarketCalendar& calendar) {
   constexpr ImportId kNone = 0;
-  auto ends = last_records(context, inputs, kNone);
-  const auto without_header = [](const PartitionEnd& end) { return end.latest != kNever && !end.other; };
-  read_ends(context, inputs_where(ends, without_header), FromLast{kLastRecords}, kNone, ends);
+  KafkaRecords records(context);
+  const auto ends = or_exit(last_records_of_imports(records, inputs, kNone));
   if (state_of_import(ends) != ImportState::other_incomplete) return;
   throw ExitError(
       kExitFailed,

@@ -12,25 +12,17 @@ namespace fiverate {
 
 enum class SourceWriterKind : std::uint8_t { import, simulation };
 
-// An import or a simulation.
 struct SourceWriting {
   SourceWriterKind kind;
-  ImportId import;
-  Millis first_mark;  // no record has an earlier timestamp
-  Millis begins;      // the earliest arrival of an event
-  bool yes;           // accept a start long after the market's clock
-};
-
-struct SourceTopics {
-  PartitionEnds ends;  // before the writing
-  ImportState state = ImportState::absent;
+  ImportRequest request;
+  bool yes;  // accept a start long after the market's clock
 };
 
 // Ends the program with a message unless the topics exist, accept timestamps of the writer, and are in one of three states: nothing of
 // this import was written and the market's clock is not later than its begin (absent), it can continue (begun), or it has ended before
 // another one (followed).
-SourceTopics check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
-                                 const SourceWriting& writing);
+FoundImport check_source_topics(const Context& context, const Definition& definition, const MarketCalendar& calendar,
+                                const SourceWriting& writing);
 
 // Ends the program with a message if an import or a simulation has not ended.
 void check_imports_have_ended(const Context& context, const std::vector<Input>& inputs, const MarketCalendar& calendar);

@@ -103,8 +103,8 @@ const std::vector<Setting>& table() {
        "Time zone of the business days."},
       {"market", "outlet_day_documents_max",
        integer<&C::market, &C::Market::outlet_day_documents_max>(1, kOutletDayDocumentsMax),
-       "Most documents of one outlet whose event_time is on one business day; a further one is quarantined. Fixed once "
-       "the topics exist."},
+       "Most documents of one outlet whose event_time is on one business day, pending ones included; a further one is "
+       "quarantined. Fixed once the topics exist."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Clock of the market: as recorded in its log (marks of the producer, until `topics live`), or the one that "
        "`run` has "

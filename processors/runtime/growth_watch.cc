@@ -45,32 +45,47 @@ void GrowthWatch::pause(const Tasks& tasks) {
 
 bool GrowthWatch::may_report(const Tasks& tasks) {
   const auto now = parts_.now();
-  auto days = days_of(tasks);
-  const bool is_verified = days == days_;
-  if (is_verified && now < count_at_) return reason_.empty();
-  if (now < again_at_) return is_verified && reason_.empty();
+  const bool verified = is_verified(tasks);
+  if (verified && now < count_at_) return reason_.empty();
+  if (now < again_at_) return verified && reason_.empty();
+  auto counted = tasks_now(tasks);  // before the partitions are counted
   const auto partitions = parts_.source.partition_counts(kCountWithin);
   if (!partitions) {
     again_at_ = now + kAgainAfter;
-    if (!is_verified && now >= report_at_) {
+    if (!verified && now >= report_at_) {
       report_at_ = now + kReportEvery;
       parts_.report(Severity::warning, partitions.error().what + " No day closes until they are counted.");
     }
-    return is_verified && reason_.empty();
+    return verified && reason_.empty();
   }
-  days_ = std::move(days);
+  counted_ = std::move(counted);
   count_at_ = now + kEvery;
   evaluate(*partitions, now);
   return reason_.empty();
 }
 
-GrowthWatch::Days GrowthWatch::days_of(const Tasks& tasks) const {
-  Days days;
+Day GrowthWatch::day_of(const TaskContext& task) const {
+  const auto clock = task.op->clock();
+  return clock == kNever ? kNoDay : calendar_.day_of(clock);
+}
+
+bool GrowthWatch::is_verified(const Tasks& tasks) const {
+  return std::ranges::all_of(tasks, [&](const auto& entry) {
+    const auto& [input, context] = entry;
+    const auto counted = counted_.find(input);
+    return counted != counted_.end() &&
+           (day_of(context) == counted->second.day || context.task->next_offset() <= counted->second.end_offset);
+  });
+}
+
+std::map<Input, GrowthWatch::Counted> GrowthWatch::tasks_now(const Tasks& tasks) const {
+  const auto lag = parts_.source.lag();
+  std::map<Input, Counted> counted;
   for (const auto& [input, context] : tasks) {
-    const auto clock = context.op->clock();
-    days[input] = clock == kNever ? kNoDay : calendar_.day_of(clock);
+    const auto unread = lag.find(input);
+    counted[input] = {day_of(context), context.task->next_offset() + (unread == lag.end() ? 0 : unread->second)};
   }
-  return days;
+  return counted;
 }
 
 void GrowthWatch::evaluate(const std::map<Topic, std::int32_t>& partitions, Time now) {

@@ -2,8 +2,9 @@
 // their records, so no day may close without them. From then on intake reads nothing and reports no progress, until `topics extend` has
 // added them to the definition and the process has been started again.
 //
-// The partitions are counted every kEvery, and before a task's clock passes a midnight. Producers write into a new partition only after
-// it exists, so no day closes without records that were written before the midnight.
+// The partitions are counted every kEvery, and before a record that was written after the last count moves a task's clock over a midnight.
+// Producers write into a new partition only after it exists, so no day closes without records that were written before the midnight. A
+// backlog is older than its count: it is counted every kEvery only.
 #pragma once
 
 #include <chrono>
@@ -59,13 +60,20 @@ class GrowthWatch {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  using Days = std::map<Input, Day>;
-  [[nodiscard]] Days days_of(const Tasks& tasks) const;
+  // A task at the last count.
+  struct Counted {
+    Day day;                  // of its clock
+    std::int64_t end_offset;  // of its input, as far as it was known
+  };
+  [[nodiscard]] Day day_of(const TaskContext& task) const;
+  // Whether the clock of each task is on the day of the last count, or all that it has read was written before the count.
+  [[nodiscard]] bool is_verified(const Tasks& tasks) const;
+  [[nodiscard]] std::map<Input, Counted> tasks_now(const Tasks& tasks) const;
   void evaluate(const std::map<Topic, std::int32_t>& partitions, Time now);
 
   Parts parts_;
   MarketCalendar calendar_;
-  Days days_;  // of the tasks' clocks at the last count
+  std::map<Input, Counted> counted_;
   std::string reason_;
   Time count_at_{};
   Time again_at_{};

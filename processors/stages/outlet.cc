@@ -119,13 +119,17 @@ Result<void> OutletStage::on_document(const LedgerEvent& document) {
   outlet.latest_arrival = std::max(outlet.latest_arrival, document.arrival);
   documents_.forget_old(outlet);
   advance(outlet_id, outlet);
-  const auto missing = pending_.missing_of(document.event, outlet);
+  const auto missing = missing_of(document.event, outlet, context_.market.catalogue);
   if (missing && pending_.is_expired(document.arrival)) {
-    output_.quarantine(document, *missing);
+    output_.quarantine(document, rejection_of(document.event, *missing));
   } else if (missing || outlet.pending.blocks(document.event)) {
-    pending_.add(document, outlet);
+    if (const auto too_many = documents_.too_many_to_wait(document, outlet)) {
+      output_.quarantine(document, *too_many);
+    } else {
+      pending_.add(document, outlet);
+    }
   } else {
-    documents_.apply(document, outlet);
+    documents_.apply(document, outlet, pending_of_day(document.event, outlet, context_.market));
   }
   schedule(outlet_id, outlet);
   return {};
@@ -139,29 +143,30 @@ Result<void> OutletStage::on_version(const LedgerEvent& version) {
   outlet.latest_arrival = std::max(outlet.latest_arrival, version.arrival);
   advance(outlet_id, outlet);
   documents_.apply_version(version, outlet);
-  TRY(apply_ready(outlet));
+  TRY(pending_.on_known({Reason::unknown_outlet, outlet_id}, outlet_id, outlet));
+  apply_ready(outlet);
   schedule(outlet_id, outlet);
   return {};
 }
 
 Result<void> OutletStage::on_sku(const LedgerEvent& sku) {
   reference_.apply(sku.event, sku.arrival);
-  for (const auto& outlet_id : pending_.pop_outlets_waiting_for(sku.event.sku().sku_id())) {
+  const auto& sku_id = sku.event.sku().sku_id();
+  for (const auto& outlet_id : pending_.pop_outlets_waiting_for(sku_id)) {
     auto outlet = outlets_.change(outlet_id);
     if (!outlet) return tl::make_unexpected(outlet.error());
     advance(outlet_id, **outlet);
-    TRY(apply_ready(**outlet));
+    TRY(pending_.on_known({Reason::unknown_sku, sku_id}, outlet_id, **outlet));
+    apply_ready(**outlet);
     schedule(outlet_id, **outlet);
   }
   return {};
 }
 
-Result<void> OutletStage::apply_ready(OutletRecord& outlet) {
-  for (;;) {
-    const auto ready = pending_.pop_ready(outlet);
-    if (!ready) return tl::make_unexpected(ready.error());
-    if (!*ready) return {};
-    documents_.apply({(*ready)->event(), (*ready)->arrival_ms(), source_of(**ready)}, outlet);
+void OutletStage::apply_ready(OutletRecord& outlet) {
+  // Each of them had a place of its day while it was pending, so the other pending ones take none from it.
+  while (const auto ready = pending_.pop_ready(outlet)) {
+    documents_.apply({ready->event(), ready->arrival_ms(), source_of(*ready)}, outlet, 0);
   }
 }
 
@@ -212,13 +217,10 @@ Result<void> OutletStage::on_timer(const std::string& outlet_id) {
   if (!found) return tl::make_unexpected(found.error());
   auto& outlet = **found;
   advance(outlet_id, outlet);
-  for (;;) {
-    const auto expired = pending_.pop_expired(outlet_id, outlet);
-    if (!expired) return tl::make_unexpected(expired.error());
-    if (!*expired) break;
-    const auto& [record, missing] = **expired;
-    output_.quarantine({record.event(), record.arrival_ms(), source_of(record)}, missing);
-    TRY(apply_ready(outlet));
+  while (const auto expired = pending_.pop_expired(outlet_id, outlet)) {
+    const auto& [record, missing] = *expired;
+    output_.quarantine({record.event(), record.arrival_ms(), source_of(record)}, rejection_of(record.event(), missing));
+    apply_ready(outlet);
   }
   schedule(outlet_id, outlet);
   return {};

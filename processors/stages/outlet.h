@@ -73,7 +73,7 @@ class OutletStage final : public Operator {
   // Advances the outlet to its clock, before a record or a timer changes it.
   void advance(const std::string& outlet_id, OutletRecord& outlet);
   // Applies the pending documents of which nothing is missing any more.
-  Result<void> apply_ready(OutletRecord& outlet);
+  void apply_ready(OutletRecord& outlet);
   // Sets the outlet's timer to the next time at which it changes.
   void schedule(const std::string& outlet_id, OutletRecord& outlet);
 

@@ -20,10 +20,10 @@ AcceptanceLimits limits_of(const Definition& definition) {
 OutletDocuments::OutletDocuments(OutletContext& context, OutletAlertRules& rules, OutletOutput& output)
     : context_(context), rules_(rules), output_(output), limits_(limits_of(context.settings.definition)) {}
 
-void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet) {
+void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet, std::int32_t pending) {
   const auto& event = document.event;
   ArrivedDocument arrived(event, document.arrival, context_.market.catalogue);
-  auto verdict = validate(outlet.facts, arrived, context_.first_open_day(), limits_, context_.market);
+  auto verdict = validate(outlet.facts, arrived, context_.first_open_day(), limits_, context_.market, pending);
   if (verdict.outcome != Outcome::rejected) output_.count_outcome(document.source, document.arrival, false);
   switch (verdict.outcome) {
     case Outcome::accepted:
@@ -40,6 +40,15 @@ void OutletDocuments::apply(const LedgerEvent& document, OutletRecord& outlet) {
       output_.quarantine(document, {verdict.reason, std::move(verdict.detail), event.event_id()});
       break;
   }
+}
+
+std::optional<Rejected> OutletDocuments::too_many_to_wait(const LedgerEvent& document,
+                                                          const OutletRecord& outlet) const {
+  const auto& event = document.event;
+  auto detail = fiverate::too_many_to_wait(outlet.facts, event, document.arrival, limits_, context_.market,
+                                           pending_of_day(event, outlet, context_.market));
+  if (!detail) return std::nullopt;
+  return Rejected{Reason::bad_value, std::move(*detail), event.event_id()};
 }
 
 void OutletDocuments::accept(const LedgerEvent& document, ArrivedDocument arrived, OutletRecord& outlet) {

@@ -3,6 +3,7 @@
 // concerned.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "processors/stages/outlet_alert_rules.h"
@@ -18,8 +19,10 @@ class OutletDocuments {
   OutletDocuments(OutletContext& context, OutletAlertRules& rules, OutletOutput& output);
 
   // Validates a document whose outlet and SKUs are known: it changes the facts, is dropped as a duplicate, or is
-  // quarantined.
-  void apply(const LedgerEvent& document, OutletRecord& outlet);
+  // quarantined. `pending` records of its day take places that a new document cannot have.
+  void apply(const LedgerEvent& document, OutletRecord& outlet, std::int32_t pending);
+  // The rejection of a document that would have to wait beyond the limit of its day; nullopt: it may wait.
+  [[nodiscard]] std::optional<Rejected> too_many_to_wait(const LedgerEvent& document, const OutletRecord& outlet) const;
   void apply_version(const LedgerEvent& version, OutletRecord& outlet);
   // Advances the facts to the day of the outlet's clock: an outlet becomes dormant without any event.
   void advance(OutletRecord& outlet);

@@ -1,12 +1,10 @@
 #include "processors/stages/pending_documents.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "processors/stream/key_parts.h"
 #include "processors/stream/state_table.h"
 #include "processors/trade/facts/acceptance.h"
-#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
@@ -33,29 +31,13 @@ void PendingDocuments::save(StoreBatch& batch) {
   unsaved_.changes.clear();
 }
 
-std::optional<Rejected> PendingDocuments::missing_of(const Event& document, const OutletRecord& outlet) const {
-  if (!outlet.facts.known) {
-    return Rejected{Reason::unknown_outlet, fmt::format("outlet {} is unknown", outlet_id_of(document)),
-                    document.event_id()};
-  }
-  for (const auto sku_id : sku_ids_of(document)) {
-    if (!context_.market.catalogue.find(sku_id)) {
-      return Rejected{Reason::unknown_sku, fmt::format("SKU {} is unknown", sku_id), document.event_id()};
-    }
-  }
-  return std::nullopt;
-}
-
 bool PendingDocuments::is_expired(Millis arrival) const {
   return context_.settings.reference_first || arrival + context_.settings.definition.pending_ms() < context_.watermark;
 }
 
 void PendingDocuments::add(const LedgerEvent& document, OutletRecord& outlet) {
-  const auto& outlet_id = outlet_id_of(document.event);
-  for (const auto sku_id : sku_ids_of(document.event)) {
-    if (context_.market.catalogue.find(sku_id)) continue;
-    const bool added = outlets_by_sku_[std::string(sku_id)].insert(outlet_id).second;
-    if (added) unsaved_.put(wait_key(sku_id, outlet_id), "");
+  if (const auto missing = missing_of(document.event, outlet, context_.market.catalogue)) {
+    wait(*missing, outlet_id_of(document.event));
   }
   PendingRecord record;
   *record.mutable_event() = document.event;
@@ -63,55 +45,53 @@ void PendingDocuments::add(const LedgerEvent& document, OutletRecord& outlet) {
   record.set_sender(document.source.sender);
   record.set_offset(document.source.position.offset);
   record.set_index(document.source.position.index);
-  outlet.pending.add(std::move(record));
+  add_pending(std::move(record), outlet, context_.market);
   output_.count(Contribution::parked, document.arrival, 1);
 }
 
-Result<std::optional<PendingRecord>> PendingDocuments::pop_ready(OutletRecord& outlet) {
-  auto ready = outlet.pending.pop_ready(
-      [&](const Event& document) -> Result<std::optional<Rejected>> { return missing_of(document, outlet); });
-  if (ready && *ready) output_.count(Contribution::parked, (*ready)->arrival_ms(), -1);
+Result<void> PendingDocuments::on_known(const MissingReference& known, const std::string& outlet_id,
+                                        OutletRecord& outlet) {
+  return outlet.pending.on_known(known, [&](const Event& document) -> Result<std::optional<MissingReference>> {
+    auto missing = missing_of(document, outlet, context_.market.catalogue);
+    if (missing) wait(*missing, outlet_id);
+    return missing;
+  });
+}
+
+std::optional<PendingRecord> PendingDocuments::pop_ready(OutletRecord& outlet) {
+  auto ready = outlet.pending.pop_ready();
+  if (!ready) return std::nullopt;
+  uncount_pending(*ready, outlet, context_.market);
+  output_.count(Contribution::parked, ready->arrival_ms(), -1);
   return ready;
 }
 
-Result<std::optional<PendingRecords::Expired>> PendingDocuments::pop_expired(const std::string& outlet_id,
-                                                                             OutletRecord& outlet) {
-  auto expired = outlet.pending.pop_expired(
-      context_.watermark, context_.settings.definition.pending_ms(),
-      [&](const Event& document) -> Result<std::optional<Rejected>> { return missing_of(document, outlet); });
-  if (expired && *expired) {
-    stop_waiting(outlet_id, (*expired)->record, outlet);
-    output_.count(Contribution::parked, (*expired)->record.arrival_ms(), -1);
-  }
+std::optional<PendingRecords::Expired> PendingDocuments::pop_expired(const std::string& outlet_id,
+                                                                     OutletRecord& outlet) {
+  auto expired = outlet.pending.pop_expired(context_.watermark, context_.settings.definition.pending_ms());
+  if (!expired) return std::nullopt;
+  if (!outlet.pending.is_waiting_for(expired->missing)) stop_waiting(expired->missing, outlet_id);
+  uncount_pending(expired->record, outlet, context_.market);
+  output_.count(Contribution::parked, expired->record.arrival_ms(), -1);
   return expired;
 }
 
-// The outlet waits for the SKUs of the document that is gone only if another pending document names them too.
-void PendingDocuments::stop_waiting(const std::string& outlet_id, const PendingRecord& gone,
-                                    const OutletRecord& outlet) {
-  for (const auto sku_id : sku_ids_of(gone.event())) {
-    const auto waiting = outlets_by_sku_.find(std::string(sku_id));
-    if (waiting == outlets_by_sku_.end()) continue;
-    const auto& others = outlet.pending.records();
-    const bool is_named = std::any_of(others.begin(), others.end(), [&](const PendingRecord& other) {
-      const auto sku_ids = sku_ids_of(other.event());
-      return std::find(sku_ids.begin(), sku_ids.end(), sku_id) != sku_ids.end();
-    });
-    if (is_named || waiting->second.erase(outlet_id) == 0) continue;
-    unsaved_.erase(wait_key(sku_id, outlet_id));
-    if (waiting->second.empty()) outlets_by_sku_.erase(waiting);
-  }
+void PendingDocuments::wait(const MissingReference& missing, const std::string& outlet_id) {
+  if (missing.reason != Reason::unknown_sku) return;
+  const bool added = outlets_by_sku_[missing.id].insert(outlet_id).second;
+  if (added) unsaved_.put(wait_key(missing.id, outlet_id), "");
+}
+
+void PendingDocuments::stop_waiting(const MissingReference& missing, const std::string& outlet_id) {
+  if (missing.reason != Reason::unknown_sku) return;
+  const auto waiting = outlets_by_sku_.find(missing.id);
+  if (waiting == outlets_by_sku_.end() || waiting->second.erase(outlet_id) == 0) return;
+  unsaved_.erase(wait_key(missing.id, outlet_id));
+  if (waiting->second.empty()) outlets_by_sku_.erase(waiting);
 }
 
 Millis PendingDocuments::next_expiry(const OutletRecord& outlet) const {
-  auto next = kNever;
-  for (const auto& record : outlet.pending.records()) {
-    const auto expiry = record.arrival_ms() + context_.settings.definition.pending_ms() + 1;
-    // A document that is still pending after its expiry waits for an earlier one, and leaves together with it.
-    if (expiry <= context_.watermark) continue;
-    next = next == kNever ? expiry : std::min(next, expiry);
-  }
-  return next;
+  return outlet.pending.next_expiry(context_.settings.definition.pending_ms());
 }
 
 std::set<std::string> PendingDocuments::pop_outlets_waiting_for(const std::string& sku_id) {

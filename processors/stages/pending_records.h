@@ -3,16 +3,24 @@
 // example the same document): records of one identity are validated in the order of the log.
 //
 //   add          a record becomes pending
+//   on_known     an outlet, SKU or region is known now
 //   pop_ready    nothing is missing and no earlier record has a common identity: the caller validates the record
 //   pop_expired  the waiting time is over and reference data is missing: the caller quarantines the record
 //
-// After each pop, and after each new outlet, SKU or region, the caller calls pop_ready until it returns nothing. The
-// outlet stage keeps one list for each outlet, the reference stage keeps one for all reference records.
+// After each pop_expired and each on_known the caller calls pop_ready until it returns nothing. The outlet stage keeps
+// one list for each outlet, the reference stage keeps one for all reference records.
+//
+// The indexes keep all calls logarithmic in the number of pending records. A record is looked at when it is added, when
+// what it waits for becomes known, and when it is removed.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +31,16 @@
 #include "state.pb.h"
 
 namespace fiverate {
+
+// The first outlet, SKU or region that a record names and that is unknown.
+struct MissingReference {
+  Reason reason;  // unknown_outlet, unknown_sku or unknown_region
+  std::string id;
+  friend auto operator<=>(const MissingReference&, const MissingReference&) = default;
+};
+
+// The rejection of a record that waited for it in vain.
+Rejected rejection_of(const Event& event, const MissingReference& missing);
 
 // Position of a pending record in its source topic.
 inline Cause source_of(const PendingRecord& record) {
@@ -35,68 +53,75 @@ class PendingRecords {
   using IdentitiesOf = std::vector<std::string> (*)(const Event& event);
   struct Expired {
     PendingRecord record;
-    Rejected missing;
+    MissingReference missing;
   };
 
   explicit PendingRecords(IdentitiesOf identities_of) : identities_of_(identities_of) {}
 
-  void add(PendingRecord record) {
-    identities_.push_back(identities_of_(record.event()));
-    records_.push_back(std::move(record));
-  }
+  // `missing` is nullopt if the record waits only for an earlier one.
+  void add(PendingRecord record, std::optional<MissingReference> missing);
 
-  [[nodiscard]] const std::vector<PendingRecord>& records() const { return records_; }
+  // Calls `visit(record)` for each record, in order.
+  template <typename Visit>
+  void each(Visit&& visit) const {
+    if (!index_) return;
+    for (const auto& [number, pending] : index_->records) visit(pending.record);
+  }
 
   // True if an event that arrives now must wait because a pending record has an identity in common with it.
-  [[nodiscard]] bool blocks(const Event& event) const { return blocks(identities_of_(event), records_.size()); }
+  [[nodiscard]] bool blocks(const Event& event) const;
+  [[nodiscard]] bool is_waiting_for(const MissingReference& missing) const {
+    return index_ && index_->waiting.count(missing) != 0;
+  }
+  // When the next record expires that still misses reference data; kNever: none does.
+  [[nodiscard]] Millis next_expiry(Millis waiting_time) const;
 
-  // Removes the first record that need not wait any longer. `missing_of(event)` returns
-  // Result<std::optional<Rejected>>: the reference data that is missing, or nullopt.
+  // The records that waited for `known` wait for the next reference that they miss, or for none.
+  // `missing_of(event)` returns Result<std::optional<MissingReference>>.
   template <typename MissingOf>
-  [[nodiscard]] Result<std::optional<PendingRecord>> pop_ready(MissingOf&& missing_of) {
-    for (std::size_t i = 0; i < records_.size(); ++i) {
-      const auto missing = missing_of(records_[i].event());
+  [[nodiscard]] Result<void> on_known(const MissingReference& known, MissingOf&& missing_of) {
+    if (!index_) return {};
+    const auto woken = index_->waiting.extract(known);
+    if (woken.empty()) return {};
+    for (const auto number : woken.mapped()) {
+      auto missing = missing_of(index_->records.at(number).record.event());
       if (!missing) return tl::make_unexpected(missing.error());
-      if (!*missing && !blocks(identities_[i], i)) return remove(i);
+      set_missing(number, std::move(*missing));
     }
-    return std::nullopt;
+    return {};
   }
 
-  // Removes the first record that arrived more than `waiting_time` before `clock` and still misses reference data. A
-  // record that only waits for an earlier one becomes ready when that one is removed.
-  template <typename MissingOf>
-  [[nodiscard]] Result<std::optional<Expired>> pop_expired(Millis clock, Millis waiting_time, MissingOf&& missing_of) {
-    for (std::size_t i = 0; i < records_.size(); ++i) {
-      if (records_[i].arrival_ms() + waiting_time >= clock) continue;
-      auto missing = missing_of(records_[i].event());
-      if (!missing) return tl::make_unexpected(missing.error());
-      if (*missing) return Expired{remove(i), std::move(**missing)};
-    }
-    return std::nullopt;
-  }
+  // Removes the first record that need not wait any longer.
+  [[nodiscard]] std::optional<PendingRecord> pop_ready();
+
+  // Removes the first record that arrived more than `waiting_time` before `clock` and still misses reference data; the
+  // earliest arrival comes first. A record that only waits for an earlier one becomes ready when that one is removed.
+  [[nodiscard]] std::optional<Expired> pop_expired(Millis clock, Millis waiting_time);
 
  private:
-  using Identities = std::vector<std::string>;
+  using Number = std::int64_t;  // ascending in the order in which records were added
+  using Numbers = std::set<Number>;
+  struct Pending {
+    PendingRecord record;
+    std::vector<std::string> identities;
+    std::optional<MissingReference> missing;
+  };
+  struct Index {
+    std::map<Number, Pending> records;
+    std::unordered_map<std::string, Numbers> by_identity;
+    std::map<MissingReference, Numbers> waiting;
+    std::set<std::pair<Millis, Number>> waiting_by_arrival;  // the same records
+    Numbers ready;
+    Number next = 0;
+  };
 
-  // True if one of the first `count` records has one of these identities.
-  [[nodiscard]] bool blocks(const Identities& identities, std::size_t count) const {
-    return std::any_of(
-        identities_.begin(), identities_.begin() + static_cast<std::ptrdiff_t>(count), [&](const Identities& earlier) {
-          return std::find_first_of(earlier.begin(), earlier.end(), identities.begin(), identities.end()) !=
-                 earlier.end();
-        });
-  }
-
-  PendingRecord remove(std::size_t i) {
-    auto record = std::move(records_[i]);
-    records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(i));
-    identities_.erase(identities_.begin() + static_cast<std::ptrdiff_t>(i));
-    return record;
-  }
+  // True if the record is the first one with each of its identities.
+  [[nodiscard]] bool is_first(Number number) const;
+  void set_missing(Number number, std::optional<MissingReference> missing);
+  PendingRecord remove(Number number);
 
   IdentitiesOf identities_of_;
-  std::vector<PendingRecord> records_;
-  std::vector<Identities> identities_;  // of each record
+  std::unique_ptr<Index> index_;  // null while no record is pending, as for most outlets
 };
 
 }  // namespace fiverate

@@ -48,6 +48,12 @@ std::string anchor_key(const Event& event) {
   return event.has_region() ? region_anchor(event.region().region_id()) : sku_anchor(event.sku().sku_id());
 }
 
+// What records may have waited for until this region or SKU came.
+MissingReference known_by(const Event& event) {
+  return event.has_region() ? MissingReference{Reason::unknown_region, event.region().region_id()}
+                            : MissingReference{Reason::unknown_sku, event.sku().sku_id()};
+}
+
 // Records with an identity in common with a pending one wait for it.
 std::vector<std::string> reference_identities(const Event& event) {
   return {identity_of(event), joined_parts({"event", event.event_id()})};
@@ -100,7 +106,11 @@ Result<void> Reference::open(const Store& store) {
   if (!*pending) return {};
   PendingReferences saved;
   if (!saved.ParseFromString(**pending)) return damaged(store);
-  for (auto& record : *saved.mutable_records()) pending_.add(std::move(record));
+  for (auto& record : *saved.mutable_records()) {
+    auto missing = missing_of(record.event());
+    if (!missing) return tl::make_unexpected(missing.error());
+    pending_.add(std::move(record), std::move(*missing));
+  }
   return {};
 }
 
@@ -111,7 +121,7 @@ void Reference::save(StoreBatch& batch) {
   batch.put(std::string(kIngressKey), ingress_.save());
   if (!pending_changed_) return;
   PendingReferences saved;
-  for (const auto& record : pending_.records()) *saved.add_records() = record;
+  pending_.each([&](const PendingRecord& record) { *saved.add_records() = record; });
   batch.put(std::string(kPendingKey), saved.SerializeAsString());
   pending_changed_ = false;
 }
@@ -126,10 +136,10 @@ Result<void> Reference::apply(const InRecord& record, Outbox& outbox) {
     reject(candidate, *read.rejected, outbox);
     return {};
   }
-  const auto missing = missing_of(event);
+  auto missing = missing_of(event);
   if (!missing) return tl::make_unexpected(missing.error());
   if (*missing || pending_.blocks(event)) {
-    add_pending(candidate);
+    add_pending(candidate, std::move(*missing));
     return {};
   }
   TRY(validate(candidate, outbox));
@@ -142,7 +152,7 @@ Result<bool> Reference::is_known(std::string_view anchor_key) {
   return (*anchor)->known();
 }
 
-Result<std::optional<Rejected>> Reference::missing_of(const Event& event) {
+Result<std::optional<MissingReference>> Reference::missing_of(const Event& event) {
   std::string_view region;
   std::string_view sku;
   if (event.has_region()) region = event.region().parent_id();
@@ -154,19 +164,19 @@ Result<std::optional<Rejected>> Reference::missing_of(const Event& event) {
   if (!region.empty()) {
     const auto known = is_known(region_anchor(region));
     if (!known) return tl::make_unexpected(known.error());
-    if (!*known) return Rejected{Reason::unknown_region, fmt::format("region {} is unknown", region), event.event_id()};
+    if (!*known) return MissingReference{Reason::unknown_region, std::string(region)};
   }
   if (!sku.empty()) {
     const auto known = is_known(sku_anchor(sku));
     if (!known) return tl::make_unexpected(known.error());
-    if (!*known) return Rejected{Reason::unknown_sku, fmt::format("SKU {} is unknown", sku), event.event_id()};
+    if (!*known) return MissingReference{Reason::unknown_sku, std::string(sku)};
   }
   return std::nullopt;
 }
 
 // ---- pending --------------------------------------------------------------------------------------------------------
 
-void Reference::add_pending(const Candidate& candidate) {
+void Reference::add_pending(const Candidate& candidate, std::optional<MissingReference> missing) {
   PendingRecord pending;
   *pending.mutable_event() = candidate.event;
   pending.set_arrival_ms(candidate.arrival);
@@ -174,34 +184,28 @@ void Reference::add_pending(const Candidate& candidate) {
   pending.set_offset(candidate.record.offset);
   pending.set_source_key(std::string(candidate.record.key));
   pending.set_source_value(std::string(candidate.record.value));
-  pending_.add(std::move(pending));
+  pending_.add(std::move(pending), std::move(missing));
   pending_changed_ = true;
 }
 
 Result<void> Reference::expire_pending(Outbox& outbox) {
-  for (;;) {
-    const auto expired = pending_.pop_expired(ingress_.highest(), settings_.definition.pending_ms(),
-                                              [&](const Event& event) { return missing_of(event); });
-    if (!expired) return tl::make_unexpected(expired.error());
-    if (!*expired) return {};
+  while (const auto expired = pending_.pop_expired(ingress_.highest(), settings_.definition.pending_ms())) {
     pending_changed_ = true;
-    const auto& [pending, missing] = **expired;
+    const auto& [pending, missing] = *expired;
     const auto record = in_record(pending);
-    reject({record, pending.arrival_ms(), pending.event()}, missing, outbox);
+    reject({record, pending.arrival_ms(), pending.event()}, rejection_of(pending.event(), missing), outbox);
     TRY(validate_ready(outbox));
   }
+  return {};
 }
 
 Result<void> Reference::validate_ready(Outbox& outbox) {
-  for (;;) {
-    const auto ready = pending_.pop_ready([&](const Event& event) { return missing_of(event); });
-    if (!ready) return tl::make_unexpected(ready.error());
-    if (!*ready) return {};
+  while (const auto pending = pending_.pop_ready()) {
     pending_changed_ = true;
-    const auto& pending = **ready;
-    const auto record = in_record(pending);
-    TRY(validate({record, pending.arrival_ms(), pending.event()}, outbox));
+    const auto record = in_record(*pending);
+    TRY(validate({record, pending->arrival_ms(), pending->event()}, outbox));
   }
+  return {};
 }
 
 // ---- validation -----------------------------------------------------------------------------------------------------
@@ -315,6 +319,7 @@ Result<void> Reference::save_anchor(const Event& event) {
   auto saved = anchors_.change(anchor_key(event));
   if (!saved) return tl::make_unexpected(saved.error());
   (*saved)->set_known(true);
+  TRY(pending_.on_known(known_by(event), [&](const Event& pending) { return missing_of(pending); }));
   const auto anchor = anchor_of(event);
   if (!anchor || event.cancelled() || (*saved)->fixed()) return {};
   (*saved)->MergeFrom(*anchor);

@@ -48,8 +48,8 @@ class Reference final : public Operator {
 
   Result<void> validate(const Candidate& candidate, Outbox& outbox);
   // The region or SKU that the event names and that is unknown; nullopt: none.
-  Result<std::optional<Rejected>> missing_of(const Event& event);
-  void add_pending(const Candidate& candidate);
+  Result<std::optional<MissingReference>> missing_of(const Event& event);
+  void add_pending(const Candidate& candidate, std::optional<MissingReference> missing);
   // Validates the pending records of which nothing is missing any more.
   Result<void> validate_ready(Outbox& outbox);
   // Quarantines the pending records whose day is over.

@@ -50,14 +50,15 @@ enum class Fault : std::uint8_t {
   far_time,         // a record would move the clock of its source partition years ahead
   foreign_record,   // somebody else writes into a topic of ours
   growth,           // source topics get more partitions while the market runs
+  killed_import,    // an import is killed at some record; it is repeated
   sabotage,         // a record is changed, dropped or swapped on purpose
 };
-inline constexpr std::size_t kFaults = 21;
+inline constexpr std::size_t kFaults = 22;
 inline constexpr std::array<std::string_view, kFaults> kFaultNames{
-    "crashes",         "moves",         "rebalances",   "zombies",           "refused commits", "two at once",
-    "lost acks",       "late requests", "delayed acks", "connection losses", "store failures",  "full disks",
-    "states lost",     "power losses",  "old copies",   "offsets lost",      "truncations",     "far times",
-    "foreign records", "growths",       "sabotages"};
+    "crashes",         "moves",         "rebalances",     "zombies",           "refused commits", "two at once",
+    "lost acks",       "late requests", "delayed acks",   "connection losses", "store failures",  "full disks",
+    "states lost",     "power losses",  "old copies",     "offsets lost",      "truncations",     "far times",
+    "foreign records", "growths",       "killed imports", "sabotages"};
 using FaultCounts = std::array<std::int64_t, kFaults>;
 
 // The calls of ports that may fail.

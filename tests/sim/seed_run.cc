@@ -73,6 +73,13 @@ bool truncates(std::uint64_t seed) {
   return seed % 10 == 7;
 }
 
+// Whether an import writes the history. Only a history that can be written as a file.
+bool imports(std::uint64_t seed, const SeedOptions& options) {
+  Chance chance(seed * 13 + 9);
+  const bool chosen = chance.percent(40);
+  return is_for_the_oracle(seed) && options.imports.value_or(chosen);
+}
+
 // Removes repeated entries, and implausible counts: whether a count is accepted depends on the order of arrival.
 std::set<std::pair<std::string, std::string>> once_each(
     const std::vector<std::pair<std::string, std::string>>& quarantined) {
@@ -277,31 +284,41 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   report.seed = seed;
   report.sabotage = sabotage_of(seed);
   report.truncated = truncates(seed);
-  const auto history = history_of(seed, options);
+  const auto made = history_of(seed, options);
+  std::optional<History> file;
+  if (imports(seed, options)) file = history_file(made);
+  const auto history = file ? imported(*file) : made;
   auto expected = undisturbed(history, kDaysAfterwards);
   CHECK(!expected.final_rows.empty(), seed);
   // To the oracle a cancelled county never existed; to a live run it exists until its first open day.
   if (!options.for_the_oracle.empty() && is_for_the_oracle(seed) && !shape_of(seed, options).counties_change) {
-    write_for_the_oracle(options.for_the_oracle / fmt::format("seed-{}", seed), history, expected.final_rows);
+    write_for_the_oracle(options.for_the_oracle / fmt::format("seed-{}", seed), made, expected.final_rows);
   }
 
-  const auto plan = plan_of(seed, options, report.sabotage, report.truncated);
+  auto plan = plan_of(seed, options, report.sabotage, report.truncated);
+  if (file) plan.grows_to = 0;  // Partitions are not added before an import has ended.
   report.plan = fmt::format(
-      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}{}",
+      "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}{}{}",
       history.size(), plan.partitions.source, plan.partitions.ledger, plan.partitions.market, plan.processes,
       plan.disks, plan.severity, plan.live_rows ? "; live rows" : "", plan.standby > 0 ? "; standbys" : "",
       plan.grows_to > 0 ? fmt::format("; grows to {}", plan.grows_to) : "", plan.backlog ? "; a backlog" : "",
-      plan.stranger ? "; a stranger" : "", plan.time_known_early ? "" : "; some sources start late");
+      plan.stranger ? "; a stranger" : "", file ? "; an import" : "",
+      plan.time_known_early ? "" : "; some sources start late");
   Chance chance(seed * 2 + 1);
   Weather weather(chance);
   std::optional<Saboteur> saboteur;
   if (report.sabotage != Sabotage::none) saboteur.emplace(report.sabotage, chance);
-  SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr);
+  std::vector<OutRecord> import;
+  if (file) import = SimImport(*file, plan.partitions, seed * 17 + 11, options.import_sabotage).run(weather);
+  SimCluster cluster(plan, history, end_of(history), weather, saboteur ? &*saboteur : nullptr, std::move(import));
   cluster.storm();
   bool at_rest = cluster.stopped() || cluster.calm();
   bool had_to_notice = false;
-  if (!cluster.stopped()) {
-    cluster.mark_sources(end_of(history) + kDaysAfterwards);
+  // In two steps: an outlet task without differences sends its watermark when it has passed a full minute since a midnight, and LIVE rows
+  // wait for it.
+  for (const auto afterwards : {kDaysAfterwards - kMinuteMs, kDaysAfterwards}) {
+    if (cluster.stopped()) break;
+    cluster.mark_sources(end_of(history) + afterwards);
     at_rest = cluster.calm();
   }
   if (report.truncated && !cluster.stopped()) {

@@ -12,6 +12,7 @@
 
 #include "tests/sim/faults.h"
 #include "tests/sim/sabotage.h"
+#include "tests/sim/sim_import.h"
 #include "tests/support/random_history.h"
 
 namespace fiverate::test {
@@ -55,6 +56,8 @@ struct SeedOptions {
   HistoryShape shape;
   std::optional<bool> time_known_early;  // nothing: the seed chooses
   bool seed_chooses_shape = true;
+  std::optional<bool> imports;  // nothing: the seed chooses
+  ImportSabotage import_sabotage = ImportSabotage::none;
   std::filesystem::path for_the_oracle;  // folder for the files of oracle_witness.py; empty: none are written
 };
 

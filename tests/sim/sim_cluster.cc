@@ -71,7 +71,7 @@ struct SimCluster::Process {
 };
 
 SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
-                       Saboteur* saboteur)
+                       Saboteur* saboteur, std::vector<OutRecord> import)
     : plan_(plan),
       definition_(make_definition("Asia/Shanghai", plan.partitions)),
       weather_(weather),
@@ -92,11 +92,16 @@ SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>&
     process.disk = &disks_[static_cast<std::size_t>(i % plan_.disks)];
   }
   if (plan_.time_known_early) {
-    mark_sources(history.front().arrival - 1);
+    mark_sources((import.empty() ? history.front().arrival : import.front().timestamp) - 1);
     weather_.calm();
     static_cast<void>(calm());
   }
-  lay_out(history, end);
+  if (import.empty()) {
+    lay_out(history);
+  } else {
+    to_arrive_ = std::move(import);
+  }
+  end_sources(end);
   if (plan_.stranger) stranger_.emplace(*plan_.stranger);
   if (plan_.backlog) arrive(static_cast<std::int64_t>(to_arrive_.size()));
 }
@@ -116,7 +121,7 @@ void SimCluster::mark_sources(Millis complete_through) {
 }
 
 // Marks come between any two records, not only at midnights.
-void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
+void SimCluster::lay_out(const std::vector<SourceRecord>& history) {
   const auto salt = std::to_string(chance_.below(1000));
   const auto grown = plan_.grows_to > 0 ? extended(definition_, plan_.grows_to) : definition_;
   const auto grows_before = plan_.grows_to > 0 ? chance_.below(static_cast<std::int64_t>(history.size())) : -1;
@@ -137,6 +142,9 @@ void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
     to_arrive_.push_back(
         {record.topic, partition, record.arrival, record.key, record.value, std::nullopt, std::nullopt});
   }
+}
+
+void SimCluster::end_sources(Millis end) {
   if (plan_.far_time) {
     const auto far = end + 400 * kDayMs;
     const auto input = chance_.pick(source_inputs(definition_));
@@ -146,7 +154,10 @@ void SimCluster::lay_out(const std::vector<SourceRecord>& history, Millis end) {
     if (grows_at_ && at <= static_cast<std::int64_t>(*grows_at_)) ++*grows_at_;
     weather_.count(Fault::far_time);
   }
-  marks(end);
+  const auto value = mark(end).SerializeAsString();
+  for (const auto& input : source_inputs(grows_at_ ? extended(definition_, plan_.grows_to) : definition_)) {
+    to_arrive_.push_back({input.topic, input.partition, end, "", value, std::nullopt, std::nullopt});
+  }
 }
 
 void SimCluster::arrive(std::int64_t count) {

@@ -52,8 +52,9 @@ struct Truncation {
 
 class SimCluster {
  public:
+  // `import`: the records of the history as an import has written them; empty: producers write them, with marks between any two.
   SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
-             Saboteur* saboteur);
+             Saboteur* saboteur, std::vector<OutRecord> import = {});
   ~SimCluster();
 
   void storm();
@@ -89,7 +90,8 @@ class SimCluster {
   static constexpr std::size_t kStages = 4;  // threads: intake (with reference), outlet, market, alert manager
   struct Process;
 
-  void lay_out(const std::vector<SourceRecord>& history, Millis end);
+  void lay_out(const std::vector<SourceRecord>& history);
+  void end_sources(Millis end);
   void arrive(std::int64_t count);
   void work(Process& process, std::size_t stage);
   void react(Process& process, std::size_t stage, const Result<void>& ended);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "processors/stream/ports.h"
+#include "tests/sim/faults.h"
 
 namespace fiverate::test {
 
@@ -39,6 +40,8 @@ class SimGroup {
 
   std::map<Input, Committed> offsets;
   std::map<Topic, std::int32_t> partition_counts;  // of the topics that have grown
+  // Whether a count of partitions fails. How often they are counted does not change the other faults of a seed.
+  Chance counting{1};
 
  private:
   void begin_rebalancing();

@@ -106,7 +106,10 @@ Result<std::optional<OffsetRange>> SimSource::offset_range(const Input& input) {
 
 Result<std::map<Topic, std::int32_t>> SimSource::partition_counts(std::chrono::milliseconds /*within*/) {
   if (dead_) return killed();
-  if (weather_.strikes(Fault::connection_loss, 300)) return fail(Reaction::retry, "Kafka is away.");
+  if (!weather_.is_calm() && group_.counting.one_in(150)) {
+    weather_.count(Fault::connection_loss);
+    return fail(Reaction::retry, "Kafka is away.");
+  }
   return group_.partition_counts;
 }
 
@@ -116,6 +119,12 @@ void SimSource::set_paused(const Input& input, bool paused) {
   } else {
     paused_.erase(input);
   }
+}
+
+std::map<Input, std::int64_t> SimSource::lag() const {
+  std::map<Input, std::int64_t> lag;
+  for (const auto& [input, next] : next_) lag[input] = log_.end_offset(input) - next;
+  return lag;
 }
 
 Result<void> SimReader::poll(std::chrono::milliseconds /*wait*/, std::vector<InRecord>& records) {

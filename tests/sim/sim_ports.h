@@ -39,6 +39,7 @@ class SimSource final : public Source {
   Result<std::optional<OffsetRange>> offset_range(const Input& input) override;
   Result<std::map<Topic, std::int32_t>> partition_counts(std::chrono::milliseconds within) override;
   void set_paused(const Input& input, bool paused) override;
+  [[nodiscard]] std::map<Input, std::int64_t> lag() const override;
 
  private:
   Result<bool> follow_group();

@@ -100,6 +100,29 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Sabotaged,
                          testing::Values(Sabotage::fickle_stage, Sabotage::dropped_record, Sabotage::swapped_pair,
                                          Sabotage::changed_delta));
 
+// An import that continues at a wrong record gives other results, unless the record is a mark.
+class SabotagedImport : public testing::TestWithParam<ImportSabotage> {};
+
+TEST_P(SabotagedImport, IsNoticed) {
+  be_quiet();
+  constexpr int kImports = kSanitized ? 4 : 12;
+  SeedOptions options;
+  options.imports = true;
+  int noticed = 0;
+  for (int i = 0; i < kImports; ++i) {
+    const auto seed = 2'000'000 + static_cast<std::uint64_t>(i) * 10;
+    options.import_sabotage = ImportSabotage::none;
+    expect_right(seed, options);
+    options.import_sabotage = GetParam();
+    if (!run_seed(seed, options).failure.empty()) ++noticed;
+  }
+  EXPECT_GE(noticed, kImports / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, SabotagedImport,
+                         testing::Values(ImportSabotage::starts_over, ImportSabotage::repeats_last,
+                                         ImportSabotage::skips_one));
+
 TEST(SimulationOfFaults, EachKindOccursOften) {
   if (kSanitized) GTEST_SKIP() << "too few seeds";
   be_quiet();

@@ -13,7 +13,7 @@ constexpr Millis kHourMs = 60 * kMinuteMs;
 
 class Outlets : public testing::Test {
  protected:
-  Outlets() {
+  explicit Outlets(std::int32_t day_documents_max = 10'000) : definition(definition_with(day_documents_max)) {
     feed(sku("s1", "B1"), kStart);
     feed(outlet("shop", nth(-10), "north"), kStart);
   }
@@ -66,7 +66,13 @@ class Outlets : public testing::Test {
     }
   }
 
-  const Definition definition = make_definition("Asia/Shanghai", {1, 1, 2});
+  static Definition definition_with(std::int32_t day_documents_max) {
+    auto made = make_definition("Asia/Shanghai", {1, 1, 2});
+    made.set_outlet_day_documents_max(day_documents_max);
+    return made;
+  }
+
+  const Definition definition;
   std::vector<std::unique_ptr<OutletStage>> stages = [this] {
     std::vector<std::unique_ptr<OutletStage>> first;
     first.push_back(std::make_unique<OutletStage>(OutletStage::Settings{definition, 2, 1000}, shanghai()));
@@ -133,6 +139,71 @@ TEST_F(Outlets, APendingDocumentIsQuarantinedAfterADay) {
   feed(sku("s9", "B9"), kStart + kDayMs + 2);
   advance(kStart + kDayMs + 3);
   EXPECT_EQ(sent("B9", Contribution::delivered_units), 0) << "too late";
+}
+
+class OutletsWithThreeDocumentsADay : public Outlets {
+ protected:
+  OutletsWithThreeDocumentsADay() : Outlets(3) {}
+};
+
+TEST_F(OutletsWithThreeDocumentsADay, PendingDocumentsCountInTheLimit) {
+  struct Step {
+    const char* what;
+    Event event;
+    std::int64_t pending;  // after it
+    std::int64_t accepted;
+    std::size_t rejected;  // as too_many_documents
+  };
+  const auto today = kStart + kHourMs;
+  const auto yesterday = today - kDayMs;
+  const auto of_unknown_sku = [&](const std::string& id, Millis time = 0) {
+    return delivery(id, "shop", time == 0 ? today : time, {{"s9", 1}});
+  };
+  const auto of_known_sku = [&](const std::string& id) { return delivery(id, "shop", today, {{"s1", 1}}); };
+  const Step steps[] = {
+      {"a first one is known", of_known_sku("A"), 0, 1, 0},
+      {"a second one waits", of_unknown_sku("B"), 1, 1, 0},
+      {"a revision that waits takes a place", revised(of_unknown_sku("B"), 2), 2, 1, 0},
+      {"one more would wait", of_unknown_sku("C"), 2, 1, 1},
+      {"one more with known SKUs", of_known_sku("D"), 2, 1, 2},
+      {"a revision of the known one", revised(of_known_sku("A"), 2), 2, 2, 2},
+      {"a revision of the known one that waits", revised(of_unknown_sku("A"), 3), 3, 2, 2},
+      {"so many wait that no revision may", revised(of_unknown_sku("A"), 4), 3, 2, 3},
+      {"another day", of_unknown_sku("E", yesterday), 4, 2, 3},
+      {"another outlet waits in its own places", delivery("F", "new shop", today, {{"s1", 1}}), 5, 2, 3},
+      {"its second", delivery("G", "new shop", today, {{"s1", 1}}), 6, 2, 3},
+      {"its third", delivery("H", "new shop", today, {{"s1", 1}}), 7, 2, 3},
+      {"its fourth", delivery("I", "new shop", today, {{"s1", 1}}), 7, 2, 4},
+      {"its version", outlet("new shop", nth(-10), "north"), 4, 5, 4},
+      {"the SKU: B, its revision, the revision of A, E", sku("s9", "B9"), 0, 9, 4},
+      {"a third document of the day has its place", of_known_sku("J"), 0, 10, 4},
+      {"a fourth has none", of_known_sku("K"), 0, 10, 5},
+  };
+  auto arrival = today;
+  for (const auto& [what, event, pending, accepted, rejected_now] : steps) {
+    feed(event, ++arrival);
+    advance(arrival);
+    restart();  // The numbers are derived from the saved state.
+    EXPECT_EQ(quality(Contribution::parked), pending) << what;
+    EXPECT_EQ(quality(Contribution::accepted), accepted) << what;
+    EXPECT_EQ(quarantined().size(), rejected_now) << what;
+  }
+  EXPECT_EQ(quarantined(),
+            (Texts{"C#1 bad_value", "D#1 bad_value", "A#4 bad_value", "I#1 bad_value", "K#1 bad_value"}));
+}
+
+TEST_F(OutletsWithThreeDocumentsADay, APlaceIsFreeAgainWhenAPendingDocumentExpires) {
+  for (const auto* id : {"A", "B", "C", "D"}) feed(delivery(id, "shop", kStart, {{"s9", 1}}), kStart);
+  advance(kStart + kHourMs);
+  EXPECT_EQ(quarantined(), Texts{"D#1 bad_value"});
+  advance(kStart + kDayMs + 1);
+  const Texts expired{"D#1 bad_value", "A#1 unknown_sku", "B#1 unknown_sku", "C#1 unknown_sku"};
+  EXPECT_EQ(quarantined(), expired);
+  rejected.clear();
+  for (const auto* id : {"E", "F", "G", "H"}) feed(delivery(id, "shop", kStart, {{"s1", 1}}), kStart + kDayMs + 2);
+  advance(kStart + kDayMs + 3);
+  EXPECT_EQ(quality(Contribution::accepted), 3);
+  EXPECT_EQ(quarantined(), Texts{"H#1 bad_value"});
 }
 
 TEST_F(Outlets, ADocumentWithTheIdOfAPendingOneWaitsForThatOne) {

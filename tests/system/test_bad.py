@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import unittest
 
+from admin import Admin
 from support import Market, parts_of, replayed, shared_kafka, small_market
 
 
@@ -70,6 +71,36 @@ class Definition(unittest.TestCase):
         run = self.market.run()
         self.market.import_history(small_market())
         self.market.await_final(replayed(small_market()))
+        run.stop()
+
+
+class DeletedTopic(unittest.TestCase):
+    """A source topic that was deleted and created again, and the steps of docs/operating.md, "Begin again under a new prefix"."""
+
+    def test_begin_again_under_a_new_prefix(self):
+        history, (first, second) = small_market(), parts_of(small_market(), 2)
+        old = Market(self, shared_kafka()).create_topics()
+        run = old.run().is_working()
+        old.import_files(first, open=True)
+        old.await_up_to_date()
+        Admin(old.address).delete_topic(old.prefix + "deliveries")
+        old.create_topics()
+        self.assertRegex(run.ends(1), "deliveries partition .* was truncated or created again")
+        for _ in range(2):  # a start changes nothing
+            self.assertRegex(old.run().ends(1), "deliveries partition .* was truncated or created again")
+        old.fails(1, "import", second, message="Import rejected: the topics hold the first part of another import")
+
+        new = Market(self, shared_kafka())  # another prefix and another state.dir
+        new.ok("topics", "create")
+        new.import_files(first, second, open=True)
+        run = new.run()
+        new.await_up_to_date()
+        self.assertTrue(all(task["lag_records"] == 0 for task in new.status()))
+        before, after = old.final().splitlines(), new.final().splitlines()
+        self.assertGreater(len(before), 100, "the old market is still readable")
+        self.assertEqual(set(before) - set(after), set(), "what was final is final again")
+        new.import_files(first, second)
+        new.await_final(replayed(history))
         run.stop()
 
 

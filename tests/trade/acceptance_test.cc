@@ -165,6 +165,28 @@ TEST_F(Acceptance, TheDetailNamesOutletDayAndLimit) {
   EXPECT_EQ(rejected.detail, "too_many_documents: outlet shop has 1 documents of 2026-03-31; 1 are allowed");
 }
 
+TEST_F(Acceptance, ThePlacesOfADayAreSharedWithPendingDocuments) {
+  shop.limits.outlet_day_documents_max = 3;
+  ASSERT_EQ(verdict(first), "accepted");
+  const auto other = delivery("E", "shop", now, {{"s1", 5}});
+  const auto revision = revised(first, 2);
+  const auto validated = [&](const Event& event, std::int32_t pending) {
+    const ArrivedDocument arrived(event, now, shop.context.catalogue);
+    return validate(shop.facts, arrived, kNoDay, shop.limits, shop.context, pending);
+  };
+  EXPECT_EQ(validated(other, 1).outcome, Outcome::accepted);
+  EXPECT_EQ(validated(other, 2).detail,
+            "too_many_documents: outlet shop has 3 documents of 2026-03-31, of which 2 are pending; 3 are allowed");
+  EXPECT_EQ(validated(revision, 3).outcome, Outcome::accepted);
+  const auto waits = [&](const Event& event, std::int32_t pending) {
+    return !too_many_to_wait(shop.facts, event, now, shop.limits, shop.context, pending);
+  };
+  EXPECT_TRUE(waits(other, 1));
+  EXPECT_FALSE(waits(other, 2));
+  EXPECT_TRUE(waits(revision, 2));
+  EXPECT_FALSE(waits(revision, 3));
+}
+
 // ---- order of the checks: each record fails two of them, and the first one is the reason ---------------------------
 
 TEST_F(Acceptance, TheFirstFailedCheckIsTheReason) {

@@ -66,6 +66,17 @@ std::string lateness_text(Millis arrival, Millis event_time, Millis lateness) {
   return fmt::format("arrived {} ms after its event_time; {} ms are allowed", arrival - event_time, lateness);
 }
 
+std::int32_t documents_of(const OutletFacts& facts, Day day) {
+  const auto found = facts.known_documents.find(day);
+  return found == facts.known_documents.end() ? 0 : found->second;
+}
+
+std::string too_many_text(const Event& event, std::int32_t documents, std::int32_t pending, Day day, std::int32_t max) {
+  return fmt::format("too_many_documents: outlet {} has {} documents of {}{}; {} are allowed", outlet_id_of(event),
+                     documents + pending, format_date(day),
+                     pending == 0 ? "" : fmt::format(", of which {} are pending", pending), max);
+}
+
 }  // namespace
 
 Millis AcceptanceLimits::lateness_of(DocumentKind kind) const {
@@ -165,7 +176,7 @@ ArrivedDocument::ArrivedDocument(const Event& document, Millis at, const Catalog
     : event(document), arrival(at), lines(lines_of(document, catalogue)) {}
 
 Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day first_open_day,
-                 const AcceptanceLimits& limits, const MarketContext& context) {
+                 const AcceptanceLimits& limits, const MarketContext& context, std::int32_t pending) {
   const auto reject = [](Reason reason, std::string detail) {
     return Verdict{Outcome::rejected, reason, std::move(detail)};
   };
@@ -198,12 +209,9 @@ Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day f
     if (!event.cancelled() && day < first_open_day) {
       return reject(Reason::late, "the day of its event_time is final");
     }
-    const auto on_day = facts.known_documents.find(day);
-    if (on_day != facts.known_documents.end() && on_day->second >= limits.outlet_day_documents_max) {
-      return reject(
-          Reason::bad_value,
-          fmt::format("too_many_documents: outlet {} has {} documents of {}; {} are allowed", outlet_id_of(event),
-                      on_day->second, format_date(day), limits.outlet_day_documents_max));
+    const auto documents = documents_of(facts, day);
+    if (documents + pending >= limits.outlet_day_documents_max) {
+      return reject(Reason::bad_value, too_many_text(event, documents, pending, day, limits.outlet_day_documents_max));
     }
     return {Outcome::accepted};
   }
@@ -223,6 +231,17 @@ Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day f
   const auto earliest = std::min(event_time, counted.event_time);
   if (context.calendar.day_of(earliest) < first_open_day) return reject(Reason::late, "it would change a final day");
   return {Outcome::accepted};
+}
+
+std::optional<std::string> too_many_to_wait(const OutletFacts& facts, const Event& event, Millis arrival,
+                                            const AcceptanceLimits& limits, const MarketContext& context,
+                                            std::int32_t pending) {
+  const auto day = context.calendar.day_of(event_time_of(event));
+  const bool is_known =
+      remembered(facts, kind_of(event), document_id_of(event), memory_begins(arrival, context.calendar)) != nullptr;
+  const auto documents = is_known ? 0 : documents_of(facts, day);
+  if (documents + pending < limits.outlet_day_documents_max) return std::nullopt;
+  return too_many_text(event, documents, pending, day, limits.outlet_day_documents_max);
 }
 
 Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context) {

@@ -9,11 +9,13 @@
 //   superseded   a higher revision is known: the revision is kept but counts nowhere
 //   late         the revision that it would replace has an event_time beyond the lateness
 //   late         it would change a final day (possible only if arrivals run backwards)
-//   bad_value    too_many_documents: it is a new document, and the outlet has outlet_day_documents_max of its day
+//   bad_value    too_many_documents: it is a new document, and the outlet has outlet_day_documents_max of its day,
+//                pending ones included
 //   accepted
 // Ids are known for kMemoryDays. `arrival` is the record's arrival time, `event_time` the time in the event.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,8 +64,16 @@ struct ArrivedDocument {
 };
 
 // Decides what becomes of a document, without any change. Days before `first_open_day` are final (kNoDay: none is).
+// `pending` is the number of records of the outlet and of the day of the event that wait for reference data. Each of
+// them, also a revision or a repetition, takes the place of a document.
 Verdict validate(const OutletFacts& facts, const ArrivedDocument& arrived, Day first_open_day,
-                 const AcceptanceLimits& limits, const MarketContext& context);
+                 const AcceptanceLimits& limits, const MarketContext& context, std::int32_t pending = 0);
+
+// The detail of too_many_documents if there is no place for one more pending record; nullopt if there is one. It needs
+// a place of its day among pending records and documents; if its document is known, among pending records alone.
+std::optional<std::string> too_many_to_wait(const OutletFacts& facts, const Event& event, Millis arrival,
+                                            const AcceptanceLimits& limits, const MarketContext& context,
+                                            std::int32_t pending);
 
 // The SKUs and the document that remember() will change.
 Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context);
