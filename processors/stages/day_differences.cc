@@ -14,11 +14,10 @@
 namespace fiverate {
 namespace {
 
-constexpr std::string_view kPrefix = "b/";
 constexpr std::size_t kDigits = 8;
 
 std::string key_of(Day day, std::uint32_t chunk) {
-  return fmt::format("{}{:08x}{:08x}", kPrefix, static_cast<std::uint32_t>(day.number), chunk);
+  return fmt::format("{}{:08x}{:08x}", DayDifferences::kPrefix, static_cast<std::uint32_t>(day.number), chunk);
 }
 
 // The parts of a key behind its prefix.

@@ -10,6 +10,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "processors/stream/ports.h"
@@ -21,6 +22,7 @@ class DayDifferences {
  public:
   // So many differences make a chunk full: 64 KiB in memory.
   static constexpr std::size_t kChunkDifferences = 4096;
+  static constexpr std::string_view kPrefix = "b/";  // of its keys in the store
 
   [[nodiscard]] Result<void> open(const Store& store);
   void save(StoreBatch& batch);

@@ -30,6 +30,7 @@ struct PriceDelta {
   std::int64_t count;
 };
 
+// In any order; those of one key add up.
 struct Differences {
   std::vector<DatedDelta> deltas;
   std::vector<PriceDelta> prices;

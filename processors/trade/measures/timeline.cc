@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <tuple>
 
 #include "processors/trade/measures/flows.h"
 #include "processors/trade/measures/membership.h"
@@ -175,20 +174,6 @@ std::vector<Day> order_days(const OutletFacts& facts) {
   return days;
 }
 
-// Sorts the deltas by key, adds up those with equal keys and removes zeros.
-template <typename Delta, typename KeyOf>
-void merge_equal_keys(std::vector<Delta>& deltas, std::int64_t Delta::*value, KeyOf key) {
-  std::sort(deltas.begin(), deltas.end(), [&](const Delta& a, const Delta& b) { return key(a) < key(b); });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < deltas.size();) {
-    auto sum = deltas[i];
-    for (++i; i < deltas.size() && key(deltas[i]) == key(sum); ++i)
-      sum.*value = wrapped_sum(sum.*value, deltas[i].*value);
-    if (sum.*value != 0) deltas[kept++] = sum;
-  }
-  deltas.resize(kept);
-}
-
 }  // namespace
 
 std::optional<Day> activity_ends(const OutletFacts& facts) {
@@ -318,10 +303,6 @@ Differences FactsChange::differences(const Document* document) const {
     }
     change_brand(change, brand_before, brand_after, moved);
   }
-  merge_equal_keys(differences.deltas, &DatedDelta::value,
-                   [](const DatedDelta& d) { return std::tie(d.brand, d.segment, d.contribution, d.day); });
-  merge_equal_keys(differences.prices, &PriceDelta::count,
-                   [](const PriceDelta& d) { return std::tie(d.sku, d.segment, d.price, d.day); });
   return differences;
 }
 
