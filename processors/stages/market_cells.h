@@ -75,7 +75,7 @@ class MarketCells {
   RunningValues final_values_;
   RunningValues live_values_;
   std::map<CellNumber, Prices> prices_;
-  std::size_t saved_cells_ = 0;   // so many have names in the store
+  std::size_t saved_cells_ = 0;  // so many have names in the store
 };
 
 }  // namespace fiverate

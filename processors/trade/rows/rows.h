@@ -42,8 +42,8 @@ class LineNumbers {
 struct CellOfDay {
   std::span<const std::uint32_t> lines;  // of its segment
   std::size_t region;                    // the index of the segment's region
-  const std::int64_t* values;  // in the layout of a brand or of brand ""
-  const CellPrices* prices;    // null without any
+  const std::int64_t* values;            // in the layout of a brand or of brand ""
+  const CellPrices* prices;              // null without any
 };
 
 // The sums of cells for each class value and region, made anew for each brand.
@@ -115,8 +115,8 @@ class DayRows {
   std::vector<std::size_t> above_;               // by region: the one above; the root is above the root
   std::vector<bool> county_;                     // by region: it counts as a county on this day
   std::vector<std::int64_t> counties_;           // by region: counties at or under it
-  LineSums market_;  // of brand ""
-  LineSums brand_;   // of the brand at hand; its extra values count covered counties by window
+  LineSums market_;                              // of brand ""
+  LineSums brand_;  // of the brand at hand; its extra values count covered counties by window
 };
 
 }  // namespace fiverate
