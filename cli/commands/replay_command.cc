@@ -21,6 +21,8 @@ struct ReplayArguments {
   bool force = false;
   std::string through;
   std::string days;
+  std::vector<std::string> brands;
+  std::vector<std::string> regions;
   bool yes = false;
 };
 
@@ -49,7 +51,9 @@ ReplayOptions options_of(const ReplayArguments& arguments) {
   ReplayOptions options;
   options.out = arguments.out;
   if (!arguments.through.empty()) options.through = day_argument(arguments.through, "--through");
-  if (!arguments.days.empty()) options.days = days_argument(arguments.days);
+  if (!arguments.days.empty()) options.rows.days = days_argument(arguments.days);
+  options.rows.brands = {arguments.brands.begin(), arguments.brands.end()};
+  options.rows.regions = {arguments.regions.begin(), arguments.regions.end()};
   return options;
 }
 
@@ -98,6 +102,9 @@ int replay(const Context& context, const ReplayArguments& arguments) {
                                    [&](std::size_t done, std::size_t) { bar.set(static_cast<std::int64_t>(done)); }));
   }
   for (const auto& sentence : summary.skipped) print_message(sentence);
+  if (summary.lines == 0 && !(arguments.brands.empty() && arguments.regions.empty())) {
+    print_message("No row is of a given --brand and --region; their ids are compared exactly.");
+  }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   print_note(fmt::format(
       "Replayed {} records in {}: {} lines in {}/metrics.jsonl, {} transitions in alerts.jsonl, {} quarantined",
@@ -126,6 +133,14 @@ void add_replay(Program& program) {
       ->type_name("DAY");
   command->add_option("--days", arguments->days, "Write only the rows of these days: DAY,DAY or DAY..DAY")
       ->type_name("DAYS");
+  command->add_option("--brand", arguments->brands, "Write only the rows of this brand, or of several: B1,B2")
+      ->delimiter(',')
+      ->type_name("BRAND");
+  command
+      ->add_option("--region", arguments->regions,
+                   "Write only the rows of this region, or of several; \"\" is the whole market")
+      ->delimiter(',')
+      ->type_name("REGION");
   command->add_flag("--yes", arguments->yes, "With --in: accept events that arrive far from all others");
   command->callback([&program, arguments] {
     program.command = [arguments](const Context& context) { return replay(context, *arguments); };

@@ -421,19 +421,29 @@ Result<void> MarketStage::publish_final(Day first_open, Outbox& outbox) {
 
 Result<void> MarketStage::write_final(Day from, Day first_open, Outbox& outbox) {
   for (auto day = from; day < first_open; day = day + 1) {
-    if (!contains(settings_.published, day)) continue;
+    if (!contains(settings_.published.days, day)) continue;
     TRY(cells_.move_final_to(day));
     auto day_rows = rows_of(cells_.final_values(), calendar_.end_of(day) + kFinalAfter);
-    if (owns_whole_market()) {
-      for (const auto& row : day_rows.market_rows()) write_final_row(row, outbox);
+    const auto regions = published_regions();
+    const auto& brands = settings_.published.brands;
+    if (owns_whole_market() && brands.empty()) {
+      for (const auto& row : day_rows.market_rows(regions)) write_final_row(row, outbox);
     }
     for (const auto& [brand_id, numbers] : cells_.by_brand()) {
-      if (brand_id.empty()) continue;
+      if (brand_id.empty() || (!brands.empty() && !brands.contains(brand_id))) continue;
       const auto cells = cells_.of_day(numbers, cells_.final_values());
-      for (const auto& row : day_rows.brand_rows(brand_id, cells)) write_final_row(row, outbox);
+      for (const auto& row : day_rows.brand_rows(brand_id, cells, regions)) write_final_row(row, outbox);
     }
   }
   return {};
+}
+
+// By index of the region; empty: all.
+std::vector<bool> MarketStage::published_regions() const {
+  const auto& selected = settings_.published.regions;
+  std::vector<bool> regions(selected.empty() ? 0 : regions_.size());
+  for (std::size_t i = 0; i < regions.size(); ++i) regions[i] = selected.contains(regions_.region_id(i));
+  return regions;
 }
 
 // The rows of the day of `values`.

@@ -28,6 +28,7 @@
 #include "deltas.pb.h"
 #include "ledger.pb.h"
 #include "processors/stages/data_quality_alerts.h"
+#include "processors/stages/final_rows.h"
 #include "processors/stages/internal_records.h"
 #include "processors/stages/market_cells.h"
 #include "processors/stages/reference_tables.h"
@@ -55,7 +56,7 @@ class MarketStage final : public Operator {
     std::int32_t market_partitions = 1;
     bool live_rows = true;  // false in a replay into files
     std::size_t cache_bytes = 64 << 20;
-    Intervals published = kAllDays;                            // the days whose FINAL rows are published
+    FinalRows published = {};                                  // the FINAL rows that are published
     Millis alerts_until = std::numeric_limits<Millis>::max();  // no rule is evaluated from this time on
   };
   MarketStage(Settings settings, const MarketCalendar& calendar);
@@ -102,6 +103,7 @@ class MarketStage final : public Operator {
   Result<void> publish_final(Day first_open, Outbox& outbox);
   Result<void> write_final(Day from, Day first_open, Outbox& outbox);
   void write_final_row(const Row& row, Outbox& outbox);
+  [[nodiscard]] std::vector<bool> published_regions() const;
   [[nodiscard]] DayRows rows_of(const RunningValues& values, Millis counties_known_before) const;
   Result<void> publish_live(std::int64_t offset, Outbox& outbox);
   struct LiveChanges;

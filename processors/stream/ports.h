@@ -139,6 +139,8 @@ class Store {
   [[nodiscard]] virtual std::int64_t bytes() const { return 0; }  // on disk, approximate
   // True: the state has no disk. Each checkpoint carries all of it.
   [[nodiscard]] virtual bool lives_in_checkpoint() const { return false; }
+  // False: no later task opens this state, so what an operator keeps in memory needs not be stored.
+  [[nodiscard]] virtual bool is_opened_again() const { return true; }
 };
 
 }  // namespace fiverate

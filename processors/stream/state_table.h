@@ -85,15 +85,16 @@ class StateTable {
   void encode_dirty() {
     for (const auto changed : dirty_) {
       auto& [key, entry] = *changed;
+      entry.dirty = false;
+      if (!store_->is_opened_again()) continue;  // and nothing is evicted
       auto bytes = codec_.encode(entry.value);
       bytes_ += bytes.size() - entry.bytes;
       entry.bytes = bytes.size();
-      entry.dirty = false;
       unsaved_.insert_or_assign(key, std::move(bytes));
     }
     dirty_.clear();
     ++generation_;
-    if (bytes_ > budget_bytes_) evict();
+    if (bytes_ > budget_bytes_ && store_->is_opened_again()) evict();
   }
 
   // Loads the records that are only in the store, or encoded for the next save.

@@ -30,9 +30,7 @@ Result<void> MetricsFile::send(OutRecord record) {
     CHECK(days_.empty() || days_.back().day < day, format_date(day));
     days_.push_back({day, bytes_ + static_cast<std::int64_t>(buffer_.size()), lines_});
   }
-  const auto before = buffer_.size();
-  append_json_lines(row_, buffer_);
-  lines_ += std::count(buffer_.data() + before, buffer_.data() + buffer_.size(), '\n');
+  lines_ += static_cast<std::int64_t>(append_json_lines(row_, buffer_));
   return buffer_.size() < kBufferBytes ? Result<void>{} : write_out();
 }
 

@@ -90,6 +90,7 @@ class ReplayStore final : public MemoryStore {
     }
     return MemoryStore::write(kept);
   }
+  bool is_opened_again() const override { return false; }
 };
 
 // No task of a replay has a checkpoint.
@@ -128,7 +129,7 @@ class MarketThread {
           MemorySource source(deltas_, {kDeltas}, group_);
           NoCheckpoints checkpoints;
           const auto make = [&](const Input& input, const auto&) -> Result<TaskContext> {
-            const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.days, alerts_until};
+            const MarketStage::Settings settings{definition, 0, 1, false, kUnlimited, options.rows, alerts_until};
             return make_task(input, definition, std::make_unique<MarketStage>(settings, calendar), sink_);
           };
           Worker worker({source, sink_, checkpoints, task_name_of, make},

@@ -21,8 +21,8 @@
 
 #include "ledger.pb.h"
 #include "processors/edge/history.h"
+#include "processors/stages/final_rows.h"
 #include "processors/stream/ports.h"
-#include "processors/trade/base/intervals.h"
 #include "processors/trade/facts/acceptance.h"
 
 namespace fiverate {
@@ -30,7 +30,7 @@ namespace fiverate {
 struct ReplayOptions {
   std::filesystem::path out;   // exists; files in it are replaced
   std::optional<Day> through;  // the last day of the output; default: the latest day of an accepted document
-  Intervals days = kAllDays;   // the days whose rows are written
+  FinalRows rows;              // those that are written
   AcceptanceLimits limits;     // of a replay of files; those of a ledger are in its definition
 };
 

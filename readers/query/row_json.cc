@@ -1,5 +1,10 @@
 #include "readers/query/row_json.h"
 
+#include <charconv>
+#include <cstring>
+#include <string>
+#include <vector>
+
 #include "processors/trade/rows/rates.h"
 #include "processors/trade/rows/row_fields.h"
 #include "schemas/json_text.h"
@@ -7,124 +12,150 @@
 namespace fiverate {
 namespace {
 
-void append_number(std::int64_t value, fmt::memory_buffer& out) {
-  const fmt::format_int text(value);
-  out.append(text.data(), text.data() + text.size());
+// Writes into memory that is large enough. A replay writes hundreds of thousands of windows a second.
+class Writer {
+ public:
+  explicit Writer(char* to) : to_(to) {}
+
+  Writer& text(std::string_view text) {
+    std::memcpy(to_, text.data(), text.size());
+    to_ += text.size();
+    return *this;
+  }
+  Writer& number(std::int64_t value) {
+    to_ = std::to_chars(to_, to_ + kDigitsMax, value).ptr;
+    return *this;
+  }
+  // With six decimals.
+  Writer& millionths(std::int64_t value) {
+    if (value < 0) *to_++ = '-';
+    const auto absolute = value < 0 ? -value : value;
+    number(absolute / kMillionth);
+    auto* const decimals = to_;
+    number(kMillionth + absolute % kMillionth);  // "1ffffff"
+    *decimals = '.';
+    return *this;
+  }
+  [[nodiscard]] char* end() const { return to_; }
+
+  static constexpr std::size_t kDigitsMax = 20;  // of a number with its sign
+
+ private:
+  char* to_;
+};
+
+// The names as keys, "name":, the first one without a comma before it.
+template <std::size_t N>
+std::vector<std::string> keys_of(const std::array<std::string_view, N>& names) {
+  std::vector<std::string> keys;
+  for (const auto name : names) keys.push_back(std::string(keys.empty() ? "" : ",") + '"' + std::string(name) + "\":");
+  return keys;
 }
 
-void append_name(std::string_view name, fmt::memory_buffer& out) {
-  out.push_back('"');
-  append(name, out);
-  append("\":", out);
-}
+struct Keys {
+  std::vector<std::string> brand_measures = keys_of(kBrandMeasureNames);
+  std::vector<std::string> market_measures = keys_of(kMarketMeasureNames);
+  std::vector<std::string> rates = keys_of(kRateNames);
 
-void append_text_field(std::string_view name, std::string_view text, fmt::memory_buffer& out) {
-  append_name(name, out);
-  append_json_string(text, out);
-}
+  static const Keys& get() {
+    static const Keys keys;
+    return keys;
+  }
+  // An upper bound for what follows the class value in a line.
+  [[nodiscard]] std::size_t line_max() const {
+    constexpr std::size_t kRateMax = 4 * Writer::kDigitsMax + 120;
+    std::size_t bytes = 256;
+    for (const auto& key : brand_measures) bytes += key.size() + Writer::kDigitsMax;
+    for (const auto& key : market_measures) bytes += key.size() + Writer::kDigitsMax;
+    for (const auto& key : rates) bytes += key.size() + kRateMax;
+    return bytes;
+  }
+};
 
-void append_measure(RowFields::Field field, const MetricsRow::Measures& measures, fmt::memory_buffer& out) {
-  if (out.data()[out.size() - 1] != '{') out.push_back(',');
-  append_name(field->name(), out);
-  append_number(value_of(measures, field), out);
-}
-
-void append_brand_measures(const MetricsRow::Measures& measures, fmt::memory_buffer& out) {
-  const auto& fields = RowFields::get().brand_measures;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (has_value(measures, static_cast<BrandMeasure>(i))) append_measure(fields[i], measures, out);
+void write_brand_measures(const MetricsRow::Measures& measures, Writer& out) {
+  const auto& keys = Keys::get().brand_measures;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto measure = static_cast<BrandMeasure>(i);
+    if (has_value(measures, measure)) out.text(keys[i]).number(value_of(measures, measure));
   }
 }
 
 // Data quality is in the line of the whole market alone.
-void append_market_measures(const MetricsRow& row, const MetricsRow::Measures& measures, fmt::memory_buffer& out) {
+void write_market_measures(const MetricsRow& row, const MetricsRow::Measures& measures, Writer& out) {
   constexpr std::size_t kOfAllLines = 4;
-  const auto& fields = RowFields::get().market_measures;
+  const auto& keys = Keys::get().market_measures;
   const bool whole_market = row.region_id().empty() && row.class_dimension().empty();
-  for (std::size_t i = 0; i < (whole_market ? fields.size() : kOfAllLines); ++i) {
-    append_measure(fields[i], measures, out);
+  for (std::size_t i = 0; i < (whole_market ? keys.size() : kOfAllLines); ++i) {
+    out.text(keys[i]).number(market_value_of(measures, i));
   }
 }
 
-void append_rates(const MetricsRow::Window& window, fmt::memory_buffer& out) {
-  bool first = true;
+void write_rates(const MetricsRow::Window& window, Writer& out) {
   for (const auto& rate : rates_of(window)) {
-    if (!first) out.push_back(',');
-    first = false;
-    append_name(rate.name(), out);
-    append("{\"numerator\":", out);
-    append_number(rate.numerator, out);
-    append(",\"denominator\":", out);
-    append_number(rate.denominator, out);
-    if (rate.has_value()) {
-      append(",\"value\":", out);
-      append(millionths_text(rate.value_millionths()), out);
-    }
-    append(",\"status\":\"", out);
-    append(name_of(rate.status), out);
-    out.push_back('"');
+    out.text(Keys::get().rates[static_cast<std::size_t>(rate.which)]);
+    out.text("{\"numerator\":").number(rate.numerator).text(",\"denominator\":").number(rate.denominator);
+    if (rate.has_value()) out.text(",\"value\":").millionths(rate.value_millionths());
+    out.text(",\"status\":\"").text(name_of(rate.status)).text("\"");
     if (rate.which == RateName::stockout_rate) {
       const auto& measures = window.measures();
       if (const auto observed = observed_share(measures.known_days(), measures.unknown_days())) {
-        append(",\"observed\":", out);
-        append(millionths_text(*observed), out);
+        out.text(",\"observed\":").millionths(*observed);
       }
     }
-    out.push_back('}');
+    out.text("}");
   }
 }
 
+void append_field(std::string_view key, std::string_view text, fmt::memory_buffer& out) {
+  append(key, out);
+  append_json_string(text, out);
+}
+
+// What follows the class value.
 void append_window(const MetricsRow& row, const MetricsRow::Window& window, fmt::memory_buffer& out) {
   append(",\"window_days\":", out);
-  append_number(window.window_days(), out);
-  if (!window.period().empty()) {
-    out.push_back(',');
-    append_text_field("period", window.period(), out);
-  }
-  append(",\"status\":\"", out);
-  append(MetricsRow::Status_Name(row.status()), out);
-  append("\",\"revision\":", out);
-  append_number(row.revision(), out);
+  const fmt::format_int days(window.window_days());
+  out.append(days.data(), days.data() + days.size());
+  if (!window.period().empty()) append_field(",\"period\":", window.period(), out);
+  const auto begin = out.size();
+  out.resize(begin + Keys::get().line_max());
+  Writer to(out.data() + begin);
+  to.text(",\"status\":\"").text(MetricsRow::Status_Name(row.status())).text("\",\"revision\":").number(row.revision());
   const bool of_brand = !row.brand_id().empty();
-  append(",\"measures\":{", out);
+  to.text(",\"measures\":{");
   if (of_brand) {
-    append_brand_measures(window.measures(), out);
+    write_brand_measures(window.measures(), to);
   } else {
-    append_market_measures(row, window.measures(), out);
+    write_market_measures(row, window.measures(), to);
   }
-  out.push_back('}');
-  if (window.has_price_status()) {
-    append(",\"price_status\":\"", out);
-    append(name_of(window.price_status()), out);
-    out.push_back('"');
-  }
-  append(",\"rates\":{", out);
-  if (of_brand) append_rates(window, out);
-  append("}}\n", out);
+  to.text("}");
+  if (window.has_price_status()) to.text(",\"price_status\":\"").text(name_of(window.price_status())).text("\"");
+  to.text(",\"rates\":{");
+  if (of_brand) write_rates(window, to);
+  to.text("}}\n");
+  out.resize(static_cast<std::size_t>(to.end() - out.data()));
 }
 
 }  // namespace
 
-void append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
+std::size_t append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
   fmt::memory_buffer head;  // the beginning of every line of the row
-  head.push_back('{');
-  append_text_field("as_of", row.as_of(), head);
-  head.push_back(',');
-  append_text_field("brand_id", row.brand_id(), head);
-  head.push_back(',');
-  append_text_field("region_id", row.region_id(), head);
-  head.push_back(',');
-  append_text_field("class_dimension", row.class_dimension(), head);
-  head.push_back(',');
-  append_name("class_value", head);
+  append_field("{\"as_of\":", row.as_of(), head);
+  append_field(",\"brand_id\":", row.brand_id(), head);
+  append_field(",\"region_id\":", row.region_id(), head);
+  append_field(",\"class_dimension\":", row.class_dimension(), head);
+  append(",\"class_value\":", head);
+  std::size_t lines = 0;
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       append({head.data(), head.size()}, out);
       append_json_string(line.class_value(), out);
       append_window(row, window, out);
+      ++lines;
     }
   }
+  return lines;
 }
 
 }  // namespace fiverate

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The output bytes of a replay depend on its events only, not on the order of lines and files, the time zone, the locale or memory.
+--days, --brand and --region select lines and change none.
 
     replay_test.py --program build/dev/fiverate
 """
 
 import argparse
+import json
 import os
 import pathlib
 import random
@@ -21,9 +23,9 @@ ENVIRONMENTS = (
 )
 
 
-def replay(program, history, out, environment=None):
+def replay(program, history, out, environment=None, options=()):
     """The bytes of the results. Of quarantine.jsonl the fields before the position of the line, sorted."""
-    done = subprocess.run([program, "replay", "--in", history, "--out", out], stderr=subprocess.PIPE, text=True,
+    done = subprocess.run([program, "replay", "--in", history, "--out", out, *options], stderr=subprocess.PIPE, text=True,
                           env={**{name: value for name, value in os.environ.items() if name in ("PATH", "TSAN_OPTIONS")}, **(environment or {})})
     if done.returncode != 0:
         sys.exit(f"replay failed with exit code {done.returncode}: {done.stderr}")
@@ -42,6 +44,32 @@ def shuffled_copy(history, folder, seed):
     for name, part in (("reference.jsonl", lines[:middle]), ("events.jsonl", lines[middle:])):
         (folder / name).write_bytes(b"".join(line + b"\n" for line in part))
     return folder
+
+
+def selections(rows, seed):
+    """Options of a replay, and the lines of all rows that they select."""
+    rng = random.Random(seed)
+
+    def some(field):
+        return rng.sample(sorted({row[field] for row in rows}), 2)
+
+    brands, regions = [brand for brand in some("brand_id") if brand], some("region_id")
+    yield ["--brand", ",".join(brands)], lambda row: row["brand_id"] in brands
+    yield ["--region", regions[0], "--region", regions[1]], lambda row: row["region_id"] in regions
+    one = rng.choice([row for row in rows if row["brand_id"]])
+    key = ("as_of", "brand_id", "region_id")
+    yield (["--days", one["as_of"], "--brand", one["brand_id"], "--region", one["region_id"]],
+           lambda row: all(row[field] == one[field] for field in key))
+
+
+def check_selections(program, history, scratch, metrics, seed):
+    lines = metrics.splitlines(keepends=True)
+    rows = [json.loads(line) for line in lines]
+    for number, (options, selects) in enumerate(selections(rows, seed)):
+        expected = b"".join(line for line, row in zip(lines, rows) if selects(row))
+        actual = replay(program, history, scratch / f"selection-{seed}-{number}", options=options)[0]
+        if actual != expected or not 0 < len(expected) < len(metrics):
+            yield f"seed {seed}: other lines with {options}"
 
 
 def main():
@@ -63,6 +91,8 @@ def main():
             for number, environment in enumerate(ENVIRONMENTS[:1] if arguments.once else ENVIRONMENTS):
                 if replay(program, history, scratch / f"{profile}-environment-{number}", environment) != expected:
                     faults.append(f"{profile} {seed}: different bytes with {environment}")
+            if not arguments.once:
+                faults += check_selections(program, history, scratch, expected[0], seed)
             for number in range(0 if arguments.once else 2):
                 shuffled = shuffled_copy(history, scratch / f"{profile}-shuffled-{number}", number)
                 if replay(program, shuffled, scratch / f"{profile}-shuffled-{number}-out") != expected:

@@ -56,12 +56,23 @@ class Import(unittest.TestCase):
         return sum(int(line.rsplit(" ", 1)[1]) for line in offsets.splitlines())
 
     def interrupted(self, number, records, *files, command="import"):
-        """Starts it, and sends the signal once it has written so many records more. Returns the process."""
+        """Starts it, and sends the signal once it has written so many records more. Returns the process.
+
+        It is stopped while its records are counted, since on a busy machine it would write all of them meanwhile."""
         before = self.written()
         child = Process(self.market, command, *files)
-        eventually(lambda: not child.is_alive() or self.written() >= before + records, DONE_WITHIN, child.text)
-        if child.is_alive():
-            child.send(number)
+
+        def is_interrupted():
+            if not child.is_alive():
+                return True
+            child.send(signal.SIGSTOP)
+            enough = self.written() >= before + records
+            if enough:
+                child.send(number)
+            child.send(signal.SIGCONT)
+            return enough
+
+        eventually(is_interrupted, DONE_WITHIN, child.text)
         child.child.wait(timeout=DONE_WITHIN)
         return child
 

@@ -119,23 +119,45 @@ std::vector<Day> united_days(const std::vector<Day>& a, const std::vector<Day>& 
   return days;
 }
 
+// The first day that is in one of them only; kEndOfDays if they are equal.
+Day first_difference(const std::vector<Day>& a, const std::vector<Day>& b) {
+  const auto [in_a, in_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  return std::min(in_a == a.end() ? kEndOfDays : *in_a, in_b == b.end() ? kEndOfDays : *in_b);
+}
+
+// Those of `days` that decide who is a member (or a repeat member) of a window on `since` and later.
+std::vector<Day> deciding(const std::vector<Day>& days, std::int32_t window, bool repeat, Day since) {
+  if (since == kNoDay) return days;
+  if (since == kEndOfDays) return {};
+  const auto begins = window_of(window, since).first;
+  const auto from = repeat ? window_of(window, begins - 1).first : begins;
+  return {std::lower_bound(days.begin(), days.end(), from), days.end()};
+}
+
+// Members do not change before `since`; kNoDay: they may on any day.
 void change_members(const Change& change, Contribution first, const std::vector<Day>& before,
-                    const std::vector<Day>& after) {
+                    const std::vector<Day>& after, Day since) {
   for (std::size_t w = 0; w < kWindowCount; ++w) {
-    change.active_days(in_window(first, w), members_of(before, kWindows[w]), members_of(after, kWindows[w]));
+    const auto window = kWindows[w];
+    change.active_days(in_window(first, w), members_of(deciding(before, window, false, since), window),
+                       members_of(deciding(after, window, false, since), window));
   }
 }
 
 void change_brand(const Change& change, const BrandTimeline& before, const BrandTimeline& after, bool moved) {
   if (moved || before.bought != after.bought) {
-    change_members(change, Contribution::buying_outlets, before.bought, after.bought);
+    const auto since = moved ? kNoDay : first_difference(before.bought, after.bought);
+    change_members(change, Contribution::buying_outlets, before.bought, after.bought, since);
     for (std::size_t w = 0; w < kWindowCount; ++w) {
+      const auto window = kWindows[w];
       change.active_days(in_window(Contribution::repeat_buying_outlets, w),
-                         repeat_members_of(before.bought, kWindows[w]), repeat_members_of(after.bought, kWindows[w]));
+                         repeat_members_of(deciding(before.bought, window, true, since), window),
+                         repeat_members_of(deciding(after.bought, window, true, since), window));
     }
   }
   if (moved || before.requested != after.requested) {
-    change_members(change, Contribution::requesting_outlets, before.requested, after.requested);
+    const auto since = moved ? kNoDay : first_difference(before.requested, after.requested);
+    change_members(change, Contribution::requesting_outlets, before.requested, after.requested, since);
   }
   change.active_days(Contribution::on_shelf_outlets, before.on_shelf, after.on_shelf);
   for (std::size_t w = 0; w < kWindowCount; ++w) {
@@ -261,7 +283,9 @@ Differences FactsChange::differences(const Document* document) const {
   }
   if (moved || ordered_before_) {
     const auto ordered = order_days(facts_);
-    change_members(whole, Contribution::ordering_outlets, ordered_before_.value_or(ordered), ordered);
+    const auto& ordered_before = ordered_before_.value_or(ordered);
+    const auto since = moved ? kNoDay : first_difference(ordered_before, ordered);
+    change_members(whole, Contribution::ordering_outlets, ordered_before, ordered, since);
   }
 
   // The affected brands, or all of them if the outlet has moved. A SKU that is not affected has the same timeline

@@ -18,6 +18,34 @@ std::array<RowFields::Field, N> fields_of(const google::protobuf::Descriptor& me
   return fields;
 }
 
+// Reflection would cost about as much as all else in writing a row as text.
+using ReadMeasure = std::int64_t (*)(const MetricsRow::Measures&);
+// Inputs of rates are no fields.
+#define FIVERATE_READ(name, ...)                   \
+  [](const auto& measures) -> std::int64_t {       \
+    if constexpr (requires { measures.name(); }) { \
+      return measures.name();                      \
+    } else {                                       \
+      return 0;                                    \
+    }                                              \
+  },
+constexpr std::array<ReadMeasure, kBrandValueCount> kReadBrandMeasure{
+    FIVERATE_BRAND_MEASURES(FIVERATE_READ, FIVERATE_READ, FIVERATE_READ)};
+#undef FIVERATE_READ
+
+#define FIVERATE_READ(name) [](const MetricsRow::Measures& measures) { return std::int64_t{measures.name()}; },
+#define FIVERATE_READ_QUARANTINED(reason) FIVERATE_READ(quarantined_##reason)
+constexpr std::array<ReadMeasure, kMarketMeasureNames.size()> kReadMarketMeasure{
+    FIVERATE_MARKET_MEASURES(FIVERATE_READ) FIVERATE_DOCUMENT_REASONS(FIVERATE_READ_QUARANTINED)};
+#undef FIVERATE_READ_QUARANTINED
+#undef FIVERATE_READ
+
+using ReadRate = const MetricsRow::Rate& (*)(const MetricsRow::Rates&);
+#define FIVERATE_READ(name, numerator, denominator) \
+  [](const MetricsRow::Rates& rates) -> const MetricsRow::Rate& { return rates.name(); },
+constexpr std::array<ReadRate, kRateNames.size()> kReadRate{FIVERATE_RATES(FIVERATE_READ)};
+#undef FIVERATE_READ
+
 }  // namespace
 
 const RowFields& RowFields::get() {
@@ -27,12 +55,12 @@ const RowFields& RowFields::get() {
   return fields;
 }
 
-std::int64_t value_of(const MetricsRow::Measures& measures, RowFields::Field field) {
-  return MetricsRow::Measures::GetReflection()->GetInt64(measures, field);
+std::int64_t value_of(const MetricsRow::Measures& measures, BrandMeasure measure) {
+  return kReadBrandMeasure.at(static_cast<std::size_t>(measure))(measures);
 }
 
-std::int64_t value_of(const MetricsRow::Measures& measures, BrandMeasure measure) {
-  return value_of(measures, RowFields::get().brand_measures.at(static_cast<std::size_t>(measure)));
+std::int64_t market_value_of(const MetricsRow::Measures& measures, std::size_t measure) {
+  return kReadMarketMeasure.at(measure)(measures);
 }
 
 bool has_value(const MetricsRow::Measures& measures, BrandMeasure measure) {
@@ -49,11 +77,9 @@ Day day_of(const MetricsRow& row) {
 }
 
 Rates rates_of(const MetricsRow::Window& window) {
-  const auto& fields = RowFields::get().rates;
-  const auto* const reflection = MetricsRow::Rates::GetReflection();
   Rates rates{};
   for (std::size_t i = 0; i < rates.size(); ++i) {
-    const auto& rate = static_cast<const MetricsRow::Rate&>(reflection->GetMessage(window.rates(), fields[i]));
+    const auto& rate = kReadRate[i](window.rates());
     rates[i] = {static_cast<RateName>(i), rate.numerator(), rate.denominator(), rate.status()};
   }
   return rates;

@@ -22,8 +22,9 @@ struct RowFields {
   static const RowFields& get();
 };
 
-std::int64_t value_of(const MetricsRow::Measures& measures, RowFields::Field field);
 std::int64_t value_of(const MetricsRow::Measures& measures, BrandMeasure measure);
+// A measure of brand "", by its index in kMarketMeasureNames.
+std::int64_t market_value_of(const MetricsRow::Measures& measures, std::size_t measure);
 
 // Whether a window of a brand has the measure: quartiles of prices exist only where there are readings.
 bool has_value(const MetricsRow::Measures& measures, BrandMeasure measure);
