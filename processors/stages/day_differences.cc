@@ -8,6 +8,7 @@
 
 #include "processors/stages/state_codec.h"
 #include "processors/stream/state_table.h"
+#include "processors/trade/base/add_up.h"
 #include "schemas/format.h"
 #include "state.pb.h"
 
@@ -35,14 +36,10 @@ void merge(std::vector<CellDifference>& differences) {
   const auto key = [](const CellDifference& one) { return std::tie(one.cell, one.contribution); };
   std::sort(differences.begin(), differences.end(),
             [&](const CellDifference& a, const CellDifference& b) { return key(a) < key(b); });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < differences.size();) {
-    auto sum = differences[i];
-    for (++i; i < differences.size() && key(differences[i]) == key(sum); ++i)
-      sum.value = wrapped_sum(sum.value, differences[i].value);
-    if (sum.value != 0) differences[kept++] = sum;
-  }
-  differences.resize(kept);
+  add_up_equal(
+      differences, [&](const CellDifference& a, const CellDifference& b) { return key(a) == key(b); },
+      [](CellDifference& sum, const CellDifference& next) { sum.value = wrapped_sum(sum.value, next.value); });
+  std::erase_if(differences, [](const CellDifference& one) { return one.value == 0; });
 }
 
 // `differences` are merged.

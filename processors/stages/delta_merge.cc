@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "processors/trade/base/add_up.h"
 #include "schemas/check.h"
 #include "schemas/topics.h"
 
@@ -176,14 +177,10 @@ std::vector<DeltaMerge::Entry> DeltaMerge::sorted_entries(const Keys& keys) cons
   boost::sort::spreadsort::integer_sort(
       entries.begin(), entries.end(), [](const Entry& entry, unsigned offset) { return entry.key >> offset; },
       [](const Entry& a, const Entry& b) { return a.key < b.key; });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < entries.size();) {
-    auto sum = entries[i];
-    for (++i; i < entries.size() && entries[i].key == sum.key; ++i)
-      sum.value = wrapped_sum(sum.value, entries[i].value);
-    if (sum.value != 0) entries[kept++] = sum;
-  }
-  entries.resize(kept);
+  add_up_equal(
+      entries, [](const Entry& a, const Entry& b) { return a.key == b.key; },
+      [](Entry& sum, const Entry& next) { sum.value = wrapped_sum(sum.value, next.value); });
+  std::erase_if(entries, [](const Entry& entry) { return entry.value == 0; });
   return entries;
 }
 
@@ -194,13 +191,10 @@ void DeltaMerge::sort_prices(const Keys& keys) {
                       price.day);
   };
   std::sort(prices_.begin(), prices_.end(), [&](const PriceDelta& a, const PriceDelta& b) { return key(a) < key(b); });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < prices_.size();) {
-    auto sum = prices_[i];
-    for (++i; i < prices_.size() && key(prices_[i]) == key(sum); ++i) sum.count += prices_[i].count;
-    if (sum.count != 0) prices_[kept++] = sum;
-  }
-  prices_.resize(kept);
+  add_up_equal(
+      prices_, [&](const PriceDelta& a, const PriceDelta& b) { return key(a) == key(b); },
+      [](PriceDelta& sum, const PriceDelta& next) { sum.count += next.count; });
+  std::erase_if(prices_, [](const PriceDelta& price) { return price.count == 0; });
 }
 
 std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context, std::int32_t market_partitions,

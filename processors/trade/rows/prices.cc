@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "processors/trade/base/add_up.h"
 #include "schemas/check.h"
 
 namespace fiverate {
@@ -17,15 +18,11 @@ void Readings::add(const Readings& other) {
 
 void Readings::sort() {
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.value < b.value; });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < entries_.size();) {
-    auto sum = entries_[i];
-    for (++i; i < entries_.size() && entries_[i].value == sum.value; ++i) {
-      for (std::size_t w = 0; w < kWindowCount; ++w) sum.counts[w] += entries_[i].counts[w];
-    }
-    entries_[kept++] = sum;
-  }
-  entries_.resize(kept);
+  add_up_equal(
+      entries_, [](const Entry& a, const Entry& b) { return a.value == b.value; },
+      [](Entry& sum, const Entry& next) {
+        for (std::size_t w = 0; w < kWindowCount; ++w) sum.counts[w] += next.counts[w];
+      });
 }
 
 std::int64_t Readings::size(std::size_t window) const {
