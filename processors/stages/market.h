@@ -48,7 +48,7 @@ namespace fiverate {
 
 class MarketStage final : public Operator {
  public:
-  static constexpr Millis kLiveEvery = 10 * kSecondMs;
+  static constexpr Millis kLiveEvery = 2 * kSecondMs;
 
   struct Settings {
     Definition definition;
