@@ -51,8 +51,15 @@ class Pieces {
   std::vector<std::size_t> bytes_;  // of the last piece
 };
 
+template <typename Number>
+std::size_t index(Number number) {
+  return static_cast<std::size_t>(number);
+}
+
+}  // namespace
+
 // The ranks of those numbers that are used, in the order of the names behind them.
-class Ranks {
+class DeltaMerge::Ranks {
  public:
   void use(std::size_t number) {
     if (number >= rank_of_.size()) rank_of_.resize(number + 1, kUnused);
@@ -74,13 +81,6 @@ class Ranks {
   std::vector<std::uint32_t> rank_of_;
   std::vector<std::size_t> numbers_;
 };
-
-template <typename Number>
-std::size_t index(Number number) {
-  return static_cast<std::size_t>(number);
-}
-
-}  // namespace
 
 // The canonical order of differences is by the names of brand and segment, which do not depend on the numbers that this process
 // gave them, then by contribution and day. A key packs the four into 64 bits.

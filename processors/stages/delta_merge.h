@@ -33,6 +33,7 @@ class DeltaMerge {
     std::uint64_t key;
     std::int64_t value;
   };
+  class Ranks;
   struct Keys;
 
   [[nodiscard]] std::vector<Entry> sorted_entries(const Keys& keys) const;

@@ -14,7 +14,7 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-constexpr Millis kHour = 60 * kMinuteMs;
+constexpr Millis kOneHour = 60 * kMinuteMs;
 Millis midnight(std::int32_t days) {
   return shanghai().start_of(nth(days));
 }
@@ -158,23 +158,23 @@ TEST_F(Outcomes, CountDocumentsByTopicOnTheDayOfTheirOutcome) {
   rejected_by_intake(kStart, "orders/0");
   rejected_by_intake(kStart, "orders/0", false);  // a mark
   rejected_by_intake(kStart, "reference/0", false);
-  advance(kStart + kHour);
+  advance(kStart + kOneHour);
   EXPECT_EQ(sent(), (Texts{"orders 0: 1 of 1", "deliveries 0: 2 of 4", "visits 1: 0 of 1"}));
-  advance(kStart + 2 * kHour);
+  advance(kStart + 2 * kOneHour);
   EXPECT_EQ(sent(), Texts{}) << "once";
 }
 
 TEST_F(Outcomes, OfADocumentThatWaitsAreFoundWhenTheWaitingEnds) {
   feed(delivery("D1", "nobody", kStart, {{"s1", 5}}), kStart);
   feed(delivery("D2", "shop", kStart, {{"s9", 5}}), kStart);
-  advance(kStart + kHour);
+  advance(kStart + kOneHour);
   EXPECT_EQ(sent(), Texts{});
   restart();
-  advance(kStart + 12 * kHour);
-  feed(sku("s9", "B1"), kStart + 13 * kHour);  // after midnight
-  advance(kStart + 13 * kHour);
+  advance(kStart + 12 * kOneHour);
+  feed(sku("s9", "B1"), kStart + 13 * kOneHour);  // after midnight
+  advance(kStart + 13 * kOneHour);
   EXPECT_EQ(sent(), (Texts{"deliveries 1: 0 of 1"}));
-  advance(kStart + 25 * kHour);
+  advance(kStart + 25 * kOneHour);
   EXPECT_EQ(sent(), (Texts{"deliveries 1: 1 of 1"})) << "the outlet is still unknown";
 }
 
@@ -186,7 +186,7 @@ class OutcomesOfAFileReplay : public Outcomes {
 // So that it has the same alerts as a live run.
 TEST_F(OutcomesOfAFileReplay, OfAnUnknownOutletCountWhenALiveRunWouldKnow) {
   feed(delivery("D1", "nobody", kStart, {{"s1", 5}}), kStart);
-  advance(kStart + kHour);
+  advance(kStart + kOneHour);
   EXPECT_EQ(sent(), (Texts{"deliveries 1: 1 of 1"}));
   // Waited for 24 hours at 23:59:59.999, it is found to be unknown at midnight.
   feed(delivery("D2", "nobody", midnight(1) - 1, {{"s1", 5}}), midnight(1) - 1);
@@ -243,21 +243,21 @@ struct Flush {
 const std::array<std::vector<Flush>, 2>& flushes() {
   static const std::array<std::vector<Flush>, 2> kFlushes{
       std::vector<Flush>{
-          Flush(midnight(0) + kHour).outcomes(0, 9, 400).outcomes(1, 3, 100),
+          Flush(midnight(0) + kOneHour).outcomes(0, 9, 400).outcomes(1, 3, 100),
           Flush(midnight(1)).outcomes(0, 1, 100),
-          Flush(midnight(1) + kHour).holds({{0, 77}}),
-          Flush(midnight(1) + kHour).holds({}),
+          Flush(midnight(1) + kOneHour).holds({{0, 77}}),
+          Flush(midnight(1) + kOneHour).holds({}),
           Flush(midnight(2)).outcomes(1, 2, 400),
           Flush(midnight(3)).outcomes(1, 500, 500),  // of a day that this task has closed
           Flush(midnight(4)),
           Flush(midnight(5)),
-          Flush(midnight(5) + kHour).holds({{0, 99}}),
-          Flush(midnight(5) + 2 * kHour).holds({{0, 99}, {2, 5}}),
+          Flush(midnight(5) + kOneHour).holds({{0, 99}}),
+          Flush(midnight(5) + 2 * kOneHour).holds({{0, 99}, {2, 5}}),
           Flush(midnight(6)).holds({}),  // the clock passes midnight with the decision
           Flush(midnight(7)),
       },
       std::vector<Flush>{
-          Flush(midnight(0) + kHour).outcomes(0, 10, 500),
+          Flush(midnight(0) + kOneHour).outcomes(0, 10, 500),
           Flush(midnight(1)),
           Flush(midnight(2)),
           Flush(midnight(3)).outcomes(4, 0, 10),
@@ -372,7 +372,7 @@ class AllStages : public testing::Test {
 TEST_F(AllStages, FromRejectedAndHeldRecordsToTheAlertManager) {
   deliver(170, 5, kStart);
   deliver(20, -1, kStart);  // rejected by intake
-  rig.marks(midnight(1) + kHour);
+  rig.marks(midnight(1) + kOneHour);
   rig.run();
   Texts expected{"deliveries 1 FIRING CRITICAL 20/190 records 03-02 00:00"};
   EXPECT_EQ(transitions(), expected);
@@ -389,8 +389,8 @@ TEST_F(AllStages, FromRejectedAndHeldRecordsToTheAlertManager) {
   expected.push_back("visits 2 RESOLVED CRITICAL 0/0 partitions 03-02 01:00");
   EXPECT_EQ(transitions(), expected);
 
-  deliver(200, 5, midnight(2) + kHour);
-  rig.marks(midnight(4) + kHour);
+  deliver(200, 5, midnight(2) + kOneHour);
+  rig.marks(midnight(4) + kOneHour);
   rig.run();
   expected.push_back("deliveries 2 RESOLVED CRITICAL 0/0 records 03-05 00:00");
   EXPECT_EQ(transitions(), expected);
