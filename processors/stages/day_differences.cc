@@ -70,10 +70,6 @@ bool decode(std::string_view bytes, std::vector<CellDifference>& differences) {
   return true;
 }
 
-bool is_delivery(const CellDifference& one) {
-  return one.contribution == Contribution::delivered_units || one.contribution == Contribution::returned_units;
-}
-
 }  // namespace
 
 Result<void> DayDifferences::open(const Store& store) {
@@ -94,6 +90,7 @@ Result<void> DayDifferences::open(const Store& store) {
 void DayDifferences::save(StoreBatch& batch) {
   for (auto& change : erased_.changes) batch.changes.push_back(std::move(change));
   erased_.changes.clear();
+  if (!store_->is_opened_again()) return;  // The chunks stay in memory.
   for (auto& [day, of_day] : days_) {
     for (auto& [chunk, bytes] : of_day.unsaved) batch.put(key_of(day, chunk), std::move(bytes));
     of_day.unsaved.clear();
@@ -166,7 +163,7 @@ Result<void> DayDifferences::drop_before(Day as_of) {
     OfDay kept;
     TRY(visit(day, of_day, [&](std::span<const CellDifference> some) {
       for (const auto& one : some) {
-        if (is_delivery(one)) add_to(kept, one);
+        if (is_delivery(one.contribution)) add_to(kept, one);
       }
     }));
     erase(day, of_day);

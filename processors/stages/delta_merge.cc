@@ -147,11 +147,7 @@ struct DeltaMerge::Keys {
     const auto& of_segment = segment(segments.number(cell & ((1ULL << segments.bits()) - 1)));
     deltas.set_brand_id(brand_id(brands.number(cell >> segments.bits())));
     deltas.set_region_id(of_segment.region_id);
-    for (const auto& one : of_segment.classes) {
-      auto& named = *deltas.add_classes();
-      named.set_dimension(one.dimension);
-      named.set_value(one.value);
-    }
+    add_classes(of_segment, *deltas.mutable_classes());
   }
   void append(const Entry& entry, CellDeltas& deltas) const {
     deltas.add_measures(static_cast<int>(entry.key >> day_bits & ((1ULL << kContributionBits) - 1)));

@@ -111,11 +111,7 @@ void MarketCells::save(StoreBatch& batch) {
     CellName name;
     name.set_brand_id(brand_id);
     name.set_region_id(segment->region_id);
-    for (const auto& one : segment->classes) {
-      auto& saved = *name.add_classes();
-      saved.set_dimension(one.dimension);
-      saved.set_value(one.value);
-    }
+    add_classes(*segment, *name.mutable_classes());
     batch.put(std::string(kNames) + digits_of(static_cast<CellNumber>(saved_cells_)), name.SerializeAsString());
   }
   differences_.save(batch);

@@ -272,13 +272,9 @@ bool is_valid(const CellDeltas& cell) {
 
 void save(const OutletFacts& facts, const MarketContext& context, OutletState& state) {
   const auto save_segment = [&](SegmentNumber segment, auto& saved) {
-    const auto& [region_id, classes] = context.segments.segment(segment);
-    saved.set_region_id(region_id);
-    for (const auto& one : classes) {
-      auto& saved_class = *saved.add_classes();
-      saved_class.set_dimension(one.dimension);
-      saved_class.set_value(one.value);
-    }
+    const auto& names = context.segments.segment(segment);
+    saved.set_region_id(names.region_id);
+    add_classes(names, *saved.mutable_classes());
   };
   state.set_known(facts.known);
   state.set_clock_day(facts.clock_day.number);

@@ -8,14 +8,12 @@
 #include "metrics.pb.h"
 #include "processors/edge/output_files.h"
 #include "processors/runtime/foreign_record_monitor.h"
-#include "processors/stages/day_differences.h"
 #include "processors/stages/intake.h"
 #include "processors/stages/market.h"
 #include "processors/stages/outlet.h"
 #include "processors/stages/progress.h"
 #include "processors/stages/reference.h"
 #include "processors/stages/task_names.h"
-#include "processors/stream/memory_store.h"
 #include "processors/stream/worker.h"
 #include "readers/audit/history_source.h"
 #include "readers/audit/memory_log.h"
@@ -80,16 +78,15 @@ class ReplaySink final : public Sink {
   std::vector<Seal> seals_;
 };
 
-// A replay is not resumed after a crash, so nothing is stored that a stage has in memory anyway: all but the differences of market.
-class ReplayStore final : public MemoryStore {
+// A replay is not resumed after a crash, so nothing is stored: all state stays in memory.
+class NoStore final : public Store {
  public:
-  Result<void> write(const StoreBatch& batch) override {
-    StoreBatch kept;
-    for (const auto& change : batch.changes) {
-      if (change.first.starts_with(DayDifferences::kPrefix)) kept.changes.push_back(change);
-    }
-    return MemoryStore::write(kept);
+  Result<std::optional<std::string>> get(std::string_view) const override { return std::nullopt; }
+  Result<void> scan(std::string_view, const std::function<bool(std::string_view, std::string_view)>&) const override {
+    return {};
   }
+  Result<void> write(const StoreBatch&) override { return {}; }
+  std::string location() const override { return "memory"; }
   bool is_opened_again() const override { return false; }
 };
 
@@ -101,12 +98,12 @@ class NoCheckpoints final : public CheckpointReader {
   }
 };
 
-// A commit lets the stages release the changes that they collect for the store.
+// A commit stores nothing here. It lets the stages release the changes that they collect for the store.
 constexpr WorkerOptions kOptions{std::chrono::milliseconds{0}, std::chrono::seconds{10}, 1'000'000};
 
 TaskContext make_task(const Input& input, const Definition& definition, std::unique_ptr<Operator> op, Sink& sink) {
   TaskContext context;
-  context.store = std::make_unique<ReplayStore>();
+  context.store = std::make_unique<NoStore>();
   context.op = std::move(op);
   context.task = std::make_unique<Task>(std::string(sender_of(input)), input, definition_id(definition), *context.op,
                                         *context.store, sink);

@@ -28,12 +28,7 @@ class Writer {
   }
   // With six decimals.
   Writer& millionths(std::int64_t value) {
-    if (value < 0) *to_++ = '-';
-    const auto absolute = value < 0 ? -value : value;
-    number(absolute / kMillionth);
-    auto* const decimals = to_;
-    number(kMillionth + absolute % kMillionth);  // "1ffffff"
-    *decimals = '.';
+    to_ = write_millionths(value, to_);
     return *this;
   }
   [[nodiscard]] char* end() const { return to_; }

@@ -42,9 +42,7 @@ class Values {
     const auto needed = first_day_needed(values_.day());
     for (auto& [day, differences] : by_day_) {
       std::erase_if(differences, [&, day = day](const CellDifference& one) {
-        const bool delivery =
-            one.contribution == Contribution::delivered_units || one.contribution == Contribution::returned_units;
-        return day < (delivery ? needed.deliveries : needed.all);
+        return day < (is_delivery(one.contribution) ? needed.deliveries : needed.all);
       });
     }
   }

@@ -38,6 +38,16 @@ struct Segment {
 template <typename ClassValues>
 Segment make_segment(std::string region_id, const ClassValues& classes);
 
+// The reverse: adds the class values of a segment to a repeated field.
+template <typename ClassValues>
+void add_classes(const Segment& segment, ClassValues& classes) {
+  for (const auto& one : segment.classes) {
+    ClassValue& value = *classes.Add();
+    value.set_dimension(one.dimension);
+    value.set_value(one.value);
+  }
+}
+
 class Segments {
  public:
   Segments();

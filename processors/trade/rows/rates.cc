@@ -1,13 +1,13 @@
 #include "processors/trade/rows/rates.h"
 
+#include <algorithm>
+
 #include "processors/trade/measures/measure.h"
 #include "schemas/check.h"
 #include "schemas/format.h"
 
 namespace fiverate {
 namespace {
-
-constexpr std::size_t kDecimals = 6;
 
 std::int64_t value_of(std::span<const std::int64_t> values, BrandMeasure measure) {
   return values[static_cast<std::size_t>(measure)];
@@ -33,14 +33,20 @@ std::int64_t millionths(std::int64_t numerator, std::int64_t denominator) {
   return static_cast<std::int64_t>(negative ? -rounded : rounded);
 }
 
-std::string millionths_text(std::int64_t value_millionths) {
+char* write_millionths(std::int64_t value_millionths, char* to) {
+  if (value_millionths < 0) *to++ = '-';
   const auto absolute = value_millionths < 0 ? -value_millionths : value_millionths;
   const fmt::format_int whole(absolute / kMillionth);
   const fmt::format_int decimals(kMillionth + absolute % kMillionth);  // "1ffffff"
-  std::string text(value_millionths < 0 ? "-" : "");
-  text.append(whole.data(), whole.size());
-  text.append(decimals.data(), decimals.size())[text.size() - kDecimals - 1] = '.';
-  return text;
+  auto* const point = std::copy_n(whole.data(), whole.size(), to);
+  to = std::copy_n(decimals.data(), decimals.size(), point);
+  *point = '.';
+  return to;
+}
+
+std::string millionths_text(std::int64_t value_millionths) {
+  std::array<char, kMillionthsTextMax> text;
+  return {text.data(), write_millionths(value_millionths, text.data())};
 }
 
 std::int64_t Rate::value_millionths() const {

@@ -42,6 +42,9 @@ std::int64_t millionths(std::int64_t numerator, std::int64_t denominator);
 
 // "0.691667", "-0.470000": always six decimals.
 std::string millionths_text(std::int64_t value_millionths);
+// The same into memory that holds kMillionthsTextMax characters. Returns the end.
+inline constexpr std::size_t kMillionthsTextMax = 22;
+char* write_millionths(std::int64_t value_millionths, char* to);
 
 // `values` are those of a brand, by BrandMeasure.
 Rates rates_of(std::span<const std::int64_t> values);

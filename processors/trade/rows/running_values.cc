@@ -144,9 +144,8 @@ void CellLayout::add(Contribution contribution, std::int64_t value, const Weight
       break;
     case ContributionKind::flow: {
       add_times(value, weights.flow, own);
-      const bool returned = contribution == Contribution::returned_units;
-      if (net_ == kNone || (!returned && contribution != Contribution::delivered_units)) break;
-      const auto net = returned ? wrapped_product(-1, value) : value;
+      if (net_ == kNone || !is_delivery(contribution)) break;
+      const auto net = contribution == Contribution::returned_units ? wrapped_product(-1, value) : value;
       add_times(net, weights.previous, values + net_);
       add_times(net, weights.year_earlier, values + net_ + kWindowCount);
       break;

@@ -110,6 +110,11 @@ class CellLayout {
   std::vector<Contribution> day_steps_;
 };
 
+// Whether the values of windows before the present one have it, too.
+constexpr bool is_delivery(Contribution contribution) {
+  return contribution == Contribution::delivered_units || contribution == Contribution::returned_units;
+}
+
 // Whether a contribution is one of brand "".
 bool is_of_whole_outlets(Contribution contribution);
 

@@ -41,7 +41,6 @@ class Series {
   }
   // The total over [first, last].
   [[nodiscard]] std::int64_t between(Day first, Day last) const { return through(last) - through(first - 1); }
-  [[nodiscard]] std::int64_t between(DayRange days) const { return between(days.first, days.last); }
 
   // Merges the entries before `day` into one. Windows that begin on `day` or later keep their sums.
   void fold_before(Day day) {

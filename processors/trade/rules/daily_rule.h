@@ -9,6 +9,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "alerts.pb.h"
 #include "schemas/time.h"
@@ -72,6 +74,20 @@ inline Transition::State apply_verdict(DailyAlert& alert, const RuleVerdict& ver
   if (alert.cleared < runs.resolves_after) return Transition::STATE_UNSPECIFIED;
   alert.firing = false;
   return transition_to(Transition::RESOLVED);
+}
+
+// The transition that apply_verdict() returned at `at`, with all that the state of the alert knows of it.
+inline Transition daily_transition(std::string_view rule, const DailyAlert& alert, Transition::State state, Millis at) {
+  Transition transition;
+  transition.set_transition(alert.transitions);
+  transition.set_episode(alert.episode);
+  transition.set_rule(std::string(rule));
+  transition.set_severity(alert.severity);
+  transition.set_state(state);
+  transition.set_at_ms(at);
+  transition.set_since_ms(alert.since);
+  transition.set_known_at_ms(at);
+  return transition;
 }
 
 }  // namespace fiverate

@@ -24,16 +24,8 @@ std::optional<Transition> evaluate(SourceTopicAlert& alert, Millis at) {
   const auto state =
       apply_verdict(published, {holds, !holds, is_held ? Transition::CRITICAL : alert.share.severity}, kAtOnce, at);
   if (state == Transition::STATE_UNSPECIFIED) return std::nullopt;
-  Transition transition;
+  auto transition = daily_transition(kRule, published, state, at);
   transition.set_alert_id(alert_id_of({.rule = kRule, .source_topic = alert.topic}));
-  transition.set_transition(published.transitions);
-  transition.set_episode(published.episode);
-  transition.set_rule(std::string(kRule));
-  transition.set_severity(published.severity);
-  transition.set_state(state);
-  transition.set_at_ms(at);
-  transition.set_since_ms(published.since);
-  transition.set_known_at_ms(at);
   transition.set_source_topic(alert.topic);
   transition.mutable_reason()->set_code(state == Transition::FIRING ? "DATA_QUALITY" : "QUALITY_RECOVERED");
   return transition;

@@ -36,16 +36,8 @@ constexpr std::array kRules{
 Transition transition_of(const RegionalRule& rule, std::string_view brand_id, const std::string& region_id,
                          const DayClose& close, const DailyAlert& alert, Transition::State state,
                          const RegionalVerdict& verdict) {
-  Transition transition;
+  auto transition = daily_transition(rule.name, alert, state, close.at);
   transition.set_alert_id(alert_id_of({.rule = rule.name, .brand_id = brand_id, .region_id = region_id}));
-  transition.set_transition(alert.transitions);
-  transition.set_episode(alert.episode);
-  transition.set_rule(std::string(rule.name));
-  transition.set_severity(alert.severity);
-  transition.set_state(state);
-  transition.set_at_ms(close.at);
-  transition.set_since_ms(alert.since);
-  transition.set_known_at_ms(close.at);
   transition.set_brand_id(std::string(brand_id));
   transition.set_region_id(region_id);
   transition.set_value(verdict.value);
