@@ -42,7 +42,7 @@ struct SimulatedDeltas {
     for (auto& value : sent) {
       DeltasRecord record;
       CHECK(record.ParseFromString(value));
-      for (const auto& cell : record.deltas().cells()) deltas += cell.values_size();
+      deltas += record.deltas().columns().values_size();
       const auto number = static_cast<std::int64_t>(records.size());
       auto& line = records.emplace_back();
       line.cause = {sender_name("outlet", 0), {number, 0}};

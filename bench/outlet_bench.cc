@@ -242,7 +242,9 @@ struct Core {
     const EventRef ref{event.event_id()};
     const FactsChange change(facts, context, affected);
     const auto& document = remember(facts, std::move(arrived), ref, context);
-    benchmark::DoNotOptimize(change.differences(&document));
+    Differences differences;
+    change.append_differences(&document, differences);
+    benchmark::DoNotOptimize(differences);
     if (!alerts) return;
     for (const auto& line : document.lines) {
       if (line.count != kAbsent) benchmark::DoNotOptimize(is_count_accepted(facts.skus.at(line.sku), document));
@@ -312,14 +314,12 @@ void report_states(benchmark::State& state, const States& states) {
 
 void outlet_decode(benchmark::State& state) {
   auto& states = States::shared();
+  const OutletRecordCodec codec{&states.context};
   std::size_t next = 0;
   for (auto _ : state) {
-    OutletState saved;
-    CHECK(saved.ParseFromString(states.outlets[next++ % states.outlets.size()]));
-    auto facts = load(saved, states.context);
-    auto alerts = load_alerts(saved);
-    benchmark::DoNotOptimize(facts);
-    benchmark::DoNotOptimize(alerts);
+    auto outlet = codec.decode(states.outlets[next++ % states.outlets.size()]);
+    CHECK(outlet.has_value());
+    benchmark::DoNotOptimize(outlet);
   }
   report_states(state, states);
 }
@@ -328,19 +328,14 @@ BENCHMARK(outlet_decode)->Unit(benchmark::kMicrosecond);
 void outlet_encode(benchmark::State& state) {
   constexpr std::size_t kOutlets = 200;
   auto& states = States::shared();
-  std::vector<std::pair<OutletFacts, OutletAlerts>> outlets;
+  const OutletRecordCodec codec{&states.context};
+  std::vector<OutletRecord> outlets;
   for (std::size_t i = 0; i < std::min(kOutlets, states.outlets.size()); ++i) {
-    OutletState saved;
-    CHECK(saved.ParseFromString(states.outlets[i]));
-    outlets.emplace_back(load(saved, states.context), load_alerts(saved));
+    outlets.push_back(*codec.decode(states.outlets[i]));
   }
   std::size_t next = 0;
   for (auto _ : state) {
-    const auto& [facts, alerts] = outlets[next++ % outlets.size()];
-    OutletState saved;
-    save(facts, states.context, saved);
-    save(alerts, saved);
-    benchmark::DoNotOptimize(saved.SerializeAsString());
+    benchmark::DoNotOptimize(codec.encode(outlets[next++ % outlets.size()]));
   }
   report_states(state, states);
 }

@@ -101,8 +101,9 @@ void DayDifferences::save(StoreBatch& batch) {
   }
 }
 
-void DayDifferences::add(Day day, const CellDifference& difference) {
-  add_to(days_[day], difference);
+void DayDifferences::add(Day day, std::span<const CellDifference> differences) {
+  auto& of_day = days_[day];
+  for (const auto& one : differences) add_to(of_day, one);
 }
 
 void DayDifferences::add_to(OfDay& of_day, const CellDifference& difference) {

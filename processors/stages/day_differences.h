@@ -27,7 +27,7 @@ class DayDifferences {
   [[nodiscard]] Result<void> open(const Store& store);
   void save(StoreBatch& batch);
 
-  void add(Day day, const CellDifference& difference);
+  void add(Day day, std::span<const CellDifference> differences);
   // Moves running values on to a later day.
   [[nodiscard]] Result<void> move(RunningValues& values, Day day) const;
   // Drops the differences that are needed no more once the values of FINAL rows have moved to `as_of`.

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "processors/stages/delta_columns.h"
 #include "processors/trade/base/add_up.h"
 #include "schemas/check.h"
 #include "schemas/topics.h"
@@ -15,40 +16,41 @@
 namespace fiverate {
 namespace {
 
-// The pieces of each market partition. A piece that has reached kPieceBytes gets no further cell.
+// The pieces of each market partition.
 class Pieces {
  public:
-  Pieces(std::int32_t partitions, bool even_if_empty)
-      : pieces_(static_cast<std::size_t>(partitions)), bytes_(pieces_.size(), 0) {
-    if (even_if_empty) {
-      for (auto& pieces : pieces_) pieces.emplace_back();
+  explicit Pieces(std::int32_t partitions)
+      : pieces_(static_cast<std::size_t>(partitions)), builders_(static_cast<std::size_t>(partitions)) {}
+
+  // Calls `add` with the builder of each partition that gets the cell.
+  template <typename Add>
+  void add_cell(const std::string& brand_id, Add&& add) {
+    const auto partitions = static_cast<std::int32_t>(builders_.size());
+    const auto only = brand_id.empty() ? kAll : partition_of(brand_id, partitions);
+    for (std::int32_t partition = 0; partition < partitions; ++partition) {
+      if (only != kAll && only != partition) continue;
+      auto& builder = builders_[static_cast<std::size_t>(partition)];
+      if (builder.bytes() >= DeltaMerge::kPieceBytes) add_piece(static_cast<std::size_t>(partition));
+      add(builder);
     }
   }
 
-  void add(const CellDeltas& cell) {
-    if (cell.brand_id().empty()) {
-      for (std::size_t partition = 0; partition < pieces_.size(); ++partition) add(partition, cell);
-    } else {
-      const auto partition = partition_of(cell.brand_id(), static_cast<std::int32_t>(pieces_.size()));
-      add(static_cast<std::size_t>(partition), cell);
+  [[nodiscard]] std::vector<std::vector<Deltas>> release(bool even_if_empty) {
+    for (std::size_t partition = 0; partition < pieces_.size(); ++partition) {
+      if (!builders_[partition].empty() || (even_if_empty && pieces_[partition].empty())) add_piece(partition);
     }
+    return std::move(pieces_);
   }
-
-  [[nodiscard]] std::vector<std::vector<Deltas>> release() { return std::move(pieces_); }
 
  private:
-  void add(std::size_t partition, const CellDeltas& cell) {
-    auto& pieces = pieces_[partition];
-    if (pieces.empty() || bytes_[partition] >= DeltaMerge::kPieceBytes) {
-      pieces.emplace_back();
-      bytes_[partition] = 0;
-    }
-    bytes_[partition] += cell.ByteSizeLong();
-    *pieces.back().add_cells() = cell;
+  static constexpr std::int32_t kAll = -1;
+
+  void add_piece(std::size_t partition) {
+    *pieces_[partition].emplace_back().mutable_columns() = builders_[partition].release();
   }
 
   std::vector<std::vector<Deltas>> pieces_;
-  std::vector<std::size_t> bytes_;  // of the last piece
+  std::vector<DeltaColumnsBuilder> builders_;
 };
 
 template <typename Number>
@@ -143,16 +145,14 @@ struct DeltaMerge::Keys {
     return code == 0 ? kNoDay : first_day + static_cast<std::int32_t>(code - 1);
   }
 
-  void name(std::uint64_t cell, CellDeltas& deltas) const {
-    const auto& of_segment = segment(segments.number(cell & ((1ULL << segments.bits()) - 1)));
-    deltas.set_brand_id(brand_id(brands.number(cell >> segments.bits())));
-    deltas.set_region_id(of_segment.region_id);
-    add_classes(of_segment, *deltas.mutable_classes());
+  [[nodiscard]] BrandNumber brand_at(std::uint64_t cell) const {
+    return static_cast<BrandNumber>(brands.number(cell >> segments.bits()));
   }
-  void append(const Entry& entry, CellDeltas& deltas) const {
-    deltas.add_measures(static_cast<int>(entry.key >> day_bits & ((1ULL << kContributionBits) - 1)));
-    deltas.add_days(day(entry).number);
-    deltas.add_values(entry.value);
+  [[nodiscard]] SegmentNumber segment_at(std::uint64_t cell) const {
+    return static_cast<SegmentNumber>(segments.number(cell & ((1ULL << segments.bits()) - 1)));
+  }
+  [[nodiscard]] Contribution contribution(const Entry& entry) const {
+    return static_cast<Contribution>(entry.key >> day_bits & ((1ULL << kContributionBits) - 1));
   }
 };
 
@@ -198,32 +198,33 @@ std::vector<std::vector<Deltas>> DeltaMerge::drain(const MarketContext& context,
   const Keys keys(context, deltas_, prices_);
   const auto entries = sorted_entries(keys);
   sort_prices(keys);
-  Pieces pieces(market_partitions, even_if_empty);
-  CellDeltas deltas;
+  Pieces pieces(market_partitions);
   auto entry = entries.begin();
   auto price = prices_.begin();
   while (entry != entries.end() || price != prices_.end()) {
     const auto cell = price == prices_.end()   ? keys.cell(*entry)
                       : entry == entries.end() ? keys.cell(*price)
                                                : std::min(keys.cell(*entry), keys.cell(*price));
-    deltas.Clear();
-    keys.name(cell, deltas);
-    for (; entry != entries.end() && keys.cell(*entry) == cell; ++entry) keys.append(*entry, deltas);
-    for (; price != prices_.end() && keys.cell(*price) == cell; ++price) {
-      const auto& sku_id = context.catalogue.sku_id(price->sku);
-      const auto skus = deltas.prices_size();
-      auto& prices = skus > 0 && deltas.prices(skus - 1).sku_id() == sku_id ? *deltas.mutable_prices(skus - 1)
-                                                                            : *deltas.add_prices();
-      prices.set_sku_id(sku_id);
-      prices.add_prices(price->price);
-      prices.add_days(price->day.number);
-      prices.add_counts(price->count);
-    }
-    pieces.add(deltas);
+    const auto entries_end =
+        std::find_if(entry, entries.end(), [&](const Entry& one) { return keys.cell(one) != cell; });
+    const auto prices_end =
+        std::find_if(price, prices_.end(), [&](const PriceDelta& one) { return keys.cell(one) != cell; });
+    const auto& brand_id = context.catalogue.brand_id(keys.brand_at(cell));
+    const auto segment = keys.segment_at(cell);
+    pieces.add_cell(brand_id, [&](DeltaColumnsBuilder& builder) {
+      builder.begin_cell(brand_id, segment, context.segments.segment(segment));
+      for (auto one = entry; one != entries_end; ++one)
+        builder.add(keys.contribution(*one), keys.day(*one), one->value);
+      for (auto one = price; one != prices_end; ++one) {
+        builder.add_price(context.catalogue.sku_id(one->sku), one->price, one->day, one->count);
+      }
+    });
+    entry = entries_end;
+    price = prices_end;
   }
   deltas_.clear();
   prices_.clear();
-  return pieces.release();
+  return pieces.release(even_if_empty);
 }
 
 }  // namespace fiverate

@@ -22,7 +22,7 @@ class DeltaMerge {
   void add(const Differences& differences);
   [[nodiscard]] bool full() const { return deltas_.size() + prices_.size() >= kDifferencesMax; }
 
-  // Removes and returns everything that was added: for each market partition its pieces, of which only `cells` is set.
+  // Removes and returns everything that was added: for each market partition its pieces, of which only `columns` is set.
   // A partition that gets no cells has one empty piece if `even_if_empty`, else none.
   std::vector<std::vector<Deltas>> drain(const MarketContext& context, std::int32_t market_partitions,
                                          bool even_if_empty);

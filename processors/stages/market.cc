@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "processors/stages/delta_columns.h"
 #include "processors/stages/final_days.h"
 #include "processors/stages/seal.h"
 #include "processors/stages/state_codec.h"
@@ -35,16 +36,9 @@ std::pair<Day, std::int64_t> parse_deferred_key(std::string_view digits) {
   return key;
 }
 
-bool are_valid(const Deltas& deltas) {
-  return std::all_of(deltas.cells().begin(), deltas.cells().end(),
-                     [](const CellDeltas& cell) { return is_valid(cell); });
-}
-
 // Numbers of whole outlets are in the rows of every brand. Visits and data quality are not.
-bool is_in_rows_of_all_brands(const CellDeltas& cell) {
-  return cell.brand_id().empty() && std::any_of(cell.measures().begin(), cell.measures().end(), [](int contribution) {
-           return is_step(static_cast<Contribution>(contribution));
-         });
+bool is_in_rows_of_all_brands(const ColumnDifference& one, const DeltaColumns& columns) {
+  return is_step(one.contribution) && brand_of(columns, one.cell).empty();
 }
 
 // Keys of the result topics: JSON arrays.
@@ -91,9 +85,12 @@ Result<void> MarketStage::open(const Store& store) {
     return damaged(store);
   }
   TRY(data_quality_.open(store));
-  return read_messages<Deltas>(store, kDeferredPrefix, [&](std::string_view key, Deltas& deltas) {
-    if (key.size() < kDayDigits || !are_valid(deltas)) return false;
-    deferred_.emplace(parse_deferred_key(key), std::move(deltas));
+  return read_messages<PiecesState>(store, kDeferredPrefix, [&](std::string_view key, PiecesState& deferred) {
+    if (key.size() < kDayDigits || !std::all_of(deferred.pieces().begin(), deferred.pieces().end(),
+                                                [](const Deltas& piece) { return is_valid(piece.columns()); })) {
+      return false;
+    }
+    deferred_.emplace(parse_deferred_key(key), std::move(deferred));
     return true;
   });
 }
@@ -152,7 +149,7 @@ Result<void> MarketStage::resume(std::string_view tally) {
 Result<void> MarketStage::apply(const InRecord& record, Outbox& outbox) {
   DeltasRecord deltas;
   if (!deltas.ParseFromArray(record.value.data(), static_cast<int>(record.value.size())) ||
-      !are_valid(deltas.deltas())) {
+      !is_valid(deltas.deltas().columns())) {
     return fail(Reaction::stop, "The record at offset {} of partition {} of the topic deltas cannot be read.",
                 record.offset, record.input.partition);
   }
@@ -189,17 +186,17 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   if (found == senders_.end()) {
     return fail(Reaction::stop, "Deltas came from {}, which the definition does not know.", sender_name);
   }
-  const auto complete = join_pieces(sender_name, deltas);
-  if (!complete) return tl::make_unexpected(complete.error());
-  if (!*complete) return {};
+  TRY_VALUE(pieces, join_pieces(sender_name, std::move(deltas)));
+  if (pieces.empty()) return {};  // More of them follow.
+  const auto& last = pieces.back();
 
   auto& sender = found->second;
   const auto sender_had_closed = sender.closed;
   const auto all_had_closed = closed_by_all();
-  add(deltas);
-  data_quality_.add(deltas.quality(), sender_had_closed, Day{deltas.closed_day()});
-  if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, deltas);
-  sender = {deltas.watermark_ms(), Day{deltas.closed_day()}, Day{deltas.first_day()}};
+  for (const auto& piece : pieces) add(piece.columns());
+  data_quality_.add(last.quality(), sender_had_closed, Day{last.closed_day()});
+  if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, pieces);
+  sender = {last.watermark_ms(), Day{last.closed_day()}, Day{last.first_day()}};
   if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
     next_sealed_ = next_sealed_ == kNoDay ? sender.closed : std::min(next_sealed_, sender.closed);
   }
@@ -207,35 +204,38 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   emit_data_quality(data_quality_.evaluate_holds_after(closed_by_all()), outbox);
   TRY(publish_final(first_open_day(clock(), calendar_), outbox));
   if (clock() != kNever) TRY(cells_.move_live_to(calendar_.day_of(clock())));
-  if (settings_.live_rows && deltas.end_of_batch()) return publish_live(offset, outbox);
+  if (settings_.live_rows && last.end_of_batch()) return publish_live(offset, outbox);
   return {};
 }
 
-// Keeps a piece until the last one of the same sender has come, then joins them in `deltas`. False: more pieces follow.
-Result<bool> MarketStage::join_pieces(const std::string& sender_name, Deltas& deltas) {
-  const auto pieces = pieces_.get(sender_name);
-  if (!pieces) return tl::make_unexpected(pieces.error());
-  const bool last = deltas.last_piece();
-  if (last && (*pieces)->pieces_size() == 0) return true;
-  const auto changed = pieces_.change(sender_name);
-  if (!changed) return tl::make_unexpected(changed.error());
-  if (!last) {
-    *(*changed)->add_pieces() = std::move(deltas);
-    return false;
+// Keeps a piece until the last one of the same sender has come, then returns all of them in order.
+Result<std::vector<Deltas>> MarketStage::join_pieces(const std::string& sender_name, Deltas deltas) {
+  TRY_VALUE(kept, pieces_.get(sender_name));
+  const bool is_last = deltas.last_piece();
+  std::vector<Deltas> pieces;
+  if (!is_last || kept->pieces_size() > 0) {
+    TRY_VALUE(changed, pieces_.change(sender_name));
+    if (!is_last) {
+      *changed->add_pieces() = std::move(deltas);
+      return pieces;
+    }
+    for (auto& piece : *changed->mutable_pieces()) pieces.push_back(std::move(piece));
+    changed->clear_pieces();
   }
-  auto& first_pieces = *(*changed)->mutable_pieces();
-  for (const auto& piece : first_pieces) deltas.mutable_cells()->MergeFrom(piece.cells());
-  first_pieces.Clear();
-  return true;
+  pieces.push_back(std::move(deltas));
+  return pieces;
 }
 
-void MarketStage::add(const Deltas& deltas) {
-  for (const auto& part : deltas.cells()) {
-    const auto cell = cells_.add(part);
-    if (!settings_.live_rows) continue;
-    changed_cells_.insert(cell);
-    if (is_in_rows_of_all_brands(part)) changed_outlets_.insert(cell);
-  }
+void MarketStage::add(const DeltaColumns& columns) {
+  const auto cells = cells_.add(columns);
+  if (!settings_.live_rows) return;
+  changed_cells_.insert(cells.begin(), cells.end());
+  if (columns.brand_ids().empty() || !columns.brand_ids(0).empty()) return;  // Brand "" is the first one.
+  each_day(columns, [&](Day, std::span<const ColumnDifference> differences) {
+    for (const auto& one : differences) {
+      if (is_in_rows_of_all_brands(one, columns)) changed_outlets_.insert(cells[one.cell]);
+    }
+  });
 }
 
 // ---- the close of a day -------------------------------------------------------------------------------------------
@@ -247,25 +247,16 @@ Day MarketStage::closed_by_all() const {
 }
 
 // Keeps the differences that are inputs of the regional rules.
-void MarketStage::defer(DeferredKey key, const Deltas& deltas) {
-  Deltas kept;
-  for (const auto& cell : deltas.cells()) {
-    if (cell.brand_id().empty()) continue;
-    auto& part = *kept.add_cells();
-    part.set_brand_id(cell.brand_id());
-    part.set_region_id(cell.region_id());
-    for (int i = 0; i < cell.days_size(); ++i) {
-      const auto contribution = static_cast<Contribution>(cell.measures(i));
-      if (!is_regional_rule_input(contribution)) continue;
-      part.add_measures(cell.measures(i));
-      part.add_days(cell.days(i));
-      part.add_values(cell.values(i));
-    }
-    if (part.days_size() == 0) kept.mutable_cells()->RemoveLast();
+void MarketStage::defer(DeferredKey key, const std::vector<Deltas>& pieces) {
+  PiecesState deferred;
+  for (const auto& piece : pieces) {
+    auto kept = only(piece.columns(), is_regional_rule_input);
+    if (kept.cells().empty()) continue;
+    *deferred.add_pieces()->mutable_columns() = std::move(kept);
   }
-  if (kept.cells_size() == 0) return;
-  unsaved_.put(deferred_key(key), kept.SerializeAsString());
-  deferred_.emplace(key, std::move(kept));
+  if (deferred.pieces().empty()) return;
+  unsaved_.put(deferred_key(key), deferred.SerializeAsString());
+  deferred_.emplace(key, std::move(deferred));
 }
 
 // Differences of senders that had closed `closed` at most count at the next close.
@@ -328,21 +319,30 @@ MarketStage::BrandFacts MarketStage::facts_of_brands(Day day) const {
       regions[region_id].add(region_facts_of(values.layout(number), values.values(number), day));
     }
   }
-  const auto& layout = CellLayout::of(CellLayout::Content::regional_rules);
-  const auto windows = windows_as_of(day);
-  std::vector<std::int64_t> deferred(layout.size());
-  for (const auto& [key, deltas] : deferred_) {
+  for (const auto& [key, deferred] : deferred_) {
     if (key.first < day) continue;
-    for (const auto& part : deltas.cells()) {
-      std::ranges::fill(deferred, 0);
-      for (int i = 0; i < part.days_size(); ++i) {
-        layout.add(static_cast<Contribution>(part.measures(i)), part.values(i),
-                   weights_of(Day{part.days(i)}, day, windows), deferred.data());
-      }
-      brands[part.brand_id()][part.region_id()].add(region_facts_of(layout, deferred.data(), day), -1);
-    }
+    for (const auto& piece : deferred.pieces()) subtract(piece.columns(), day, brands);
   }
   return brands;
+}
+
+void MarketStage::subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands) {
+  const auto& layout = CellLayout::of(CellLayout::Content::regional_rules);
+  const auto windows = windows_as_of(as_of);
+  const auto cells = static_cast<std::size_t>(columns.cell_brands_size());
+  std::vector<std::int64_t> values(cells * layout.size());
+  each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
+    const auto weights = weights_of(day, as_of, windows);
+    for (const auto& one : differences) {
+      layout.add(one.contribution, one.value, weights, values.data() + one.cell * layout.size());
+    }
+  });
+  for (std::uint32_t cell = 0; cell < cells; ++cell) {
+    const auto& brand_id = brand_of(columns, cell);
+    if (brand_id.empty()) continue;
+    const auto facts = region_facts_of(layout, values.data() + cell * layout.size(), as_of);
+    brands[brand_id][segment_of(columns, cell).region_id()].add(facts, -1);
+  }
 }
 
 Result<void> MarketStage::evaluate_rules_of(const std::string& brand_id,

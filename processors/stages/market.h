@@ -87,16 +87,17 @@ class MarketStage final : public Operator {
   void restore(const MarketState& state);
   Result<void> on_reference(const LedgerRecord& reference);
   Result<void> on_deltas(const std::string& sender_name, Deltas deltas, std::int64_t offset, Outbox& outbox);
-  Result<bool> join_pieces(const std::string& sender_name, Deltas& deltas);
-  void add(const Deltas& deltas);
+  Result<std::vector<Deltas>> join_pieces(const std::string& sender_name, Deltas deltas);
+  void add(const DeltaColumns& columns);
   Result<void> close_days(Day closed_before, Outbox& outbox);
   Result<void> evaluate_rules(Day day, Outbox& outbox);
   [[nodiscard]] BrandFacts facts_of_brands(Day day) const;
+  static void subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands);
   Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
                                  const DayClose& close, std::vector<Transition>& transitions);
   void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
   void emit_data_quality(std::vector<Transition> transitions, Outbox& outbox);
-  void defer(DeferredKey key, const Deltas& deltas);
+  void defer(DeferredKey key, const std::vector<Deltas>& pieces);
   void drop_deferred(Day closed);
   [[nodiscard]] Day closed_by_all() const;
 
@@ -131,7 +132,7 @@ class MarketStage final : public Operator {
   StateTable<PiecesState, MessageCodec<PiecesState>> pieces_;
   StateTable<RegionalState, MessageCodec<RegionalState>> regional_;  // by brand
   DataQualityAlerts data_quality_;  // in the task of brand "" alone; elsewhere it has no input
-  std::map<DeferredKey, Deltas> deferred_;
+  std::map<DeferredKey, PiecesState> deferred_;
   Day next_final_ = kNoDay;
   Millis live_at_ = kNever;
   std::int64_t all_live_at_ = 0;  // the offset of the last record at which the LIVE rows of all brands were computed

@@ -3,8 +3,8 @@
 #include <charconv>
 #include <utility>
 
+#include "processors/stages/delta_columns.h"
 #include "processors/stages/state_codec.h"
-#include "processors/stream/key_parts.h"
 #include "processors/stream/state_table.h"
 #include "schemas/format.h"
 
@@ -24,18 +24,6 @@ std::size_t parse_digits(std::string_view digits) {
   std::uint32_t number = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
   return number;
-}
-
-template <typename Classes>
-std::string name_key(const std::string& brand_id, const std::string& region_id, const Classes& classes) {
-  std::string key;
-  append_part(key, brand_id);
-  append_part(key, region_id);
-  for (const ClassValue& one : classes) {
-    append_part(key, one.dimension());
-    append_part(key, one.value());
-  }
-  return key;
 }
 
 std::string encode(std::span<const std::int64_t> values) {
@@ -89,8 +77,8 @@ MarketCells::MarketCells(RegionTree& regions, bool live_rows)
 Result<void> MarketCells::open(const Store& store, Day final_day, Day live_day) {
   TRY(read_messages<CellName>(store, kNames, [&](std::string_view digits, CellName& name) {
     if (parse_digits(digits) != cells_.size()) return false;
-    add_cell(name_key(name.brand_id(), name.region_id(), name.classes()), name.brand_id(),
-             make_segment(name.region_id(), name.classes()));
+    const auto segment = number_of_segment(make_segment(name.region_id(), name.classes()));
+    number_of(name.brand_id(), number_of_brand(name.brand_id()), segment);
     return true;
   }));
   saved_cells_ = cells_.size();
@@ -125,40 +113,62 @@ void MarketCells::save(StoreBatch& batch) {
   }
 }
 
-CellNumber MarketCells::number_of(const CellDeltas& deltas) {
-  auto key = name_key(deltas.brand_id(), deltas.region_id(), deltas.classes());
-  const auto found = numbers_.find(key);
-  if (found != numbers_.end()) return found->second;
-  return add_cell(std::move(key), deltas.brand_id(), make_segment(deltas.region_id(), deltas.classes()));
+std::uint32_t MarketCells::number_of_brand(const std::string& brand_id) {
+  return brands_.try_emplace(brand_id, static_cast<std::uint32_t>(brands_.size())).first->second;
 }
 
-CellNumber MarketCells::add_cell(std::string key, std::string brand_id, Segment segment) {
-  const auto number = static_cast<CellNumber>(cells_.size());
-  numbers_.emplace(std::move(key), number);
-  by_brand_[brand_id].push_back(number);
+MarketCells::Segments::const_iterator MarketCells::number_of_segment(Segment segment) {
+  const auto [known, is_new] = segments_.try_emplace(std::move(segment));
+  if (is_new) known->second = {static_cast<std::uint32_t>(segments_.size() - 1), lines_.lines_of(known->first)};
+  return known;
+}
+
+CellNumber MarketCells::number_of(const std::string& brand_id, std::uint32_t brand, Segments::const_iterator segment) {
+  const auto key = std::uint64_t{brand} << 32 | segment->second.number;
+  const auto [known, is_new] = numbers_.try_emplace(key, static_cast<CellNumber>(cells_.size()));
+  if (!is_new) return known->second;
+  by_brand_[brand_id].push_back(known->second);
   final_values_.add_cell(!brand_id.empty());
   live_values_.add_cell(!brand_id.empty());
-  const auto region = regions_.index_of(segment.region_id);  // The record of the region itself may come later.
-  const auto [known, is_new] = segments_.try_emplace(std::move(segment));
-  if (is_new) known->second = lines_.lines_of(known->first);
-  cells_.push_back({std::move(brand_id), &known->first, known->second, region});
-  return number;
+  const auto region = regions_.index_of(segment->first.region_id);  // The record of the region itself may come later.
+  cells_.push_back({brand_id, &segment->first, segment->second.lines, region});
+  return known->second;
 }
 
-CellNumber MarketCells::add(const CellDeltas& deltas) {
-  const auto number = number_of(deltas);
-  for (int i = 0; i < deltas.days_size(); ++i) {
-    const Day day{deltas.days(i)};
-    const CellDifference difference{deltas.values(i), number, static_cast<Contribution>(deltas.measures(i))};
-    differences_.add(day, difference);
-    final_values_.add(day, difference);
-    live_values_.add(day, difference);
+std::vector<CellNumber> MarketCells::numbers_of(const DeltaColumns& columns) {
+  std::vector<std::uint32_t> brands;
+  for (const auto& brand_id : columns.brand_ids()) brands.push_back(number_of_brand(brand_id));
+  std::vector<Segments::const_iterator> segments;
+  for (const auto& one : columns.segments()) {
+    segments.push_back(number_of_segment(make_segment(one.region_id(), one.classes())));
   }
-  if (deltas.prices().empty()) return number;
-  auto& prices = prices_[number];
-  for (const auto& sku : deltas.prices()) prices.readings.add(sku);
-  prices.changed = true;
-  return number;
+  std::vector<CellNumber> numbers;
+  numbers.reserve(static_cast<std::size_t>(columns.cell_brands_size()));
+  for (int i = 0; i < columns.cell_brands_size(); ++i) {
+    const auto brand = columns.cell_brands(i);
+    numbers.push_back(
+        number_of(columns.brand_ids(static_cast<int>(brand)), brands[brand], segments[columns.cell_segments(i)]));
+  }
+  return numbers;
+}
+
+std::vector<CellNumber> MarketCells::add(const DeltaColumns& columns) {
+  auto numbers = numbers_of(columns);
+  std::vector<CellDifference> of_cells;
+  each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
+    of_cells.clear();
+    for (const auto& one : differences) of_cells.push_back({one.value, numbers[one.cell], one.contribution});
+    differences_.add(day, of_cells);
+    final_values_.add(day, of_cells);
+    live_values_.add(day, of_cells);
+  });
+  for (int i = 0; i < columns.prices_size(); ++i) {
+    auto& prices = prices_[numbers[columns.price_cells(i)]];
+    auto& sku = prices.readings.of(columns.sku_ids(static_cast<int>(columns.price_skus(i))));
+    sku.of(columns.prices(i)).add(Day{columns.price_days(i)}, columns.price_counts(i));
+    prices.changed = true;
+  }
+  return numbers;
 }
 
 std::vector<CellOfDay> MarketCells::of_day(const std::vector<CellNumber>& cells, const RunningValues& values) const {

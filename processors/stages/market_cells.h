@@ -41,8 +41,8 @@ class MarketCells {
   [[nodiscard]] Result<void> open(const Store& store, Day final_day, Day live_day);
   void save(StoreBatch& batch);
 
-  // Adds the differences of one cell. Returns its number.
-  CellNumber add(const CellDeltas& deltas);
+  // Adds differences and readings of prices. Returns the number of each cell of the columns.
+  std::vector<CellNumber> add(const DeltaColumns& columns);
   [[nodiscard]] Result<void> move_final_to(Day day) { return differences_.move(final_values_, day); }
   [[nodiscard]] Result<void> move_live_to(Day day) { return differences_.move(live_values_, day); }
   // Drops what no row of a day after that of the final values needs.
@@ -62,14 +62,23 @@ class MarketCells {
     CellPrices readings;
     bool changed = false;
   };
-  CellNumber number_of(const CellDeltas& deltas);
-  CellNumber add_cell(std::string key, std::string brand_id, Segment segment);
+  struct SegmentCells {
+    std::uint32_t number;
+    std::vector<std::uint32_t> lines;
+  };
+  using Segments = std::map<Segment, SegmentCells>;
+
+  [[nodiscard]] std::vector<CellNumber> numbers_of(const DeltaColumns& columns);
+  [[nodiscard]] std::uint32_t number_of_brand(const std::string& brand_id);
+  [[nodiscard]] Segments::const_iterator number_of_segment(Segment segment);
+  CellNumber number_of(const std::string& brand_id, std::uint32_t brand, Segments::const_iterator segment);
 
   RegionTree& regions_;
   LineNumbers lines_;
-  std::map<Segment, std::vector<std::uint32_t>> segments_;  // with their lines
+  std::unordered_map<std::string, std::uint32_t> brands_;
+  Segments segments_;
   std::vector<Cell> cells_;
-  std::unordered_map<std::string, CellNumber> numbers_;  // by the parts of the name
+  std::unordered_map<std::uint64_t, CellNumber> numbers_;  // by the numbers of brand and segment
   ByBrand by_brand_;
   DayDifferences differences_;
   RunningValues final_values_;

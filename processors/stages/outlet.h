@@ -18,7 +18,7 @@
 // State-only replay (Outbox::outputs_enabled() is false): documents and alerts change the state; no output is computed.
 //
 // Keys of the store:
-//   o/<outlet>   OutletState                    c/...        timers (outlet_timers.h)
+//   o/<outlet>   outlet_codec.h                 c/...        timers (outlet_timers.h)
 //   s/<sku>      SkuState                       w/...        outlets that wait for a SKU (pending_documents.h)
 //   progress     ProgressState                  first_day, seal (outlet_output.h)
 #pragma once
@@ -29,6 +29,7 @@
 #include "ledger.pb.h"
 #include "processors/stages/internal_records.h"
 #include "processors/stages/outlet_alert_rules.h"
+#include "processors/stages/outlet_codec.h"
 #include "processors/stages/outlet_context.h"
 #include "processors/stages/outlet_documents.h"
 #include "processors/stages/outlet_output.h"

@@ -107,8 +107,10 @@ void OutletDocuments::advance(OutletRecord& outlet) {
   if (clock == kNever) return;
   const auto today = context_.market.calendar.day_of(clock);
   if (today <= outlet.facts.clock_day) return;
+  // Until the activity ends, the passing of time changes nothing.
+  if (const auto end = activity_ends(outlet.facts); !end || today < *end) return pass_time(outlet.facts, today);
   const auto change = begin_change(outlet);
-  outlet.facts.clock_day = today;
+  pass_time(outlet.facts, today);
   end_change(change);
 }
 
@@ -124,7 +126,11 @@ std::optional<FactsChange> OutletDocuments::begin_change(const OutletRecord& out
 }
 
 void OutletDocuments::end_change(const std::optional<FactsChange>& change, const Document* document) {
-  if (change) output_.add(change->differences(document));
+  if (!change) return;
+  differences_.deltas.clear();
+  differences_.prices.clear();
+  change->append_differences(document, differences_);
+  output_.add(differences_);
 }
 
 }  // namespace fiverate

@@ -44,6 +44,7 @@ class OutletDocuments {
   OutletAlertRules& rules_;
   OutletOutput& output_;
   AcceptanceLimits limits_;
+  Differences differences_;  // of the change at hand; kept for its memory
   Day last_day_ = kNoDay;
 };
 

@@ -174,10 +174,8 @@ DataQuality OutletOutput::drain_quality() {
 }
 
 void OutletOutput::send_piece(std::size_t partition, Deltas piece, const std::vector<Cause>& depends_on) {
-  for (const auto& cell : piece.cells()) {
-    // Cells without a brand go to every partition and count once.
-    if (partition == 0 || !cell.brand_id().empty()) sum_deltas(cell, seal_);
-  }
+  // Cells without a brand go to every partition and count once.
+  sum_deltas(piece.columns(), partition == 0, seal_);
   const auto clock = context_.watermark;
   piece.set_watermark_ms(clock);
   piece.set_closed_day((clock == kNever ? kNoDay : context_.market.calendar.day_of(clock) - 1).number);

@@ -1,4 +1,4 @@
-// The state of one outlet in the outlet stage: an OutletState under o/<outlet> in the store of the task.
+// The state of one outlet in the outlet stage, under o/<outlet> in the store of the task (outlet_codec.h).
 #pragma once
 
 #include <cstdint>
@@ -37,12 +37,5 @@ void add_pending(PendingRecord document, OutletRecord& outlet, const MarketConte
 void uncount_pending(const PendingRecord& document, OutletRecord& outlet, const MarketContext& context);
 // Pending records of the outlet and the day of an event.
 std::int32_t pending_of_day(const Event& document, const OutletRecord& outlet, const MarketContext& context);
-
-// Encodes an outlet for a StateTable. `context` must outlive it and know the SKUs before the first outlet is decoded.
-struct OutletRecordCodec {
-  MarketContext* context;
-  Result<OutletRecord> decode(std::string_view bytes) const;
-  std::string encode(const OutletRecord& record) const;
-};
 
 }  // namespace fiverate

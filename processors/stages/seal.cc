@@ -3,7 +3,11 @@
 #include <xxhash.h>
 
 #include <array>
+#include <optional>
+#include <span>
+#include <vector>
 
+#include "processors/stages/delta_columns.h"
 #include "schemas/format.h"
 
 namespace fiverate {
@@ -35,15 +39,15 @@ Hash128 mixed(Hash128 hash, std::uint64_t with) {
 }
 
 // Ids may contain any character, so each part is followed by its length.
-Hash128 hash_of_cell(const CellDeltas& cell) {
+Hash128 hash_of_cell(const std::string& brand_id, const DeltaColumns::Segment& segment) {
   std::string parts;
   const auto append = [&](const std::string& part) {
     const auto size = part.size();
     parts.append(part).append(reinterpret_cast<const char*>(&size), sizeof(size));
   };
-  append(cell.brand_id());
-  append(cell.region_id());
-  for (const auto& one : cell.classes()) {
+  append(brand_id);
+  append(segment.region_id());
+  for (const auto& one : segment.classes()) {
     append(one.dimension());
     append(one.value());
   }
@@ -93,19 +97,28 @@ void chain_transition(std::string_view key, std::string_view value, Seal& seal) 
   seal.set_transitions(seal.transitions() + 1);
 }
 
-void sum_deltas(const CellDeltas& cell, Seal& seal) {
+void sum_deltas(const DeltaColumns& columns, bool with_whole_outlets, Seal& seal) {
   RunningSum sum(seal);
-  const auto cell_hash = hash_of_cell(cell);
-  for (int i = 0; i < cell.days_size(); ++i) {
-    sum.add(cell.values(i), mixed(cell_hash, of_day(cell.measures(i), cell.days(i))));
+  std::vector<std::optional<Hash128>> cells;  // nullopt: it is not counted
+  for (int i = 0; i < columns.cell_brands_size(); ++i) {
+    const auto& brand_id = brand_of(columns, static_cast<std::uint32_t>(i));
+    const bool counts = with_whole_outlets || !brand_id.empty();
+    cells.push_back(counts ? std::optional(hash_of_cell(brand_id, segment_of(columns, static_cast<std::uint32_t>(i))))
+                           : std::nullopt);
   }
-  for (const auto& prices : cell.prices()) {
-    auto sku_hash = hash_of(prices.sku_id(), cell_hash.low);
-    sku_hash.high ^= cell_hash.high;
-    for (int i = 0; i < prices.days_size(); ++i) {
-      const auto at_price = mixed(sku_hash, static_cast<std::uint64_t>(prices.prices(i)));
-      sum.add(prices.counts(i), mixed(at_price, of_day(-1, prices.days(i))));
+  each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
+    for (const auto& one : differences) {
+      if (!cells[one.cell]) continue;
+      sum.add(one.value, mixed(*cells[one.cell], of_day(static_cast<std::int32_t>(one.contribution), day.number)));
     }
+  });
+  for (int i = 0; i < columns.prices_size(); ++i) {
+    const auto& cell = cells[columns.price_cells(i)];
+    if (!cell) continue;
+    auto sku_hash = hash_of(columns.sku_ids(static_cast<int>(columns.price_skus(i))), cell->low);
+    sku_hash.high ^= cell->high;
+    const auto at_price = mixed(sku_hash, static_cast<std::uint64_t>(columns.prices(i)));
+    sum.add(columns.price_counts(i), mixed(at_price, of_day(-1, columns.price_days(i))));
   }
 }
 

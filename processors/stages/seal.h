@@ -23,7 +23,7 @@ void chain_record(std::string_view key, std::string_view value, Seal& seal);
 void chain_transition(std::string_view key, std::string_view value, Seal& seal);
 
 // Adds value x hash(cell, measure, day) of each delta, and count x hash(cell, SKU, price, day) of each price.
-void sum_deltas(const CellDeltas& cell, Seal& seal);
+void sum_deltas(const DeltaColumns& columns, bool with_whole_outlets, Seal& seal);
 // Adds the hash of a FINAL row.
 void sum_row(std::string_view key, std::string_view value, Seal& seal);
 // Adds the sum of another partition's seal.

@@ -8,32 +8,19 @@
 
 #include <cstddef>
 
-#include "deltas.pb.h"
-#include "processors/trade/facts/outlet_facts.h"
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/region_tree.h"
 #include "processors/trade/rows/series.h"
 #include "processors/trade/rules/daily_rule.h"
-#include "processors/trade/rules/outlet_alerts.h"
 #include "state.pb.h"
 
 namespace fiverate {
 
 // Whether columns have equal lengths, numbers are within their ranges, and enumerators exist.
-// `skus` is the number of SKUs in the catalogue.
-[[nodiscard]] bool is_valid(const OutletState& state, std::size_t skus);
 [[nodiscard]] bool is_valid(const SkuState& state);
 [[nodiscard]] bool is_valid(const RegionState& state);
 [[nodiscard]] bool is_valid(const PricesState& state);
 [[nodiscard]] bool is_valid(const DayDifferencesState& state);
-[[nodiscard]] bool is_valid(const CellDeltas& cell);
-
-// Facts that are derived from documents are not stored; load() derives them again.
-void save(const OutletFacts& facts, const MarketContext& context, OutletState& state);
-OutletFacts load(const OutletState& state, MarketContext& context);
-
-void save(const OutletAlerts& alerts, OutletState& state);
-OutletAlerts load_alerts(const OutletState& state);
 
 void save(const DailyAlert& alert, ClockedState& state);
 DailyAlert load(const ClockedState& state);

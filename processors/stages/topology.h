@@ -47,7 +47,7 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 // Raise a version when formulas or internal encodings change. The rules by which decode accepts and rejects are part of
 // the encodings: intake that reads a source partition again must produce the same ledger records.
 inline constexpr std::int32_t kFormulasVersion = 2;
-inline constexpr std::int32_t kEncodingsVersion = 11;
+inline constexpr std::int32_t kEncodingsVersion = 12;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts,
                            const AcceptanceLimits& limits = {});
 // A hash of the definition that the topics were created with, kept in each state. An extension does not change it.

@@ -66,10 +66,10 @@ class StateTable {
     unsaved_.clear();
   }
 
-  // For a table with many large records that change between two saves: encodes them once there are `changed_max`, and evicts records
-  // beyond the budget. Invalidates pointers.
+  // For a table with many large records that change between two saves: if memory is beyond the budget, encodes the changes once there
+  // are `changed_max`, and evicts records. Invalidates pointers.
   void encode_changes(std::size_t changed_max = 256) {
-    if (dirty_.size() >= changed_max) encode_dirty();
+    if (bytes_ > budget_bytes_ && dirty_.size() >= changed_max) encode_dirty();
   }
 
  private:

@@ -1,8 +1,9 @@
 // A record of deltas in the market stage: an invalid one is rejected. A valid one is added to running values and prices; these are
-// equal after saving and loading; the sums do not depend on the order.
+// equal after saving and loading.
 #include <algorithm>
 
 #include "deltas.pb.h"
+#include "processors/stages/delta_columns.h"
 #include "processors/stages/seal.h"
 #include "processors/stages/state_codec.h"
 #include "processors/trade/rows/running_values.h"
@@ -28,34 +29,37 @@ void check_prices(const CellPrices& prices) {
   CHECK(saved(load(state)) == once);
 }
 
-void check_deltas(const Deltas& deltas) {
-  for (const auto& part : deltas.cells()) {
-    if (!is_valid(part)) return;
-  }
+void check_columns(const DeltaColumns& columns) {
+  if (!is_valid(columns)) return;
   RunningValues values(CellLayout::Content::brand, CellLayout::Content::market);
   values.add_cell(true);
   values.add_cell(false);
   values.restore_day(Day{20'000});
+  each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
+    for (const auto& one : differences) {
+      const CellDifference difference{one.value, CellNumber{brand_of(columns, one.cell).empty() ? 1U : 0U},
+                                      one.contribution};
+      values.add(day, {&difference, 1});
+    }
+  });
   CellPrices prices;
-  Seal forwards;
-  Seal backwards;
-  for (const auto& part : deltas.cells()) {
-    const CellNumber cell{part.brand_id().empty() ? 1U : 0U};
-    for (int i = 0; i < part.days_size(); ++i)
-      values.add(Day{part.days(i)}, {part.values(i), cell, static_cast<Contribution>(part.measures(i))});
-    for (const auto& sku : part.prices()) prices.add(sku);
-    sum_deltas(part, forwards);
+  for (int i = 0; i < columns.prices_size(); ++i) {
+    auto& sku = prices.of(columns.sku_ids(static_cast<int>(columns.price_skus(i))));
+    sku.of(columns.prices(i)).add(Day{columns.price_days(i)}, columns.price_counts(i));
   }
-  for (auto part = deltas.cells().rbegin(); part != deltas.cells().rend(); ++part) sum_deltas(*part, backwards);
-  CHECK(forwards.SerializeAsString() == backwards.SerializeAsString());
   check_prices(prices);
+  Seal all;
+  Seal of_brands;
+  sum_deltas(columns, true, all);
+  sum_deltas(columns, false, of_brands);
+  CHECK(is_valid(only(columns, [](Contribution contribution) { return is_step(contribution); })));
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   DeltasRecord record;
-  if (record.ParseFromArray(data, static_cast<int>(size))) check_deltas(record.deltas());
+  if (record.ParseFromArray(data, static_cast<int>(size))) check_columns(record.deltas().columns());
   PricesState state;
   if (state.ParseFromArray(data, static_cast<int>(size)) && is_valid(state)) check_prices(load(state));
   return 0;

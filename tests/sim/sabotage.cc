@@ -124,8 +124,8 @@ std::optional<std::string> Saboteur::changed(const std::string& value) {
   if (kind_ == Sabotage::fickle_stage && !chance_.one_in(8)) return std::nullopt;
   DeltasRecord record;
   CHECK(record.ParseFromString(value));
-  if (record.deltas().cells_size() == 0 || record.deltas().cells(0).values_size() == 0) return std::nullopt;
-  auto& number = *record.mutable_deltas()->mutable_cells(0)->mutable_values()->Mutable(0);
+  if (record.deltas().columns().values().empty()) return std::nullopt;
+  auto& number = *record.mutable_deltas()->mutable_columns()->mutable_values()->Mutable(0);
   ++number;
   if (kind_ == Sabotage::changed_delta) done_ = true;
   auto other = record.SerializeAsString();

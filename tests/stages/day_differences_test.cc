@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t kCells = 3000;
 
-class Differences : public testing::Test {
+class StoredDifferences : public testing::Test {
  protected:
   void restart() {
     save();
@@ -42,6 +42,8 @@ class Differences : public testing::Test {
     return units;
   }
 
+  void add(Day day, CellDifference one) { differences->add(day, {&one, 1}); }
+
   MemoryStore store;
   std::unique_ptr<DayDifferences> differences = [this] {
     auto first = std::make_unique<DayDifferences>();
@@ -50,18 +52,18 @@ class Differences : public testing::Test {
   }();
 };
 
-TEST_F(Differences, OfManyChunksAreAllThereBeforeAndAfterASaveAndARestart) {
+TEST_F(StoredDifferences, OfManyChunksAreAllThereBeforeAndAfterASaveAndARestart) {
   std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same in every run
   std::map<std::uint32_t, std::int64_t> expected;
-  const auto add = [&](Day day) {
+  const auto add_random = [&](Day day) {
     const auto cell = static_cast<std::uint32_t>(random() % kCells);
     const auto units = static_cast<std::int64_t>(1 + random() % 9);
-    differences->add(day, {units, CellNumber{cell}, Contribution::delivered_units});
+    add(day, {units, CellNumber{cell}, Contribution::delivered_units});
     expected[cell] += units;
   };
   for (int i = 0; i < 20'000; ++i) {
-    add(Day{100});
-    if (i % 3 == 0) add(Day{101});
+    add_random(Day{100});
+    if (i % 3 == 0) add_random(Day{101});
     if (i == 9'000) save();
     if (i == 15'000) restart();
   }
@@ -74,11 +76,11 @@ TEST_F(Differences, OfManyChunksAreAllThereBeforeAndAfterASaveAndARestart) {
   EXPECT_EQ(delivered(again), expected);
 }
 
-TEST_F(Differences, DeliveriesOutliveAllOthers) {
+TEST_F(StoredDifferences, DeliveriesOutliveAllOthers) {
   for (std::uint32_t cell = 0; cell < kCells; ++cell) {
     for (int i = 0; i < 3; ++i) {
-      differences->add(Day{100}, {1, CellNumber{cell}, Contribution::delivered_units});
-      differences->add(Day{100}, {1, CellNumber{cell}, Contribution::order_lines});
+      add(Day{100}, {1, CellNumber{cell}, Contribution::delivered_units});
+      add(Day{100}, {1, CellNumber{cell}, Contribution::order_lines});
     }
   }
   const auto stored = [&] {
@@ -105,9 +107,9 @@ TEST_F(Differences, DeliveriesOutliveAllOthers) {
   EXPECT_EQ(stored(), 0U);
 }
 
-TEST_F(Differences, AMissingChunkIsDamage) {
+TEST_F(StoredDifferences, AMissingChunkIsDamage) {
   for (std::uint32_t i = 0; i < 10'000; ++i)
-    differences->add(Day{100}, {1, CellNumber{i % kCells}, static_cast<Contribution>(44 + i % 5)});
+    add(Day{100}, {1, CellNumber{i % kCells}, static_cast<Contribution>(44 + i % 5)});
   restart();
   StoreBatch batch;
   batch.erase("b/0000006400000000");
@@ -116,8 +118,8 @@ TEST_F(Differences, AMissingChunkIsDamage) {
   EXPECT_FALSE(differences->move(values, Day{110}).has_value());
 }
 
-TEST_F(Differences, OfAnUnknownCellAreDamage) {
-  differences->add(Day{100}, {1, CellNumber{kCells}, Contribution::delivered_units});
+TEST_F(StoredDifferences, OfAnUnknownCellAreDamage) {
+  add(Day{100}, {1, CellNumber{kCells}, Contribution::delivered_units});
   auto values = no_values();
   EXPECT_FALSE(differences->move(values, Day{110}).has_value());
 }

@@ -6,6 +6,7 @@
 #include "processors/stages/outlet.h"
 #include "schemas/format.h"
 #include "tests/stages/bench.h"
+#include "tests/support/columns.h"
 
 namespace fiverate::test {
 namespace {
@@ -19,6 +20,7 @@ const Day kDay = nth(0);
 
 // A record of one outlet task: its watermark and its differences.
 struct TaskDeltas {
+  std::vector<SentDifference> differences;
   Deltas deltas;
 
   explicit TaskDeltas(Millis watermark, bool end_of_batch = true) {
@@ -29,25 +31,16 @@ struct TaskDeltas {
     deltas.set_first_day(kDay.number);
   }
   TaskDeltas& units(const std::string& region_id, Day day, std::int64_t value, const std::string& brand = "B1") {
-    auto& cell = *deltas.add_cells();
-    cell.set_brand_id(brand);
-    cell.set_region_id(region_id);
-    cell.add_measures(static_cast<int>(Contribution::delivered_units));
-    cell.add_days(day.number);
-    cell.add_values(value);
-    return *this;
+    return add({brand, region_id, Contribution::delivered_units, day, value});
   }
   // Pairs of outlet and SKU that are out of stock and in stock from a day on.
   TaskDeltas& skus(const std::string& region_id, Day from, std::int64_t out, std::int64_t in) {
-    auto& cell = *deltas.add_cells();
-    cell.set_brand_id("B1");
-    cell.set_region_id(region_id);
-    for (const auto& [contribution, value] :
-         {std::pair(Contribution::stockout_days, out), std::pair(Contribution::in_stock_days, in)}) {
-      cell.add_measures(static_cast<int>(contribution));
-      cell.add_days(from.number);
-      cell.add_values(value);
-    }
+    return add({"B1", region_id, Contribution::stockout_days, from, out})
+        .add({"B1", region_id, Contribution::in_stock_days, from, in});
+  }
+  TaskDeltas& add(SentDifference difference) {
+    differences.push_back(std::move(difference));
+    *deltas.mutable_columns() = columns_of(differences);
     return *this;
   }
   TaskDeltas& not_last() {

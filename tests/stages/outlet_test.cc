@@ -5,6 +5,7 @@
 
 #include "schemas/format.h"
 #include "tests/stages/bench.h"
+#include "tests/support/columns.h"
 
 namespace fiverate::test {
 namespace {
@@ -55,13 +56,11 @@ class Outlets : public testing::Test {
       }
       if (one.topic != Topic::deltas) continue;
       const auto record = one.as<DeltasRecord>();
-      for (const auto& cell : record.deltas().cells()) {
-        if (cell.brand_id().empty() && one.partition != 0) continue;
-        for (int i = 0; i < cell.values_size(); ++i) {
-          auto& sum = sums[{cell.brand_id(), static_cast<Contribution>(cell.measures(i))}];
-          sum = wrapped_sum(sum, cell.values(i));
-          days[{cell.brand_id(), static_cast<Contribution>(cell.measures(i))}] = Day{cell.days(i)};
-        }
+      for (const auto& sent : differences_of(record.deltas().columns())) {
+        if (sent.brand_id.empty() && one.partition != 0) continue;
+        auto& sum = sums[{sent.brand_id, sent.contribution}];
+        sum = wrapped_sum(sum, sent.value);
+        days[{sent.brand_id, sent.contribution}] = sent.day;
       }
     }
   }
@@ -246,11 +245,15 @@ TEST_F(Outlets, AWaitingDocumentIsValidatedAtItsOwnTimeWhenTheFirstWatermarkIsFa
 TEST(OutletRecordCodec, RefusesAPendingEventThatIsNoDocument) {
   MarketContext context{shanghai(), {}, {}};
   const OutletRecordCodec codec{&context};
-  OutletState state;
-  *state.add_pending()->mutable_event() = delivery("D", "shop", kStart, {{"s1", 5}});
-  EXPECT_TRUE(codec.decode(state.SerializeAsString()).has_value());
-  *state.add_pending()->mutable_event() = sku("s1", "B1");
-  EXPECT_FALSE(codec.decode(state.SerializeAsString()).has_value());
+  OutletRecord outlet;
+  PendingRecord pending;
+  *pending.mutable_event() = delivery("D", "shop", kStart, {{"s1", 5}});
+  outlet.pending.add(pending, MissingReference{Reason::unknown_sku, "s1"});
+  EXPECT_TRUE(codec.decode(codec.encode(outlet)).has_value());
+  *pending.mutable_event() = sku("s1", "B1");
+  outlet.pending = PendingRecords([](const Event&) { return std::vector<std::string>{}; });
+  outlet.pending.add(pending, MissingReference{Reason::unknown_sku, "s1"});
+  EXPECT_FALSE(codec.decode(codec.encode(outlet)).has_value());
 }
 
 // ---- flushes --------------------------------------------------------------------------------------------------------
@@ -272,7 +275,8 @@ class Flushes : public Outlets {
       EXPECT_TRUE(deltas.last_piece());
       result.push_back({one.partition,
                         deltas.watermark_ms() == kNever ? "-" : shanghai().format(deltas.watermark_ms()).substr(5, 11),
-                        format_date(Day{deltas.closed_day()}).substr(5), deltas.end_of_batch(), deltas.cells_size()});
+                        format_date(Day{deltas.closed_day()}).substr(5), deltas.end_of_batch(),
+                        deltas.columns().cell_brands_size()});
     }
     return result;
   }
@@ -401,7 +405,7 @@ TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   std::vector<std::string> regions;
   for (const auto& piece : partitions[0]) {
     EXPECT_LT(piece.ByteSizeLong(), DeltaMerge::kPieceBytes * 102 / 100);
-    for (const auto& cell : piece.cells()) regions.push_back(cell.region_id());
+    for (const auto& one : differences_of(piece.columns())) regions.push_back(one.region_id);
   }
   EXPECT_EQ(regions.size(), static_cast<std::size_t>(kCells));
   EXPECT_TRUE(std::is_sorted(regions.begin(), regions.end()));

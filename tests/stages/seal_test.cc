@@ -10,6 +10,7 @@
 #include "processors/stages/outlet.h"
 #include "schemas/format.h"
 #include "tests/stages/bench.h"
+#include "tests/support/columns.h"
 #include "tests/support/random_history.h"
 #include "tests/support/rig.h"
 
@@ -45,30 +46,20 @@ Lines in_bytes(const std::vector<Seal>& seals) {
 
 // ---- the sum --------------------------------------------------------------------------------------------------------
 
-CellDeltas cell(const std::string& brand, Contribution contribution, Day day, std::int64_t value) {
-  CellDeltas cell;
-  cell.set_brand_id(brand);
-  cell.set_region_id("north");
-  cell.add_measures(static_cast<int>(contribution));
-  cell.add_days(day.number);
-  cell.add_values(value);
-  return cell;
+DeltaColumns cell(const std::string& brand, Contribution contribution, Day day, std::int64_t value) {
+  return columns_of({{brand, "north", contribution, day, value}});
 }
 
-CellDeltas priced(std::int64_t price, Day day, std::int64_t count) {
-  CellDeltas cell;
-  cell.set_brand_id("B1");
-  auto& prices = *cell.add_prices();
-  prices.set_sku_id("s1");
-  prices.add_prices(price);
-  prices.add_days(day.number);
-  prices.add_counts(count);
-  return cell;
+DeltaColumns priced(std::int64_t price, Day day, std::int64_t count) {
+  DeltaColumnsBuilder builder;
+  builder.begin_cell("B1", kWholeMarket, {});
+  builder.add_price("s1", price, day, count);
+  return builder.release();
 }
 
-std::string sum_over(const std::vector<CellDeltas>& cells) {
+std::string sum_over(const std::vector<DeltaColumns>& pieces) {
   Seal seal;
-  for (const auto& one : cells) sum_deltas(one, seal);
+  for (const auto& one : pieces) sum_deltas(one, true, seal);
   return sum_of(seal);
 }
 
@@ -81,25 +72,22 @@ TEST(SealSum, DoesNotDependOnOrderOrFlushes) {
   EXPECT_EQ(sum_over({a}), sum_over({cell("B1", kUnits, nth(0), 10), cell("B1", kUnits, nth(0), -3)}));
   EXPECT_EQ(sum_over({a, cell("B1", kUnits, nth(0), -7)}), sum_over({}));
   EXPECT_EQ(sum_over({priced(10, nth(0), 2)}), sum_over({priced(10, nth(0), 1), priced(10, nth(0), 1)}));
-  auto both = a;
-  both.add_measures(static_cast<int>(kUnits));
-  both.add_days(nth(5).number);
-  both.add_values(1);
+  const auto both = columns_of({{"B1", "north", kUnits, nth(0), 7}, {"B1", "north", kUnits, nth(5), 1}});
   EXPECT_EQ(sum_over({both}), sum_over({a, cell("B1", kUnits, nth(5), 1)}));
 }
 
 TEST(SealSum, DistinguishesAllDifferencesThatMarketDistinguishes) {
-  const std::vector<CellDeltas> all{cell("B1", kUnits, nth(0), 1),
-                                    cell("B1", kUnits, nth(0), 2),
-                                    cell("B1", kUnits, nth(0), -1),
-                                    cell("B1", kUnits, nth(1), 1),
-                                    cell("B1", Contribution::returned_units, nth(0), 1),
-                                    cell("B2", kUnits, nth(0), 1),
-                                    cell("", kUnits, nth(0), 1),
-                                    priced(10, nth(0), 1),
-                                    priced(11, nth(0), 1),
-                                    priced(10, nth(1), 1),
-                                    priced(10, nth(0), 2)};
+  const std::vector<DeltaColumns> all{cell("B1", kUnits, nth(0), 1),
+                                      cell("B1", kUnits, nth(0), 2),
+                                      cell("B1", kUnits, nth(0), -1),
+                                      cell("B1", kUnits, nth(1), 1),
+                                      cell("B1", Contribution::returned_units, nth(0), 1),
+                                      cell("B2", kUnits, nth(0), 1),
+                                      cell("", kUnits, nth(0), 1),
+                                      priced(10, nth(0), 1),
+                                      priced(11, nth(0), 1),
+                                      priced(10, nth(1), 1),
+                                      priced(10, nth(0), 2)};
   std::set<std::string> sums{sum_over({})};
   for (const auto& one : all) sums.insert(sum_over({one}));
   EXPECT_EQ(sums.size(), all.size() + 1);
@@ -204,9 +192,7 @@ TEST_F(OutletSeals, TheSumCoversAllDifferencesSent) {
     if (one.topic != Topic::deltas) continue;
     flushes += one.partition == 0 ? 1 : 0;
     const auto record = one.as<DeltasRecord>();
-    for (const auto& part : record.deltas().cells()) {
-      if (one.partition == 0 || !part.brand_id().empty()) sum_deltas(part, expected);
-    }
+    sum_deltas(record.deltas().columns(), one.partition == 0, expected);
   }
   EXPECT_GT(flushes, 30U);
   EXPECT_EQ(last, sum_of(expected));
@@ -278,22 +264,21 @@ class SealSenders {
     const auto flush = [&](Millis clock) {
       DeltasRecord record;
       auto& deltas = *record.mutable_deltas();
+      std::vector<SentDifference> differences;
       const auto today = calendar_.day_of(clock);
       for (auto left = below(3); left-- > 0;) {
         const auto day = std::max(first_open_day(clock, calendar_), today - static_cast<std::int32_t>(below(12)));
         first_day = first_day == kNoDay ? day : std::min(first_day, day);
-        auto& part = *deltas.add_cells();
-        part.set_brand_id(below(2) == 0 ? "B1" : "B2");
-        part.set_region_id(below(2) == 0 ? "north" : "");
+        const std::string brand_id = below(2) == 0 ? "B1" : "B2";
+        const std::string region_id = below(2) == 0 ? "north" : "";
         const auto add = [&](Contribution contribution, std::int64_t value) {
-          part.add_measures(static_cast<int>(contribution));
-          part.add_days(day.number);
-          part.add_values(value);
+          differences.push_back({brand_id, region_id, contribution, day, value});
         };
         add(kUnits, below(100));
         add(Contribution::stockout_days, below(41) - 20);
         add(Contribution::in_stock_days, below(100));
       }
+      *deltas.mutable_columns() = columns_of(std::move(differences));
       deltas.set_watermark_ms(clock);
       deltas.set_closed_day((today - 1).number);
       deltas.set_end_of_batch(true);

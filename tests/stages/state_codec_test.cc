@@ -3,41 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/shop.h"
+#include "tests/support/events.h"
 
 namespace fiverate::test {
 namespace {
 
-std::string stored(const OutletFacts& facts, const MarketContext& context) {
-  OutletState state;
-  save(facts, context, state);
-  return state.SerializeAsString();
-}
-
-TEST(StateCodec, RestoresAnOutletInAnotherProcess) {
-  const auto shop = busy_shop();
-  OutletState state;
-  save(shop.facts, shop.context, state);
-  ASSERT_TRUE(is_valid(state, shop.context.catalogue.size()));
-  // Segments have other numbers in another process.
-  Shop other;
-  other.context.segments.number_of("elsewhere", {});
-  other.knows_sku("s1", "B1");
-  other.knows_sku("s2", "B2");
-  const auto loaded = load(state, other.context);
-  EXPECT_EQ(stored(loaded, other.context), state.SerializeAsString());
-  EXPECT_EQ(derived_facts(loaded), derived_facts(shop.facts));
-  EXPECT_NE(derived_facts(loaded), "");
-  EXPECT_TRUE(loaded.known);
-}
-
 TEST(StateCodec, RefusesColumnsOfUnequalLengthAndUnknownNumbers) {
-  const auto shop = busy_shop();
-  OutletState state;
-  save(shop.facts, shop.context, state);
-  EXPECT_FALSE(is_valid(state, 1)) << "SKU number 1 is not in the catalogue";
-  state.mutable_documents(0)->add_revisions(9);
-  EXPECT_FALSE(is_valid(state, shop.context.catalogue.size()));
   DayDifferencesState differences;
   differences.add_cells(0);
   differences.add_contributions(static_cast<std::uint32_t>(kContributionCount));
@@ -47,20 +18,6 @@ TEST(StateCodec, RefusesColumnsOfUnequalLengthAndUnknownNumbers) {
   EXPECT_TRUE(is_valid(differences));
   differences.add_values(2);
   EXPECT_FALSE(is_valid(differences));
-}
-
-TEST(StateCodec, DeltasOfABrandAndOfWholeOutletsHaveContributionsOfTheirOwn) {
-  CellDeltas cell;
-  cell.add_measures(static_cast<int>(Contribution::accepted));
-  cell.add_days(1);
-  cell.add_values(1);
-  EXPECT_TRUE(is_valid(cell));
-  cell.set_brand_id("B1");
-  EXPECT_FALSE(is_valid(cell));
-  cell.set_measures(0, static_cast<int>(Contribution::sold_units));
-  EXPECT_TRUE(is_valid(cell));
-  cell.set_measures(0, static_cast<int>(kContributionCount));
-  EXPECT_FALSE(is_valid(cell));
 }
 
 TEST(StateCodec, RestoresPrices) {

@@ -28,6 +28,7 @@ class Shop {
   MarketContext context{shanghai(), {}, {}};
   OutletFacts facts;
   AcceptanceLimits limits;
+  bool compares_whole_timelines = false;  // also for documents in order
 
   void knows_sku(const std::string& sku_id, const std::string& brand_id) {
     context.catalogue.apply(sku(sku_id, brand_id).sku());
@@ -44,7 +45,9 @@ class Shop {
     const ArrivedDocument arrived(event, arrival, context.catalogue);
     auto verdict = validate(facts, arrived, first_open_day, limits, context);
     if (verdict.outcome != Outcome::accepted && verdict.outcome != Outcome::superseded) return verdict;
-    const FactsChange change(facts, context, affected_by(facts, arrived, context));
+    auto affected = affected_by(facts, arrived, context);
+    if (compares_whole_timelines) affected.changed_from = kNever;
+    const FactsChange change(facts, context, std::move(affected));
     const EventRef ref{event.event_id()};
     const auto& document = remember(facts, arrived, ref, context);
     send(change, &document);
@@ -55,7 +58,7 @@ class Shop {
   void advance_to(Day today) {
     if (today <= facts.clock_day) return;
     const FactsChange change(facts, context);
-    facts.clock_day = today;
+    pass_time(facts, today);
     send(change);
   }
 
@@ -87,11 +90,19 @@ class Shop {
   }
   [[nodiscard]] std::size_t differences() const { return differences_; }
 
+  // All sums that are not 0.
+  [[nodiscard]] auto sums() const {
+    auto sums = sent_;
+    std::erase_if(sums, [](const auto& entry) { return entry.second == 0; });
+    return sums;
+  }
+
  private:
   void send(const FactsChange& change, const Document* document = nullptr) {
-    const auto differences = change.differences(document);
-    for (const auto& price : differences.prices) prices_[{price.price, price.day}] += price.count;
-    for (const auto& delta : differences.deltas) {
+    Differences changed;
+    change.append_differences(document, changed);
+    for (const auto& price : changed.prices) prices_[{price.price, price.day}] += price.count;
+    for (const auto& delta : changed.deltas) {
       ++differences_;
       if (delta.segment == kNoSegment) continue;
       auto& sum = sent_[{context.catalogue.brand_id(delta.brand), context.segments.segment(delta.segment),

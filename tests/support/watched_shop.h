@@ -11,8 +11,9 @@
 #include <algorithm>
 #include <string>
 
-#include "processors/stages/state_codec.h"
+#include "processors/stages/outlet_codec.h"
 #include "processors/trade/rules/outlet_alerts.h"
+#include "schemas/check.h"
 #include "schemas/format.h"
 #include "tests/support/shop.h"
 
@@ -79,11 +80,14 @@ class WatchedShop {
 
   // Saves and loads facts and alerts, as in a restart.
   void restarts() {
-    OutletState state;
-    save(shop.facts, shop.context, state);
-    save(alerts, state);
-    shop.facts = load(state, shop.context);
-    alerts = load_alerts(state);
+    const OutletRecordCodec codec{&shop.context};
+    OutletRecord outlet;
+    outlet.facts = std::move(shop.facts);
+    outlet.alerts = std::move(alerts);
+    auto loaded = codec.decode(codec.encode(outlet));
+    CHECK(loaded.has_value());
+    shop.facts = std::move(loaded->facts);
+    alerts = std::move(loaded->alerts);
   }
 
   // "R1 e1 FIRING 7d12:00": rule, episode, state, day and time, and since, known_at and severity where they are not the

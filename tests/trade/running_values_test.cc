@@ -30,7 +30,7 @@ class Values {
   }
   void add(const Difference& one) {
     by_day_[one.day].push_back(one.what);
-    values_.add(one.day, one.what);
+    values_.add(one.day, {&one.what, 1});
   }
   void move_to(Day day) {
     std::vector<Day> days;

@@ -53,17 +53,18 @@ class BusySku {
     document.counts = true;
     quantities_.push_back(kind < 5 ? 1 + below(6) : below(2) * below(9));
     change(documents_.size() - 1, [&](const auto& fact) { facts.insert(fact); });
-    facts.add_checkpoints(population, shanghai());
+    facts.advance(population, shanghai());
   }
   void remove_one() {
     const auto i = static_cast<std::size_t>(below(std::ssize(documents_)));
     change(i, [&](const auto& fact) { facts.erase(fact); });
+    facts.advance(population, shanghai());
     documents_.erase(documents_.begin() + static_cast<std::ptrdiff_t>(i));
     quantities_.erase(quantities_.begin() + static_cast<std::ptrdiff_t>(i));
   }
 
-  // The same facts without checkpoints.
-  [[nodiscard]] SkuFacts without_checkpoints() const {
+  // The same facts without any walk.
+  [[nodiscard]] SkuFacts without_walks() const {
     SkuFacts other;
     for (const auto& fact : facts.facts()) other.append(fact);
     for (const auto& request : facts.requests()) other.append(request);
@@ -107,7 +108,7 @@ TEST(SkuFacts, CheckpointsChangeNothing) {
       most = std::max(most, busy.facts.checkpoints().size());
       if (i % 25 != 0) continue;
 
-      const auto plain = busy.without_checkpoints();
+      const auto plain = busy.without_walks();
       ASSERT_TRUE(plain.checkpoints().empty());
       ASSERT_EQ(timeline_of(busy.facts), timeline_of(plain)) << "seed " << seed << ", document " << i;
       const StockoutContext context{busy.facts, busy.population, shanghai()};
@@ -116,10 +117,9 @@ TEST(SkuFacts, CheckpointsChangeNothing) {
       ASSERT_EQ(text_of(stockouts(context)), text_of(all));
       if (!all.empty()) {
         const auto after = all[static_cast<std::size_t>(busy.below(std::ssize(all)))].start;
-        Book last;
-        ASSERT_EQ(text_of(stockouts(context, after, &last)), text_of(stockouts(without, after)));
-        ASSERT_EQ(text_of(last), text_of(book_until(kEndOfDays, plain)));
+        ASSERT_EQ(text_of(stockouts(context, after)), text_of(stockouts(without, after)));
       }
+      ASSERT_EQ(text_of(latest_book(busy.facts)), text_of(book_until(kEndOfDays, plain)));
       const auto day = busy.some_day();
       ASSERT_EQ(text_of(book_until(day, busy.facts)), text_of(book_until(day, plain)));
       ASSERT_EQ(busy.facts.first_request(day), plain.first_request(day));
@@ -135,12 +135,11 @@ TEST(SkuFacts, CheckpointsWithinAnInstantChangeNothing) {
   BusySku busy(5);
   for (std::int32_t i = 0; i < 900; ++i) {
     busy.add(noon(nth(1)));
-    const auto plain = busy.without_checkpoints();
-    Book last;
-    ASSERT_EQ(text_of(stockouts({busy.facts, busy.population, shanghai()}, kNever, &last)),
+    const auto plain = busy.without_walks();
+    ASSERT_EQ(text_of(stockouts({busy.facts, busy.population, shanghai()})),
               text_of(stockouts({plain, busy.population, shanghai()})))
         << i;
-    ASSERT_EQ(text_of(last), text_of(book_until(kEndOfDays, plain))) << i;
+    ASSERT_EQ(text_of(latest_book(busy.facts)), text_of(book_until(kEndOfDays, plain))) << i;
   }
   EXPECT_GE(busy.facts.checkpoints().size(), 3U);
 }
@@ -149,8 +148,7 @@ TEST(SkuFacts, EveryFactBeforeTheOthersDropsAllCheckpoints) {
   BusySku busy(6);
   for (std::int32_t i = 0; i < 900; ++i) {
     busy.add(noon(nth(9)) - i * kMinuteMs);
-    ASSERT_EQ(text_of(book_until(kEndOfDays, busy.facts)), text_of(book_until(kEndOfDays, busy.without_checkpoints())))
-        << i;
+    ASSERT_EQ(text_of(book_until(kEndOfDays, busy.facts)), text_of(book_until(kEndOfDays, busy.without_walks()))) << i;
   }
 }
 

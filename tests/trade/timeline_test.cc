@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "schemas/format.h"
-#include "tests/support/shop.h"
+#include "tests/support/watched_shop.h"
 
 namespace fiverate::test {
 namespace {
@@ -344,6 +344,74 @@ RC_GTEST_PROP(TimelineProperty, AllDifferencesAddUpToTheDefinitions, ()) {
         }
       }
     }
+  }
+}
+
+// ---- documents in order -----------------------------------------------------------------------------------------------
+
+// Documents of all kinds for SKUs of two brands, most of them in order: many on one day, some at one instant, some late,
+// revised or cancelled, some after the outlet was dormant for weeks.
+class RandomDocuments {
+ public:
+  Event next() {
+    constexpr auto kHourMs = 60 * kMinuteMs;
+    time_ += *rc::gen::element<Millis>(0, kHourMs, 5 * kHourMs, kDayMs, 6 * kDayMs, 30 * kDayMs, 70 * kDayMs);
+    const auto late = *rc::gen::weightedElement<Millis>({{8, 0}, {1, kDayMs}, {1, 20 * kDayMs}});
+    const auto number = ++documents_;
+    const auto id = *rc::gen::inRange(0, 8) == 0 ? fmt::format("D{}", *rc::gen::inRange(1, number + 1))
+                                                 : fmt::format("D{}", number);
+    auto event = of_kind(*rc::gen::inRange(0, 4), id, std::max(noon(nth(0)), time_ - late));
+    event.set_event_id(fmt::format("{}#{}", id, number));
+    event.set_revision(number);
+    event.set_cancelled(*rc::gen::inRange(0, 12) == 0);
+    return event;
+  }
+  [[nodiscard]] Millis now() const { return time_; }
+
+ private:
+  static Event of_kind(int kind, const std::string& id, Millis time) {
+    Lines lines;
+    for (const auto* sku : {"s1", "s2", "s3", "s4"}) {
+      if (*rc::gen::arbitrary<bool>()) lines.emplace_back(sku, *rc::gen::inRange<std::int64_t>(0, 9));
+    }
+    if (kind == 0) return delivery(id, "shop", time, lines);
+    if (kind == 1) return returned(id, "shop", time, lines);
+    if (kind == 2) return counted(id, time, lines);
+    auto event = order(id, "shop", time, lines);
+    for (auto& line : *event.mutable_order()->mutable_lines()) {
+      if (*rc::gen::inRange(0, 3) == 0) line.set_declared_stock(*rc::gen::inRange<std::int64_t>(0, 9));
+    }
+    return event;
+  }
+
+  Millis time_ = noon(nth(0));
+  int documents_ = 0;
+};
+
+RC_GTEST_PROP(TimelineProperty, ADocumentInOrderGivesTheDifferencesOfWholeTimelines, ()) {
+  Shop in_order;
+  Shop whole;
+  whole.compares_whole_timelines = true;
+  for (auto* shop : {&in_order, &whole}) {
+    shop->limits = {1000 * kDayMs, 1000 * kDayMs, 1000 * kDayMs, 0};
+    for (const auto* sku : {"s1", "s2", "s3"}) shop->knows_sku(sku, "B1");
+    shop->knows_sku("s4", "B2");
+    shop->version(outlet("shop", nth(-10), "north"));
+  }
+  RandomDocuments documents;
+  const auto changes = *rc::gen::inRange(1, 40);
+  for (int i = 0; i < changes; ++i) {
+    const auto event = documents.next();
+    const bool moves = *rc::gen::inRange(0, 12) == 0;
+    const auto version = outlet("shop", shanghai().day_of(documents.now()) + *rc::gen::inRange(-20, 20),
+                                *rc::gen::element<std::string>("north", "south"),
+                                *rc::gen::element(Outlet::ACTIVE, Outlet::ACTIVE, Outlet::SUSPENDED));
+    for (auto* shop : {&in_order, &whole}) {
+      shop->advance_to(shanghai().day_of(documents.now()));
+      if (moves) shop->version(version);
+      shop->receives(event, documents.now());
+    }
+    RC_ASSERT(in_order.sums() == whole.sums());
   }
 }
 

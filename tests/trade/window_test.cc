@@ -47,15 +47,16 @@ std::string members(const Intervals& days) {
 }
 
 TEST(Members, OfAMonthStayToItsEnd) {
-  EXPECT_EQ(members(members_of({nth(3), nth(20)}, kMonth)), "3-30");
-  EXPECT_EQ(members(members_of({nth(3), nth(31)}, kMonth)), "3-60") << "March and April";
+  EXPECT_EQ(members(members_of(std::vector{nth(3), nth(20)}, kMonth)), "3-30");
+  EXPECT_EQ(members(members_of(std::vector{nth(3), nth(31)}, kMonth)), "3-60") << "March and April";
 }
 
 TEST(Members, RepeatInAMonthFromTheSameDateAsInTheMonthBefore) {
-  EXPECT_EQ(members(repeat_members_of({nth(3), nth(40)}, kMonth)), "40-60") << "4 March, 10 April";
-  EXPECT_EQ(members(repeat_members_of({nth(19), nth(33)}, kMonth)), "50-60") << "20 March counts from 20 April on";
-  EXPECT_EQ(members(repeat_members_of({nth(30), nth(33)}, kMonth)), "") << "April has no 31st day";
-  EXPECT_EQ(members(repeat_members_of({nth(3), nth(70)}, kMonth)), "") << "nothing in April";
+  EXPECT_EQ(members(repeat_members_of(std::vector{nth(3), nth(40)}, kMonth)), "40-60") << "4 March, 10 April";
+  EXPECT_EQ(members(repeat_members_of(std::vector{nth(19), nth(33)}, kMonth)), "50-60")
+      << "20 March counts from 20 April on";
+  EXPECT_EQ(members(repeat_members_of(std::vector{nth(30), nth(33)}, kMonth)), "") << "April has no 31st day";
+  EXPECT_EQ(members(repeat_members_of(std::vector{nth(3), nth(70)}, kMonth)), "") << "nothing in April";
 }
 
 }  // namespace

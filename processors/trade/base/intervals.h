@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
+#include <boost/container/small_vector.hpp>
 
 #include "schemas/time.h"
 
@@ -13,7 +13,7 @@ struct Interval {
   Day to;  // The first day after the interval; kEndOfDays means that it has no end yet.
   friend bool operator==(const Interval&, const Interval&) = default;
 };
-using Intervals = std::vector<Interval>;
+using Intervals = boost::container::small_vector<Interval, 2>;  // Most sets are that small.
 
 inline const Intervals kAllDays{{kNoDay, kEndOfDays}};
 

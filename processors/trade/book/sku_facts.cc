@@ -54,24 +54,24 @@ Day SkuFacts::first_request(Day since) const {
 }
 
 void SkuFacts::insert(const Fact& fact) {
-  drop_checkpoints_after(insert_sorted(facts_, fact));
+  drop_walks_after(insert_sorted(facts_, fact));
   if (is_count(fact.kind)) ++counts_;
 }
 
 void SkuFacts::erase(const Fact& fact) {
-  drop_checkpoints_after(erase_sorted(facts_, fact));
+  drop_walks_after(erase_sorted(facts_, fact));
   if (is_count(fact.kind)) --counts_;
 }
 
 // A request decides about no day before its own.
 void SkuFacts::insert(const Request& request) {
   insert_sorted(requests_, request);
-  drop_checkpoints_after(facts_until(request.day));
+  drop_walks_after(facts_until(request.day));
 }
 
 void SkuFacts::erase(const Request& request) {
   erase_sorted(requests_, request);
-  drop_checkpoints_after(facts_until(request.day));
+  drop_walks_after(facts_until(request.day));
 }
 
 void SkuFacts::append(const Fact& fact) {
@@ -90,33 +90,49 @@ void SkuFacts::fold(Opening opening, Day day) {
       std::count_if(facts_.begin(), end, [](const Fact& fact) { return is_count(fact.kind); }));
   facts_.erase(facts_.begin(), end);
   requests_.erase(requests_.begin(), requests_.begin() + static_cast<std::ptrdiff_t>(requests_until(day - 1)));
-  checkpoints_.clear();
+  drop_walks();
   restore(std::move(opening));
 }
 
-void SkuFacts::add_checkpoints(std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
-  if (!is_checkpoint_due()) return;
-  auto walks =
-      checkpoints_.empty() ? Checkpoint{TimelineWalk(opening()), StockoutWalk(opening())} : checkpoints_.back();
+void SkuFacts::advance(std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
   const StockoutContext context{*this, population, calendar};
-  std::vector<Stockout> ended;
-  for (auto i = checkpoints_.size() * kCheckpointEvery; is_checkpoint_due(); ++i) {
-    walks.timeline.apply(facts_[i], *this);
-    walks.stockouts.apply(facts_[i], context, ended);
-    if ((i + 1) % kCheckpointEvery == 0) checkpoints_.push_back(walks);
+  while (facts_.size() / kCheckpointEvery > checkpoints_.size()) {
+    auto next = checkpoints_.empty() ? Checkpoint{SkuWalk(opening()), {}} : checkpoints_.back();
+    for (std::size_t i = 0; i < kCheckpointEvery; ++i) {
+      next.walk.apply(facts_[checkpoints_.size() * kCheckpointEvery + i], context, &next.past);
+    }
+    checkpoints_.push_back(std::move(next));
   }
+  if (!latest_) {
+    auto [walk, known] = walk_before([](const SkuWalk&) { return true; });
+    latest_ = std::move(walk);
+    steps_ = known;
+  }
+  for (; steps_ < facts_.size(); ++steps_) facts_[steps_].accepted = latest_->apply(facts_[steps_], context);
 }
 
-void SkuFacts::drop_checkpoints_after(std::size_t facts) {
+void SkuFacts::drop_walks() {
+  checkpoints_.clear();
+  latest_.reset();
+}
+
+void SkuFacts::drop_walks_after(std::size_t facts) {
   const auto unchanged = facts / kCheckpointEvery;
   if (unchanged < checkpoints_.size()) {
     checkpoints_.erase(checkpoints_.begin() + static_cast<std::ptrdiff_t>(unchanged), checkpoints_.end());
   }
+  if (facts < steps_) latest_.reset();
+}
+
+const Book& latest_book(const SkuFacts& sku) {
+  CHECK(sku.latest() != nullptr);
+  return sku.latest()->book;
 }
 
 Book book_after(std::size_t facts, const SkuFacts& sku) {
+  if (facts == sku.facts().size() && sku.latest() != nullptr) return sku.latest()->book;
   const auto known = std::min(facts / SkuFacts::kCheckpointEvery, sku.checkpoints().size());
-  auto book = known == 0 ? sku.opening().book : sku.checkpoints()[known - 1].stockouts.book();
+  auto book = known == 0 ? sku.opening().book : sku.checkpoints()[known - 1].walk.book;
   for (auto i = known * SkuFacts::kCheckpointEvery; i < facts; ++i) book.apply(sku.facts()[i]);
   return book;
 }

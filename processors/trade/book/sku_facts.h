@@ -1,21 +1,21 @@
 // All facts of one SKU at an outlet, in order.
 //
-// What is derived from them (timeline, stockouts, book) is a fold over them, called a walk. A walk does not begin at
-// the first fact: the walks after each kCheckpointEvery facts are kept. A fact that is added at the end costs a walk
-// over fewer facts than that. A late one drops the checkpoints after it, so it costs a walk over the facts after it.
-// The results do not depend on the checkpoints.
+// What is derived from them (timeline, stockouts, book) is a fold over them, called a walk (sku_walk.h). The walk after
+// the last fact is kept, so a fact that is added at the end costs one step. The walks after each kCheckpointEvery facts
+// are kept as well: a late fact drops those after it, so it costs a walk over the facts after it. The results do not
+// depend on what is kept.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
-#include "processors/trade/book/book.h"
-#include "processors/trade/book/sku_timeline.h"
-#include "processors/trade/book/stockout.h"
+#include "processors/trade/book/sku_walk.h"
 
 namespace fiverate {
 
@@ -32,8 +32,8 @@ class SkuFacts {
  public:
   static constexpr std::size_t kCheckpointEvery = 256;  // most SKUs of most outlets have fewer facts
   struct Checkpoint {
-    TimelineWalk timeline;
-    StockoutWalk stockouts;
+    SkuWalk walk;
+    SkuTimeline past;  // the days before the last fact of the walk
   };
 
   // Everything before facts(); without a book if nothing was folded.
@@ -67,25 +67,41 @@ class SkuFacts {
   void fold(Opening opening, Day day);
   void restore(Opening opening) { folded_ = std::make_unique<const Opening>(std::move(opening)); }
 
-  // Drops all checkpoints: the days on which the outlet is in the population have changed.
-  void drop_checkpoints() { checkpoints_.clear(); }
-  // Adds the checkpoints that are due.
-  void add_checkpoints(std::span<const PopulationFrom> population, const MarketCalendar& calendar);
-  [[nodiscard]] bool is_checkpoint_due() const { return facts_.size() / kCheckpointEvery > checkpoints_.size(); }
+  // Brings the walks up to date, after facts have changed. `population`: the days on which the outlet is in the
+  // population.
+  void advance(std::span<const PopulationFrom> population, const MarketCalendar& calendar);
+  // Drops all walks: the days on which the outlet is in the population have changed.
+  void drop_walks();
+
+  // The walk after the last fact; null if it is not up to date.
+  [[nodiscard]] const SkuWalk* latest() const { return latest_ && steps_ == facts_.size() ? &*latest_ : nullptr; }
+  // The last walk that is kept with its past and for which `is_early` holds, and the number of its facts. `is_early`
+  // must hold for no walk after one for which it does not.
+  template <typename IsEarly>
+  [[nodiscard]] std::pair<SkuWalk, std::size_t> walk_before(IsEarly&& is_early) const {
+    const auto end = std::partition_point(checkpoints_.begin(), checkpoints_.end(),
+                                          [&](const Checkpoint& one) { return is_early(one.walk); });
+    const auto known = static_cast<std::size_t>(end - checkpoints_.begin());
+    return {known == 0 ? SkuWalk(opening()) : checkpoints_[known - 1].walk, known * kCheckpointEvery};
+  }
 
  private:
-  // Drops the checkpoints after the first `facts` facts, which alone are unchanged.
-  void drop_checkpoints_after(std::size_t facts);
+  // Drops the walks over more than the first `facts` facts, which alone are unchanged.
+  void drop_walks_after(std::size_t facts);
 
   std::unique_ptr<const Opening> folded_;
   std::vector<Fact> facts_;
   std::vector<Request> requests_;
   std::vector<Checkpoint> checkpoints_;
+  std::optional<SkuWalk> latest_;
+  std::size_t steps_ = 0;   // number of facts that `latest_` has applied
   std::size_t counts_ = 0;  // number of facts that are counts
 };
 
 // The book after the first `facts` facts, and after those of all days up to `day`.
 Book book_after(std::size_t facts, const SkuFacts& sku);
 Book book_until(Day day, const SkuFacts& sku);
+// The book after all facts. The walks must be up to date.
+const Book& latest_book(const SkuFacts& sku);
 
 }  // namespace fiverate

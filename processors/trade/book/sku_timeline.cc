@@ -2,21 +2,80 @@
 
 #include <algorithm>
 
-#include "processors/trade/base/window.h"
 #include "processors/trade/book/sku_facts.h"
+#include "schemas/check.h"
 
 namespace fiverate {
 
-TimelineWalk::TimelineWalk(const Opening& opening)
-    : book_(opening.book), day_(std::max({book_.last_out_day(), book_.latest_day(), book_.anchor()})) {}
+namespace {
 
-void TimelineWalk::apply(const Fact& fact, const SkuFacts& facts) {
-  if (fact.day != day_) end_day(fact.day, facts);
+// Appends days on which the SKU is listed to `known`, which is `timeline.in` or `timeline.out`, or to the unknown ones.
+void append_listed(Interval days, const Book& book, Intervals& known, SkuTimeline& timeline) {
+  const auto unknown_from = book.latest_day() + kUnknownAfterDays;
+  const Interval still_known{days.from, std::min(days.to, unknown_from)};
+  append(known, still_known);
+  append(timeline.unknown, {std::max(days.from, unknown_from), days.to});
+  if (&known != &timeline.in) return;
+  if (const auto dry = book.zero_crossing()) {
+    append(timeline.estimated_out, {std::max(still_known.from, *dry), still_known.to});
+  }
+}
+
+// Appends the states of days by the facts up to them.
+void append_states(Interval days, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) {
+  const bool zero = book.latest() == Book::Latest::zero;
+  if (book.latest() != Book::Latest::none && !zero) {
+    append(timeline.on_shelf, {days.from, std::min(days.to, book.latest_day() + kOnShelfDays)});
+  }
+  if (book.accepted()) {
+    timeline.levels.push_back({days, book.level(days.from), book.rate(), book.zero_crossing().value_or(kEndOfDays)});
+  }
+
+  const Interval delivered{days.from, std::min(days.to, book.last_out_day() + kListedDays + 1)};
+  if (!zero) {
+    append_listed(delivered, book, timeline.in, timeline);
+    return;
+  }
+  // After kChronicDays out of stock the SKU is not listed until it is ordered again.
+  const auto since = book.zero_since();
+  const auto chronic = since + kChronicDays + 1;
+  const auto requested = std::max(chronic, facts.first_request(since));
+  append_listed({delivered.from, std::min(delivered.to, chronic)}, book, timeline.out, timeline);
+  append_listed({std::max(delivered.from, requested), delivered.to}, book, timeline.out, timeline);
+}
+
+// A count enters a window on its day. It leaves it on this day: after the window's length, or at the end of its month.
+Day leaves_window(const SkuTimeline::Count& count, std::int32_t window) {
+  return window == kMonth ? next_month_begins(count.day) : count.day + window;
+}
+
+// The days with a request, from `since` on.
+std::vector<Day> requested_since(Day since, const SkuFacts& facts) {
+  std::vector<Day> days;
+  const auto& requests = facts.requests();
+  auto i = since == kNoDay ? 0 : facts.requests_until(since - 1);
+  for (; i < requests.size(); i = facts.requests_until(requests[i].day)) days.push_back(requests[i].day);
+  return days;
+}
+
+}  // namespace
+
+TimelineWalk::TimelineWalk(const Book& opening)
+    : day_(std::max({opening.last_out_day(), opening.latest_day(), opening.anchor()})) {}
+
+// The days up to the last one count after all facts of it: an OUT line later on the same day makes the SKU listed as
+// well.
+void TimelineWalk::before(const Fact& fact, const Book& book, const SkuFacts& facts, SkuTimeline* past) {
+  if (fact.day == day_) return;
+  if (past != nullptr) append_days({day_, fact.day}, book, facts, *past);
   day_ = fact.day;
-  const bool accepted = book_.apply(fact);
+  counts_today_ = zeros_today_ = 0;
+}
+
+void TimelineWalk::after(const Fact& fact, bool accepted) {
   if (fact.kind == FactKind::out) {
     delivered_ += fact.quantity;
-    if (timeline_.bought.empty() || timeline_.bought.back() != fact.day) timeline_.bought.push_back(fact.day);
+    if (bought_.empty() || bought_.back() != fact.day) bought_.push_back(fact.day);
   } else if (fact.kind == FactKind::returned) {
     returned_ += fact.quantity;
   } else if (accepted) {
@@ -24,89 +83,80 @@ void TimelineWalk::apply(const Fact& fact, const SkuFacts& facts) {
   }
 }
 
-SkuTimeline TimelineWalk::end(const SkuFacts& facts) && {
-  end_day(kEndOfDays, facts);
-  const auto& requests = facts.requests();
-  for (std::size_t i = 0; i < requests.size(); i = facts.requests_until(requests[i].day)) {
-    timeline_.requested.push_back(requests[i].day);
-  }
-  return std::move(timeline_);
-}
-
 void TimelineWalk::add_count(const Fact& fact) {
-  auto& counts = timeline_.counts;
   const SkuTimeline::Count count{fact.day, fact.quantity, delivered_, returned_};
-  if (counts.size() >= 2 && counts[counts.size() - 2].day == fact.day) {
-    counts.back() = count;
+  if (counts_.size() >= 2 && counts_[counts_.size() - 2].day == fact.day) {
+    counts_.back() = count;
   } else {
-    counts.push_back(count);
+    counts_.push_back(count);
   }
   if (fact.kind != FactKind::counted) return;
   ++counts_today_;
   if (fact.quantity == 0) ++zeros_today_;
 }
 
-// Called after all facts of the day: an OUT line later on the same day makes the SKU listed as well.
-void TimelineWalk::end_day(Day next, const SkuFacts& facts) {
+void TimelineWalk::append_rest(Day since, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) const {
+  append_days({std::max(day_, since), kEndOfDays}, book, facts, timeline);
+}
+
+// `days` begin on the day of the last fact or later.
+void TimelineWalk::append_days(Interval days, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) const {
   if (day_ == kNoDay) return;
-  if (counts_today_ > 0 && book_.last_out_day() >= day_ - kListedDays) {
-    timeline_.listed_counts.push_back({day_, counts_today_, zeros_today_});
+  if (days.from == day_ && counts_today_ > 0 && book.last_out_day() >= day_ - kListedDays) {
+    timeline.listed_counts.push_back({day_, counts_today_, zeros_today_});
   }
-  counts_today_ = zeros_today_ = 0;
-  add_days({day_, next}, facts);
-}
-
-// Adds the states of the days until the next fact, by the facts so far.
-void TimelineWalk::add_days(Interval days, const SkuFacts& facts) {
-  const bool zero = book_.latest() == Book::Latest::zero;
-  if (book_.latest() != Book::Latest::none && !zero) {
-    append(timeline_.on_shelf, {days.from, std::min(days.to, book_.latest_day() + kOnShelfDays)});
-  }
-  if (book_.accepted()) {
-    timeline_.levels.push_back(
-        {days, book_.level(days.from), book_.rate(), book_.zero_crossing().value_or(kEndOfDays)});
-  }
-
-  const Interval delivered{days.from, std::min(days.to, book_.last_out_day() + kListedDays + 1)};
-  if (!zero) {
-    add_listed_days(delivered, timeline_.in);
-    return;
-  }
-  // After kChronicDays out of stock the SKU is not listed until it is ordered again.
-  const auto since = book_.zero_since();
-  const auto chronic = since + kChronicDays + 1;
-  const auto requested = std::max(chronic, facts.first_request(since));
-  add_listed_days({delivered.from, std::min(delivered.to, chronic)}, timeline_.out);
-  add_listed_days({std::max(delivered.from, requested), delivered.to}, timeline_.out);
-}
-
-void TimelineWalk::add_listed_days(Interval days, Intervals& known) {
-  const auto unknown_from = book_.latest_day() + kUnknownAfterDays;
-  const Interval still_known{days.from, std::min(days.to, unknown_from)};
-  append(known, still_known);
-  append(timeline_.unknown, {std::max(days.from, unknown_from), days.to});
-  if (&known != &timeline_.in) return;
-  if (const auto dry = book_.zero_crossing()) {
-    append(timeline_.estimated_out, {std::max(still_known.from, *dry), still_known.to});
-  }
+  append_states(days, book, facts, timeline);
 }
 
 SkuTimeline timeline_of(const SkuFacts& facts) {
   const auto& checkpoints = facts.checkpoints();
-  auto walk = checkpoints.empty() ? TimelineWalk(facts.opening()) : checkpoints.back().timeline;
+  auto timeline = checkpoints.empty() ? SkuTimeline{} : checkpoints.back().past;
+  auto book = checkpoints.empty() ? facts.opening().book : checkpoints.back().walk.book;
+  auto walk = checkpoints.empty() ? TimelineWalk(book) : checkpoints.back().walk.timeline;
   for (auto i = checkpoints.size() * SkuFacts::kCheckpointEvery; i < facts.facts().size(); ++i) {
-    walk.apply(facts.facts()[i], facts);
+    const auto& fact = facts.facts()[i];
+    walk.before(fact, book, facts, &timeline);
+    const bool accepted = book.apply(fact);
+    walk.after(fact, accepted);
   }
-  return std::move(walk).end(facts);
+  walk.append_rest(kNoDay, book, facts, timeline);
+  timeline.bought = walk.bought();
+  timeline.counts = walk.counts();
+  timeline.requested = requested_since(kNoDay, facts);
+  return timeline;
 }
 
-std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {
+SkuTimeline timeline_since(Day since, const SkuFacts& facts, DocumentKind changes) {
+  const auto* latest = facts.latest();
+  CHECK(latest != nullptr && latest->timeline.last_day() <= since, since.number);
+  SkuTimeline timeline;
+  latest->timeline.append_rest(since, latest->book, facts, timeline);
+  if (changes == DocumentKind::delivery) {
+    const auto& bought = latest->timeline.bought();
+    timeline.bought.assign(std::lower_bound(bought.begin(), bought.end(), since - kDecidingDays), bought.end());
+  } else {
+    timeline.counts = latest->timeline.counts();
+  }
+  if (changes == DocumentKind::order) timeline.requested = requested_since(since - kDecidingDays, facts);
+  return timeline;
+}
+
+std::vector<SellThrough> sell_through_since(Day since, std::span<const SkuTimeline::Count> counts,
+                                            std::int32_t window) {
+  if (since == kNoDay) return sell_through_of(counts, window);
+  const auto first = std::partition_point(counts.begin(), counts.end(), [&](const SkuTimeline::Count& count) {
+    return leaves_window(count, window) <= since;
+  });
+  auto found = sell_through_of({first, counts.end()}, window);
+  std::erase_if(found, [&](const SellThrough& one) { return one.days.to <= since; });
+  if (!found.empty()) found.front().days.from = std::max(found.front().days.from, since);
+  return found;
+}
+
+std::vector<SellThrough> sell_through_of(std::span<const SkuTimeline::Count> counts, std::int32_t window) {
   std::vector<SellThrough> found;
   if (counts.size() < 2) return found;
-  // A count enters the window on its day and leaves it after the window's length, or at the end of its month.
-  const auto leaves = [&](const SkuTimeline::Count& count) {
-    return window == kMonth ? next_month_begins(count.day) : count.day + window;
-  };
+  const auto leaves = [&](const SkuTimeline::Count& count) { return leaves_window(count, window); };
   std::vector<Day> changes;
   changes.reserve(2 * counts.size());
   for (const auto& count : counts) {

@@ -2,10 +2,13 @@
 // a function of the SKU's facts; all measures of stock are derived from it.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "processors/trade/base/intervals.h"
+#include "processors/trade/base/window.h"
 #include "processors/trade/book/book.h"
 
 namespace fiverate {
@@ -47,32 +50,46 @@ struct SkuTimeline {
   // The state at the end of each day (docs/rules.md). On days in none of these sets the SKU is NOT_LISTED.
   Intervals in, out, unknown;
   Intervals estimated_out;  // days of `in` on which the level of the book is 0
-  std::vector<Level> levels;
+  using Levels = boost::container::small_vector<Level, 1>;
+  Levels levels;
   std::vector<Count> counts;  // in order; of each day the first and the last one
-  std::vector<ListedCounts> listed_counts;
+  boost::container::small_vector<ListedCounts, 1> listed_counts;
 
   friend bool operator==(const SkuTimeline&, const SkuTimeline&) = default;
 };
+
+// A purchase decides about no later day than the windows of repeat buying reach.
+inline constexpr std::int32_t kDecidingDays = 2 * kLongestWindow;
 SkuTimeline timeline_of(const SkuFacts& facts);
 
-// The walk over the facts that makes the timeline. A copy of it is a checkpoint (sku_facts.h).
+// The same from `since` on, which must not lie before the last fact, without a walk over the facts. Of `bought`,
+// `requested` and `counts` it has only those that a document of this kind may change, and may leave out days that
+// decide about no day from `since` on.
+SkuTimeline timeline_since(Day since, const SkuFacts& facts, DocumentKind changes);
+
+// The part of a walk over the facts (sku_walk.h) that makes the timeline. `book` is the book after the facts so far;
+// `facts` are all facts of the SKU: requests among them decide about days.
 class TimelineWalk {
  public:
-  explicit TimelineWalk(const Opening& opening);
-  // Applies the next fact in order. `facts` are all facts of the SKU; the walk looks for requests in them.
-  void apply(const Fact& fact, const SkuFacts& facts);
-  // The timeline, if no further fact comes.
-  [[nodiscard]] SkuTimeline end(const SkuFacts& facts) &&;
+  explicit TimelineWalk(const Book& opening);
+  // Before and after the book applies the next fact. Appends the days up to it to `past` if that is not null.
+  void before(const Fact& fact, const Book& book, const SkuFacts& facts, SkuTimeline* past);
+  void after(const Fact& fact, bool accepted);
+  // Appends the days from the last fact, or from `since` if that is later, as they are if no further fact comes.
+  void append_rest(Day since, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) const;
+
+  [[nodiscard]] Day last_day() const { return day_; }  // of the last fact; kNoDay: there was none
+  // As in the timeline, up to the last fact.
+  [[nodiscard]] const std::vector<Day>& bought() const { return bought_; }
+  [[nodiscard]] const std::vector<SkuTimeline::Count>& counts() const { return counts_; }
 
  private:
   void add_count(const Fact& fact);
-  void end_day(Day next, const SkuFacts& facts);
-  void add_days(Interval days, const SkuFacts& facts);
-  void add_listed_days(Interval days, Intervals& known);
+  void append_days(Interval days, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) const;
 
-  Book book_;
-  Day day_;  // of the last fact; kNoDay: there was none
-  SkuTimeline timeline_;
+  Day day_;
+  std::vector<Day> bought_;
+  std::vector<SkuTimeline::Count> counts_;
   std::int64_t delivered_ = 0;
   std::int64_t returned_ = 0;
   std::int64_t counts_today_ = 0;
@@ -87,6 +104,8 @@ struct SellThrough {
   friend bool operator==(const SellThrough&, const SellThrough&) = default;
 };
 // `window` is one of kWindows. Days with fewer than two counts in their window are left out.
-std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window);
+std::vector<SellThrough> sell_through_of(std::span<const SkuTimeline::Count> counts, std::int32_t window);
+// The same from `since` on.
+std::vector<SellThrough> sell_through_since(Day since, std::span<const SkuTimeline::Count> counts, std::int32_t window);
 
 }  // namespace fiverate

@@ -13,12 +13,6 @@ constexpr std::int32_t kCountAgeMax = 28;      // days
 constexpr std::int64_t kFiresBelowDays = 2;    // of supply
 constexpr std::int64_t kClearsAtDays = 3;
 
-// The book of the days up to today. Mostly this is `last_book`, the book of all facts.
-const Book& book_of(const SkuFacts& facts, const Book& last_book, Day today, std::optional<Book>& other) {
-  if (facts.facts().empty() || facts.facts().back().day <= today) return last_book;
-  return other.emplace(book_until(today, facts));
-}
-
 bool lasts_less_than(std::int64_t days, std::int64_t level, std::int64_t rate) {
   return level / days < rate;
 }
@@ -34,13 +28,13 @@ bool in_population_on(Day day, std::span<const PopulationFrom> population) {
   return in_population;
 }
 
-StockoutWalk::StockoutWalk(const Opening& opening) : book_(opening.book) {
+StockoutWalk::StockoutWalk(const Opening& opening) {
   if (opening.out_since) open_ = Stockout{*opening.out_since, kOpenEnd, opening.out_event, {}};
 }
 
-Millis StockoutWalk::ends_without_facts(const StockoutContext& context) const {
-  const auto since = book_.zero_since();
-  auto last_listed = book_.last_out_day() + kListedDays;
+Millis StockoutWalk::ends_without_facts(const Book& book, const StockoutContext& context) const {
+  const auto since = book.zero_since();
+  auto last_listed = book.last_out_day() + kListedDays;
   const bool ordered = context.facts.first_request(since) - since <= kChronicDays + 1;  // early enough to stay listed
   if (!ordered) last_listed = std::min(last_listed, since + kChronicDays);
   auto end = context.calendar.start_of(last_listed + 2);
@@ -52,59 +46,69 @@ Millis StockoutWalk::ends_without_facts(const StockoutContext& context) const {
   return end;
 }
 
-void StockoutWalk::apply(const Fact& fact, const StockoutContext& context, std::vector<Stockout>& ended) {
-  if (instant_ && instant_->time != fact.time) end_instant(context, ended);
-  if (!instant_) {
-    if (open_) {
-      if (const auto end = ends_without_facts(context); end <= context.calendar.start_of(fact.day)) {
-        end_open(end, ended);
-      }
+void StockoutWalk::before(const Fact& fact, const Book& book, const StockoutContext& context,
+                          std::vector<Stockout>* ended) {
+  if (instant_ && instant_->time != fact.time) end_instant(book, context, ended);
+  if (instant_) return;
+  if (open_) {
+    if (const auto end = ends_without_facts(book, context); end <= context.calendar.start_of(fact.day)) {
+      end_open(end, ended);
     }
-    instant_ = Instant{fact.time, fact.day, book_.latest() == Book::Latest::zero};
   }
-  const bool accepted = book_.apply(fact);
+  instant_ = Instant{fact.time, fact.day, book.latest() == Book::Latest::zero};
+}
+
+void StockoutWalk::after(const Fact& fact, bool accepted, const Book& book) {
   if (!accepted || fact.kind == FactKind::returned) return;
-  const bool was_out = std::exchange(instant_->out, book_.latest() == Book::Latest::zero);
+  const bool was_out = std::exchange(instant_->out, book.latest() == Book::Latest::zero);
   if (instant_->out && !was_out) instant_->begun_by = fact.document;
   if (!instant_->out && instant_->refilled_by == nullptr) instant_->refilled_by = fact.document;
 }
 
-void StockoutWalk::end_instant(const StockoutContext& context, std::vector<Stockout>& ended) {
+void StockoutWalk::end_instant(const Book& book, const StockoutContext& context, std::vector<Stockout>* ended) {
   const auto instant = std::exchange(instant_, std::nullopt);
   if (!instant) return;
   if (open_ && !instant->out) {
     open_->ended_by = instant->refilled_by->counted().event;
     end_open(instant->time, ended);
   } else if (!open_ && instant->out && instant->begun_by != nullptr &&
-             book_.delivered_before_zero() >= kDeliveredAtLeast && in_population_on(instant->day, context.population)) {
+             book.delivered_before_zero() >= kDeliveredAtLeast && in_population_on(instant->day, context.population)) {
     open_ = Stockout{instant->time, kOpenEnd, instant->begun_by->counted().event, {}};
   }
 }
 
-void StockoutWalk::end_open(Millis end, std::vector<Stockout>& ended) {
+void StockoutWalk::end_open(Millis end, std::vector<Stockout>* ended) {
   open_->end = end;
   last_ended_ = open_->start;
-  ended.push_back(*std::exchange(open_, std::nullopt));
+  if (ended != nullptr) ended->push_back(*open_);
+  open_.reset();
 }
 
-std::vector<Stockout> stockouts(const StockoutContext& context, Millis after, Book* last_book) {
-  const auto& facts = context.facts.facts();
-  const auto& checkpoints = context.facts.checkpoints();
-  // The last checkpoint at which no stockout after `after` has ended.
-  const auto begin = std::partition_point(checkpoints.begin(), checkpoints.end(), [&](const SkuFacts::Checkpoint& one) {
-    return one.stockouts.last_ended() <= after;
-  });
-  auto walk = begin == checkpoints.begin() ? StockoutWalk(context.facts.opening()) : (begin - 1)->stockouts;
+namespace {
+
+// Appends the stockout that is open after the last fact, and the one that the facts of its instant end.
+void append_last(StockoutWalk stockouts, const Book& book, const StockoutContext& context,
+                 std::vector<Stockout>& found) {
+  stockouts.end_instant(book, context, &found);
+  if (!stockouts.open()) return;
+  found.push_back(*stockouts.open());
+  found.back().end = stockouts.ends_without_facts(book, context);
+}
+
+}  // namespace
+
+std::vector<Stockout> stockouts(const StockoutContext& context, Millis after) {
+  const auto& sku = context.facts;
   std::vector<Stockout> found;
-  const auto known = static_cast<std::size_t>(begin - checkpoints.begin()) * SkuFacts::kCheckpointEvery;
-  for (auto i = known; i < facts.size(); ++i) walk.apply(facts[i], context, found);
-  walk.end_instant(context, found);
-  if (walk.open()) {
-    found.push_back(*walk.open());
-    found.back().end = walk.ends_without_facts(context);
+  if (const auto* latest = sku.latest(); latest != nullptr && latest->stockouts.last_ended() <= after) {
+    append_last(latest->stockouts, latest->book, context, found);
+  } else {
+    const auto is_early = [&](const SkuWalk& walk) { return walk.stockouts.last_ended() <= after; };
+    auto [walk, known] = sku.walk_before(is_early);
+    for (; known < sku.facts().size(); ++known) walk.apply(sku.facts()[known], context, nullptr, &found);
+    append_last(std::move(walk.stockouts), walk.book, context, found);
   }
   std::erase_if(found, [&](const Stockout& stockout) { return stockout.start <= after; });
-  if (last_book != nullptr) *last_book = walk.book();
   return found;
 }
 
@@ -113,6 +117,7 @@ bool is_count_accepted(const SkuFacts& facts, const Document& document) {
   const Fact count{document.counted().event_time, Day{}, kind, 0, &document};
   const auto at = std::lower_bound(facts.facts().begin(), facts.facts().end(), count);
   if (at == facts.facts().end() || at->document != &document || at->kind != kind) return true;
+  if (facts.latest() != nullptr) return at->accepted;
   return book_after(static_cast<std::size_t>(at - facts.facts().begin()), facts).apply(*at);
 }
 
@@ -121,37 +126,32 @@ void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> popul
   const auto old_requests = facts.requests_until(day - 1);
   if (old_facts == 0 && old_requests == 0) return;
 
-  StockoutWalk walk(facts.opening());
+  SkuWalk walk(facts.opening());
   const StockoutContext context{facts, population, calendar};
-  std::vector<Stockout> ended;
-  for (std::size_t i = 0; i < old_facts; ++i) walk.apply(facts.facts()[i], context, ended);
-  walk.end_instant(context, ended);
+  for (std::size_t i = 0; i < old_facts; ++i) walk.apply(facts.facts()[i], context);
+  walk.stockouts.end_instant(walk.book, context, nullptr);
   Opening opening;
-  const bool out = walk.book().latest() == Book::Latest::zero;
-  const auto requested_on = out ? facts.first_request(walk.book().zero_since()) : kEndOfDays;
+  const bool out = walk.book.latest() == Book::Latest::zero;
+  const auto requested_on = out ? facts.first_request(walk.book.zero_since()) : kEndOfDays;
   if (requested_on < day) opening.requested_on = requested_on;  // Later requests are kept.
   opening.last_request_short =
       old_requests > 0 ? facts.requests()[old_requests - 1].short_confirmed : facts.opening().last_request_short;
-  if (walk.open()) {
-    opening.out_since = walk.open()->start;
-    opening.out_event = walk.open()->begun_by;
+  if (walk.stockouts.open()) {
+    opening.out_since = walk.stockouts.open()->start;
+    opening.out_event = walk.stockouts.open()->begun_by;
   }
-  opening.book = walk.book();
+  opening.book = std::move(walk.book);
   facts.fold(std::move(opening), day);
-  facts.add_checkpoints(population, calendar);
+  facts.advance(population, calendar);
 }
 
-Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool in_population) {
-  std::optional<Book> other;
-  const auto& book = book_of(facts, last_book, today, other);
+Prediction predict(const SkuFacts& facts, const Book& book, Day today, bool in_population) {
   Prediction prediction;
   prediction.short_confirmed = facts.opening().last_request_short;
   if (const auto requests = facts.requests_until(today); requests > 0) {
     prediction.short_confirmed = facts.requests()[requests - 1].short_confirmed;
   }
   if (!book.accepted()) return prediction;
-  prediction.known = true;
-  prediction.last_count = book.accepted()->event;
   prediction.level = book.level(today);
   prediction.rate = book.rate();
   const bool applies = in_population && prediction.rate > 0 && today - book.accepted()->day <= kCountAgeMax &&
@@ -161,10 +161,8 @@ Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool
   return prediction;
 }
 
-std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_book, Day today, bool firing,
+std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& book, Day today, bool firing,
                                       std::span<const PopulationFrom> population) {
-  std::optional<Book> other;
-  const auto& book = book_of(facts, last_book, today, other);
   std::optional<Day> next;
   const auto consider = [&](Day day) {
     if (day > today && (!next || day < *next)) next = day;

@@ -42,21 +42,22 @@ struct StockoutContext {
   const MarketCalendar& calendar;
 };
 
-// The walk over the facts that finds the stockouts. A copy of it is a checkpoint (sku_facts.h).
+// The part of a walk over the facts (sku_walk.h) that finds the stockouts. `book` is the book after the facts so far.
+// The facts of an instant count when the walk has passed it. Stockouts that end are appended to `ended` if it is not
+// null.
 class StockoutWalk {
  public:
   explicit StockoutWalk(const Opening& opening);
-  // Applies the next fact in order, and appends the stockout that ends before it or by it, if any, to `ended`. The
-  // facts of an instant count when the walk has passed it.
-  void apply(const Fact& fact, const StockoutContext& context, std::vector<Stockout>& ended);
+  // Before and after the book applies the next fact.
+  void before(const Fact& fact, const Book& book, const StockoutContext& context, std::vector<Stockout>* ended);
+  void after(const Fact& fact, bool accepted, const Book& book);
   // Call it after the last fact.
-  void end_instant(const StockoutContext& context, std::vector<Stockout>& ended);
+  void end_instant(const Book& book, const StockoutContext& context, std::vector<Stockout>* ended);
 
-  [[nodiscard]] const Book& book() const { return book_; }
   [[nodiscard]] const std::optional<Stockout>& open() const { return open_; }
   [[nodiscard]] Millis last_ended() const { return last_ended_; }  // start of the last one that ended; kNever: none
   // The midnight that ends the open stockout if no further fact comes.
-  [[nodiscard]] Millis ends_without_facts(const StockoutContext& context) const;
+  [[nodiscard]] Millis ends_without_facts(const Book& book, const StockoutContext& context) const;
 
  private:
   struct Instant {
@@ -66,9 +67,8 @@ class StockoutWalk {
     const Document* begun_by = nullptr;
     const Document* refilled_by = nullptr;
   };
-  void end_open(Millis end, std::vector<Stockout>& ended);
+  void end_open(Millis end, std::vector<Stockout>* ended);
 
-  Book book_;
   std::optional<Stockout> open_;
   std::optional<Instant> instant_;  // the one of the last fact, until end_instant()
   Millis last_ended_ = kNever;
@@ -76,8 +76,8 @@ class StockoutWalk {
 
 // Returns the stockouts that begin after `after` (kNever: all) by start. The first one may have begun before the facts
 // (Opening). An end that lies in the future, because the SKU will not be listed or the outlet leaves the population, is
-// already set. If `last_book` is not null, it receives the book after the last fact.
-std::vector<Stockout> stockouts(const StockoutContext& context, Millis after = kNever, Book* last_book = nullptr);
+// already set.
+std::vector<Stockout> stockouts(const StockoutContext& context, Millis after = kNever);
 
 // Whether the count of this SKU in the document is accepted, by all facts known now. True if the document has no count.
 bool is_count_accepted(const SkuFacts& facts, const Document& document);
@@ -85,21 +85,19 @@ bool is_count_accepted(const SkuFacts& facts, const Document& document);
 // Folds all facts of days before `day` into the opening.
 void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar);
 
-// Rule R2 on day `today`, from the facts of all days up to it.
+// Rule R2 on day `today`, from the facts of all days up to it. `book` is the book of these days.
 struct Prediction {
-  bool known = false;            // There is an accepted count.
   bool holds = false;            // The condition to fire holds.
   bool clear = true;             // The condition to resolve holds.
   bool short_confirmed = false;  // of the last order line that requests 1 unit or more
   std::int64_t level = 0;        // at the end of today, in millionths
   std::int64_t rate = 0;         // millionths a day
-  EventRef last_count;           // set if `known`
 };
-Prediction predict(const SkuFacts& facts, const Book& last_book, Day today, bool in_population);
+Prediction predict(const SkuFacts& facts, const Book& book, Day today, bool in_population);
 
 // The next day at whose 00:00 the prediction may differ from that of `today` if no further fact comes; nullopt if there
 // is none.
-std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& last_book, Day today, bool firing,
+std::optional<Day> prediction_changes(const SkuFacts& facts, const Book& book, Day today, bool firing,
                                       std::span<const PopulationFrom> population);
 
 }  // namespace fiverate

@@ -246,7 +246,7 @@ std::optional<std::string> too_many_to_wait(const OutletFacts& facts, const Even
 
 Affected affected_by(const OutletFacts& facts, const ArrivedDocument& arrived, const MarketContext& context) {
   Affected affected;
-  affected.is_order = arrived.kind == DocumentKind::order;
+  affected.kind = arrived.kind;
   affected.changed_from = event_time_of(arrived.event);
   affected.skus.reserve(arrived.lines.size());
   for (const auto& line : arrived.lines) affected.skus.insert(line.sku);

@@ -31,6 +31,13 @@ void each_fact(OutletFacts& facts, const Document& document, Day day, Add&& add)
   }
 }
 
+// Brings the walks of a document's SKUs up to date.
+void advance_walks(OutletFacts& facts, const Document& document, const MarketContext& context) {
+  for (const auto& line : document.lines) {
+    facts.skus[line.sku].advance(facts.population, context.calendar);
+  }
+}
+
 void add_one(std::map<Day, std::int32_t>& documents, Day day, int sign) {
   const auto at = documents.try_emplace(day, 0).first;
   at->second += sign;
@@ -57,6 +64,30 @@ void forget_events(OutletFacts& facts, const Document& document) {
   }
 }
 
+void derive_activity(OutletFacts& facts) {
+  Intervals active;
+  for (const auto& [day, documents] : facts.active_documents) append(active, {day, day + kActiveDays});
+  facts.activity = {};
+  if (activity_ends(facts)) {
+    active.back().to = kEndOfDays;
+    facts.activity.open_since = active.back().from;
+  }
+  for (std::size_t i = 0; i < facts.assignments.size(); ++i) {
+    const auto& assignment = facts.assignments[i];
+    const auto to = i + 1 < facts.assignments.size() ? facts.assignments[i + 1].from : kEndOfDays;
+    const Interval days{assignment.from, to};
+    facts.activity.stretches.push_back({days, assignment.segment, assignment.in_population,
+                                        assignment.in_population ? intersection({days}, active) : Intervals{}});
+  }
+}
+
+void derive_population(OutletFacts& facts) {
+  facts.population.clear();
+  for (const auto& assignment : facts.assignments) {
+    facts.population.push_back({assignment.from, assignment.in_population});
+  }
+}
+
 // The assignments by the versions alone. The segment of the first version also applies to the days before it, on which
 // the outlet is not in the population.
 std::vector<Assignment> assignments_of(const std::vector<Version>& versions) {
@@ -75,10 +106,9 @@ void count_document(OutletFacts& facts, const Document& document, const MarketCo
   const auto day = context.calendar.day_of(document.counted().event_time);
   count_on_day(facts, document, day, +1);
   if (!document.counts) return;
-  each_fact(facts, document, day, [&](SkuFacts& sku, const auto& fact) {
-    sku.insert(fact);
-    if (sku.is_checkpoint_due()) sku.add_checkpoints(population_of(facts), context.calendar);
-  });
+  each_fact(facts, document, day, [](SkuFacts& sku, const auto& fact) { sku.insert(fact); });
+  advance_walks(facts, document, context);
+  if (day < facts.activity.open_since) derive_activity(facts);
 }
 
 void uncount_document(OutletFacts& facts, const Document& document, const MarketContext& context) {
@@ -86,6 +116,8 @@ void uncount_document(OutletFacts& facts, const Document& document, const Market
   count_on_day(facts, document, day, -1);
   if (!document.counts) return;
   each_fact(facts, document, day, [](SkuFacts& sku, const auto& fact) { sku.erase(fact); });
+  advance_walks(facts, document, context);
+  derive_activity(facts);
 }
 
 void index_event(OutletFacts& facts, const Document& document, const Revision& revision) {
@@ -107,10 +139,11 @@ void derive(OutletFacts& facts, const MarketContext& context) {
     if (!document->counts) continue;
     each_fact(facts, *document, day, [](SkuFacts& sku, const auto& fact) { sku.append(fact); });
   }
-  const auto population = population_of(facts);
+  derive_population(facts);
+  derive_activity(facts);
   for (auto& [number, sku] : facts.skus) {
     sku.sort();
-    sku.add_checkpoints(population, context.calendar);
+    sku.advance(facts.population, context.calendar);
   }
 }
 
@@ -147,25 +180,40 @@ void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open
     if (!facts.assignments.empty() && facts.assignments.back().from == assignment.from) facts.assignments.pop_back();
     facts.assignments.push_back(assignment);
   }
-  const auto population = population_of(facts);
+  derive_population(facts);
+  derive_activity(facts);
   for (auto& [number, sku] : facts.skus) {
-    sku.drop_checkpoints();
-    sku.add_checkpoints(population, context.calendar);
+    sku.drop_walks();
+    sku.advance(facts.population, context.calendar);
   }
 }
 
-std::vector<PopulationFrom> population_of(const OutletFacts& facts) {
-  std::vector<PopulationFrom> population;
-  population.reserve(facts.assignments.size());
-  for (const auto& assignment : facts.assignments) population.push_back({assignment.from, assignment.in_population});
-  return population;
+std::optional<Day> activity_ends(const OutletFacts& facts) {
+  if (facts.active_documents.empty()) return std::nullopt;
+  const auto end = facts.active_documents.rbegin()->first + kActiveDays;
+  if (end <= facts.clock_day) return std::nullopt;  // It has ended, and its end has been sent.
+  return end;
+}
+
+void pass_time(OutletFacts& facts, Day today) {
+  const bool was_open = activity_ends(facts).has_value();
+  facts.clock_day = today;
+  if (was_open != activity_ends(facts).has_value()) derive_activity(facts);
+}
+
+SegmentNumber OutletActivity::segment_on(Day day) const {
+  auto segment = kNoSegment;
+  for (const auto& stretch : stretches) {
+    if (stretch.days.from > day) break;
+    segment = stretch.segment;
+  }
+  return segment;
 }
 
 void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
   facts.kept_from = std::max(facts.kept_from, day);
   if (facts.known_documents.empty() || facts.known_documents.begin()->first >= day) return;
-  const auto population = population_of(facts);
-  for (auto& [number, sku] : facts.skus) fold_before(sku, day, population, context.calendar);
+  for (auto& [number, sku] : facts.skus) fold_before(sku, day, facts.population, context.calendar);
   std::erase_if(facts.documents, [&](const std::unique_ptr<Document>& document) {
     const auto on = context.calendar.day_of(document->counted().event_time);
     if (on >= day) return false;
@@ -173,6 +221,7 @@ void forget_before(OutletFacts& facts, Day day, const MarketContext& context) {
     forget_events(facts, *document);
     return true;
   });
+  derive_activity(facts);
 }
 
 }  // namespace fiverate

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "event.pb.h"
+#include "processors/trade/base/intervals.h"
 #include "processors/trade/base/window.h"
 #include "processors/trade/book/document.h"
 #include "processors/trade/book/sku_facts.h"
@@ -25,6 +27,9 @@
 #include "schemas/time.h"
 
 namespace fiverate {
+
+// An outlet is active on the day of a document and on the 55 days after it.
+inline constexpr std::int32_t kActiveDays = 56;
 
 // A document is compared with those of at most so many days before the day of its arrival.
 inline constexpr std::int32_t kMemoryDays = 2 * kLongestWindow + 14;
@@ -35,6 +40,26 @@ struct Assignment {
   bool in_population = false;
   SegmentNumber segment = kNoSegment;
   friend bool operator==(const Assignment&, const Assignment&) = default;
+};
+
+// The segments of an outlet by day, and the days on which it is active: in the population, with a document in the last
+// kActiveDays.
+struct OutletActivity {
+  struct Stretch {
+    Interval days;
+    SegmentNumber segment;
+    bool in_population;
+    Intervals active;
+    friend bool operator==(const Stretch&, const Stretch&) = default;
+  };
+  // Ascending; each begins where the one before ends. If empty, the outlet counts nowhere.
+  std::vector<Stretch> stretches;
+  // From this day on a document has kept the outlet active, and its time is not over; kEndOfDays: it is not so. Further
+  // documents of these days change nothing.
+  Day open_since = kEndOfDays;
+
+  [[nodiscard]] SegmentNumber segment_on(Day day) const;
+  friend bool operator==(const OutletActivity&, const OutletActivity&) = default;
 };
 
 struct Version {
@@ -79,18 +104,26 @@ struct OutletFacts {
   std::map<Day, std::int32_t> order_documents;                          // number of orders that count, by day
   std::unordered_multimap<std::uint64_t, const Document*> by_event_id;  // by the hash of the id, for each revision
   SkuMap<SkuFacts> skus;
+
+  // Derived from the assignments, the documents and the clock:
+  std::vector<PopulationFrom> population;  // the days on which the outlet is in the population
+  OutletActivity activity;
 };
 
 // What a record of an outlet changes.
 struct Affected {
   SkuSet skus;
   const Document* document = nullptr;  // the document of which the record is a revision; null if it is a new one
-  bool is_order = false;
+  DocumentKind kind = DocumentKind::delivery;
   Millis changed_from = kNever;  // Facts of earlier event times do not change.
 };
 
-// The days on which the outlet is in the population.
-std::vector<PopulationFrom> population_of(const OutletFacts& facts);
+// The first day on which the activity changes without any event: the end of the open interval of activity. nullopt if
+// there is none.
+std::optional<Day> activity_ends(const OutletFacts& facts);
+
+// Sets the day that the contributions assume. It only grows.
+void pass_time(OutletFacts& facts, Day today);
 
 // Adds the counted revision of a document to the derived facts, or removes it from them.
 void count_document(OutletFacts& facts, const Document& document, const MarketContext& context);

@@ -18,9 +18,6 @@
 
 namespace fiverate {
 
-// An outlet is active on the day of a document and on the 55 days after it.
-inline constexpr std::int32_t kActiveDays = 56;
-
 // ---- contributions --------------------------------------------------------------------------------------------------
 
 enum class ContributionKind : std::uint8_t {

@@ -2,13 +2,13 @@
 
 namespace fiverate {
 
-Intervals members_of(const std::vector<Day>& days, std::int32_t window) {
+Intervals members_of(std::span<const Day> days, std::int32_t window) {
   Intervals members;
   for (const auto day : days) append(members, {day, window == kMonth ? next_month_begins(day) : day + window});
   return members;
 }
 
-Intervals repeat_members_of(const std::vector<Day>& days, std::int32_t window) {
+Intervals repeat_members_of(std::span<const Day> days, std::int32_t window) {
   if (window != kMonth) {
     const auto members = members_of(days, window);
     return intersection(members, shifted(members, window));

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "processors/trade/base/intervals.h"
 #include "processors/trade/base/window.h"
@@ -11,8 +11,8 @@
 namespace fiverate {
 
 // Returns the days whose window contains one of `days`. `days` ascend, each once; `window` is one of kWindows.
-Intervals members_of(const std::vector<Day>& days, std::int32_t window);
+Intervals members_of(std::span<const Day> days, std::int32_t window);
 // Returns those of them whose previous window (window.h) contains one of `days` as well.
-Intervals repeat_members_of(const std::vector<Day>& days, std::int32_t window);
+Intervals repeat_members_of(std::span<const Day> days, std::int32_t window);
 
 }  // namespace fiverate

@@ -19,8 +19,6 @@
 // corrections, cancellations, a change of region or class and the passing of time are all the same operation.
 #pragma once
 
-#include <array>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -30,60 +28,44 @@
 
 namespace fiverate {
 
-// The segments of an outlet by day, and the days on which it is active.
-struct OutletActivity {
-  struct Stretch {
-    Interval days;
-    SegmentNumber segment;
-    bool in_population;
-    Intervals active;  // the days of the stretch in the population and within kActiveDays of a document
-    friend bool operator==(const Stretch&, const Stretch&) = default;
-  };
-  // Ascending; each begins where the one before ends. If empty, the outlet counts nowhere.
-  std::vector<Stretch> stretches;
-  [[nodiscard]] SegmentNumber segment_on(Day day) const;
-  friend bool operator==(const OutletActivity&, const OutletActivity&) = default;
-};
-OutletActivity outlet_activity_of(const OutletFacts& facts);
-
-// The first day on which the activity changes without any event: the end of the open interval of activity. nullopt if
-// there is none.
-std::optional<Day> activity_ends(const OutletFacts& facts);
-
-// The combined timeline of all SKUs of a brand at an outlet.
-struct BrandTimeline {
-  std::vector<Day> bought, requested;
-  Intervals on_shelf;
-  // By window: the days as of which units of some SKU were available (holding) or sold (moving) between two counts.
-  std::array<Intervals, kWindowCount> holding, moving;
-};
-
-// The differences of one change. Construct it before the facts change and call differences() after:
+// The differences of one change. Construct it before the facts change and call append_differences() after:
 //
 //   const FactsChange change(facts, context, affected);
 //   const auto& document = remember(facts, ...);
-//   send(change.differences(&document));
+//   change.append_differences(&document, differences);
+//
+// A new document in order changes no day before its own and not the activity, so only the days from its own on are
+// compared, which the kept walks know (sku_facts.h). All other changes compare whole timelines.
 class FactsChange {
  public:
-  // `affected`: what a document will change; empty if only versions or the clock change. All arguments must outlive
-  // this object.
-  FactsChange(const OutletFacts& facts, const MarketContext& context, const Affected& affected = {});
+  // `affected`: what a document will change; empty if only versions or the clock change. `facts` and `context` must
+  // outlive this object.
+  FactsChange(const OutletFacts& facts, const MarketContext& context, Affected affected = {});
 
   // `document`: the affected document after the change; null if only versions or the clock changed.
-  [[nodiscard]] Differences differences(const Document* document = nullptr) const;
+  void append_differences(const Document* document, Differences& differences) const;
 
  private:
-  using SkuTimelines = std::map<BrandNumber, std::map<SkuNumber, SkuTimeline>>;
+  struct SkuBefore {
+    SkuNumber sku;
+    BrandNumber brand;
+    SkuTimeline timeline;
+  };
 
-  void flows_of_moved(const OutletActivity& after, const Document* document, Differences& differences) const;
+  [[nodiscard]] Day first_day() const;
+  [[nodiscard]] SkuTimeline timeline(const SkuFacts& sku) const;
+  [[nodiscard]] const SkuTimeline* before(SkuNumber sku) const;
+  void flows_of_moved(const Document* document, Differences& differences) const;
 
   const OutletFacts& facts_;
   const MarketContext& context_;
-  SkuSet affected_;
-  OutletActivity before_;
+  Affected affected_;
+  std::vector<BrandNumber> brands_;                 // of the affected SKUs, ascending
+  Day since_ = kNoDay;                              // No earlier day changes.
+  std::optional<OutletActivity> activity_before_;   // nullopt: it does not change
   std::optional<std::vector<Day>> ordered_before_;  // nullopt: no order is affected
   Differences document_before_;                     // the negated flows of the affected document
-  SkuTimelines skus_before_;                        // all SKUs of the affected brands
+  std::vector<SkuBefore> skus_before_;              // all SKUs of the affected brands, ascending
 };
 
 }  // namespace fiverate

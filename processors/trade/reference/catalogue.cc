@@ -67,18 +67,25 @@ void Catalogue::derive_guides(SkuEntry& entry, Day first_open_day) {
   }
 }
 
+void Catalogue::add(const std::string& sku_id) {
+  skus_.push_back({sku_id});
+  brands_.push_back(kNoBrand);
+}
+
 SkuNumber Catalogue::apply(const Sku& sku, bool cancelled, Day first_open_day) {
   const auto [found, added] = sku_numbers_.try_emplace(sku.sku_id(), static_cast<SkuNumber>(skus_.size()));
   if (added) {
-    skus_.push_back({sku.sku_id(), kNoBrand});
+    add(sku.sku_id());
   } else if (!sku.brand_id().empty() && brand_of(found->second) == kNoBrand) {
     // A number never changes its brand, because folded facts could not be moved to it. Documents so far stay without a
     // brand.
     found->second = static_cast<SkuNumber>(skus_.size());
-    skus_.push_back({sku.sku_id(), kNoBrand});
+    add(sku.sku_id());
   }
   auto& entry = skus_[static_cast<std::size_t>(found->second)];
-  if (!sku.brand_id().empty()) entry.brand = number_of_brand(sku.brand_id());
+  if (!sku.brand_id().empty()) {
+    brands_[static_cast<std::size_t>(found->second)] = number_of_brand(sku.brand_id());
+  }
   const auto valid_from = parse_date(sku.valid_from());
   CHECK(valid_from.has_value(), sku.valid_from());
   std::erase_if(entry.versions, [&](const SkuVersion& version) { return version.valid_from == *valid_from; });
@@ -94,8 +101,11 @@ SkuNumber Catalogue::apply(const Sku& sku, bool cancelled, Day first_open_day) {
 
 void Catalogue::restore(SkuNumber number, SkuEntry entry, const std::string& brand_id) {
   const auto index = static_cast<std::size_t>(number);
-  if (skus_.size() <= index) skus_.resize(index + 1);
-  entry.brand = number_of_brand(brand_id);
+  if (skus_.size() <= index) {
+    skus_.resize(index + 1);
+    brands_.resize(index + 1, kNoBrand);
+  }
+  brands_[index] = number_of_brand(brand_id);
   sku_numbers_[entry.sku_id] = number;
   skus_[index] = std::move(entry);
 }

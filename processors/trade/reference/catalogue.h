@@ -49,7 +49,6 @@ struct GuidePrice {
 // What the catalogue keeps of one SKU, and restores it from.
 struct SkuEntry {
   std::string sku_id;
-  BrandNumber brand = kNoBrand;
   std::vector<SkuVersion> versions = {};  // ascending, without cancelled ones
   std::vector<GuidePrice> guides = {};    // ascending; the first begins at kNoDay, if there is any
 };
@@ -60,7 +59,7 @@ class Catalogue {
 
   [[nodiscard]] std::optional<SkuNumber> find(std::string_view sku_id) const;
   [[nodiscard]] const SkuEntry& entry(SkuNumber sku) const { return skus_[static_cast<std::size_t>(sku)]; }
-  [[nodiscard]] BrandNumber brand_of(SkuNumber sku) const { return entry(sku).brand; }
+  [[nodiscard]] BrandNumber brand_of(SkuNumber sku) const { return brands_[static_cast<std::size_t>(sku)]; }
   [[nodiscard]] const std::string& brand_id(BrandNumber brand) const {
     return brand_ids_[static_cast<std::size_t>(brand)];
   }
@@ -87,9 +86,11 @@ class Catalogue {
  private:
   static void derive_guides(SkuEntry& entry, Day first_open_day);
   [[nodiscard]] std::vector<GuidePrice>::const_iterator guide_on(SkuNumber sku, Day day) const;
+  void add(const std::string& sku_id);
   BrandNumber number_of_brand(const std::string& brand_id);
 
   std::vector<SkuEntry> skus_;
+  std::vector<BrandNumber> brands_;  // of each SKU: close together, since they are looked up for every line
   StringMap<SkuNumber> sku_numbers_;
   std::vector<std::string> brand_ids_;
   StringMap<BrandNumber> brand_numbers_;

@@ -232,9 +232,10 @@ const Weights& RunningValues::weights_now(Day day) {
   return weights;
 }
 
-void RunningValues::add(Day day, const CellDifference& difference) {
+void RunningValues::add(Day day, std::span<const CellDifference> differences) {
   if (day_ == kNoDay || day > day_) return;
-  add_weighted(difference, weights_now(day));
+  const auto& weights = weights_now(day);
+  for (const auto& one : differences) add_weighted(one, weights);
 }
 
 void RunningValues::add_weighted(const CellDifference& difference, const Weights& weights) {

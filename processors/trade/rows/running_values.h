@@ -140,8 +140,8 @@ class RunningValues {
   [[nodiscard]] std::vector<Pass> begin_move(Day to, std::span<const Day> days);
   void apply(const Pass& pass, std::span<const CellDifference> differences);
   void end_move();
-  // Adds a difference that has come after the values moved to their day. Nothing happens if it is of a later day.
-  void add(Day day, const CellDifference& difference);
+  // Adds differences that have come after the values moved to their day. Nothing happens if they are of a later day.
+  void add(Day day, std::span<const CellDifference> differences);
 
   [[nodiscard]] const CellLayout& layout(CellNumber cell) const { return *at(cell).layout; }
   [[nodiscard]] const std::int64_t* values(CellNumber cell) const { return at(cell).values.get(); }

@@ -90,7 +90,7 @@ class CellPrices {
     std::erase_if(skus_, [](const SkuPrices& sku) { return sku.prices.empty(); });
   }
 
-  // `Prices` is CellDeltas::Prices, or the message of the same columns in which a cell is stored.
+  // `Prices` is the message in which the readings of a SKU are stored.
   template <typename Prices>
   void add(const Prices& message) {
     auto& sku = of(message.sku_id());

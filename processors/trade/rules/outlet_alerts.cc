@@ -58,8 +58,10 @@ class SkuEvaluation {
     // Without a count, which is the case of most SKUs, no rule can hold and the walk over the facts is not needed.
     const bool firing = !alerts_.published.empty() || alerts_.predicted || !alerts_.overstock.state.is_initial();
     if (!sku_facts_->was_counted() && !firing) return;
-    population_ = population_of(facts_);
     today_ = context_.calendar.day_of(moment_.clock);
+    if (!sku_facts_->facts().empty() && sku_facts_->facts().back().day > today_) {
+      early_book_ = book_until(today_, *sku_facts_);
+    }
     evaluate_confirmed();
     evaluate_predicted();
     evaluate_overstock_rule();
@@ -74,12 +76,15 @@ class SkuEvaluation {
     today_ = context_.calendar.day_of(moment_.clock);
     if (alerts_.overstock.evaluated_through >= today_ - 1) return;
     if (!sku_facts_->was_counted() && alerts_.overstock.state.is_initial()) return;
-    population_ = population_of(facts_);
-    last_book_ = book_until(kEndOfDays, *sku_facts_);
     evaluate_days_until_today();
   }
 
  private:
+  [[nodiscard]] const std::vector<PopulationFrom>& population() const { return facts_.population; }
+  [[nodiscard]] const Book& last_book() const { return latest_book(*sku_facts_); }
+  // The book of the days up to today. Mostly this is the book of all facts.
+  [[nodiscard]] const Book& book_of_today() const { return early_book_ ? *early_book_ : last_book(); }
+
   void schedule(Millis moment) {
     if (moment == kOpenEnd || moment <= moment_.clock) return;
     due_ = due_ == kNever ? moment : std::min(due_, moment);
@@ -118,9 +123,8 @@ class SkuEvaluation {
   }
 
   // Adds the last accepted count of the days up to today.
-  void add_last_count(Transition& transition) {
-    const auto now = predict(*sku_facts_, last_book_, today_, false);
-    if (now.known) add_evidence(now.last_count, transition);
+  void add_last_count(Transition& transition) const {
+    if (const auto& count = book_of_today().accepted()) add_evidence(count->event, transition);
   }
 
   static bool overlap(const Stockout& shown, const SkuAlerts::PublishedStockout& sent) {
@@ -142,8 +146,8 @@ class SkuEvaluation {
     published.erase(published.begin(), published.begin() + static_cast<std::ptrdiff_t>(first_ending_at(kept_from + 1)));
     // Nor are those that ended before the facts that have changed.
     const auto unchanged = first_ending_at(moment_.changed_from);
-    auto shown = stockouts({*sku_facts_, population_, context_.calendar},
-                           unchanged == 0 ? kNever : published[unchanged - 1].start, &last_book_);
+    auto shown = stockouts({*sku_facts_, population(), context_.calendar},
+                           unchanged == 0 ? kNever : published[unchanged - 1].start);
     for (const auto& stockout : shown) {
       schedule(stockout.start);
       schedule(stockout.end);
@@ -187,9 +191,11 @@ class SkuEvaluation {
   // ---- R2 ----
 
   void evaluate_predicted() {
-    const auto now = predict(*sku_facts_, last_book_, today_, in_population_on(today_, population_));
-    if (moment_.prediction) evaluate_prediction(now);
-    if (const auto next = prediction_changes(*sku_facts_, last_book_, today_, alerts_.predicted, population_)) {
+    const auto& book = book_of_today();
+    if (moment_.prediction) {
+      evaluate_prediction(predict(*sku_facts_, book, today_, in_population_on(today_, population())));
+    }
+    if (const auto next = prediction_changes(*sku_facts_, book, today_, alerts_.predicted, population())) {
       schedule(context_.calendar.start_of(*next));
     }
   }
@@ -221,7 +227,7 @@ class SkuEvaluation {
     transition.set_unit("millionths");
     if (alerts_.predicted_by) add_evidence(*alerts_.predicted_by, transition);
     if (state == Transition::RESOLVED && moment_.record != nullptr) add_evidence(*moment_.record, transition);
-    if (now.known) add_evidence(now.last_count, transition);
+    add_last_count(transition);
   }
 
   // ---- R5 ----
@@ -229,12 +235,12 @@ class SkuEvaluation {
   void evaluate_overstock_rule() {
     evaluate_days_until_today();
     const auto next =
-        next_overstock_transition(*sku_facts_, last_book_, population_, context_.calendar, alerts_.overstock);
+        next_overstock_transition(*sku_facts_, last_book(), population(), context_.calendar, alerts_.overstock);
     if (next) schedule(context_.calendar.end_of(*next));
   }
 
   void evaluate_days_until_today() {
-    evaluate_overstock(*sku_facts_, last_book_, population_, context_.calendar, today_ - 1, alerts_.overstock,
+    evaluate_overstock(*sku_facts_, last_book(), population(), context_.calendar, today_ - 1, alerts_.overstock,
                        [&](Transition::State state, const DailyAlert& alert, Day day, const OverstockDay& on_day) {
                          const auto at = context_.calendar.end_of(day);
                          auto& transition = publish(kOverstock, state, alert.severity, alert.episode, alert.transitions,
@@ -254,8 +260,7 @@ class SkuEvaluation {
   SkuAlerts& alerts_;
   std::vector<Transition>& transitions_;
   const SkuFacts* sku_facts_ = nullptr;
-  std::vector<PopulationFrom> population_;
-  Book last_book_;
+  std::optional<Book> early_book_;  // if there are facts of days after today
   Day today_;
   Millis due_ = kNever;
 };

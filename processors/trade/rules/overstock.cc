@@ -97,7 +97,7 @@ OverstockDay overstock_on(Day day, const Book& book, std::span<const PopulationF
   OverstockDay today;
   today.stops = !in_population_on(day + 1, population);
   if (!book.accepted()) return today;
-  today.last_count = book.accepted()->event;
+  today.last_count = &book.accepted()->event;
   today.level = book.level(day);
   const auto rate = book.rate();
   today.threshold = kFiresAboveDays * rate;

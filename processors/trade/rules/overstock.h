@@ -21,10 +21,10 @@ struct OverstockAlert {
 // The rule on one day.
 struct OverstockDay {
   RuleVerdict verdict;
-  bool stops = false;          // The outlet is not in the population at the 00:00 that ends the day.
-  std::int64_t level = 0;      // at the end of the day
-  std::int64_t threshold = 0;  // the level above which the condition holds
-  std::optional<EventRef> last_count;
+  bool stops = false;                    // The outlet is not in the population at the 00:00 that ends the day.
+  std::int64_t level = 0;                // at the end of the day
+  std::int64_t threshold = 0;            // the level above which the condition holds
+  const EventRef* last_count = nullptr;  // in the book; null: there is none
 };
 OverstockDay overstock_on(Day day, const Book& book, std::span<const PopulationFrom> population);
 
