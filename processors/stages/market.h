@@ -119,6 +119,7 @@ class MarketStage final : public Operator {
   [[nodiscard]] bool owns_whole_market() const;
 
   Settings settings_;
+  Selection selection_;
   std::string definition_id_;
   InternalRecords internal_;
   const MarketCalendar& calendar_;

@@ -26,10 +26,7 @@ void TimelineWalk::apply(const Fact& fact, const SkuFacts& facts) {
 
 SkuTimeline TimelineWalk::end(const SkuFacts& facts) && {
   end_day(kEndOfDays, facts);
-  const auto& requests = facts.requests();
-  for (std::size_t i = 0; i < requests.size(); i = facts.requests_until(requests[i].day)) {
-    timeline_.requested.push_back(requests[i].day);
-  }
+  timeline_.requested = requested_days(facts);
   return std::move(timeline_);
 }
 
@@ -98,6 +95,23 @@ SkuTimeline timeline_of(const SkuFacts& facts) {
     walk.apply(facts.facts()[i], facts);
   }
   return std::move(walk).end(facts);
+}
+
+std::vector<Day> bought_days(const SkuFacts& facts) {
+  std::vector<Day> days;
+  for (const auto& fact : facts.facts()) {
+    if (fact.kind == FactKind::out && (days.empty() || days.back() != fact.day)) days.push_back(fact.day);
+  }
+  return days;
+}
+
+std::vector<Day> requested_days(const SkuFacts& facts) {
+  std::vector<Day> days;
+  const auto& requests = facts.requests();
+  for (std::size_t i = 0; i < requests.size(); i = facts.requests_until(requests[i].day)) {
+    days.push_back(requests[i].day);
+  }
+  return days;
 }
 
 std::vector<SellThrough> sell_through_of(const std::vector<SkuTimeline::Count>& counts, std::int32_t window) {

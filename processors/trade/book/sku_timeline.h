@@ -54,6 +54,9 @@ struct SkuTimeline {
   friend bool operator==(const SkuTimeline&, const SkuTimeline&) = default;
 };
 SkuTimeline timeline_of(const SkuFacts& facts);
+// Its days of purchases and of requests alone.
+std::vector<Day> bought_days(const SkuFacts& facts);
+std::vector<Day> requested_days(const SkuFacts& facts);
 
 // The walk over the facts that makes the timeline. A copy of it is a checkpoint (sku_facts.h).
 class TimelineWalk {

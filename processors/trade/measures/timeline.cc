@@ -135,41 +135,55 @@ std::vector<Day> deciding(const std::vector<Day>& days, std::int32_t window, boo
 }
 
 // Members do not change before `since`; kNoDay: they may on any day.
-void change_members(const Change& change, Contribution first, const std::vector<Day>& before,
-                    const std::vector<Day>& after, Day since) {
-  for (std::size_t w = 0; w < kWindowCount; ++w) {
+void change_members(const Change& change, const Selection& selection, Contribution first,
+                    const std::vector<Day>& before, const std::vector<Day>& after, Day since) {
+  for (const auto w : selection.windows) {
     const auto window = kWindows[w];
     change.active_days(in_window(first, w), members_of(deciding(before, window, false, since), window),
                        members_of(deciding(after, window, false, since), window));
   }
 }
 
-void change_brand(const Change& change, const BrandTimeline& before, const BrandTimeline& after, bool moved) {
-  if (moved || before.bought != after.bought) {
+void change_brand(const Change& change, const Selection& selection, const BrandTimeline& before,
+                  const BrandTimeline& after, bool moved) {
+  if (selection.has(MeasureGroup::purchases) && (moved || before.bought != after.bought)) {
     const auto since = moved ? kNoDay : first_difference(before.bought, after.bought);
-    change_members(change, Contribution::buying_outlets, before.bought, after.bought, since);
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
+    change_members(change, selection, Contribution::buying_outlets, before.bought, after.bought, since);
+    for (const auto w : selection.windows) {
       const auto window = kWindows[w];
       change.active_days(in_window(Contribution::repeat_buying_outlets, w),
                          repeat_members_of(deciding(before.bought, window, true, since), window),
                          repeat_members_of(deciding(after.bought, window, true, since), window));
     }
   }
-  if (moved || before.requested != after.requested) {
+  if (selection.has(MeasureGroup::orders) && (moved || before.requested != after.requested)) {
     const auto since = moved ? kNoDay : first_difference(before.requested, after.requested);
-    change_members(change, Contribution::requesting_outlets, before.requested, after.requested, since);
+    change_members(change, selection, Contribution::requesting_outlets, before.requested, after.requested, since);
   }
-  change.active_days(Contribution::on_shelf_outlets, before.on_shelf, after.on_shelf);
-  for (std::size_t w = 0; w < kWindowCount; ++w) {
+  if (selection.has(MeasureGroup::shelf)) {
+    change.active_days(Contribution::on_shelf_outlets, before.on_shelf, after.on_shelf);
+  }
+  if (!selection.has(MeasureGroup::stock)) return;
+  for (const auto w : selection.windows) {
     change.active_days(in_window(Contribution::holding_outlets, w), before.holding[w], after.holding[w]);
     change.active_days(in_window(Contribution::moving_outlets, w), before.moving[w], after.moving[w]);
   }
 }
 
+// The timeline of an SKU as far as selected measures need it. Purchases and orders need no walk over all facts.
+SkuTimeline selected_timeline_of(const SkuFacts& sku, const Selection& selection) {
+  if (selection.has(MeasureGroup::shelf) || selection.has(MeasureGroup::stock)) return timeline_of(sku);
+  SkuTimeline timeline;
+  if (selection.has(MeasureGroup::purchases)) timeline.bought = bought_days(sku);
+  if (selection.has(MeasureGroup::orders)) timeline.requested = requested_days(sku);
+  return timeline;
+}
+
 using SellThroughs = std::array<std::vector<SellThrough>, kWindowCount>;
-SellThroughs sell_throughs_of(const SkuTimeline& sku) {
+SellThroughs sell_throughs_of(const SkuTimeline& sku, const Selection& selection) {
   SellThroughs sold;
-  for (std::size_t w = 0; w < kWindowCount; ++w) sold[w] = sell_through_of(sku.counts, kWindows[w]);
+  if (!selection.has(MeasureGroup::stock)) return sold;
+  for (const auto w : selection.windows) sold[w] = sell_through_of(sku.counts, kWindows[w]);
   return sold;
 }
 
@@ -242,7 +256,7 @@ FactsChange::FactsChange(const OutletFacts& facts, const MarketContext& context,
   if (skus_before_.empty()) return;
   for (const auto& [number, sku] : facts.skus) {
     const auto brand = skus_before_.find(context.catalogue.brand_of(number));
-    if (brand != skus_before_.end()) brand->second.emplace(number, timeline_of(sku));
+    if (brand != skus_before_.end()) brand->second.emplace(number, selected_timeline_of(sku, context.selection));
   }
 }
 
@@ -261,6 +275,7 @@ void FactsChange::flows_of_moved(const OutletActivity& after, const Document* do
 }
 
 Differences FactsChange::differences(const Document* document) const {
+  const auto& selection = context_.selection;
   auto differences = document_before_;
   auto& deltas = differences.deltas;
   const auto after = outlet_activity_of(facts_);
@@ -281,11 +296,11 @@ Differences FactsChange::differences(const Document* document) const {
       none.of_active(Contribution::dormant_outlets, {kNoDay, kEndOfDays}, 1);
     }
   }
-  if (moved || ordered_before_) {
+  if (selection.has(MeasureGroup::orders) && (moved || ordered_before_)) {
     const auto ordered = order_days(facts_);
     const auto& ordered_before = ordered_before_.value_or(ordered);
     const auto since = moved ? kNoDay : first_difference(ordered_before, ordered);
-    change_members(whole, Contribution::ordering_outlets, ordered_before, ordered, since);
+    change_members(whole, selection, Contribution::ordering_outlets, ordered_before, ordered, since);
   }
 
   // The affected brands, or all of them if the outlet has moved. A SKU that is not affected has the same timeline
@@ -308,7 +323,7 @@ Differences FactsChange::differences(const Document* document) const {
     if (known != skus_before_.end() && !affected_.contains(number)) {
       brands[brand].push_back({was, was});
     } else {
-      const auto* is = &made.emplace_back(timeline_of(sku));
+      const auto* is = &made.emplace_back(selected_timeline_of(sku, selection));
       brands[brand].push_back({affected_.contains(number) ? was : is, is});
     }
   }
@@ -317,15 +332,15 @@ Differences FactsChange::differences(const Document* document) const {
     BrandTimeline brand_before;
     BrandTimeline brand_after;
     for (const auto& [was, is] : skus) {
-      const auto sold = sell_throughs_of(*is);
-      const auto sold_before = was == is ? sold : sell_throughs_of(*was);
+      const auto sold = sell_throughs_of(*is, selection);
+      const auto sold_before = was == is ? sold : sell_throughs_of(*was, selection);
       add_to_brand(*was, sold_before, brand_before);
       add_to_brand(*is, sold, brand_after);
-      if (!moved && was == is) continue;
+      if (!selection.has(MeasureGroup::stock) || (!moved && was == is)) continue;
       change_sku(change, *was, *is);
-      for (std::size_t w = 0; w < kWindowCount; ++w) change_sell_through(change, sold_before[w], sold[w], w);
+      for (const auto w : selection.windows) change_sell_through(change, sold_before[w], sold[w], w);
     }
-    change_brand(change, brand_before, brand_after, moved);
+    change_brand(change, selection, brand_before, brand_after, moved);
   }
   return differences;
 }
