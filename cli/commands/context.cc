@@ -94,7 +94,16 @@ AcceptanceLimits Context::limits() const {
 }
 
 Definition Context::definition() const {
-  return make_definition(config().market.timezone, partitions(), limits());
+  return make_definition(config().market.timezone, partitions(), limits(), config().rates);
+}
+
+std::int32_t Context::shown_window() const {
+  constexpr std::int32_t kUsual = 28;
+  const auto& windows = config().rates.windows;
+  for (const auto w : windows) {
+    if (kWindows[w] == kUsual) return kUsual;
+  }
+  return kWindows[*(windows.end() - 1)];
 }
 
 TopicPlan Context::topic_plan(const Definition& definition) const {

@@ -60,6 +60,8 @@ struct Context {
   [[nodiscard]] PartitionCounts partitions() const;
   [[nodiscard]] AcceptanceLimits limits() const;
   [[nodiscard]] Definition definition() const;
+  // The window that a screen shows unless another one is given: 28 days, or else the longest one of the market.
+  [[nodiscard]] std::int32_t shown_window() const;
   // The topics of a market with this definition (market_definition.h).
   [[nodiscard]] TopicPlan topic_plan(const Definition& definition) const;
 };

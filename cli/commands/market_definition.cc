@@ -1,5 +1,7 @@
 #include "cli/commands/market_definition.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -38,6 +40,24 @@ Result<std::optional<FoundDefinition>> definition_at(const Context& context, con
     }
   }
   return std::nullopt;
+}
+
+// Names as in the configuration, with commas between them.
+std::string measures_text(const Definition& definition) {
+  const auto selected = selection_of(definition).measures;
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < kMeasureGroupNames.size(); ++i) {
+    if (selected.has(measure_group(i))) names.push_back(kMeasureGroupNames[i]);
+  }
+  return fmt::format("{}", fmt::join(names, ","));
+}
+std::string windows_text(const Definition& definition) {
+  const auto selected = selection_of(definition).windows;
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < kWindowNames.size(); ++i) {
+    if (selected.has(window_index(i))) names.push_back(kWindowNames[i]);
+  }
+  return fmt::format("{}", fmt::join(names, ","));
 }
 
 }  // namespace
@@ -84,6 +104,8 @@ std::vector<DefinitionDifference> definition_differences(const Context& context)
   compare("market.timezone", (*found)->timezone(), expected->timezone());
   compare("market.outlet_day_documents_max", (*found)->outlet_day_documents_max(),
           expected->outlet_day_documents_max());
+  compare("rates.measures", measures_text(**found), measures_text(*expected));
+  compare("rates.windows", windows_text(**found), windows_text(*expected));
   compare("topics.ledger_partitions", (*found)->ledger_partitions(), expected->ledger_partitions());
   compare("topics.market_partitions", (*found)->market_partitions(), expected->market_partitions());
   compare("topics.source_partitions", partition_counts(**found).source, partition_counts(*expected).source);

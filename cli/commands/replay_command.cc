@@ -76,6 +76,7 @@ int replay(const Context& context, const ReplayArguments& arguments) {
   }
   auto options = options_of(arguments);
   options.limits = context.limits();
+  options.selection = context.config().rates;
   if (!arguments.in.empty() && !std::filesystem::is_directory(arguments.in))
     throw ExitError(kExitFailed, fmt::format("{} is not a folder.", arguments.in));
   or_usage_error(check_output_folder(arguments.out, arguments.force));

@@ -18,7 +18,9 @@
 #include "cli/live/memory_limit.h"
 #include "processors/edge/kafka_admin.h"
 #include "processors/edge/kafka_log.h"
+#include "processors/stages/topology.h"
 #include "processors/stream/failpoint.h"
+#include "processors/trade/rules/regional_rules.h"
 
 namespace fiverate {
 namespace {
@@ -190,6 +192,7 @@ int run_stages(const Context& context, const RunArguments& arguments) {
     if (const auto ensured = clock_is_ours(context, **found, stop.get_token()); !ensured)
       throw ExitError(kExitUsage, ensured.error().what);
   }
+  for (const auto& sentence : rules_not_evaluated(selection_of(settings.definition))) spdlog::warn("{}", sentence);
   spdlog::info("running against {}", context.kafka.properties.at("bootstrap.servers"));
   or_exit(run_live(settings, calendar, health, stop));
   spdlog::info("stopped");

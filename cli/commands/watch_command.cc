@@ -255,8 +255,8 @@ int watch_rates(const Context& context, RateArguments arguments, std::int64_t se
   const auto language = language_argument(arguments.language);
   const bool is_screen = mode == OutputMode::table && out.is_terminal();
   if (is_screen) {
-    // Without filters a screen shows 28 days and all classes together, so that the rows fit.
-    if (!arguments.filter.window_days) arguments.filter.window_days = 28;
+    // Without filters a screen shows one window and all classes together, so that the rows fit.
+    if (!arguments.filter.window_days) arguments.filter.window_days = context.shown_window();
     if (!arguments.filter.class_dimension) arguments.filter.class_dimension = "";
   }
   WatchLoop loop(context, seconds, is_screen);
@@ -431,7 +431,6 @@ struct WatchedMarket {
   RateFilter rates;
   AlertFilter alerts;
   std::string brand, region;
-  std::int32_t window = 28;
   std::int64_t seconds = 0;
   std::string language;
   OutputArguments output;
@@ -528,16 +527,19 @@ void add_watch(Program& program) {
     });
     command->add_option("--region", watched->region, "Only this region; alerts also of the regions below it")
         ->each([watched](const std::string& value) { watched->alerts.region_id = value; });
-    command->add_option("--window", watched->window, "Window of the rates: 7, 28 or 91 days")
-        ->check(CLI::IsMember({7, 28, 91}))
-        ->capture_default_str();
+    command
+        ->add_option("--window", watched->rates.window_days,
+                     "Window of the rates: 7, 28 or 91 days (default: 28, or the longest one of the market)")
+        ->check(CLI::IsMember({7, 28, 91}));
     add_output_options(*command, watched->output, "table or json");
     add_live_options(*command, watched->language, watched->seconds);
     command->callback([&program, watched] {
       watched->rates.region_id = watched->region;
       watched->rates.class_dimension = "";
-      watched->rates.window_days = watched->window;
-      program.command = [watched](const Context& context) { return watch_market(context, *watched); };
+      program.command = [watched](const Context& context) {
+        if (!watched->rates.window_days) watched->rates.window_days = context.shown_window();
+        return watch_market(context, *watched);
+      };
     });
   }
   {

@@ -175,6 +175,10 @@ class Loader {
   }
 
   void read_setting(const Setting& setting, const toml::node& node) {
+    if (std::holds_alternative<Setting::Set>(setting.value)) {
+      read_set(setting, node);
+      return;
+    }
     const bool wants_integer = std::holds_alternative<Integer>(setting.value);
     if (wants_integer ? !node.is_integer() : !node.is_string()) {
       file_problem(node.source(),
@@ -188,6 +192,29 @@ class Loader {
       return;
     }
     origins_[setting.name()] = line_of(node);
+  }
+
+  // The items are names, or numbers that are names.
+  void read_set(const Setting& setting, const toml::node& node) {
+    std::string got(type_name(node));
+    if (const auto* array = node.as_array()) {
+      std::vector<std::string> names;
+      std::vector<std::string> shown;
+      for (const auto& item : *array) {
+        const auto* const text = item.as_string();
+        const auto* const number = item.as_integer();
+        names.push_back(text != nullptr ? **text : number != nullptr ? fmt::to_string(**number) : std::string());
+        shown.push_back(text != nullptr     ? in_quotes(**text)
+                        : number != nullptr ? names.back()
+                                            : std::string(type_name(item)));
+      }
+      if (!assign(setting, names, config_)) {
+        origins_[setting.name()] = line_of(node);
+        return;
+      }
+      got = fmt::format("[{}]", fmt::join(shown, ", "));
+    }
+    file_problem(node.source(), fmt::format("{}: expected {}, got {}", setting.name(), setting.kind(), got));
   }
 
   // A dotted name is a nested table unless it is quoted; both forms name the same property.
@@ -324,11 +351,12 @@ class Loader {
     };
     std::vector<EffectiveValue> values;
     for (const auto& [name, value] : config_.kafka.properties) {
-      values.push_back({std::string(kKafka), name, value, origin_of(kafka_origin(name)), false});
+      values.push_back({std::string(kKafka), name, value, origin_of(kafka_origin(name)), true});
     }
     for (const Setting& setting : settings()) {
-      values.push_back({std::string(setting.section), std::string(setting.key), setting.read(config_),
-                        origin_of(setting.name()), std::holds_alternative<Integer>(setting.value)});
+      const bool is_text = setting.is_text();
+      values.push_back({std::string(setting.section), std::string(setting.key),
+                        is_text ? setting.read(config_) : setting.toml(config_), origin_of(setting.name()), is_text});
     }
     return values;
   }

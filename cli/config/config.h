@@ -23,6 +23,8 @@
 #include <variant>
 #include <vector>
 
+#include "processors/trade/measures/selection.h"
+
 namespace fiverate {
 
 // Thrown at the start only. what() has one line for each problem; main prints it and exits with code 2.
@@ -59,6 +61,7 @@ struct Config {
     std::string timezone = "Asia/Shanghai";
     std::int32_t outlet_day_documents_max = 10'000;
   } market;
+  Selection rates;  // what the market computes and publishes
   struct Intake {
     IntakeClock clock = IntakeClock::log;
   } intake;
@@ -107,16 +110,24 @@ struct Setting {
     void (*set)(Config&, std::size_t);
     std::span<const std::string_view> names;
   };
+  // One or more of the names. A name that is a number stands in a file without quotes.
+  struct Set {
+    std::vector<bool> (*get)(const Config&);  // by name: whether it is in the set
+    void (*set)(Config&, const std::vector<bool>&);
+    std::span<const std::string_view> names;
+  };
 
   std::string_view section;
   std::string_view key;
-  std::variant<Integer, Text, Choice> value;
+  std::variant<Integer, Text, Choice, Set> value;
   std::string_view help;
 
-  [[nodiscard]] std::string name() const;      // "topics.prefix"
-  [[nodiscard]] std::string variable() const;  // "FIVERATE_TOPICS_PREFIX"
-  [[nodiscard]] std::string kind() const;      // "an integer 1..1024", "text", "\"marks\" or \"wall\""
-  [[nodiscard]] std::string read(const Config& config) const;
+  [[nodiscard]] std::string name() const;                      // "topics.prefix"
+  [[nodiscard]] std::string variable() const;                  // "FIVERATE_TOPICS_PREFIX"
+  [[nodiscard]] std::string kind() const;                      // "an integer 1..1024", "text", "\"marks\" or \"wall\""
+  [[nodiscard]] std::string read(const Config& config) const;  // as in a variable or flag: "7,28"
+  [[nodiscard]] std::string toml(const Config& config) const;  // as in a file: "[7, 28]"
+  [[nodiscard]] bool is_text() const;                          // in a file it stands in quotes
 };
 std::span<const Setting> settings();  // in the order of the documentation
 
@@ -141,7 +152,7 @@ struct EffectiveValue {
   std::string key;
   std::string value;  // may be a secret: print shown_value() instead
   std::string origin;
-  bool is_number = false;
+  bool is_text = true;  // otherwise the value is TOML as it is
 };
 
 struct LoadedConfig {

@@ -24,7 +24,7 @@ std::string show_config(const LoadedConfig& loaded, bool with_origin) {
   for (const EffectiveValue& value : loaded.values) {
     // A key with dots is quoted, since a bare key would be split at its dots.
     const std::string key = value.section == kKafka ? in_quotes(value.key) : value.key;
-    lines.push_back(fmt::format("{} = {}", key, value.is_number ? value.value : in_quotes(shown_value(value))));
+    lines.push_back(fmt::format("{} = {}", key, value.is_text ? in_quotes(shown_value(value)) : value.value));
     widest = std::max(widest, lines.back().size());
   }
   constexpr std::size_t kCommentColumnMax = 60;  // a long value does not move the comments of the other lines
@@ -51,7 +51,7 @@ std::string config_reference() {
         fmt::format("| `kafka.*` | as librdkafka | `{}` = `{}` | Any librdkafka property, verbatim. |\n", name, value);
   }
   for (const Setting& setting : settings()) {
-    const std::string value = setting.read(defaults);
+    const std::string value = setting.is_text() ? setting.read(defaults) : setting.toml(defaults);
     out += fmt::format("| `{}` | {} | {} | {} |\n", setting.name(), setting.kind(),
                        value.empty() ? "(empty)" : "`" + value + "`", setting.help);
   }

@@ -1,5 +1,7 @@
 #include "cli/config/settings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -65,6 +67,7 @@ std::optional<std::string> expected_address(std::string_view text) {
 using Integer = Setting::Integer;
 using Text = Setting::Text;
 using Choice = Setting::Choice;
+using Set = Setting::Set;
 
 template <auto Section, auto Field>
 Integer integer(std::int32_t lowest, std::int32_t highest) {
@@ -82,6 +85,25 @@ Choice choice(std::span<const std::string_view> names) {
           [](Config& config, std::size_t index) {
             auto& field = config.*Section.*Field;
             field = static_cast<std::remove_reference_t<decltype(field)>>(index);
+          },
+          names};
+}
+
+// `kItem` is the item of a name, by the index of the name.
+template <auto Section, auto Field, auto kItem, std::size_t kCount>
+Set set_of(const std::array<std::string_view, kCount>& names) {
+  return {[](const Config& config) {
+            std::vector<bool> chosen;
+            const auto& field = config.*Section.*Field;
+            for (std::size_t i = 0; i < kCount; ++i) chosen.push_back(field.has(kItem(i)));
+            return chosen;
+          },
+          [](Config& config, const std::vector<bool>& chosen) {
+            auto& field = config.*Section.*Field;
+            field = {};
+            for (std::size_t i = 0; i < chosen.size(); ++i) {
+              if (chosen[i]) field.insert(kItem(i));
+            }
           },
           names};
 }
@@ -105,6 +127,11 @@ const std::vector<Setting>& table() {
        integer<&C::market, &C::Market::outlet_day_documents_max>(1, kOutletDayDocumentsMax),
        "Most documents of one outlet whose event_time is on one business day, pending ones included; a further one is "
        "quarantined. Fixed once the topics exist."},
+      {"rates", "measures", set_of<&C::rates, &Selection::measures, measure_group>(kMeasureGroupNames),
+       "Groups of measures that are computed, stored and published; see "
+       "[the glossary](glossary.md#what-a-market-computes). Fixed once the topics exist."},
+      {"rates", "windows", set_of<&C::rates, &Selection::windows, window_index>(kWindowNames),
+       "Windows that are computed, stored and published: days, or the calendar month. Fixed once the topics exist."},
       {"intake", "clock", choice<&C::intake, &C::Intake::clock>(kClockNames),
        "Clock of the market: as recorded in its log (marks of the producer, until `topics live`), or the one that "
        "`run` has "
@@ -145,6 +172,35 @@ const std::vector<Setting>& table() {
   return kTable;
 }
 
+std::vector<std::string> chosen_names(const Set& set, const Config& config) {
+  std::vector<std::string> names;
+  const auto chosen = set.get(config);
+  for (std::size_t i = 0; i < set.names.size(); ++i) {
+    if (chosen[i]) names.emplace_back(set.names[i]);
+  }
+  return names;
+}
+
+// A name in a list of TOML.
+std::string literal(std::string_view name) {
+  const bool is_number = std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+  return is_number ? std::string(name) : in_quotes(name);
+}
+
+// The parts between commas, without spaces around them.
+std::vector<std::string> listed(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t from = 0; from <= text.size();) {
+    const auto end = std::min(text.find(',', from), text.size());
+    auto part = text.substr(from, end - from);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    parts.emplace_back(part);
+    from = end + 1;
+  }
+  return parts;
+}
+
 }  // namespace
 
 std::span<const Setting> settings() {
@@ -164,6 +220,11 @@ std::string Setting::kind() const {
     return fmt::format("an integer {}..{}", integer->lowest, integer->highest);
   }
   if (const auto* text = std::get_if<Text>(&value)) return std::string(text->kind);
+  if (const auto* set = std::get_if<Set>(&value)) {
+    std::vector<std::string> names;
+    for (const auto name : set->names) names.push_back(literal(name));
+    return fmt::format("a list of one or more of {}", fmt::join(names, ", "));
+  }
   std::string out;
   const auto& names = std::get<Choice>(value).names;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -173,7 +234,20 @@ std::string Setting::kind() const {
   return out;
 }
 
+bool Setting::is_text() const {
+  return std::holds_alternative<Text>(value) || std::holds_alternative<Choice>(value);
+}
+
+std::string Setting::toml(const Config& config) const {
+  const auto* set = std::get_if<Set>(&value);
+  if (set == nullptr) return is_text() ? in_quotes(read(config)) : read(config);
+  auto names = chosen_names(*set, config);
+  for (auto& name : names) name = literal(name);
+  return fmt::format("[{}]", fmt::join(names, ", "));
+}
+
 std::string Setting::read(const Config& config) const {
+  if (const auto* set = std::get_if<Set>(&value)) return fmt::format("{}", fmt::join(chosen_names(*set, config), ","));
   if (const auto* choice = std::get_if<Choice>(&value)) return std::string(choice->names[choice->get(config)]);
   Config copy = config;  // the accessors return a reference to a field that is not const
   if (const auto* integer = std::get_if<Integer>(&value)) return fmt::to_string(integer->in(copy));
@@ -201,7 +275,21 @@ bool is_section(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+std::optional<std::string> assign(const Setting& setting, const std::vector<std::string>& given, Config& config) {
+  const auto* set = std::get_if<Set>(&setting.value);
+  if (set == nullptr || given.empty()) return setting.kind();
+  std::vector<bool> chosen(set->names.size());
+  for (const auto& name : given) {
+    const auto found = std::ranges::find(set->names, name);
+    if (found == set->names.end()) return setting.kind();
+    chosen[static_cast<std::size_t>(found - set->names.begin())] = true;
+  }
+  set->set(config, chosen);
+  return std::nullopt;
+}
+
 std::optional<std::string> assign(const Setting& setting, std::string_view given, Config& config) {
+  if (std::holds_alternative<Set>(setting.value)) return assign(setting, listed(given), config);
   if (const auto* integer = std::get_if<Integer>(&setting.value)) {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), number);

@@ -19,8 +19,10 @@ const Setting* setting_named(std::string_view section, std::string_view key);
 std::vector<std::string> section_names();
 bool is_section(std::string_view name);
 
-// Sets the value in the config, or returns what was expected instead.
+// Sets the value in the config, or returns what was expected instead. The names of a Set are given as a list, or as one
+// text with commas between them.
 std::optional<std::string> assign(const Setting& setting, std::string_view given, Config& config);
+std::optional<std::string> assign(const Setting& setting, const std::vector<std::string>& given, Config& config);
 
 // Suggests a name for an unknown key: the nearest key of the section, or the same key of another section.
 std::string did_you_mean_key(std::string_view section, std::string_view key);

@@ -17,6 +17,7 @@ constexpr std::size_t kOtherLines = 7;
 
 struct BrandLine {
   std::string brand_id;
+  MeasureGroups groups;
   MetricsRow::Window window;
 };
 
@@ -27,7 +28,7 @@ std::vector<BrandLine> brands_of(const MarketView& view, Day& as_of) {
     MetricsRow shown = *row;
     if (shown.brand_id().empty() || !view.rate_filter.reduce(shown)) continue;
     as_of = std::max(as_of, day_of(shown));
-    brands.push_back({shown.brand_id(), shown.lines(0).windows(0)});
+    brands.push_back({shown.brand_id(), groups_of(shown), shown.lines(0).windows(0)});
   }
   return brands;
 }
@@ -101,15 +102,18 @@ void draw_market(TextOutput& page, const MarketView& view, const MarketCalendar&
                          severity_counts(page, alerts, language), text(Label::quarantined), view.quarantined));
 
   const auto& region = view.rate_filter.region_id;
-  page.write("\n" + fmt::format(fmt::runtime(text(Label::brands)),
+  const auto window = view.rate_filter.window_days.value_or(kMonth);
+  page.write("\n" + fmt::format(fmt::runtime(text(window == kMonth ? Label::brands_of_month : Label::brands)),
                                 !region || region->empty() ? text(Label::whole_market) : std::string_view(*region),
-                                view.rate_filter.window_days.value_or(0)));
+                                window));
   if (brands.empty()) {
     page.write(fmt::format(": {}\n", text(Label::no_data)));
   } else {
     page.write(fmt::format("   {} {}   {}\n", text(Label::as_of), format_date(as_of), text(Label::low_sample)));
     TableWriter table(page, OutputMode::table, brand_columns(language));
-    for (std::size_t i = 0; i < brands_shown; ++i) table.row(brand_cells(brands[i].brand_id, brands[i].window));
+    for (std::size_t i = 0; i < brands_shown; ++i) {
+      table.row(brand_cells(brands[i].brand_id, brands[i].groups, brands[i].window));
+    }
     table.finish();
     write_more(page, brands.size() - brands_shown, language);
   }

@@ -51,6 +51,16 @@ constexpr ShownMeasure kShownMeasures[] = {{BrandMeasure::net_delivered_units, L
                                            {BrandMeasure::active_outlets, Label::active_outlets}};
 constexpr std::size_t kBrandMeasuresShown = 1;  // the compact table has the first one only, to fit into 80 columns
 
+// Cells of a measure and of the status of a rate; empty if the row does not have it.
+TableCell measure_cell(MeasureGroups of_row, const MetricsRow::Measures& measures, BrandMeasure measure) {
+  if (!has_value(of_row, measures, measure)) return std::nullopt;
+  return value_of(measures, measure);
+}
+TableCell status_cell(MeasureGroups of_row, const Rate& rate) {
+  if (!of_row.has(rate.which)) return std::nullopt;
+  return name_of(rate.status);
+}
+
 TableCell shown_percent(const Rate& rate) {
   return rate.which == RateName::growth ? signed_percent(rate) : percent(rate);
 }
@@ -104,18 +114,20 @@ std::vector<TableColumn> brand_columns(Language language) {
   return columns;
 }
 
-std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window) {
+std::vector<TableCell> brand_cells(const std::string& brand_id, MeasureGroups of_row,
+                                   const MetricsRow::Window& window) {
   std::vector<TableCell> cells{brand_id};
   const auto rates = rates_of(window);
   for (const auto& shown : kShownRates) cells.push_back(shown_percent(rates[static_cast<std::size_t>(shown.rate)]));
   for (std::size_t i = 0; i < kBrandMeasuresShown; ++i) {
-    cells.emplace_back(value_of(window.measures(), kShownMeasures[i].measure));
+    cells.push_back(measure_cell(of_row, window.measures(), kShownMeasures[i].measure));
   }
   return cells;
 }
 
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language) {
   const auto columns = rate_columns(mode, std::nullopt).size();
+  const auto of_row = groups_of(row);
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
@@ -131,16 +143,15 @@ void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode
         if (mode == OutputMode::csv) {
           for (const auto& rate : rates) {
             cells.push_back(plain_value(rate));
-            cells.emplace_back(name_of(rate.status));
+            cells.push_back(status_cell(of_row, rate));
           }
           for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
-            const auto measure = static_cast<BrandMeasure>(i);
-            const bool published = has_value(window.measures(), measure);
-            cells.push_back(published ? TableCell(value_of(window.measures(), measure)) : TableCell(std::nullopt));
+            cells.push_back(measure_cell(of_row, window.measures(), static_cast<BrandMeasure>(i)));
           }
         } else {
           for (const auto& shown : kShownRates) cells.push_back(percent(rates[static_cast<std::size_t>(shown.rate)]));
-          for (const auto& shown : kShownMeasures) cells.emplace_back(value_of(window.measures(), shown.measure));
+          for (const auto& shown : kShownMeasures)
+            cells.push_back(measure_cell(of_row, window.measures(), shown.measure));
         }
       } else {
         while (cells.size() < columns - 1) cells.emplace_back(std::nullopt);  // lines without a brand have no rates

@@ -8,6 +8,7 @@
 
 #include "cli/screen/console.h"
 #include "cli/screen/texts.h"
+#include "processors/trade/measures/selection.h"
 #include "readers/query/rates_query.h"
 #include "readers/query/row_json.h"
 
@@ -31,13 +32,13 @@ struct RateArguments {
 void add_filters(CLI::App& command, RateArguments& arguments);
 
 // Column names: those of the contract, or labels if a language is given. CSV has every rate and measure of a brand, a
-// table has the most important ones.
+// table has the most important ones. Cells of measures and rates that a row does not have are empty.
 std::vector<TableColumn> rate_columns(OutputMode mode, std::optional<Language> language = std::nullopt);
 void write_table_rows(TableWriter& table, const MetricsRow& row, OutputMode mode, Language language = Language::en);
 
 // The compact table of `watch market`: one row for each brand, with one window. Growth has a sign and a colour.
 std::vector<TableColumn> brand_columns(Language language);
-std::vector<TableCell> brand_cells(const std::string& brand_id, const MetricsRow::Window& window);
+std::vector<TableCell> brand_cells(const std::string& brand_id, MeasureGroups of_row, const MetricsRow::Window& window);
 
 // Writes rows as a table, as CSV or as JSON lines.
 class RowWriter {

@@ -50,6 +50,7 @@ constexpr std::array<Translations, kLabels> kLabelTable{{
     {"fiverate market", "fiverate 市场实时"},
     {"quarantined", "隔离记录"},
     {"brands, {}, last {} days", "品牌，{}，近 {} 天"},
+    {"brands, {}, month to date", "品牌，{}，本月"},
     {"whole market", "全市场"},
     {"no data yet", "暂无数据"},
     {"time", "时间"},

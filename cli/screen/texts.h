@@ -67,6 +67,7 @@ enum class Label : std::uint8_t {
   market_title,
   quarantined,
   brands,
+  brands_of_month,
   whole_market,
   no_data,
   time,

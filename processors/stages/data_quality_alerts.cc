@@ -120,7 +120,7 @@ void DataQualityAlerts::close_day(Day day, Transitions& transitions) {
   if (close.at >= until_) return;
   for (const auto& [topic, counts] : outcomes) alert_of(topic);
   for (auto& [topic, alert] : alerts_) {
-    if (auto transition = fiverate::close_day(alert, close, outcomes[topic]))
+    if (auto transition = fiverate::close_day(alert, close, outcomes[topic], evidence_window_))
       transitions.push_back(std::move(*transition));
   }
 }

@@ -20,8 +20,9 @@ namespace fiverate {
 
 class DataQualityAlerts {
  public:
-  // No day is evaluated that ends at `until` or later. The calendar outlives this.
-  DataQualityAlerts(const MarketCalendar& calendar, Millis until) : calendar_(calendar), until_(until) {}
+  // No day is evaluated that ends at `until` or later. The calendar outlives this. `windows` are those of the market.
+  DataQualityAlerts(const MarketCalendar& calendar, Millis until, const WindowSet& windows)
+      : calendar_(calendar), until_(until), evidence_window_(evidence_window(windows)) {}
 
   [[nodiscard]] Result<void> open(const Store& store);
   void save(StoreBatch& batch);
@@ -43,6 +44,7 @@ class DataQualityAlerts {
 
   const MarketCalendar& calendar_;
   Millis until_;
+  std::int32_t evidence_window_;
   Day closed_ = kNoDay;
   std::map<Day, std::map<std::string, DocumentOutcomes>> outcomes_;  // of open days, by source topic
   std::vector<std::pair<Day, DataQuality::Holds>> waiting_;          // by the day after whose close they count

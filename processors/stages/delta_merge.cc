@@ -156,10 +156,11 @@ struct DeltaMerge::Keys {
   }
 };
 
-void DeltaMerge::add(const Differences& differences) {
+void DeltaMerge::add(const Differences& differences, const Selection& selection) {
   for (const auto& delta : differences.deltas) {
-    if (delta.segment != kNoSegment) deltas_.push_back(delta);
+    if (delta.segment != kNoSegment && selection.has(delta.contribution)) deltas_.push_back(delta);
   }
+  if (!selection.has(MeasureGroup::prices)) return;
   for (const auto& price : differences.prices) {
     if (price.segment != kNoSegment) prices_.push_back(price);
   }

@@ -19,7 +19,8 @@ class DeltaMerge {
   static constexpr std::size_t kDifferencesMax = 65'536;
   static constexpr std::size_t kPieceBytes = 512 * 1024;
 
-  void add(const Differences& differences);
+  // Adds those that are selected. Others need not be made, but may be.
+  void add(const Differences& differences, const Selection& selection);
   [[nodiscard]] bool full() const { return deltas_.size() + prices_.size() >= kDifferencesMax; }
 
   // Removes and returns everything that was added: for each market partition its pieces, of which only `columns` is set.

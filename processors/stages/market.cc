@@ -53,15 +53,16 @@ std::string metrics_final_key(const Row& row) {
 
 MarketStage::MarketStage(Settings settings, const MarketCalendar& calendar)
     : settings_(std::move(settings)),
+      selection_(selection_of(settings_.definition)),
       definition_id_(definition_id(settings_.definition)),
       internal_(settings_.definition),
       calendar_(calendar),
       reference_(&catalogue_, &regions_, calendar),
-      cells_(regions_, settings_.live_rows),
+      cells_(regions_, selection_, settings_.live_rows),
       live_("l/", {}, settings_.cache_bytes / 8),
       pieces_("p/", {}, settings_.cache_bytes / 8),
       regional_("g/", {}, settings_.cache_bytes / 8),
-      data_quality_(calendar, settings_.alerts_until) {
+      data_quality_(calendar, settings_.alerts_until, selection_.windows) {
   for (std::int32_t partition = 0; partition < settings_.definition.ledger_partitions(); ++partition) {
     senders_[sender_name(name_of(Stage::outlet), partition)];
   }
@@ -195,7 +196,7 @@ Result<void> MarketStage::on_deltas(const std::string& sender_name, Deltas delta
   const auto all_had_closed = closed_by_all();
   for (const auto& piece : pieces) add(piece.columns());
   data_quality_.add(last.quality(), sender_had_closed, Day{last.closed_day()});
-  if (sender_had_closed > all_had_closed) defer({sender_had_closed, offset}, pieces);
+  if (sender_had_closed > all_had_closed && has_regional_rules(selection_)) defer({sender_had_closed, offset}, pieces);
   sender = {last.watermark_ms(), Day{last.closed_day()}, Day{last.first_day()}};
   if (sender_had_closed == kNoDay && sender.closed != kNoDay) {
     next_sealed_ = next_sealed_ == kNoDay ? sender.closed : std::min(next_sealed_, sender.closed);
@@ -297,7 +298,7 @@ Result<void> MarketStage::close_days(Day closed_before, Outbox& outbox) {
 
 Result<void> MarketStage::evaluate_rules(Day day, Outbox& outbox) {
   const DayClose close{day, calendar_.end_of(day)};
-  if (close.at >= settings_.alerts_until) return {};
+  if (close.at >= settings_.alerts_until || !has_regional_rules(selection_)) return {};
   TRY(cells_.move_live_to(day));
   std::vector<Transition> transitions;
   for (const auto& [brand_id, facts] : facts_of_brands(day)) {
@@ -326,9 +327,9 @@ MarketStage::BrandFacts MarketStage::facts_of_brands(Day day) const {
   return brands;
 }
 
-void MarketStage::subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands) {
-  const auto& layout = CellLayout::of(CellLayout::Content::regional_rules);
-  const auto windows = windows_as_of(as_of);
+void MarketStage::subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands) const {
+  const CellLayout layout(CellLayout::Content::regional_rules, selection_);
+  const auto windows = windows_as_of(as_of, selection_.windows);
   const auto cells = static_cast<std::size_t>(columns.cell_brands_size());
   std::vector<std::int64_t> values(cells * layout.size());
   each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
@@ -352,7 +353,7 @@ Result<void> MarketStage::evaluate_rules_of(const std::string& brand_id,
   if (!saved) return tl::make_unexpected(saved.error());
   RegionalAlerts alerts;
   for (const auto& one : (*saved)->alerts()) alerts[{one.rule(), one.region_id()}] = load(one.state());
-  if (!evaluate_regional_rules(brand_id, facts, close, regions_, alerts, transitions)) return {};
+  if (!evaluate_regional_rules(brand_id, facts, close, selection_, regions_, alerts, transitions)) return {};
   RegionalState after;
   for (const auto& [key, alert] : alerts) {
     auto& one = *after.add_alerts();
@@ -451,12 +452,12 @@ DayRows MarketStage::rows_of(const RunningValues& values, Millis counties_known_
   static const std::vector<CellNumber> kNone;
   const auto market = cells_.by_brand().find("");
   const auto cells = cells_.of_day(market == cells_.by_brand().end() ? kNone : market->second, values);
-  return {regions_, catalogue_, cells_.lines(), values.day(), counties_known_before, cells};
+  return {regions_, catalogue_, cells_.lines(), values.layouts(), values.day(), counties_known_before, cells};
 }
 
 void MarketStage::write_final_row(const Row& row, Outbox& outbox) {
   auto key = metrics_final_key(row);
-  auto bytes = encode(row, MetricsRow::FINAL, 1);
+  auto bytes = encode(row, selection_.measures, MetricsRow::FINAL, 1);
   chain_record(key, bytes, seal_);
   sum_row(key, bytes, seal_);
   outbox.to_result(Topic::metrics_final, settings_.partition, calendar_.end_of(row.as_of) - 1, std::move(key),
@@ -573,7 +574,7 @@ Result<void> MarketStage::publish_changed(const std::string& brand_id, const std
 
 void MarketStage::write_live_row(const Row& row, std::int64_t offset, Outbox& outbox) {
   outbox.to_result(Topic::metrics, settings_.partition, live_at_, metrics_key(row),
-                   encode(row, MetricsRow::LIVE, offset));
+                   encode(row, selection_.measures, MetricsRow::LIVE, offset));
 }
 
 }  // namespace fiverate

@@ -92,7 +92,7 @@ class MarketStage final : public Operator {
   Result<void> close_days(Day closed_before, Outbox& outbox);
   Result<void> evaluate_rules(Day day, Outbox& outbox);
   [[nodiscard]] BrandFacts facts_of_brands(Day day) const;
-  static void subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands);
+  void subtract(const DeltaColumns& columns, Day as_of, BrandFacts& brands) const;
   Result<void> evaluate_rules_of(const std::string& brand_id, const std::map<std::string, RegionFacts>& facts,
                                  const DayClose& close, std::vector<Transition>& transitions);
   void emit(std::vector<Transition> transitions, Millis at, Outbox& outbox);
@@ -120,6 +120,7 @@ class MarketStage final : public Operator {
   [[nodiscard]] bool owns_whole_market() const;
 
   Settings settings_;
+  Selection selection_;
   std::string definition_id_;
   InternalRecords internal_;
   const MarketCalendar& calendar_;

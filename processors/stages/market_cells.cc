@@ -68,11 +68,11 @@ Result<void> restore(const Store& store, std::string_view prefix, Day day, Runni
 
 }  // namespace
 
-MarketCells::MarketCells(RegionTree& regions, bool live_rows)
+MarketCells::MarketCells(RegionTree& regions, const Selection& selection, bool live_rows)
     : regions_(regions),
-      final_values_(CellLayout::Content::brand, CellLayout::Content::market),
+      final_values_(CellLayout::Content::brand, CellLayout::Content::market, selection),
       live_values_(live_rows ? CellLayout::Content::brand : CellLayout::Content::regional_rules,
-                   live_rows ? CellLayout::Content::market : CellLayout::Content::nothing) {}
+                   live_rows ? CellLayout::Content::market : CellLayout::Content::nothing, selection) {}
 
 Result<void> MarketCells::open(const Store& store, Day final_day, Day live_day) {
   TRY(read_messages<CellName>(store, kNames, [&](std::string_view digits, CellName& name) {

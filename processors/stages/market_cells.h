@@ -36,7 +36,7 @@ class MarketCells {
   using ByBrand = std::map<std::string, std::vector<CellNumber>>;
 
   // `regions` must outlive this object. `live_rows` false: the live values are those of the regional rules alone.
-  MarketCells(RegionTree& regions, bool live_rows);
+  MarketCells(RegionTree& regions, const Selection& selection, bool live_rows);
 
   [[nodiscard]] Result<void> open(const Store& store, Day final_day, Day live_day);
   void save(StoreBatch& batch);

@@ -33,7 +33,9 @@ OutletStage::OutletStage(Settings settings, const MarketCalendar& calendar)
       output_(context_),
       rules_(context_, output_),
       documents_(context_, rules_, output_),
-      pending_(context_, output_) {}
+      pending_(context_, output_) {
+  context_.market.selection = selection_of(context_.settings.definition);
+}
 
 // ---- state ---------------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ void OutletOutput::begin(const InRecord& record, Outbox& outbox) {
 }
 
 void OutletOutput::add(const Differences& differences) {
-  if (enabled_) deltas_.add(differences);
+  if (enabled_) deltas_.add(differences, context_.market.selection);
 }
 
 void OutletOutput::count(Contribution contribution, Millis arrival, std::int64_t documents) {

@@ -55,16 +55,19 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition) {
   return inputs;
 }
 
-Definition make_definition(const std::string& timezone, const PartitionCounts& counts, const AcceptanceLimits& limits) {
+Definition make_definition(const std::string& timezone, const PartitionCounts& counts, const AcceptanceLimits& limits,
+                           const Selection& selection) {
   Definition definition;
   definition.set_timezone(timezone);
-  for (const auto window : kWindows) definition.add_windows_days(window);
+  for (const auto window : selection.windows) definition.add_windows_days(kWindows[window]);
   definition.set_order_lateness_ms(limits.order_lateness);
   definition.set_delivery_lateness_ms(limits.delivery_lateness);
   definition.set_visit_lateness_ms(limits.visit_lateness);
   definition.set_future_skew_ms(limits.future_skew);
   definition.set_pending_ms(kDayMs);
-  for (const auto name : kBrandMeasureNames) definition.add_measures(std::string(name));
+  for (std::size_t i = 0; i < kBrandMeasureNames.size(); ++i) {
+    if (selection.measures.has(kBrandMeasures[i].measure)) definition.add_measures(std::string(kBrandMeasureNames[i]));
+  }
   definition.set_formulas_version(kFormulasVersion);
   definition.set_encodings_version(kEncodingsVersion);
   for (const auto topic : kSourceTopics) {
@@ -78,6 +81,19 @@ Definition make_definition(const std::string& timezone, const PartitionCounts& c
   return definition;
 }
 
+Selection selection_of(const Definition& definition) {
+  Selection selection{MeasureGroups::none(), {}};
+  for (const auto days : definition.windows_days()) {
+    const auto found = std::ranges::find(kWindows, days);
+    if (found != kWindows.end()) selection.windows.insert(static_cast<std::size_t>(found - kWindows.begin()));
+  }
+  for (const auto& name : definition.measures()) {
+    const auto found = std::ranges::find(kBrandMeasures, name, &BrandMeasureEntry::name);
+    if (found != kBrandMeasures.end()) selection.measures.insert(found->group);
+  }
+  return selection;
+}
+
 std::string definition_id(const Definition& definition) {
   return chain_text(chained(0, "", without_extensions(definition).SerializeAsString()));
 }
@@ -86,7 +102,7 @@ Result<void> check_definition(Topic topic, const Definition& found, const std::s
   if (definition_id(found) == our_id) return {};
   return fail(Reaction::stop,
               "The topic {} was created with another definition (time zone, partitions, documents of an outlet and "
-              "day, or version) than that of this process. "
+              "day, measures, windows, or version) than that of this process. "
               "Use the configuration and the version that the topics were created with.",
               name_of(topic));
 }

@@ -27,6 +27,7 @@
 #include "ledger.pb.h"
 #include "processors/stream/ports.h"
 #include "processors/trade/facts/acceptance.h"
+#include "processors/trade/measures/selection.h"
 #include "schemas/instant.h"
 #include "schemas/topics.h"
 
@@ -49,7 +50,9 @@ std::vector<Input> inputs_of(Stage stage, const Definition& definition);
 inline constexpr std::int32_t kFormulasVersion = 2;
 inline constexpr std::int32_t kEncodingsVersion = 12;
 Definition make_definition(const std::string& timezone, const PartitionCounts& counts,
-                           const AcceptanceLimits& limits = {});
+                           const AcceptanceLimits& limits = {}, const Selection& selection = {});
+// The groups of measures and the windows that the market computes.
+Selection selection_of(const Definition& definition);
 // A hash of the definition that the topics were created with, kept in each state. An extension does not change it.
 std::string definition_id(const Definition& definition);
 // Compares a definition in a topic with ours, by their ids. If they differ, it returns an error with Reaction::stop.

@@ -283,7 +283,7 @@ class FirstPartition final : public Operator {
 Result<ReplaySummary> pass_over(const History& history, const MarketCalendar& calendar, const ReplayOptions& options,
                                 Day alerts_through, const ReplayProgress& progress) {
   const auto alerts_until = alerts_through == kNoDay ? 0 : calendar.end_of(alerts_through);
-  const auto definition = make_definition(calendar.zone_name(), {1, 1, 1}, options.limits);
+  const auto definition = make_definition(calendar.zone_name(), {1, 1, 1}, options.limits, options.selection);
   MemoryLog ledger({true, 0});  // this thread writes it and reads it in turn
   MemoryLog deltas({true, kDeltasWaitingBytes});
   ReplaySink sink(ledger, deltas);

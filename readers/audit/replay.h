@@ -24,6 +24,7 @@
 #include "processors/stages/final_rows.h"
 #include "processors/stream/ports.h"
 #include "processors/trade/facts/acceptance.h"
+#include "processors/trade/measures/selection.h"
 
 namespace fiverate {
 
@@ -31,7 +32,9 @@ struct ReplayOptions {
   std::filesystem::path out;   // exists; files in it are replaced
   std::optional<Day> through;  // the last day of the output; default: the latest day of an accepted document
   FinalRows rows;              // those that are written
-  AcceptanceLimits limits;     // of a replay of files; those of a ledger are in its definition
+  // Of a replay of files. Those of a ledger are in its definition.
+  AcceptanceLimits limits;
+  Selection selection;
 };
 
 struct ReplaySummary {

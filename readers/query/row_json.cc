@@ -67,11 +67,11 @@ struct Keys {
   }
 };
 
-void write_brand_measures(const MetricsRow::Measures& measures, Writer& out) {
+void write_brand_measures(MeasureGroups of_row, const MetricsRow::Measures& measures, Writer& out) {
   const auto& keys = Keys::get().brand_measures;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto measure = static_cast<BrandMeasure>(i);
-    if (has_value(measures, measure)) out.text(keys[i]).number(value_of(measures, measure));
+    if (has_value(of_row, measures, measure)) out.text(keys[i]).number(value_of(measures, measure));
   }
 }
 
@@ -85,9 +85,13 @@ void write_market_measures(const MetricsRow& row, const MetricsRow::Measures& me
   }
 }
 
-void write_rates(const MetricsRow::Window& window, Writer& out) {
+void write_rates(MeasureGroups of_row, const MetricsRow::Window& window, Writer& out) {
+  const auto* const begin = out.end();
   for (const auto& rate : rates_of(window)) {
-    out.text(Keys::get().rates[static_cast<std::size_t>(rate.which)]);
+    if (!of_row.has(rate.which)) continue;
+    std::string_view key = Keys::get().rates[static_cast<std::size_t>(rate.which)];
+    if (out.end() == begin && key.front() == ',') key.remove_prefix(1);
+    out.text(key);
     out.text("{\"numerator\":").number(rate.numerator).text(",\"denominator\":").number(rate.denominator);
     if (rate.has_value()) out.text(",\"value\":").millionths(rate.value_millionths());
     out.text(",\"status\":\"").text(name_of(rate.status)).text("\"");
@@ -107,7 +111,8 @@ void append_field(std::string_view key, std::string_view text, fmt::memory_buffe
 }
 
 // What follows the class value.
-void append_window(const MetricsRow& row, const MetricsRow::Window& window, fmt::memory_buffer& out) {
+void append_window(const MetricsRow& row, MeasureGroups of_row, const MetricsRow::Window& window,
+                   fmt::memory_buffer& out) {
   append(",\"window_days\":", out);
   const fmt::format_int days(window.window_days());
   out.append(days.data(), days.data() + days.size());
@@ -119,14 +124,14 @@ void append_window(const MetricsRow& row, const MetricsRow::Window& window, fmt:
   const bool of_brand = !row.brand_id().empty();
   to.text(",\"measures\":{");
   if (of_brand) {
-    write_brand_measures(window.measures(), to);
+    write_brand_measures(of_row, window.measures(), to);
   } else {
     write_market_measures(row, window.measures(), to);
   }
   to.text("}");
   if (window.has_price_status()) to.text(",\"price_status\":\"").text(name_of(window.price_status())).text("\"");
   to.text(",\"rates\":{");
-  if (of_brand) write_rates(window, to);
+  if (of_brand) write_rates(of_row, window, to);
   to.text("}}\n");
   out.resize(static_cast<std::size_t>(to.end() - out.data()));
 }
@@ -140,13 +145,14 @@ std::size_t append_json_lines(const MetricsRow& row, fmt::memory_buffer& out) {
   append_field(",\"region_id\":", row.region_id(), head);
   append_field(",\"class_dimension\":", row.class_dimension(), head);
   append(",\"class_value\":", head);
+  const auto of_row = groups_of(row);
   std::size_t lines = 0;
   for (const auto& line : row.lines()) {
     if (line.class_value().empty() && !row.class_dimension().empty()) continue;
     for (const auto& window : line.windows()) {
       append({head.data(), head.size()}, out);
       append_json_string(line.class_value(), out);
-      append_window(row, window, out);
+      append_window(row, of_row, window, out);
       ++lines;
     }
   }

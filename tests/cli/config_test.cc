@@ -8,6 +8,8 @@
 #include <fstream>
 #include <set>
 
+#include "schemas/format.h"
+
 namespace fiverate {
 namespace {
 
@@ -97,6 +99,7 @@ TEST_F(ConfigTest, EverySettingWritesItsOwnField) {
     std::string other = "other";
     if (const auto* integer = std::get_if<Setting::Integer>(&setting.value)) other = std::to_string(integer->highest);
     if (const auto* choice = std::get_if<Setting::Choice>(&setting.value)) other = choice->names.back();
+    if (const auto* set = std::get_if<Setting::Set>(&setting.value)) other = set->names.front();
     if (setting.key == "timezone") other = "Europe/Berlin";
     if (setting.key == "health") other = "127.0.0.1:8081";
     sources_.overrides = {setting.name() + "=" + other};
@@ -195,6 +198,46 @@ TEST_F(ConfigTest, WrongTypesAndRangesNameTheExpectedValue) {
       "T:10:12: market.timezone: expected a time zone of the tz database such as Asia/Shanghai, got \"Mars/Olympus\"\n"
       "T:12:7: state.dir: expected the path of a folder, got \"\"\n"
       "T:13:14: state.memory_mib: expected an integer 64..1048576, got a decimal number");
+}
+
+TEST_F(ConfigTest, MeasuresAndWindowsAreSets) {
+  EXPECT_EQ(load_config(sources_).config.rates, Selection{}) << "everything";
+  file("[rates]\nmeasures = ['stock', 'purchases', 'stock']\nwindows = [91, 'month', '7']\n");
+  const auto loaded = load_config(sources_);
+  const auto& rates = loaded.config.rates;
+  EXPECT_TRUE(rates.measures.has(MeasureGroup::purchases));
+  EXPECT_TRUE(rates.measures.has(MeasureGroup::stock));
+  EXPECT_FALSE(rates.measures.has(MeasureGroup::prices));
+  EXPECT_EQ(std::vector<int>(rates.windows.begin(), rates.windows.end()), (std::vector{0, 1, 3}));
+  EXPECT_NE(
+      show_config(loaded, false).find("[rates]\nmeasures = [\"purchases\", \"stock\"]\nwindows = [7, 91, \"month\"]\n"),
+      std::string::npos)
+      << show_config(loaded, false);
+  EXPECT_EQ(origin_of("rates", "windows"), "T:3");
+  sources_.environment = {{"FIVERATE_RATES_WINDOWS", "28, month"}};
+  sources_.overrides = {"rates.measures=prices"};
+  const auto later = load_config(sources_).config.rates;
+  EXPECT_FALSE(later.measures.has(MeasureGroup::stock));
+  EXPECT_TRUE(later.measures.has(MeasureGroup::prices));
+  EXPECT_EQ(std::vector<int>(later.windows.begin(), later.windows.end()), (std::vector{0, 2}));
+}
+
+TEST_F(ConfigTest, BadMeasuresAndWindowsNameThePossibleOnes) {
+  const std::string measures = "a list of one or more of \"purchases\", \"orders\", \"shelf\", \"prices\", \"stock\"";
+  const std::string windows = "a list of one or more of 7, 28, 91, \"month\"";
+  file("[rates]\nmeasures = ['purchase']\nwindows = [7, 14, 'month']\n");
+  EXPECT_EQ(error(), "T:2:12: rates.measures: expected " + measures + ", got [\"purchase\"]\n" +
+                         "T:3:11: rates.windows: expected " + windows + ", got [7, 14, \"month\"]");
+  file("[rates]\nmeasures = []\nwindows = 7\n");
+  EXPECT_EQ(error(), "T:2:12: rates.measures: expected " + measures + ", got []\n" +
+                         "T:3:11: rates.windows: expected " + windows + ", got an integer");
+  file("[rates]\nwindows = [[7], 0, 28.0]\n");
+  EXPECT_EQ(error(), "T:2:11: rates.windows: expected " + windows + ", got [an array, 0, a decimal number]");
+  file("");
+  sources_.environment = {{"FIVERATE_RATES_MEASURES", ""}};
+  sources_.overrides = {"rates.windows=7,,28"};
+  EXPECT_EQ(error(), "environment variable FIVERATE_RATES_MEASURES: expected " + measures + ", got \"\"\n" +
+                         "flag rates.windows: expected " + windows + ", got \"7,,28\"");
 }
 
 TEST_F(ConfigTest, RangesIncludeTheirEnds) {
@@ -336,6 +379,8 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
       "\n[topics]\nprefix = \"a-\"\nsource_partitions = 4\nledger_partitions = 4\nmarket_partitions = 2\n"
       "replication = 1\n"
       "\n[market]\ntimezone = \"Asia/Shanghai\"\noutlet_day_documents_max = 10000\n"
+      "\n[rates]\nmeasures = [\"purchases\", \"orders\", \"shelf\", \"prices\", \"stock\"]\n"
+      "windows = [7, 28, 91, \"month\"]\n"
       "\n[intake]\nclock = \"log\"\n"
       "\n[import]\noutlier_days = 400\n"
       "\n[state]\ndir = \"/var/lib/\\\"five\\\"\"\nmemory_mib = 1024\n"
@@ -345,9 +390,9 @@ TEST_F(ConfigTest, ShowPrintsTomlWithOriginsAndWithoutSecrets) {
       "\n[log]\nlevel = \"info\"\nformat = \"text\"\n");
   const std::string origins = with_short_path(show_config(loaded, true));
   EXPECT_EQ(origins.find("hunter2"), std::string::npos);
-  EXPECT_NE(origins.find("prefix = \"a-\"                           # T:4\n"), std::string::npos) << origins;
+  EXPECT_NE(origins.find(fmt::format("{:<60}  # T:4\n", "prefix = \"a-\"")), std::string::npos) << origins;
   EXPECT_NE(origins.find("# env FIVERATE_STATE_DIR\n"), std::string::npos);
-  EXPECT_NE(origins.find("source_partitions = 4                   # default\n"), std::string::npos);
+  EXPECT_NE(origins.find(fmt::format("{:<60}  # default\n", "source_partitions = 4")), std::string::npos);
 }
 
 TEST_F(ConfigTest, WhatShowPrintsReadsBackTheSame) {

@@ -25,7 +25,8 @@ struct Market {
   RateFilter rates{std::nullopt, "", "", 28};
   AlertFilter alert_filter;
 
-  void row(const std::string& brand, std::int64_t change, const std::string& region = "") {
+  void row(const std::string& brand, std::int64_t change, const std::string& region = "",
+           MeasureGroups selected = MeasureGroups::all()) {
     BrandValues values{};
     for (const auto& [measure, value] :
          {std::pair(BrandMeasure::active_outlets, 200L), std::pair(BrandMeasure::on_shelf_outlets, 150L),
@@ -39,11 +40,11 @@ struct Market {
     }
     constexpr Day kAsOf{20'514};
     std::string windows;
-    append_brand_window(28, kAsOf, values, windows);
+    append_brand_window(28, kAsOf, values, selected, windows);
     auto row = begin_row(brand, region, "", kAsOf);
     append_line("", windows, row);
     MetricsRow parsed;
-    ASSERT_TRUE(parsed.ParseFromString(encode(row, MetricsRow::LIVE, 1)));
+    ASSERT_TRUE(parsed.ParseFromString(encode(row, selected, MetricsRow::LIVE, 1)));
     rows.apply(parsed, {}, results);
   }
 
@@ -116,6 +117,21 @@ PLUM    50.0%    100.0%     75.0%         25.0%      4.0%  -17.8%       1000
   market.rates.region_id = "P1C2";
   EXPECT_NE(market.drawn().find("brands, P1C2, last 28 days"), std::string::npos);
   EXPECT_NE(market.drawn().find("-50.0%"), std::string::npos);
+}
+
+// A market need not compute every rate, and not 28 days.
+TEST(MarketScreen, LeavesOutWhatTheMarketDoesNotCompute) {
+  auto purchases = MeasureGroups::none();
+  purchases.insert(MeasureGroup::purchases);
+  Market market;
+  market.row("LARK", 83, "", purchases);
+  EXPECT_EQ(market.lines()[5], "LARK    50.0%    100.0%         -             -         -   +8.3%       1000");
+  auto stock = MeasureGroups::none();
+  stock.insert(MeasureGroup::stock);
+  market.row("PLUM", 83, "", stock);
+  EXPECT_EQ(market.lines()[6], "PLUM        -         -         -         25.0%      4.0%       -          -");
+  market.rates.window_days = 0;
+  EXPECT_EQ(market.lines()[3], "brands, whole market, month to date: no data yet");
 }
 
 TEST(MarketScreen, InChinese) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The output bytes of a replay depend on its events only, not on the order of lines and files, the time zone, the locale or memory.
---days, --brand and --region select lines and change none.
+--days, --brand and --region select lines and change none. [rates] measures and windows select measures and change none.
 
     replay_test.py --program build/dev/fiverate
 """
@@ -72,6 +72,49 @@ def check_selections(program, history, scratch, metrics, seed):
             yield f"seed {seed}: other lines with {options}"
 
 
+GROUPS = {"purchases": "delivered_units returned_units net_delivered_units previous_net_delivered_units net_delivered_units_change "
+                       "buying_outlets repeat_buying_outlets counties covered_counties",
+          "prices": "price_readings price_q1_fen price_median_fen price_q3_fen price_index_readings price_index_q1_bp "
+                    "price_index_median_bp price_index_q3_bp"}
+RATES = {"purchases": "buying coverage repurchase growth growth_yoy", "prices": ""}
+ALWAYS = ["active_outlets", "dormant_outlets"]
+MAKE_NO_LINE = {*ALWAYS, "ordering_outlets", "counties"}
+
+
+def reduced(row, groups, windows):
+    """The row of a market that computes these groups and windows alone; None if it has no such line."""
+    if row["window_days"] not in windows:
+        return None
+    if not row["brand_id"]:
+        return row
+    names = {*ALWAYS, *(name for group in groups for name in GROUPS[group].split())}
+    rates = {name for group in groups for name in RATES[group].split()}
+    row = {**row, "measures": {name: value for name, value in row["measures"].items() if name in names},
+           "rates": {name: value for name, value in row["rates"].items() if name in rates}}
+    if "prices" not in groups:
+        row.pop("price_status", None)
+    return row if any(value for name, value in row["measures"].items() if name not in MAKE_NO_LINE) else None
+
+
+def check_measures(program, history, scratch, everything, seed):
+    """A replay that computes some measures and windows has the same values, the same alerts of outlets and the same quarantine."""
+    rows = [json.loads(line) for line in everything[0].splitlines()]
+    for groups, windows in ((["purchases"], [7, 91]), (["purchases", "prices"], [0])):
+        names = ["month" if window == 0 else str(window) for window in windows]
+        options = ["-X", f"rates.measures={','.join(groups)}", "-X", f"rates.windows={','.join(names)}"]
+        metrics, alerts, _, quarantined = replay(program, history, scratch / f"measures-{seed}-{windows[0]}", options=options)
+        expected = [row for row in (reduced(row, groups, windows) for row in rows) if row]
+        actual = [json.loads(line) for line in metrics.splitlines()]
+        # Also in the same order of keys.
+        if json.dumps(actual) != json.dumps(expected) or not 0 < len(expected) < len(rows):
+            yield f"seed {seed}: other rows with {options}"
+        of_outlets = [line for line in everything[1].splitlines() if json.loads(line)["rule"] not in ("R3", "R6", "R16")]
+        if [line for line in alerts.splitlines() if json.loads(line)["rule"] != "R16"] != of_outlets:
+            yield f"seed {seed}: other alerts with {options}"
+        if quarantined != everything[3]:
+            yield f"seed {seed}: other quarantine with {options}"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -93,6 +136,7 @@ def main():
                     faults.append(f"{profile} {seed}: different bytes with {environment}")
             if not arguments.once:
                 faults += check_selections(program, history, scratch, expected[0], seed)
+                faults += check_measures(program, history, scratch, expected, seed)
             for number in range(0 if arguments.once else 2):
                 shuffled = shuffled_copy(history, scratch / f"{profile}-shuffled-{number}", number)
                 if replay(program, shuffled, scratch / f"{profile}-shuffled-{number}-out") != expected:

@@ -233,8 +233,8 @@ class SeedCheck {
 
 }  // namespace
 
-UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then) {
-  Rig rig({1, 1, 1}, false);
+UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then, const Selection& selection) {
+  Rig rig({1, 1, 1}, false, selection);
   auto today = shanghai().day_of(history.front().arrival);
   for (const auto& record : history) {
     if (const auto day = shanghai().day_of(record.arrival); day != today) {
@@ -288,7 +288,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   std::optional<History> file;
   if (imports(seed, options)) file = history_file(made);
   const auto history = file ? imported(*file) : made;
-  auto expected = undisturbed(history, kDaysAfterwards);
+  auto expected = undisturbed(history, kDaysAfterwards, options.selection);
   CHECK(!expected.final_rows.empty(), seed);
   // To the oracle a cancelled county never existed; to a live run it exists until its first open day.
   if (!options.for_the_oracle.empty() && is_for_the_oracle(seed) && !shape_of(seed, options).counties_change) {
@@ -296,6 +296,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
   }
 
   auto plan = plan_of(seed, options, report.sabotage, report.truncated);
+  plan.selection = options.selection;
   if (file) plan.grows_to = 0;  // Partitions are not added before an import has ended.
   report.plan = fmt::format(
       "{} records; partitions: source {}, ledger {}, market {}; {} processes on {} disks; severity {}{}{}{}{}{}{}{}",
@@ -333,7 +334,7 @@ SeedReport run_seed(std::uint64_t seed, const SeedOptions& options) {
          ++minute) {
       cluster.mark_sources(end_of(history) + kDaysAfterwards + minute * kMinuteMs);
       at_rest = cluster.calm();
-      if (minute == 1) expected = undisturbed(history, kDaysAfterwards + kMoreMinutes * kMinuteMs);
+      if (minute == 1) expected = undisturbed(history, kDaysAfterwards + kMoreMinutes * kMinuteMs, options.selection);
     }
   }
   const bool notes_what_is_missing = cluster.notes_what_is_missing();

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "processors/trade/measures/selection.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/sabotage.h"
 #include "tests/sim/sim_import.h"
@@ -24,7 +25,8 @@ struct UndisturbedRun {
 };
 // Processes the history day by day; each day is processed completely before the next. Then time passes until all days are final, and
 // `and_then` longer.
-UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0);
+UndisturbedRun undisturbed(const std::vector<SourceRecord>& history, Millis and_then = 0,
+                           const Selection& selection = {});
 
 enum class Outcome : std::uint8_t {
   right,         // all comparisons hold
@@ -56,6 +58,7 @@ struct SeedOptions {
   HistoryShape shape;
   std::optional<bool> time_known_early;  // nothing: the seed chooses
   bool seed_chooses_shape = true;
+  Selection selection = {};     // what the market computes
   std::optional<bool> imports;  // nothing: the seed chooses
   ImportSabotage import_sabotage = ImportSabotage::none;
   std::filesystem::path for_the_oracle;  // folder for the files of oracle_witness.py; empty: none are written

@@ -73,7 +73,7 @@ struct SimCluster::Process {
 SimCluster::SimCluster(const ClusterPlan& plan, const std::vector<SourceRecord>& history, Millis end, Weather& weather,
                        Saboteur* saboteur, std::vector<OutRecord> import)
     : plan_(plan),
-      definition_(make_definition("Asia/Shanghai", plan.partitions)),
+      definition_(make_definition("Asia/Shanghai", plan.partitions, {}, plan.selection)),
       weather_(weather),
       chance_(weather.chance()),
       saboteur_(saboteur),

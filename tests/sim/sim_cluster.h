@@ -38,6 +38,7 @@ struct ClusterPlan {
   bool truncates = false;                      // one partition, once
   bool far_time = false;                       // one record with a time years ahead, before the last marks
   std::optional<std::uint64_t> stranger = {};  // the seed of somebody who writes into the topics by accident
+  Selection selection = {};                    // what the market computes
   std::int32_t grows_to = 0;  // source partitions, from some record of the history on; 0: they remain as they are
 };
 

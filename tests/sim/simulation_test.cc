@@ -14,6 +14,7 @@
 #include "tests/support/events.h"
 #include "tests/support/rig.h"
 #include "tests/support/sanitized.h"
+#include "tests/support/selected_rows.h"
 
 namespace fiverate::test {
 namespace {
@@ -69,6 +70,37 @@ TEST_F(SimulationScenarios, CountiesRenamedCancelledAndRevived) {
   options.shape.counties_change = true;
   options.seed_chooses_shape = false;
   try_seeds(options);
+}
+
+TEST_F(SimulationScenarios, AMarketThatComputesASelection) {
+  for (std::uint64_t i = 0; i < kSeedsOfScenario && !HasFailure(); ++i) {
+    SeedOptions options;
+    options.selection = nth_selection(i);
+    expect_right(1'000'000 + i * 10, options);
+  }
+}
+
+// What is selected has exactly the values that it has with everything selected.
+TEST(SelectedRows, AreThoseOfEverythingFiltered) {
+  constexpr std::uint64_t kHistories = kSanitized ? 12 : 100;
+  constexpr std::uint64_t kSelections = 4;
+  std::size_t rows = 0;
+  for (std::uint64_t seed = 1; seed <= kHistories && !HasFailure(); ++seed) {
+    const auto history = history_of(seed);
+    const auto everything = undisturbed(history);
+    for (std::uint64_t i = 0; i < kSelections; ++i) {
+      const auto selection = nth_selection(kSelections * seed + i);
+      const auto expected = selected_rows(everything.final_rows, selection);
+      const auto selected = undisturbed(history, 0, selection);
+      rows += expected.size();
+      EXPECT_TRUE(selected.final_rows == expected)
+          << "seed " << seed << ", selection " << kSelections * seed + i << "\n"
+          << first_differences(json_lines(expected), json_lines(selected.final_rows));
+      EXPECT_EQ(selected.quarantined, everything.quarantined);
+      EXPECT_EQ(selected.stockouts, everything.stockouts) << "R1 does not depend on what rows show";
+    }
+  }
+  EXPECT_GT(rows, kHistories);
 }
 
 // ---- the simulation detects sabotage and has all faults ----------------------------------------------------------------

@@ -34,7 +34,7 @@ class StoredDifferences : public testing::Test {
   // The sums of delivered units of the last 91 days, of the cells that have any.
   static std::map<std::uint32_t, std::int64_t> delivered(const RunningValues& values) {
     std::map<std::uint32_t, std::int64_t> units;
-    const auto& layout = CellLayout::of(CellLayout::Content::brand);
+    const CellLayout layout(CellLayout::Content::brand);
     for (std::uint32_t cell = 0; cell < kCells; ++cell) {
       const auto sum = layout.flow(values.values(CellNumber{cell}), Contribution::delivered_units, 3);
       if (sum != 0) units[cell] = sum;

@@ -14,7 +14,8 @@ constexpr Millis kHourMs = 60 * kMinuteMs;
 
 class Outlets : public testing::Test {
  protected:
-  explicit Outlets(std::int32_t day_documents_max = 10'000) : definition(definition_with(day_documents_max)) {
+  explicit Outlets(std::int32_t day_documents_max = 10'000) : Outlets(definition_with(day_documents_max)) {}
+  explicit Outlets(Definition its_definition) : definition(std::move(its_definition)) {
     feed(sku("s1", "B1"), kStart);
     feed(outlet("shop", nth(-10), "north"), kStart);
   }
@@ -84,6 +85,36 @@ class Outlets : public testing::Test {
 };
 
 using Texts = std::vector<std::string>;
+
+// ---- what is selected -----------------------------------------------------------------------------------------------
+
+class OutletsOfPurchases : public Outlets {
+ protected:
+  static Selection purchases() {
+    Selection selection{MeasureGroups::none(), {}};
+    selection.measures.insert(MeasureGroup::purchases);
+    selection.windows.insert(1);
+    return selection;
+  }
+  OutletsOfPurchases() : Outlets(make_definition("Asia/Shanghai", {1, 1, 2}, {}, purchases())) {}
+};
+
+TEST_F(OutletsOfPurchases, SendNothingElse) {
+  feed(delivery("D", "shop", kStart, {{"s1", 5}}), kStart);
+  feed(order("O", "shop", kStart, {{"s1", 5}}), kStart);
+  auto counted = visit("V", "shop", kStart + kHourMs);
+  auto& check = *counted.mutable_visit()->add_checks();
+  check.set_sku_id("s1");
+  check.set_count(2);
+  check.set_retail_price_fen(900);
+  feed(counted, kStart + kHourMs);
+  advance(kStart + kDayMs);
+  EXPECT_EQ(sent("B1", Contribution::delivered_units), 5);
+  EXPECT_EQ(sent("", Contribution::active_outlets), 1);
+  EXPECT_EQ(sent("", Contribution::visits_done), 1);
+  EXPECT_TRUE(sums.contains({"B1", in_window(Contribution::buying_outlets, 1)}));
+  for (const auto& [key, sum] : sums) EXPECT_TRUE(purchases().has(key.second)) << static_cast<int>(key.second);
+}
 
 // ---- pending documents ----------------------------------------------------------------------------------------------
 
@@ -397,7 +428,7 @@ TEST(DeltaMerge, SplitsALargeFlushIntoPiecesInCanonicalOrder) {
   for (int i = 0; i < kCells; ++i) {
     const auto segment =
         context.segments.number_of(fmt::format("{:05}{}", (i * 7919) % kCells, std::string(600, 'x')), {});
-    merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}});
+    merge.add({{{brand, segment, Contribution::delivered_units, nth(0), 1}}, {}}, {});
   }
   const auto partitions = merge.drain(context, 1, false);
   ASSERT_EQ(partitions.size(), 1U);
@@ -417,7 +448,7 @@ TEST(DeltaMerge, IsFullAtDifferencesMax) {
   DeltaMerge merge;
   for (std::size_t i = 0; i < DeltaMerge::kDifferencesMax; ++i) {
     EXPECT_FALSE(merge.full());
-    merge.add({{{kNoBrand, kWholeMarket, Contribution::accepted, nth(static_cast<std::int32_t>(i)), 1}}, {}});
+    merge.add({{{kNoBrand, kWholeMarket, Contribution::accepted, nth(static_cast<std::int32_t>(i)), 1}}, {}}, {});
   }
   EXPECT_TRUE(merge.full());
 }

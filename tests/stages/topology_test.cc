@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 namespace fiverate {
 namespace {
 
@@ -35,6 +37,38 @@ TEST(Topology, AnotherDefinitionIsRefusedWithAndWithoutExtensions) {
     EXPECT_EQ(check_definition(Topic::ledger, other, id).error().reaction, Reaction::stop);
     EXPECT_EQ(check_definition(Topic::ledger, extended(other, 6), id).error().reaction, Reaction::stop);
   }
+}
+
+// `groups` and `windows` are bits, by index.
+Selection selection(unsigned groups, unsigned windows) {
+  Selection selection{MeasureGroups::none(), {}};
+  for (std::size_t i = 0; i < kMeasureGroupNames.size(); ++i) {
+    if ((groups >> i & 1U) != 0) selection.measures.insert(measure_group(i));
+  }
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    if ((windows >> w & 1U) != 0) selection.windows.insert(w);
+  }
+  return selection;
+}
+
+TEST(Topology, TheDefinitionNamesWhatIsSelected) {
+  std::set<std::string> ids;
+  for (unsigned groups = 1; groups < 1U << kMeasureGroupNames.size(); ++groups) {
+    for (unsigned windows = 1; windows < 1U << kWindowCount; ++windows) {
+      const auto selected = selection(groups, windows);
+      const auto definition = make_definition("Asia/Shanghai", {2, 3, 1}, {}, selected);
+      EXPECT_EQ(selection_of(definition), selected) << groups << " " << windows;
+      EXPECT_TRUE(ids.insert(definition_id(definition)).second) << groups << " " << windows;
+    }
+  }
+  const auto everything = make_definition("Asia/Shanghai", {2, 3, 1});
+  EXPECT_TRUE(ids.contains(definition_id(everything)));
+  EXPECT_THAT(everything.windows_days(), testing::ElementsAreArray(kWindows));
+  EXPECT_THAT(everything.measures(), testing::ElementsAreArray(kBrandMeasureNames));
+  const auto one = make_definition("Asia/Shanghai", {2, 3, 1}, {}, selection(8, 2));
+  EXPECT_EQ(one.measures(0), "active_outlets");
+  EXPECT_EQ(one.measures(2), "price_readings");
+  EXPECT_EQ(check_definition(Topic::ledger, one, definition_id(everything)).error().reaction, Reaction::stop);
 }
 
 TEST(Topology, ALaterExtensionHasALaterTimestamp) {

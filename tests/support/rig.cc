@@ -100,8 +100,8 @@ Result<bool> Actor::commit() {
 
 // ---- rig ------------------------------------------------------------------------------------------------------------
 
-Rig::Rig(const PartitionCounts& counts, bool live_rows)
-    : definition_(make_definition("Asia/Shanghai", counts)), counts_(counts), live_rows_(live_rows) {
+Rig::Rig(const PartitionCounts& counts, bool live_rows, const Selection& selection)
+    : definition_(make_definition("Asia/Shanghai", counts, {}, selection)), counts_(counts), live_rows_(live_rows) {
   for (const auto topic : kInternalTopics) {
     for (std::int32_t partition = 0; partition < counts_.of(topic); ++partition) {
       durable_.log.append({topic, partition, 0, "", definition_record(topic, definition_), std::nullopt, std::nullopt});

@@ -71,7 +71,7 @@ class Actor {
 
 class Rig {
  public:
-  explicit Rig(const PartitionCounts& counts, bool live_rows = true);
+  explicit Rig(const PartitionCounts& counts, bool live_rows = true, const Selection& selection = {});
 
   // Appends a record to a source topic: by default to that of the event, a document to the partition of its outlet.
   void arrives(const Event& event, Millis arrival);

@@ -53,7 +53,7 @@ class SourceTopic : public testing::Test {
   }
   // The close of a day with these documents.
   std::string closes(std::int32_t on, std::int64_t rejected, std::int64_t documents) {
-    const auto transition = close_day(alert, {nth(on), shanghai().end_of(nth(on))}, {documents, rejected});
+    const auto transition = close_day(alert, {nth(on), shanghai().end_of(nth(on))}, {documents, rejected}, 7);
     if (transition) {
       EXPECT_EQ(transition->at_ms(), shanghai().start_of(nth(on + 1)));
       EXPECT_EQ(transition->evidence(0).row().as_of_day(), nth(on).number);
@@ -87,6 +87,16 @@ TEST_F(SourceTopic, AShareFiresAtOnceRisesAndResolvesAfterThreeCloses) {
   EXPECT_EQ(closes(8, 0, 0), "") << "a day without documents is clear";
   EXPECT_EQ(closes(9, 3, 1'000), "3. e1 RESOLVED CRITICAL 3 of 1000 records QUALITY_RECOVERED");
   EXPECT_EQ(closes(10, 20, 1'000), "4. e2 FIRING WARNING 20 of 1000 records DATA_QUALITY");
+}
+
+TEST(SourceTopicEvidence, IsTheRowOfTheShortestWindow) {
+  WindowSet windows;
+  windows.insert(0);
+  EXPECT_EQ(evidence_window(windows), kMonth);
+  windows.insert(3);
+  windows.insert(2);
+  EXPECT_EQ(evidence_window(windows), 28);
+  EXPECT_EQ(evidence_window(WindowSet::all()), 7);
 }
 
 TEST_F(SourceTopic, AHeldRecordFiresUntilItIsDecided) {

@@ -69,7 +69,8 @@ class Regions : public testing::Test {
     cells["north"] = {7 * north, 700, {}};
     cells["south"] = {7 * south, 700, {}};
     std::vector<Transition> transitions;
-    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, transitions);
+    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, selection, regions, alerts,
+                            transitions);
     std::string text;
     for (const auto& one : transitions) {
       text += fmt::format("{} {} e{} {} {} {}/{} | ", one.rule(), one.region_id(), one.episode(),
@@ -82,6 +83,7 @@ class Regions : public testing::Test {
   }
 
   RegionTree regions;
+  Selection selection;
   RegionalAlerts alerts;
 };
 
@@ -105,12 +107,32 @@ TEST_F(Regions, NoRuleIsEvaluatedForACountry) {
       "R3 city e1 FIRING CRITICAL 40/200 | R3 north e1 FIRING CRITICAL 20/100 | R3 south e1 FIRING CRITICAL 20/100 | ");
 }
 
+// Without the row that would be its evidence.
+TEST_F(Regions, ARuleIsNotEvaluatedWithoutItsMeasuresAndWindow) {
+  selection.windows = {};
+  selection.windows.insert(2);
+  EXPECT_TRUE(has_regional_rules(selection)) << "R6 has its window of 28 days";
+  EXPECT_EQ(rules_not_evaluated(selection),
+            std::vector<std::string>{
+                "Rule R3 is not evaluated: it needs \"stock\" in rates.measures and 7 in rates.windows."});
+  for (const auto on : {0, 1}) EXPECT_EQ(close_day(on, 20, 20), "");
+
+  selection = {};
+  EXPECT_TRUE(rules_not_evaluated(selection).empty());
+  selection.measures = MeasureGroups::none();
+  selection.measures.insert(MeasureGroup::purchases);
+  EXPECT_FALSE(has_regional_rules(selection));
+  EXPECT_EQ(rules_not_evaluated(selection).size(), 2U);
+  for (const auto on : {2, 3}) EXPECT_EQ(close_day(on, 20, 20), "");
+}
+
 TEST_F(Regions, ARegionThatArrivedAfterTheCloseIsNotEvaluated) {
   regions.apply(region("late", "city", Region::COUNTY), shanghai().end_of(nth(1)));
   std::map<std::string, RegionFacts> cells{{"late", {7 * 50, 700, {}}}};
   std::vector<Transition> transitions;
   for (const auto on : {0, 1}) {
-    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, regions, alerts, transitions);
+    evaluate_regional_rules("B1", cells, {nth(on), shanghai().end_of(nth(on))}, selection, regions, alerts,
+                            transitions);
   }
   ASSERT_EQ(transitions.size(), 1U);
   EXPECT_EQ(transitions[0].region_id(), "city");
@@ -161,7 +183,8 @@ TEST(Prices, AreComparedWithTheGuidePriceOfTheirDay) {
   CellPrices prices;
   for (const auto on : {-5, 9, 10}) prices.of("s1").of(900).add(nth(on), 1);
   const DayRange all{nth(-10), nth(20)};
-  const auto readings = readings_of(prices, {all, {nth(9), nth(9)}, all, all}, catalogue);
+  const std::vector<WindowDays> windows{{0, all, {}, {}}, {1, {nth(9), nth(9)}, {}, {}}};
+  const auto readings = readings_of(prices, windows, catalogue);
   EXPECT_EQ(readings.fen.size(0), 2) << "9 times the guide price on day 10";
   EXPECT_EQ(readings.fen.size(1), 1);
   EXPECT_EQ(readings.index.quantiles(0, {25, 50, 75})[1], 9000);

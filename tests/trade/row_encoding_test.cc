@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <random>
 #include <set>
 
@@ -19,13 +20,13 @@ constexpr Day kAsOf{20'514};  // 2026-03-02
 
 MetricsRow parsed(const Row& row) {
   MetricsRow message;
-  EXPECT_TRUE(message.ParseFromString(encode(row, MetricsRow::FINAL, 1)));
+  EXPECT_TRUE(message.ParseFromString(encode(row, MeasureGroups::all(), MetricsRow::FINAL, 1)));
   return message;
 }
 
 MetricsRow::Window window_of(const BrandValues& values, std::int32_t window_days = 28) {
   std::string windows;
-  append_brand_window(window_days, kAsOf, values, windows);
+  append_brand_window(window_days, kAsOf, values, MeasureGroups::all(), windows);
   auto row = begin_row("B1", "city", "", kAsOf);
   append_line("", windows, row);
   return parsed(row).lines(0).windows(0);
@@ -141,7 +142,7 @@ TEST(RowEncoding, TheBytesAreThoseOfProtobuf) {
                {BrandMeasure::price_readings, BrandMeasure::known_days, BrandMeasure::unknown_days}) {
             values[static_cast<std::size_t>(count)] = static_cast<std::int64_t>(random() % 9);
           }
-          append_brand_window(window_days, kAsOf, values, windows);
+          append_brand_window(window_days, kAsOf, values, MeasureGroups::all(), windows);
         } else {
           std::array<std::int64_t, kMarketMeasureNames.size()> values;
           std::generate(values.begin(), values.end(), value);
@@ -152,7 +153,7 @@ TEST(RowEncoding, TheBytesAreThoseOfProtobuf) {
     }
     auto message = parsed(row);
     message.DiscardUnknownFields();
-    EXPECT_EQ(message.SerializeAsString(), encode(row, MetricsRow::FINAL, 1));
+    EXPECT_EQ(message.SerializeAsString(), encode(row, MeasureGroups::all(), MetricsRow::FINAL, 1));
     EXPECT_EQ(message.lines_size(), 3);
     EXPECT_EQ(message.lines(2).windows_size(), static_cast<int>(kWindowCount));
     EXPECT_EQ(message.region_id(), "区县");
@@ -160,11 +161,48 @@ TEST(RowEncoding, TheBytesAreThoseOfProtobuf) {
   }
 }
 
+// Unselected measures are 0 in the values, and unselected rates are left out.
+TEST(RowEncoding, ARowOfASelectionNamesItsGroupsAndHasNoOtherRates) {
+  auto selected = MeasureGroups::none();
+  selected.insert(MeasureGroup::shelf);
+  selected.insert(MeasureGroup::stock);
+  BrandValues values{};
+  values[static_cast<std::size_t>(BrandMeasure::active_outlets)] = 40;
+  values[static_cast<std::size_t>(BrandMeasure::on_shelf_outlets)] = 30;
+  std::string windows;
+  append_brand_window(7, kAsOf, values, selected, windows);
+  auto row = begin_row("B1", "", "", kAsOf);
+  append_line("", windows, row);
+  const auto bytes = encode(row, selected, MetricsRow::LIVE, 9);
+  EXPECT_TRUE(bytes.starts_with(row.content));
+  MetricsRow message;
+  ASSERT_TRUE(message.ParseFromString(bytes));
+  EXPECT_EQ(message.SerializeAsString(), bytes) << "the bytes are those of Protobuf";
+  EXPECT_EQ(groups_of(message), selected);
+  EXPECT_EQ(message.measure_groups(1), MetricsRow::STOCK);
+  const auto& window = message.lines(0).windows(0);
+  EXPECT_TRUE(window.rates().has_on_shelf());
+  EXPECT_TRUE(window.rates().has_stockout_rate()) << "without a denominator, but selected";
+  EXPECT_FALSE(window.rates().has_buying());
+  EXPECT_TRUE(has_value(groups_of(message), window.measures(), BrandMeasure::known_days)) << "0";
+  EXPECT_FALSE(has_value(groups_of(message), window.measures(), BrandMeasure::delivered_units));
+}
+
+TEST(RowEncoding, TheGroupsOfARowAreThoseOfTheTable) {
+  for (std::size_t i = 0; i < kMeasureGroupNames.size(); ++i) {
+    auto name = MetricsRow::MeasureGroup_Name(static_cast<MetricsRow::MeasureGroup>(measure_group(i)));
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    EXPECT_EQ(name, kMeasureGroupNames[i]);
+  }
+  EXPECT_EQ(MetricsRow::MeasureGroup_ARRAYSIZE, static_cast<int>(kMeasureGroupNames.size()) + 1);
+  EXPECT_EQ(groups_of(MetricsRow()), MeasureGroups::all());
+}
+
 TEST(RowEncoding, ContentDoesNotDependOnStatusAndRevision) {
   const auto row = begin_row("B1", "", "", kAsOf);
-  const auto live = encode(row, MetricsRow::LIVE, 1'000'000'000'000);
+  const auto live = encode(row, MeasureGroups::all(), MetricsRow::LIVE, 1'000'000'000'000);
   EXPECT_TRUE(live.starts_with(row.content));
-  EXPECT_TRUE(encode(row, MetricsRow::FINAL, 1).starts_with(row.content));
+  EXPECT_TRUE(encode(row, MeasureGroups::all(), MetricsRow::FINAL, 1).starts_with(row.content));
   MetricsRow message;
   ASSERT_TRUE(message.ParseFromString(live));
   EXPECT_EQ(message.status(), MetricsRow::LIVE);

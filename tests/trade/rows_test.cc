@@ -49,8 +49,8 @@ class Rows : public testing::Test {
   // The values of all cells as of a day. They are kept in `values`.
   std::vector<CellOfDay> as_of(Day day, const Cells& cells, CellLayout::Content content,
                                std::deque<std::vector<std::int64_t>>& values) {
-    const auto& layout = CellLayout::of(content);
-    const auto windows = windows_as_of(day);
+    const auto& layout = content == CellLayout::Content::brand ? layouts.brand : layouts.market;
+    const auto windows = windows_as_of(day, WindowSet::all());
     std::vector<CellOfDay> all;
     for (const auto& [segment, differences] : cells) {
       auto& of_cell = values.emplace_back(layout.size());
@@ -63,14 +63,15 @@ class Rows : public testing::Test {
   }
   static std::vector<MetricsRow> parsed(const std::vector<Row>& rows) {
     std::vector<MetricsRow> messages;
-    for (const auto& row : rows) EXPECT_TRUE(messages.emplace_back().ParseFromString(encode(row, MetricsRow::LIVE, 1)));
+    for (const auto& row : rows)
+      EXPECT_TRUE(messages.emplace_back().ParseFromString(encode(row, MeasureGroups::all(), MetricsRow::LIVE, 1)));
     return messages;
   }
   std::vector<MetricsRow> rows(std::int32_t on, Millis counties_known_before = 1) {
     std::deque<std::vector<std::int64_t>> values;
     const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
     const auto brand_cells = as_of(nth(on), brand, CellLayout::Content::brand, values);
-    DayRows day(regions, catalogue, lines, nth(on), counties_known_before, market_cells);
+    DayRows day(regions, catalogue, lines, layouts, nth(on), counties_known_before, market_cells);
     const auto all = day.brand_rows("B1", brand_cells);
     expect_parts_of(all, [&](const std::vector<bool>& only) { return day.brand_rows("B1", brand_cells, only); });
     return parsed(all);
@@ -78,7 +79,7 @@ class Rows : public testing::Test {
   std::vector<MetricsRow> market_rows(std::int32_t on) {
     std::deque<std::vector<std::int64_t>> values;
     const auto market_cells = as_of(nth(on), market, CellLayout::Content::market, values);
-    const DayRows day(regions, catalogue, lines, nth(on), 1, market_cells);
+    const DayRows day(regions, catalogue, lines, layouts, nth(on), 1, market_cells);
     const auto all = day.market_rows();
     expect_parts_of(all, [&](const std::vector<bool>& only) { return day.market_rows(only); });
     return parsed(all);
@@ -102,6 +103,7 @@ class Rows : public testing::Test {
   RegionTree regions;
   Catalogue catalogue;
   LineNumbers lines;
+  const CellLayouts layouts{CellLayout(CellLayout::Content::brand), CellLayout(CellLayout::Content::market)};
   std::deque<std::vector<std::uint32_t>> lines_of_segments;
   Cells brand;
   Cells market;

@@ -23,8 +23,8 @@ struct Difference {
 // The market stage's part: keeps the differences by day.
 class Values {
  public:
-  explicit Values(CellLayout::Content brand = CellLayout::Content::brand)
-      : values_(brand, CellLayout::Content::market) {
+  explicit Values(CellLayout::Content brand = CellLayout::Content::brand, const Selection& selection = {})
+      : values_(brand, CellLayout::Content::market, selection) {
     values_.add_cell(true);
     values_.add_cell(false);
   }
@@ -78,17 +78,20 @@ std::int64_t net(const std::vector<Difference>& all, DayRange days) {
 }
 
 // What rows read, written down from the definitions of windows and kinds.
-std::string expected_values(const std::vector<Difference>& all, Day day) {
+std::string expected_values(const std::vector<Difference>& all, const Selection& selection, Day day) {
   std::string text;
+  std::vector<std::int32_t> windows;
+  for (const auto w : selection.windows) windows.push_back(kWindows[w]);
   for (std::size_t i = 0; i < kContributionCount; ++i) {
     const auto contribution = static_cast<Contribution>(i);
+    if (!selection.has(contribution)) continue;
     switch (kind_of(contribution)) {
       case ContributionKind::step:
       case ContributionKind::window_step:
         text += fmt::format("{}: {} ", i, value_on(all, contribution, day));
         break;
       case ContributionKind::day_step:
-        for (const auto window : kWindows) {
+        for (const auto window : windows) {
           std::int64_t sum = 0;
           const auto days = window_of(window, day);
           for (auto on = days.first; on <= days.last; on = on + 1) sum += value_on(all, contribution, on);
@@ -96,24 +99,26 @@ std::string expected_values(const std::vector<Difference>& all, Day day) {
         }
         break;
       case ContributionKind::flow:
-        for (const auto window : kWindows)
+        for (const auto window : windows)
           text += fmt::format("{}/{}: {} ", i, window, quantity(all, contribution, window_of(window, day)));
         break;
     }
   }
-  for (const auto window : kWindows)
+  if (!selection.has(MeasureGroup::purchases)) return text;
+  for (const auto window : windows)
     text += fmt::format("net {} {} ", net(all, previous_of(window, day)), net(all, year_earlier(window, day)));
   return text;
 }
 
-std::string values_of(const Values& values) {
+std::string values_of(const Values& values, const Selection& selection) {
   std::string text;
   const auto brand = values.of(kBrandCell);
   const auto market = values.of(kMarketCell);
-  const auto& of_brand = CellLayout::of(CellLayout::Content::brand);
-  const auto& of_market = CellLayout::of(CellLayout::Content::market);
+  const CellLayout of_brand(CellLayout::Content::brand, selection);
+  const CellLayout of_market(CellLayout::Content::market, selection);
   for (std::size_t i = 0; i < kContributionCount; ++i) {
     const auto contribution = static_cast<Contribution>(i);
+    if (!selection.has(contribution)) continue;
     const auto& layout = of_brand.has(contribution) ? of_brand : of_market;
     const auto* const cell = of_brand.has(contribution) ? brand.data() : market.data();
     switch (kind_of(contribution)) {
@@ -122,16 +127,17 @@ std::string values_of(const Values& values) {
         text += fmt::format("{}: {} ", i, layout.value(cell, contribution));
         break;
       case ContributionKind::day_step:
-        for (std::size_t w = 0; w < kWindowCount; ++w)
+        for (const auto w : selection.windows)
           text += fmt::format("{}/{}: {} ", i, kWindows[w], layout.day_sum(cell, contribution, w));
         break;
       case ContributionKind::flow:
-        for (std::size_t w = 0; w < kWindowCount; ++w)
+        for (const auto w : selection.windows)
           text += fmt::format("{}/{}: {} ", i, kWindows[w], layout.flow(cell, contribution, w));
         break;
     }
   }
-  for (std::size_t w = 0; w < kWindowCount; ++w)
+  if (!selection.has(MeasureGroup::purchases)) return text;
+  for (const auto w : selection.windows)
     text +=
         fmt::format("net {} {} ", of_brand.net_previous(brand.data(), w), of_brand.net_year_earlier(brand.data(), w));
   return text;
@@ -145,12 +151,25 @@ Day date(const char* text) {
   return *parse_date(text);
 }
 
+Selection random_selection() {
+  Selection selection{MeasureGroups::none(), {}};
+  for (std::size_t i = 0; i < kMeasureGroupNames.size(); ++i) {
+    if (*rc::gen::arbitrary<bool>()) selection.measures.insert(measure_group(i));
+  }
+  selection.windows.insert(*rc::gen::inRange(std::size_t{0}, kWindowCount));
+  for (std::size_t w = 0; w < kWindowCount; ++w) {
+    if (*rc::gen::arbitrary<bool>()) selection.windows.insert(w);
+  }
+  return selection;
+}
+
 // Moves day by day, by jumps or in one step; differences come before their day or up to 15 days after it, and those that no row
 // needs any more are dropped.
 RC_GTEST_PROP(RunningValues, AreTheSumsOverTheirWindows, ()) {
   const auto begin =
       date("2027-11-20") + *rc::gen::inRange(0, 130);  // a leap day, a year's end and months of every length
-  Values values;
+  const auto selection = *rc::gen::element(Selection{}, random_selection());
+  Values values(CellLayout::Content::brand, selection);
   std::vector<Difference> all;
   auto day = begin;
   for (auto moves = *rc::gen::inRange(1, 60); moves > 0; --moves) {
@@ -162,7 +181,7 @@ RC_GTEST_PROP(RunningValues, AreTheSumsOverTheirWindows, ()) {
     }
     day = day + *rc::gen::element(1, 1, 1, 1, 2, 9, 31, 100);
     values.move_to(day);
-    RC_ASSERT(values_of(values) == expected_values(all, day));
+    RC_ASSERT(values_of(values, selection) == expected_values(all, selection, day));
     if (*rc::gen::inRange(0, 4) == 0) values.drop();
   }
 }
@@ -172,7 +191,7 @@ TEST(RunningValues, ALateFlowOfALastMonthIsNotInTheNewOne) {
   values.move_to(date("2026-04-02"));
   values.add(difference(date("2026-03-30"), Contribution::delivered_units, 5));
   const auto cell = values.of(kBrandCell);
-  const auto& layout = CellLayout::of(CellLayout::Content::brand);
+  const CellLayout layout(CellLayout::Content::brand);
   EXPECT_EQ(layout.flow(cell.data(), Contribution::delivered_units, 0), 0) << "the month";
   EXPECT_EQ(layout.flow(cell.data(), Contribution::delivered_units, 1), 5) << "seven days";
   EXPECT_EQ(layout.net_previous(cell.data(), 0), 0) << "the 1st and 2nd of March";
@@ -185,7 +204,7 @@ TEST(RunningValues, ComparesAMonthWithTheSameDaysOfTheOneBefore) {
     values.add(difference(date(on), Contribution::delivered_units, 1));
   const auto previous = [&](const char* day) {
     values.move_to(date(day));
-    return CellLayout::of(CellLayout::Content::brand).net_previous(values.of(kBrandCell).data(), 0);
+    return CellLayout(CellLayout::Content::brand).net_previous(values.of(kBrandCell).data(), 0);
   };
   EXPECT_EQ(previous("2026-02-27"), 0);
   EXPECT_EQ(previous("2026-02-28"), 1) << "1 to 28 January";
@@ -195,12 +214,22 @@ TEST(RunningValues, ComparesAMonthWithTheSameDaysOfTheOneBefore) {
   EXPECT_EQ(previous("2028-03-31"), 1) << "the leap day";
 }
 
+TEST(RunningValues, OfASelectionAreFewer) {
+  Selection selection{MeasureGroups::none(), {}};
+  selection.measures.insert(MeasureGroup::purchases);
+  selection.windows.insert(1);
+  // Buying and repeat buying outlets, delivered and returned units, the net before and a year earlier.
+  EXPECT_EQ(CellLayout(CellLayout::Content::brand, selection).size(), 6U);
+  EXPECT_EQ(CellLayout(CellLayout::Content::regional_rules, selection).size(), 0U);
+  EXPECT_FALSE(CellLayout(CellLayout::Content::market, selection).has(Contribution::ordering_outlets));
+}
+
 TEST(RunningValues, OfTheRegionalRulesAloneIgnoreAllElse) {
   Values values(CellLayout::Content::regional_rules);
   values.add(difference(Day{5}, Contribution::delivered_units, 7));
   values.add(difference(Day{5}, Contribution::stockout_days, 2));
   values.move_to(Day{8});
-  const auto& layout = CellLayout::of(CellLayout::Content::regional_rules);
+  const CellLayout layout(CellLayout::Content::regional_rules);
   EXPECT_FALSE(layout.has(Contribution::delivered_units));
   EXPECT_EQ(layout.day_sum(values.of(kBrandCell).data(), Contribution::stockout_days, 1), 8);
 }

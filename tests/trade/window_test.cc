@@ -46,6 +46,26 @@ std::string members(const Intervals& days) {
   return text;
 }
 
+TEST(Windows, ASetIsInTheOrderOfAllWindowsWithoutRepetitions) {
+  WindowSet windows;
+  for (const std::size_t w : {3, 1, 3}) windows.insert(w);
+  EXPECT_EQ(std::vector<int>(windows.begin(), windows.end()), (std::vector{1, 3}));
+  EXPECT_TRUE(windows.has(3));
+  EXPECT_FALSE(windows.has(0));
+  EXPECT_EQ(WindowSet::all().size(), kWindowCount);
+  const auto days = windows_as_of(Day{100}, windows);
+  ASSERT_EQ(days.size(), 2U);
+  EXPECT_EQ(days[0].days, (DayRange{Day{94}, Day{100}}));
+  EXPECT_EQ(days[1].window, 3U);
+}
+
+TEST(Windows, EachHasItsNameOfTheConfiguration) {
+  for (std::size_t i = 0; i < kWindowNames.size(); ++i) {
+    const auto window = kWindows[window_index(i)];
+    EXPECT_EQ(kWindowNames[i], window == kMonth ? "month" : std::to_string(window));
+  }
+}
+
 TEST(Members, OfAMonthStayToItsEnd) {
   EXPECT_EQ(members(members_of(std::vector{nth(3), nth(20)}, kMonth)), "3-30");
   EXPECT_EQ(members(members_of(std::vector{nth(3), nth(31)}, kMonth)), "3-60") << "March and April";

@@ -4,6 +4,16 @@
 
 namespace fiverate {
 
+std::vector<WindowDays> windows_as_of(Day as_of, const WindowSet& windows) {
+  std::vector<WindowDays> days;
+  days.reserve(windows.size());
+  for (const auto w : windows) {
+    const auto window = kWindows[w];
+    days.push_back({w, window_of(window, as_of), previous_of(window, as_of), year_earlier(window, as_of)});
+  }
+  return days;
+}
+
 std::string period_of(Day day) {
   return format_date(day).substr(0, 7);
 }

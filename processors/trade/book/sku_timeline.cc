@@ -126,18 +126,29 @@ SkuTimeline timeline_of(const SkuFacts& facts) {
   return timeline;
 }
 
-SkuTimeline timeline_since(Day since, const SkuFacts& facts, DocumentKind changes) {
+std::vector<Day> bought_days(const SkuFacts& facts) {
+  std::vector<Day> days;
+  for (const auto& fact : facts.facts()) {
+    if (fact.kind == FactKind::out && (days.empty() || days.back() != fact.day)) days.push_back(fact.day);
+  }
+  return days;
+}
+
+std::vector<Day> requested_days(const SkuFacts& facts) {
+  return requested_since(kNoDay, facts);
+}
+
+SkuTimeline timeline_since(Day since, const SkuFacts& facts, TimelineParts parts) {
   const auto* latest = facts.latest();
   CHECK(latest != nullptr && latest->timeline.last_day() <= since, since.number);
   SkuTimeline timeline;
-  latest->timeline.append_rest(since, latest->book, facts, timeline);
-  if (changes == DocumentKind::delivery) {
+  if (parts.states) latest->timeline.append_rest(since, latest->book, facts, timeline);
+  if (parts.bought) {
     const auto& bought = latest->timeline.bought();
     timeline.bought.assign(std::lower_bound(bought.begin(), bought.end(), since - kDecidingDays), bought.end());
-  } else {
-    timeline.counts = latest->timeline.counts();
   }
-  if (changes == DocumentKind::order) timeline.requested = requested_since(since - kDecidingDays, facts);
+  if (parts.requested) timeline.requested = requested_since(since - kDecidingDays, facts);
+  if (parts.counts) timeline.counts = latest->timeline.counts();
   return timeline;
 }
 

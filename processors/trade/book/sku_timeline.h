@@ -61,11 +61,25 @@ struct SkuTimeline {
 // A purchase decides about no later day than the windows of repeat buying reach.
 inline constexpr std::int32_t kDecidingDays = 2 * kLongestWindow;
 SkuTimeline timeline_of(const SkuFacts& facts);
+// Its days of purchases and of requests alone.
+std::vector<Day> bought_days(const SkuFacts& facts);
+std::vector<Day> requested_days(const SkuFacts& facts);
 
-// The same from `since` on, which must not lie before the last fact, without a walk over the facts. Of `bought`,
-// `requested` and `counts` it has only those that a document of this kind may change, and may leave out days that
-// decide about no day from `since` on.
-SkuTimeline timeline_since(Day since, const SkuFacts& facts, DocumentKind changes);
+// Its days of purchases and of requests alone, without a walk over the facts.
+std::vector<Day> bought_days(const SkuFacts& facts);
+std::vector<Day> requested_days(const SkuFacts& facts);
+
+// Parts of a timeline.
+struct TimelineParts {
+  bool states;  // all but the following
+  bool bought;
+  bool requested;
+  bool counts;
+  [[nodiscard]] bool any() const { return states || bought || requested || counts; }
+};
+// These parts of the timeline from `since` on, which must not lie before the last fact, without a walk over the facts.
+// Days that decide about no day from `since` on may be missing.
+SkuTimeline timeline_since(Day since, const SkuFacts& facts, TimelineParts parts);
 
 // The part of a walk over the facts (sku_walk.h) that makes the timeline. `book` is the book after the facts so far;
 // `facts` are all facts of the SKU: requests among them decide about days.

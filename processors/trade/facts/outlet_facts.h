@@ -22,6 +22,7 @@
 #include "processors/trade/base/window.h"
 #include "processors/trade/book/document.h"
 #include "processors/trade/book/sku_facts.h"
+#include "processors/trade/measures/selection.h"
 #include "processors/trade/reference/catalogue.h"
 #include "processors/trade/reference/segments.h"
 #include "schemas/time.h"
@@ -69,12 +70,13 @@ struct Version {
   SegmentNumber segment = kNoSegment;
 };
 
-// The calendar and the numbering of SKUs and segments that the facts of one task refer to. The calendar must outlive
-// it.
+// The calendar and the numbering of SKUs and segments that the facts of one task refer to, and what is computed from
+// them. The calendar must outlive it.
 struct MarketContext {
   const MarketCalendar& calendar;
   Catalogue catalogue;
   Segments segments;
+  Selection selection = {};
 };
 
 // Documents by kind and id. An id may occur twice if the older document is beyond kMemoryDays; the newest comes last.

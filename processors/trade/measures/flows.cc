@@ -3,6 +3,21 @@
 #include <algorithm>
 
 namespace fiverate {
+namespace {
+
+bool has_selected_lines(const Document& document, const Selection& selection) {
+  switch (document.kind) {
+    case DocumentKind::delivery:
+      return selection.has(MeasureGroup::purchases);
+    case DocumentKind::order:
+      return selection.has(MeasureGroup::orders);
+    case DocumentKind::visit:
+      return selection.has(MeasureGroup::shelf) || selection.has(MeasureGroup::prices);
+  }
+  return false;
+}
+
+}  // namespace
 
 void contribute_document(const Document& document, SegmentNumber segment, int sign, const MarketContext& context,
                          Differences& differences) {
@@ -15,6 +30,7 @@ void contribute_document(const Document& document, SegmentNumber segment, int si
     add(kNoBrand, Contribution::visits_done, document.counts ? 1 : 0);
     add(kNoBrand, Contribution::visits_not_done, document.not_done ? 1 : 0);
   }
+  if (!has_selected_lines(document, context.selection)) return;
   for (const auto& line : document.lines) {
     const auto brand = context.catalogue.brand_of(line.sku);
     if (brand == kNoBrand) continue;

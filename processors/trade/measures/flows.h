@@ -8,7 +8,8 @@
 
 namespace fiverate {
 
-// Appends the flows of the counted revision in a segment, multiplied by `sign` (+1 or -1). Nothing in kNoSegment.
+// Appends the flows of the counted revision in a segment, multiplied by `sign` (+1 or -1). Nothing in kNoSegment. Lines
+// none of whose flows are selected are left out.
 void contribute_document(const Document& document, SegmentNumber segment, int sign, const MarketContext& context,
                          Differences& differences);
 

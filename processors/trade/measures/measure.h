@@ -1,5 +1,5 @@
-// The tables of contributions, measures and rates. Each name is written once, here; enums, names and look-ups derive
-// from it.
+// The tables of contributions, measures and rates, and the group of each. Each name is written once, here; enums, names
+// and look-ups derive from it.
 //
 // A *contribution* is a number that the outlet stage sends to the market stage as dated differences. A *measure* is a
 // number of a published row: the market stage derives it from contributions, for each window (window.h). A *rate* is
@@ -17,6 +17,30 @@
 #include "schemas/reasons.h"
 
 namespace fiverate {
+
+// ---- groups ----------------------------------------------------------------------------------------------------------
+
+// The groups that `[rates] measures` selects, in the order of their names in the configuration.
+#define FIVERATE_MEASURE_GROUPS(X) X(purchases) X(orders) X(shelf) X(prices) X(stock)
+
+enum class MeasureGroup : std::uint8_t {
+  always,  // what cannot be left out: active and dormant outlets, visits, data quality
+#define FIVERATE_ENUMERATOR(name) name,
+  FIVERATE_MEASURE_GROUPS(FIVERATE_ENUMERATOR)
+#undef FIVERATE_ENUMERATOR
+};
+inline constexpr std::array kMeasureGroupNames{
+#define FIVERATE_NAME(name) std::string_view(#name),
+    FIVERATE_MEASURE_GROUPS(FIVERATE_NAME)
+#undef FIVERATE_NAME
+};
+constexpr MeasureGroup measure_group(std::size_t name_index) {
+  return static_cast<MeasureGroup>(name_index + 1);
+}
+// `group` is not `always`.
+constexpr std::string_view name_of(MeasureGroup group) {
+  return kMeasureGroupNames[static_cast<std::size_t>(group) - 1];
+}
 
 // ---- contributions --------------------------------------------------------------------------------------------------
 
@@ -46,59 +70,59 @@ enum class ContributionKind : std::uint8_t {
   X(event_id_conflict)               \
   X(revision_conflict)
 
-// X(name, number, kind). Numbers are part of the internal encoding (kEncodingsVersion); a window_step has one for each
-// window. Contributions of whole outlets and of visits belong to brand ""; those of data quality to brand "", region ""
-// and the day of arrival.
-#define FIVERATE_CONTRIBUTIONS(X)                                                                         \
-  X(active_outlets, 0, step)                                                                              \
-  X(dormant_outlets, 1, step)                                                                             \
-  X(ordering_outlets, 2, window_step)                                                                     \
-  /* Of a brand: */                                                                                       \
-  X(buying_outlets, 6, window_step)                                                                       \
-  X(repeat_buying_outlets, 10, window_step)                                                               \
-  X(requesting_outlets, 14, window_step)                                                                  \
-  X(holding_outlets, 18, window_step)                                                                     \
-  X(moving_outlets, 22, window_step)                                                                      \
-  X(available_units, 26, window_step)                                                                     \
-  X(sold_units, 30, window_step)                                                                          \
-  X(on_shelf_outlets, 34, step)                                                                           \
-  X(stocks_known, 35, step)                                                                               \
-  /* The stock of day D is stock_base - stock_slope x D, in millionths, modulo 2^64. */                   \
-  X(stock_base, 36, step)                                                                                 \
-  X(stock_slope, 37, step)                                                                                \
-  X(sales_rate, 38, step)  /* millionths a day */                                                         \
-  X(listed_skus, 39, step) /* pairs of outlet and SKU whose state is not NOT_LISTED, of active outlets */ \
-  /* Pairs of outlet and SKU by the state of their stock: */                                              \
-  X(stockout_days, 40, day_step)                                                                          \
-  X(in_stock_days, 41, day_step)                                                                          \
-  X(unknown_days, 42, day_step)                                                                           \
-  X(stockout_days_estimated, 43, day_step)                                                                \
-  X(delivered_units, 44, flow)                                                                            \
-  X(returned_units, 45, flow)                                                                             \
-  X(requested_units, 46, flow)                                                                            \
-  X(confirmed_units, 47, flow)                                                                            \
-  X(filled_units, 48, flow)                                                                               \
-  X(unmet_units, 49, flow)                                                                                \
-  X(order_lines, 50, flow)                                                                                \
-  X(full_lines, 51, flow)                                                                                 \
-  X(confirmed_lines, 52, flow)                                                                            \
-  X(shelf_checks, 53, flow)                                                                               \
-  X(shelf_present, 54, flow)                                                                              \
-  X(price_tags_checked, 55, flow)                                                                         \
-  X(price_tags_ok, 56, flow)                                                                              \
-  X(listed_counts, 57, flow)                                                                              \
-  X(zero_counts, 58, flow)                                                                                \
-  X(visits_done, 59, flow)                                                                                \
-  X(visits_not_done, 60, flow)                                                                            \
-  /* Of data quality: */                                                                                  \
-  X(accepted, 61, flow)                                                                                   \
-  X(superseded, 62, flow)                                                                                 \
-  X(duplicates, 63, flow)                                                                                 \
-  X(parked, 64, flow)                                                                                     \
-  X(quarantined, 65, flow) /* the first of FIVERATE_DOCUMENT_REASONS; the others follow in their order */
+// X(name, number, kind, group). Numbers are part of the internal encoding (kEncodingsVersion); a window_step has one for
+// each window. Contributions of whole outlets and of visits belong to brand ""; those of data quality to brand "",
+// region "" and the day of arrival.
+#define FIVERATE_CONTRIBUTIONS(X)                                                                                \
+  X(active_outlets, 0, step, always)                                                                             \
+  X(dormant_outlets, 1, step, always)                                                                            \
+  X(ordering_outlets, 2, window_step, orders)                                                                    \
+  /* Of a brand: */                                                                                              \
+  X(buying_outlets, 6, window_step, purchases)                                                                   \
+  X(repeat_buying_outlets, 10, window_step, purchases)                                                           \
+  X(requesting_outlets, 14, window_step, orders)                                                                 \
+  X(holding_outlets, 18, window_step, stock)                                                                     \
+  X(moving_outlets, 22, window_step, stock)                                                                      \
+  X(available_units, 26, window_step, stock)                                                                     \
+  X(sold_units, 30, window_step, stock)                                                                          \
+  X(on_shelf_outlets, 34, step, shelf)                                                                           \
+  X(stocks_known, 35, step, stock)                                                                               \
+  /* The stock of day D is stock_base - stock_slope x D, in millionths, modulo 2^64. */                          \
+  X(stock_base, 36, step, stock)                                                                                 \
+  X(stock_slope, 37, step, stock)                                                                                \
+  X(sales_rate, 38, step, stock)  /* millionths a day */                                                         \
+  X(listed_skus, 39, step, stock) /* pairs of outlet and SKU whose state is not NOT_LISTED, of active outlets */ \
+  /* Pairs of outlet and SKU by the state of their stock: */                                                     \
+  X(stockout_days, 40, day_step, stock)                                                                          \
+  X(in_stock_days, 41, day_step, stock)                                                                          \
+  X(unknown_days, 42, day_step, stock)                                                                           \
+  X(stockout_days_estimated, 43, day_step, stock)                                                                \
+  X(delivered_units, 44, flow, purchases)                                                                        \
+  X(returned_units, 45, flow, purchases)                                                                         \
+  X(requested_units, 46, flow, orders)                                                                           \
+  X(confirmed_units, 47, flow, orders)                                                                           \
+  X(filled_units, 48, flow, orders)                                                                              \
+  X(unmet_units, 49, flow, orders)                                                                               \
+  X(order_lines, 50, flow, orders)                                                                               \
+  X(full_lines, 51, flow, orders)                                                                                \
+  X(confirmed_lines, 52, flow, orders)                                                                           \
+  X(shelf_checks, 53, flow, shelf)                                                                               \
+  X(shelf_present, 54, flow, shelf)                                                                              \
+  X(price_tags_checked, 55, flow, shelf)                                                                         \
+  X(price_tags_ok, 56, flow, shelf)                                                                              \
+  X(listed_counts, 57, flow, stock)                                                                              \
+  X(zero_counts, 58, flow, stock)                                                                                \
+  X(visits_done, 59, flow, always)                                                                               \
+  X(visits_not_done, 60, flow, always)                                                                           \
+  /* Of data quality: */                                                                                         \
+  X(accepted, 61, flow, always)                                                                                  \
+  X(superseded, 62, flow, always)                                                                                \
+  X(duplicates, 63, flow, always)                                                                                \
+  X(parked, 64, flow, always)                                                                                    \
+  X(quarantined, 65, flow, always) /* the first of FIVERATE_DOCUMENT_REASONS; the others follow in their order */
 
 enum class Contribution : std::uint8_t {
-#define FIVERATE_ENUMERATOR(name, number, kind) name = (number),
+#define FIVERATE_ENUMERATOR(name, number, kind, group) name = (number),
   FIVERATE_CONTRIBUTIONS(FIVERATE_ENUMERATOR)
 #undef FIVERATE_ENUMERATOR
 };
@@ -115,7 +139,7 @@ inline constexpr std::size_t kContributionCount =
 inline constexpr auto kContributionKinds = [] {
   std::array<ContributionKind, kContributionCount> kinds{};
   for (auto& kind : kinds) kind = ContributionKind::flow;
-#define FIVERATE_KIND(name, number, kind)                                                                          \
+#define FIVERATE_KIND(name, number, kind, group)                                                                   \
   for (std::size_t i = 0; i < (ContributionKind::kind == ContributionKind::window_step ? kWindowCount : 1); ++i) { \
     kinds[(number) + i] = ContributionKind::kind;                                                                  \
   }
@@ -126,6 +150,29 @@ inline constexpr auto kContributionKinds = [] {
 constexpr ContributionKind kind_of(Contribution contribution) {
   return kContributionKinds[static_cast<std::size_t>(contribution)];
 }
+
+// What has to be selected for a contribution: its group, and for one of the contributions of a window_step its window.
+struct ContributionNeeds {
+  MeasureGroup group = MeasureGroup::always;
+  std::optional<std::uint8_t> window;  // its index in kWindows
+};
+inline constexpr auto kContributionNeeds = [] {
+  std::array<ContributionNeeds, kContributionCount> needs{};
+#define FIVERATE_NEEDS(name, number, kind, group)                            \
+  needs[number] = {MeasureGroup::group, std::nullopt};                       \
+  if (ContributionKind::kind == ContributionKind::window_step) {             \
+    for (std::uint8_t window = 0; window < kWindowCount; ++window) {         \
+      needs[(number) + std::size_t{window}] = {MeasureGroup::group, window}; \
+    }                                                                        \
+  }
+  FIVERATE_CONTRIBUTIONS(FIVERATE_NEEDS)
+#undef FIVERATE_NEEDS
+  return needs;
+}();
+constexpr MeasureGroup group_of(Contribution contribution) {
+  return kContributionNeeds[static_cast<std::size_t>(contribution)].group;
+}
+
 constexpr bool is_step(Contribution contribution) {
   return kind_of(contribution) != ContributionKind::flow;
 }
@@ -153,51 +200,61 @@ constexpr Contribution quarantined_for(Reason reason) {
 // ---- measures of a brand --------------------------------------------------------------------------------------------
 
 // The measures by their names in JSON, in the order of a row's values. A row derives a `derived` measure from the
-// contribution of the same name, as the kind of the contribution requires. rows.cc computes the `computed` ones from
-// other measures, regions, price readings or cells of brand "".
+// contribution of the same name, as the kind of the contribution requires, and takes an `of_outlets` one from the
+// contribution of the same name of brand "". Both have its group. rows.cc computes the `computed` ones from other
+// measures, regions or price readings; their group stands here.
 // clang-format off
-#define FIVERATE_BRAND_MEASURES(derived, derived_from, computed)                                                      \
-  computed(active_outlets) computed(dormant_outlets)                                                                  \
-  derived(delivered_units) derived(returned_units) computed(net_delivered_units)                                      \
-  computed(previous_net_delivered_units) computed(net_delivered_units_change)                                         \
-  derived(buying_outlets) derived(repeat_buying_outlets) computed(ordering_outlets) derived(requesting_outlets)       \
-  computed(counties) computed(covered_counties) derived(on_shelf_outlets)                                             \
+#define FIVERATE_BRAND_MEASURES(derived, derived_from, of_outlets, computed)                                          \
+  of_outlets(active_outlets) of_outlets(dormant_outlets)                                                              \
+  derived(delivered_units) derived(returned_units) computed(net_delivered_units, purchases)                           \
+  computed(previous_net_delivered_units, purchases) computed(net_delivered_units_change, purchases)                   \
+  derived(buying_outlets) derived(repeat_buying_outlets) of_outlets(ordering_outlets) derived(requesting_outlets)     \
+  computed(counties, purchases) computed(covered_counties, purchases) derived(on_shelf_outlets)                       \
   derived(shelf_checks) derived(shelf_present)                                                                        \
   derived(requested_units) derived(confirmed_units) derived(filled_units) derived(unmet_units)                        \
   derived(order_lines) derived(full_lines) derived(confirmed_lines)                                                   \
-  computed(price_readings) computed(price_q1_fen) computed(price_median_fen) computed(price_q3_fen)                   \
-  computed(price_index_readings)                                                                                      \
-  computed(price_index_q1_bp) computed(price_index_median_bp) computed(price_index_q3_bp)                             \
+  computed(price_readings, prices)                                                                                    \
+  computed(price_q1_fen, prices) computed(price_median_fen, prices) computed(price_q3_fen, prices)                    \
+  computed(price_index_readings, prices)                                                                              \
+  computed(price_index_q1_bp, prices) computed(price_index_median_bp, prices) computed(price_index_q3_bp, prices)     \
   derived(stockout_days_estimated) derived(price_tags_checked) derived(price_tags_ok)                                 \
   derived(stockout_days) derived_from(known_days, in_stock_days) /* and the stockout days */ derived(unknown_days)    \
   derived(listed_counts) derived(zero_counts)                                                                         \
   derived(available_units) derived(sold_units) derived(holding_outlets) derived(moving_outlets)                       \
-  computed(stock_units) derived(stocks_known)                                                                         \
+  computed(stock_units, stock) derived(stocks_known)                                                                  \
   /* From here on inputs of rates, which JSON does not show: */                                                       \
-  computed(sales_28d_units) /* sales of 28 days at the rates of the books */                                          \
-  computed(year_earlier_net_delivered_units)
+  computed(sales_28d_units, stock) /* sales of 28 days at the rates of the books */                                   \
+  computed(year_earlier_net_delivered_units, purchases)
 // clang-format on
 
 enum class BrandMeasure : std::uint8_t {
 #define FIVERATE_ENUMERATOR(name, ...) name,
-  FIVERATE_BRAND_MEASURES(FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR)
+  FIVERATE_BRAND_MEASURES(FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR, FIVERATE_ENUMERATOR)
 #undef FIVERATE_ENUMERATOR
 };
 
 struct BrandMeasureEntry {
   BrandMeasure measure;
   std::string_view name;
-  std::optional<Contribution> contribution;
+  std::optional<Contribution> contribution;  // that it derives from
+  MeasureGroup group;
 };
 inline constexpr std::array kBrandMeasures{
-#define FIVERATE_DERIVED(name) BrandMeasureEntry{BrandMeasure::name, #name, Contribution::name},
-#define FIVERATE_DERIVED_FROM(name, other) BrandMeasureEntry{BrandMeasure::name, #name, Contribution::other},
-#define FIVERATE_COMPUTED(name) BrandMeasureEntry{BrandMeasure::name, #name, std::nullopt},
-    FIVERATE_BRAND_MEASURES(FIVERATE_DERIVED, FIVERATE_DERIVED_FROM, FIVERATE_COMPUTED)
+#define FIVERATE_DERIVED_FROM(name, other) \
+  BrandMeasureEntry{BrandMeasure::name, #name, Contribution::other, group_of(Contribution::other)},
+#define FIVERATE_DERIVED(name) FIVERATE_DERIVED_FROM(name, name)
+#define FIVERATE_OF_OUTLETS(name) \
+  BrandMeasureEntry{BrandMeasure::name, #name, std::nullopt, group_of(Contribution::name)},
+#define FIVERATE_COMPUTED(name, group) BrandMeasureEntry{BrandMeasure::name, #name, std::nullopt, MeasureGroup::group},
+    FIVERATE_BRAND_MEASURES(FIVERATE_DERIVED, FIVERATE_DERIVED_FROM, FIVERATE_OF_OUTLETS, FIVERATE_COMPUTED)
 #undef FIVERATE_DERIVED
 #undef FIVERATE_DERIVED_FROM
+#undef FIVERATE_OF_OUTLETS
 #undef FIVERATE_COMPUTED
 };
+constexpr MeasureGroup group_of(BrandMeasure measure) {
+  return kBrandMeasures[static_cast<std::size_t>(measure)].group;
+}
 inline constexpr std::size_t kBrandValueCount = kBrandMeasures.size();
 using BrandValues = std::array<std::int64_t, kBrandValueCount>;  // by BrandMeasure
 

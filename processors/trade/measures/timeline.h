@@ -16,7 +16,8 @@
 // then. `clock_day` is the day that the contributions sent so far assume.
 //
 // When facts change, the difference is sent: contributions(after) - contributions(before). Late and out-of-order facts,
-// corrections, cancellations, a change of region or class and the passing of time are all the same operation.
+// corrections, cancellations, a change of region or class and the passing of time are all the same operation. What only
+// groups of measures and windows need that the market does not select is not computed (MarketContext::selection).
 #pragma once
 
 #include <optional>
@@ -53,6 +54,7 @@ class FactsChange {
   };
 
   [[nodiscard]] Day first_day() const;
+  [[nodiscard]] TimelineParts changed_parts() const;
   [[nodiscard]] SkuTimeline timeline(const SkuFacts& sku) const;
   [[nodiscard]] const SkuTimeline* before(SkuNumber sku) const;
   void flows_of_moved(const Document* document, Differences& differences) const;

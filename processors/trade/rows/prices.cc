@@ -44,14 +44,14 @@ std::array<std::int64_t, 3> Readings::quantiles(std::size_t window, const std::a
   return found;
 }
 
-PriceReadings readings_of(const CellPrices& prices, const std::array<DayRange, kWindowCount>& windows,
-                          const Catalogue& catalogue) {
+PriceReadings readings_of(const CellPrices& prices, std::span<const WindowDays> windows, const Catalogue& catalogue) {
   constexpr std::int64_t kBasisPoints = 10'000;
   PriceReadings readings;
   for (const auto& sku : prices.skus()) {
     const auto number = catalogue.find(sku.sku_id);
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
-      const auto days = windows[w];
+    for (const auto& window : windows) {
+      const auto w = window.window;
+      const auto days = window.days;
       for (auto from = days.first; from <= days.last;) {
         const auto guide = number ? catalogue.guide_price(*number, from) : std::nullopt;
         const auto until = number ? std::min(days.last, catalogue.guide_price_holds_until(*number, from)) : days.last;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -57,7 +58,6 @@ struct PriceReadings {
 };
 
 // The plausible readings of the days of each window. A SKU that is not in the catalogue yet has no guide price.
-PriceReadings readings_of(const CellPrices& prices, const std::array<DayRange, kWindowCount>& windows,
-                          const Catalogue& catalogue);
+PriceReadings readings_of(const CellPrices& prices, std::span<const WindowDays> windows, const Catalogue& catalogue);
 
 }  // namespace fiverate

@@ -123,12 +123,14 @@ Bytes put_measures(std::span<const std::uint32_t> tags, std::span<const std::int
   return put_bytes(bytes_tag(MetricsRow::Window::kMeasuresFieldNumber), measures.data(), size, to);
 }
 
-Bytes put_rates(const BrandValues& values, Bytes to) {
+Bytes put_rates(const BrandValues& values, MeasureGroups selected, Bytes to) {
   std::array<std::uint8_t, kRatesMax> rates;
   auto* end = rates.data();
   const auto& tags = Tags::get().rates;
-  for (const auto& rate : rates_of(values))
+  for (const auto& rate : rates_of(values)) {
+    if (!selected.has(rate.which)) continue;
     end = put_rate(tags[static_cast<std::size_t>(rate.which)], rate, values, end);
+  }
   const auto size = static_cast<std::size_t>(end - rates.data());
   return put_bytes(bytes_tag(MetricsRow::Window::kRatesFieldNumber), rates.data(), size, to);
 }
@@ -141,6 +143,17 @@ Bytes put_days(std::int32_t window_days, Day as_of, Bytes to) {
   const auto period = period_of(as_of);
   CHECK(period.size() <= kPeriodMax, period);
   return put_bytes(bytes_tag(MetricsRow::Window::kPeriodFieldNumber), period.data(), period.size(), to);
+}
+
+// Nothing if all groups are selected.
+Bytes put_groups(MeasureGroups selected, Bytes to) {
+  if (selected == MeasureGroups::all()) return to;
+  std::array<std::uint8_t, kMeasureGroupNames.size()> groups;
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < kMeasureGroupNames.size(); ++i) {
+    if (selected.has(measure_group(i))) groups[size++] = static_cast<std::uint8_t>(measure_group(i));
+  }
+  return put_bytes(bytes_tag(MetricsRow::kMeasureGroupsFieldNumber), groups.data(), size, to);
 }
 
 std::string_view text_of(const std::uint8_t* begin, const std::uint8_t* end) {
@@ -169,11 +182,12 @@ Row begin_row(std::string_view brand_id, std::string_view region_id, std::string
   return row;
 }
 
-void append_brand_window(std::int32_t window_days, Day as_of, const BrandValues& values, std::string& windows) {
+void append_brand_window(std::int32_t window_days, Day as_of, const BrandValues& values, MeasureGroups selected,
+                         std::string& windows) {
   std::array<std::uint8_t, kWindowMax> window;
   auto* end = put_days(window_days, as_of, window.data());
   end = put_measures(Tags::get().brand_measures, values, end);
-  end = put_rates(values, end);
+  end = put_rates(values, selected, end);
   if (const auto status = price_status(values[static_cast<std::size_t>(BrandMeasure::price_readings)])) {
     end = put_varint(varint_tag(MetricsRow::Window::kPriceStatusFieldNumber), static_cast<std::uint64_t>(*status), end);
   }
@@ -194,10 +208,10 @@ void append_line(std::string_view class_value, std::string_view windows, Row& ro
   append_field(MetricsRow::kLinesFieldNumber, value, windows, row.content);
 }
 
-std::string encode(const Row& row, MetricsRow::Status status, std::int64_t revision) {
-  std::array<std::uint8_t, 2 * (kTagMax + kVarintMax)> last_fields;
-  auto* end =
-      put_varint(varint_tag(MetricsRow::kStatusFieldNumber), static_cast<std::uint64_t>(status), last_fields.data());
+std::string encode(const Row& row, MeasureGroups selected, MetricsRow::Status status, std::int64_t revision) {
+  std::array<std::uint8_t, 3 * (kTagMax + kVarintMax)> last_fields;
+  auto* end = put_groups(selected, last_fields.data());
+  end = put_varint(varint_tag(MetricsRow::kStatusFieldNumber), static_cast<std::uint64_t>(status), end);
   if (revision != 0) {
     end = put_varint(varint_tag(MetricsRow::kRevisionFieldNumber), static_cast<std::uint64_t>(revision), end);
   }

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "metrics.pb.h"
-#include "processors/trade/measures/measure.h"
+#include "processors/trade/measures/selection.h"
 #include "schemas/time.h"
 
 namespace fiverate {
@@ -21,14 +21,16 @@ struct Row {
   std::string region_id;
   std::string class_dimension;
   Day as_of;
-  std::string content;  // the encoded MetricsRow without status and revision
+  std::string content;  // the encoded MetricsRow without groups, status and revision
 };
 
 // A row without lines.
 Row begin_row(std::string_view brand_id, std::string_view region_id, std::string_view class_dimension, Day as_of);
 
-// Appends a window to the windows of one line; windows come in the order of kWindows. `values` by BrandMeasure.
-void append_brand_window(std::int32_t window_days, Day as_of, const BrandValues& values, std::string& windows);
+// Appends a window to the windows of one line; windows come in the order of kWindows. `values` by BrandMeasure: those of measures that
+// are not selected are 0. Of the rates it appends those that are selected.
+void append_brand_window(std::int32_t window_days, Day as_of, const BrandValues& values, MeasureGroups selected,
+                         std::string& windows);
 // The same of brand "": the first values of kMarketMeasureNames.
 void append_market_window(std::int32_t window_days, Day as_of, std::span<const std::int64_t> values,
                           std::string& windows);
@@ -36,7 +38,7 @@ void append_market_window(std::int32_t window_days, Day as_of, std::span<const s
 // Appends the line of a class value. The total ("") comes first.
 void append_line(std::string_view class_value, std::string_view windows, Row& row);
 
-// The complete record.
-std::string encode(const Row& row, MetricsRow::Status status, std::int64_t revision);
+// The complete record of a market that selects these groups of measures.
+std::string encode(const Row& row, MeasureGroups selected, MetricsRow::Status status, std::int64_t revision);
 
 }  // namespace fiverate

@@ -30,7 +30,7 @@ using ReadMeasure = std::int64_t (*)(const MetricsRow::Measures&);
     }                                              \
   },
 constexpr std::array<ReadMeasure, kBrandValueCount> kReadBrandMeasure{
-    FIVERATE_BRAND_MEASURES(FIVERATE_READ, FIVERATE_READ, FIVERATE_READ)};
+    FIVERATE_BRAND_MEASURES(FIVERATE_READ, FIVERATE_READ, FIVERATE_READ, FIVERATE_READ)};
 #undef FIVERATE_READ
 
 #define FIVERATE_READ(name) [](const MetricsRow::Measures& measures) { return std::int64_t{measures.name()}; },
@@ -63,7 +63,17 @@ std::int64_t market_value_of(const MetricsRow::Measures& measures, std::size_t m
   return kReadMarketMeasure.at(measure)(measures);
 }
 
-bool has_value(const MetricsRow::Measures& measures, BrandMeasure measure) {
+MeasureGroups groups_of(const MetricsRow& row) {
+  if (row.measure_groups().empty()) return MeasureGroups::all();
+  auto groups = MeasureGroups::none();
+  for (const auto group : row.measure_groups()) {
+    if (MetricsRow::MeasureGroup_IsValid(group)) groups.insert(static_cast<MeasureGroup>(group));
+  }
+  return groups;
+}
+
+bool has_value(MeasureGroups of_row, const MetricsRow::Measures& measures, BrandMeasure measure) {
+  if (!of_row.has(measure)) return false;
   if (measure >= BrandMeasure::price_q1_fen && measure <= BrandMeasure::price_q3_fen)
     return measures.price_readings() > 0;
   if (measure >= BrandMeasure::price_index_q1_bp && measure <= BrandMeasure::price_index_q3_bp) {

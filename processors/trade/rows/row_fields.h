@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "metrics.pb.h"
-#include "processors/trade/measures/measure.h"
+#include "processors/trade/measures/selection.h"
 #include "processors/trade/rows/rates.h"
 #include "schemas/time.h"
 
@@ -26,13 +26,16 @@ std::int64_t value_of(const MetricsRow::Measures& measures, BrandMeasure measure
 // A measure of brand "", by its index in kMarketMeasureNames.
 std::int64_t market_value_of(const MetricsRow::Measures& measures, std::size_t measure);
 
-// Whether a window of a brand has the measure: quartiles of prices exist only where there are readings.
-bool has_value(const MetricsRow::Measures& measures, BrandMeasure measure);
+// The groups of measures that the market of the row selects. A row has no measures and rates of other groups.
+MeasureGroups groups_of(const MetricsRow& row);
+
+// Whether a window of a brand has the measure: its group is one of the row, and quartiles of prices exist only where there are readings.
+bool has_value(MeasureGroups of_row, const MetricsRow::Measures& measures, BrandMeasure measure);
 
 // The day of the row, or kNoDay if it is not a date.
 Day day_of(const MetricsRow& row);
 
-// The rates that a row of a brand carries. A rate that is absent has no denominator.
+// The rates that a row of a brand carries. A rate that is absent, since its group is not one of the row, has no denominator.
 Rates rates_of(const MetricsRow::Window& window);
 
 }  // namespace fiverate

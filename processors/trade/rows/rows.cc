@@ -33,6 +33,13 @@ bool has_anything_to_report(const BrandValues& values) {
   return false;
 }
 
+template <ContributionKind kKind>
+std::vector<DerivedMeasure> selected_from(const Selection& selection) {
+  std::vector<DerivedMeasure> measures(kMeasuresFrom<kKind>.begin(), kMeasuresFrom<kKind>.end());
+  std::erase_if(measures, [&](const DerivedMeasure& one) { return !selection.measures.has(one.measure); });
+  return measures;
+}
+
 }  // namespace
 
 std::uint32_t LineNumbers::number_of(const ClassKey& key) {
@@ -79,15 +86,21 @@ void LineSums::roll_up(std::span<const std::size_t> lowest_first, std::span<cons
 
 // ---- rows of a day ----------------------------------------------------------------------------------------------------
 
-DayRows::DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines, Day as_of,
-                 Millis counties_known_before, std::span<const CellOfDay> market_cells)
+DayRows::DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines,
+                 const CellLayouts& layouts, Day as_of, Millis counties_known_before,
+                 std::span<const CellOfDay> market_cells)
     : regions_(regions),
       catalogue_(catalogue),
       lines_(lines),
+      selection_(layouts.brand.selection()),
       as_of_(as_of),
-      windows_(windows_as_of(as_of)),
-      market_(CellLayout::of(CellLayout::Content::market), 0),
-      brand_(CellLayout::of(CellLayout::Content::brand), kWindowCount) {
+      windows_(windows_as_of(as_of, selection_.windows)),
+      steps_(selected_from<ContributionKind::step>(selection_)),
+      window_steps_(selected_from<ContributionKind::window_step>(selection_)),
+      day_steps_(selected_from<ContributionKind::day_step>(selection_)),
+      flows_(selected_from<ContributionKind::flow>(selection_)),
+      market_(layouts.market, 0),
+      brand_(layouts.brand, kWindowCount) {
   const auto count = regions_.size();
   for (std::size_t region = 0; region < count; ++region) {
     by_name_.push_back(region);
@@ -158,7 +171,7 @@ void DayRows::add_covered_counties() {
     for (std::size_t region = 0; region < county_.size(); ++region) {
       const auto* const sums = brand_.at(line, region);
       if (!county_[region] || sums == nullptr) continue;
-      for (std::size_t w = 0; w < kWindowCount; ++w) {
+      for (const auto w : selection_.windows) {
         if (net_delivered(sums, w) < 1) continue;
         for (const auto above : paths_[region]) ++brand_.at(line, above)[first + w];
       }
@@ -168,12 +181,10 @@ void DayRows::add_covered_counties() {
 
 // The prices that were read at or under each region, where there are any.
 DayRows::LinePrices DayRows::prices_of(std::span<const CellOfDay> cells) const {
-  std::array<DayRange, kWindowCount> days;
-  for (std::size_t w = 0; w < kWindowCount; ++w) days[w] = windows_[w].days;
   LinePrices prices;
   for (const auto& cell : cells) {
     if (cell.prices == nullptr) continue;
-    const auto here = readings_of(*cell.prices, days, catalogue_);
+    const auto here = readings_of(*cell.prices, windows_, catalogue_);
     for (const auto line : cell.lines) {
       while (line >= prices.size()) prices.emplace_back(county_.size());
       prices[line][cell.region].add(here);
@@ -193,32 +204,43 @@ BrandValues DayRows::values_of(std::size_t line, std::size_t region, std::size_t
   const auto& layout = brand_.layout();
   const auto* const sums = brand_.at(line, region);
   BrandValues values{};
-  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::step>)
-    at(values, measure) = layout.value(sums, contribution);
-  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::flow>)
-    at(values, measure) = layout.flow(sums, contribution, window);
-  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::window_step>)
+  for (const auto& [measure, contribution] : steps_) at(values, measure) = layout.value(sums, contribution);
+  for (const auto& [measure, contribution] : flows_) at(values, measure) = layout.flow(sums, contribution, window);
+  for (const auto& [measure, contribution] : window_steps_)
     at(values, measure) = layout.value(sums, in_window(contribution, window));
-  for (const auto& [measure, contribution] : kMeasuresFrom<ContributionKind::day_step>)
+  for (const auto& [measure, contribution] : day_steps_)
     at(values, measure) = layout.day_sum(sums, contribution, window);
-  at(values, BrandMeasure::known_days) += at(values, BrandMeasure::stockout_days);
-  const auto net = net_delivered(sums, window);
-  const auto previous = layout.net_previous(sums, window);
-  at(values, BrandMeasure::net_delivered_units) = net;
-  at(values, BrandMeasure::previous_net_delivered_units) = previous;
-  at(values, BrandMeasure::net_delivered_units_change) = net - previous;
-  at(values, BrandMeasure::year_earlier_net_delivered_units) = layout.net_year_earlier(sums, window);
-  at(values, BrandMeasure::covered_counties) = sums[layout.size() + window];
-  const auto stock = stock_of(layout, sums, as_of_);
-  at(values, BrandMeasure::stock_units) = stock.level;
-  at(values, BrandMeasure::sales_28d_units) = stock.rate;
+  if (selection_.has(MeasureGroup::purchases)) {
+    const auto net = net_delivered(sums, window);
+    const auto previous = layout.net_previous(sums, window);
+    at(values, BrandMeasure::net_delivered_units) = net;
+    at(values, BrandMeasure::previous_net_delivered_units) = previous;
+    at(values, BrandMeasure::net_delivered_units_change) = net - previous;
+    at(values, BrandMeasure::year_earlier_net_delivered_units) = layout.net_year_earlier(sums, window);
+    at(values, BrandMeasure::covered_counties) = sums[layout.size() + window];
+  }
+  if (selection_.has(MeasureGroup::stock)) {
+    at(values, BrandMeasure::known_days) += at(values, BrandMeasure::stockout_days);
+    const auto stock = stock_of(layout, sums, as_of_);
+    at(values, BrandMeasure::stock_units) = stock.level;
+    at(values, BrandMeasure::sales_28d_units) = stock.rate;
+  }
   return values;
+}
+
+// The measures that are the same for all brands, but for counties.
+void DayRows::fill_outlets(const std::int64_t* line, std::size_t window, BrandValues& values) const {
+  const auto& layout = market_.layout();
+  at(values, BrandMeasure::active_outlets) = layout.value(line, Contribution::active_outlets);
+  at(values, BrandMeasure::dormant_outlets) = layout.value(line, Contribution::dormant_outlets);
+  if (!selection_.measures.has(BrandMeasure::ordering_outlets)) return;
+  at(values, BrandMeasure::ordering_outlets) = layout.value(line, in_window(Contribution::ordering_outlets, window));
 }
 
 std::vector<Row> DayRows::brand_rows(std::string_view brand_id, std::span<const CellOfDay> cells,
                                      const std::vector<bool>& only) {
   sum(cells, brand_);
-  add_covered_counties();
+  if (selection_.measures.has(BrandMeasure::covered_counties)) add_covered_counties();
   const auto prices = prices_of(cells);
   const auto fill = [](const Readings& readings, std::size_t window, BrandValues& values, BrandMeasure size,
                        BrandMeasure first) {
@@ -229,7 +251,7 @@ std::vector<Row> DayRows::brand_rows(std::string_view brand_id, std::span<const 
   };
   return collect(brand_id, brand_, only, [&](std::size_t line, std::size_t region, std::string& windows) {
     const auto* const outlets = market_.at(line, region);
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
+    for (const auto w : selection_.windows) {
       auto values = values_of(line, region, w);
       if (line < prices.size()) {
         const auto& readings = prices[line][region];
@@ -237,17 +259,11 @@ std::vector<Row> DayRows::brand_rows(std::string_view brand_id, std::span<const 
         fill(readings.index, w, values, BrandMeasure::price_index_readings, BrandMeasure::price_index_q1_bp);
       }
       if (!has_anything_to_report(values)) continue;
-      if (outlets != nullptr) {
-        const auto& layout = market_.layout();
-        at(values, BrandMeasure::active_outlets) = layout.value(outlets, Contribution::active_outlets);
-        at(values, BrandMeasure::dormant_outlets) = layout.value(outlets, Contribution::dormant_outlets);
-        at(values, BrandMeasure::ordering_outlets) =
-            layout.value(outlets, in_window(Contribution::ordering_outlets, w));
-      }
-      at(values, BrandMeasure::counties) = counties_[region];
+      if (outlets != nullptr) fill_outlets(outlets, w, values);
+      if (selection_.measures.has(BrandMeasure::counties)) at(values, BrandMeasure::counties) = counties_[region];
       at(values, BrandMeasure::stock_units) /= kMillionth;
       at(values, BrandMeasure::sales_28d_units) = sales_of_28_days(at(values, BrandMeasure::sales_28d_units));
-      append_brand_window(kWindows[w], as_of_, values, windows);
+      append_brand_window(kWindows[w], as_of_, values, selection_.measures, windows);
     }
   });
 }
@@ -270,7 +286,7 @@ std::vector<Row> DayRows::market_rows(const std::vector<bool>& only) const {
     const auto& layout = market_.layout();
     const auto* const sums = market_.at(line, region);
     const bool whole_market = region == RegionTree::kRoot && line == LineNumbers::kTotal;
-    for (std::size_t w = 0; w < kWindowCount; ++w) {
+    for (const auto w : selection_.windows) {
       std::array<std::int64_t, kMarketMeasureNames.size()> values{
           layout.value(sums, Contribution::active_outlets), layout.value(sums, Contribution::dormant_outlets),
           layout.flow(sums, Contribution::visits_done, w), layout.flow(sums, Contribution::visits_not_done, w)};

@@ -1,6 +1,6 @@
 // From the running values of cells to published rows: roll-up over class values and regions, coverage, price quartiles.
 //
-//   DayRows day(regions, catalogue, as_of, counties_known_before, market_cells);   // once a day: outlets, counties
+//   DayRows day(regions, catalogue, lines, layouts, as_of, counties_known_before, market_cells);   // once a day: outlets, counties
 //   for each brand: day.brand_rows("B1", cells_of_b1)                              // all cells of the brand
 #pragma once
 
@@ -77,10 +77,10 @@ class LineSums {
 
 class DayRows {
  public:
-  // `market_cells` are those of brand "". A county counts if its first record arrived before `counties_known_before`. Regions,
-  // catalogue (for guide prices) and lines must outlive this object.
-  DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines, Day as_of,
-          Millis counties_known_before, std::span<const CellOfDay> market_cells);
+  // `market_cells` are those of brand "". A county counts if its first record arrived before `counties_known_before`. Rows have the
+  // windows and measures that the layouts of cells select. The first four arguments must outlive this object.
+  DayRows(const RegionTree& regions, const Catalogue& catalogue, const LineNumbers& lines, const CellLayouts& layouts,
+          Day as_of, Millis counties_known_before, std::span<const CellOfDay> market_cells);
 
   // The rows that have anything to report, sorted by (region_id, class_dimension); of those regions alone for which `only` is true,
   // if it is not empty.
@@ -98,6 +98,7 @@ class DayRows {
   void add_covered_counties();
   [[nodiscard]] std::int64_t net_delivered(const std::int64_t* line, std::size_t window) const;
   [[nodiscard]] BrandValues values_of(std::size_t line, std::size_t region, std::size_t window) const;
+  void fill_outlets(const std::int64_t* line, std::size_t window, BrandValues& values) const;
   void fill_data_quality(const std::int64_t* line, std::size_t window, std::span<std::int64_t> values) const;
   // `append_windows(line, region, windows)` encodes the windows of a line that have something to report.
   template <typename AppendWindows>
@@ -107,8 +108,11 @@ class DayRows {
   const RegionTree& regions_;
   const Catalogue& catalogue_;
   const LineNumbers& lines_;
+  const Selection& selection_;
   Day as_of_;
-  std::array<WindowDays, kWindowCount> windows_;
+  std::vector<WindowDays> windows_;
+  std::vector<DerivedMeasure> steps_, window_steps_, day_steps_,
+      flows_;                                    // selected, by the kind of their contributions
   std::vector<std::size_t> by_name_;             // indices of regions, sorted by region id
   std::vector<std::size_t> lowest_first_;        // the same, those below before those above
   std::vector<std::vector<std::size_t>> paths_;  // by region: itself and the regions above it

@@ -33,23 +33,6 @@ bool has_content(CellLayout::Content content, Contribution contribution) {
   return false;
 }
 
-std::size_t slots_of(ContributionKind kind) {
-  switch (kind) {
-    case ContributionKind::step:
-    case ContributionKind::window_step:  // each window has a contribution of its own
-      return 1;
-    case ContributionKind::day_step:
-      return 1 + 2 * kWindowCount;
-    case ContributionKind::flow:
-      return kWindowCount;
-  }
-  return 0;
-}
-
-void add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) {
-  for (std::size_t w = 0; w < kWindowCount; ++w) sums[w] = wrapped_sum(sums[w], wrapped_product(value, weights[w]));
-}
-
 Weights difference(const Weights& after, const Weights& before) {
   Weights change;
   change.value = after.value - before.value;
@@ -75,20 +58,12 @@ bool Weights::is_zero() const {
          all_zero(before);
 }
 
-std::array<WindowDays, kWindowCount> windows_as_of(Day as_of) {
-  std::array<WindowDays, kWindowCount> windows;
-  for (std::size_t w = 0; w < kWindowCount; ++w) {
-    windows[w] = {window_of(kWindows[w], as_of), previous_of(kWindows[w], as_of), year_earlier(kWindows[w], as_of)};
-  }
-  return windows;
-}
-
-Weights weights_of(Day day, Day as_of, const std::array<WindowDays, kWindowCount>& windows) {
+Weights weights_of(Day day, Day as_of, std::span<const WindowDays> windows) {
   Weights weights;
   if (day > as_of) return weights;
   weights.value = 1;
-  for (std::size_t w = 0; w < kWindowCount; ++w) {
-    const auto& window = windows[w];
+  for (const auto& window : windows) {
+    const auto w = window.window;
     weights.flow[w] = contains(window.days, day) ? 1 : 0;
     weights.previous[w] = contains(window.previous, day) ? 1 : 0;
     weights.year_earlier[w] = contains(window.year_earlier, day) ? 1 : 0;
@@ -106,25 +81,41 @@ NeededFrom first_day_needed(Day as_of) {
 
 // ---- layout -----------------------------------------------------------------------------------------------------------
 
-CellLayout::CellLayout(Content content) {
+CellLayout::CellLayout(Content content, const Selection& selection) : selection_(selection) {
+  std::uint8_t position = 0;
+  for (const auto w : selection_.windows) positions_[w] = position++;
   slots_.fill(kNone);
   for (std::size_t i = 0; i < kContributionCount; ++i) {
     const auto contribution = static_cast<Contribution>(i);
-    if (!has_content(content, contribution)) continue;
+    if (!has_content(content, contribution) || !selection_.has(contribution)) continue;
     slots_[i] = static_cast<std::uint16_t>(size_);
     size_ += slots_of(kind_of(contribution));
     if (kind_of(contribution) == ContributionKind::day_step) day_steps_.push_back(contribution);
   }
-  if (content == Content::brand) {
+  if (has(Contribution::delivered_units)) {
     net_ = static_cast<std::uint16_t>(size_);
-    size_ += 2 * kWindowCount;
+    size_ += 2 * windows();
   }
 }
 
-const CellLayout& CellLayout::of(Content content) {
-  static const std::array kLayouts{CellLayout(Content::brand), CellLayout(Content::market),
-                                   CellLayout(Content::regional_rules), CellLayout(Content::nothing)};
-  return kLayouts[static_cast<std::size_t>(content)];
+std::size_t CellLayout::slots_of(ContributionKind kind) const {
+  switch (kind) {
+    case ContributionKind::step:
+    case ContributionKind::window_step:  // each window has a contribution of its own
+      return 1;
+    case ContributionKind::day_step:
+      return 1 + 2 * windows();
+    case ContributionKind::flow:
+      return windows();
+  }
+  return 0;
+}
+
+void CellLayout::add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) const {
+  for (const auto w : selection_.windows) {
+    *sums = wrapped_sum(*sums, wrapped_product(value, weights[w]));
+    ++sums;
+  }
 }
 
 void CellLayout::add(Contribution contribution, std::int64_t value, const Weights& weights,
@@ -140,14 +131,14 @@ void CellLayout::add(Contribution contribution, std::int64_t value, const Weight
     case ContributionKind::day_step:
       *own = wrapped_sum(*own, wrapped_product(value, weights.value));
       add_times(value, weights.day_sum, own + 1);
-      add_times(value, weights.before, own + 1 + kWindowCount);
+      add_times(value, weights.before, own + 1 + windows());
       break;
     case ContributionKind::flow: {
       add_times(value, weights.flow, own);
       if (net_ == kNone || !is_delivery(contribution)) break;
       const auto net = contribution == Contribution::returned_units ? wrapped_product(-1, value) : value;
       add_times(net, weights.previous, values + net_);
-      add_times(net, weights.year_earlier, values + net_ + kWindowCount);
+      add_times(net, weights.year_earlier, values + net_ + windows());
       break;
     }
   }
@@ -156,37 +147,38 @@ void CellLayout::add(Contribution contribution, std::int64_t value, const Weight
 // ---- values -----------------------------------------------------------------------------------------------------------
 
 void RunningValues::add_cell(bool of_brand) {
-  const auto& layout = of_brand ? brand_layout_ : market_layout_;
-  cells_.push_back({&layout, std::make_unique<std::int64_t[]>(layout.size())});
+  const auto& layout = of_brand ? layouts_.brand : layouts_.market;
+  cells_.push_back({of_brand, std::make_unique<std::int64_t[]>(layout.size())});
 }
 
 void RunningValues::restore_day(Day day) {
   day_ = day;
   if (day == kNoDay) return;
-  windows_ = windows_as_of(day);
+  windows_ = windows_as_of(day, layouts_.brand.selection().windows);
   recent_.assign(kRecentDays, {kNoDay, {}});
 }
 
 std::vector<RunningValues::Pass> RunningValues::begin_move(Day to, std::span<const Day> days) {
   CHECK(to > day_, to.number, day_.number);
   by_one_day_ = day_ != kNoDay && to == day_ + 1;
-  const auto windows = windows_as_of(to);
+  const auto windows = windows_as_of(to, layouts_.brand.selection().windows);
   std::vector<Pass> passes;
   for (const auto day : days) {
     if (day > to) break;
     const auto after = weights_of(day, to, windows);
     auto change = difference(after, day_ == kNoDay ? Weights{} : weights_of(day, day_, windows_));
     if (!by_one_day_) {
-      for (std::size_t w = 0; w < kWindowCount; ++w) {
-        if (day >= windows[w].days.first) change.day_sum[w] = after.day_sum[w];
+      for (const auto& window : windows) {
+        if (day >= window.days.first) change.day_sum[window.window] = after.day_sum[window.window];
       }
     }
     if (!change.is_zero()) passes.push_back({day, change});
   }
   if (!by_one_day_) {
     for (auto& cell : cells_) {
-      for (const auto step : cell.layout->day_steps())
-        std::ranges::fill(CellLayout::day_sums(cell.values.get() + cell.layout->slot(step)), 0);
+      const auto& layout = layout_of(cell);
+      for (const auto step : layout.day_steps())
+        std::ranges::fill(layout.day_sums(cell.values.get() + layout.slot(step)), 0);
     }
   }
   restore_day(to);
@@ -201,13 +193,15 @@ void RunningValues::apply(const Pass& pass, std::span<const CellDifference> diff
 void RunningValues::end_move() {
   for (std::size_t i = 0; i < cells_.size(); ++i) {
     auto& cell = cells_[i];
-    for (const auto contribution : cell.layout->day_steps()) {
-      auto* const step = cell.values.get() + cell.layout->slot(contribution);
-      const auto sums = CellLayout::day_sums(step);
-      const auto before = CellLayout::before_windows(step);
-      for (std::size_t w = 0; w < kWindowCount; ++w) {
+    const auto& layout = layout_of(cell);
+    for (const auto contribution : layout.day_steps()) {
+      auto* const step = cell.values.get() + layout.slot(contribution);
+      const auto sums = layout.day_sums(step);
+      const auto before = layout.before_windows(step);
+      for (std::size_t w = 0; w < windows_.size(); ++w) {
+        const auto& window = windows_[w];
         const auto sum_before = sums[w];
-        sums[w] = moved_sum(sums[w], *step, before[w], windows_[w].days, kWindows[w] != kMonth);
+        sums[w] = moved_sum(sums[w], *step, before[w], window.days, kWindows[window.window] != kMonth);
         if (sums[w] != sum_before || !by_one_day_) mark_changed(static_cast<CellNumber>(i));
       }
     }
@@ -240,7 +234,7 @@ void RunningValues::add(Day day, std::span<const CellDifference> differences) {
 
 void RunningValues::add_weighted(const CellDifference& difference, const Weights& weights) {
   auto& cell = at(difference.cell);
-  cell.layout->add(difference.contribution, difference.value, weights, cell.values.get());
+  layout_of(cell).add(difference.contribution, difference.value, weights, cell.values.get());
   mark_changed(difference.cell);
 }
 

@@ -7,7 +7,8 @@
 //   day_step            the value on the day; for each window the sum over its days and the value on the day before it
 //   flow                for each window the sum over its days
 //
-// and for each window the units delivered minus those returned in the window before, and in the window a year earlier.
+// and for each window the units delivered minus those returned in the window before, and in the window a year earlier. Contributions and
+// windows that the market does not select have no values.
 //
 // All of these are sums of dated differences, each times a weight that depends on two days alone: the day of the difference and
 // the day of the values. To move on to another day means to add the differences of the few days whose weights change. Sums of a
@@ -22,7 +23,7 @@
 #include <vector>
 
 #include "processors/trade/base/window.h"
-#include "processors/trade/measures/measure.h"
+#include "processors/trade/measures/selection.h"
 #include "schemas/time.h"
 
 namespace fiverate {
@@ -49,13 +50,11 @@ struct Weights {
   [[nodiscard]] bool is_zero() const;
 };
 
-struct WindowDays {
-  DayRange days, previous, year_earlier;
-};
-std::array<WindowDays, kWindowCount> windows_as_of(Day as_of);
-Weights weights_of(Day day, Day as_of, const std::array<WindowDays, kWindowCount>& windows);
+// `windows` are as of the same day. The weights of other windows are 0.
+Weights weights_of(Day day, Day as_of, std::span<const WindowDays> windows);
 
-// Where the running values of each contribution are among those of a cell.
+// Where the running values of each contribution are among those of a cell. Only what is selected has values. A window is
+// named by its index in kWindows.
 class CellLayout {
  public:
   enum class Content : std::uint8_t {
@@ -64,8 +63,9 @@ class CellLayout {
     regional_rules,  // the inputs of rules R3 and R6
     nothing,
   };
-  static const CellLayout& of(Content content);
+  explicit CellLayout(Content content, const Selection& selection = {});
 
+  [[nodiscard]] const Selection& selection() const { return selection_; }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool has(Contribution contribution) const { return slot(contribution) != kNone; }
   [[nodiscard]] std::span<const Contribution> day_steps() const { return day_steps_; }
@@ -78,23 +78,21 @@ class CellLayout {
     return values[slot(contribution)];
   }
   [[nodiscard]] std::int64_t flow(const std::int64_t* values, Contribution contribution, std::size_t window) const {
-    return values[slot(contribution) + window];
+    return values[slot(contribution) + positions_[window]];
   }
   [[nodiscard]] std::int64_t day_sum(const std::int64_t* values, Contribution contribution, std::size_t window) const {
-    return values[slot(contribution) + 1U + window];
+    return values[slot(contribution) + 1U + positions_[window]];
   }
   [[nodiscard]] std::int64_t net_previous(const std::int64_t* values, std::size_t window) const {
-    return values[net_ + window];
+    return values[net_ + positions_[window]];
   }
   [[nodiscard]] std::int64_t net_year_earlier(const std::int64_t* values, std::size_t window) const {
-    return values[net_ + kWindowCount + window];
+    return values[net_ + windows() + positions_[window]];
   }
-  // The sums of a day_step over the windows, and its values on the days before them.
-  static std::span<std::int64_t, kWindowCount> day_sums(std::int64_t* step) {
-    return std::span<std::int64_t, kWindowCount>(step + 1, kWindowCount);
-  }
-  static std::span<std::int64_t, kWindowCount> before_windows(std::int64_t* step) {
-    return std::span<std::int64_t, kWindowCount>(step + 1 + kWindowCount, kWindowCount);
+  // The sums of a day_step over the selected windows, and its values on the days before them.
+  [[nodiscard]] std::span<std::int64_t> day_sums(std::int64_t* step) const { return {step + 1, windows()}; }
+  [[nodiscard]] std::span<std::int64_t> before_windows(std::int64_t* step) const {
+    return {step + 1 + windows(), windows()};
   }
   [[nodiscard]] std::size_t slot(Contribution contribution) const {
     return slots_[static_cast<std::size_t>(contribution)];
@@ -102,8 +100,12 @@ class CellLayout {
 
  private:
   static constexpr std::uint16_t kNone = 0xffff;
-  explicit CellLayout(Content content);
+  [[nodiscard]] std::size_t windows() const { return selection_.windows.size(); }
+  [[nodiscard]] std::size_t slots_of(ContributionKind kind) const;
+  void add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) const;
 
+  Selection selection_;
+  std::array<std::uint8_t, kWindowCount> positions_{};  // of each selected window among the values by window
   std::array<std::uint16_t, kContributionCount> slots_;
   std::uint16_t net_ = kNone;
   std::size_t size_ = 0;
@@ -118,11 +120,17 @@ constexpr bool is_delivery(Contribution contribution) {
 // Whether a contribution is one of brand "".
 bool is_of_whole_outlets(Contribution contribution);
 
+// The layouts of the cells of brands and of those of brand "".
+struct CellLayouts {
+  CellLayout brand;
+  CellLayout market;
+};
+
 class RunningValues {
  public:
   // The contents of the cells of brands and of those of brand "". With `nothing` a cell has no values.
-  RunningValues(CellLayout::Content brand_cells, CellLayout::Content market_cells)
-      : brand_layout_(CellLayout::of(brand_cells)), market_layout_(CellLayout::of(market_cells)) {}
+  RunningValues(CellLayout::Content brand_cells, CellLayout::Content market_cells, const Selection& selection = {})
+      : layouts_{CellLayout(brand_cells, selection), CellLayout(market_cells, selection)} {}
 
   // Cells are added in the order of their numbers.
   void add_cell(bool of_brand);
@@ -143,10 +151,11 @@ class RunningValues {
   // Adds differences that have come after the values moved to their day. Nothing happens if they are of a later day.
   void add(Day day, std::span<const CellDifference> differences);
 
-  [[nodiscard]] const CellLayout& layout(CellNumber cell) const { return *at(cell).layout; }
+  [[nodiscard]] const CellLayouts& layouts() const { return layouts_; }
+  [[nodiscard]] const CellLayout& layout(CellNumber cell) const { return layout_of(at(cell)); }
   [[nodiscard]] const std::int64_t* values(CellNumber cell) const { return at(cell).values.get(); }
   [[nodiscard]] std::span<std::int64_t> mutable_values(CellNumber cell) {
-    return {at(cell).values.get(), at(cell).layout->size()};
+    return {at(cell).values.get(), layout(cell).size()};
   }
   void restore_day(Day day);
 
@@ -155,26 +164,28 @@ class RunningValues {
 
  private:
   struct Cell {
-    const CellLayout* layout;
+    bool of_brand;
     std::unique_ptr<std::int64_t[]> values;
     bool changed = false;
   };
   [[nodiscard]] const Cell& at(CellNumber cell) const { return cells_[static_cast<std::size_t>(cell)]; }
   [[nodiscard]] Cell& at(CellNumber cell) { return cells_[static_cast<std::size_t>(cell)]; }
+  [[nodiscard]] const CellLayout& layout_of(const Cell& cell) const {
+    return cell.of_brand ? layouts_.brand : layouts_.market;
+  }
   void add_weighted(const CellDifference& difference, const Weights& weights);
   void mark_changed(CellNumber cell);
   [[nodiscard]] std::int64_t moved_sum(std::int64_t sum, std::int64_t value, std::int64_t before, DayRange window,
                                        bool is_rolling) const;
   [[nodiscard]] const Weights& weights_now(Day day);
 
-  const CellLayout& brand_layout_;
-  const CellLayout& market_layout_;
+  CellLayouts layouts_;
   std::vector<Cell> cells_;
   std::vector<CellNumber> changed_;
   Day day_ = kNoDay;
-  bool by_one_day_ = false;                         // the move at hand
-  std::array<WindowDays, kWindowCount> windows_{};  // as of day_
-  std::vector<std::pair<Day, Weights>> recent_;     // weights as of day_, by the distance of the day modulo its size
+  bool by_one_day_ = false;                      // the move at hand
+  std::vector<WindowDays> windows_;              // as of day_
+  std::vector<std::pair<Day, Weights>> recent_;  // weights as of day_, by the distance of the day modulo its size
 };
 
 // The first days whose differences change their weights after the values have moved to `as_of`.

@@ -14,7 +14,6 @@ constexpr std::int64_t kPercent = 1;
 constexpr std::int64_t kCriticalPercent = 10;
 constexpr RuleRuns kShareRuns{1, 3};
 constexpr RuleRuns kAtOnce{1, 1};
-constexpr std::int32_t kEvidenceWindow = 7;  // of the row that shows the reasons of rejected documents
 
 // Evaluates the alert after one of its conditions has changed. Returns a transition without value, threshold and evidence.
 std::optional<Transition> evaluate(SourceTopicAlert& alert, Millis at) {
@@ -40,7 +39,15 @@ RuleVerdict evaluate_share(const DocumentOutcomes& outcomes) {
           100 * rejected >= kCriticalPercent * documents ? Transition::CRITICAL : Transition::WARNING};
 }
 
-std::optional<Transition> close_day(SourceTopicAlert& alert, const DayClose& close, const DocumentOutcomes& outcomes) {
+std::int32_t evidence_window(const WindowSet& windows) {
+  for (const auto w : windows) {
+    if (kWindows[w] != kMonth) return kWindows[w];
+  }
+  return kMonth;
+}
+
+std::optional<Transition> close_day(SourceTopicAlert& alert, const DayClose& close, const DocumentOutcomes& outcomes,
+                                    std::int32_t window) {
   apply_verdict(alert.share, evaluate_share(outcomes), kShareRuns, close.at);
   auto transition = evaluate(alert, close.at);
   if (!transition) return std::nullopt;
@@ -49,7 +56,7 @@ std::optional<Transition> close_day(SourceTopicAlert& alert, const DayClose& clo
   transition->set_unit("records");
   auto& row = *transition->add_evidence()->mutable_row();
   row.set_as_of_day(close.day.number);
-  row.set_window_days(kEvidenceWindow);
+  row.set_window_days(window);
   return transition;
 }
 

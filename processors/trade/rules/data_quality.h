@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "processors/trade/base/window.h"
 #include "processors/trade/rules/daily_rule.h"
 
 namespace fiverate {
@@ -43,8 +44,11 @@ struct SourceTopicAlert {
   DailyAlert published;  // the alert
 };
 
-// Evaluates the share of a day that has closed. Returns the transition to publish.
-std::optional<Transition> close_day(SourceTopicAlert& alert, const DayClose& close, const DocumentOutcomes& outcomes);
+// The window of the row that shows the reasons of rejected documents: the shortest one that the market has.
+std::int32_t evidence_window(const WindowSet& windows);
+// Evaluates the share of a day that has closed. Returns the transition to publish. `window` is that of the evidence.
+std::optional<Transition> close_day(SourceTopicAlert& alert, const DayClose& close, const DocumentOutcomes& outcomes,
+                                    std::int32_t window);
 // Evaluates the alert at `at`, after the records that are held have changed.
 std::optional<Transition> change_held(SourceTopicAlert& alert, std::vector<HeldRecord> held, Millis at);
 

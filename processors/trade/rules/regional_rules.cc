@@ -1,8 +1,10 @@
 #include "processors/trade/rules/regional_rules.h"
 
+#include <algorithm>
 #include <array>
 
 #include "processors/trade/rules/alert_id.h"
+#include "schemas/format.h"
 
 namespace fiverate {
 namespace {
@@ -12,7 +14,8 @@ __extension__ using Wide = __int128;
 constexpr std::int32_t kStockoutWindow = 7;
 constexpr std::size_t kStockoutWindowIndex = 1;
 static_assert(kWindows[kStockoutWindowIndex] == kStockoutWindow);
-constexpr std::int32_t kStockWindow = 28;
+constexpr std::size_t kStockWindowIndex = 2;
+static_assert(kWindows[kStockWindowIndex] == 28);
 constexpr std::int64_t kSampleAtLeast = 30;
 
 // Whether Wilson's lower bound at 95 % (z = 1.96) is above 5 %, multiplied out to integers. (Wilson 1927, JASA 22.)
@@ -26,12 +29,16 @@ struct RegionalRule {
   RegionalVerdict (*evaluate)(const RegionFacts&);
   RuleRuns runs;
   std::string_view unit;
-  std::int32_t window;  // of the row that is the evidence
+  std::size_t window;  // of the row that is the evidence, by its index in kWindows
 };
 constexpr std::array kRules{
-    RegionalRule{"R3", evaluate_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindow},
-    RegionalRule{"R6", evaluate_overstock_region, {7, 7}, "units", kStockWindow},
+    RegionalRule{"R3", evaluate_stockout_region, {2, 3}, "outlet-SKUs", kStockoutWindowIndex},
+    RegionalRule{"R6", evaluate_overstock_region, {7, 7}, "units", kStockWindowIndex},
 };
+
+bool is_evaluated(const RegionalRule& rule, const Selection& selection) {
+  return selection.has(MeasureGroup::stock) && selection.windows.has(rule.window);
+}
 
 Transition transition_of(const RegionalRule& rule, std::string_view brand_id, const std::string& region_id,
                          const DayClose& close, const DailyAlert& alert, Transition::State state,
@@ -47,7 +54,7 @@ Transition transition_of(const RegionalRule& rule, std::string_view brand_id, co
   row.set_as_of_day(close.day.number);
   row.set_brand_id(std::string(brand_id));
   row.set_region_id(region_id);
-  row.set_window_days(rule.window);
+  row.set_window_days(kWindows[rule.window]);
   return transition;
 }
 
@@ -65,10 +72,27 @@ void RegionFacts::add(const RegionFacts& other, int sign) {
   add_to(stock.listed, other.stock.listed);
 }
 
+bool has_regional_rules(const Selection& selection) {
+  return std::ranges::any_of(kRules, [&](const RegionalRule& rule) { return is_evaluated(rule, selection); });
+}
+
+std::vector<std::string> rules_not_evaluated(const Selection& selection) {
+  std::vector<std::string> sentences;
+  for (const auto& rule : kRules) {
+    if (is_evaluated(rule, selection)) continue;
+    sentences.push_back(
+        fmt::format("Rule {} is not evaluated: it needs \"{}\" in rates.measures and {} in rates.windows.", rule.name,
+                    name_of(MeasureGroup::stock), kWindows[rule.window]));
+  }
+  return sentences;
+}
+
 RegionFacts region_facts_of(const CellLayout& layout, const std::int64_t* values, Day day) {
   RegionFacts facts;
-  facts.stockout_days = layout.day_sum(values, Contribution::stockout_days, kStockoutWindowIndex);
-  facts.known_days = facts.stockout_days + layout.day_sum(values, Contribution::in_stock_days, kStockoutWindowIndex);
+  if (layout.selection().windows.has(kStockoutWindowIndex)) {
+    facts.stockout_days = layout.day_sum(values, Contribution::stockout_days, kStockoutWindowIndex);
+    facts.known_days = facts.stockout_days + layout.day_sum(values, Contribution::in_stock_days, kStockoutWindowIndex);
+  }
   facts.stock = stock_of(layout, values, day);
   return facts;
 }
@@ -91,8 +115,8 @@ RegionalVerdict evaluate_overstock_region(const RegionFacts& facts) {
 }
 
 bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
-                             const DayClose& close, RegionTree& regions, RegionalAlerts& alerts,
-                             std::vector<Transition>& transitions) {
+                             const DayClose& close, const Selection& selection, RegionTree& regions,
+                             RegionalAlerts& alerts, std::vector<Transition>& transitions) {
   std::map<std::string, RegionFacts> of_regions;
   for (const auto& [cell_region, facts] : cells) {
     for (const auto above : regions.path_of(regions.index_of(cell_region)))
@@ -102,6 +126,7 @@ bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::stri
     of_regions.try_emplace(key.second);  // A region without a cell counts as zeros.
   bool changed = false;
   for (const auto& rule : kRules) {
+    if (!is_evaluated(rule, selection)) continue;
     for (const auto& [region_id, facts] : of_regions) {
       if (!regions.has_regional_rules(regions.index_of(region_id), close.at)) continue;
       const auto verdict = rule.evaluate(facts);

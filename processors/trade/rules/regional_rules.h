@@ -6,6 +6,9 @@
 //   R6  Stock above 1.5 times the sales of 28 days at the rates of the books. It holds if the stock is known of at
 //       least 30 outlet-SKUs and a fifth of the listed ones; critical above 2 times; clear up to 1.3 times.
 //
+// A rule is evaluated if the market publishes the row that is its evidence: the measures `stock` and the window of 7 days (R3) or
+// 28 days (R6) are selected.
+//
 // Source of the formulas: docs/rules.md.
 #pragma once
 
@@ -30,7 +33,7 @@ struct RegionFacts {
 
   void add(const RegionFacts& other, int sign = 1);
 };
-// By the running values of a cell as of `day`.
+// By the running values of a cell as of `day`. The measures `stock` are selected.
 RegionFacts region_facts_of(const CellLayout& layout, const std::int64_t* values, Day day);
 
 struct RegionalVerdict {
@@ -45,10 +48,15 @@ RegionalVerdict evaluate_overstock_region(const RegionFacts& facts);
 using RegionalKey = std::pair<std::string, std::string>;   // rule, region
 using RegionalAlerts = std::map<RegionalKey, DailyAlert>;  // of one brand, without initial ones
 
-// Evaluates both rules for one brand. `cells` are the facts of its cells, by region; they are rolled up
+// Whether a rule is evaluated at all.
+bool has_regional_rules(const Selection& selection);
+// A sentence for each rule that is not.
+std::vector<std::string> rules_not_evaluated(const Selection& selection);
+
+// Evaluates the rules for one brand. `cells` are the facts of its cells, by region; they are rolled up
 // over the region tree. Only regions that were known before the close count. Returns true if `alerts` changed.
 bool evaluate_regional_rules(std::string_view brand_id, const std::map<std::string, RegionFacts>& cells,
-                             const DayClose& close, RegionTree& regions, RegionalAlerts& alerts,
-                             std::vector<Transition>& transitions);
+                             const DayClose& close, const Selection& selection, RegionTree& regions,
+                             RegionalAlerts& alerts, std::vector<Transition>& transitions);
 
 }  // namespace fiverate
