@@ -138,6 +138,7 @@ public final class App {
                 byte[] value = County.totalRow(sums, brand, reference.values.size());
                 if (value != null) context.forward(new Record<>(keys.key(brand, -1, day), value, in.timestamp()));
             }
+            System.out.println("published " + java.time.LocalDate.ofEpochDay(day));
         }
     }
 
