@@ -108,7 +108,7 @@ public final class County {
 
     private static void add(short[] to, int cell, int by) {
         int sum = to[cell] + by;
-        if (sum != (short) sum) throw new IllegalStateException("a day of a cell has room for 32,767");
+        if (sum != (short) sum) throw new IllegalStateException("a day of a cell holds at most 32,767");
         to[cell] = (short) sum;
     }
 

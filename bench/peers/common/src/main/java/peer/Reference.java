@@ -37,7 +37,7 @@ public final class Reference {
             while (consumer.position(partition) < end)
                 for (var record : consumer.poll(Duration.ofMillis(500))) event(w.on(record.value(), 0, record.value().length));
         }
-        if (brands.size() > 255 || values.size() > 15) throw new IllegalStateException("packed messages have room for 255 brands and 15 class values");
+        if (brands.size() > 255 || values.size() > 15) throw new IllegalStateException("packed messages hold at most 255 brands and 15 class values");
     }
 
     private void event(Wire w) {

@@ -1,0 +1,69 @@
+"""Part `files`: replay of files beside DuckDB on the same rows of the reduced job."""
+
+import shutil
+import sys
+
+from .job import knows_reduced, reduced_options
+from .measure import ROOT, Failed, progress, run
+
+DUCKDB = ("duckdb==2.0.1",)
+VENV = ROOT / "build" / "bench" / "venv"
+
+
+def python():
+    """A virtual environment with DuckDB in its pinned version."""
+    program, done = VENV / "bin" / "python", VENV / "installed"
+    if not done.exists() or done.read_text() != " ".join(DUCKDB):
+        progress(f"installing {', '.join(DUCKDB)} into {VENV.relative_to(ROOT)}")
+        run(sys.executable, "-m", "venv", VENV)
+        run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *DUCKDB)
+        done.write_text(" ".join(DUCKDB))
+    return program
+
+
+def duckdb(job, out, *days):
+    return run(python(), ROOT / "bench" / "suite" / "duckdb_rows.py", job.files(), out, *days, within=1200)
+
+
+def truth(job, scratch):
+    """The dense table of all days from DuckDB; computed once for a job."""
+    table = job.folder / "duckdb.table"
+    if not table.exists() or table.stat().st_mtime < (job.folder / "done").stat().st_mtime:
+        progress(f"all rows of {job.name} with DuckDB, for comparison")
+        rows = scratch / "duckdb.jsonl"
+        duckdb(job, rows, "all", job.days)
+        job.table(rows, table)
+        rows.unlink()
+    return table
+
+
+def measure(job, program, results, scratch, repeat, with_all_days):
+    folder, reduced = job.files(), reduced_options(program)
+    if not reduced:
+        results.note("this program has no settings rates.measures and rates.windows: `replay` computes all measures and windows")
+    what = "reduced" if reduced else "all measures"
+    options = [("one day", ["--days", str(job.last_day)], [job.days - 1], [str(job.last_day)])]
+    if with_all_days:
+        options.append(("all days", [], None, ["all", str(job.days)]))
+    for name, days, compared, duckdb_days in options:
+        runs, ours, theirs = [], scratch / "ours.table", scratch / "duckdb.table"
+        for _ in range(repeat):
+            runs.append(duckdb(job, scratch / "duckdb.jsonl", *duckdb_days))
+        rows = job.table(scratch / "duckdb.jsonl", theirs)
+        other = results.add("files", f"DuckDB, {name}, {job.name}", runs, job.lines, rows=rows.split()[0])
+        if name == "all days" and not knows_reduced(program):
+            results.note("`replay` of all days is left out: with all measures it writes tens of gigabytes")
+            continue
+        runs = []
+        for _ in range(repeat):
+            out = scratch / "replayed"
+            shutil.rmtree(out, ignore_errors=True)
+            runs.append(run(program, *reduced, "replay", "--in", folder, "--out", out, *days, within=1800, cwd=scratch))
+        job.table(out / "metrics.jsonl", ours)
+        size = (out / "metrics.jsonl").stat().st_size
+        shutil.rmtree(out)
+        row = results.add("files", f"fiverate replay --in, {what}, {name}, {job.name}", runs, job.lines, output_mb=size / 1e6,
+                          rows_are=job.compare(ours, theirs, compared))
+        results.figure("files", f"lines per CPU second, fiverate / DuckDB, {name}", ratio=round(other["cpu_s"]["median"] / row["cpu_s"]["median"], 3))
+
+
