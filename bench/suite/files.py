@@ -50,7 +50,8 @@ def measure(job, program, results, scratch, repeat, with_all_days):
         for _ in range(repeat):
             runs.append(duckdb(job, scratch / "duckdb.jsonl", *duckdb_days))
         rows = job.table(scratch / "duckdb.jsonl", theirs)
-        other = results.add("files", f"DuckDB, {name}, {job.name}", runs, job.lines, rows=rows.split()[0])
+        other = results.add("files", f"DuckDB, {name}, {job.name}", runs, job.lines, rows=int(rows.split()[0]),
+                            output_mb=(scratch / "duckdb.jsonl").stat().st_size / 1e6)
         if name == "all days" and not knows_reduced(program):
             results.note("`replay` of all days is left out: with all measures it writes tens of gigabytes")
             continue

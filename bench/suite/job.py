@@ -76,7 +76,7 @@ class Job:
                 left, right = first.read(self.day_bytes()), second.read(self.day_bytes())
                 if len(left) != self.day_bytes() or left != right:
                     raise Failed(self.difference(day, left, right, one, other))
-        return f"equal, {len(range(self.days) if days is None else days)} days"
+        return "equal on all days" if days is None else f"equal on {', '.join(str(FIRST_DAY + datetime.timedelta(days=day)) for day in days)}"
 
     def difference(self, day, left, right, one, other):
         at = next((i for i in range(0, min(len(left), len(right)), 4) if left[i:i + 4] != right[i:i + 4]), None)
