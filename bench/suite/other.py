@@ -49,7 +49,7 @@ def stages(results, scratch, repeat, quick):
     program = built("fiverate_bench", results, "stages")
     if not program:
         return
-    chosen = "outlet_stage/all$|market_stage/final_rows" if quick else "outlet_stage|first_stock|trade_core|market_stage|simulate_market"
+    chosen = "outlet_stage/all(/iterations.*)?$|market_stage/final_rows" if quick else "outlet_stage|first_stock|trade_core|market_stage|simulate_market"
     out = scratch / "stages.json"
     run(program, f"--benchmark_filter={chosen}", f"--benchmark_repetitions={repeat}", f"--benchmark_out={out}", "--benchmark_out_format=json",
         within=1800, environment={"FIVERATE_BENCH_OUTLETS": "300" if quick else "1000"})
