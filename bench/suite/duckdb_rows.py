@@ -15,13 +15,13 @@ LINES = """
 create or replace view reference as select * from read_json('{folder}/reference.jsonl', format='newline_delimited', columns={{
   outlet: 'STRUCT(outlet_id VARCHAR, region_id VARCHAR, classes STRUCT(dimension VARCHAR, "value" VARCHAR)[])',
   sku: 'STRUCT(sku_id VARCHAR, brand_id VARCHAR)'}});
-create table outlets as select outlet.outlet_id as outlet, outlet.region_id as region, outlet.classes[1]."value" as class_value
+create table outlets as select (row_number() over ())::INTEGER as outlet, outlet.outlet_id as name, outlet.region_id as region, outlet.classes[1]."value" as class_value
   from reference where outlet is not null;
 create table skus as select sku.sku_id as sku, sku.brand_id as brand from reference where sku is not null;
 create view lines as select outlet, day, brand, quantity from (
-  select delivery.outlet_id as outlet, event_time[:10]::DATE as day, unnest(delivery.lines) as line, from read_json('{folder}/events.jsonl',
+  select outlet, event_time[:10]::DATE as day, unnest(delivery.lines) as line from read_json('{folder}/events.jsonl',
     format='newline_delimited', columns={{event_time: 'VARCHAR',
-    delivery: 'STRUCT(outlet_id VARCHAR, lines STRUCT(sku_id VARCHAR, quantity BIGINT)[])'}})) documents
+    delivery: 'STRUCT(outlet_id VARCHAR, lines STRUCT(sku_id VARCHAR, quantity INTEGER)[])'}}) join outlets on name = delivery.outlet_id) documents
   cross join lateral (select line.sku_id as sku, line.quantity as quantity) join skus using (sku);
 """
 SETS = "grouping sets ((brand, {w}), (brand, {w}, region), (brand, {w}, class_value), (brand, {w}, region, class_value))"
@@ -34,14 +34,15 @@ OUTPUT = """copy (select {day} as as_of, brand as brand_id, coalesce(region, '')
 def one_day(connection, day, out):
     sums = ", ".join(f"sum(quantity) filter (day > DATE '{day}' - {w} and day <= DATE '{day}') as u{w}, "
                      f"sum(quantity) filter (day > DATE '{day}' - {2 * w} and day <= DATE '{day}' - {w}) as p{w}" for w in (7, 28, 91))
+    counts = ", ".join(f"count(*) filter (u{w} > 0 and is_active) as b{w}, count(*) filter (u{w} > 0 and p{w} > 0 and is_active) as r{w}, "
+                       f"coalesce(sum(u{w}), 0) as u{w}, coalesce(sum(p{w}), 0) as p{w}" for w in (7, 28, 91))
     connection.execute(f"""
-create table pairs as select outlet, brand, {sums} from lines where day <= DATE '{day}' group by outlet, brand;
-create view active as select outlet from lines group by outlet having max(day) > DATE '{day}' - 56;
-create view counted as select pairs.*, region, class_value from pairs join outlets using (outlet);
+create table pairs as select outlet, brand, max(day) as last, {sums} from lines where day <= DATE '{day}' group by outlet, brand;
+create table active as select outlet, max(last) > DATE '{day}' - 56 as is_active from pairs group by outlet;
+create table cells as select brand, region, class_value, {counts} from pairs join active using (outlet) join outlets using (outlet) group by all;
 create view rows as """ + " union all ".join(f"""
-select brand, region, class_value, {w} as w, count(*) filter (u{w} > 0 and outlet in (from active)) as b,
-  count(*) filter (u{w} > 0 and p{w} > 0 and outlet in (from active)) as r, coalesce(sum(u{w}), 0) as u, coalesce(sum(p{w}), 0) as p
-  from counted group by {SETS.format(w='()').replace(', ()', '')}""" for w in (7, 28, 91)))
+select brand, region, class_value, {w} as w, sum(b{w}) as b, sum(r{w}) as r, sum(u{w}) as u, sum(p{w}) as p
+  from cells group by {SETS.format(w='()').replace(', ()', '')}""" for w in (7, 28, 91)))
     connection.execute(OUTPUT.format(day=f"'{day}'", out=out))
 
 
