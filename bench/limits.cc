@@ -37,7 +37,9 @@ class Stopwatch {
   Stopwatch() : cpu_(cpu()), wall_(std::chrono::steady_clock::now()) {}
   void report(const char* step, std::size_t documents, std::size_t lines) const {
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - wall_;
-    std::printf(R"({"step":"%s","documents":%zu,"lines":%zu,"cpu_s":%.6f,"wall_s":%.6f})" "\n", step, documents, lines, cpu() - cpu_, wall.count());
+    std::printf(R"({"step":"%s","documents":%zu,"lines":%zu,"cpu_s":%.6f,"wall_s":%.6f})"
+                "\n",
+                step, documents, lines, cpu() - cpu_, wall.count());
     std::fflush(stdout);
   }
 
@@ -51,7 +53,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point wall_;
 };
 
-rd_kafka_t* client(rd_kafka_type_t type, const std::string& broker, std::vector<std::pair<const char*, const char*>> settings) {
+rd_kafka_t* client(rd_kafka_type_t type, const std::string& broker,
+                   std::vector<std::pair<const char*, const char*>> settings) {
   char error[512];
   auto* conf = rd_kafka_conf_new();
   settings.emplace_back("bootstrap.servers", broker.c_str());
@@ -64,17 +67,23 @@ rd_kafka_t* client(rd_kafka_type_t type, const std::string& broker, std::vector<
 }
 
 std::vector<std::string> consume(const std::string& broker, const std::string& topic) {
-  auto* consumer = client(RD_KAFKA_CONSUMER, broker, {{"group.id", "limits"}, {"enable.auto.commit", "false"}, {"enable.partition.eof", "true"},
-                                                       {"fetch.message.max.bytes", "8388608"}, {"queued.min.messages", "1000000"}});
+  auto* consumer = client(RD_KAFKA_CONSUMER, broker,
+                          {{"group.id", "limits"},
+                           {"enable.auto.commit", "false"},
+                           {"enable.partition.eof", "true"},
+                           {"fetch.message.max.bytes", "8388608"},
+                           {"queued.min.messages", "1000000"}});
   rd_kafka_poll_set_consumer(consumer);
   const rd_kafka_metadata_t* metadata = nullptr;
   auto* handle = rd_kafka_topic_new(consumer, topic.c_str(), nullptr);
-  if (rd_kafka_metadata(consumer, 0, handle, &metadata, 10'000) != 0 || metadata->topic_cnt != 1) fail("no metadata of " + topic);
+  if (rd_kafka_metadata(consumer, 0, handle, &metadata, 10'000) != 0 || metadata->topic_cnt != 1)
+    fail("no metadata of " + topic);
   const auto partitions = metadata->topics[0].partition_cnt;
   rd_kafka_metadata_destroy(metadata);
   rd_kafka_topic_destroy(handle);
   auto* assignment = rd_kafka_topic_partition_list_new(partitions);
-  for (int i = 0; i < partitions; ++i) rd_kafka_topic_partition_list_add(assignment, topic.c_str(), i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+  for (int i = 0; i < partitions; ++i)
+    rd_kafka_topic_partition_list_add(assignment, topic.c_str(), i)->offset = RD_KAFKA_OFFSET_BEGINNING;
   rd_kafka_assign(consumer, assignment);
   rd_kafka_topic_partition_list_destroy(assignment);
   std::vector<std::string> values;
@@ -113,9 +122,12 @@ struct Reader {
     return {reinterpret_cast<const char*>(at) - size, size};
   }
   void skip(std::uint64_t tag) {
-    if ((tag & 7U) == 2) bytes();
-    else if ((tag & 7U) == 0) varint();
-    else fail("an unexpected wire type");
+    if ((tag & 7U) == 2)
+      bytes();
+    else if ((tag & 7U) == 0)
+      varint();
+    else
+      fail("an unexpected wire type");
   }
   static Reader of(std::string_view text) {
     const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
@@ -135,7 +147,9 @@ std::string decode(const std::string& value) {
   std::string packed;
   std::uint32_t outlet = 0, seconds = 0;
   auto event = Reader::of(value);
-  const auto put = [&](const auto& one, std::size_t at) { packed.replace(at, sizeof(one), reinterpret_cast<const char*>(&one), sizeof(one)); };
+  const auto put = [&](const auto& one, std::size_t at) {
+    packed.replace(at, sizeof(one), reinterpret_cast<const char*>(&one), sizeof(one));
+  };
   while (event.at < event.end) {
     const auto tag = event.varint();
     if (tag == (3 << 3 | 2)) {
@@ -156,8 +170,10 @@ std::string decode(const std::string& value) {
           std::uint16_t both[2] = {0, 0};
           while (line.at < line.end) {
             const auto part = line.varint();
-            if (part == (1 << 3 | 2)) both[0] = static_cast<std::uint16_t>(number(line.bytes()));
-            else both[1] = static_cast<std::uint16_t>(line.varint());
+            if (part == (1 << 3 | 2))
+              both[0] = static_cast<std::uint16_t>(number(line.bytes()));
+            else
+              both[1] = static_cast<std::uint16_t>(line.varint());
           }
           packed.append(reinterpret_cast<const char*>(both), sizeof(both));
         } else {
@@ -202,14 +218,19 @@ void keep_outlets(const std::vector<std::string>& documents, const std::string& 
 }
 
 void produce(const std::vector<std::string>& documents, const std::string& broker, const std::string& topic) {
-  auto* producer = client(RD_KAFKA_PRODUCER, broker, {{"compression.type", "lz4"}, {"linger.ms", "100"}, {"batch.size", "1000000"},
-                                                       {"queue.buffering.max.messages", "1000000"}, {"enable.idempotence", "true"}});
+  auto* producer = client(RD_KAFKA_PRODUCER, broker,
+                          {{"compression.type", "lz4"},
+                           {"linger.ms", "100"},
+                           {"batch.size", "1000000"},
+                           {"queue.buffering.max.messages", "1000000"},
+                           {"enable.idempotence", "true"}});
   auto* handle = rd_kafka_topic_new(producer, topic.c_str(), nullptr);
   std::string message;
   for (std::size_t i = 0; i < documents.size(); ++i) {
     message += documents[i];
     if (i % 10 != 9 && i + 1 != documents.size()) continue;
-    while (rd_kafka_produce(handle, static_cast<std::int32_t>(i / 10 % 2), RD_KAFKA_MSG_F_COPY, message.data(), message.size(), nullptr, 0, nullptr) != 0) {
+    while (rd_kafka_produce(handle, static_cast<std::int32_t>(i / 10 % 2), RD_KAFKA_MSG_F_COPY, message.data(),
+                            message.size(), nullptr, 0, nullptr) != 0) {
       rd_kafka_poll(producer, 100);  // the send queue is full
     }
     message.clear();

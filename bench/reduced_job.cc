@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <chrono>
 #include <map>
 #include <set>
 #include <string>
@@ -54,7 +54,8 @@ class Options {
     const auto value = text(name, std::to_string(otherwise));
     std::int64_t parsed = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-    if (error != std::errc() || end != value.data() + value.size() || parsed < 0) fail("--" + name + " needs a number, not " + value);
+    if (error != std::errc() || end != value.data() + value.size() || parsed < 0)
+      fail("--" + name + " needs a number, not " + value);
     return parsed;
   }
   void check() const {
@@ -91,7 +92,8 @@ std::string date(std::int64_t days_since_first) {
   using namespace std::chrono;
   const year_month_day day{sys_days{year{2026} / January / 5} + days{days_since_first}};
   std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", int(day.year()), unsigned(day.month()), unsigned(day.day()));
+  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", int(day.year()), unsigned(day.month()),
+                unsigned(day.day()));
   return text.data();
 }
 
@@ -153,7 +155,8 @@ void write_reference(const Job& job, const std::string& path) {
     to += R"(","state":"ACTIVE","classes":[)";
     for (std::int64_t dimension = 1; dimension <= job.dimensions; ++dimension) {
       if (dimension > 1) to += ',';
-      to += R"({"dimension":"class)", append(to, dimension), to += R"(","value":"V)", append(to, random.below(job.values) + 1), to += "\"}";
+      to += R"({"dimension":"class)", append(to, dimension), to += R"(","value":"V)",
+          append(to, random.below(job.values) + 1), to += "\"}";
     }
     to += "]}}\n";
   }
@@ -169,7 +172,8 @@ class Lines {
  public:
   explicit Lines(const Job& job) : job_(job), taken_(job.brands * job.skus_per_brand, 0) {
     double sum = 0;
-    for (std::int64_t brand = 1; brand <= job.brands; ++brand) cumulated_.push_back(sum += 1.0 / static_cast<double>(brand));
+    for (std::int64_t brand = 1; brand <= job.brands; ++brand)
+      cumulated_.push_back(sum += 1.0 / static_cast<double>(brand));
   }
 
   void append_to(std::string& to, const Document& document) {
@@ -178,7 +182,9 @@ class Lines {
     for (std::int64_t line = 0; line < job_.lines; ++line) {
       std::uint64_t sku = 0;
       do {
-        const auto brand = std::lower_bound(cumulated_.begin(), cumulated_.end(), random.fraction() * cumulated_.back()) - cumulated_.begin();
+        const auto brand =
+            std::lower_bound(cumulated_.begin(), cumulated_.end(), random.fraction() * cumulated_.back()) -
+            cumulated_.begin();
         sku = brand + job_.brands * random.below(job_.skus_per_brand);
       } while (taken_[sku] == round_);
       taken_[sku] = round_;
@@ -213,7 +219,8 @@ void write_events(const Job& job, const std::string& path) {
     for (std::int64_t outlet = 1; outlet <= job.outlets; ++outlet) {
       if (weekday(job, outlet, day / 7) != static_cast<std::uint64_t>(day % 7)) continue;
       today.push_back({static_cast<std::uint64_t>(outlet), static_cast<std::uint64_t>(day / 7), false});
-      if (static_cast<std::int64_t>(random.below(1000)) < job.revised) tomorrow.push_back({today.back().outlet, today.back().week, true});
+      if (static_cast<std::int64_t>(random.below(1000)) < job.revised)
+        tomorrow.push_back({today.back().outlet, today.back().week, true});
     }
     for (auto at = today.size(); at > 1; --at) std::swap(today[at - 1], today[random.below(at)]);
     // From 08:00 to 18:00. A revision keeps the day of its delivery and arrives when it is written.
@@ -236,14 +243,16 @@ void write_events(const Job& job, const std::string& path) {
 }
 
 int generate(Options options) {
-  const Job job{options.number("outlets", 5000), options.number("weeks", 8), options.number("lines", 30), options.number("brands", 150),
-                options.number("skus-per-brand", 1), options.number("counties", 100), options.number("values", 6),
-                options.number("dimensions", 1), options.number("revised", 0), options.number("seed", 1)};
+  const Job job{options.number("outlets", 5000), options.number("weeks", 8),          options.number("lines", 30),
+                options.number("brands", 150),   options.number("skus-per-brand", 1), options.number("counties", 100),
+                options.number("values", 6),     options.number("dimensions", 1),     options.number("revised", 0),
+                options.number("seed", 1)};
   const auto out = options.text("out", "");
   options.check();
   if (out.empty() || !options.files().empty()) fail("generate needs --out DIR and no other argument");
   if (job.lines * 2 > job.brands * job.skus_per_brand) fail("--lines is at most half of the SKUs");
-  if (job.weeks > 4000 || job.counties < 1 || job.values < 1) fail("--weeks is at most 4000, --counties and --values at least 1");
+  if (job.weeks > 4000 || job.counties < 1 || job.values < 1)
+    fail("--weeks is at most 4000, --counties and --values at least 1");
   write_reference(job, out + "/reference.jsonl");
   write_events(job, out + "/events.jsonl");
   return 0;
@@ -266,10 +275,13 @@ std::int64_t number_at(std::string_view text) {
 }
 
 // "B007", "R012", "V3" -> 7, 12, 3; an empty id -> 0.
-std::int64_t number_of(std::string_view text) { return text.empty() || text[0] == '"' ? 0 : number_at(text.substr(1)); }
+std::int64_t number_of(std::string_view text) {
+  return text.empty() || text[0] == '"' ? 0 : number_at(text.substr(1));
+}
 
 int table(Options options) {
-  const auto days = options.number("days", 56), brands = options.number("brands", 150), counties = options.number("counties", 100);
+  const auto days = options.number("days", 56), brands = options.number("brands", 150),
+             counties = options.number("counties", 100);
   const auto values = options.number("values", 6);
   const auto out = options.text("out", "");
   options.check();
@@ -297,10 +309,12 @@ int table(Options options) {
       ++ignored;  // rows without a brand, calendar months, other days
       continue;
     }
-    auto* cell = &cells[((((day->second * brands + brand - 1) * (counties + 1) + region) * (values + 1) + value) * 3 + window) * 4];
+    auto* cell =
+        &cells[((((day->second * brands + brand - 1) * (counties + 1) + region) * (values + 1) + value) * 3 + window) *
+               4];
     const auto measures = at;
-    const std::array<std::string_view, 4> names{"\"buying_outlets\":", "\"repeat_buying_outlets\":", "\"delivered_units\":",
-                                                "\"previous_net_delivered_units\":"};
+    const std::array<std::string_view, 4> names{"\"buying_outlets\":", "\"repeat_buying_outlets\":",
+                                                "\"delivered_units\":", "\"previous_net_delivered_units\":"};
     for (std::size_t number = 0; number < names.size(); ++number) {
       at = measures;
       cell[number] = static_cast<std::int32_t>(number_at(behind(line, names[number], at)));

@@ -49,11 +49,11 @@ class FlatWriter {
     append_varint(static_cast<Millis>(static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(last_time_)));
     last_time_ = time;
   }
-  void flag(bool flag) { *place(1) = flag ? 1 : 0; }
-  void hash(std::uint64_t hash) { std::memcpy(place(sizeof hash), &hash, sizeof hash); }
+  void flag(bool flag) { *extend(1) = flag ? 1 : 0; }
+  void hash(std::uint64_t hash) { std::memcpy(extend(sizeof hash), &hash, sizeof hash); }
   void text(std::string_view text) {
     append_varint(static_cast<std::int64_t>(text.size()));
-    std::copy(text.begin(), text.end(), place(text.size()));
+    std::copy(text.begin(), text.end(), extend(text.size()));
   }
   template <typename Value, typename Fields>
   void optional(const std::optional<Value>& value, Fields&& fields) {
@@ -78,8 +78,8 @@ class FlatWriter {
   static constexpr std::size_t kVarintBytes = 10;
   static_assert(std::endian::native == std::endian::little);
 
-  // The place of the next `size` bytes.
-  char* place(std::size_t size) {
+  // Adds `size` bytes and returns where they begin.
+  char* extend(std::size_t size) {
     if (bytes_.size() - size_ < size) bytes_.resize(2 * bytes_.size() + size);
     const auto at = bytes_.data() + size_;
     size_ += size;

@@ -82,7 +82,8 @@ Result<void> MarketStage::open(const Store& store) {
   }
   TRY(reference_.open(store));
   TRY(cells_.open(store, Day{state.final_values_day()}, Day{state.live_values_day()}));
-  if (std::ranges::any_of(changed_cells_, [&](auto cell) { return static_cast<std::size_t>(cell) >= cells_.size(); })) {
+  if (std::ranges::any_of(changed_cells_.cells(),
+                          [&](auto cell) { return static_cast<std::size_t>(cell) >= cells_.size(); })) {
     return damaged(store);
   }
   TRY(data_quality_.open(store));
@@ -132,8 +133,8 @@ void MarketStage::save(StoreBatch& batch) {
   state.set_live_at_ms(live_at_);
   state.set_all_live_at(all_live_at_);
   for (const auto& brand : changed_brands_) state.add_changed_brands(brand);
-  for (const auto cell : changed_cells_) state.add_changed_cells(static_cast<std::uint32_t>(cell));
-  for (const auto cell : changed_outlets_) state.add_changed_outlets(static_cast<std::uint32_t>(cell));
+  for (const auto cell : changed_cells_.cells()) state.add_changed_cells(static_cast<std::uint32_t>(cell));
+  for (const auto cell : changed_outlets_.cells()) state.add_changed_outlets(static_cast<std::uint32_t>(cell));
   state.set_final_values_day(cells_.final_values().day().number);
   state.set_live_values_day(cells_.live_values().day().number);
   state.set_regions_changed_at_ms(regions_changed_at_);
@@ -230,7 +231,7 @@ Result<std::vector<Deltas>> MarketStage::join_pieces(const std::string& sender_n
 void MarketStage::add(const DeltaColumns& columns) {
   const auto cells = cells_.add(columns);
   if (!settings_.live_rows) return;
-  changed_cells_.insert(cells.begin(), cells.end());
+  for (const auto cell : cells) changed_cells_.insert(cell);
   if (columns.brand_ids().empty() || !columns.brand_ids(0).empty()) return;  // Brand "" is the first one.
   each_day(columns, [&](Day, std::span<const ColumnDifference> differences) {
     for (const auto& one : differences) {
@@ -490,8 +491,8 @@ MarketStage::LiveChanges MarketStage::pop_live_changes(bool all) {
     regions.resize(regions_.size());
     for (const auto region : regions_.path_of(cells_.cell(cell).region)) regions[region] = true;
   };
-  for (const auto cell : std::exchange(changed_cells_, {})) mark(cell, changes.by_brand[cells_.cell(cell).brand_id]);
-  for (const auto cell : std::exchange(changed_outlets_, {})) mark(cell, changes.of_every_brand);
+  for (const auto cell : changed_cells_.release()) mark(cell, changes.by_brand[cells_.cell(cell).brand_id]);
+  for (const auto cell : changed_outlets_.release()) mark(cell, changes.of_every_brand);
   for (const auto& brand_id : std::exchange(changed_brands_, {}))
     changes.by_brand[brand_id].assign(regions_.size(), true);
   return changes;

@@ -27,6 +27,7 @@
 
 #include "deltas.pb.h"
 #include "ledger.pb.h"
+#include "processors/stages/cell_set.h"
 #include "processors/stages/data_quality_alerts.h"
 #include "processors/stages/final_rows.h"
 #include "processors/stages/internal_records.h"
@@ -138,8 +139,8 @@ class MarketStage final : public Operator {
   Millis live_at_ = kNever;
   std::int64_t all_live_at_ = 0;  // the offset of the last record at which the LIVE rows of all brands were computed
   // What has changed since the last LIVE rows.
-  std::set<CellNumber> changed_cells_;
-  std::set<CellNumber> changed_outlets_;  // those of them that are in the rows of every brand
+  CellSet changed_cells_;
+  CellSet changed_outlets_;  // those of them that are in the rows of every brand
   std::set<std::string> changed_brands_;
   Millis regions_changed_at_ = kNever;  // the latest arrival; counties are in all rows of every brand
   Seal seal_;                           // as it would be written now

@@ -52,7 +52,7 @@ TEST(OutletCodec, RestoresPublishedAlerts) {
   EXPECT_EQ(watched.log(), "R1 e1 FIRING 4d12:00\nR1 e1 RESOLVED 5d12:00\n");
 }
 
-TEST(OutletCodec, RefusesARecordThatIsCutOffOrLonger) {
+TEST(OutletCodec, RefusesAShorterOrLongerRecord) {
   auto shop = busy_shop();
   const auto bytes = OutletRecordCodec{&shop.context}.encode(busy_outlet(shop));
   auto context = another_process();
