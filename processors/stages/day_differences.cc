@@ -1,9 +1,9 @@
 #include "processors/stages/day_differences.h"
 
 #include <algorithm>
+#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <charconv>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "processors/stages/state_codec.h"
@@ -33,9 +33,13 @@ std::optional<std::pair<Day, std::uint32_t>> parse_key(std::string_view digits) 
 
 // Sorts by cell and contribution, adds up equal ones and removes zeros.
 void merge(std::vector<CellDifference>& differences) {
-  const auto key = [](const CellDifference& one) { return std::tie(one.cell, one.contribution); };
-  std::sort(differences.begin(), differences.end(),
-            [&](const CellDifference& a, const CellDifference& b) { return key(a) < key(b); });
+  const auto key = [](const CellDifference& one) {
+    return std::uint64_t{static_cast<std::uint32_t>(one.cell)} << 8 | static_cast<std::uint8_t>(one.contribution);
+  };
+  boost::sort::spreadsort::integer_sort(
+      differences.begin(), differences.end(),
+      [&](const CellDifference& one, unsigned offset) { return key(one) >> offset; },
+      [&](const CellDifference& a, const CellDifference& b) { return key(a) < key(b); });
   add_up_equal(
       differences, [&](const CellDifference& a, const CellDifference& b) { return key(a) == key(b); },
       [](CellDifference& sum, const CellDifference& next) { sum.value = wrapped_sum(sum.value, next.value); });

@@ -1,8 +1,6 @@
 #include "processors/stages/delta_columns.h"
 
 #include <algorithm>
-#include <boost/sort/spreadsort/integer_sort.hpp>
-#include <limits>
 #include <utility>
 
 #include "processors/trade/rows/running_values.h"
@@ -105,14 +103,28 @@ std::size_t DeltaColumnsBuilder::bytes() const {
          kOfDifference * differences_.size() + kOfPrice * static_cast<std::size_t>(columns_.prices_size());
 }
 
-DeltaColumns DeltaColumnsBuilder::release() {
-  // By day; those of one day keep their order.
-  std::vector<std::uint64_t> order;
-  order.reserve(differences_.size());
+// The positions of the differences, sorted by day; those of one day keep their order. Days are close together, but for
+// kNoDay, so they are counted.
+std::vector<std::uint32_t> DeltaColumnsBuilder::positions_by_day() const {
+  Day first = kEndOfDays;
+  Day last = kNoDay;
   for (const auto& one : differences_) {
-    order.push_back(static_cast<std::uint64_t>(one.day - kNoDay) << 32 | order.size());
+    if (one.day == kNoDay) continue;
+    first = std::min(first, one.day);
+    last = std::max(last, one.day);
   }
-  boost::sort::spreadsort::integer_sort(order.begin(), order.end());
+  const auto days = first > last ? 0 : static_cast<std::size_t>(last - first) + 1;
+  const auto number = [&](Day day) { return day == kNoDay ? 0 : static_cast<std::size_t>(day - first) + 1; };
+  std::vector<std::uint32_t> begins(days + 2);  // of each day, by its number: where its positions begin
+  for (const auto& one : differences_) ++begins[number(one.day) + 1];
+  for (std::size_t i = 1; i < begins.size(); ++i) begins[i] += begins[i - 1];
+  std::vector<std::uint32_t> positions(differences_.size());
+  for (std::uint32_t i = 0; i < positions.size(); ++i) positions[begins[number(differences_[i].day)]++] = i;
+  return positions;
+}
+
+DeltaColumns DeltaColumnsBuilder::release() {
+  const auto order = positions_by_day();
   const auto size = static_cast<int>(differences_.size());
   columns_.mutable_cells()->Reserve(size);
   columns_.mutable_contributions()->Reserve(size);
@@ -120,8 +132,8 @@ DeltaColumns DeltaColumnsBuilder::release() {
   Day day{0};
   std::uint32_t cell = 0;
   std::uint32_t of_day = 0;
-  for (const auto key : order) {
-    const auto& [difference, on] = differences_[key & std::numeric_limits<std::uint32_t>::max()];
+  for (const auto position : order) {
+    const auto& [difference, on] = differences_[position];
     if (of_day == 0 || on != day) {
       if (of_day > 0) columns_.add_day_sizes(std::exchange(of_day, 0));
       columns_.add_days(on - std::exchange(day, on));

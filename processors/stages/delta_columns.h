@@ -77,6 +77,8 @@ class DeltaColumnsBuilder {
     Day day;
   };
 
+  [[nodiscard]] std::vector<std::uint32_t> positions_by_day() const;
+
   DeltaColumns columns_;
   std::vector<Dated> differences_;
   std::map<SegmentNumber, std::uint32_t> segments_;

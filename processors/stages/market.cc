@@ -334,9 +334,9 @@ void MarketStage::subtract(const DeltaColumns& columns, Day as_of, BrandFacts& b
   const auto cells = static_cast<std::size_t>(columns.cell_brands_size());
   std::vector<std::int64_t> values(cells * layout.size());
   each_day(columns, [&](Day day, std::span<const ColumnDifference> differences) {
-    const auto weights = weights_of(day, as_of, windows);
+    const LayoutWeights weights(layout, weights_of(day, as_of, windows));
     for (const auto& one : differences) {
-      layout.add(one.contribution, one.value, weights, values.data() + one.cell * layout.size());
+      weights.add(one.contribution, one.value, values.data() + one.cell * layout.size());
     }
   });
   for (std::uint32_t cell = 0; cell < cells; ++cell) {

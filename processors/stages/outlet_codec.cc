@@ -246,7 +246,9 @@ void write_facts(FlatWriter& record, const OutletFacts& facts, const MarketConte
 }
 
 void read_alerts(FlatReader& record, OutletAlerts& alerts, const MarketContext& context) {
-  for (auto skus = record.read_size(); skus > 0 && record.is_valid(); --skus) {
+  auto skus = record.read_size();
+  alerts.reserve(skus);
+  for (; skus > 0 && record.is_valid(); --skus) {
     const auto sku = read_sku(record, context);
     alert_fields(record, alerts[sku]);
   }

@@ -55,7 +55,7 @@ class Rows : public testing::Test {
     for (const auto& [segment, differences] : cells) {
       auto& of_cell = values.emplace_back(layout.size());
       for (const auto& one : differences)
-        layout.add(one.contribution, one.value, weights_of(one.day, day, windows), of_cell.data());
+        LayoutWeights(layout, weights_of(one.day, day, windows)).add(one.contribution, one.value, of_cell.data());
       const auto& of_segment = lines_of_segments.emplace_back(lines.lines_of(segment));
       all.push_back({of_segment, regions.index_of(segment.region_id), of_cell.data(), nullptr});
     }

@@ -105,7 +105,7 @@ void SkuFacts::advance(std::span<const PopulationFrom> population, const MarketC
   }
   if (!latest_) {
     auto [walk, known] = walk_before([](const SkuWalk&) { return true; });
-    latest_ = std::move(walk);
+    latest_ = std::make_unique<SkuWalk>(std::move(walk));
     steps_ = known;
   }
   for (; steps_ < facts_.size(); ++steps_) facts_[steps_].accepted = latest_->apply(facts_[steps_], context);

@@ -74,7 +74,7 @@ class SkuFacts {
   void drop_walks();
 
   // The walk after the last fact; null if it is not up to date.
-  [[nodiscard]] const SkuWalk* latest() const { return latest_ && steps_ == facts_.size() ? &*latest_ : nullptr; }
+  [[nodiscard]] const SkuWalk* latest() const { return latest_ && steps_ == facts_.size() ? latest_.get() : nullptr; }
   // The last walk that is kept with its past and for which `is_early` holds, and the number of its facts. `is_early`
   // must hold for no walk after one for which it does not.
   template <typename IsEarly>
@@ -93,9 +93,9 @@ class SkuFacts {
   std::vector<Fact> facts_;
   std::vector<Request> requests_;
   std::vector<Checkpoint> checkpoints_;
-  std::optional<SkuWalk> latest_;
-  std::size_t steps_ = 0;   // number of facts that `latest_` has applied
-  std::size_t counts_ = 0;  // number of facts that are counts
+  std::unique_ptr<SkuWalk> latest_;  // not inline: an outlet moves its SKUs when it gets a new one
+  std::size_t steps_ = 0;            // number of facts that `latest_` has applied
+  std::size_t counts_ = 0;           // number of facts that are counts
 };
 
 // The book after the first `facts` facts, and after those of all days up to `day`.

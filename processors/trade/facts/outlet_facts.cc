@@ -100,6 +100,19 @@ std::vector<Assignment> assignments_of(const std::vector<Version>& versions) {
   return assignments;
 }
 
+// Adds the SKUs of all documents at once: one by one, each would move the others.
+void add_skus(OutletFacts& facts) {
+  std::vector<SkuNumber> skus;
+  for (const auto& document : facts.documents) {
+    if (!document->counts) continue;
+    for (const auto& line : document->lines) skus.push_back(line.sku);
+  }
+  std::sort(skus.begin(), skus.end());
+  skus.erase(std::unique(skus.begin(), skus.end()), skus.end());
+  facts.skus.reserve(skus.size() + facts.skus.size());
+  for (const auto sku : skus) facts.skus.try_emplace(sku);
+}
+
 }  // namespace
 
 void count_document(OutletFacts& facts, const Document& document, const MarketContext& context) {
@@ -132,6 +145,7 @@ std::vector<const Document*> documents_with_event(const OutletFacts& facts, std:
 }
 
 void derive(OutletFacts& facts, const MarketContext& context) {
+  add_skus(facts);
   for (const auto& document : facts.documents) {
     for (const auto& revision : document->revisions) index_event(facts, *document, revision);
     const auto day = context.calendar.day_of(document->counted().event_time);

@@ -9,7 +9,6 @@
 namespace fiverate {
 namespace {
 
-constexpr std::size_t kRecentDays = 512;
 
 bool contains(DayRange range, Day day) {
   return range.first <= day && day <= range.last;
@@ -111,37 +110,42 @@ std::size_t CellLayout::slots_of(ContributionKind kind) const {
   return 0;
 }
 
-void CellLayout::add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) const {
-  for (const auto w : selection_.windows) {
-    *sums = wrapped_sum(*sums, wrapped_product(value, weights[w]));
-    ++sums;
+// ---- weights ----------------------------------------------------------------------------------------------------------
+
+LayoutWeights::LayoutWeights(const CellLayout& layout, const Weights& weights) : layout_(layout) {
+  const auto windows = layout.selection().windows.size();
+  const auto terms_of = [&](ContributionKind kind) -> Terms& { return by_kind_[static_cast<std::size_t>(kind)]; };
+  for (const auto kind : {ContributionKind::step, ContributionKind::window_step, ContributionKind::day_step}) {
+    if (weights.value != 0) terms_of(kind).push_back({0, weights.value});
+  }
+  append(weights.day_sum, 1, terms_of(ContributionKind::day_step));
+  append(weights.before, 1 + windows, terms_of(ContributionKind::day_step));
+  append(weights.flow, 0, terms_of(ContributionKind::flow));
+  if (const auto net = layout.net()) {
+    append(weights.previous, *net, net_);
+    append(weights.year_earlier, *net + windows, net_);
   }
 }
 
-void CellLayout::add(Contribution contribution, std::int64_t value, const Weights& weights,
-                     std::int64_t* values) const {
-  const auto first = slot(contribution);
-  if (first == kNone) return;
-  auto* const own = values + first;
-  switch (kind_of(contribution)) {
-    case ContributionKind::step:
-    case ContributionKind::window_step:
-      *own = wrapped_sum(*own, wrapped_product(value, weights.value));
-      break;
-    case ContributionKind::day_step:
-      *own = wrapped_sum(*own, wrapped_product(value, weights.value));
-      add_times(value, weights.day_sum, own + 1);
-      add_times(value, weights.before, own + 1 + windows());
-      break;
-    case ContributionKind::flow: {
-      add_times(value, weights.flow, own);
-      if (net_ == kNone || !is_delivery(contribution)) break;
-      const auto net = contribution == Contribution::returned_units ? wrapped_product(-1, value) : value;
-      add_times(net, weights.previous, values + net_);
-      add_times(net, weights.year_earlier, values + net_ + windows());
-      break;
-    }
+void LayoutWeights::append(const Weights::ByWindow& weights, std::size_t offset, Terms& terms) const {
+  for (const auto w : layout_.selection().windows) {
+    if (weights[w] != 0) terms.push_back({offset, weights[w]});
+    ++offset;
   }
+}
+
+void LayoutWeights::add(Contribution contribution, std::int64_t value, std::int64_t* values) const {
+  if (!layout_.has(contribution)) return;
+  const auto add_to = [value](std::int64_t& sum, std::int64_t weight) {
+    sum = wrapped_sum(sum, wrapped_product(value, weight));
+  };
+  auto* const own = values + layout_.slot(contribution);
+  for (const auto& [offset, weight] : by_kind_[static_cast<std::size_t>(kind_of(contribution))]) {
+    add_to(own[offset], weight);
+  }
+  if (net_.empty() || !is_delivery(contribution)) return;
+  const auto sign = contribution == Contribution::returned_units ? -1 : 1;
+  for (const auto& [offset, weight] : net_) add_to(values[offset], sign * weight);
 }
 
 // ---- values -----------------------------------------------------------------------------------------------------------
@@ -155,7 +159,6 @@ void RunningValues::restore_day(Day day) {
   day_ = day;
   if (day == kNoDay) return;
   windows_ = windows_as_of(day, layouts_.brand.selection().windows);
-  recent_.assign(kRecentDays, {kNoDay, {}});
 }
 
 std::vector<RunningValues::Pass> RunningValues::begin_move(Day to, std::span<const Day> days) {
@@ -186,7 +189,7 @@ std::vector<RunningValues::Pass> RunningValues::begin_move(Day to, std::span<con
 }
 
 void RunningValues::apply(const Pass& pass, std::span<const CellDifference> differences) {
-  for (const auto& one : differences) add_weighted(one, pass.change);
+  add_weighted(differences, pass.change);
 }
 
 // The sums of a day_step over windows, after the differences of the move have been added.
@@ -217,25 +220,19 @@ std::int64_t RunningValues::moved_sum(std::int64_t sum, std::int64_t value, std:
   return wrapped_sum(sum, is_rolling ? wrapped_sum(value, wrapped_product(-1, before)) : value);
 }
 
-const Weights& RunningValues::weights_now(Day day) {
-  auto& [known_day, weights] = recent_[static_cast<std::size_t>(day_ - day) % kRecentDays];
-  if (known_day != day) {
-    known_day = day;
-    weights = weights_of(day, day_, windows_);
-  }
-  return weights;
-}
-
 void RunningValues::add(Day day, std::span<const CellDifference> differences) {
   if (day_ == kNoDay || day > day_) return;
-  const auto& weights = weights_now(day);
-  for (const auto& one : differences) add_weighted(one, weights);
+  add_weighted(differences, weights_of(day, day_, windows_));
 }
 
-void RunningValues::add_weighted(const CellDifference& difference, const Weights& weights) {
-  auto& cell = at(difference.cell);
-  layout_of(cell).add(difference.contribution, difference.value, weights, cell.values.get());
-  mark_changed(difference.cell);
+void RunningValues::add_weighted(std::span<const CellDifference> differences, const Weights& weights) {
+  const LayoutWeights of_brand(layouts_.brand, weights);
+  const LayoutWeights of_market(layouts_.market, weights);
+  for (const auto& one : differences) {
+    auto& cell = at(one.cell);
+    (cell.of_brand ? of_brand : of_market).add(one.contribution, one.value, cell.values.get());
+    mark_changed(one.cell);
+  }
 }
 
 void RunningValues::mark_changed(CellNumber cell) {

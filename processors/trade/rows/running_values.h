@@ -16,8 +16,10 @@
 #pragma once
 
 #include <array>
+#include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -70,9 +72,6 @@ class CellLayout {
   [[nodiscard]] bool has(Contribution contribution) const { return slot(contribution) != kNone; }
   [[nodiscard]] std::span<const Contribution> day_steps() const { return day_steps_; }
 
-  // Adds `value` times the weights.
-  void add(Contribution contribution, std::int64_t value, const Weights& weights, std::int64_t* values) const;
-
   // Values of a cell, which has the contribution. `first` is the name of a window_step.
   [[nodiscard]] std::int64_t value(const std::int64_t* values, Contribution contribution) const {
     return values[slot(contribution)];
@@ -97,12 +96,15 @@ class CellLayout {
   [[nodiscard]] std::size_t slot(Contribution contribution) const {
     return slots_[static_cast<std::size_t>(contribution)];
   }
+  // Where the values of net deliveries in the windows before begin, and those a year earlier; nullopt: there are none.
+  [[nodiscard]] std::optional<std::size_t> net() const {
+    return net_ == kNone ? std::nullopt : std::optional<std::size_t>(net_);
+  }
 
  private:
   static constexpr std::uint16_t kNone = 0xffff;
   [[nodiscard]] std::size_t windows() const { return selection_.windows.size(); }
   [[nodiscard]] std::size_t slots_of(ContributionKind kind) const;
-  void add_times(std::int64_t value, const Weights::ByWindow& weights, std::int64_t* sums) const;
 
   Selection selection_;
   std::array<std::uint8_t, kWindowCount> positions_{};  // of each selected window among the values by window
@@ -116,6 +118,27 @@ class CellLayout {
 constexpr bool is_delivery(Contribution contribution) {
   return contribution == Contribution::delivered_units || contribution == Contribution::returned_units;
 }
+
+// The weights of one day in the values of a layout, without those that are 0, which are most of them. The layout must
+// outlive it.
+class LayoutWeights {
+ public:
+  LayoutWeights(const CellLayout& layout, const Weights& weights);
+  // Adds `value` times the weights to the values of a cell.
+  void add(Contribution contribution, std::int64_t value, std::int64_t* values) const;
+
+ private:
+  struct Term {
+    std::size_t offset;
+    std::int64_t weight;
+  };
+  using Terms = boost::container::small_vector<Term, 8>;
+  void append(const Weights::ByWindow& weights, std::size_t offset, Terms& terms) const;
+
+  const CellLayout& layout_;
+  std::array<Terms, 4> by_kind_;  // by ContributionKind; offsets from the slot of the contribution
+  Terms net_;                     // offsets from the first value
+};
 
 // Whether a contribution is one of brand "".
 bool is_of_whole_outlets(Contribution contribution);
@@ -173,19 +196,17 @@ class RunningValues {
   [[nodiscard]] const CellLayout& layout_of(const Cell& cell) const {
     return cell.of_brand ? layouts_.brand : layouts_.market;
   }
-  void add_weighted(const CellDifference& difference, const Weights& weights);
+  void add_weighted(std::span<const CellDifference> differences, const Weights& weights);
   void mark_changed(CellNumber cell);
   [[nodiscard]] std::int64_t moved_sum(std::int64_t sum, std::int64_t value, std::int64_t before, DayRange window,
                                        bool is_rolling) const;
-  [[nodiscard]] const Weights& weights_now(Day day);
 
   CellLayouts layouts_;
   std::vector<Cell> cells_;
   std::vector<CellNumber> changed_;
   Day day_ = kNoDay;
-  bool by_one_day_ = false;                      // the move at hand
-  std::vector<WindowDays> windows_;              // as of day_
-  std::vector<std::pair<Day, Weights>> recent_;  // weights as of day_, by the distance of the day modulo its size
+  bool by_one_day_ = false;          // the move at hand
+  std::vector<WindowDays> windows_;  // as of day_
 };
 
 // The first days whose differences change their weights after the values have moved to `as_of`.
