@@ -247,7 +247,9 @@ struct Core {
     benchmark::DoNotOptimize(differences);
     if (!alerts) return;
     for (const auto& line : document.lines) {
-      if (line.count != kAbsent) benchmark::DoNotOptimize(is_count_accepted(facts.skus.at(line.sku), document));
+      if (line.count != kAbsent)
+        benchmark::DoNotOptimize(
+            is_count_accepted({facts.skus.at(line.sku), facts.population, context.calendar}, document));
     }
     const EvaluationMoment moment{id, std::max(clock, arrival), true, &ref};
     evaluate_skus(facts, skus, moment, context, published, transitions);

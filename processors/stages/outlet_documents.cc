@@ -76,7 +76,9 @@ void OutletDocuments::quarantine_lines(const LedgerEvent& event, const Document&
     const auto reject = [&](Reason reason, std::string detail) {
       output_.quarantine_line(event, {reason, std::move(detail), event.event.event_id()}, sku_id);
     };
-    if (line.count != kAbsent && !is_count_accepted(outlet.facts.skus.at(line.sku), document)) {
+    if (line.count != kAbsent &&
+        !is_count_accepted({outlet.facts.skus.at(line.sku), outlet.facts.population, context_.market.calendar},
+                           document)) {
       reject(Reason::count_implausible,
              fmt::format("count {} of SKU {} rejected: it exceeds the last count plus the deliveries since then",
                          line.count, sku_id));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "processors/trade/measures/measure.h"
 #include "tests/support/events.h"
 
 namespace fiverate::test {

@@ -38,7 +38,6 @@ struct Fact {
   FactKind kind;
   std::int64_t quantity;     // OUT and RETURN: 1 or more
   const Document* document;  // the document whose counted revision holds the fact
-  bool accepted = true;      // of a count: whether the book accepts it; set by SkuFacts::advance()
 };
 bool operator<(const Fact& a, const Fact& b);
 

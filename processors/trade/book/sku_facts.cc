@@ -94,21 +94,30 @@ void SkuFacts::fold(Opening opening, Day day) {
   restore(std::move(opening));
 }
 
-void SkuFacts::advance(std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
+Day SkuFacts::last_day() const {
+  return facts_.empty() ? TimelineWalk(opening().book).last_day() : facts_.back().day;
+}
+
+void SkuFacts::add_checkpoints(std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
   const StockoutContext context{*this, population, calendar};
-  while (facts_.size() / kCheckpointEvery > checkpoints_.size()) {
+  while (is_checkpoint_due()) {
     auto next = checkpoints_.empty() ? Checkpoint{SkuWalk(opening()), {}} : checkpoints_.back();
     for (std::size_t i = 0; i < kCheckpointEvery; ++i) {
       next.walk.apply(facts_[checkpoints_.size() * kCheckpointEvery + i], context, &next.past);
     }
     checkpoints_.push_back(std::move(next));
   }
+}
+
+const SkuWalk& SkuFacts::latest(std::span<const PopulationFrom> population, const MarketCalendar& calendar) const {
   if (!latest_) {
     auto [walk, known] = walk_before([](const SkuWalk&) { return true; });
     latest_ = std::make_unique<SkuWalk>(std::move(walk));
     steps_ = known;
   }
-  for (; steps_ < facts_.size(); ++steps_) facts_[steps_].accepted = latest_->apply(facts_[steps_], context);
+  const StockoutContext context{*this, population, calendar};
+  for (; steps_ < facts_.size(); ++steps_) latest_->apply(facts_[steps_], context);
+  return *latest_;
 }
 
 void SkuFacts::drop_walks() {
@@ -124,13 +133,7 @@ void SkuFacts::drop_walks_after(std::size_t facts) {
   if (facts < steps_) latest_.reset();
 }
 
-const Book& latest_book(const SkuFacts& sku) {
-  CHECK(sku.latest() != nullptr);
-  return sku.latest()->book;
-}
-
 Book book_after(std::size_t facts, const SkuFacts& sku) {
-  if (facts == sku.facts().size() && sku.latest() != nullptr) return sku.latest()->book;
   const auto known = std::min(facts / SkuFacts::kCheckpointEvery, sku.checkpoints().size());
   auto book = known == 0 ? sku.opening().book : sku.checkpoints()[known - 1].walk.book;
   for (auto i = known * SkuFacts::kCheckpointEvery; i < facts; ++i) book.apply(sku.facts()[i]);

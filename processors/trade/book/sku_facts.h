@@ -67,14 +67,18 @@ class SkuFacts {
   void fold(Opening opening, Day day);
   void restore(Opening opening) { folded_ = std::make_unique<const Opening>(std::move(opening)); }
 
-  // Brings the walks up to date, after facts have changed. `population`: the days on which the outlet is in the
+  // The day of the last fact, also of one before facts(); kNoDay: there was none.
+  [[nodiscard]] Day last_day() const;
+
+  // Adds the walks after each kCheckpointEvery facts that are due. `population`: the days on which the outlet is in the
   // population.
-  void advance(std::span<const PopulationFrom> population, const MarketCalendar& calendar);
+  void add_checkpoints(std::span<const PopulationFrom> population, const MarketCalendar& calendar);
+  [[nodiscard]] bool is_checkpoint_due() const { return facts_.size() / kCheckpointEvery > checkpoints_.size(); }
   // Drops all walks: the days on which the outlet is in the population have changed.
   void drop_walks();
 
-  // The walk after the last fact; null if it is not up to date.
-  [[nodiscard]] const SkuWalk* latest() const { return latest_ && steps_ == facts_.size() ? latest_.get() : nullptr; }
+  // The walk after the last fact. It goes on from where it stood at the last call.
+  [[nodiscard]] const SkuWalk& latest(std::span<const PopulationFrom> population, const MarketCalendar& calendar) const;
   // The last walk that is kept with its past and for which `is_early` holds, and the number of its facts. `is_early`
   // must hold for no walk after one for which it does not.
   template <typename IsEarly>
@@ -93,15 +97,14 @@ class SkuFacts {
   std::vector<Fact> facts_;
   std::vector<Request> requests_;
   std::vector<Checkpoint> checkpoints_;
-  std::unique_ptr<SkuWalk> latest_;  // not inline: an outlet moves its SKUs when it gets a new one
-  std::size_t steps_ = 0;            // number of facts that `latest_` has applied
-  std::size_t counts_ = 0;           // number of facts that are counts
+  // Made when it is needed first: most SKUs of an outlet that is read from the store never need it.
+  mutable std::unique_ptr<SkuWalk> latest_;
+  mutable std::size_t steps_ = 0;  // number of facts that `latest_` has applied
+  std::size_t counts_ = 0;         // number of facts that are counts
 };
 
 // The book after the first `facts` facts, and after those of all days up to `day`.
 Book book_after(std::size_t facts, const SkuFacts& sku);
 Book book_until(Day day, const SkuFacts& sku);
-// The book after all facts. The walks must be up to date.
-const Book& latest_book(const SkuFacts& sku);
 
 }  // namespace fiverate

@@ -49,6 +49,16 @@ Day leaves_window(const SkuTimeline::Count& count, std::int32_t window) {
   return window == kMonth ? next_month_begins(count.day) : count.day + window;
 }
 
+// The days with an OUT line, from `since` on.
+std::vector<Day> bought_since(Day since, const SkuFacts& facts) {
+  std::vector<Day> days;
+  for (auto i = since == kNoDay ? 0 : facts.facts_until(since - 1); i < facts.facts().size(); ++i) {
+    const auto& fact = facts.facts()[i];
+    if (fact.kind == FactKind::out && (days.empty() || days.back() != fact.day)) days.push_back(fact.day);
+  }
+  return days;
+}
+
 // The days with a request, from `since` on.
 std::vector<Day> requested_since(Day since, const SkuFacts& facts) {
   std::vector<Day> days;
@@ -127,28 +137,24 @@ SkuTimeline timeline_of(const SkuFacts& facts) {
 }
 
 std::vector<Day> bought_days(const SkuFacts& facts) {
-  std::vector<Day> days;
-  for (const auto& fact : facts.facts()) {
-    if (fact.kind == FactKind::out && (days.empty() || days.back() != fact.day)) days.push_back(fact.day);
-  }
-  return days;
+  return bought_since(kNoDay, facts);
 }
 
 std::vector<Day> requested_days(const SkuFacts& facts) {
   return requested_since(kNoDay, facts);
 }
 
-SkuTimeline timeline_since(Day since, const SkuFacts& facts, TimelineParts parts) {
-  const auto* latest = facts.latest();
-  CHECK(latest != nullptr && latest->timeline.last_day() <= since, since.number);
+SkuTimeline timeline_since(Day since, const StockoutContext& context, TimelineParts parts) {
+  const auto& sku = context.facts;
+  CHECK(sku.last_day() <= since, since.number);
   SkuTimeline timeline;
-  if (parts.states) latest->timeline.append_rest(since, latest->book, facts, timeline);
-  if (parts.bought) {
-    const auto& bought = latest->timeline.bought();
-    timeline.bought.assign(std::lower_bound(bought.begin(), bought.end(), since - kDecidingDays), bought.end());
+  if (parts.states || parts.counts) {
+    const auto& latest = sku.latest(context.population, context.calendar);
+    if (parts.states) latest.timeline.append_rest(since, latest.book, sku, timeline);
+    if (parts.counts) timeline.counts = latest.timeline.counts();
   }
-  if (parts.requested) timeline.requested = requested_since(since - kDecidingDays, facts);
-  if (parts.counts) timeline.counts = latest->timeline.counts();
+  if (parts.bought) timeline.bought = bought_since(since - kDecidingDays, sku);
+  if (parts.requested) timeline.requested = requested_since(since - kDecidingDays, sku);
   return timeline;
 }
 

@@ -14,6 +14,7 @@
 namespace fiverate {
 
 struct Opening;
+struct StockoutContext;
 class SkuFacts;
 
 // An OUT line or a count above 0 puts an SKU on the shelf for so many days.
@@ -77,9 +78,9 @@ struct TimelineParts {
   bool counts;
   [[nodiscard]] bool any() const { return states || bought || requested || counts; }
 };
-// These parts of the timeline from `since` on, which must not lie before the last fact, without a walk over the facts.
-// Days that decide about no day from `since` on may be missing.
-SkuTimeline timeline_since(Day since, const SkuFacts& facts, TimelineParts parts);
+// These parts of the timeline from `since` on, which must not lie before the last fact. It needs no walk but the kept
+// one. Days that decide about no day from `since` on may be missing.
+SkuTimeline timeline_since(Day since, const StockoutContext& context, TimelineParts parts);
 
 // The part of a walk over the facts (sku_walk.h) that makes the timeline. `book` is the book after the facts so far;
 // `facts` are all facts of the SKU: requests among them decide about days.

@@ -100,8 +100,9 @@ void append_last(StockoutWalk stockouts, const Book& book, const StockoutContext
 std::vector<Stockout> stockouts(const StockoutContext& context, Millis after) {
   const auto& sku = context.facts;
   std::vector<Stockout> found;
-  if (const auto* latest = sku.latest(); latest != nullptr && latest->stockouts.last_ended() <= after) {
-    append_last(latest->stockouts, latest->book, context, found);
+  const auto& latest = sku.latest(context.population, context.calendar);
+  if (latest.stockouts.last_ended() <= after) {
+    append_last(latest.stockouts, latest.book, context, found);
   } else {
     const auto is_early = [&](const SkuWalk& walk) { return walk.stockouts.last_ended() <= after; };
     auto [walk, known] = sku.walk_before(is_early);
@@ -112,13 +113,15 @@ std::vector<Stockout> stockouts(const StockoutContext& context, Millis after) {
   return found;
 }
 
-bool is_count_accepted(const SkuFacts& facts, const Document& document) {
+bool is_count_accepted(const StockoutContext& context, const Document& document) {
+  const auto& sku = context.facts;
+  const auto& facts = sku.facts();
   const auto kind = document.kind == DocumentKind::visit ? FactKind::counted : FactKind::declared;
   const Fact count{document.counted().event_time, Day{}, kind, 0, &document};
-  const auto at = std::lower_bound(facts.facts().begin(), facts.facts().end(), count);
-  if (at == facts.facts().end() || at->document != &document || at->kind != kind) return true;
-  if (facts.latest() != nullptr) return at->accepted;
-  return book_after(static_cast<std::size_t>(at - facts.facts().begin()), facts).apply(*at);
+  const auto at = std::lower_bound(facts.begin(), facts.end(), count);
+  if (at == facts.end() || at->document != &document || at->kind != kind) return true;
+  if (at + 1 == facts.end()) return !sku.latest(context.population, context.calendar).book.state().rejected;
+  return book_after(static_cast<std::size_t>(at - facts.begin()), sku).apply(*at);
 }
 
 void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar) {
@@ -142,7 +145,7 @@ void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> popul
   }
   opening.book = std::move(walk.book);
   facts.fold(std::move(opening), day);
-  facts.advance(population, calendar);
+  facts.add_checkpoints(population, calendar);
 }
 
 Prediction predict(const SkuFacts& facts, const Book& book, Day today, bool in_population) {

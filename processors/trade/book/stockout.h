@@ -80,7 +80,7 @@ class StockoutWalk {
 std::vector<Stockout> stockouts(const StockoutContext& context, Millis after = kNever);
 
 // Whether the count of this SKU in the document is accepted, by all facts known now. True if the document has no count.
-bool is_count_accepted(const SkuFacts& facts, const Document& document);
+bool is_count_accepted(const StockoutContext& context, const Document& document);
 
 // Folds all facts of days before `day` into the opening.
 void fold_before(SkuFacts& facts, Day day, std::span<const PopulationFrom> population, const MarketCalendar& calendar);

@@ -31,13 +31,6 @@ void each_fact(OutletFacts& facts, const Document& document, Day day, Add&& add)
   }
 }
 
-// Brings the walks of a document's SKUs up to date.
-void advance_walks(OutletFacts& facts, const Document& document, const MarketContext& context) {
-  for (const auto& line : document.lines) {
-    facts.skus[line.sku].advance(facts.population, context.calendar);
-  }
-}
-
 void add_one(std::map<Day, std::int32_t>& documents, Day day, int sign) {
   const auto at = documents.try_emplace(day, 0).first;
   at->second += sign;
@@ -119,8 +112,10 @@ void count_document(OutletFacts& facts, const Document& document, const MarketCo
   const auto day = context.calendar.day_of(document.counted().event_time);
   count_on_day(facts, document, day, +1);
   if (!document.counts) return;
-  each_fact(facts, document, day, [](SkuFacts& sku, const auto& fact) { sku.insert(fact); });
-  advance_walks(facts, document, context);
+  each_fact(facts, document, day, [&](SkuFacts& sku, const auto& fact) {
+    sku.insert(fact);
+    if (sku.is_checkpoint_due()) sku.add_checkpoints(facts.population, context.calendar);
+  });
   if (day < facts.activity.open_since) derive_activity(facts);
 }
 
@@ -129,7 +124,6 @@ void uncount_document(OutletFacts& facts, const Document& document, const Market
   count_on_day(facts, document, day, -1);
   if (!document.counts) return;
   each_fact(facts, document, day, [](SkuFacts& sku, const auto& fact) { sku.erase(fact); });
-  advance_walks(facts, document, context);
   derive_activity(facts);
 }
 
@@ -157,7 +151,7 @@ void derive(OutletFacts& facts, const MarketContext& context) {
   derive_activity(facts);
   for (auto& [number, sku] : facts.skus) {
     sku.sort();
-    sku.advance(facts.population, context.calendar);
+    sku.add_checkpoints(facts.population, context.calendar);
   }
 }
 
@@ -198,7 +192,7 @@ void apply_version(OutletFacts& facts, const Event& outlet_event, Day first_open
   derive_activity(facts);
   for (auto& [number, sku] : facts.skus) {
     sku.drop_walks();
-    sku.advance(facts.population, context.calendar);
+    sku.add_checkpoints(facts.population, context.calendar);
   }
 }
 

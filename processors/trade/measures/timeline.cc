@@ -56,7 +56,7 @@ Day FactsChange::first_day() const {
   const bool in_order = std::all_of(facts_.skus.begin(), facts_.skus.end(), [&](const auto& entry) {
     const auto& [number, sku] = entry;
     if (!std::binary_search(brands_.begin(), brands_.end(), context_.catalogue.brand_of(number))) return true;
-    if (sku.latest() == nullptr || sku.latest()->timeline.last_day() > day) return false;
+    if (sku.last_day() > day) return false;
     if (!affected_.skus.contains(number)) return true;
     return (sku.facts().empty() || sku.facts().back().time < affected_.changed_from) &&
            (sku.requests().empty() || sku.requests().back().time < affected_.changed_from);
@@ -75,7 +75,7 @@ TimelineParts FactsChange::changed_parts() const {
 }
 
 SkuTimeline FactsChange::timeline(const SkuFacts& sku) const {
-  if (since_ != kNoDay) return timeline_since(since_, sku, changed_parts());
+  if (since_ != kNoDay) return timeline_since(since_, {sku, facts_.population, context_.calendar}, changed_parts());
   const auto& selection = context_.selection;
   if (selection.has(MeasureGroup::shelf) || selection.has(MeasureGroup::stock)) return timeline_of(sku);
   // Purchases and orders need no walk over the facts.

@@ -9,7 +9,6 @@
 namespace fiverate {
 namespace {
 
-
 bool contains(DayRange range, Day day) {
   return range.first <= day && day <= range.last;
 }

@@ -81,7 +81,7 @@ class SkuEvaluation {
 
  private:
   [[nodiscard]] const std::vector<PopulationFrom>& population() const { return facts_.population; }
-  [[nodiscard]] const Book& last_book() const { return latest_book(*sku_facts_); }
+  [[nodiscard]] const Book& last_book() const { return sku_facts_->latest(population(), context_.calendar).book; }
   // The book of the days up to today. Mostly this is the book of all facts.
   [[nodiscard]] const Book& book_of_today() const { return early_book_ ? *early_book_ : last_book(); }
 
