@@ -77,7 +77,7 @@ class SkuFacts {
   // Drops all walks: the days on which the outlet is in the population have changed.
   void drop_walks();
 
-  // The walk after the last fact. It goes on from where it stood at the last call.
+  // The walk after the last fact. It applies only the facts that it has not applied yet.
   [[nodiscard]] const SkuWalk& latest(std::span<const PopulationFrom> population, const MarketCalendar& calendar) const;
   // The last walk that is kept with its past and for which `is_early` holds, and the number of its facts. `is_early`
   // must hold for no walk after one for which it does not.
