@@ -145,7 +145,9 @@ class FlatReader {
   void optional(std::optional<Value>& value, Fields&& fields) {
     bool present = false;
     flag(present);
-    if (present) fields(value.emplace());
+    if (!present) return;
+    value = Value{};
+    fields(*value);
   }
   template <typename List, typename Fields>
   void list(List& list, Fields&& fields) {
