@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "processors/stages/equally_long.h"
 #include "processors/trade/rows/running_values.h"
 
 namespace fiverate {
 namespace {
-
-template <typename Column, typename... Columns>
-bool equally_long(const Column& first, const Columns&... others) {
-  return ((first.size() == others.size()) && ...);
-}
 
 template <typename Column>
 bool are_below(const Column& indexes, int size) {

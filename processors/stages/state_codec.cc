@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "processors/stages/equally_long.h"
 #include "processors/trade/rows/running_values.h"
 
 namespace fiverate {
@@ -14,11 +15,6 @@ namespace {
 constexpr std::int64_t kSavedQuantityMax =
     1'000'000'001;                                 // The largest of decode(), plus 1 where 0 stands for an absent one.
 constexpr std::uint32_t kSkuNumbersMax = 1 << 24;  // A damaged number must not allocate memory without limit.
-
-template <typename Column, typename... Columns>
-bool equally_long(const Column& first, const Columns&... others) {
-  return ((first.size() == others.size()) && ...);
-}
 
 template <typename Column, typename Value>
 bool all_within(const Column& column, Value low, Value high) {

@@ -64,6 +64,11 @@ DayRange window_of(std::int32_t window, Day as_of);
 DayRange previous_of(std::int32_t window, Day as_of);
 DayRange year_earlier(std::int32_t window, Day as_of);
 
+// The first day whose window does not contain `day` any more: after the window's length, or in the next month.
+inline Day leaves_window(std::int32_t window, Day day) {
+  return window == kMonth ? next_month_begins(day) : day + window;
+}
+
 // A window as of a day, and the days that it is compared with.
 struct WindowDays {
   std::size_t window;  // its index in kWindows

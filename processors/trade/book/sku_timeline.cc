@@ -44,11 +44,6 @@ void append_states(Interval days, const Book& book, const SkuFacts& facts, SkuTi
   append_listed({std::max(delivered.from, requested), delivered.to}, book, timeline.out, timeline);
 }
 
-// A count enters a window on its day. It leaves it on this day: after the window's length, or at the end of its month.
-Day leaves_window(const SkuTimeline::Count& count, std::int32_t window) {
-  return window == kMonth ? next_month_begins(count.day) : count.day + window;
-}
-
 // The days with an OUT line, from `since` on.
 std::vector<Day> bought_since(Day since, const SkuFacts& facts) {
   std::vector<Day> days;
@@ -85,7 +80,6 @@ void TimelineWalk::before(const Fact& fact, const Book& book, const SkuFacts& fa
 void TimelineWalk::after(const Fact& fact, bool accepted) {
   if (fact.kind == FactKind::out) {
     delivered_ += fact.quantity;
-    if (bought_.empty() || bought_.back() != fact.day) bought_.push_back(fact.day);
   } else if (fact.kind == FactKind::returned) {
     returned_ += fact.quantity;
   } else if (accepted) {
@@ -130,9 +124,9 @@ SkuTimeline timeline_of(const SkuFacts& facts) {
     walk.after(fact, accepted);
   }
   walk.append_rest(kNoDay, book, facts, timeline);
-  timeline.bought = walk.bought();
+  timeline.bought = bought_days(facts);
   timeline.counts = walk.counts();
-  timeline.requested = requested_since(kNoDay, facts);
+  timeline.requested = requested_days(facts);
   return timeline;
 }
 
@@ -162,7 +156,7 @@ std::vector<SellThrough> sell_through_since(Day since, std::span<const SkuTimeli
                                             std::int32_t window) {
   if (since == kNoDay) return sell_through_of(counts, window);
   const auto first = std::partition_point(counts.begin(), counts.end(), [&](const SkuTimeline::Count& count) {
-    return leaves_window(count, window) <= since;
+    return leaves_window(window, count.day) <= since;
   });
   auto found = sell_through_of({first, counts.end()}, window);
   std::erase_if(found, [&](const SellThrough& one) { return one.days.to <= since; });
@@ -173,7 +167,7 @@ std::vector<SellThrough> sell_through_since(Day since, std::span<const SkuTimeli
 std::vector<SellThrough> sell_through_of(std::span<const SkuTimeline::Count> counts, std::int32_t window) {
   std::vector<SellThrough> found;
   if (counts.size() < 2) return found;
-  const auto leaves = [&](const SkuTimeline::Count& count) { return leaves_window(count, window); };
+  const auto leaves = [&](const SkuTimeline::Count& count) { return leaves_window(window, count.day); };
   std::vector<Day> changes;
   changes.reserve(2 * counts.size());
   for (const auto& count : counts) {

@@ -95,7 +95,6 @@ class TimelineWalk {
 
   [[nodiscard]] Day last_day() const { return day_; }  // of the last fact; kNoDay: there was none
   // As in the timeline, up to the last fact.
-  [[nodiscard]] const std::vector<Day>& bought() const { return bought_; }
   [[nodiscard]] const std::vector<SkuTimeline::Count>& counts() const { return counts_; }
 
  private:
@@ -103,7 +102,6 @@ class TimelineWalk {
   void append_days(Interval days, const Book& book, const SkuFacts& facts, SkuTimeline& timeline) const;
 
   Day day_;
-  std::vector<Day> bought_;
   std::vector<SkuTimeline::Count> counts_;
   std::int64_t delivered_ = 0;
   std::int64_t returned_ = 0;

@@ -4,7 +4,7 @@ namespace fiverate {
 
 Intervals members_of(std::span<const Day> days, std::int32_t window) {
   Intervals members;
-  for (const auto day : days) append(members, {day, window == kMonth ? next_month_begins(day) : day + window});
+  for (const auto day : days) append(members, {day, leaves_window(window, day)});
   return members;
 }
 
